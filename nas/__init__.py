@@ -1,0 +1,32 @@
+"""A search engine over neural architectures and compression policies.
+
+In: names. Out: the public classes and functions, each loaded when it is first used, so that `import nas` is fast.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "Candidate": "search_spaces.candidate",
+    "JointSpace": "search_spaces.joint_space",
+    "Metric": "results.metric",
+    "Objective": "nas.objectives",
+    "PolicySpace": "search_spaces.joint_space",
+    "Population": "search_spaces.joint_space",
+    "ResultsDatabase": "results.database",
+    "TabularSpace": "search_spaces.tabular",
+    "hypervolume": "results.pareto",
+    "metric": "results.metric",
+    "non_dominated": "results.pareto",
+    "provenance": "results.evaluation",
+    "search": "nas.search.loop",
+    "search_space": "search_spaces.registry",
+    "searcher": "nas.search.registry",
+}
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605 (names are loaded on use)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'nas' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,1 @@
+"""Compression of plain networks under a policy."""

@@ -1,0 +1,102 @@
+"""Labelled images in memory, and the tensors that networks read.
+
+In: bytes of pixels. Out: normalised, resized batches. Knows no file format and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one split.
+
+    Attributes:
+        images: Pixels 0 to 255, uint8, shape (n, channels, height, width).
+        labels: Class numbers, int64, shape (n,).
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: Tensor | slice) -> ImageSet:
+        """The images at the given row numbers."""
+        return ImageSet(self.images[rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A classification problem: weights see `train`, searches see `validation`, reports see `test`."""
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    classes: int
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return self.train.images.shape[1]
+
+    def normalization(self) -> Normalization:
+        """Mean and standard deviation of each channel over the training images."""
+        pixels = self.train.images.float() / 255
+        return Normalization(tuple(pixels.mean((0, 2, 3)).tolist()), tuple(pixels.std((0, 2, 3)).tolist()))
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Turns pixels into network inputs.
+
+    Attributes:
+        mean: Mean of each channel, on a scale of 0 to 1.
+        std: Standard deviation of each channel, on the same scale.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def inputs(self, images: Tensor, resolution: int) -> Tensor:
+        """Float inputs, channels last, shape (n, channels, resolution, resolution), of uint8 images."""
+        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        pixels = (images.float() / 255 - mean) / std
+        if pixels.shape[-2:] != (resolution, resolution):
+            size = (resolution, resolution)
+            pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+    def batches(self, images: ImageSet, resolution: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and labels of consecutive batches."""
+        for start in range(0, len(images), batch_size):
+            part = images.take(slice(start, start + batch_size))
+            yield self.inputs(part.images, resolution), part.labels
+
+
+def shuffled_batches(images: ImageSet, batch_size: int, generator: torch.Generator) -> Iterator[ImageSet]:
+    """Batches of one epoch in random order; a remainder smaller than a batch is left out."""
+    order = torch.randperm(len(images), generator=generator)
+    for start in range(0, len(images) - batch_size + 1, batch_size):
+        yield images.take(order[start : start + batch_size])
+
+
+def augment(images: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
+    """Shifts every image by up to an eighth of its side (zero padding) and, if asked, mirrors half of them."""
+    count, _, height, width = images.shape
+    pad = max(1, height // 8)
+    padded = F.pad(images, (pad, pad, pad, pad))
+    top, left = torch.randint(0, 2 * pad + 1, (2, count, 1, 1), generator=generator)
+    rows = top + torch.arange(height).view(1, -1, 1)
+    columns = left + torch.arange(width).view(1, 1, -1)
+    if flip:
+        mirrored = torch.rand(count, 1, 1, generator=generator) < 0.5
+        columns = torch.where(mirrored, left + width - 1 - torch.arange(width).view(1, 1, -1), columns)
+    return padded[torch.arange(count).view(-1, 1, 1), :, rows, columns].permute(0, 3, 1, 2)

@@ -1,0 +1,117 @@
+"""Where images come from: the embedded digits, Parquet files, or a folder per class.
+
+In: a path. Out: `ImageData` split into training, validation and test images. Knows no network.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from nas.data.images import ImageData, ImageSet
+
+_SPLIT_SEED = 0  # splits belong to the data, not to a run
+_HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
+
+
+def load_images(source: str, limit: int | None = None, image_size: int = 32) -> ImageData:
+    """Loads a data set.
+
+    Args:
+        source: `"digits"` (scikit-learn's 1,797 scans of 8x8 pixels), a folder with `train.parquet` and
+            `test.parquet` (columns `image`: encoded bytes, and `label`: integers), or a folder with one sub-folder of
+            images per class.
+        limit: Uses only the first so many training images (before validation images are set aside).
+        image_size: Side in pixels to which the images of a folder are resized.
+
+    Raises:
+        ValueError: If the data are missing, damaged or too few.
+    """
+    if source == "digits":
+        return _split_three(_digits(), limit, 10)
+    folder = Path(source)
+    if (folder / "train.parquet").is_file():
+        return _parquet(folder, limit)
+    if folder.is_dir() and any(path.is_dir() for path in folder.iterdir()):
+        images, classes = _image_folder(folder, image_size)
+        return _split_three(images, limit, classes)
+    raise ValueError(
+        f"no data at {source!r}: expected 'digits', a folder with train.parquet, or a folder with a sub-folder per class"
+    )
+
+
+def _digits() -> ImageSet:
+    from sklearn.datasets import load_digits
+
+    scans = load_digits()
+    pixels = torch.from_numpy(np.rint(scans.images * (255 / 16)).astype(np.uint8))
+    return ImageSet(pixels.unsqueeze(1), torch.from_numpy(scans.target.astype(np.int64)))
+
+
+def _parquet(folder: Path, limit: int | None) -> ImageData:
+    train, test = (_parquet_file(folder / f"{split}.parquet") for split in ("train", "test"))
+    train = train.take(slice(0, limit))
+    _check(train, str(folder))
+    held_out = int(len(train) * _HELD_OUT)
+    classes = int(max(train.labels.max(), test.labels.max())) + 1
+    return ImageData(train.take(slice(0, -held_out)), train.take(slice(-held_out, None)), test, classes)
+
+
+def _parquet_file(path: Path) -> ImageSet:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=["image", "label"])
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} must be a Parquet file with columns image and label: {reason}") from error
+    pixels = [_pixels(row, f"{path} row {number}") for number, row in enumerate(table["image"].to_pylist())]
+    labels = table["label"].to_numpy()
+    if not np.issubdtype(labels.dtype, np.integer) or (len(labels) and labels.min() < 0):
+        raise ValueError(f"{path} column label must hold class numbers from 0, got type {labels.dtype}")
+    if len({image.shape for image in pixels}) != 1:
+        raise ValueError(f"all images of {path} must have one size; resize them first")
+    return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64)))
+
+
+def _image_folder(folder: Path, image_size: int) -> tuple[ImageSet, int]:
+    pixels, labels = [], []
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    for label, path in enumerate(classes):
+        for file in sorted(path.iterdir()):
+            pixels.append(_pixels(file.read_bytes(), str(file), image_size))
+            labels.append(label)
+    if not pixels:
+        raise ValueError(f"the sub-folders of {folder} hold no images")
+    return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), torch.tensor(labels)), len(classes)
+
+
+def _pixels(encoded: object, where: str, side: int | None = None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    try:
+        if not isinstance(encoded, bytes):
+            raise OSError(f"got {type(encoded).__name__}, not bytes")
+        with Image.open(io.BytesIO(encoded)) as image:
+            colour = image.convert("RGB")
+            return np.asarray(colour.resize((side, side)) if side else colour)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{where} is not a readable image: {error}") from error
+
+
+def _split_three(images: ImageSet, limit: int | None, classes: int) -> ImageData:
+    """A fixed shuffle, then a fifth for testing, a fifth for validation and the rest for training."""
+    shuffled = images.take(torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED)))
+    held_out = int(len(images) * _HELD_OUT)
+    test, validation = shuffled.take(slice(0, held_out)), shuffled.take(slice(held_out, 2 * held_out))
+    train = shuffled.take(slice(2 * held_out, None)).take(slice(0, limit))
+    _check(train, "the data set")
+    return ImageData(train, validation, test, classes)
+
+
+def _check(train: ImageSet, where: str) -> None:
+    if len(train) < 100:
+        raise ValueError(f"{where} must have at least 100 training images, got {len(train)}")

@@ -1,0 +1,1 @@
+"""Measurement of candidates, here or on workers."""

@@ -1,0 +1,71 @@
+"""Turns a candidate into a network that is ready to be measured or exported.
+
+In: a trained supernet, images and a candidate. Out: a calibrated network, or its measured accuracy.
+Knows no search, database or place of execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from nas.compression.compress import apply_policy, calibrate, percentile
+from nas.data.images import ImageData, ImageSet
+from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
+from search_spaces.candidate import Candidate
+from search_spaces.elastic.supernet import Supernet
+
+_NORM_IMAGES, _NORM_BATCH = 2000, 200  # batch-norm re-calibration of once-for-all
+_RANGE_IMAGES, _RANGE_PERCENTILE = 256, 99.99
+_EVALUATION_BATCH = 256
+
+
+class CandidateRealizer:
+    """Extracts, re-calibrates, compresses and measures candidates of one supernet.
+
+    Every step is deterministic and runs on one thread, so a candidate gives the same figure wherever it is measured.
+
+    Args:
+        supernet: The trained supernet; not changed.
+        data: Training images calibrate, validation images measure.
+    """
+
+    def __init__(self, supernet: Supernet, data: ImageData) -> None:
+        self.supernet = supernet
+        self.data = data
+        self.normalization = data.normalization()
+
+    def network(self, candidate: Candidate) -> nn.Module:
+        """The candidate as a calibrated stand-alone network."""
+        architecture = candidate.architecture
+        inputs = self.normalization.inputs(self.data.train.images[:_NORM_IMAGES], architecture.resolution)
+        with one_thread():
+            network = self.supernet.extract(architecture)
+            whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
+            recalibrate_batch_norm(network, whole_batches or [inputs])
+            compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
+            calibrate(compressed, [inputs[:_RANGE_IMAGES]], percentile(_RANGE_PERCENTILE))
+        return compressed
+
+    def accuracy(self, candidate: Candidate) -> float:
+        """Accuracy in percent on the validation images."""
+        return self.accuracy_of(self.network(candidate), candidate.architecture.resolution, self.data.validation)
+
+    def accuracy_of(self, network: nn.Module, resolution: int, images: ImageSet) -> float:
+        """Accuracy in percent of a realised network."""
+        with one_thread():
+            return accuracy_percent(network, self.normalization.batches(images, resolution, _EVALUATION_BATCH))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Runs a block on one compute thread of torch."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

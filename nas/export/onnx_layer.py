@@ -1,0 +1,120 @@
+"""One layer as ONNX sees it: batch norm folded, quantisers as QuantizeLinear and DequantizeLinear.
+
+In: a calibrated `Layer`. Out: a module whose export is the QDQ form that runtimes fuse into integer kernels.
+Knows no network and no file.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid, weight_scale
+
+OPSET = 21
+
+
+class OnnxLayer(nn.Module):
+    """The ONNX form of a layer in evaluation mode.
+
+    Folding is exact under quantisation: a symmetric grid per output channel is scaled with its channel.
+
+    Args:
+        layer: A layer whose activation quantisers are calibrated.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        gain, shift = _folded_norm(layer)
+        weight = layer.op.weight.detach() * gain.view(-1, *[1] * (layer.op.weight.dim() - 1))
+        bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
+        self.spec = layer.spec
+        self.weight = _OnnxWeight(weight, layer.policy.weight_bits)
+        self.register_buffer("bias", bias)
+        self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name)
+        self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name)
+        self.activation = layer.activation
+        self.absorbs_activation = layer.spec.activation == "relu"
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        x, weight = self.input_quantizer(inputs), self.weight()
+        if self.spec.kind == "linear":
+            x = F.linear(x, weight, self.bias)
+        else:
+            padding = self.spec.kernel_size // 2
+            x = F.conv2d(x, weight, self.bias, self.spec.stride, padding, 1, self.spec.groups)
+        if self.absorbs_activation:
+            return self.output_quantizer(self.activation(x))
+        return self.activation(self.output_quantizer(x))
+
+
+class _OnnxWeight(nn.Module):
+    """A weight, stored as signed 8-bit codes where it is quantised; fewer bits use fewer of the codes."""
+
+    def __init__(self, weight: Tensor, bits: int) -> None:
+        super().__init__()
+        self.quantized = bits != FULL_PRECISION_BITS
+        if not self.quantized:
+            self.register_buffer("value", weight)
+            return
+        limit = 2 ** (bits - 1) - 1
+        scale = weight_scale(weight, bits)
+        codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
+        self.register_buffer("value", codes.to(torch.int8))
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero_point", torch.zeros(len(scale), dtype=torch.int8))
+
+    def forward(self) -> Tensor:
+        value = self.get_buffer("value")
+        if not self.quantized:
+            return value
+        arguments = (value, self.get_buffer("scale"), self.get_buffer("zero_point"))
+        return _dequantize(arguments, value.shape, {"axis": 0})
+
+
+class _OnnxQuantizer(nn.Module):
+    """Rounds an activation to unsigned 8-bit codes; fewer bits clip it to the range of fewer codes first."""
+
+    def __init__(self, low: float, high: float, bits: int) -> None:
+        super().__init__()
+        scale, zero_point = activation_grid(low, high, bits)
+        self.clip = None if bits == 8 else (-zero_point * scale, (2**bits - 1 - zero_point) * scale)
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("zero_point", torch.tensor(zero_point, dtype=torch.uint8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x if self.clip is None else x.clamp(*self.clip)
+        grid = (self.get_buffer("scale"), self.get_buffer("zero_point"))
+        codes = torch.onnx.ops.symbolic(
+            "QuantizeLinear", (x, *grid), {}, dtype=torch.uint8, shape=x.shape, version=OPSET
+        )
+        return _dequantize((codes, *grid), x.shape, {})
+
+
+def _onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
+    if quantizer.bits == FULL_PRECISION_BITS:
+        return nn.Identity()
+    if quantizer.range is None:
+        raise ValueError(f"the activations of {name} must be calibrated before export")
+    return _OnnxQuantizer(*quantizer.range, quantizer.bits)
+
+
+def _dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: dict[str, int]) -> Tensor:
+    return torch.onnx.ops.symbolic(
+        "DequantizeLinear", arguments, attributes, dtype=torch.float32, shape=shape, version=OPSET
+    )
+
+
+def _folded_norm(layer: Layer) -> tuple[Tensor, Tensor]:
+    """Gain and shift of every output channel that the normalisation applies, shape (out,) each."""
+    norm = layer.norm
+    if not isinstance(norm, nn.BatchNorm2d):
+        channels = layer.spec.out_channels
+        return torch.ones(channels), torch.zeros(channels)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+    return gain, norm.bias.detach() - norm.running_mean * gain

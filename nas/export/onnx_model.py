@@ -1,0 +1,100 @@
+"""Writes plain networks as ONNX files and runs them in onnxruntime.
+
+In: a calibrated network made of `Layer`s. Out: a file, and a session on it. Knows no supernet and no search.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nas.export.onnx_layer import OPSET, OnnxLayer
+from search_spaces.elastic.layer import Layer
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+FloatArray = NDArray[np.float32]
+
+
+def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
+    """The ONNX model of a network: input `images` (batch, channels, side, side), output `logits` (batch, classes).
+
+    Args:
+        network: A calibrated network in evaluation mode; it is not changed.
+        input_shape: Channels, height and width of an image.
+    """
+    form = _onnx_form(network)
+    example = torch.zeros(2, *input_shape)
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            form,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    assert program is not None
+    stream = io.BytesIO()
+    program.save(stream)
+    return stream.getvalue()
+
+
+def save_onnx(model: bytes, path: Path) -> None:
+    """Writes a model atomically."""
+    temporary = path.with_suffix(".partial")
+    temporary.write_bytes(model)
+    temporary.replace(path)
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """A session of onnxruntime with all optimisations, on one thread of the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_session(session: onnxruntime.InferenceSession, images: FloatArray) -> FloatArray:
+    """Logits, shape (batch, classes), of images, shape (batch, channels, side, side)."""
+    (logits,) = session.run(["logits"], {"images": np.ascontiguousarray(images)})
+    return np.asarray(logits)
+
+
+def _onnx_form(network: nn.Module) -> nn.Module:
+    form = copy.deepcopy(network).eval()
+    layers = [(name, module) for name, module in form.named_modules() if isinstance(module, Layer)]
+    for name, layer in layers:
+        parent, _, child = name.rpartition(".")
+        setattr(form.get_submodule(parent), child, OnnxLayer(layer))
+    return form
+
+
+class _quiet:  # noqa: N801 (used like a function)
+    """Holds back the log of a library while a block runs."""
+
+    def __init__(self, logger: str) -> None:
+        self.logger = logging.getLogger(logger)
+
+    def __enter__(self) -> None:
+        self.level = self.logger.level
+        self.logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        self.logger.setLevel(self.level)

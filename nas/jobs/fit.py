@@ -1,0 +1,103 @@
+"""Stage 3: measure candidates on the supernet, and fit the accuracy predictor.
+
+In: a checkpoint and the job's fit section. Out: a fitted predictor and its held-out report.
+The measured candidates lie in the database; the predictor is fitted anew from them, never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nas.evaluation.pools import open_pool
+from nas.jobs.workspace import Workspace
+from nas.objectives import FloatArray, Objective
+from nas.search.recorder import Recorder
+from predictors.predictor import Predictor
+from predictors.registry import predictor
+from predictors.report import FitReport, held_out_report
+from results.evaluation import RunRecord
+from results.metric import METRICS
+from search_spaces.joint_space import JointSpace, Population
+
+CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
+
+
+@dataclass(frozen=True)
+class FittedAccuracy:
+    """A predictor of accuracy in percent, and how good it is on candidates that it did not see."""
+
+    predictor: Predictor
+    report: FitReport
+
+    def __call__(self, population: Population) -> FloatArray:
+        """Predicted accuracy, shape (n,)."""
+        return np.clip(self.predictor.predict(population.features()).mean, 0.0, 100.0)
+
+
+def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
+    """Measures what is not measured yet, then fits."""
+    population = fit_candidates(workspace.space, workspace.job.fit.candidates, workspace.job.seed)
+    measured = measure_accuracy(workspace, checkpoint, fit_record(workspace, checkpoint), population, "measure to fit")
+    fitted = _fitted(workspace, population, measured)
+    workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {fitted.report}")
+    return fitted
+
+
+def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
+    """The predictor fitted to the measurements in the database.
+
+    Raises:
+        ValueError: If the measurements are not complete.
+    """
+    population = fit_candidates(workspace.space, workspace.job.fit.candidates, workspace.job.seed)
+    record = fit_record(workspace, checkpoint)
+    runs = workspace.database.runs()
+    stored = workspace.database.evaluations(record.run) if record.run in set(runs["run"]) else []
+    if len(stored) < len(population):
+        raise ValueError(f"job {workspace.job.name!r} needs a fitted predictor; make it with: nas fit JOB")
+    return _fitted(workspace, population, np.array([entry.values["accuracy"] for entry in stored]))
+
+
+def fit_record(workspace: Workspace, checkpoint: Path) -> RunRecord:
+    """The database record of the measurements."""
+    job = workspace.job
+    return workspace.record("fit", checkpoint, job.space.policies, job.fit.candidates, job.seed)
+
+
+def fit_candidates(space: JointSpace, count: int, seed: int) -> Population:
+    """Random candidates, of which every other one has the same policy in all its layers.
+
+    Independent random policies alone are all alike; fronts also hold networks that are uniformly wide or narrow.
+    """
+    rng = np.random.default_rng(seed)
+    genes = space.sample(rng, count).genes
+    first_policy = len(space.architectures.choices)
+    uniform = rng.integers(0, len(space.policies.policies), size=(count, 1))
+    genes[::2, first_policy:] = uniform[::2]
+    return space.population(genes)
+
+
+def measure_accuracy(
+    workspace: Workspace, checkpoint: Path, record: RunRecord, population: Population, title: str
+) -> FloatArray:
+    """Measured accuracy in percent, shape (n,); stored ones are read back."""
+    recorder = Recorder(workspace.database, record, "measured", CHUNK_PER_WORKER * workspace.workers)
+    with (
+        open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
+        workspace.reporter.bar(title, len(population)) as bar,
+    ):
+        values = recorder.evaluate(population, [Objective(METRICS["accuracy"], pool)], lambda done: bar(done, ""))
+    return values[:, 0]
+
+
+def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) -> FittedAccuracy:
+    make = partial(predictor, workspace.job.fit.predictor, workspace.job.seed)
+    features = population.features()
+    report = held_out_report(make, features, accuracy, seed=workspace.job.seed)
+    fitted = make()
+    fitted.fit(features, accuracy)
+    return FittedAccuracy(fitted, report)

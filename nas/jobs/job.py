@@ -1,0 +1,199 @@
+"""The job file: strict, typed, and turned into plain arguments at the door.
+
+In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hardware.device import device
+from nas.search.registry import SEARCHERS
+from predictors.registry import PREDICTORS
+from search_spaces.candidate import LayerPolicy
+from search_spaces.registry import SHAPES
+
+Count = Annotated[int, Field(ge=1)]
+MetricName = Literal["accuracy", "latency_ms", "weight_bytes", "macs", "bops", "parameters"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataSection(_Section):
+    """Where the images come from; see `nas.data.sources.load_images`."""
+
+    source: str = "digits"
+    limit: Annotated[int, Field(ge=100)] | None = None
+    image_size: Annotated[int, Field(ge=8, le=512)] = 32
+
+
+class SpaceSection(_Section):
+    """Which networks, and which policies for each of their layers."""
+
+    name: str
+    policies: list[str]
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _one_of(name, SHAPES)
+
+    @field_validator("policies")
+    @classmethod
+    def _readable(cls, policies: list[str]) -> list[str]:
+        if not policies or len(set(policies)) != len(policies):
+            raise ValueError(f"needs one or more distinct policies, got {policies}")
+        for policy in policies:
+            LayerPolicy.parse(policy)
+        return policies
+
+
+class TrainingSection(_Section):
+    """The schedule; see `nas.training.trainer.TrainingSettings`."""
+
+    full_epochs: Annotated[int, Field(ge=0)] = 5
+    sandwich_epochs: Count = 20
+    batch_size: Count = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 3e-5
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    random_subnets: Annotated[int, Field(ge=0)] = 2
+    flip: bool = False
+
+
+class DeviceSection(_Section):
+    """What latency means: a device and, where it is not this machine, its table."""
+
+    name: str = "onnxruntime_cpu"
+    table: str | None = None
+    calibration_networks: Annotated[int, Field(ge=4)] = 8
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return device(name).name
+
+
+class FitSection(_Section):
+    """The accuracy predictor and the candidates that are measured to fit it."""
+
+    predictor: str = "ridge"
+    candidates: Annotated[int, Field(ge=10)] = 100
+
+    @field_validator("predictor")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _one_of(name, PREDICTORS)
+
+
+class SearchSection(_Section):
+    """The search on predictions, and how much of its front is verified on the supernet."""
+
+    searcher: str = "nsga2"
+    evaluations: Count = 3000
+    objectives: list[MetricName] = ["accuracy", "latency_ms", "weight_bytes"]
+    limits: dict[MetricName, float] = {}
+    verify: Annotated[int, Field(ge=3)] = 24
+
+    @field_validator("searcher")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _one_of(name, SEARCHERS)
+
+    @model_validator(mode="after")
+    def _limits_are_objectives(self) -> SearchSection:
+        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
+            raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
+        for name in self.limits:
+            if name not in self.objectives:
+                raise ValueError(f"limits.{name} must limit one of the objectives {self.objectives}")
+        return self
+
+
+class ExportSection(_Section):
+    """How many networks of the verified front are exported."""
+
+    count: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class Job(_Section):
+    """Everything that decides the outcome of a run."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataSection = DataSection()
+    space: SpaceSection
+    training: TrainingSection = TrainingSection()
+    device: DeviceSection = DeviceSection()
+    fit: FitSection = FitSection()
+    search: SearchSection = SearchSection()
+    export: ExportSection = ExportSection()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
+        return name
+
+
+def load_job(path: Path, data: str | None = None) -> Job:
+    """Reads a job file.
+
+    Args:
+        path: YAML.
+        data: Replaces `data.source`, if given.
+
+    Raises:
+        ValueError: In one line: what is wrong, where, and what would do.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} must hold the sections of a job, got {type(document).__name__}")
+    try:
+        job = Job.model_validate(document)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_one_line(error)}") from error
+    return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})
+
+
+def _one_of(name: str, known: dict[str, object] | dict[str, type]) -> str:
+    if name not in known:
+        raise ValueError(f"unknown name {name!r}; known names: {', '.join(known)}")
+    return name
+
+
+def _one_line(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _section_at(problem["loc"][:-1]).model_fields
+            problems.append(f"unknown key {place!r}; known keys: {', '.join(known)}")
+        elif problem["type"] == "missing":
+            problems.append(f"{place} is missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"
+            problems.append(f"{place}: {message[0].lower()}{message[1:]}{given}")
+    return "; ".join(problems)
+
+
+def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
+    section: type[BaseModel] = Job
+    for part in place:
+        annotation = section.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        section = annotation
+    return section

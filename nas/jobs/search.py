@@ -1,0 +1,139 @@
+"""Stage 4: search on predictions and exact tables, then verify the front on the supernet.
+
+In: a checkpoint, a latency table, a fitted predictor and the job's search section. Out: the verified front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hardware import analytic
+from hardware.latency_table import LatencyTable
+from nas.jobs.fit import FittedAccuracy, measure_accuracy
+from nas.jobs.workspace import Workspace
+from nas.objectives import Evaluator, FloatArray, Objective, costs, violations
+from nas.search.loop import search as run_search
+from nas.search.registry import searcher
+from results.evaluation import RunRecord
+from results.metric import METRICS
+from results.pareto import non_dominated
+from search_spaces.candidate import LayerPolicy
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.layers import LayerSpec
+
+_ANALYTIC: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {
+    "weight_bytes": analytic.weight_bytes,
+    "macs": analytic.macs,
+    "bops": analytic.bops,
+    "parameters": analytic.parameters,
+}
+
+
+@dataclass(frozen=True)
+class VerifiedFront:
+    """Candidates of the predicted front with their measured accuracy.
+
+    Attributes:
+        run: Database run of the verification.
+        population: The candidates, shape (n,), best accuracy first.
+        metrics: Names of the objectives.
+        predicted: Values that the search saw, shape (n, m).
+        measured: The same with the accuracy measured on the supernet, shape (n, m).
+        best: Whether a candidate is on the front of the measured values and keeps all limits, shape (n,).
+    """
+
+    run: str
+    population: Population
+    metrics: tuple[str, ...]
+    predicted: FloatArray
+    measured: FloatArray
+    best: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAccuracy) -> VerifiedFront:
+    """Runs the search of the job and verifies its front; a killed one goes on.
+
+    Raises:
+        NothingFeasible: If no candidate keeps the limits.
+    """
+    job = workspace.job
+    objectives = job_objectives(workspace, table, fitted)
+    record = search_record(workspace, checkpoint, table)
+    with workspace.reporter.bar("search", job.search.evaluations) as bar:
+        run_search(
+            searcher(job.search.searcher, workspace.space, job.seed),
+            objectives,
+            workspace.database,
+            job.search.evaluations,
+            record=record,
+            source="predicted",
+            progress=lambda done: bar(done, ""),
+        )
+    candidates, predicted = _predicted_front(workspace, record.run, objectives)
+    verify = workspace.record("verify", record.run, job.search.verify)
+    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front")
+    front = _verified(verify.run, candidates, objectives, predicted, accuracy)
+    workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
+    return front
+
+
+def search_record(workspace: Workspace, checkpoint: Path, table: Path) -> RunRecord:
+    """The database record of the search."""
+    job = workspace.job
+    settings = job.search.model_dump(exclude={"verify"})
+    return workspace.record("search", checkpoint, table, job.space.policies, job.fit.model_dump(), settings, job.seed)
+
+
+def job_objectives(workspace: Workspace, table: Path, fitted: FittedAccuracy) -> list[Objective]:
+    """The objectives of the job: predicted accuracy, calibrated table latency, exact analytic costs."""
+
+    def evaluator(name: str) -> Evaluator:
+        if name == "accuracy":
+            return fitted
+        return latency_evaluator(workspace.space, table) if name == "latency_ms" else _analytic(workspace.space, name)
+
+    section = workspace.job.search
+    return [Objective(METRICS[name], evaluator(name), section.limits.get(name)) for name in section.objectives]
+
+
+def latency_evaluator(space: JointSpace, table: Path) -> Evaluator:
+    """Network latency in milliseconds: the calibrated sum over the layers of a table."""
+    loaded = LatencyTable.load(table)
+    additive = space.tabulate(loaded.latency_ms)
+    return lambda population: loaded.calibration.apply(additive(population.genes))
+
+
+def _analytic(space: JointSpace, name: str) -> Evaluator:
+    additive = space.tabulate(_ANALYTIC[name])
+    return lambda population: additive(population.genes)
+
+
+def _predicted_front(
+    workspace: Workspace, run: str, objectives: list[Objective]
+) -> tuple[Population, FloatArray]:
+    """Up to `verify` candidates, evenly spread along the front of what the search found, and their values."""
+    evaluations = workspace.database.evaluations(run)
+    values = np.array([[entry.values[o.metric.name] for o in objectives] for entry in evaluations])
+    feasible = np.flatnonzero(violations(objectives, values) == 0)
+    front = feasible[non_dominated(costs(objectives, values[feasible]))]
+    ordered = front[np.lexsort(costs(objectives, values[front]).T[::-1])]
+    count = min(workspace.job.search.verify, len(ordered))
+    chosen = ordered[np.unique(np.linspace(0, len(ordered) - 1, count).round().astype(int))]
+    return workspace.space.encode([evaluations[row].candidate for row in chosen]), values[chosen]
+
+
+def _verified(
+    run: str, candidates: Population, objectives: list[Objective], predicted: FloatArray, accuracy: FloatArray
+) -> VerifiedFront:
+    names = tuple(objective.metric.name for objective in objectives)
+    measured = predicted.copy()
+    if "accuracy" in names:
+        measured[:, names.index("accuracy")] = accuracy
+    feasible = violations(objectives, measured) == 0
+    best = np.zeros(len(candidates), dtype=bool)
+    best[feasible] = non_dominated(costs(objectives, measured[feasible])) if feasible.any() else False
+    return VerifiedFront(run, candidates, names, predicted, measured, best)

@@ -1,0 +1,95 @@
+"""The run folder of a job: what is done is found by a fingerprint of everything it depends on.
+
+In: a job and a folder for runs. Out: places for the outputs of each stage, and the shared inputs of the stages.
+Knows no stage. A changed setting changes the fingerprint, so it starts a new folder and nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from nas.data.images import ImageData
+from nas.evaluation.measurement import AccuracyMeasurement, DataSource
+from nas.jobs.job import Job
+from nas.jobs.reporter import Reporter
+from results.database import ResultsDatabase
+from results.evaluation import RunRecord, provenance
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything that the stages of one job share.
+
+    Attributes:
+        job: The job.
+        runs: Folder of all runs; this job's is below it.
+        database_url: The results database; None is `results.db` in the folder of all runs.
+        reporter: Where progress is shown.
+        workers: Processes or actors that measure candidates.
+        ray_address: None for no Ray; see `nas.evaluation.pools.open_pool`.
+    """
+
+    job: Job
+    runs: Path
+    database_url: str | None
+    reporter: Reporter
+    workers: int = 1
+    ray_address: str | None = None
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The images."""
+        return self.data_source.load()
+
+    @property
+    def data_source(self) -> DataSource:
+        """Where the images come from."""
+        section = self.job.data
+        return DataSource(section.source, section.limit, section.image_size)
+
+    @cached_property
+    def space(self) -> JointSpace:
+        """The joint space of networks and policies for these images."""
+        section = self.job.space
+        architectures = search_space(section.name, self.data.channels, self.data.classes)
+        return JointSpace(architectures, PolicySpace.parse(section.policies))
+
+    @cached_property
+    def database(self) -> ResultsDatabase:
+        """The results database."""
+        return ResultsDatabase(self.database_url or f"sqlite:///{self.runs / 'results.db'}")
+
+    def measurement(self, checkpoint: Path) -> AccuracyMeasurement:
+        """The accuracy measurement on a trained supernet."""
+        return AccuracyMeasurement(checkpoint, self.job.space.name, self.data_source)
+
+    def folder(self, stage: str, *inputs: object) -> Path:
+        """The folder of a stage's outputs; made if it is not there.
+
+        Args:
+            stage: Name of the stage.
+            inputs: Everything its outcome depends on; a path stands for the content of its file.
+        """
+        path = self.runs / self.job.name / f"{stage}-{fingerprint(*inputs)}"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def record(self, stage: str, *inputs: object) -> RunRecord:
+        """The database record of a stage that stores evaluations; the inputs are as in `folder`."""
+        run = f"{self.job.name}/{stage}-{fingerprint(*inputs)}"
+        return provenance(run, self.job.model_dump_json(), self.job.seed, self.job.device.name)
+
+
+def fingerprint(*inputs: object) -> str:
+    """Eight hexadecimal digits that change with any input; a path stands for the content of its file."""
+    texts = [
+        hashlib.sha256(part.read_bytes()).hexdigest() if isinstance(part, Path) else json.dumps(part, default=str)
+        for part in inputs
+    ]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8]

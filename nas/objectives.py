@@ -1,0 +1,49 @@
+"""Objectives: a metric, how it is evaluated, and the limit it must keep.
+
+In: populations. Out: values in natural units, and costs and violations for searchers. Knows no searcher and no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.metric import Metric
+from search_spaces.joint_space import Population
+
+FloatArray = NDArray[np.float64]
+Evaluator = Callable[[Population], FloatArray]  # (n,) values in the metric's unit: a table, a predictor, a pool of workers
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One axis of a search.
+
+    Attributes:
+        metric: What is optimised.
+        evaluate: Gives the metric of every candidate of a population, shape (n,).
+        limit: The worst value allowed, in the metric's unit: at most, or at least where the metric is maximised.
+    """
+
+    metric: Metric
+    evaluate: Evaluator
+    limit: float | None = None
+
+
+def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
+    """Values, shape (n, m), as costs to be minimised."""
+    return np.column_stack([o.metric.costs(values[:, index]) for index, o in enumerate(objectives)])
+
+
+def violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
+    """By how much each candidate misses the limits, shape (n,): 0 where it keeps all, else a sum of relative excesses."""
+    total = np.zeros(len(values))
+    for index, objective in enumerate(objectives):
+        if objective.limit is not None:
+            limit = objective.metric.costs(np.array([objective.limit]))
+            excess = objective.metric.costs(values[:, index]) - limit
+            total += np.maximum(excess, 0.0) / max(abs(objective.limit), 1e-12)
+    return total

@@ -1,0 +1,1 @@
+"""Searchers behind ask and tell, and the one loop that drives them."""

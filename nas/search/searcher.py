@@ -1,0 +1,89 @@
+"""The searcher: it asks for candidates and is told their costs.
+
+In: costs and violations. Out: populations to evaluate next. Knows genes only: no family, metric, device or database.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import islice, product
+
+import numpy as np
+
+from nas.objectives import FloatArray
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.space import Genes
+
+_ATTEMPTS = 20  # rounds of sampling before the rest of a space is enumerated
+_ENUMERABLE = 1 << 20  # gene vectors; a larger space is not exhausted by sampling
+_BLOCK = 1 << 14
+
+
+class Searcher(ABC):
+    """Proposes candidates and learns from their costs.
+
+    The contract, kept by tests over all searchers: the same seed and the same tells give the same asks; a candidate is
+    never asked twice; fewer than `n` are asked only when the space has no others left.
+    """
+
+    @abstractmethod
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates; none that was asked before, and fewer only when the space is exhausted."""
+
+    @abstractmethod
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Reports the outcome of asked candidates.
+
+        Args:
+            population: What was asked, in any portions.
+            costs: To be minimised, shape (n, m).
+            violations: Shape (n,); 0 where all limits are kept.
+        """
+
+
+class UnseenCandidates:
+    """Remembers what was asked, and finds candidates that were not.
+
+    Args:
+        space: The joint space.
+        rng: Source of random candidates.
+    """
+
+    def __init__(self, space: JointSpace, rng: np.random.Generator) -> None:
+        self.space = space
+        self._rng = rng
+        self._seen: set[bytes] = set()
+
+    def admit(self, genes: Genes) -> Genes:
+        """The rows of canonical genes, shape (n, d), that are new; from now on they are seen."""
+        fresh = []
+        for row, key in enumerate(vector.tobytes() for vector in genes):
+            if key not in self._seen:
+                self._seen.add(key)
+                fresh.append(row)
+        return genes[fresh]
+
+    def sample(self, n: int) -> Genes:
+        """Up to `n` new canonical vectors, at random; fewer only when nothing new is left in the space."""
+        found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        for _ in range(_ATTEMPTS):
+            missing = n - len(found)
+            if missing == 0:
+                return found
+            found = np.concatenate([found, self.admit(self.space.sample(self._rng, missing).genes)])
+        return np.concatenate([found, self._enumerate(n - len(found))])
+
+    def _enumerate(self, n: int) -> Genes:
+        found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        if float(np.prod(self.space.cardinalities, dtype=float)) > _ENUMERABLE:
+            return found
+        everything = product(*(range(cardinality) for cardinality in self.space.cardinalities))
+        while len(found) < n:
+            block = list(islice(everything, _BLOCK))
+            if not block:
+                break
+            canonical = self.space.population(block).unique().genes
+            unseen = [vector for vector in canonical if vector.tobytes() not in self._seen]
+            if unseen:
+                found = np.concatenate([found, self.admit(np.array(unseen[: n - len(found)]))])
+        return found

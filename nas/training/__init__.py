@@ -1,0 +1,1 @@
+"""Training of supernets, batch-norm re-calibration and checkpoints."""

@@ -1,0 +1,76 @@
+"""Checkpoints in safetensors: weights of a supernet, and the state of an unfinished training.
+
+In: a supernet. Out: files that name their space, and supernets read back. Never unpickles.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from search_spaces.elastic.supernet import Supernet
+
+_FORMAT = "nas-supernet-1"
+_MOMENTUM = "momentum/"
+
+
+def save_checkpoint(path: Path, supernet: Supernet, position: int, momentum: dict[str, Tensor] | None = None) -> None:
+    """Writes a supernet atomically.
+
+    Args:
+        path: The file.
+        supernet: Its weights and statistics are stored.
+        position: Finished epochs.
+        momentum: State of the optimiser by parameter name, where training goes on.
+    """
+    tensors = {name: tensor.detach().contiguous() for name, tensor in supernet.state_dict().items()}
+    tensors |= {f"{_MOMENTUM}{name}": tensor.contiguous() for name, tensor in (momentum or {}).items()}
+    metadata = {"format": _FORMAT, "space": supernet.space.name, "position": json.dumps(position)}
+    temporary = path.with_suffix(".partial")
+    try:
+        save_file(tensors, temporary, metadata)
+    except SafetensorError as error:
+        raise OSError(f"could not write {path}: {error}") from error
+    temporary.replace(path)
+
+
+def load_checkpoint(path: Path, supernet: Supernet) -> tuple[int, dict[str, Tensor]]:
+    """Reads weights into a supernet of the same space.
+
+    Returns:
+        Finished epochs and the state of the optimiser by parameter name (empty if none was stored).
+
+    Raises:
+        ValueError: If the file is damaged or belongs to another space.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot read the checkpoint {path}: {error}; train it again: nas train JOB") from error
+    if metadata.get("format") != _FORMAT or metadata.get("space") != supernet.space.name:
+        found = metadata.get("space", "an unknown program")
+        raise ValueError(f"{path} is a checkpoint of {found!r}; this job needs one of {supernet.space.name!r}")
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
+    _check_shapes(path, supernet, weights)
+    supernet.load_state_dict(weights)
+    momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name.startswith(_MOMENTUM)}
+    return int(json.loads(metadata["position"])), momentum
+
+
+def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:
+    wanted = {name: tensor.shape for name, tensor in supernet.state_dict().items()}
+    found = {name: torch.Size(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        name = differing[0]
+        raise ValueError(
+            f"{path} does not fit this job's space {supernet.space.name!r}: "
+            f"{name} must have shape {wanted.get(name)}, got {found.get(name)}"
+        )

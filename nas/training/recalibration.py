@@ -1,0 +1,45 @@
+"""Batch-norm statistics and accuracy of one plain network.
+
+In: a network and batches. Out: its true statistics, or its accuracy. Knows no supernet and no policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def recalibrate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replaces running statistics by the mean of the batch statistics (Cai et al., ICLR 2020; METHODS 3.1).
+
+    A subnet shares its running statistics with all others during training, so they fit none of them.
+
+    Args:
+        network: The network; it is left in evaluation mode.
+        batches: Inputs in batches of equal size, shape (batch, channels, side, side).
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch then keeps the plain average over batches
+        norm.train()
+    for inputs in batches:
+        network(inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
+
+
+@torch.no_grad()
+def accuracy_percent(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Share of images, in percent, whose largest logit is the label's."""
+    hits, count = 0, 0
+    for inputs, labels in batches:
+        hits += int((network(inputs).argmax(1) == labels).sum())
+        count += len(labels)
+    return 100 * hits / count

@@ -1,0 +1,105 @@
+"""The contract of a predictor: labelled feature rows in, a mean and a standard deviation per row out.
+
+Knows nothing of architectures, metrics or units: a prediction is in the unit of the targets that were fitted.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor expects of `n` rows, in the unit of the targets.
+
+    Attributes:
+        mean: Best guess for each row, shape (n,).
+        std: Standard deviation of a new measurement around it, shape (n,): doubt of the model and noise of the labels.
+            About 90 % of measurements lie within `mean` ± 1.645 `std`.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+
+
+class Predictor(ABC):
+    """Learns a value from labelled rows. Refitting starts afresh; equal seeds and rows give equal predictions.
+
+    Subclasses implement `_fit` and `_predict`, which receive checked arrays.
+    """
+
+    def __init__(self) -> None:
+        self._width: int | None = None
+
+    def fit(self, features: ArrayLike, targets: ArrayLike) -> None:
+        """Learns from labelled rows and forgets all earlier ones.
+
+        Args:
+            features: Shape (n, f), n >= 2, finite; columns on comparable scales (one-hot codes are).
+            targets: Shape (n,), finite.
+
+        Raises:
+            ValueError: If a shape is wrong, there are fewer than 2 rows or a value is not finite.
+        """
+        rows, labels = labelled_rows(features, targets)
+        self._width = None
+        self._fit(rows, labels)
+        self._width = rows.shape[1]
+
+    def predict(self, features: ArrayLike) -> Prediction:
+        """Predicts every row.
+
+        Args:
+            features: Shape (n, f), with the f of the fitted rows; n may be 0.
+
+        Raises:
+            ValueError: If nothing was fitted yet, a shape is wrong or a value is not finite.
+        """
+        if self._width is None:
+            raise ValueError(f"{type(self).__name__} predicts only after fit(features, targets)")
+        rows = _feature_rows(features)
+        if rows.shape[1] != self._width:
+            raise ValueError(f"features must have the {self._width} columns of the fitted rows, got {rows.shape[1]}")
+        return self._predict(rows)
+
+    @abstractmethod
+    def _fit(self, features: FloatArray, targets: FloatArray) -> None:
+        """Learns from rows of shape (n, f) and targets of shape (n,), all finite, n >= 2."""
+
+    @abstractmethod
+    def _predict(self, features: FloatArray) -> Prediction:
+        """Predicts rows of shape (n, f), finite, f as fitted."""
+
+
+def labelled_rows(features: ArrayLike, targets: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Checks labelled rows and returns them as arrays of shapes (n, f) and (n,).
+
+    Raises:
+        ValueError: If a shape is wrong, there are fewer than 2 rows or a value is not finite.
+    """
+    rows = _feature_rows(features)
+    labels = np.asarray(targets, dtype=np.float64)
+    if labels.shape != (len(rows),):
+        raise ValueError(f"targets must have one value per row, shape ({len(rows)},), got {labels.shape}")
+    if len(rows) < 2:
+        raise ValueError(f"a predictor needs at least 2 labelled rows, got {len(rows)}")
+    if not np.isfinite(labels).all():
+        raise ValueError(
+            f"targets must be finite, got {np.count_nonzero(~np.isfinite(labels))} that are not; drop them"
+        )
+    return rows, labels
+
+
+def _feature_rows(features: ArrayLike) -> FloatArray:
+    rows = np.asarray(features, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ValueError(f"features must have shape (n, f) with f >= 1, got {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"features must be finite, got {np.count_nonzero(~np.isfinite(rows))} values that are not")
+    return rows

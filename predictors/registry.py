@@ -1,0 +1,32 @@
+"""Names of predictors: a name and a seed in, an unfitted predictor out.
+
+Knows no data. A new predictor is one new file and one line here; the contract tests then run on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from predictors.ensemble import EnsemblePredictor
+from predictors.predictor import Predictor
+from predictors.ridge import RidgePredictor
+
+PREDICTORS: dict[str, Callable[[int], Predictor]] = {
+    "ensemble": lambda seed: EnsemblePredictor(seed=seed),
+    "ridge": lambda _seed: RidgePredictor(),  # draws nothing at random
+}
+
+
+def predictor(name: str, seed: int = 0) -> Predictor:
+    """A fresh predictor.
+
+    Args:
+        name: A key of `PREDICTORS`.
+        seed: Seed of whatever it draws at random.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if name not in PREDICTORS:
+        raise ValueError(f"unknown predictor {name!r}; known are: {', '.join(sorted(PREDICTORS))}")
+    return PREDICTORS[name](seed)

@@ -1,0 +1,1 @@
+"""Search spaces over architectures and compression policies; genes on one side, candidates on the other."""

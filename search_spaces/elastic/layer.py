@@ -1,0 +1,79 @@
+"""One layer of a network: weighted operation, normalisation, activation and its quantisers.
+
+In: a `LayerSpec` and a `LayerPolicy`. Out: a torch module that computes it. Knows no family and no supernet.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.candidate import LayerPolicy
+from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
+from search_spaces.layers import LayerSpec
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "none": nn.Identity,
+    "relu": nn.ReLU,
+    "hard_swish": nn.Hardswish,
+    "hard_sigmoid": nn.Hardsigmoid,
+}
+
+
+class Layer(nn.Module):
+    """A convolution or linear layer as hardware runs it, fused with what follows.
+
+    A quantised layer rounds its weight, its input and its output. The output quantiser stands where a device rescales
+    its accumulators: after a ReLU, which it absorbs, and before any other activation.
+
+    Args:
+        spec: What the layer computes.
+        policy: How it is compressed; only bits are applied here.
+        device: Where its parameters live; `"meta"` allocates none.
+    """
+
+    def __init__(self, spec: LayerSpec, policy: LayerPolicy | None = None, device: str = "cpu") -> None:
+        super().__init__()
+        self.spec = spec
+        self.op: nn.Conv2d | nn.Linear
+        if spec.kind == "linear":
+            self.op = nn.Linear(spec.in_channels, spec.out_channels, spec.bias, device=device)
+        else:
+            self.op = nn.Conv2d(
+                spec.in_channels,
+                spec.out_channels,
+                spec.kernel_size,
+                spec.stride,
+                spec.kernel_size // 2,
+                groups=spec.groups,
+                bias=spec.bias,
+                device=device,
+            )
+        self.norm = nn.BatchNorm2d(spec.out_channels, device=device) if spec.normalized else nn.Identity()
+        self.activation = _ACTIVATIONS[spec.activation]()
+        self.quantize(policy or LayerPolicy())
+
+    def quantize(self, policy: LayerPolicy) -> None:
+        """Sets fresh, uncalibrated quantisers of the bits of a policy.
+
+        Raises:
+            ValueError: If the policy asks for sparsity or a rank.
+        """
+        if policy.sparsity or policy.rank is not None:
+            raise ValueError(f"a layer can be quantised, not pruned or factorised; got policy {policy}")
+        self.policy = policy
+        self.weight_quantizer = WeightQuantizer(policy.weight_bits)
+        self.input_quantizer = ActivationQuantizer(policy.activation_bits)
+        self.output_quantizer = ActivationQuantizer(policy.activation_bits)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = self.input_quantizer(inputs)
+        weight = self.weight_quantizer(self.op.weight)
+        if isinstance(self.op, nn.Linear):
+            x = F.linear(x, weight, self.op.bias)
+        else:
+            x = F.conv2d(x, weight, self.op.bias, self.op.stride, self.op.padding, 1, self.op.groups)
+        x = self.norm(x)
+        if self.spec.activation == "relu":
+            return self.output_quantizer(self.activation(x))
+        return self.activation(self.output_quantizer(x))

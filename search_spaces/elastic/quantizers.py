@@ -1,0 +1,70 @@
+"""The reference quantiser as modules with straight-through gradients.
+
+In: float tensors. Out: the same tensors rounded to a grid of few values. Knows no layer and no policy.
+Weights are symmetric per output channel, activations asymmetric per tensor (METHODS 2.2).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.candidate import FULL_PRECISION_BITS
+
+_SMALLEST_SCALE = 1e-12
+
+
+def weight_scale(weight: Tensor, bits: int) -> Tensor:
+    """Step of every output channel, shape (out,), that maps the largest weight to the largest code."""
+    largest = weight.detach().abs().flatten(1).amax(1)
+    return (largest / (2 ** (bits - 1) - 1)).clamp_min(_SMALLEST_SCALE)
+
+
+def activation_grid(low: float, high: float, bits: int) -> tuple[float, int]:
+    """Step and zero point of an unsigned grid over [low, high], widened so that 0 is a code."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = max((high - low) / (2**bits - 1), _SMALLEST_SCALE)
+    return scale, round(-low / scale)
+
+
+class WeightQuantizer(nn.Module):
+    """Fake-quantises a weight of shape (out, ...): symmetric, one step per output channel.
+
+    Args:
+        bits: Bits of a code; 32 returns the input object unchanged.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if self.bits == FULL_PRECISION_BITS:
+            return weight
+        limit = 2 ** (self.bits - 1) - 1
+        scale = weight_scale(weight, self.bits)
+        zeros = torch.zeros_like(scale, dtype=torch.int32)
+        return torch.fake_quantize_per_channel_affine(weight, scale, zeros, 0, -limit, limit)
+
+
+class ActivationQuantizer(nn.Module):
+    """Fake-quantises an activation: asymmetric, one step per tensor.
+
+    Args:
+        bits: Bits of a code; 32 returns the input object unchanged.
+
+    Attributes:
+        range: Calibrated lowest and highest value. None quantises dynamically, over the range of each batch.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+        self.range: tuple[float, float] | None = None
+
+    def forward(self, activation: Tensor) -> Tensor:
+        if self.bits == FULL_PRECISION_BITS:
+            return activation
+        low, high = self.range or (bound.item() for bound in activation.detach().aminmax())
+        scale, zero_point = activation_grid(low, high, self.bits)
+        return torch.fake_quantize_per_tensor_affine(activation, scale, zero_point, 0, 2**self.bits - 1)

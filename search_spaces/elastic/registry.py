@@ -1,0 +1,30 @@
+"""Which supernet serves which family.
+
+In: a search space. Out: its supernet. Knows no preset by name.
+"""
+
+from __future__ import annotations
+
+from search_spaces.elastic.mobilenet_v3 import MobileNetV3Supernet
+from search_spaces.elastic.resnet import ResNetSupernet
+from search_spaces.elastic.supernet import Supernet
+from search_spaces.mobilenet_v3 import MobileNetV3Space
+from search_spaces.resnet import ResNetSpace
+from search_spaces.space import SearchSpace
+
+SUPERNETS: dict[type[SearchSpace], type[Supernet]] = {
+    MobileNetV3Space: MobileNetV3Supernet,
+    ResNetSpace: ResNetSupernet,
+}
+
+
+def supernet(space: SearchSpace, seed: int) -> Supernet:
+    """A fresh supernet of a space, its weights seeded.
+
+    Raises:
+        ValueError: If the family has no supernet; those that have one are listed.
+    """
+    if type(space) not in SUPERNETS:
+        known = ", ".join(family.__name__ for family in SUPERNETS)
+        raise ValueError(f"{type(space).__name__} has no supernet; families that have one: {known}")
+    return SUPERNETS[type(space)](space, seed)

@@ -1,0 +1,136 @@
+"""Supernets: one set of weights that contains every network of a space.
+
+In: a search space. Out: `Supernet`, which runs or extracts any of its architectures under any policy.
+Knows no training, no data and no search.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from search_spaces.candidate import Architecture, CompressionPolicy, LayerPolicy
+from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
+from search_spaces.elastic.layer import Layer
+from search_spaces.layers import LayerSpec
+from search_spaces.space import SearchSpace
+
+MakeLayer = Callable[[LayerSpec], Layer]
+
+
+class Supernet(nn.Module, ABC):
+    """The largest network of a space and the rule by which every smaller one is a view of its weights.
+
+    A subnet takes the first channels of every layer; a smaller kernel is the centre of the next larger one, multiplied
+    by a learnt matrix (Cai et al., ICLR 2020, section 3.3). `forward` runs the very network that `extract` returns,
+    only on views, so the two cannot drift apart.
+
+    Args:
+        space: The search space.
+        seed: Seeds the initial weights.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        super().__init__()
+        self.space = space
+        largest = space.decode((space.cardinalities - 1).astype("int16"))
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.network = self.build(largest, space.layers(largest), Layer)
+        for layer in self.network.modules():
+            if isinstance(layer, Layer) and isinstance(layer.op, nn.Conv2d):
+                layer.op.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.kernel_transforms = nn.ParameterDict()
+        for slot_name, sizes in self._elastic_kernels().items():
+            for size in sizes[:-1]:
+                self.kernel_transforms[_transform_key(slot_name, size)] = nn.Parameter(torch.eye(size * size))
+        self._skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
+
+    @abstractmethod
+    def build(self, architecture: Architecture, layers: Sequence[LayerSpec], make: MakeLayer) -> nn.Module:
+        """Wires the layers of an architecture into a plain module in which each is found by its name."""
+
+    @abstractmethod
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The elastic channel orders of the largest network, for `sort_channels`."""
+
+    def forward(self, inputs: Tensor, architecture: Architecture, policy: CompressionPolicy | None = None) -> Tensor:
+        """Runs one architecture on the shared weights.
+
+        Args:
+            inputs: Images, shape (batch, channels, resolution, resolution).
+            architecture: The subnet.
+            policy: Bits of each of its layers, quantised dynamically; None leaves them in floating point.
+
+        Returns:
+            Logits, shape (batch, classes).
+        """
+        if inputs.shape[-1] != architecture.resolution or inputs.shape[-2] != architecture.resolution:
+            raise ValueError(f"inputs must be {architecture.resolution} pixels square, got {tuple(inputs.shape)}")
+        layers = self.space.layers(architecture)
+        policies = policy.layers if policy else (LayerPolicy(),) * len(layers)
+        by_name = {layer.name: layer_policy for layer, layer_policy in zip(layers, policies, strict=True)}
+        skeleton = self.build(architecture, layers, lambda spec: self._skeleton_layer(spec, by_name[spec.name]))
+        skeleton.train(self.training)
+        output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,))
+        return output
+
+    def extract(self, architecture: Architecture) -> nn.Module:
+        """A stand-alone copy of one subnet in plain torch modules, in evaluation mode."""
+        layers = self.space.layers(architecture)
+        network = self.build(architecture, layers, Layer)
+        network.load_state_dict({name: tensor.detach() for name, tensor in self.weights(layers).items()})
+        return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def weights(self, layers: Sequence[LayerSpec]) -> dict[str, Tensor]:
+        """State of a subnet by name, as differentiable views of the shared weights."""
+        return {name: tensor for layer in layers for name, tensor in self._layer_weights(layer)}
+
+    def sort_channels(self) -> None:
+        """Reorders every elastic channel by importance, so that narrow subnets keep the most important ones."""
+        for group in self.channel_groups():
+            sort_channels(self.network, group)
+
+    def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
+        layer = self.network.get_submodule(spec.name)
+        assert isinstance(layer, Layer)
+        weight = layer.op.weight[: spec.out_channels, : spec.in_channels // spec.groups]
+        if spec.kernel_size < layer.spec.kernel_size:
+            weight = self._shrink_kernel(weight, spec)
+        found = [(f"{spec.name}.op.weight", weight)]
+        if layer.op.bias is not None:
+            found.append((f"{spec.name}.op.bias", layer.op.bias[: spec.out_channels]))
+        for name, tensor in (*layer.norm.named_parameters(), *layer.norm.named_buffers()):
+            found.append((f"{spec.name}.norm.{name}", tensor[: spec.out_channels] if tensor.dim() else tensor))
+        return found
+
+    def _shrink_kernel(self, weight: Tensor, spec: LayerSpec) -> Tensor:
+        for size in range(weight.shape[-1] - 2, spec.kernel_size - 1, -2):
+            centre = weight[:, :, 1:-1, 1:-1]
+            key = _transform_key(spec.name, size)
+            if key in self.kernel_transforms:
+                centre = (centre.flatten(2) @ self.kernel_transforms[key].T).view_as(centre)
+            weight = centre
+        return weight
+
+    def _elastic_kernels(self) -> dict[str, list[int]]:
+        """Kernel sizes of every layer that has several, in rising order."""
+        found: dict[str, set[int]] = {}
+        for slot in self.space.slots:
+            for layer in self.space.slot_layers(slot):
+                if layer is not None:
+                    found.setdefault(slot.name, set()).add(layer.kernel_size)
+        return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}
+
+
+def _transform_key(layer_name: str, size: int) -> str:
+    return f"{layer_name.replace('.', '-')}-{size}"
+
+
+def _meta_layer(spec: LayerSpec, policy: LayerPolicy) -> Layer:
+    return Layer(spec, policy, device="meta")

@@ -1,0 +1,189 @@
+"""The joint space of architectures and compression policies.
+
+In: a search space and a policy space. Out: `JointSpace`, its `Population`s of genes, and additive costs tabulated over it.
+The one border between genes and candidates. Knows no family, no searcher and no device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
+from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.layers import LayerSpec
+from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
+
+
+@dataclass(frozen=True)
+class PolicySpace:
+    """The layer policies that every layer may choose from."""
+
+    policies: tuple[LayerPolicy, ...] = (LayerPolicy(),)
+
+    def __post_init__(self) -> None:
+        if not self.policies or len(set(self.policies)) != len(self.policies):
+            raise ValueError(f"a policy space needs one or more distinct policies, got {self.policies}")
+
+    @classmethod
+    def parse(cls, names: Sequence[str]) -> PolicySpace:
+        """Reads short forms, such as `["w32a32", "w8a8", "w4a8"]`."""
+        return cls(tuple(LayerPolicy.parse(name) for name in names))
+
+
+class JointSpace:
+    """Genes of an architecture followed by one policy gene for each layer slot.
+
+    Args:
+        architectures: The family of networks.
+        policies: The policies that each of their layers may take.
+    """
+
+    def __init__(self, architectures: SearchSpace, policies: PolicySpace | None = None) -> None:
+        self.architectures = architectures
+        self.policies = policies or PolicySpace()
+        self.name = architectures.name
+        self._slots = [_TabulatedSlot(architectures, slot) for slot in architectures.slots]
+
+    @cached_property
+    def cardinalities(self) -> NDArray[np.int64]:
+        """Domain size of every gene, shape (d,)."""
+        policy = np.full(len(self._slots), len(self.policies.policies))
+        return np.concatenate([self.architectures.cardinalities, policy])
+
+    def sample(self, rng: np.random.Generator, n: int) -> Population:
+        """Draws `n` candidates, every gene uniformly and independently; inactive genes are then cleared."""
+        return self.population(rng.integers(0, self.cardinalities, size=(n, len(self.cardinalities))))
+
+    def smallest(self) -> Candidate:
+        """The candidate with the first value of every gene."""
+        return self.decode(self.population(np.zeros((1, len(self.cardinalities)))).genes[0])
+
+    def largest(self) -> Candidate:
+        """The candidate with the last value of every architecture gene and the first policy everywhere."""
+        genes = np.zeros((1, len(self.cardinalities)))
+        genes[0, : self._border] = self.architectures.cardinalities - 1
+        return self.decode(self.population(genes).genes[0])
+
+    def population(self, genes: ArrayLike) -> Population:
+        """Wraps genes of shape (n, d) in canonical form.
+
+        Raises:
+            ValueError: If the shape or a gene is out of bounds.
+        """
+        table = np.atleast_2d(np.asarray(genes)).astype(np.int16)
+        if table.shape[1] != len(self.cardinalities):
+            raise ValueError(f"genes of {self.name!r} must have shape (n, {len(self.cardinalities)}), got {table.shape}")
+        if np.any((table < 0) | (table >= self.cardinalities)):
+            raise ValueError(f"a gene of {self.name!r} is outside its domain")
+        return Population(self, np.where(self.active(table), table, 0).astype(np.int16))
+
+    def encode(self, candidates: Sequence[Candidate]) -> Population:
+        """The population of the given candidates, in order."""
+        return self.population(np.array([self._encode_one(candidate) for candidate in candidates]))
+
+    def decode(self, genes: Genes) -> Candidate:
+        """The candidate of one gene vector of shape (d,)."""
+        active = self.active(genes[None])[0, self._border :]
+        policy = [self.policies.policies[gene] for gene in genes[self._border :][active]]
+        return Candidate(self.architectures.decode(genes[: self._border]), CompressionPolicy(tuple(policy)))
+
+    def active(self, genes: Genes) -> BoolArray:
+        """Which genes matter, shape (n, d)."""
+        own = self.architectures.active(genes[:, : self._border])
+        return np.concatenate([own, *(slot.filled(genes)[:, None] for slot in self._slots)], axis=1)
+
+    def tabulate(self, cost: Callable[[LayerSpec, LayerPolicy], float]) -> AdditiveCost:
+        """Prices every slot under all values of its few genes, once.
+
+        Args:
+            cost: Cost of a layer under a policy; called once per distinct layer shape and policy.
+        """
+        prices: dict[tuple[LayerSpec, LayerPolicy], float] = {}
+
+        def price(layer: LayerSpec | None, policy: LayerPolicy) -> float:
+            if layer is None:
+                return 0.0
+            key = (layer.shape, policy)
+            if key not in prices:
+                prices[key] = float(cost(layer, policy))
+            return prices[key]
+
+        terms = []
+        for index, slot in enumerate(self._slots):
+            table = [[price(layer, policy) for policy in self.policies.policies] for layer in slot.layers]
+            shape = (*slot.cardinalities, len(self.policies.policies))
+            terms.append(Term((*slot.columns, self._border + index), np.array(table).reshape(shape)))
+        return AdditiveCost(terms)
+
+    def layer_shapes(self) -> list[LayerSpec]:
+        """Every distinct layer shape that a candidate can contain, without names, in a fixed order."""
+        found = (layer.shape for slot in self._slots for layer in slot.layers if layer is not None)
+        return list(dict.fromkeys(found))
+
+    @property
+    def _border(self) -> int:
+        return len(self.architectures.choices)
+
+    def _encode_one(self, candidate: Candidate) -> Genes:
+        genes = np.zeros(len(self.cardinalities), dtype=np.int16)
+        genes[: self._border] = self.architectures.encode(candidate.architecture)
+        slots = np.flatnonzero(self.active(genes[None])[0, self._border :])
+        policies = candidate.policy.layers
+        if len(policies) != len(slots):
+            raise ValueError(f"the policy must have one entry per layer ({len(slots)}), got {len(policies)}")
+        for slot, policy in zip(slots, policies, strict=True):
+            if policy not in self.policies.policies:
+                raise ValueError(f"policy {policy} is not in the policy space {[str(p) for p in self.policies.policies]}")
+            genes[self._border + slot] = self.policies.policies.index(policy)
+        return genes
+
+
+@dataclass(frozen=True)
+class Population:
+    """Candidates as canonical genes of shape (n, d): the currency of search."""
+
+    space: JointSpace
+    genes: Genes
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def __getitem__(self, index: int) -> Candidate:
+        return self.space.decode(self.genes[index])
+
+    def take(self, rows: ArrayLike) -> Population:
+        """The candidates at the given row numbers or under the given mask."""
+        return Population(self.space, self.genes[np.asarray(rows)])
+
+    def unique(self) -> Population:
+        """The distinct candidates, in order of first appearance."""
+        return self.take(np.sort(np.unique(self.genes, axis=0, return_index=True)[1]))
+
+    def features(self) -> FloatArray:
+        """One-hot code of every gene, shape (n, sum of cardinalities); an inactive gene is all zeros."""
+        cardinalities = self.space.cardinalities
+        starts = np.cumsum(cardinalities) - cardinalities
+        features = np.zeros((len(self), int(cardinalities.sum())))
+        rows, columns = np.nonzero(self.space.active(self.genes))
+        features[rows, starts[columns] + self.genes[rows, columns]] = 1.0
+        return features
+
+
+class _TabulatedSlot:
+    """A slot with its layer for every combination of its genes, in row-major order."""
+
+    def __init__(self, space: SearchSpace, slot: LayerSlot) -> None:
+        self.columns = tuple(space.position[gene] for gene in slot.genes)
+        self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
+        self.layers = space.slot_layers(slot)
+        self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
+
+    def filled(self, genes: Genes) -> BoolArray:
+        """Whether the slot holds a layer, shape (n,), for genes of shape (n, d)."""
+        found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
+        return found

@@ -1,0 +1,184 @@
+"""The MobileNetV3 family in once-for-all form: elastic resolution, depth, kernel and expansion.
+
+In: a few literal numbers. Out: a `SearchSpace` (Cai et al., "Once-for-All", ICLR 2020; METHODS 3.1). Knows no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from search_spaces.candidate import Architecture, ConvBlock
+from search_spaces.layers import Activation, LayerSpec, round_channels
+from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace, Value
+
+
+@dataclass(frozen=True)
+class MobileStage:
+    """A stage of inverted bottlenecks of one output width; the first block carries the stride."""
+
+    width: int
+    stride: int
+    activation: Activation
+    squeeze_excite: bool
+
+
+@dataclass(frozen=True)
+class MobileNetV3Shape:
+    """Everything about a MobileNetV3 family that is not elastic, and the domains of what is.
+
+    Attributes:
+        resolutions: Input sides in pixels.
+        depths: Blocks per stage.
+        kernel_sizes: Depthwise kernels.
+        expand_ratios: Inner channels over input channels of a block.
+        stem_width: Channels of the stem and of the fixed first block.
+        stem_stride: Stride of the stem.
+        stages: The elastic stages.
+        head_width: Channels of the last convolution before pooling.
+        feature_width: Features between pooling and classifier.
+    """
+
+    resolutions: tuple[int, ...]
+    depths: tuple[int, ...]
+    kernel_sizes: tuple[int, ...]
+    expand_ratios: tuple[int, ...]
+    stem_width: int
+    stem_stride: int
+    stages: tuple[MobileStage, ...]
+    head_width: int
+    feature_width: int
+
+
+class MobileNetV3Space(SearchSpace):
+    """Stem, a fixed first block, elastic stages of inverted bottlenecks, head.
+
+    Args:
+        name: Name of the space.
+        shape: What is fixed and what is elastic.
+        image_channels: Channels of the input image.
+        classes: Outputs of the classifier.
+    """
+
+    def __init__(self, name: str, shape: MobileNetV3Shape, image_channels: int, classes: int) -> None:
+        self.shape = shape
+        super().__init__(name, _choices(shape), _slots(shape, image_channels, classes))
+
+    def decode(self, genes: Genes) -> Architecture:
+        """The architecture of one gene vector of shape (d,)."""
+        value = self.values(genes)
+        stages = tuple(
+            tuple(
+                ConvBlock(stage.width, int(value[f"{s}.{j}.kernel"]), float(value[f"{s}.{j}.expand"]))
+                for j in range(int(value[f"{s}.depth"]))
+            )
+            for s, stage in enumerate(self.shape.stages)
+        )
+        return Architecture(self.name, int(value["resolution"]), stages)
+
+    def encode(self, architecture: Architecture) -> Genes:
+        """The canonical gene vector, shape (d,), of an architecture of this space.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
+        self.check(architecture)
+        values: dict[str, Value] = {"resolution": architecture.resolution}
+        for s, blocks in enumerate(architecture.stages):
+            values[f"{s}.depth"] = len(blocks)
+            for j, block in enumerate(blocks):
+                if not isinstance(block, ConvBlock):
+                    raise ValueError(f"space {self.name!r} is made of ConvBlocks, got {block}")
+                values[f"{s}.{j}.kernel"] = block.kernel_size
+                values[f"{s}.{j}.expand"] = block.expand_ratio
+        return self.genes_of(values)
+
+
+def _choices(shape: MobileNetV3Shape) -> list[Choice]:
+    choices = [Choice("resolution", shape.resolutions)]
+    for s in range(len(shape.stages)):
+        choices.append(Choice(f"{s}.depth", shape.depths))
+        for j in range(max(shape.depths)):
+            present = (f"{s}.depth", tuple(depth for depth in shape.depths if depth > j))
+            choices.append(Choice(f"{s}.{j}.kernel", shape.kernel_sizes, present))
+            choices.append(Choice(f"{s}.{j}.expand", shape.expand_ratios, present))
+    return choices
+
+
+def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[LayerSlot]:
+    stem, stride = shape.stem_width, shape.stem_stride
+
+    def fixed(layer: LayerSpec, reduction: int) -> LayerSlot:
+        """A layer that is always there, on an input reduced by `reduction`; 0 stands for a pooled input."""
+
+        def at(values: Sequence[Value]) -> LayerSpec:
+            return replace(layer, input_size=-(-int(values[0]) // reduction) if reduction else 1)
+
+        return LayerSlot(layer.name, ("resolution",), at)
+
+    slots = [
+        fixed(LayerSpec("stem", "conv", image_channels, stem, 3, stride, activation="hard_swish"), 1),
+        fixed(LayerSpec("first.depthwise", "conv", stem, stem, 3, 1, stem, activation="relu"), stride),
+        fixed(LayerSpec("first.project", "conv", stem, stem), stride),
+    ]
+    width, reduction = stem, stride
+    for s, stage in enumerate(shape.stages):
+        for j in range(max(shape.depths)):
+            block = _Block(f"stages.{s}.{j}", s, j, width if j == 0 else stage.width, reduction, stage)
+            slots += block.slots()
+            reduction *= block.stride
+        width = stage.width
+    head, feature = shape.head_width, shape.feature_width
+    return [
+        *slots,
+        fixed(LayerSpec("head", "conv", width, head, activation="hard_swish"), reduction),
+        fixed(LayerSpec("feature", "conv", head, feature, normalized=False, activation="hard_swish"), 0),
+        fixed(LayerSpec("classifier", "linear", feature, classes, bias=True, normalized=False), 0),
+    ]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One inverted bottleneck: expand, depthwise, optional squeeze-and-excite, project."""
+
+    name: str
+    stage_index: int
+    index: int
+    in_width: int
+    reduction: int
+    stage: MobileStage
+
+    @property
+    def stride(self) -> int:
+        return self.stage.stride if self.index == 0 else 1
+
+    def slots(self) -> list[LayerSlot]:
+        parts = ["expand", "depthwise", "squeeze", "excite", "project"]
+        if not self.stage.squeeze_excite:
+            parts = [part for part in parts if part not in ("squeeze", "excite")]
+        prefix = f"{self.stage_index}.{self.index}"
+        genes = ("resolution", f"{self.stage_index}.depth", f"{prefix}.kernel", f"{prefix}.expand")
+        return [self._slot(part, genes if part == "depthwise" else (*genes[:2], genes[3])) for part in parts]
+
+    def _slot(self, part: str, genes: tuple[str, ...]) -> LayerSlot:
+        def layer(values: Sequence[Value]) -> LayerSpec | None:
+            resolution, depth, expand = int(values[0]), int(values[1]), float(values[-1])
+            return None if self.index >= depth else self._layer(part, resolution, int(values[2]), expand)
+
+        return LayerSlot(f"{self.name}.{part}", genes, layer)
+
+    def _layer(self, part: str, resolution: int, kernel: int, expand: float) -> LayerSpec:
+        name, size, activation = f"{self.name}.{part}", -(-resolution // self.reduction), self.stage.activation
+        inner = round_channels(self.in_width * expand)
+        squeezed = round_channels(inner / 4)
+        match part:
+            case "expand":
+                return LayerSpec(name, "conv", self.in_width, inner, input_size=size, activation=activation)
+            case "depthwise":
+                return LayerSpec(name, "conv", inner, inner, kernel, self.stride, inner, size, activation=activation)
+            case "squeeze":
+                return LayerSpec(name, "conv", inner, squeezed, bias=True, normalized=False, activation="relu")
+            case "excite":
+                return LayerSpec(name, "conv", squeezed, inner, bias=True, normalized=False, activation="hard_sigmoid")
+            case _:
+                return LayerSpec(name, "conv", inner, self.stage.width, input_size=-(-size // self.stride))

@@ -1,0 +1,182 @@
+"""The ResNet family: elastic resolution, depth, stage width and inner (bottleneck) ratio.
+
+In: a few literal numbers. Out: a `SearchSpace` (He et al., CVPR 2016; elastic as in once-for-all's ResNet). Knows no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from search_spaces.candidate import Architecture, ConvBlock
+from search_spaces.layers import Activation, LayerSpec, round_channels
+from search_spaces.space import Choice, Genes, LayerFunction, LayerSlot, SearchSpace, Value
+
+Kernels = tuple[int, ...]
+BASIC: Kernels = (3, 3)
+BOTTLENECK: Kernels = (1, 3, 1)
+
+
+@dataclass(frozen=True)
+class ResNetStage:
+    """A stage of residual blocks; its first block carries the stride and the shortcut."""
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    stride: int
+
+
+@dataclass(frozen=True)
+class ResNetShape:
+    """Everything about a ResNet family that is not elastic, and the domains of what is.
+
+    Attributes:
+        resolutions: Input sides in pixels.
+        stem_width: Channels of the 3x3 stem.
+        block_kernels: Kernel of every convolution of a block: `BASIC` or `BOTTLENECK`.
+        inner_ratios: Channels inside a block over its output channels.
+        shortcut: `"conv"` projects where a stage begins; `"pad"` subsamples and pads with zeros (option A).
+        stages: The elastic stages.
+    """
+
+    resolutions: tuple[int, ...]
+    stem_width: int
+    block_kernels: Kernels
+    inner_ratios: tuple[float, ...]
+    shortcut: Literal["conv", "pad"]
+    stages: tuple[ResNetStage, ...]
+
+
+class ResNetSpace(SearchSpace):
+    """Stem, elastic stages of residual blocks, pooling, classifier.
+
+    Args:
+        name: Name of the space.
+        shape: What is fixed and what is elastic.
+        image_channels: Channels of the input image.
+        classes: Outputs of the classifier.
+    """
+
+    def __init__(self, name: str, shape: ResNetShape, image_channels: int, classes: int) -> None:
+        self.shape = shape
+        super().__init__(name, _choices(shape), _slots(shape, image_channels, classes))
+
+    def decode(self, genes: Genes) -> Architecture:
+        """The architecture of one gene vector of shape (d,)."""
+        value = self.values(genes)
+        kernel = max(self.shape.block_kernels)
+        stages = tuple(
+            tuple(
+                ConvBlock(int(value[f"{s}.width"]), kernel, float(value[f"{s}.{j}.ratio"]))
+                for j in range(int(value[f"{s}.depth"]))
+            )
+            for s in range(len(self.shape.stages))
+        )
+        return Architecture(self.name, int(value["resolution"]), stages)
+
+    def encode(self, architecture: Architecture) -> Genes:
+        """The canonical gene vector, shape (d,), of an architecture of this space.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
+        self.check(architecture)
+        values: dict[str, Value] = {"resolution": architecture.resolution}
+        for s, blocks in enumerate(architecture.stages):
+            values[f"{s}.depth"] = len(blocks)
+            for j, block in enumerate(blocks):
+                if not isinstance(block, ConvBlock) or block.width != getattr(blocks[0], "width", None):
+                    raise ValueError(f"stage {s} of space {self.name!r} needs ConvBlocks of one width, got {blocks}")
+                values[f"{s}.width"] = block.width
+                values[f"{s}.{j}.ratio"] = block.expand_ratio
+        return self.genes_of(values)
+
+
+def _choices(shape: ResNetShape) -> list[Choice]:
+    choices = [Choice("resolution", shape.resolutions)]
+    for s, stage in enumerate(shape.stages):
+        choices.append(Choice(f"{s}.depth", stage.depths))
+        choices.append(Choice(f"{s}.width", stage.widths))
+        for j in range(max(stage.depths)):
+            present = (f"{s}.depth", tuple(depth for depth in stage.depths if depth > j))
+            choices.append(Choice(f"{s}.{j}.ratio", shape.inner_ratios, present))
+    return choices
+
+
+def _slots(shape: ResNetShape, image_channels: int, classes: int) -> list[LayerSlot]:
+    def stem(values: Sequence[Value]) -> LayerSpec:
+        width = shape.stem_width
+        return LayerSpec("stem", "conv", image_channels, width, 3, input_size=int(values[0]), activation="relu")
+
+    def classifier(values: Sequence[Value]) -> LayerSpec:
+        return LayerSpec("classifier", "linear", int(values[0]), classes, bias=True, normalized=False)
+
+    slots, reduction = [LayerSlot("stem", ("resolution",), stem)], 1
+    for s, stage in enumerate(shape.stages):
+        for j in range(max(stage.depths)):
+            block = _Block(shape, s, j, reduction)
+            slots += block.slots()
+            reduction *= block.stride
+    return [*slots, LayerSlot("classifier", (f"{len(shape.stages) - 1}.width",), classifier)]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One residual block: its convolutions and, at the start of a stage, its shortcut."""
+
+    shape: ResNetShape
+    stage: int
+    index: int
+    reduction: int
+
+    @property
+    def stride(self) -> int:
+        return self.shape.stages[self.stage].stride if self.index == 0 else 1
+
+    @property
+    def _genes(self) -> tuple[str, ...]:
+        before = (f"{self.stage - 1}.width",) if self.index == 0 and self.stage > 0 else ()
+        return ("resolution", f"{self.stage}.depth", f"{self.stage}.width", f"{self.stage}.{self.index}.ratio", *before)
+
+    def slots(self) -> list[LayerSlot]:
+        parts = list(range(1, len(self.shape.block_kernels) + 1))
+        slots = [LayerSlot(f"{self._name}.conv{part}", self._genes, self._convolution(part)) for part in parts]
+        if self.index == 0 and self.shape.shortcut == "conv":
+            slots.append(LayerSlot(f"{self._name}.shortcut", self._genes, self._shortcut))
+        return slots
+
+    @property
+    def _name(self) -> str:
+        return f"stages.{self.stage}.{self.index}"
+
+    def _widths(self, values: Sequence[Value]) -> tuple[int, int, int, int]:
+        """Input size and input, inner and output channels."""
+        out = int(values[2])
+        before = int(values[4]) if len(values) > 4 else (self.shape.stem_width if self.index == 0 else out)
+        inner = round_channels(out * float(values[3]))
+        return -(-int(values[0]) // self.reduction), before, inner, out
+
+    def _convolution(self, part: int) -> LayerFunction:
+        kernels = self.shape.block_kernels
+        last, strided = part == len(kernels), kernels.index(3) + 1
+        activation: Activation = "none" if last else "relu"
+
+        def layer(values: Sequence[Value]) -> LayerSpec | None:
+            if self.index >= int(values[1]):
+                return None
+            size, before, inner, out = self._widths(values)
+            size = size if part <= strided else -(-size // self.stride)
+            channels = (before if part == 1 else inner, out if last else inner)
+            stride = self.stride if part == strided else 1
+            name = f"{self._name}.conv{part}"
+            return LayerSpec(name, "conv", *channels, kernels[part - 1], stride, input_size=size, activation=activation)
+
+        return layer
+
+    def _shortcut(self, values: Sequence[Value]) -> LayerSpec | None:
+        if self.index >= int(values[1]):
+            return None
+        size, before, _, out = self._widths(values)
+        return LayerSpec(f"{self._name}.shortcut", "conv", before, out, 1, self.stride, input_size=size)
+

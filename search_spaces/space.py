@@ -1,0 +1,148 @@
+"""Search spaces: genes on one side, architectures and layers on the other.
+
+In: choices and layer slots declared by a family. Out: the vectorised gene arithmetic that every family shares.
+Knows no family, no policy and no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.candidate import Architecture
+from search_spaces.layers import LayerSpec
+
+Value = int | float | str
+LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
+Genes = NDArray[np.int16]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One gene: its name and ordered domain.
+
+    Attributes:
+        name: Unique within the space.
+        values: The domain; a gene is an index into it.
+        active_when: The gene it depends on and the values of that gene under which it is active; None is always.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    active_when: tuple[str, tuple[Value, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.values or len(set(self.values)) != len(self.values):
+            raise ValueError(f"choice {self.name!r} needs one or more distinct values, got {self.values}")
+
+
+@dataclass(frozen=True)
+class LayerSlot:
+    """One place of the largest network and the few genes that decide what stands there.
+
+    Attributes:
+        name: Module name of the layer in an extracted network.
+        genes: Names of the choices that `layer` reads.
+        layer: Maps their values, in that order, to the layer, or to None where the slot is empty.
+    """
+
+    name: str
+    genes: tuple[str, ...]
+    layer: LayerFunction
+
+
+class SearchSpace(ABC):
+    """A family of architectures, described by choices and layer slots.
+
+    Args:
+        name: Identifies the space in candidates, checkpoints and databases.
+        choices: The genes, each after the one that it depends on.
+        slots: Every layer of the largest network, in execution order.
+    """
+
+    def __init__(self, name: str, choices: Sequence[Choice], slots: Sequence[LayerSlot]) -> None:
+        self.name = name
+        self.choices = tuple(choices)
+        self.slots = tuple(slots)
+        self.position = {choice.name: index for index, choice in enumerate(self.choices)}
+        if len(self.position) != len(self.choices):
+            raise ValueError(f"the choices of {name!r} must have distinct names")
+
+    @abstractmethod
+    def decode(self, genes: Genes) -> Architecture:
+        """The architecture of one gene vector of shape (d,)."""
+
+    @abstractmethod
+    def encode(self, architecture: Architecture) -> Genes:
+        """The canonical gene vector, shape (d,), of an architecture of this space."""
+
+    @cached_property
+    def cardinalities(self) -> NDArray[np.int64]:
+        """Domain size of every gene, shape (d,)."""
+        return np.array([len(choice.values) for choice in self.choices])
+
+    def count(self) -> int:
+        """The exact number of distinct architectures."""
+        children: dict[str | None, list[Choice]] = {}
+        for choice in self.choices:
+            parent = choice.active_when[0] if choice.active_when else None
+            children.setdefault(parent, []).append(choice)
+
+        def ways(choice: Choice) -> int:
+            below = children.get(choice.name, [])
+            active = ([c for c in below if c.active_when and value in c.active_when[1]] for value in choice.values)
+            return sum(math.prod(ways(child) for child in group) for group in active)
+
+        return math.prod(ways(choice) for choice in children.get(None, []))
+
+    def active(self, genes: Genes) -> BoolArray:
+        """Which genes matter, shape (n, d), given genes of shape (n, d)."""
+        mask = np.ones(genes.shape, dtype=bool)
+        for index, choice in enumerate(self.choices):
+            if choice.active_when is not None:
+                parent = self.position[choice.active_when[0]]
+                wanted = [self.choices[parent].values.index(value) for value in choice.active_when[1]]
+                mask[:, index] = mask[:, parent] & np.isin(genes[:, parent], wanted)
+        return mask
+
+    def values(self, genes: Genes) -> dict[str, Value]:
+        """Name and value of every gene of one vector of shape (d,)."""
+        return {choice.name: choice.values[gene] for choice, gene in zip(self.choices, genes, strict=True)}
+
+    def genes_of(self, values: Mapping[str, Value]) -> Genes:
+        """The gene vector, shape (d,), of named values; genes that are not named are 0 (inactive).
+
+        Raises:
+            ValueError: If a value is outside its domain.
+        """
+        genes = np.zeros(len(self.choices), dtype=np.int16)
+        for name, value in values.items():
+            choice = self.choices[self.position[name]]
+            if value not in choice.values:
+                raise ValueError(f"{name} of space {self.name!r} must be one of {choice.values}, got {value!r}")
+            genes[self.position[name]] = choice.values.index(value)
+        return genes
+
+    def slot_layers(self, slot: LayerSlot) -> list[LayerSpec | None]:
+        """The layer of a slot for every combination of the values of its genes, in row-major order."""
+        domains = (self.choices[self.position[gene]].values for gene in slot.genes)
+        return [slot.layer(values) for values in product(*domains)]
+
+    def layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
+        """The layers of an architecture in execution order: the fold over the slots."""
+        values = self.values(self.encode(architecture))
+        found = (slot.layer([values[gene] for gene in slot.genes]) for slot in self.slots)
+        return tuple(layer for layer in found if layer is not None)
+
+    def check(self, architecture: Architecture) -> None:
+        """Raises ValueError if the architecture names another space."""
+        if architecture.space != self.name:
+            raise ValueError(f"space {self.name!r} cannot read an architecture of space {architecture.space!r}")

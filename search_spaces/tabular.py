@@ -1,0 +1,69 @@
+"""Spaces given as a table: one row per network, one column per gene.
+
+In: a data frame. Out: a `SearchSpace` whose networks are rows. Knows no cost and no layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.joint_space import Population
+from search_spaces.space import Choice, Genes, SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TabularSpace(SearchSpace):
+    """Every combination of the values that the gene columns of a table hold.
+
+    Args:
+        name: Name of the space.
+        table: One row per network; every combination of gene values must be there once.
+        genes: Names of the gene columns.
+
+    Raises:
+        ValueError: If a column is missing, or a combination is missing or there twice.
+    """
+
+    def __init__(self, name: str, table: pd.DataFrame, genes: Sequence[str]) -> None:
+        absent = [gene for gene in genes if gene not in table.columns]
+        if absent:
+            raise ValueError(f"the table of space {name!r} lacks the columns {absent}; it has {list(table.columns)}")
+        super().__init__(name, [Choice(gene, tuple(sorted(table[gene].unique().tolist()))) for gene in genes], [])
+        codes = np.column_stack(
+            [np.searchsorted(choice.values, table[choice.name].to_numpy()) for choice in self.choices]
+        )
+        rows = np.ravel_multi_index(tuple(codes.T), tuple(self.cardinalities))
+        if len(np.unique(rows)) != len(rows) or len(rows) != self.cardinalities.prod():
+            raise ValueError(
+                f"the table of space {name!r} must list each of {self.cardinalities.prod()} combinations once, "
+                f"got {len(rows)} rows with {len(np.unique(rows))} distinct ones"
+            )
+        self._table = table
+        self._row_of = np.argsort(rows)
+
+    def decode(self, genes: Genes) -> Architecture:
+        """The architecture of one gene vector of shape (d,): one operator block per gene."""
+        blocks = (OperatorBlock(choice.values[gene]) for choice, gene in zip(self.choices, genes, strict=True))
+        return Architecture(self.name, 0, (tuple(blocks),))
+
+    def encode(self, architecture: Architecture) -> Genes:
+        """The gene vector, shape (d,), of an architecture of this space.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
+        self.check(architecture)
+        operators = [block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)]
+        return self.genes_of(dict(zip((choice.name for choice in self.choices), operators, strict=True)))
+
+    def column(self, population: Population, name: str) -> NDArray[np.float64]:
+        """The entries of a column of the table, shape (n,), for candidates of this space: an evaluator."""
+        rows = np.ravel_multi_index(tuple(population.genes.T), tuple(self.cardinalities))
+        return self._table[name].to_numpy(dtype=float)[self._row_of[rows]]

@@ -1,0 +1,20 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# One compute thread per process, set before any numerical library starts its pool.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of public reference data; the test is skipped where it is absent."""
+    path = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no reference data at {path}; set NAS_TEST_DATA to its folder")
+    return path
