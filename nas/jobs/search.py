@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware import analytic
 from hardware.latency_table import LatencyTable
 from nas.jobs.fit import FittedAccuracy, measure_accuracy
 from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, FloatArray, Objective, costs, violations
+from nas.search.loop import NothingFeasible
 from nas.search.loop import search as run_search
 from nas.search.registry import searcher
 from results.evaluation import RunRecord
@@ -35,23 +37,27 @@ _ANALYTIC: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {
 
 @dataclass(frozen=True)
 class VerifiedFront:
-    """Candidates of the predicted front with their measured accuracy.
+    """Candidates of the predicted front, and what is known of each; arrays of shape (n,).
 
     Attributes:
+        search_run: Database run of the search.
         run: Database run of the verification.
-        population: The candidates, shape (n,), best accuracy first.
-        metrics: Names of the objectives.
-        predicted: Values that the search saw, shape (n, m).
-        measured: The same with the accuracy measured on the supernet, shape (n, m).
-        best: Whether a candidate is on the front of the measured values and keeps all limits, shape (n,).
+        population: The candidates.
+        predicted_accuracy: Percent, by the predictor.
+        measured_accuracy: Percent of the validation images, on the supernet.
+        latency_ms: Calibrated table latency.
+        weight_bytes: Size of the compressed weights.
+        best: Whether a candidate stays on the front, within all limits, with its measured accuracy.
     """
 
+    search_run: str
     run: str
     population: Population
-    metrics: tuple[str, ...]
-    predicted: FloatArray
-    measured: FloatArray
-    best: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    predicted_accuracy: FloatArray
+    measured_accuracy: FloatArray
+    latency_ms: FloatArray
+    weight_bytes: FloatArray
+    best: NDArray[np.bool_]
 
 
 def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAccuracy) -> VerifiedFront:
@@ -73,10 +79,19 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
             source="predicted",
             progress=lambda done: bar(done, ""),
         )
-    candidates, predicted = _predicted_front(workspace, record.run, objectives)
+    candidates = _predicted_front(workspace, record.run, objectives)
     verify = workspace.record("verify", record.run, job.search.verify)
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front")
-    front = _verified(verify.run, candidates, objectives, predicted, accuracy)
+    front = VerifiedFront(
+        search_run=record.run,
+        run=verify.run,
+        population=candidates,
+        predicted_accuracy=fitted(candidates),
+        measured_accuracy=accuracy,
+        latency_ms=latency_evaluator(workspace.space, table)(candidates),
+        weight_bytes=_analytic(workspace.space, "weight_bytes")(candidates),
+        best=_still_best(objectives, candidates, accuracy),
+    )
     workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
     return front
 
@@ -112,10 +127,8 @@ def _analytic(space: JointSpace, name: str) -> Evaluator:
     return lambda population: additive(population.genes)
 
 
-def _predicted_front(
-    workspace: Workspace, run: str, objectives: list[Objective]
-) -> tuple[Population, FloatArray]:
-    """Up to `verify` candidates, evenly spread along the front of what the search found, and their values."""
+def _predicted_front(workspace: Workspace, run: str, objectives: list[Objective]) -> Population:
+    """Up to `verify` candidates, evenly spread along the front of what the search found."""
     evaluations = workspace.database.evaluations(run)
     values = np.array([[entry.values[o.metric.name] for o in objectives] for entry in evaluations])
     feasible = np.flatnonzero(violations(objectives, values) == 0)
@@ -123,17 +136,16 @@ def _predicted_front(
     ordered = front[np.lexsort(costs(objectives, values[front]).T[::-1])]
     count = min(workspace.job.search.verify, len(ordered))
     chosen = ordered[np.unique(np.linspace(0, len(ordered) - 1, count).round().astype(int))]
-    return workspace.space.encode([evaluations[row].candidate for row in chosen]), values[chosen]
+    return workspace.space.encode([evaluations[row].candidate for row in chosen])
 
 
-def _verified(
-    run: str, candidates: Population, objectives: list[Objective], predicted: FloatArray, accuracy: FloatArray
-) -> VerifiedFront:
-    names = tuple(objective.metric.name for objective in objectives)
-    measured = predicted.copy()
-    if "accuracy" in names:
-        measured[:, names.index("accuracy")] = accuracy
-    feasible = violations(objectives, measured) == 0
+def _still_best(objectives: list[Objective], candidates: Population, accuracy: FloatArray) -> NDArray[np.bool_]:
+    columns = [accuracy if o.metric.name == "accuracy" else o.evaluate(candidates) for o in objectives]
+    values = np.column_stack(columns)
+    feasible = violations(objectives, values) == 0
+    if not feasible.any():
+        limits = ", ".join(f"{o.metric.name} {o.limit:g}" for o in objectives if o.limit is not None)
+        raise NothingFeasible(f"no candidate of the predicted front keeps the limits once it is measured: {limits}")
     best = np.zeros(len(candidates), dtype=bool)
-    best[feasible] = non_dominated(costs(objectives, measured[feasible])) if feasible.any() else False
-    return VerifiedFront(run, candidates, names, predicted, measured, best)
+    best[feasible] = non_dominated(costs(objectives, values[feasible]))
+    return best

@@ -1,0 +1,68 @@
+"""Building of latency tables: measures what a table lacks, and keeps what was measured.
+
+In: a table, layers, policies and a profiler. Out: the table with an entry for each. Knows no space and no runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hardware.device import fingerprint
+from hardware.latency_table import Key, LatencyTable
+from hardware.layer_model import copies, frame_model, layer_model
+from hardware.profiler import Profiler, Timing
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+_GROUP = 16  # sessions open at once
+_ROUNDS = 3
+_FLOOR_MS = 1e-5  # nothing is free, and a table admits positive latencies only
+
+
+def measure_missing(
+    table: LatencyTable,
+    layers: Iterable[LayerSpec],
+    policies: Sequence[LayerPolicy],
+    profiler: Profiler,
+    progress: Callable[[int, int], None],
+    save_to: Path | None,
+) -> LatencyTable:
+    """Measures every missing layer shape and kernel precision once.
+
+    Args:
+        table: What is known already, such as a table loaded from `save_to` after an interrupted run.
+        layers: The layers that need a latency.
+        policies: The policies under which they need it.
+        profiler: Runs the layer models; on this machine.
+        progress: Called with the entries measured and to be measured in this call: once at the start, then per group.
+        save_to: Written after every group, so that a killed run loses one group at most; None saves nothing.
+
+    Returns:
+        The completed table.
+
+    Raises:
+        ValueError: If the device has no kernel for a policy, or the table was measured on another machine.
+    """
+    missing = table.missing(layers, policies)
+    machine = fingerprint()
+    table.check_machine(machine)
+    progress(0, len(missing))
+    for start in range(0, len(missing), _GROUP):
+        group = missing[start : start + _GROUP]
+        table = table.with_entries(_measure(group, profiler), machine)
+        if save_to is not None:
+            table.save(save_to)
+        progress(start + len(group), len(missing))
+    return table
+
+
+def _measure(group: Sequence[Key], profiler: Profiler) -> dict[Key, Timing]:
+    networks = [frame_model(), *(layer_model(layer, precision) for layer, precision in group)]
+    frame, *timings = profiler.interleaved(networks, _ROUNDS)
+    entries = {}
+    for (layer, precision), timing in zip(group, timings, strict=True):
+        median = max((timing.median_ms - frame.median_ms) / copies(layer), _FLOOR_MS)
+        entries[layer, precision] = replace(timing, median_ms=median)
+    return entries

@@ -1,0 +1,44 @@
+"""The `nas` program: its commands, and one clear line for whatever goes wrong.
+
+In: the command line. Out: exit code 0, or 2 with one line on standard error. Imports nothing heavy before it must.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from nas.cli import jobs, results
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+    "Search neural architectures together with per-layer bit-widths, on measured latency; export to ONNX."
+))
+jobs.register(app)
+app.add_typer(results.app, name="results")
+
+
+def main() -> None:
+    """Runs the program; NAS_DEBUG=1 shows the traceback of an error."""
+    try:
+        app()
+    except (ValueError, LookupError, OSError) as error:
+        if os.environ.get("NAS_DEBUG"):
+            raise
+        print(f"nas: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("nas: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; put that right and start the same command again"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

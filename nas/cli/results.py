@@ -1,0 +1,95 @@
+"""Commands that read the results database: `results list`, `results pareto` and `results show`.
+
+In: filters. Out: tables on the console.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from results.database import ResultsDatabase
+
+app = typer.Typer(no_args_is_help=True, help="Query the results database.")
+
+Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
+Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
+Run = Annotated[str | None, typer.Option(help="Only this run.")]
+Source = Annotated[str | None, typer.Option(help="Only values that were measured, predicted or exported.")]
+OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]
+Limit = Annotated[list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")]
+
+
+@app.command("list")
+def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
+    """List all runs."""
+    with _open(runs, database) as opened:
+        _print(opened.runs().drop(columns=["job", "versions"], errors="ignore"), "runs")
+
+
+@app.command()
+def pareto(
+    metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = "accuracy,latency_ms,weight_bytes",
+    run: Run = None,
+    source: Source = None,
+    device: OnDevice = None,
+    limit: Limit = None,
+    runs: Runs = Path("runs"),
+    database: Database = None,
+) -> None:
+    """Show the Pareto front of everything that was found, across runs."""
+    from results.metric import metric
+
+    chosen = [metric(name) for name in metrics.split(",")]
+    with _open(runs, database) as opened:
+        _print(opened.pareto_front(chosen, run, source, device, _limits(limit or [])), "Pareto front")
+
+
+@app.command()
+def show(key: Annotated[str, typer.Argument(help="First digits of a candidate's key.")],
+         runs: Runs = Path("runs"), database: Database = None) -> None:
+    """Show one candidate: its description, its JSON and all that is known of it."""
+    from nas.jobs.summary import describe
+
+    with _open(runs, database) as opened:
+        candidate = opened.candidate(key)
+        typer.echo(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}")
+        frame = opened.frame()
+        _print(frame[frame["key"] == candidate.key], "evaluations")
+
+
+def _open(runs: Path, database: str | None) -> ResultsDatabase:
+    from results.database import ResultsDatabase
+
+    path = runs / "results.db"
+    if database is None and not path.exists():
+        raise ValueError(f"no results database at {path}; run a job first, or name one with --runs or --database")
+    return ResultsDatabase(database or f"sqlite:///{path}")
+
+
+def _limits(texts: list[str]) -> dict[str, float]:
+    limits = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            limits[name] = float(value)
+        except ValueError as error:
+            raise ValueError(f"a limit is written like latency_ms=5, got {text!r}") from error
+    return limits
+
+
+def _print(frame: pd.DataFrame, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{title} ({len(frame)})")
+    for column in frame.columns:
+        table.add_column(str(column), overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,58 @@
+"""Whether onnxruntime computes what torch computes.
+
+In: a network and a session on its ONNX form. Out: nothing, or an error that says by how much they differ.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas.export.onnx_model import run_session
+from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.elastic.layer import Layer
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_FLOAT_TOLERANCE = 1e-4  # relative to the largest logit
+_MEAN_STEPS, _MAX_STEPS = 1.0, 10.0  # of 255 over the range of the logits: roundings that fall the other way
+
+
+class ExportMismatch(ValueError):
+    """The exported model computes something else than the network."""
+
+
+def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, inputs: Tensor) -> None:
+    """Compares the logits of a network and of the optimised session on its ONNX form.
+
+    Args:
+        network: The network that was exported, in evaluation mode.
+        session: A session on the exported model.
+        inputs: Shape (batch, channels, side, side).
+
+    Raises:
+        ExportMismatch: If they differ by more than rounding.
+    """
+    with torch.no_grad():
+        expected = network(inputs).numpy()
+    difference = np.abs(run_session(session, inputs.numpy()) - expected)
+    if not _quantized(network):
+        worst = float(difference.max() / np.abs(expected).max())
+        if worst > _FLOAT_TOLERANCE:
+            raise ExportMismatch(f"onnxruntime must agree with torch within {_FLOAT_TOLERANCE:g} relative, got {worst:.2g}")
+        return
+    steps = difference / (np.ptp(expected) / 255)
+    if steps.mean() > _MEAN_STEPS or steps.max() > _MAX_STEPS:
+        raise ExportMismatch(
+            f"onnxruntime must agree with torch within {_MEAN_STEPS:g} quantisation step on average and {_MAX_STEPS:g} "
+            f"at most, got {steps.mean():.2f} and {steps.max():.1f}"
+        )
+
+
+def _quantized(network: nn.Module) -> bool:
+    policies = (layer.policy for layer in network.modules() if isinstance(layer, Layer))
+    return any(min(policy.weight_bits, policy.activation_bits) < FULL_PRECISION_BITS for policy in policies)

@@ -1,0 +1,83 @@
+"""In: rows of evaluations. Out: pandas tables of them, cut by limits or to a Pareto front. Knows no database.
+
+A table has a column per metric, in natural units, NaN where an evaluation lacks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from results.metric import METRICS, FloatArray, Metric, metric
+from results.pareto import non_dominated
+
+IDENTITY = ("run", "device", "sequence", "source", "key")
+SHAPE = ("resolution", "blocks", "mean_weight_bits")
+
+
+def assemble(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One table row for each row with the fields of `IDENTITY` and `SHAPE` and the mapping `values`.
+
+    Columns are those of `IDENTITY`, the metrics (known ones in their order, then others), those of `SHAPE`.
+    """
+    values = pd.DataFrame([row["values"] for row in rows], dtype=np.float64)
+    values = values[_ordered(values.columns)]
+    identity = pd.DataFrame.from_records(rows, columns=list(IDENTITY))
+    shape = pd.DataFrame.from_records(rows, columns=list(SHAPE))
+    return pd.concat([identity, values, shape], axis=1)
+
+
+def within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
+    """The rows that keep all limits; rows that lack a limited metric do not.
+
+    Args:
+        frame: Evaluations.
+        limits: Metric name to the worst value allowed: an upper bound where less is better, else a lower bound.
+
+    Raises:
+        ValueError: If a metric is unknown, or no row has it.
+    """
+    kept = np.ones(len(frame), dtype=np.bool_)
+    for name, bound in limits.items():
+        entry = metric(name)
+        kept &= costs_of(frame, [entry])[:, 0] <= entry.costs(bound)
+    return frame[kept].reset_index(drop=True)
+
+
+def front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """The rows that no other row beats, best of the first metric first; equal rows are all kept.
+
+    Rows that lack one of the metrics are left out.
+
+    Raises:
+        ValueError: If no metric is given, or no row has one of them.
+    """
+    if not metrics:
+        raise ValueError(f"a Pareto front needs one or more metrics, got none; known: {', '.join(METRICS)}")
+    costs = costs_of(frame, metrics)
+    complete = np.flatnonzero(~np.isnan(costs).any(axis=1))
+    best = complete[non_dominated(costs[complete])]
+    return frame.iloc[best[np.lexsort(costs[best].T[::-1])]].reset_index(drop=True)
+
+
+def costs_of(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
+    """Costs of the rows, shape (n, m), NaN where a row lacks a metric.
+
+    Raises:
+        ValueError: If no row of a table that has rows has one of the metrics.
+    """
+    absent = [entry.name for entry in metrics if entry.name not in frame or not frame[entry.name].notna().any()]
+    if absent and len(frame):
+        there = [name for name in frame.columns if name not in IDENTITY + SHAPE]
+        raise ValueError(f"no evaluation here has {', '.join(absent)}; recorded: {', '.join(there)}")
+    if absent:
+        return np.empty((0, len(metrics)))
+    return np.stack([entry.costs(frame[entry.name].to_numpy()) for entry in metrics], axis=1)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    found = list(names)
+    return [name for name in METRICS if name in found] + [name for name in found if name not in METRICS]

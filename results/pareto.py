@@ -1,0 +1,47 @@
+"""In: costs to be minimised. Out: the rows that no other row beats, and the volume they dominate. Knows no metric."""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from results.metric import FloatArray
+
+
+def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
+    """Which rows of costs, shape (n, m), are dominated by no other row, as a mask of shape (n,).
+
+    A row dominates another if it is nowhere worse and somewhere better. Equal rows do not dominate one another, so ties
+    are all kept.
+
+    Raises:
+        ValueError: If the shape is wrong or a cost is not a number.
+    """
+    table = _checked(costs)
+    return np.asarray(moocore.is_nondominated(table, keep_weakly=True), dtype=np.bool_)
+
+
+def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
+    """The volume between the reference point, shape (m,), and the front of the costs, shape (n, m).
+
+    Rows that are not better than the reference in every cost add nothing.
+
+    Raises:
+        ValueError: If the shapes disagree or a cost is not a number.
+    """
+    table = _checked(costs)
+    corner = np.asarray(reference, dtype=np.float64)
+    if corner.shape != table.shape[1:] or np.isnan(corner).any():
+        raise ValueError(f"the reference needs one number for each of {table.shape[1]} costs, got {corner.tolist()}")
+    return float(moocore.hypervolume(table, ref=corner))
+
+
+def _checked(costs: ArrayLike) -> FloatArray:
+    table = np.asarray(costs, dtype=np.float64)
+    if table.ndim != 2 or table.shape[1] == 0:
+        raise ValueError(f"costs must have shape (n, m) with m of at least 1, got {table.shape}")
+    missing = np.isnan(table).any(axis=1)
+    if missing.any():
+        raise ValueError(f"every cost must be a number, got NaN in row {int(missing.argmax())}; drop such rows first")
+    return table

@@ -1,0 +1,64 @@
+"""In: candidates and evaluations. Out: the database rows that hold them, and back. Knows no database and no query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from results.evaluation import Evaluation
+from results.storage import DatabaseError
+from search_spaces.candidate import FULL_PRECISION_BITS, Candidate
+
+
+def candidate_row(candidate: Candidate) -> dict[str, Any]:
+    """The row of `storage.candidates`; the mean weight bits are the plain mean over layers."""
+    layers = candidate.policy.layers
+    bits = sum(layer.weight_bits for layer in layers) / len(layers) if layers else float(FULL_PRECISION_BITS)
+    return {
+        "key": candidate.key,
+        "json": candidate.to_json(),
+        "resolution": candidate.architecture.resolution,
+        "blocks": sum(map(len, candidate.architecture.stages)),
+        "mean_weight_bits": bits,
+    }
+
+
+def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
+    """The row of `storage.evaluations`, added at the time `created` (UTC, ISO 8601)."""
+    return {
+        "run": evaluation.run,
+        "sequence": evaluation.sequence,
+        "candidate_key": evaluation.candidate.key,
+        "source": evaluation.source,
+        "seed": evaluation.seed,
+        "values": evaluation.values,
+        "created": created,
+    }
+
+
+def read_candidate(row: Mapping[str, Any]) -> Candidate:
+    """What `candidate_row` wrote.
+
+    Raises:
+        DatabaseError: If the row was changed since: it must hash to its own key.
+    """
+    try:
+        candidate = Candidate.from_json(row["json"])
+    except ValueError as error:
+        raise DatabaseError(f"candidate {row['key']} is damaged in the database ({error}); restore a copy") from error
+    if candidate.key != row["key"]:
+        raise DatabaseError(f"candidate {row['key']} reads as {candidate.key}, so its row is damaged; restore a copy")
+    return candidate
+
+
+def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
+    """What `evaluation_row` wrote of the candidate.
+
+    Raises:
+        DatabaseError: If the row is not one that could have been written.
+    """
+    try:
+        return Evaluation(candidate, row["values"], row["source"], row["run"], row["sequence"], row["seed"])
+    except (ValueError, TypeError, AttributeError) as error:
+        place = f"evaluation {row['sequence']} of run {row['run']!r}"
+        raise DatabaseError(f"{place} is damaged in the database ({error}); restore a copy") from error

@@ -1,0 +1,83 @@
+"""Building measures exactly what is missing, once, also across a kill."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hardware.build_table import measure_missing
+from hardware.device import onnxruntime_cpu
+from hardware.latency_table import LatencyTable
+from hardware.layer_model import frame_model, layer_model
+from hardware.profiler import Network, Timing
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(10)]
+POLICIES = [LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)]
+
+
+class FakeProfiler:
+    """Says that every layer copy takes 0.5 ms and a session 1 ms; is killed after some measurements."""
+
+    def __init__(self, kill_after: int = 1000) -> None:
+        self.kill_after = kill_after
+        self.measured: list[bytes] = []
+
+    def latency_ms(self, network: bytes, input_shape: tuple[int, ...]) -> Timing:
+        if network == frame_model().onnx:
+            return Timing(1.0, 0.0, 20)
+        if len(self.measured) == self.kill_after:
+            raise KeyboardInterrupt
+        self.measured.append(network)
+        return Timing(1.0 + 8 * 0.5, 0.1, 20)
+
+    def interleaved(self, networks: Sequence[Network], rounds: int) -> list[Timing]:
+        return [self.latency_ms(network.onnx, network.input_shape) for network in networks]
+
+
+def test_subtracts_the_session_and_divides_by_the_copies() -> None:
+    seen: list[tuple[int, int]] = []
+    profiler = FakeProfiler()
+    table = measure_missing(
+        LatencyTable(onnxruntime_cpu()),
+        LAYERS,
+        POLICIES,
+        profiler,
+        lambda done, total: seen.append((done, total)),
+        None,
+    )
+    assert table.latency_ms(LAYERS[3], POLICIES[2]) == pytest.approx(0.5)
+    assert seen == [(0, 20), (16, 20), (20, 20)]
+    assert table.missing(LAYERS, POLICIES) == []
+    assert set(profiler.measured) == {layer_model(layer, p).onnx for layer in LAYERS for p in ("fp32", "int8")}
+
+
+def test_a_killed_run_continues_without_measuring_twice(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    empty = LatencyTable(onnxruntime_cpu())
+    first = FakeProfiler(kill_after=18)
+    with pytest.raises(KeyboardInterrupt):
+        measure_missing(empty, LAYERS, POLICIES, first, _ignore, path)
+    saved = LatencyTable.load(path)
+    second = FakeProfiler()
+    table = measure_missing(saved, LAYERS, POLICIES, second, _ignore, path)
+    assert len(saved.entries) == 16
+    assert not set(second.measured) & set(first.measured[:16])
+    assert len(second.measured) == 4
+    assert LatencyTable.load(path) == table
+
+    measure_missing(table, LAYERS, POLICIES, FakeProfiler(kill_after=0), _ignore, path)  # nothing is left to measure
+
+
+def test_a_layer_faster_than_the_frame_still_has_a_positive_latency() -> None:
+    class Instant(FakeProfiler):
+        def latency_ms(self, network: bytes, input_shape: tuple[int, ...]) -> Timing:
+            return Timing(1.0, 0.0, 20)
+
+    table = measure_missing(LatencyTable(onnxruntime_cpu()), LAYERS[:1], POLICIES[:1], Instant(), _ignore, None)
+    assert 0 < table.latency_ms(LAYERS[0], POLICIES[0]) < 1e-3
+
+
+def _ignore(done: int, total: int) -> None:
+    pass

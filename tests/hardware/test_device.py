@@ -1,0 +1,38 @@
+"""Devices say which kernel runs a policy, and refuse what no kernel runs."""
+
+import pytest
+
+from hardware.device import device, fingerprint, onnxruntime_cpu
+from search_spaces.candidate import LayerPolicy
+
+
+@pytest.mark.parametrize(
+    ("policy", "precision"), [("w32a32", "fp32"), ("w8a8", "int8"), ("w5a8", "int8"), ("w2a8", "int8")]
+)
+def test_narrow_weights_run_in_the_int8_kernel(policy: str, precision: str) -> None:
+    assert onnxruntime_cpu().precision(LayerPolicy.parse(policy)) == precision
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [LayerPolicy(4, 4), LayerPolicy(8, 32), LayerPolicy(32, 8), LayerPolicy(8, 8, sparsity=0.5), LayerPolicy(rank=4)],
+)
+def test_other_policies_are_refused(policy: LayerPolicy) -> None:
+    with pytest.raises(ValueError, match=r"'onnxruntime_cpu' runs no layer at .*; it runs w32a32 and w2a8 to w8a8$"):
+        onnxruntime_cpu().precision(policy)
+
+
+def test_unknown_name_lists_the_known_ones() -> None:
+    assert device("onnxruntime_cpu") == onnxruntime_cpu()
+    with pytest.raises(ValueError, match="known devices are onnxruntime_cpu"):
+        device("abacus")
+
+
+def test_a_device_needs_a_thread() -> None:
+    with pytest.raises(ValueError, match="threads and batch"):
+        onnxruntime_cpu(threads=0)
+
+
+def test_fingerprint_is_stable_text() -> None:
+    assert fingerprint() == fingerprint()
+    assert {"cpu", "flags", "logical_cores", "system", "onnxruntime"} == set(fingerprint())

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from results import storage
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation, RunRecord, Source
+from results.metric import metric
+from results.storage import DatabaseError
+from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, ConvBlock, LayerPolicy
+
+POSTGRES = os.environ.get("NAS_TEST_POSTGRES")  # URL of an empty database that the tests may fill and clear
+
+
+def candidate(number: int) -> Candidate:
+    blocks = (ConvBlock(8 + number, 3, 4.0), ConvBlock(16, 5, 6.0))
+    return Candidate(
+        Architecture("made-up", 32, (blocks,)), CompressionPolicy((LayerPolicy(8, 8), LayerPolicy(4, 8, 0.5)))
+    )
+
+
+def record(run: str, device: str = "phone", job: str = '{"budget": 10}') -> RunRecord:
+    return RunRecord(run, job, 7, device, {"python": "3.11.0"}, "abc1234", "2025-01-01T00:00:00+00:00")
+
+
+def evaluation(
+    run: str, sequence: int, accuracy: float = 90.0, latency_ms: float = 5.0, source: Source = "measured"
+) -> Evaluation:
+    values = {"accuracy": accuracy, "latency_ms": latency_ms}
+    return Evaluation(candidate(sequence), values, source, run, sequence, seed=2**40 + sequence)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if POSTGRES is None or request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/new/folder/results.db"
+        return
+    yield POSTGRES
+    engine = storage.open_engine(POSTGRES)
+    storage.runs.metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[ResultsDatabase]:
+    with ResultsDatabase(url) as opened:
+        opened.begin(record("a"))
+        opened.begin(record("b", device="server"))
+        yield opened
+
+
+def test_what_is_appended_comes_back_equal_and_in_order(database: ResultsDatabase, url: str) -> None:
+    written = [evaluation("a", sequence, accuracy=90.1 + sequence / 3) for sequence in (2, 0, 1)]
+    database.append(written)
+    database.append([])
+    with ResultsDatabase(url) as reader:
+        assert reader.evaluations("a") == sorted(written, key=lambda entry: entry.sequence)
+        assert reader.evaluations("b") == []
+        assert reader.record("a") == record("a")
+
+
+def test_a_run_begins_once(database: ResultsDatabase) -> None:
+    database.begin(record("a"))
+    with pytest.raises(ValueError, match=r"'a' is already there with another job '{\"budget\": 10}'"):
+        database.begin(record("a", job='{"budget": 11}'))
+    with pytest.raises(ValueError, match="another device 'phone'"):
+        database.begin(record("a", device="server"))
+    database.append([evaluation("a", 0), evaluation("a", 1)])
+    runs = database.runs()
+    assert dict(zip(runs["run"], runs["evaluations"], strict=True)) == {"a": 2, "b": 0}
+
+
+def test_sequence_numbers_are_used_once_and_a_refused_batch_leaves_nothing(database: ResultsDatabase) -> None:
+    database.append([evaluation("a", 0), evaluation("a", 1)])
+    with pytest.raises(ValueError, match=r"holds numbers up to 1, got 1\.\.3"):
+        database.append([evaluation("a", 3), evaluation("a", 1, accuracy=99.0)])
+    with pytest.raises(ValueError, match="the same run and sequence number"):
+        database.append([evaluation("b", 7), evaluation("b", 7)])
+    assert [entry.values["accuracy"] for entry in database.evaluations("a")] == [90.0, 90.0]
+    database.append([evaluation("a", 3), evaluation("b", 1)])  # candidates of refused batches can still be added
+    assert database.candidate(candidate(3).key) == candidate(3)
+
+
+def test_unknown_names_list_the_known_ones(database: ResultsDatabase) -> None:
+    database.append([evaluation("a", 0)])
+    with pytest.raises(ValueError, match="unknown run 'c'; known: a, b"):
+        database.append([evaluation("c", 0)])
+    with pytest.raises(ValueError, match="unknown run 'c'; known: a, b"):
+        database.evaluations("c")
+    with pytest.raises(ValueError, match="unknown run 'c'; known: a, b"):
+        database.frame(run="c")
+    with pytest.raises(ValueError, match="unknown device 'tpu'; known: phone, server"):
+        database.frame(device="tpu")
+    with pytest.raises(ValueError, match="unknown metric 'speed'; known: accuracy"):
+        database.frame(limits={"speed": 1.0})
+    with pytest.raises(ValueError, match="no evaluation here has energy_mj; recorded: accuracy, latency_ms"):
+        database.frame(limits={"energy_mj": 1.0})
+
+
+def test_candidates_are_found_by_the_beginning_of_their_key(database: ResultsDatabase) -> None:
+    database.append([evaluation("a", sequence) for sequence in range(40)])
+    key = candidate(3).key
+    assert database.candidate(key[:12].upper()) == candidate(3)
+    with pytest.raises(ValueError, match=r"must begin one key only, got .*\.\.\.; add digits"):
+        database.candidate("")
+    for nothing in ("%", "_", "zz"):
+        with pytest.raises(ValueError, match="unknown candidate"):
+            database.candidate(nothing)
+
+
+def test_frame_describes_and_filters(database: ResultsDatabase) -> None:
+    assert list(database.frame().columns)[:5] == ["run", "device", "sequence", "source", "key"]
+    assert database.pareto_front([metric("accuracy")]).empty
+    database.append([evaluation("a", 0, 90.0, 4.0), evaluation("a", 1, 80.0, 5.0, source="predicted")])
+    database.append([Evaluation(candidate(0), {"weight_bytes": 100.0}, "exported", "b", 0, 0)])
+    frame = database.frame()
+    assert list(frame.columns[5:]) == [
+        *("accuracy", "latency_ms", "weight_bytes"),
+        *("resolution", "blocks", "mean_weight_bits"),
+    ]
+    assert frame.iloc[0][["key", "resolution", "blocks", "mean_weight_bits"]].tolist() == [candidate(0).key, 32, 2, 6.0]
+    assert frame["accuracy"].isna().tolist() == [False, False, True]
+    assert database.frame(source="predicted")["sequence"].tolist() == [1]
+    assert database.frame(device="server")["run"].tolist() == ["b"]
+    assert database.frame(run="a", limits={"latency_ms": 5.0})["sequence"].tolist() == [0, 1]
+    assert database.frame(limits={"latency_ms": 4.5})["sequence"].tolist() == [0]
+    assert database.frame(limits={"accuracy": 85.0})["accuracy"].tolist() == [90.0]
+    assert database.frame(limits={"accuracy": 99.0}).empty
+
+
+def test_pareto_front_keeps_ties_and_leaves_out_what_lacks_a_metric(database: ResultsDatabase) -> None:
+    trade = [metric("accuracy"), metric("latency_ms")]
+    points = [(80.0, 1.0), (90.0, 2.0), (90.0, 2.0), (89.0, 2.0), (95.0, 9.0)]
+    database.append(evaluation("a", sequence, *point) for sequence, point in enumerate(points))
+    database.append([Evaluation(candidate(9), {"accuracy": 99.0}, "measured", "b", 0, 0)])
+    assert database.pareto_front(trade)["sequence"].tolist() == [4, 1, 2, 0]
+    assert database.pareto_front(trade, limits={"latency_ms": 5.0})["sequence"].tolist() == [1, 2, 0]
+    with pytest.raises(ValueError, match="one or more metrics, got none"):
+        database.pareto_front([])
+
+
+def test_processes_append_at_the_same_time(database: ResultsDatabase, url: str) -> None:
+    script = """
+import sys
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation
+from search_spaces.candidate import Architecture, Candidate
+with ResultsDatabase(sys.argv[1]) as database:
+    for start in range(0, 200, 5):
+        batch = [(n, Candidate(Architecture("made-up", n, ()))) for n in range(start, start + 5)]
+        database.append(Evaluation(made, {"macs": 1.0}, "measured", sys.argv[2], n, 0) for n, made in batch)
+"""
+    paths = f"{Path(__file__).resolve().parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = {**os.environ, "PYTHONPATH": paths}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, url, run], env=environment, stderr=subprocess.PIPE, text=True)
+        for run in ("a", "b")
+    ]
+    assert [process.communicate()[1] for process in processes] == ["", ""]
+    assert [len(database.evaluations(run)) for run in ("a", "b")] == [200, 200]
+    assert database.frame()["key"].nunique() == 200
+
+
+def test_appending_is_fast(database: ResultsDatabase) -> None:
+    batches = [[evaluation("a", start + i) for i in range(100)] for start in range(0, 1000, 100)]
+    spent = []
+    for batch in batches:
+        start = time.perf_counter()
+        database.append(batch)
+        spent.append(time.perf_counter() - start)
+    assert min(spent) / 100 < 1e-4  # seconds a row; the minimum, because other processes disturb
+
+
+def test_a_row_changed_behind_our_back_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "results.db"
+    with ResultsDatabase(f"sqlite:///{path}") as database:
+        database.begin(record("a"))
+        database.append([evaluation("a", 0)])
+        for statement in (
+            "UPDATE nas_candidates SET json = replace(json, ':8,', ':9,')",
+            "UPDATE nas_candidates SET json = 'x'",
+            "UPDATE nas_evaluations SET \"values\" = '{'",
+        ):
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(statement)
+            with pytest.raises(DatabaseError, match=r"damaged.*restore a copy"):
+                database.evaluations("a")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.metric import metric
+from results.report import describe, write_pareto_page
+from search_spaces.candidate import (
+    Architecture,
+    Candidate,
+    CompressionPolicy,
+    ConvBlock,
+    LayerPolicy,
+    OperatorBlock,
+)
+
+TRADE = [metric("latency_ms"), metric("accuracy"), metric("weight_bytes")]
+
+
+def made_up_frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    latency = rng.uniform(1, 10, 50)
+    accuracy = 90 + np.log(latency) - rng.uniform(0, 2, 50)
+    keys = [f"{number:016x}" for number in range(0xA0000000, 0xA0000032)]
+    return pd.DataFrame(
+        {"key": keys, "latency_ms": latency, "accuracy": accuracy, "weight_bytes": rng.uniform(1e5, 1e6, 50)}
+    )
+
+
+def written(frame: pd.DataFrame, folder: Path, title: str = "Made up") -> tuple[str, list[str]]:
+    """The page without its script libraries, and the keys in the table."""
+    path = folder / "new" / "page.html"
+    write_pareto_page(frame, TRADE, path, title)
+    text = path.read_text(encoding="utf-8")
+    return text, re.findall(r'<td class="key">(\w+)</td>', text)
+
+
+def test_the_page_needs_no_network_and_lists_the_front(tmp_path: Path) -> None:
+    frame = made_up_frame()
+    text, listed = written(frame, tmp_path)
+    assert not re.search(r"<(script|link|img)[^>]*(src|href)=", text)
+    assert "Plotly.newPlot" in text
+    assert '"modeBarButtonsToRemove": ["sendChartToCloud"' in text
+    assert "latency_ms (ms), less is better" in text
+    costs = frame[["latency_ms", "accuracy", "weight_bytes"]].to_numpy() * [1, -1, 1]
+    front = [key for key, row in zip(frame["key"], costs, strict=True) if not (costs < row).all(axis=1).any()]
+    assert sorted(listed) == sorted(front)
+    assert all(key in text for key in frame["key"])
+
+
+def test_verified_rows_alone_make_the_front_and_exported_ones_are_labelled(tmp_path: Path) -> None:
+    frame = made_up_frame().assign(group=["searched"] * 40 + ["verified"] * 8 + ["exported"] * 2)
+    text, listed = written(frame, tmp_path)
+    assert set(listed) <= set(frame["key"][40:])
+    assert "verified (8)" in text
+    assert f'"text":["{frame["key"][48][:8]}","{frame["key"][49][:8]}"]' in text
+
+
+def test_all_text_is_escaped(tmp_path: Path) -> None:
+    evil = "</script><b onclick=x>&"
+    text, _ = written(made_up_frame().assign(description=evil), tmp_path, title=evil)
+    assert evil not in text
+    assert "<b onclick" not in text
+    assert "<h1>&lt;/script&gt;" in text
+
+
+def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="two or more metrics, got"):
+        write_pareto_page(made_up_frame(), TRADE[:1], tmp_path / "page.html", "t")
+    with pytest.raises(ValueError, match="one of searched, verified, exported; got chosen"):
+        write_pareto_page(made_up_frame().assign(group="chosen"), TRADE, tmp_path / "page.html", "t")
+    with pytest.raises(ValueError, match="no evaluation has all of latency_ms, accuracy, weight_bytes; columns: key"):
+        write_pareto_page(made_up_frame().drop(columns="accuracy"), TRADE, tmp_path / "page.html", "t")
+
+
+def test_describe_counts_blocks_and_policies() -> None:
+    stages = ((ConvBlock(8, 3, 4.0), ConvBlock(8, 3, 4.0)), (OperatorBlock("skip"),))
+    policy = CompressionPolicy((LayerPolicy(8, 8), LayerPolicy(4, 8), LayerPolicy(8, 8)))
+    made = Candidate(Architecture("made-up", 32, stages), policy)
+    assert describe(made) == "32 px, blocks 2-1: 2x k3e4, 1x skip; 2x w8a8, 1x w4a8"
+    assert describe(Candidate(made.architecture)) == "32 px, blocks 2-1: 2x k3e4, 1x skip"

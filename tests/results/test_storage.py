@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation, RunRecord
+from results.storage import DatabaseError
+from search_spaces.candidate import Architecture, Candidate
+
+OPEN = "import sys; from results.database import ResultsDatabase; ResultsDatabase(sys.argv[1]).close()"
+
+
+def filled(path: Path) -> bytes:
+    """Bytes of a results database with 300 evaluations, made at the path."""
+    with ResultsDatabase(f"sqlite:///{path}") as database:
+        database.begin(RunRecord("a", "{}", 1, "phone", {}, "none", "2025-01-01T00:00:00+00:00"))
+        candidates = [Candidate(Architecture("made-up", number, ())) for number in range(300)]
+        database.append(Evaluation(c, {"accuracy": 1.0}, "measured", "a", n, 0) for n, c in enumerate(candidates))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["overwritten page", "cut short", "no database"])
+def test_a_damaged_file_is_refused_and_left_byte_for_byte(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "results.db"
+    whole = filled(path)
+    spoilt = {
+        "overwritten page": whole[:8192] + b"\xff" * 4096 + whole[12288:],
+        "cut short": whole[: len(whole) // 2],
+        "no database": b"key,accuracy\n" * 1000,
+    }[damage]
+    path.write_bytes(spoilt)
+    with pytest.raises(DatabaseError, match="it was left as it is") as caught:
+        ResultsDatabase(f"sqlite:///{path}")
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == spoilt
+
+
+def test_databases_of_others_and_of_other_versions_are_left_alone(tmp_path: Path) -> None:
+    foreign, newer = tmp_path / "foreign.db", tmp_path / "newer.db"
+    filled(newer)
+    for path, statement in ((foreign, "CREATE TABLE photos (x)"), (newer, "UPDATE nas_schema SET version = 99")):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement)
+    before = foreign.read_bytes(), newer.read_bytes()
+    with pytest.raises(DatabaseError, match=r"no results database.*photos"):
+        ResultsDatabase(f"sqlite:///{foreign}")
+    with pytest.raises(DatabaseError, match="schema version 99, this nas reads 1"):
+        ResultsDatabase(f"sqlite:///{newer}")
+    assert (foreign.read_bytes(), newer.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("runs/results.db", "named like sqlite:///"),
+        ("mysql://host/name", "one of sqlite, postgresql; got 'mysql'"),
+        ("sqlite:////proc/nowhere/results.db", "cannot use the results database sqlite:////proc"),
+        ("sqlite:////", "is a folder"),
+        ("postgresql+nodriver://me:secret@host/name", "unknown database driver"),
+        ("postgresql://me:secret@127.0.0.1:9/name", "psycopg|cannot use the results database postgresql"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_clear_line(url: str, message: str) -> None:
+    with pytest.raises(DatabaseError, match=message) as caught:
+        ResultsDatabase(url)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "results.db"
+    filled(path)
+    script = """
+import resource, sys
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation
+from search_spaces.candidate import Architecture, Candidate
+with ResultsDatabase(sys.argv[1]) as database:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))  # no file may grow further
+    batch = [(n, Candidate(Architecture("x" * 500, n, ()))) for n in range(300, 2300)]
+    database.append(Evaluation(made, {"macs": 1.0}, "measured", "a", n, 0) for n, made in batch)
+"""
+    command = [sys.executable, "-c", script, f"sqlite:///{path}"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    assert "results.storage.DatabaseError: cannot use the results database" in answer.stderr.splitlines()[-1]
+    with ResultsDatabase(f"sqlite:///{path}") as database:
+        assert len(database.evaluations("a")) == 300
+
+
+def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path}/new/results.db"]
+    processes = [subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    assert [process.communicate()[1] for process in processes] == [""] * 6
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child that finds the project's packages."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
