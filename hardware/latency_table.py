@@ -33,7 +33,7 @@ _COLUMNS = (*_LAYER_COLUMNS, "precision", "median_ms", "spread", "repeats")
 Key = tuple[LayerSpec, str]  # a layer without its name (`LayerSpec.shape`), and a kernel precision
 
 
-class MissingLatency(LookupError):  # noqa: N818 - a named state of a table, raised to be caught by name
+class MissingLatency(LookupError):
     """A layer that a table has no entry for."""
 
 

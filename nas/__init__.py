@@ -23,7 +23,7 @@ _PUBLIC = {
     "search_space": "search_spaces.registry",
     "searcher": "nas.search.registry",
 }
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605 (names are loaded on use)
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Objectives: a metric, how it is evaluated, and the limit it must keep.
 
-In: populations. Out: values in natural units, and costs and violations for searchers. Knows no searcher and no database.
+In: populations. Out: values in natural units, costs and violations. Knows no searcher and no database.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from results.metric import Metric
 from search_spaces.joint_space import Population
 
 FloatArray = NDArray[np.float64]
-Evaluator = Callable[[Population], FloatArray]  # (n,) values in the metric's unit: a table, a predictor, a pool of workers
+Evaluator = Callable[
+    [Population], FloatArray
+]  # (n,) values in the metric's unit: a table, a predictor, a pool of workers
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
 
 
 def violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
-    """By how much each candidate misses the limits, shape (n,): 0 where it keeps all, else a sum of relative excesses."""
+    """By how much each candidate misses the limits, shape (n,): 0, or the sum of the relative excesses."""
     total = np.zeros(len(values))
     for index, objective in enumerate(objectives):
         if objective.limit is not None:

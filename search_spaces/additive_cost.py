@@ -1,6 +1,6 @@
 """Additive costs: exact sums over layer slots, priced by array look-ups.
 
-In: small tables over a few genes each. Out: `AdditiveCost`, which prices populations of genes. Knows no layer, policy or device.
+In: small tables over a few genes each. Out: `AdditiveCost`, which prices genes. Knows no layer, policy or device.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class AdditiveCost:
         self.terms = _fuse(terms)
 
     def __call__(self, genes: Genes) -> FloatArray:
+        """The cost of every candidate, shape (n,), given genes of shape (n, d), canonical or not."""
         total = np.zeros(len(genes))
         flat = [(term.columns, _strides(term.table.shape), np.ravel(term.table)) for term in self.terms]
         for start in range(0, len(genes), _CHUNK_ROWS):

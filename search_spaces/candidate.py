@@ -1,7 +1,7 @@
 """Candidates: what a person, a database or a network sees of a point of the search.
 
 In: plain values. Out: frozen, hashable `Architecture`, `CompressionPolicy` and `Candidate` with JSON both ways.
-Knows no genes and no family: only active blocks are listed, so two candidates are equal exactly when their networks are.
+Knows no genes and no family. Only active blocks are listed: candidates are equal exactly when their networks are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,7 +35,6 @@ class OperatorBlock:
 
 Block = ConvBlock | OperatorBlock
 _BLOCK_TYPES: dict[str, type[ConvBlock] | type[OperatorBlock]] = {"conv": ConvBlock, "operator": OperatorBlock}
-_BLOCK_NAMES = {block_type: name for name, block_type in _BLOCK_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +99,16 @@ class Candidate:
     @cached_property
     def key(self) -> str:
         """A stable hash of 16 hexadecimal digits, equal exactly for equal candidates."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        return hashlib.sha256(self._json.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """The canonical JSON text of this candidate."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
         architecture = self.architecture
-        stages = [[{"block": _BLOCK_NAMES[type(b)], **asdict(b)} for b in stage] for stage in architecture.stages]
+        stages = [[_block_entry(block) for block in stage] for stage in architecture.stages]
         layers = [[p.weight_bits, p.activation_bits, p.sparsity, p.rank] for p in self.policy.layers]
         document = {
             "space": architecture.space,
@@ -130,6 +133,12 @@ class Candidate:
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not the JSON of a candidate ({error!r}): {text[:80]!r}") from error
         return cls(architecture, CompressionPolicy(layers))
+
+
+def _block_entry(block: Block) -> dict[str, Any]:
+    if isinstance(block, OperatorBlock):
+        return {"block": "operator", "operator": block.operator}
+    return {"block": "conv", "width": block.width, "kernel_size": block.kernel_size, "expand_ratio": block.expand_ratio}
 
 
 def _block(entry: dict[str, Any]) -> Block:

@@ -1,6 +1,6 @@
 """The joint space of architectures and compression policies.
 
-In: a search space and a policy space. Out: `JointSpace`, its `Population`s of genes, and additive costs tabulated over it.
+In: a search space and a policy space. Out: `JointSpace`, its `Population`s of genes, and tabulated costs.
 The one border between genes and candidates. Knows no family, no searcher and no device.
 """
 
@@ -77,7 +77,9 @@ class JointSpace:
         """
         table = np.atleast_2d(np.asarray(genes)).astype(np.int16)
         if table.shape[1] != len(self.cardinalities):
-            raise ValueError(f"genes of {self.name!r} must have shape (n, {len(self.cardinalities)}), got {table.shape}")
+            raise ValueError(
+                f"genes of {self.name!r} must have shape (n, {len(self.cardinalities)}), got {table.shape}"
+            )
         if np.any((table < 0) | (table >= self.cardinalities)):
             raise ValueError(f"a gene of {self.name!r} is outside its domain")
         return Population(self, np.where(self.active(table), table, 0).astype(np.int16))
@@ -138,7 +140,9 @@ class JointSpace:
             raise ValueError(f"the policy must have one entry per layer ({len(slots)}), got {len(policies)}")
         for slot, policy in zip(slots, policies, strict=True):
             if policy not in self.policies.policies:
-                raise ValueError(f"policy {policy} is not in the policy space {[str(p) for p in self.policies.policies]}")
+                raise ValueError(
+                    f"policy {policy} is not in the policy space {[str(p) for p in self.policies.policies]}"
+                )
             genes[self._border + slot] = self.policies.policies.index(policy)
         return genes
 
@@ -156,9 +160,9 @@ class Population:
     def __getitem__(self, index: int) -> Candidate:
         return self.space.decode(self.genes[index])
 
-    def take(self, rows: ArrayLike) -> Population:
-        """The candidates at the given row numbers or under the given mask."""
-        return Population(self.space, self.genes[np.asarray(rows)])
+    def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Population:
+        """The candidates of a slice, at row numbers, or under a mask."""
+        return Population(self.space, self.genes[rows])
 
     def unique(self) -> Population:
         """The distinct candidates, in order of first appearance."""

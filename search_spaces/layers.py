@@ -1,6 +1,6 @@
 """Layer specifications: the pivot between spaces, policies and hardware.
 
-In: nothing. Out: `LayerSpec`, one weighted layer with everything that decides its cost. Knows no family, no torch and no device.
+In: nothing. Out: `LayerSpec`, a weighted layer with all that decides its cost. Knows no family, torch or device.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The ResNet family: elastic resolution, depth, stage width and inner (bottleneck) ratio.
 
-In: a few literal numbers. Out: a `SearchSpace` (He et al., CVPR 2016; elastic as in once-for-all's ResNet). Knows no torch.
+In: a few literal numbers. Out: a `SearchSpace` (He et al., CVPR 2016, elastic as in once-for-all). Knows no torch.
 """
 
 from __future__ import annotations
@@ -179,4 +179,3 @@ class _Block:
             return None
         size, before, _, out = self._widths(values)
         return LayerSpec(f"{self._name}.shortcut", "conv", before, out, 1, self.stride, input_size=size)
-

@@ -60,7 +60,9 @@ class TabularSpace(SearchSpace):
             ValueError: If the architecture is not of this space.
         """
         self.check(architecture)
-        operators = [block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)]
+        operators = [
+            block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)
+        ]
         return self.genes_of(dict(zip((choice.name for choice in self.choices), operators, strict=True)))
 
     def column(self, population: Population, name: str) -> NDArray[np.float64]:

@@ -13,6 +13,8 @@ import typer
 if TYPE_CHECKING:
     from nas.jobs.workspace import Workspace
 
+_PIPED_WIDTH = 120  # columns where no terminal says how many it has
+
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
 Data = Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")]
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
@@ -112,4 +114,6 @@ def _workspace(
     from nas.jobs.workspace import Workspace
 
     address = ray_address or ("local" if ray else None)
-    return Workspace(load_job(job, data), runs, database, Reporter(Console()), workers, address)
+    console = Console()
+    wide = console if console.is_terminal else Console(width=_PIPED_WIDTH)
+    return Workspace(load_job(job, data), runs, database, Reporter(wide), workers, address)

@@ -12,9 +12,12 @@ import typer
 
 from nas.cli import jobs, results
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
-    "Search neural architectures together with per-layer bit-widths, on measured latency; export to ONNX."
-))
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=("Search neural architectures together with per-layer bit-widths, on measured latency; export to ONNX."),
+)
 jobs.register(app)
 app.add_typer(results.app, name="results")
 

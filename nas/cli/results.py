@@ -6,7 +6,7 @@ In: filters. Out: tables on the console.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     from results.database import ResultsDatabase
 
+_METRICS = "accuracy,latency_ms,weight_bytes"
+
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
-Source = Annotated[str | None, typer.Option(help="Only values that were measured, predicted or exported.")]
+Source = Annotated[
+    Literal["measured", "predicted", "exported"] | None, typer.Option(help="Only values that came about so.")
+]
 OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]
 Limit = Annotated[list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")]
 
@@ -34,7 +38,7 @@ def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
 
 @app.command()
 def pareto(
-    metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = "accuracy,latency_ms,weight_bytes",
+    metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = _METRICS,
     run: Run = None,
     source: Source = None,
     device: OnDevice = None,
@@ -51,10 +55,13 @@ def pareto(
 
 
 @app.command()
-def show(key: Annotated[str, typer.Argument(help="First digits of a candidate's key.")],
-         runs: Runs = Path("runs"), database: Database = None) -> None:
+def show(
+    key: Annotated[str, typer.Argument(help="First digits of a candidate's key.")],
+    runs: Runs = Path("runs"),
+    database: Database = None,
+) -> None:
     """Show one candidate: its description, its JSON and all that is known of it."""
-    from nas.jobs.summary import describe
+    from results.report import describe
 
     with _open(runs, database) as opened:
         candidate = opened.candidate(key)

@@ -18,7 +18,6 @@ from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.layers import LayerSpec
 
 RangeEstimator = Callable[[Tensor], tuple[float, float]]
-_QUANTILE_ELEMENTS = 1 << 20
 
 
 def apply_policy(network: nn.Module, layers: Sequence[LayerSpec], policy: CompressionPolicy) -> nn.Module:
@@ -60,8 +59,9 @@ def percentile(share: float) -> RangeEstimator:
 
     def estimate(activation: Tensor) -> tuple[float, float]:
         flat = activation.flatten()
-        flat = flat[:: -(-len(flat) // _QUANTILE_ELEMENTS)]  # torch.quantile takes a bounded number of elements
-        low, high = flat.quantile(torch.tensor([1 - share / 100, share / 100])).tolist()
+        outside = max(1, round(len(flat) * (1 - share / 100)))
+        high = flat.topk(outside).values[-1].item()
+        low = flat.topk(outside, largest=False).values[-1].item()
         return low, high
 
     return estimate

@@ -40,7 +40,7 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32) -> 
         images, classes = _image_folder(folder, image_size)
         return _split_three(images, limit, classes)
     raise ValueError(
-        f"no data at {source!r}: expected 'digits', a folder with train.parquet, or a folder with a sub-folder per class"
+        f"no data at {source!r}: expected 'digits', a folder with train.parquet, or one with a sub-folder per class"
     )
 
 

@@ -43,7 +43,9 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
     if not _quantized(network):
         worst = float(difference.max() / np.abs(expected).max())
         if worst > _FLOAT_TOLERANCE:
-            raise ExportMismatch(f"onnxruntime must agree with torch within {_FLOAT_TOLERANCE:g} relative, got {worst:.2g}")
+            raise ExportMismatch(
+                f"onnxruntime must agree with torch within {_FLOAT_TOLERANCE:g} relative, got {worst:.2g}"
+            )
         return
     steps = difference / (np.ptp(expected) / 255)
     if steps.mean() > _MEAN_STEPS or steps.max() > _MAX_STEPS:

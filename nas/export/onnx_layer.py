@@ -6,6 +6,8 @@ Knows no network and no file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid, weight_scale
 
 OPSET = 21
+Attributes = dict[str, int | float | str | bool | Sequence[int] | Sequence[float] | Sequence[str] | Sequence[bool]]
 
 
 class OnnxLayer(nn.Module):
@@ -24,18 +27,20 @@ class OnnxLayer(nn.Module):
 
     Args:
         layer: A layer whose activation quantisers are calibrated.
+        feeds_float: Whether a floating-point layer reads its output as it is.
     """
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, feeds_float: bool) -> None:
         super().__init__()
         gain, shift = _folded_norm(layer)
         weight = layer.op.weight.detach() * gain.view(-1, *[1] * (layer.op.weight.dim() - 1))
         bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
         self.spec = layer.spec
         self.weight = _OnnxWeight(weight, layer.policy.weight_bits)
-        self.register_buffer("bias", bias)
-        self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name)
-        self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name)
+        self.bias = nn.Buffer(bias)
+        channels = layer.spec.out_channels if feeds_float else None
+        self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name, None)
+        self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name, channels)
         self.activation = layer.activation
         self.absorbs_activation = layer.spec.activation == "relu"
 
@@ -76,10 +81,15 @@ class _OnnxWeight(nn.Module):
 
 
 class _OnnxQuantizer(nn.Module):
-    """Rounds an activation to unsigned 8-bit codes; fewer bits clip it to the range of fewer codes first."""
+    """Rounds an activation to unsigned 8-bit codes; fewer bits clip it to the range of fewer codes first.
 
-    def __init__(self, low: float, high: float, bits: int) -> None:
+    Where a floating-point layer follows, the codes are read back channel by channel (all with the same step). Without
+    that, onnxruntime (seen in 1.31) takes the layer for one to be quantised and rounds its weights, too.
+    """
+
+    def __init__(self, low: float, high: float, bits: int, channels: int | None) -> None:
         super().__init__()
+        self.channels = channels
         scale, zero_point = activation_grid(low, high, bits)
         self.clip = None if bits == 8 else (-zero_point * scale, (2**bits - 1 - zero_point) * scale)
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
@@ -91,18 +101,20 @@ class _OnnxQuantizer(nn.Module):
         codes = torch.onnx.ops.symbolic(
             "QuantizeLinear", (x, *grid), {}, dtype=torch.uint8, shape=x.shape, version=OPSET
         )
-        return _dequantize((codes, *grid), x.shape, {})
+        if self.channels is None:
+            return _dequantize((codes, *grid), x.shape, {})
+        return _dequantize((codes, *(part.repeat(self.channels) for part in grid)), x.shape, {"axis": 1})
 
 
-def _onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
+def _onnx_quantizer(quantizer: ActivationQuantizer, name: str, channels: int | None) -> nn.Module:
     if quantizer.bits == FULL_PRECISION_BITS:
         return nn.Identity()
     if quantizer.range is None:
         raise ValueError(f"the activations of {name} must be calibrated before export")
-    return _OnnxQuantizer(*quantizer.range, quantizer.bits)
+    return _OnnxQuantizer(*quantizer.range, quantizer.bits, channels)
 
 
-def _dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: dict[str, int]) -> Tensor:
+def _dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Attributes) -> Tensor:
     return torch.onnx.ops.symbolic(
         "DequantizeLinear", arguments, attributes, dtype=torch.float32, shape=shape, version=OPSET
     )

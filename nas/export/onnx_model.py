@@ -6,7 +6,6 @@ In: a calibrated network made of `Layer`s. Out: a file, and a session on it. Kno
 from __future__ import annotations
 
 import copy
-import io
 import logging
 import warnings
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
+from search_spaces.candidate import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
         network: A calibrated network in evaluation mode; it is not changed.
         input_shape: Channels, height and width of an image.
     """
-    form = _onnx_form(network)
     example = torch.zeros(2, *input_shape)
+    form = _onnx_form(network, example)
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -48,9 +48,7 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
             verbose=False,
         )
     assert program is not None
-    stream = io.BytesIO()
-    program.save(stream)
-    return stream.getvalue()
+    return program.model_proto.SerializeToString()
 
 
 def save_onnx(model: bytes, path: Path) -> None:
@@ -77,13 +75,35 @@ def run_session(session: onnxruntime.InferenceSession, images: FloatArray) -> Fl
     return np.asarray(logits)
 
 
-def _onnx_form(network: nn.Module) -> nn.Module:
+def _onnx_form(network: nn.Module, example: Tensor) -> nn.Module:
+    shielded = _feeding_float_layers(network, example)
     form = copy.deepcopy(network).eval()
     layers = [(name, module) for name, module in form.named_modules() if isinstance(module, Layer)]
     for name, layer in layers:
         parent, _, child = name.rpartition(".")
-        setattr(form.get_submodule(parent), child, OnnxLayer(layer))
+        setattr(form.get_submodule(parent), child, OnnxLayer(layer, name in shielded))
     return form
+
+
+@torch.no_grad()
+def _feeding_float_layers(network: nn.Module, example: Tensor) -> set[str]:
+    """Names of the layers whose output a floating-point layer reads as it is."""
+    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, Layer)]
+    producers: list[tuple[Tensor, str]] = []
+    found: set[str] = set()
+
+    def reads(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(layer, Layer)
+        if layer.policy.activation_bits == FULL_PRECISION_BITS:
+            found.update(name for output, name in producers if output is inputs[0])
+
+    hooks = [layer.register_forward_pre_hook(reads) for _, layer in layers]
+    for name, layer in layers:
+        hooks.append(layer.register_forward_hook(lambda _m, _i, output, name=name: producers.append((output, name))))
+    network(example)
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 class _quiet:  # noqa: N801 (used like a function)

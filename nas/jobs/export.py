@@ -63,7 +63,7 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> list
     with workspace.reporter.bar("export to ONNX", len(chosen)) as bar:
         for role, row in chosen.items():
             candidate = front.population[row]
-            files.append(folder / f"{role.replace(' ', '-')}-{candidate.key}.onnx")
+            files.append(folder / f"{role.replace(' ', '-')}-{candidate.key[:8]}.onnx")
             accuracies.append(_export_one(realizer, candidate, files[-1]))
             bar(1, role)
     latencies = _measured_latencies(workspace, files, [front.population[row] for row in chosen.values()])
@@ -125,9 +125,7 @@ def _measured_latencies(workspace: Workspace, files: list[Path], candidates: lis
     profiler = OnnxRuntimeProfiler(device(workspace.job.device.name))
     channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
-    networks = [
-        Network(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)
-    ]
+    networks = [Network(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)]
     return [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
 
 

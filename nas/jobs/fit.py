@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.evaluation.pools import open_pool
+from nas.jobs.sampling import representative_sample
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.recorder import Recorder
@@ -21,7 +22,7 @@ from predictors.registry import predictor
 from predictors.report import FitReport, held_out_report
 from results.evaluation import RunRecord
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import Population
 
 CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
 
@@ -40,7 +41,7 @@ class FittedAccuracy:
 
 def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     """Measures what is not measured yet, then fits."""
-    population = fit_candidates(workspace.space, workspace.job.fit.candidates, workspace.job.seed)
+    population = _candidates(workspace)
     measured = measure_accuracy(workspace, checkpoint, fit_record(workspace, checkpoint), population, "measure to fit")
     fitted = _fitted(workspace, population, measured)
     workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {fitted.report}")
@@ -53,7 +54,7 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     Raises:
         ValueError: If the measurements are not complete.
     """
-    population = fit_candidates(workspace.space, workspace.job.fit.candidates, workspace.job.seed)
+    population = _candidates(workspace)
     record = fit_record(workspace, checkpoint)
     runs = workspace.database.runs()
     stored = workspace.database.evaluations(record.run) if record.run in set(runs["run"]) else []
@@ -66,19 +67,6 @@ def fit_record(workspace: Workspace, checkpoint: Path) -> RunRecord:
     """The database record of the measurements."""
     job = workspace.job
     return workspace.record("fit", checkpoint, job.space.policies, job.fit.candidates, job.seed)
-
-
-def fit_candidates(space: JointSpace, count: int, seed: int) -> Population:
-    """Random candidates, of which every other one has the same policy in all its layers.
-
-    Independent random policies alone are all alike; fronts also hold networks that are uniformly wide or narrow.
-    """
-    rng = np.random.default_rng(seed)
-    genes = space.sample(rng, count).genes
-    first_policy = len(space.architectures.choices)
-    uniform = rng.integers(0, len(space.policies.policies), size=(count, 1))
-    genes[::2, first_policy:] = uniform[::2]
-    return space.population(genes)
 
 
 def measure_accuracy(
@@ -101,3 +89,8 @@ def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) 
     fitted = make()
     fitted.fit(features, accuracy)
     return FittedAccuracy(fitted, report)
+
+
+def _candidates(workspace: Workspace) -> Population:
+    rng = np.random.default_rng(workspace.job.seed)
+    return representative_sample(workspace.space, rng, workspace.job.fit.candidates)

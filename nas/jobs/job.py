@@ -6,6 +6,7 @@ In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -167,7 +168,7 @@ def load_job(path: Path, data: str | None = None) -> Job:
     return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})
 
 
-def _one_of(name: str, known: dict[str, object] | dict[str, type]) -> str:
+def _one_of(name: str, known: Mapping[str, object]) -> str:
     if name not in known:
         raise ValueError(f"unknown name {name!r}; known names: {', '.join(known)}")
     return name

@@ -17,6 +17,7 @@ from hardware.latency_table import LatencyTable
 from hardware.profiler import Network, OnnxRuntimeProfiler
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
+from nas.jobs.sampling import representative_sample
 from nas.jobs.workspace import Workspace
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
@@ -98,7 +99,7 @@ def _measured_layers(
 def _measured_networks(workspace: Workspace, table: LatencyTable, profiler: OnnxRuntimeProfiler) -> Calibration:
     """Fits slope and constant on random networks; their weights do not matter to latency."""
     space, count = workspace.space, workspace.job.device.calibration_networks
-    sample = space.sample(np.random.default_rng(_CALIBRATION_SEED), count)
+    sample = representative_sample(space, np.random.default_rng(_CALIBRATION_SEED), count)
     untrained, networks = supernet(space.architectures, _CALIBRATION_SEED).eval(), []
     with workspace.reporter.bar("calibrate on networks", count + 1) as bar:
         for row in range(count):
@@ -112,9 +113,7 @@ def _measured_networks(workspace: Workspace, table: LatencyTable, profiler: Onnx
 def _untrained_network(untrained: Supernet, candidate: Candidate, channels: int) -> Network:
     architecture = candidate.architecture
     shape = (channels, architecture.resolution, architecture.resolution)
-    network = apply_policy(
-        untrained.extract(architecture), untrained.space.layers(architecture), candidate.policy
-    )
+    network = apply_policy(untrained.extract(architecture), untrained.space.layers(architecture), candidate.policy)
     calibrate(network, [torch.rand(8, *shape, generator=torch.Generator().manual_seed(_CALIBRATION_SEED))])
     return Network(to_onnx(network, shape), (1, *shape))
 

@@ -42,4 +42,8 @@ class Reporter:
         )
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(title, total=total, note="")
-            yield lambda done, note="": progress.update(task, advance=done, note=note)
+
+            def advance(done: int, note: str = "") -> None:
+                progress.update(task, advance=done, note=note)
+
+            yield advance

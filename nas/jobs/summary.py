@@ -5,7 +5,6 @@ In: exported networks and the database. Out: text and files. Measures nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -15,8 +14,7 @@ from nas.jobs.export import ExportedNetwork
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.metric import METRICS
-from results.report import write_pareto_page
-from search_spaces.candidate import Candidate, ConvBlock
+from results.report import describe, write_pareto_page
 
 
 def summarize(workspace: Workspace, front: VerifiedFront, exported: list[ExportedNetwork]) -> Path:
@@ -35,34 +33,21 @@ def summarize(workspace: Workspace, front: VerifiedFront, exported: list[Exporte
     return page
 
 
-def describe(candidate: Candidate) -> str:
-    """A candidate in one line: input, blocks of every stage, and how many layers have which policy."""
-    stages = [
-        " ".join(
-            f"{block.width}k{block.kernel_size}e{block.expand_ratio:g}" if isinstance(block, ConvBlock) else str(block)
-            for block in stage
-        )
-        for stage in candidate.architecture.stages
-    ]
-    policies = Counter(str(policy) for policy in candidate.policy.layers)
-    bits = ", ".join(f"{count} layers {policy}" for policy, count in sorted(policies.items()))
-    return f"{candidate.architecture.resolution}px | {' | '.join(stages)} | {bits}"
-
-
 def _table(exported: list[ExportedNetwork]) -> Table:
-    table = Table(title="exported networks", caption="accuracy: predicted, measured on validation images, and of the "
-                  "ONNX file on test images; latency: batch 1, one thread")
-    for heading, justify in (
-        ("network", "left"),
-        ("predicted %", "right"),
-        ("measured %", "right"),
-        ("ONNX test %", "right"),
-        ("predicted ms", "right"),
-        ("measured ms", "right"),
-        ("KiB", "right"),
-        ("file", "left"),
+    table = Table(
+        caption="measured accuracy: validation images; test accuracy and latency: the ONNX file in onnxruntime"
+    )
+    table.add_column("network")
+    for heading in (
+        "accuracy %\npredicted",
+        "\nmeasured",
+        "\ntest",
+        "latency ms\npredicted",
+        "\nmeasured",
+        "size KiB\nweights",
     ):
-        table.add_column(heading, justify="left" if justify == "left" else "right", overflow="fold")
+        table.add_column(heading, justify="right")
+    table.add_column("file", overflow="fold")
     for network in exported:
         table.add_row(
             network.role,
@@ -100,15 +85,12 @@ def _points(workspace: Workspace, front: VerifiedFront, exported: list[ExportedN
         {**entry.values, "key": entry.candidate.key, "description": describe(entry.candidate), "group": "searched"}
         for entry in workspace.database.evaluations(front.search_run)
     ]
-    verified = [
-        _point(front, row, "verified") for row in range(len(front.population))
-    ]
-    rows = {front.population[row].key: row for row in range(len(front.population))}
-    chosen = [_point(front, rows[network.candidate.key], "exported") for network in exported]
-    return pd.DataFrame([*searched, *verified, *chosen])
+    chosen = {network.candidate.key for network in exported}
+    verified = [_point(front, row, chosen) for row in range(len(front.population))]
+    return pd.DataFrame([*searched, *verified])
 
 
-def _point(front: VerifiedFront, row: int, group: str) -> dict[str, object]:
+def _point(front: VerifiedFront, row: int, exported: set[str]) -> dict[str, object]:
     candidate = front.population[row]
     return {
         "accuracy": front.measured_accuracy[row],
@@ -116,5 +98,5 @@ def _point(front: VerifiedFront, row: int, group: str) -> dict[str, object]:
         "weight_bytes": front.weight_bytes[row],
         "key": candidate.key,
         "description": describe(candidate),
-        "group": group,
+        "group": "exported" if candidate.key in exported else "verified",
     }

@@ -1,6 +1,6 @@
 """The only search loop: ask, evaluate, store, tell.
 
-In: a searcher, objectives and a budget. Out: every evaluation of the run. Knows no family, device or place of execution.
+In: a searcher, objectives and a budget. Out: every evaluation of the run. Knows no family, device or worker.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,13 @@ def train_supernet(
 
 class _Trainer:
     def __init__(
-        self, supernet: Supernet, data: ImageData, settings: TrainingSettings, seed: int, folder: Path, progress: Progress
+        self,
+        supernet: Supernet,
+        data: ImageData,
+        settings: TrainingSettings,
+        seed: int,
+        folder: Path,
+        progress: Progress,
     ) -> None:
         self.supernet, self.data, self.settings, self.seed, self.progress = supernet, data, settings, seed, progress
         self.space = JointSpace(supernet.space)
@@ -140,7 +147,10 @@ class _Trainer:
         parameters = dict(self.supernet.named_parameters())
         decayed = [p for name, p in parameters.items() if name.endswith("op.weight")]
         others = [p for name, p in parameters.items() if not name.endswith("op.weight")]
-        groups = [{"params": decayed, "weight_decay": self.settings.weight_decay}, {"params": others}]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": self.settings.weight_decay},
+            {"params": others},
+        ]
         return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
 
     def _momentum(self) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ In: a `ResNetSpace`. Out: its wiring in torch. Knows no elasticity: views and po
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -77,14 +78,14 @@ class ResNetSupernet(Supernet):
     def channel_groups(self) -> list[ChannelGroup]:
         """The inner channels of every block, and the residual stream of every stage with projected shortcuts."""
         groups: list[ChannelGroup] = []
-        stages = self.network.stages
-        assert isinstance(self.network, ResNet) and isinstance(stages, nn.ModuleList)
+        assert isinstance(self.network, ResNet)
+        stages: nn.ModuleList = self.network.stages
         for s, stage in enumerate(stages):
-            blocks = [(f"stages.{s}.{j}", block) for j, block in enumerate(stage.children())]
+            residual_blocks = (block for block in stage.children() if isinstance(block, ResidualBlock))
+            blocks = [(f"stages.{s}.{j}", block) for j, block in enumerate(residual_blocks)]
             for name, block in blocks:
                 inner = [f"{name}.{short}" for short in block.names]
-                pairs = zip(inner, inner[1:], strict=False)
-                groups += [ChannelGroup((before,), (after,), (after,)) for before, after in pairs]
+                groups += [ChannelGroup((before,), (after,), (after,)) for before, after in pairwise(inner)]
             if blocks[0][1].shortcut is not None:
                 producers = [f"{name}.{block.names[-1]}" for name, block in blocks] + [f"stages.{s}.0.shortcut"]
                 following = [f"{name}.conv1" for name, _ in blocks[1:]]

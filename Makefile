@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := nas search_spaces predictors hardware results
+# One compute thread per process: two multi-threaded processes on two cores collapse instead of sharing.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo install develop check test clean
+
+demo: install  ## train, profile, fit, search and export on scikit-learn's digits
+	OMP_NUM_THREADS=2 $(BIN)/nas run examples/digits.yaml --workers 2
+
+install: $(VENV)/.installed  ## the program and what it needs
+
+develop: $(VENV)/.developing  ## the same, with Ray, PostgreSQL and the tools of the checks
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray,postgresql,dev]"
+	touch $@
+
+check: develop  ## lint, format, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: develop  ## the whole test suite
+	$(BIN)/pytest
+
+clean:  ## what the other targets made, but not runs/
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
