@@ -109,7 +109,7 @@ class Candidate:
     def _json(self) -> str:
         architecture = self.architecture
         stages = [[_block_entry(block) for block in stage] for stage in architecture.stages]
-        layers = [[p.weight_bits, p.activation_bits, p.sparsity, p.rank] for p in self.policy.layers]
+        layers = [[p.weight_bits, p.activation_bits, float(p.sparsity), p.rank] for p in self.policy.layers]
         document = {
             "space": architecture.space,
             "resolution": architecture.resolution,
@@ -138,7 +138,12 @@ class Candidate:
 def _block_entry(block: Block) -> dict[str, Any]:
     if isinstance(block, OperatorBlock):
         return {"block": "operator", "operator": block.operator}
-    return {"block": "conv", "width": block.width, "kernel_size": block.kernel_size, "expand_ratio": block.expand_ratio}
+    return {
+        "block": "conv",
+        "width": block.width,
+        "kernel_size": block.kernel_size,
+        "expand_ratio": float(block.expand_ratio),
+    }
 
 
 def _block(entry: dict[str, Any]) -> Block:

@@ -75,13 +75,14 @@ class JointSpace:
         Raises:
             ValueError: If the shape or a gene is out of bounds.
         """
-        table = np.atleast_2d(np.asarray(genes)).astype(np.int16)
+        table = np.atleast_2d(np.asarray(genes))
         if table.shape[1] != len(self.cardinalities):
             raise ValueError(
                 f"genes of {self.name!r} must have shape (n, {len(self.cardinalities)}), got {table.shape}"
             )
-        if np.any((table < 0) | (table >= self.cardinalities)):
+        if not np.all((table >= 0) & (table < self.cardinalities)):
             raise ValueError(f"a gene of {self.name!r} is outside its domain")
+        table = table.astype(np.int16)
         return Population(self, np.where(self.active(table), table, 0).astype(np.int16))
 
     def encode(self, candidates: Sequence[Candidate]) -> Population:

@@ -53,20 +53,19 @@ def _digits() -> ImageSet:
 
 
 def _parquet(folder: Path, limit: int | None) -> ImageData:
-    train, test = (_parquet_file(folder / f"{split}.parquet") for split in ("train", "test"))
-    train = train.take(slice(0, limit))
+    train, test = _parquet_file(folder / "train.parquet", limit), _parquet_file(folder / "test.parquet", None)
     _check(train, str(folder))
     held_out = int(len(train) * _HELD_OUT)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
     return ImageData(train.take(slice(0, -held_out)), train.take(slice(-held_out, None)), test, classes)
 
 
-def _parquet_file(path: Path) -> ImageSet:
+def _parquet_file(path: Path, limit: int | None) -> ImageSet:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=["image", "label"])
+        table = pq.read_table(path, columns=["image", "label"]).slice(0, limit)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} must be a Parquet file with columns image and label: {reason}") from error

@@ -17,7 +17,7 @@ from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
-from results.evaluation import Evaluation
+from results.evaluation import Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 
 _ROUNDS = 7
@@ -56,7 +56,8 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> list
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
     """
-    folder = workspace.folder("export", front.run, workspace.job.export.count)
+    inputs = {"front": front.run, "count": workspace.job.export.count}
+    folder = workspace.folder("export", inputs)
     realizer = workspace.measurement(checkpoint).realizer(workspace.data)
     chosen = choose(front, workspace.job.export.count)
     files, accuracies = [], []
@@ -81,7 +82,7 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> list
         )
         for (role, row), file, accuracy, latency in zip(chosen.items(), files, accuracies, latencies, strict=True)
     ]
-    _store(workspace, exported, folder)
+    _store(workspace, exported, workspace.record("export", inputs))
     return exported
 
 
@@ -129,9 +130,8 @@ def _measured_latencies(workspace: Workspace, files: list[Path], candidates: lis
     return [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
 
 
-def _store(workspace: Workspace, exported: list[ExportedNetwork], folder: Path) -> None:
+def _store(workspace: Workspace, exported: list[ExportedNetwork], record: RunRecord) -> None:
     """Appends what was measured to the database; a repeated export adds its figures behind the earlier ones."""
-    record = workspace.record("export", str(folder))
     workspace.database.begin(record)
     first = len(workspace.database.evaluations(record.run))
     workspace.database.append(

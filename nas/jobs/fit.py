@@ -66,7 +66,13 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
 def fit_record(workspace: Workspace, checkpoint: Path) -> RunRecord:
     """The database record of the measurements."""
     job = workspace.job
-    return workspace.record("fit", checkpoint, job.space.policies, job.fit.candidates, job.seed)
+    inputs = {
+        "supernet": checkpoint,
+        "policies": job.space.policies,
+        "candidates": job.fit.candidates,
+        "seed": job.seed,
+    }
+    return workspace.record("fit", inputs)
 
 
 def measure_accuracy(

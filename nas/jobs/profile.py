@@ -63,8 +63,14 @@ def latency_table(workspace: Workspace) -> Path:
 
 def _path(workspace: Workspace) -> Path:
     job, data = workspace.job, workspace.data
-    inputs = (job.space.model_dump(), job.device.model_dump(), data.channels, data.classes, fingerprint())
-    return workspace.folder("profile", *inputs) / "latency.parquet"
+    inputs = {
+        "space": job.space.model_dump(),
+        "device": job.device.model_dump(),
+        "channels": data.channels,
+        "classes": data.classes,
+        "machine": fingerprint(),
+    }
+    return workspace.folder("profile", inputs) / "latency.parquet"
 
 
 def _given_table(workspace: Workspace, path: Path) -> Path:

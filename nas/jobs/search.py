@@ -80,7 +80,7 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
             progress=lambda done: bar(done, ""),
         )
     candidates = _predicted_front(workspace, record.run, objectives)
-    verify = workspace.record("verify", record.run, job.search.verify)
+    verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify})
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front")
     front = VerifiedFront(
         search_run=record.run,
@@ -99,8 +99,15 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
 def search_record(workspace: Workspace, checkpoint: Path, table: Path) -> RunRecord:
     """The database record of the search."""
     job = workspace.job
-    settings = job.search.model_dump(exclude={"verify"})
-    return workspace.record("search", checkpoint, table, job.space.policies, job.fit.model_dump(), settings, job.seed)
+    inputs = {
+        "supernet": checkpoint,
+        "latency_table": table,
+        "policies": job.space.policies,
+        "fit": job.fit.model_dump(),
+        "search": job.search.model_dump(exclude={"verify"}),
+        "seed": job.seed,
+    }
+    return workspace.record("search", inputs)
 
 
 def job_objectives(workspace: Workspace, table: Path, fitted: FittedAccuracy) -> list[Objective]:

@@ -53,5 +53,10 @@ def trained_checkpoint(workspace: Workspace) -> Path:
 
 def _path(workspace: Workspace) -> Path:
     job = workspace.job
-    inputs = (job.data.model_dump(), job.space.name, job.training.model_dump(), job.seed)
-    return workspace.folder("train", *inputs) / "supernet.safetensors"
+    inputs = {
+        "data": job.data.model_dump(),
+        "space": job.space.name,
+        "training": job.training.model_dump(),
+        "seed": job.seed,
+    }
+    return workspace.folder("train", inputs) / "supernet.safetensors"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,27 +70,33 @@ class Workspace:
         """The accuracy measurement on a trained supernet."""
         return AccuracyMeasurement(checkpoint, self.job.space.name, self.data_source)
 
-    def folder(self, stage: str, *inputs: object) -> Path:
+    def folder(self, stage: str, inputs: Mapping[str, object]) -> Path:
         """The folder of a stage's outputs; made if it is not there.
 
         Args:
             stage: Name of the stage.
             inputs: Everything its outcome depends on; a path stands for the content of its file.
         """
-        path = self.runs / self.job.name / f"{stage}-{fingerprint(*inputs)}"
+        path = self.runs / self.job.name / f"{stage}-{_fingerprint(_described(inputs))}"
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def record(self, stage: str, *inputs: object) -> RunRecord:
+    def record(self, stage: str, inputs: Mapping[str, object]) -> RunRecord:
         """The database record of a stage that stores evaluations; the inputs are as in `folder`."""
-        run = f"{self.job.name}/{stage}-{fingerprint(*inputs)}"
-        return provenance(run, self.job.model_dump_json(), self.job.seed, self.job.device.name)
+        described = _described(inputs)
+        run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
+        return provenance(run, described, self.job.seed, self.job.device.name)
 
 
-def fingerprint(*inputs: object) -> str:
-    """Eight hexadecimal digits that change with any input; a path stands for the content of its file."""
-    texts = [
-        hashlib.sha256(part.read_bytes()).hexdigest() if isinstance(part, Path) else json.dumps(part, default=str)
-        for part in inputs
-    ]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8]
+def _described(inputs: Mapping[str, object]) -> str:
+    """The inputs as JSON, with the digest of its content for every file."""
+    return json.dumps(
+        {
+            name: f"sha256:{hashlib.sha256(part.read_bytes()).hexdigest()}" if isinstance(part, Path) else part
+            for name, part in inputs.items()
+        }
+    )
+
+
+def _fingerprint(described: str) -> str:
+    return hashlib.sha256(described.encode()).hexdigest()[:8]

@@ -1,0 +1,183 @@
+"""Bad input gets one clear line and exit code 2, and harms nothing that is stored."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nas.cli.main import main
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line with which the program refuses its arguments."""
+    monkeypatch.setattr(sys, "argv", ["nas", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("nas: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("serach", {}, ["unknown key 'serach'", "known keys", "search"]),
+        ("training.epochs", 3, ["unknown key 'training.epochs'", "sandwich_epochs"]),
+        ("training.batch_size", "many", ["training.batch_size", "integer", "'many'"]),
+        ("training.batch_size", 0, ["training.batch_size", "greater than or equal to 1", "0"]),
+        ("space.name", "vgg", ["space.name", "vgg", "mobilenet_v3_digits"]),
+        ("space.policies", ["w9a8"], ["space.policies", "bit-width", "9"]),
+        ("space.policies", ["8 bit"], ["space.policies", "w8a8", "8 bit"]),
+        ("device.name", "tpu", ["device.name", "tpu", "onnxruntime_cpu"]),
+        ("fit.predictor", "oracle", ["fit.predictor", "oracle", "ridge"]),
+        ("search.searcher", "luck", ["search.searcher", "luck", "nsga2"]),
+        ("search.limits", {"macs": 5.0}, ["limits.macs", "objectives"]),
+        ("search.objectives", ["speed"], ["search.objectives", "latency_ms", "speed"]),
+        ("name", "../elsewhere", ["name", "../elsewhere"]),
+        ("data.source", "/nowhere", ["no data at '/nowhere'", "digits"]),
+        ("space.policies", ["w32a32", "w4a4"], ["onnxruntime_cpu", "w4a4", "w32a32"]),
+        ("device.table", "/nowhere/latency.parquet", ["/nowhere/latency.parquet"]),
+        ("training.batch_size", 5000, ["batch_size 5000", "training images"]),
+    ],
+)
+def test_a_wrong_job_is_refused(
+    path: str,
+    value: Any,
+    words: list[str],
+    job_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = yaml.safe_load(job_file.read_text())
+    section, _, key = path.rpartition(".")
+    (job[section] if section else job)[key] = value
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump(job))
+    line = refusal(monkeypatch, capsys, "run", str(wrong), "--runs", str(tmp_path / "runs"))
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: [", ["not YAML"]),
+        ("- a list", ["must hold the sections", "list"]),
+        ("name: x", ["space is missing"]),
+        ("!!python/object/apply:os.system ['true']", ["not YAML"]),
+    ],
+)
+def test_a_file_that_is_no_job_is_refused(
+    text: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text)
+    line = refusal(monkeypatch, capsys, "run", str(wrong), "--runs", str(tmp_path / "runs"))
+    assert all(word in line for word in words), line
+    line = refusal(monkeypatch, capsys, "run", str(tmp_path / "missing.yaml"))
+    assert "missing.yaml: No such file" in line
+
+
+@pytest.mark.parametrize("stage", ["fit", "search", "export"])
+def test_a_stage_names_the_stage_it_needs(
+    stage: str, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "nas train JOB" in refusal(monkeypatch, capsys, stage, str(job_file), "--runs", str(tmp_path))
+
+
+def test_limits_that_nothing_keeps_are_reported_with_the_nearest(
+    job_file: Path,
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    job = yaml.safe_load(job_file.read_text())
+    job["search"]["limits"] = {"weight_bytes": 100.0}
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(yaml.safe_dump(job))
+    line = refusal(monkeypatch, capsys, "run", str(strict), "--runs", str(runs))
+    assert "nothing satisfies weight_bytes <= 100" in line
+    assert "the nearest of 300 candidates" in line
+
+
+@pytest.mark.parametrize("damaged", ["results.db", "small/train-*/supernet.safetensors"])
+def test_a_damaged_file_is_named_and_left_alone(
+    damaged: str,
+    job_file: Path,
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    (file,) = runs.glob(damaged)
+    rubbish = b"rubbish" * 1000
+    file.write_bytes(rubbish)
+    assert file.name in refusal(monkeypatch, capsys, "run", str(job_file), "--runs", str(runs))
+    assert file.read_bytes() == rubbish
+
+
+def test_a_checkpoint_of_another_space_is_refused(
+    job_file: Path,
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from nas.training.checkpoint import save_checkpoint
+    from search_spaces.elastic.registry import supernet
+    from search_spaces.registry import search_space
+
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    (file,) = runs.glob("small/train-*/supernet.safetensors")
+    save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), 0)
+    line = refusal(monkeypatch, capsys, "run", str(job_file), "--runs", str(runs))
+    assert "'resnet_digits'" in line
+    assert "'mobilenet_v3_digits'" in line
+
+
+def test_a_disk_without_room_is_reported_and_the_run_goes_on_later(job_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nas.cli.main", "run", str(job_file), "--runs", str(tmp_path)]
+
+    def no_file_over_100_kb() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    refused = subprocess.run(command, capture_output=True, text=True, preexec_fn=no_file_over_100_kb, check=False)
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert "File too large" in refused.stderr
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list"], ["no results database"]),
+        (["pareto", "--metrics", "beauty"], ["beauty", "accuracy"]),
+        (["pareto", "--limit", "latency_ms"], ["latency_ms=5"]),
+        (["pareto", "--run", "nobody"], ["nobody", "small/"]),
+        (["show", "ffffffffffffffffff"], ["ffffffffffffffffff"]),
+    ],
+)
+def test_wrong_queries_are_refused(
+    arguments: list[str],
+    words: list[str],
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = tmp_path if arguments == ["list"] else finished_run
+    line = refusal(monkeypatch, capsys, "results", *arguments, "--runs", str(runs))
+    assert all(word in line for word in words), line

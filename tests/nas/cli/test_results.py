@@ -1,0 +1,41 @@
+"""The commands that query the results database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nas.cli.main import app
+from results.database import ResultsDatabase
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["results", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_list_names_every_run(finished_run: Path) -> None:
+    output = shown("list", "--runs", str(finished_run))
+    assert all(f"small/{stage}-" in output for stage in ("fit", "search", "verify", "export"))
+
+
+def test_pareto_keeps_the_limits(finished_run: Path) -> None:
+    with ResultsDatabase(f"sqlite:///{finished_run / 'results.db'}") as database:
+        median = float(database.frame(source="predicted")["weight_bytes"].median())
+    output = shown("pareto", "--source", "predicted", "--limit", f"weight_bytes={median}", "--runs", str(finished_run))
+    sizes = [float(line.split("│")[8]) for line in output.splitlines() if line.startswith("│")]
+    assert sizes
+    assert max(sizes) <= median
+
+
+@pytest.mark.parametrize("digits", [6, 16])
+def test_show_finds_a_candidate_by_the_first_digits_of_its_key(digits: int, finished_run: Path) -> None:
+    with ResultsDatabase(f"sqlite:///{finished_run / 'results.db'}") as database:
+        key = str(database.frame(source="exported")["key"].iloc[0])
+        candidate = database.candidate(key)
+    output = shown("show", key[:digits], "--runs", str(finished_run))
+    assert key in output
+    assert candidate.to_json() in output

@@ -1,0 +1,75 @@
+"""A small job on the digits, its latency table, and one finished run of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from hardware.device import device, fingerprint
+from hardware.latency_table import LatencyTable
+from hardware.profiler import Timing
+from nas.jobs.job import load_job
+from nas.jobs.reporter import Reporter
+from nas.jobs.run import run
+from nas.jobs.workspace import Workspace
+from search_spaces.candidate import LayerPolicy
+from search_spaces.joint_space import JointSpace
+from search_spaces.registry import search_space
+
+SMALL_JOB = {
+    "name": "small",
+    "data": {"source": "digits", "limit": 500},
+    "space": {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8", "w4a8"]},
+    "training": {"full_epochs": 2, "sandwich_epochs": 4, "batch_size": 25},
+    "fit": {"predictor": "ridge", "candidates": 12},
+    "search": {"evaluations": 300, "verify": 5},
+    "export": {"count": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A latency table of the small job's space on a made-up device: time of operations plus time of bytes."""
+    target = device("onnxruntime_cpu")
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+    missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy(8, 8)])
+    speed = {"fp32": 1.0, "int8": 3.0}
+    entries = {
+        (layer, precision): Timing(layer.macs / speed[precision] * 1e-8 + layer.activations * 1e-8 + 1e-4, 0.01, 20)
+        for layer, precision in missing
+    }
+    path = tmp_path_factory.mktemp("table") / "latency.parquet"
+    LatencyTable(target).with_entries(entries, fingerprint()).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def job_file(synthetic_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small job, with the made-up table given."""
+    path = tmp_path_factory.mktemp("job") / "small.yaml"
+    path.write_text(yaml.safe_dump({**SMALL_JOB, "device": {"table": str(synthetic_table)}}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def workspace(job_file: Path) -> Callable[..., Workspace]:
+    """Makes workspaces of the small job, in a folder of runs, that show their progress to nobody."""
+
+    def make(runs: Path, workers: int = 1, ray_address: str | None = None) -> Workspace:
+        reporter = Reporter(Console(file=io.StringIO(), width=120))
+        return Workspace(load_job(job_file), runs, None, reporter, workers, ray_address)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished_run(workspace: Callable[..., Workspace], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of runs after the small job was carried out undisturbed; not to be changed."""
+    runs = tmp_path_factory.mktemp("runs")
+    run(workspace(runs))
+    return runs

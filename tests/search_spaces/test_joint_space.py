@@ -1,0 +1,122 @@
+"""The laws of candidates, policies and additive costs, over all ready-made spaces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from hardware import analytic
+from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+from search_spaces.space import SearchSpace
+
+POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
+COSTS = [analytic.macs, analytic.parameters, analytic.weight_bytes, analytic.bops]
+
+
+@pytest.fixture(scope="session")
+def joint(space: SearchSpace) -> JointSpace:
+    return JointSpace(space, POLICIES)
+
+
+@pytest.fixture(scope="session")
+def small() -> JointSpace:
+    return JointSpace(search_space("resnet_digits", 1, 10), POLICIES)
+
+
+def test_samples_cover_the_domain_and_nothing_else(joint: JointSpace) -> None:
+    genes = joint.sample(np.random.default_rng(0), 1000).genes
+    assert genes.min() == 0
+    assert np.array_equal(genes.max(0), joint.cardinalities - 1)
+    assert np.array_equal(joint.sample(np.random.default_rng(0), 1000).genes, genes)
+
+
+def test_inactive_genes_are_zero_and_change_nothing(joint: JointSpace) -> None:
+    rng = np.random.default_rng(1)
+    population = joint.sample(rng, 100)
+    active = joint.active(population.genes)
+    assert not active.all()
+    assert not population.genes[~active].any()
+    disturbed = np.where(active, population.genes, rng.integers(0, joint.cardinalities, active.shape)).astype(np.int16)
+    assert (disturbed != population.genes).any()
+    assert np.array_equal(joint.population(disturbed).genes, population.genes)
+    assert np.array_equal(joint.population(disturbed).features(), population.features())
+    assert [joint.decode(row).key for row in disturbed] == [population[row].key for row in range(100)]
+    for cost in COSTS:
+        price = joint.tabulate(cost)
+        assert np.array_equal(price(disturbed), price(population.genes))
+
+
+def test_features_tell_candidates_apart(joint: JointSpace) -> None:
+    population = joint.sample(np.random.default_rng(2), 300)
+    features = population.features()
+    assert features.shape == (300, joint.cardinalities.sum())
+    assert np.array_equal(features.sum(1), joint.active(population.genes).sum(1))
+    assert len(np.unique(features, axis=0)) == len({population[row] for row in range(300)}) == len(population.unique())
+
+
+def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None:
+    population = joint.sample(np.random.default_rng(3), 50)
+    candidates = [population[row] for row in range(50)]
+    assert np.array_equal(joint.encode(candidates).genes, population.genes)
+    assert [Candidate.from_json(candidate.to_json()) for candidate in candidates] == candidates
+
+
+def test_additive_costs_equal_the_fold_over_layers(joint: JointSpace) -> None:
+    population = joint.sample(np.random.default_rng(4), 100)
+    folds = []
+    for row in range(100):
+        candidate = population[row]
+        layers = joint.architectures.layers(candidate.architecture)
+        assert len(layers) == len(candidate.policy.layers)
+        folds.append([sum(map(cost, layers, candidate.policy.layers)) for cost in COSTS])
+    tabulated = np.column_stack([joint.tabulate(cost)(population.genes) for cost in COSTS])
+    assert np.array_equal(tabulated, folds)
+
+
+def test_smallest_and_largest_bound_the_space(joint: JointSpace) -> None:
+    ends = joint.encode([joint.smallest(), joint.largest()])
+    population = joint.sample(np.random.default_rng(5), 500)
+    for cost in (analytic.macs, analytic.parameters):
+        price = joint.tabulate(cost)
+        low, high = price(ends.genes)
+        assert low <= price(population.genes).min()
+        assert price(population.genes).max() <= high
+
+
+def test_layer_shapes_are_those_of_the_candidates(small: JointSpace) -> None:
+    shapes = small.layer_shapes()
+    assert len(set(shapes)) == len(shapes)
+    population = small.sample(np.random.default_rng(6), 300)
+    met = {layer.shape for row in range(300) for layer in small.architectures.layers(population[row].architecture)}
+    assert met == set(shapes)
+
+
+def test_a_population_is_read_by_rows(small: JointSpace) -> None:
+    population = small.population(np.concatenate([small.sample(np.random.default_rng(7), 3).genes] * 2))
+    assert len(population) == 6
+    assert [population.unique()[row] for row in range(3)] == [population[row] for row in range(3)]
+    assert population.take(slice(2, 4))[1] == population[3]
+
+
+@pytest.mark.parametrize(
+    ("genes", "message"),
+    [([0, 1], "must have shape"), (-1, "outside"), (9, "outside"), (1 << 16, "outside"), (np.nan, "outside")],
+)
+def test_illegal_genes_are_refused(small: JointSpace, genes: ArrayLike, message: str) -> None:
+    vectors = genes if np.ndim(genes) else np.full((2, len(small.cardinalities)), genes)
+    with pytest.raises(ValueError, match=message):
+        small.population(vectors)
+
+
+def test_policies_that_do_not_fit_are_refused(small: JointSpace) -> None:
+    architecture = small.smallest().architecture
+    layers = len(small.architectures.layers(architecture))
+    with pytest.raises(ValueError, match=rf"one entry per layer \({layers}\), got {layers + 1}"):
+        small.encode([Candidate(architecture, CompressionPolicy((LayerPolicy(),) * (layers + 1)))])
+    with pytest.raises(ValueError, match="policy w2a8 is not in the policy space"):
+        small.encode([Candidate(architecture, CompressionPolicy((LayerPolicy(2, 8),) * layers))])
+    with pytest.raises(ValueError, match="distinct policies"):
+        PolicySpace.parse(["w8a8", "w8a8"])

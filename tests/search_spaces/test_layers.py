@@ -1,0 +1,30 @@
+"""Layer specifications count what they describe. (That torch counts the same is tested with the supernets.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from search_spaces.layers import LayerSpec, round_channels
+
+DEPTHWISE = LayerSpec("a", "conv", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
+LINEAR = LayerSpec("b", "linear", 64, 10, bias=True, normalized=False)
+
+
+def test_counts() -> None:
+    assert (DEPTHWISE.output_size, DEPTHWISE.weights, DEPTHWISE.parameters) == (8, 800, 864)
+    assert (DEPTHWISE.macs, DEPTHWISE.activations) == (800 * 64, 32 * 64)
+    assert (LINEAR.weights, LINEAR.parameters, LINEAR.macs, LINEAR.activations) == (640, 650, 640, 10)
+
+
+def test_shape_forgets_the_name_only() -> None:
+    assert replace(DEPTHWISE, name="elsewhere").shape == DEPTHWISE.shape
+    assert replace(DEPTHWISE, input_size=16).shape != DEPTHWISE.shape
+
+
+@pytest.mark.parametrize(
+    ("channels", "rounded"), [(1, 8), (11, 16), (12, 16), (72, 72), (90, 88), (100, 104), (67.5, 64)]
+)
+def test_channels_round_to_eight_and_lose_at_most_a_tenth(channels: float, rounded: int) -> None:
+    assert round_channels(channels) == rounded

@@ -1,0 +1,61 @@
+"""The laws of genes and architectures, over all ready-made spaces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from search_spaces.candidate import OperatorBlock
+from search_spaces.joint_space import JointSpace
+from search_spaces.registry import SHAPES, search_space
+from search_spaces.space import Choice, SearchSpace
+
+_ENUMERABLE = 1 << 15
+SMALL = [name for name in SHAPES if search_space(name, 3, 10).cardinalities.prod(dtype=float) <= _ENUMERABLE]
+
+
+def test_decode_and_encode_are_inverse(space: SearchSpace) -> None:
+    for genes in JointSpace(space).sample(np.random.default_rng(0), 200).genes[:, : len(space.choices)]:
+        architecture = space.decode(genes)
+        assert architecture.space == space.name
+        assert np.array_equal(space.encode(architecture), genes)
+        assert space.decode(space.encode(architecture)) == architecture
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_count_is_the_number_of_distinct_architectures(name: str) -> None:
+    space = search_space(name, 3, 10)
+    vectors = np.array(list(product(*(range(n) for n in space.cardinalities))), dtype=np.int16)
+    assert len({space.decode(genes) for genes in vectors}) == space.count()
+
+
+def test_layers_lead_from_the_image_to_the_classes(space: SearchSpace) -> None:
+    for row in range(20):
+        architecture = JointSpace(space).sample(np.random.default_rng(row), 1)[0].architecture
+        layers = space.layers(architecture)
+        assert len({layer.name for layer in layers}) == len(layers)
+        assert layers[0].in_channels == 3
+        assert layers[0].input_size == architecture.resolution
+        assert layers[-1].out_channels == 10
+
+
+def test_what_is_not_of_the_space_is_refused(space: SearchSpace) -> None:
+    architecture = JointSpace(space).largest().architecture
+    with pytest.raises(ValueError, match="cannot read an architecture of space 'other'"):
+        space.encode(replace(architecture, space="other"))
+    with pytest.raises(ValueError, match=r"resolution of space .* must be one of .*, got 7"):
+        space.encode(replace(architecture, resolution=7))
+    with pytest.raises(ValueError, match="ConvBlocks"):
+        space.encode(replace(architecture, stages=((OperatorBlock("skip"),), *architecture.stages[1:])))
+    wide = replace(architecture.stages[0][0], expand_ratio=99.0)
+    with pytest.raises(ValueError, match=r"must be one of .*, got 99"):
+        space.encode(replace(architecture, stages=((wide,), *architecture.stages[1:])))
+
+
+@pytest.mark.parametrize("values", [(), (1, 2, 1)])
+def test_a_choice_needs_distinct_values(values: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="one or more distinct values"):
+        Choice("gene", values)

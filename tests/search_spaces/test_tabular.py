@@ -1,0 +1,68 @@
+"""A complete table of networks is a space; anything less is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from search_spaces.joint_space import JointSpace
+from search_spaces.tabular import TabularSpace
+
+TABLE = pd.DataFrame(
+    [(op, width, 10.0 * width + index) for index, op in enumerate(("skip", "conv")) for width in (8, 32, 16)],
+    columns=["op", "width", "accuracy"],
+)
+GENES = ["op", "width"]
+
+
+def test_every_row_is_found_by_its_genes() -> None:
+    shuffled = TABLE.sample(frac=1, random_state=3)
+    space = TabularSpace("table", shuffled, GENES)
+    joint = JointSpace(space)
+    everything = joint.population([(op, width) for op in range(2) for width in range(3)])
+    assert space.count() == 6
+    found = {
+        tuple(block.operator for block in everything[row].architecture.stages[0]): value
+        for row, value in enumerate(space.column(everything, "accuracy"))
+    }
+    assert found == {(row.op, row.width): row.accuracy for row in TABLE.itertuples()}
+
+
+def test_candidates_round_trip_and_carry_no_policy() -> None:
+    joint = JointSpace(TabularSpace("table", TABLE, GENES))
+    population = joint.sample(np.random.default_rng(0), 20)
+    candidates = [population[row] for row in range(20)]
+    assert np.array_equal(joint.encode(candidates).genes, population.genes)
+    assert all(candidate.policy.layers == () for candidate in candidates)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (TABLE.iloc[1:], "each of 6 combinations once, got 5 rows with 5 distinct"),
+        (TABLE.iloc[[0, 0, 1, 2, 3, 4]], "each of 6 combinations once, got 6 rows with 5 distinct"),
+        (pd.concat([TABLE, TABLE.iloc[:1]]), "each of 6 combinations once, got 7 rows with 6 distinct"),
+        (TABLE.drop(columns="op"), r"lacks the columns \['op'\]; it has \['width', 'accuracy'\]"),
+    ],
+)
+def test_incomplete_tables_are_refused(table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TabularSpace("table", table, GENES)
+
+
+def test_nasbench201_is_a_space_of_six_genes(reference_data: Path) -> None:
+    cells = pd.read_csv(reference_data / "nasbench201" / "accuracy.csv")
+    edges = [f"edge{number}" for number in range(6)]
+    operations = pd.DataFrame([re.findall(r"([a-z_0-9]+)~\d", cell) for cell in cells["arch"]], columns=edges)
+    space = TabularSpace("nasbench201", pd.concat([cells, operations], axis=1), edges)
+    joint = JointSpace(space)
+    assert space.count() == 15_625
+    population = joint.sample(np.random.default_rng(0), 200)
+    rows = cells.iloc[space.column(population, "index").astype(int)]
+    written = [re.findall(r"([a-z_0-9]+)~\d", cell) for cell in rows["arch"]]
+    assert written == [[b.operator for b in population[row].architecture.stages[0]] for row in range(200)]
+    assert np.array_equal(space.column(population, "cifar10_test_200e"), rows["cifar10_test_200e"])
