@@ -8,6 +8,7 @@ from typing import Any
 
 _PUBLIC = {
     "Candidate": "search_spaces.candidate",
+    "CandidateRealizer": "nas.evaluation.realize",
     "JointSpace": "search_spaces.joint_space",
     "Metric": "results.metric",
     "Objective": "nas.objectives",
@@ -15,13 +16,21 @@ _PUBLIC = {
     "Population": "search_spaces.joint_space",
     "ResultsDatabase": "results.database",
     "TabularSpace": "search_spaces.tabular",
+    "TrainingSettings": "nas.training.trainer",
+    "describe": "results.report",
     "hypervolume": "results.pareto",
+    "load_images": "nas.data.sources",
     "metric": "results.metric",
     "non_dominated": "results.pareto",
+    "open_session": "nas.export.onnx_model",
     "provenance": "results.evaluation",
+    "run_session": "nas.export.onnx_model",
     "search": "nas.search.loop",
     "search_space": "search_spaces.registry",
     "searcher": "nas.search.registry",
+    "supernet": "search_spaces.elastic.registry",
+    "to_onnx": "nas.export.onnx_model",
+    "train_supernet": "nas.training.trainer",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -91,7 +91,7 @@ class MobileNetV3Space(SearchSpace):
                     raise ValueError(f"space {self.name!r} is made of ConvBlocks, got {block}")
                 values[f"{s}.{j}.kernel"] = block.kernel_size
                 values[f"{s}.{j}.expand"] = block.expand_ratio
-        return self.genes_of(values)
+        return self.genes_of(values, architecture)
 
 
 def _choices(shape: MobileNetV3Shape) -> list[Choice]:

@@ -90,7 +90,7 @@ class ResNetSpace(SearchSpace):
                     raise ValueError(f"stage {s} of space {self.name!r} needs ConvBlocks of one width, got {blocks}")
                 values[f"{s}.width"] = block.width
                 values[f"{s}.{j}.ratio"] = block.expand_ratio
-        return self.genes_of(values)
+        return self.genes_of(values, architecture)
 
 
 def _choices(shape: ResNetShape) -> list[Choice]:

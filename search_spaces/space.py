@@ -117,18 +117,22 @@ class SearchSpace(ABC):
         """Name and value of every gene of one vector of shape (d,)."""
         return {choice.name: choice.values[gene] for choice, gene in zip(self.choices, genes, strict=True)}
 
-    def genes_of(self, values: Mapping[str, Value]) -> Genes:
-        """The gene vector, shape (d,), of named values; genes that are not named are 0 (inactive).
+    def genes_of(self, values: Mapping[str, Value], architecture: Architecture) -> Genes:
+        """The gene vector, shape (d,), of an architecture with these values; genes not named are 0 (inactive).
 
         Raises:
-            ValueError: If a value is outside its domain.
+            ValueError: If a value is outside its domain, or the genes do not decode to that architecture.
         """
         genes = np.zeros(len(self.choices), dtype=np.int16)
         for name, value in values.items():
+            if name not in self.position:
+                raise ValueError(f"space {self.name!r} has no {name}, got {value!r}")
             choice = self.choices[self.position[name]]
             if value not in choice.values:
                 raise ValueError(f"{name} of space {self.name!r} must be one of {choice.values}, got {value!r}")
             genes[self.position[name]] = choice.values.index(value)
+        if self.decode(genes) != architecture:
+            raise ValueError(f"space {self.name!r} holds no {architecture}; the nearest is {self.decode(genes)}")
         return genes
 
     def slot_layers(self, slot: LayerSlot) -> list[LayerSpec | None]:

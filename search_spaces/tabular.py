@@ -63,7 +63,7 @@ class TabularSpace(SearchSpace):
         operators = [
             block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)
         ]
-        return self.genes_of(dict(zip((choice.name for choice in self.choices), operators, strict=True)))
+        return self.genes_of(dict(zip((choice.name for choice in self.choices), operators, strict=True)), architecture)
 
     def column(self, population: Population, name: str) -> NDArray[np.float64]:
         """The entries of a column of the table, shape (n,), for candidates of this space: an evaluator."""

@@ -21,6 +21,7 @@ from search_spaces.candidate import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime
 
 FloatArray = NDArray[np.float32]
@@ -48,7 +49,9 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
             verbose=False,
         )
     assert program is not None
-    return program.model_proto.SerializeToString()
+    model = program.model_proto
+    _strip(model)
+    return model.SerializeToString()
 
 
 def save_onnx(model: bytes, path: Path) -> None:
@@ -73,6 +76,15 @@ def run_session(session: onnxruntime.InferenceSession, images: FloatArray) -> Fl
     """Logits, shape (batch, classes), of images, shape (batch, channels, side, side)."""
     (logits,) = session.run(["logits"], {"images": np.ascontiguousarray(images)})
     return np.asarray(logits)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Removes what the exporter notes for its own debugging; in a small network it outweighs the weights."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    graph.ClearField("value_info")
 
 
 def _onnx_form(network: nn.Module, example: Tensor) -> nn.Module:

@@ -42,16 +42,21 @@ class TrainingSettings:
 
     full_epochs: int
     sandwich_epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    random_subnets: int
-    flip: bool
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    weight_decay: float = 3e-5
+    label_smoothing: float = 0.1
+    random_subnets: int = 2
+    flip: bool = False
 
 
 def train_supernet(
-    supernet: Supernet, data: ImageData, settings: TrainingSettings, seed: int, folder: Path, progress: Progress
+    supernet: Supernet,
+    data: ImageData,
+    settings: TrainingSettings,
+    seed: int,
+    folder: Path,
+    progress: Progress = lambda _done, _total, _note: None,
 ) -> Path:
     """Trains a supernet, or goes on where a killed training stopped.
 

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from search_spaces.candidate import OperatorBlock
+from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.joint_space import JointSpace
 from search_spaces.registry import SHAPES, search_space
 from search_spaces.space import Choice, SearchSpace
@@ -43,16 +43,24 @@ def test_layers_lead_from_the_image_to_the_classes(space: SearchSpace) -> None:
 
 
 def test_what_is_not_of_the_space_is_refused(space: SearchSpace) -> None:
-    architecture = JointSpace(space).largest().architecture
-    with pytest.raises(ValueError, match="cannot read an architecture of space 'other'"):
-        space.encode(replace(architecture, space="other"))
-    with pytest.raises(ValueError, match=r"resolution of space .* must be one of .*, got 7"):
-        space.encode(replace(architecture, resolution=7))
-    with pytest.raises(ValueError, match="ConvBlocks"):
-        space.encode(replace(architecture, stages=((OperatorBlock("skip"),), *architecture.stages[1:])))
-    wide = replace(architecture.stages[0][0], expand_ratio=99.0)
-    with pytest.raises(ValueError, match=r"must be one of .*, got 99"):
-        space.encode(replace(architecture, stages=((wide,), *architecture.stages[1:])))
+    legal = JointSpace(space).largest().architecture
+    first, *others = legal.stages
+
+    def with_first(**changes: float) -> Architecture:
+        return replace(legal, stages=(tuple(replace(block, **changes) for block in first), *others))
+
+    for illegal, message in [
+        (replace(legal, space="other"), "cannot read an architecture of space 'other'"),
+        (replace(legal, resolution=7), r"resolution of space .* must be one of .*, got 7"),
+        (with_first(expand_ratio=99.0), r"must be one of .*, got 99"),
+        (with_first(kernel_size=9), r"holds no Architecture|must be one of .*, got 9"),
+        (with_first(width=999), r"holds no Architecture|must be one of .*, got 999"),
+        (replace(legal, stages=legal.stages[:-1]), "holds no Architecture"),
+        (replace(legal, stages=(*legal.stages, first)), "has no"),
+        (replace(legal, stages=((OperatorBlock("skip"),) * len(first), *others)), "ConvBlocks"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            space.encode(illegal)
 
 
 @pytest.mark.parametrize("values", [(), (1, 2, 1)])

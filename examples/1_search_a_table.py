@@ -1,0 +1,39 @@
+"""Search a table of networks: a CSV with a column per gene, and columns for accuracy and cost.
+
+    python examples/1_search_a_table.py [TABLE] [SEARCHER]
+
+The table that comes with it holds 90 perceptrons trained on scikit-learn's digits.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+import nas
+
+table = pd.read_csv(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("networks.csv"))
+name = sys.argv[2] if len(sys.argv) > 2 else "nsga2"
+genes = [column for column in table.columns if column not in ("accuracy", "parameters")]
+
+networks = nas.TabularSpace("perceptrons", table, genes)
+space = nas.JointSpace(networks)
+objectives = [
+    nas.Objective(nas.metric("accuracy"), lambda population: networks.column(population, "accuracy"), limit=80.0),
+    nas.Objective(nas.metric("parameters"), lambda population: networks.column(population, "parameters")),
+]
+with nas.ResultsDatabase("sqlite://") as database:
+    found = nas.search(
+        nas.searcher(name, space, seed=0),
+        objectives,
+        database,
+        budget=len(table) // 2,
+        batch=10,
+        record=nas.provenance(f"table/{name}", job="{}", seed=0, device="none"),
+    )
+    front = database.pareto_front([objective.metric for objective in objectives], limits={"accuracy": 80.0})
+    for row in front.itertuples():
+        network = database.candidate(row.key).architecture.stages[0]
+        described = ", ".join(f"{gene} {block.operator}" for gene, block in zip(genes, network, strict=True))
+        print(f"{row.accuracy:6.2f} %  {row.parameters:6.0f} parameters  {described}")
+print(f"{len(found)} of {len(table)} networks were looked up")

@@ -1,0 +1,37 @@
+"""A supernet of every ready-made space that has one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from search_spaces.elastic.registry import SUPERNETS, supernet
+from search_spaces.elastic.supernet import Supernet
+from search_spaces.registry import SHAPES, search_space
+
+_NAMES = [name for name in SHAPES if type(search_space(name, 3, 10)) in SUPERNETS]
+
+
+@pytest.fixture(params=_NAMES)
+def fresh(request: pytest.FixtureRequest) -> Supernet:
+    """A supernet as it is before training, in evaluation mode."""
+    return supernet(search_space(request.param, image_channels=3, classes=10), seed=1).eval()
+
+
+@pytest.fixture
+def trained(fresh: Supernet) -> Supernet:
+    """A supernet whose statistics, norms and kernel transforms are far from their initial values."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(2)
+        for module in fresh.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                for mean in (module.running_mean, module.bias):
+                    mean.normal_(0.0, 0.2)
+                for scale in (module.running_var, module.weight):
+                    scale.uniform_(0.5, 1.5)
+        for matrix in fresh.kernel_transforms.values():
+            matrix.add_(torch.randn_like(matrix), alpha=0.1)
+    return fresh

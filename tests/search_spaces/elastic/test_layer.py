@@ -1,0 +1,50 @@
+"""A layer rounds what integer hardware rounds, where it rounds it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from search_spaces.candidate import LayerPolicy
+from search_spaces.elastic.layer import Layer
+from search_spaces.layers import Activation, LayerSpec
+
+INPUTS = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+
+
+def layer(activation: Activation, policy: LayerPolicy) -> Layer:
+    torch.manual_seed(1)
+    return Layer(LayerSpec("a", "conv", 3, 4, 3, 1, 1, 6, activation=activation), policy).eval()
+
+
+def test_neutral_policies_leave_the_torch_operations() -> None:
+    made = layer("relu", LayerPolicy())
+    assert torch.equal(made(INPUTS), nn.Sequential(made.op, made.norm, nn.ReLU())(INPUTS))
+
+
+@pytest.mark.parametrize("activation", ["relu", "hard_swish"])
+def test_accumulators_are_rounded_after_a_relu_and_before_any_other_activation(activation: Activation) -> None:
+    made = layer(activation, LayerPolicy(8, 3))
+    seen: list[torch.Tensor] = []
+    made.output_quantizer.register_forward_hook(lambda _m, _i, rounded: seen.append(rounded))
+    outputs = made(INPUTS)
+    assert len(seen[0].unique()) <= 8
+    assert torch.equal(outputs, seen[0] if activation == "relu" else nn.Hardswish()(seen[0]))
+    assert (seen[0] < 0).any() == (activation != "relu")
+
+
+def test_weight_and_input_are_rounded_too() -> None:
+    made = layer("none", LayerPolicy(2, 3))
+    seen: list[torch.Tensor] = []
+    for quantizer in (made.weight_quantizer, made.input_quantizer):
+        quantizer.register_forward_hook(lambda _m, _i, rounded: seen.append(rounded))
+    made(INPUTS)
+    assert [len(rounded.unique()) <= 8 for rounded in seen] == [True, True]
+    assert all(len(channel.unique()) <= 3 for channel in made.weight_quantizer(made.op.weight))
+
+
+@pytest.mark.parametrize("policy", [LayerPolicy(8, 8, sparsity=0.5), LayerPolicy(rank=2)])
+def test_pruning_is_refused_rather_than_ignored(policy: LayerPolicy) -> None:
+    with pytest.raises(ValueError, match="quantised, not pruned or factorised"):
+        layer("relu", policy)

@@ -1,0 +1,38 @@
+"""Every numbered example runs, and says what it promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def output_of(script: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+
+
+@pytest.mark.parametrize("searcher", ["random", "nsga2"])
+def test_a_table_is_searched(searcher: str) -> None:
+    output = output_of("1_search_a_table.py", str(EXAMPLES / "networks.csv"), searcher)
+    assert "45 of 90 networks were looked up" in output
+    assert all(float(line.split()[0]) >= 80 for line in output.splitlines()[:-1])
+    assert len((EXAMPLES / "1_search_a_table.py").read_text().splitlines()) < 40
+
+
+def test_candidates_are_priced() -> None:
+    assert "8.7e+19 architectures" in output_of("2_price_candidates.py")
+
+
+def test_a_supernet_is_trained_and_exported_by_hand(tmp_path: Path) -> None:
+    output = output_of("3_train_compress_export.py", str(tmp_path))
+    assert len(list(tmp_path.glob("*.onnx"))) == 3
+    assert all(float(line.split()[0]) > 20 for line in output.splitlines())  # chance is 10
+
+
+def test_there_is_a_test_for_every_example() -> None:
+    assert len(list(EXAMPLES.glob("[0-9]*.py"))) == 3
