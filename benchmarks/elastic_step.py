@@ -37,9 +37,7 @@ class Step:
 
     def __init__(self, network: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
         self.forward = forward
-        self.optimizer = torch.optim.SGD(
-            network.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=1e-4
-        )
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
     def seconds(self, images: Tensor, labels: Tensor) -> float:
         """Wall time of one step."""

@@ -13,8 +13,6 @@ import typer
 if TYPE_CHECKING:
     from nas.jobs.workspace import Workspace
 
-_PIPED_WIDTH = 120  # columns where no terminal says how many it has
-
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
 Data = Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")]
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
@@ -107,13 +105,10 @@ def _workspace(
     ray: bool = False,
     ray_address: str | None = None,
 ) -> Workspace:
-    from rich.console import Console
-
+    from nas.cli.console import open_console
     from nas.jobs.job import load_job
     from nas.jobs.reporter import Reporter
     from nas.jobs.workspace import Workspace
 
     address = ray_address or ("local" if ray else None)
-    console = Console()
-    wide = console if console.is_terminal else Console(width=_PIPED_WIDTH)
-    return Workspace(load_job(job, data), runs, database, Reporter(wide), workers, address)
+    return Workspace(load_job(job, data), runs, database, Reporter(open_console()), workers, address)

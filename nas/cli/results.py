@@ -40,7 +40,7 @@ def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
 def pareto(
     metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = _METRICS,
     run: Run = None,
-    source: Source = None,
+    source: Source = "measured",
     device: OnDevice = None,
     limit: Limit = None,
     runs: Runs = Path("runs"),
@@ -51,7 +51,9 @@ def pareto(
 
     chosen = [metric(name) for name in metrics.split(",")]
     with _open(runs, database) as opened:
-        _print(opened.pareto_front(chosen, run, source, device, _limits(limit or [])), "Pareto front")
+        front = opened.pareto_front(chosen, run, source, device, _limits(limit or []))
+        shown = [entry.name for entry in chosen] + ["key", "resolution", "blocks", "mean_weight_bits", "device", "run"]
+        _print(front[shown], "Pareto front")
 
 
 @app.command()
@@ -91,12 +93,14 @@ def _limits(texts: list[str]) -> dict[str, float]:
 
 
 def _print(frame: pd.DataFrame, title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{title} ({len(frame)})")
+    from nas.cli.console import open_console
+
+    table = Table(title=f"{title} ({len(frame)})", box=None)
     for column in frame.columns:
-        table.add_column(str(column), overflow="fold")
+        numeric = frame[column].dtype.kind in "if"
+        table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(table)
+    open_console().print(table)

@@ -6,6 +6,7 @@ The measured candidates lie in the database; the predictor is fitted anew from t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,8 @@ class FittedAccuracy:
 def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     """Measures what is not measured yet, then fits."""
     population = _candidates(workspace)
-    measured = measure_accuracy(workspace, checkpoint, fit_record(workspace, checkpoint), population, "measure to fit")
+    record = fit_record(workspace, checkpoint)
+    measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit", [])
     fitted = _fitted(workspace, population, measured)
     workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {fitted.report}")
     return fitted
@@ -65,26 +67,34 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
 
 def fit_record(workspace: Workspace, checkpoint: Path) -> RunRecord:
     """The database record of the measurements."""
-    job = workspace.job
-    inputs = {
-        "supernet": checkpoint,
-        "policies": job.space.policies,
-        "candidates": job.fit.candidates,
-        "seed": job.seed,
-    }
-    return workspace.record("fit", inputs)
+    return workspace.record("fit", {"supernet": checkpoint, "candidates": workspace.job.fit.candidates})
 
 
 def measure_accuracy(
-    workspace: Workspace, checkpoint: Path, record: RunRecord, population: Population, title: str
+    workspace: Workspace,
+    checkpoint: Path,
+    record: RunRecord,
+    population: Population,
+    title: str,
+    others: Sequence[Objective],
 ) -> FloatArray:
-    """Measured accuracy in percent, shape (n,); stored ones are read back."""
+    """Measured accuracy in percent, shape (n,); stored ones are read back.
+
+    Args:
+        workspace: Says where candidates are measured.
+        checkpoint: The trained supernet.
+        record: The database run of the measurements.
+        population: The candidates, n of them.
+        title: What the progress bar says.
+        others: Further values to store with each accuracy.
+    """
     recorder = Recorder(workspace.database, record, "measured", CHUNK_PER_WORKER * workspace.workers)
     with (
         open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar(title, len(population)) as bar,
     ):
-        values = recorder.evaluate(population, [Objective(METRICS["accuracy"], pool)], lambda done: bar(done, ""))
+        objectives = [Objective(METRICS["accuracy"], pool), *others]
+        values = recorder.evaluate(population, objectives, lambda done: bar(done, ""))
     return values[:, 0]
 
 

@@ -80,16 +80,18 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
             progress=lambda done: bar(done, ""),
         )
     candidates = _predicted_front(workspace, record.run, objectives)
+    latency = Objective(METRICS["latency_ms"], latency_evaluator(workspace.space, table))
+    size = Objective(METRICS["weight_bytes"], _analytic(workspace.space, "weight_bytes"))
     verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify})
-    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front")
+    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", [latency, size])
     front = VerifiedFront(
         search_run=record.run,
         run=verify.run,
         population=candidates,
         predicted_accuracy=fitted(candidates),
         measured_accuracy=accuracy,
-        latency_ms=latency_evaluator(workspace.space, table)(candidates),
-        weight_bytes=_analytic(workspace.space, "weight_bytes")(candidates),
+        latency_ms=latency.evaluate(candidates),
+        weight_bytes=size.evaluate(candidates),
         best=_still_best(objectives, candidates, accuracy),
     )
     workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
@@ -102,10 +104,8 @@ def search_record(workspace: Workspace, checkpoint: Path, table: Path) -> RunRec
     inputs = {
         "supernet": checkpoint,
         "latency_table": table,
-        "policies": job.space.policies,
         "fit": job.fit.model_dump(),
         "search": job.search.model_dump(exclude={"verify"}),
-        "seed": job.seed,
     }
     return workspace.record("search", inputs)
 

@@ -82,8 +82,9 @@ class Workspace:
         return path
 
     def record(self, stage: str, inputs: Mapping[str, object]) -> RunRecord:
-        """The database record of a stage that stores evaluations; the inputs are as in `folder`."""
-        described = _described(inputs)
+        """The database record of a stage that stores evaluations; the inputs are as in `folder`, and the job's."""
+        job = self.job.model_dump(include={"data", "space", "training", "seed"})
+        described = _described({**job, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
         return provenance(run, described, self.job.seed, self.job.device.name)
 

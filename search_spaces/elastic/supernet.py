@@ -74,6 +74,8 @@ class Supernet(nn.Module, ABC):
             raise ValueError(f"inputs must be {architecture.resolution} pixels square, got {tuple(inputs.shape)}")
         layers = self.space.layers(architecture)
         policies = policy.layers if policy else (LayerPolicy(),) * len(layers)
+        if len(policies) != len(layers):
+            raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policies)}")
         by_name = {layer.name: layer_policy for layer, layer_policy in zip(layers, policies, strict=True)}
         skeleton = self.build(architecture, layers, lambda spec: self._skeleton_layer(spec, by_name[spec.name]))
         skeleton.train(self.training)

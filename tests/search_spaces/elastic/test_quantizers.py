@@ -49,7 +49,7 @@ def test_quantising_twice_changes_nothing(bits: int) -> None:
 
 @pytest.mark.parametrize("bits", BITS)
 def test_weights_use_a_symmetric_grid_per_channel(bits: int) -> None:
-    weight = uniform(-1, 1, 5, 400) * torch.tensor([[1e-3], [0.1], [1.0], [50.0], [0.0]])
+    weight = uniform(-1, 1, 5, 10_000) * torch.tensor([[1e-3], [0.1], [1.0], [50.0], [0.0]])
     scale, limit = weight_scale(weight, bits), 2 ** (bits - 1) - 1
     quantized = WeightQuantizer(bits)(weight)
     codes = quantized[:4] / scale[:4, None]
@@ -70,15 +70,16 @@ def test_activation_grids_hold_zero_and_span_the_range(bits: int, limits: tuple[
     assert quantizer(torch.zeros(1)).item() == 0.0
     low, high = quantizer(torch.tensor([-100.0, 100.0])).tolist()
     assert high - low == pytest.approx((2**bits - 1) * scale)
-    assert low == pytest.approx(min(limits[0], 0.0), abs=0.51 * scale)
-    assert high == pytest.approx(max(limits[1], 0.0), abs=0.51 * scale)
+    assert low == pytest.approx(min(limits[0], 0.0), abs=0.51 * scale + 1e-9)
+    assert high == pytest.approx(max(limits[1], 0.0), abs=0.51 * scale + 1e-9)
     assert len(quantizer(uniform(*limits, 5000)).unique()) <= 2**bits
 
 
 def test_uncalibrated_activations_use_the_range_of_the_batch() -> None:
     quantizer = ActivationQuantizer(8)
-    small, large = quantizer(torch.linspace(-1, 1, 1000)), quantizer(torch.linspace(-100, 100, 1000))
-    torch.testing.assert_close(large, 100 * small, rtol=1e-4, atol=1e-4)
+    values = uniform(-1, 2, 1000)
+    torch.testing.assert_close(quantizer(64 * values), 64 * quantizer(values))
+    assert len(quantizer(64 * values).unique()) > 200
 
 
 def test_gradients_pass_straight_through_inside_the_range() -> None:

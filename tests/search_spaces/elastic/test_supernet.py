@@ -165,7 +165,7 @@ def test_sorting_channels_changes_the_order_but_not_the_network(trained: Superne
     assert any(not torch.equal(tensor, weights[name]) for name, tensor in trained.network.state_dict().items())
     for group in trained.channel_groups():
         scores = torch.stack([importance(trained.network, name) for name in group.scored_by]).sum(0)
-        assert (scores.diff() <= 0).all(), group
+        assert (scores.diff() <= 1e-4 * scores.max()).all(), group
 
 
 def importance(network: nn.Module, consumer: str) -> Tensor:
@@ -195,5 +195,5 @@ def test_inputs_of_another_size_and_policies_of_another_length_are_refused(fresh
     architecture = JointSpace(fresh.space).smallest().architecture
     with pytest.raises(ValueError, match=rf"must be {architecture.resolution} pixels square, got \(2, 3, 7, 7\)"):
         fresh(torch.zeros(2, 3, 7, 7), architecture)
-    with pytest.raises(ValueError, match="policy"):
+    with pytest.raises(ValueError, match="one entry per layer"):
         fresh(images(architecture), architecture, CompressionPolicy(POLICIES.policies[:1]))

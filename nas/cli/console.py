@@ -1,0 +1,16 @@
+"""The console of all commands.
+
+In: nothing. Out: a console that is wide enough where no terminal says how wide it is. Knows no command.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+_PIPED_WIDTH = 120  # columns
+
+
+def open_console() -> Console:
+    """A console on standard output."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPED_WIDTH)

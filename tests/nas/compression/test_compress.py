@@ -1,0 +1,108 @@
+"""Policies are applied to copies; ranges come from what flows through the network."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nas.compression.compress import RangeEstimator, apply_policy, calibrate, min_max, percentile
+from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.layers import LayerSpec
+
+LAYERS = [
+    LayerSpec("0", "conv", 2, 4, 3, input_size=5, activation="relu"),
+    LayerSpec("1", "conv", 4, 3, input_size=5),
+]
+W8A8, FLOAT = LayerPolicy(8, 8), LayerPolicy()
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(*map(Layer, LAYERS)).eval()
+
+
+def batch(seed: int) -> Tensor:
+    return torch.randn(8, 2, 5, 5, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_given_network_stays_as_it_is(network: nn.Module) -> None:
+    before, inputs = copy.deepcopy(network.state_dict()), batch(0)
+    outputs = network(inputs)
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((LayerPolicy(2, 2), W8A8)))
+    calibrate(compressed, [inputs])
+    assert not torch.allclose(compressed(inputs), outputs, rtol=1e-2)
+    assert torch.equal(network(inputs), outputs)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    with torch.no_grad():
+        for parameter in compressed.parameters():
+            parameter.zero_()
+    assert torch.equal(network(inputs), outputs)
+
+
+def test_every_layer_gets_its_own_policy(network: nn.Module) -> None:
+    policy = CompressionPolicy((LayerPolicy(4, 8), FLOAT))
+    compressed = apply_policy(network, LAYERS, policy)
+    assert [layer.policy for layer in compressed.modules() if isinstance(layer, Layer)] == list(policy.layers)
+    neutral = apply_policy(network, LAYERS, CompressionPolicy((FLOAT, FLOAT)))
+    assert torch.equal(neutral(batch(0)), network(batch(0)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_policies_of_another_length_are_refused(network: nn.Module, count: int) -> None:
+    with pytest.raises(ValueError, match=rf"one entry per layer \(2\), got {count}"):
+        apply_policy(network, LAYERS, CompressionPolicy((W8A8,) * count))
+
+
+def test_modules_that_cannot_be_compressed_are_refused() -> None:
+    with pytest.raises(ValueError, match="0 must be a Layer to be compressed, got Conv2d"):
+        apply_policy(nn.Sequential(nn.Conv2d(2, 4, 3)), LAYERS[:1], CompressionPolicy((W8A8,)))
+
+
+def test_ranges_of_known_data() -> None:
+    values = torch.from_numpy(np.random.default_rng(0).permutation(100_000)).float().view(10, 100, 100) - 500
+    assert min_max(values) == (-500, 99_499)
+    for share in (99.0, 99.9, 99.99):
+        expected = np.percentile(values.numpy(), [100 - share, share])
+        assert percentile(share)(values) == pytest.approx(expected.tolist(), abs=1.01)
+    assert percentile(100)(values) == min_max(values)
+    with_outliers = torch.cat([torch.linspace(-1, 1, 100_000), torch.tensor([-1e3, 1e6, 1e9])])
+    assert percentile(99.99)(with_outliers) == pytest.approx((-1, 1), abs=1e-3)
+
+
+@pytest.mark.parametrize("share", [50, 101, -1])
+def test_a_percentile_is_more_than_half(share: float) -> None:
+    with pytest.raises(ValueError, match=r"in \(50, 100\]"):
+        percentile(share)
+
+
+@pytest.mark.parametrize("estimate", [min_max, percentile(99)])
+def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, estimate: RangeEstimator) -> None:
+    batches = [batch(1), 3 * batch(2), 0.1 * batch(3) + 2]
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, FLOAT)))
+    calibrate(compressed, batches, estimate)
+    first, second = (layer for layer in compressed.modules() if isinstance(layer, Layer))
+    ranges = [estimate(inputs) for inputs in batches]
+    assert first.input_quantizer.range == (min(low for low, _ in ranges), max(high for _, high in ranges))
+    low, high = first.output_quantizer.range or (1, 1)
+    assert (low, high > 0) == (0, True)  # after the ReLU
+    assert second.input_quantizer.range is None
+    calibrate(compressed, batches[:1], estimate)
+    assert first.input_quantizer.range == ranges[0]
+
+
+def test_calibrated_networks_treat_images_one_by_one(network: nn.Module) -> None:
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, W8A8)))
+    inputs = torch.cat([batch(1)[:1], 5 * batch(2)[:1]])
+    assert not torch.allclose(compressed(inputs)[:1], compressed(inputs[:1]))  # dynamic ranges see the whole batch
+    calibrate(compressed, [inputs])
+    torch.testing.assert_close(compressed(inputs)[:1], compressed(inputs[:1]))
+    assert all(
+        not module._forward_pre_hooks for module in compressed.modules() if isinstance(module, ActivationQuantizer)
+    )

@@ -1,0 +1,81 @@
+"""The published ResNet-20 is a member of our family, and quantises as was measured elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from nas.compression.compress import apply_policy
+from nas.data.images import ImageSet, Normalization
+from nas.data.sources import load_images
+from nas.training.recalibration import accuracy_percent
+from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.registry import supernet
+from search_spaces.joint_space import JointSpace
+from search_spaces.registry import search_space
+
+NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+SPACE = search_space("resnet20_cifar", 3, 10)
+LARGEST = JointSpace(SPACE).largest().architecture
+
+
+@pytest.fixture(scope="module")
+def cifar10(reference_data: Path) -> ImageSet:
+    return load_images(str(reference_data / "cifar10"), limit=100).test
+
+
+def published(path: Path) -> nn.Module:
+    """The largest plain network of the space with the weights of a published file."""
+    state = load_file(path)
+    names = {"conv1": "stem.op", "bn1": "stem.norm", "linear": "classifier.op"}
+    for stage in range(3):
+        for block in range(3):
+            for part in (1, 2):
+                here, there = f"layer{stage + 1}.{block}", f"stages.{stage}.{block}.conv{part}"
+                names |= {f"{here}.conv{part}": f"{there}.op", f"{here}.bn{part}": f"{there}.norm"}
+    net = supernet(SPACE, seed=0)
+    renamed = {
+        f"{names[module]}.{kind}": state[f"{module}.{kind}"] for module, _, kind in (k.rpartition(".") for k in state)
+    }
+    missing, unexpected = net.network.load_state_dict(renamed, strict=False)
+    assert not unexpected
+    assert all(name.endswith("num_batches_tracked") for name in missing)
+    return net.extract(LARGEST)
+
+
+@pytest.mark.parametrize(
+    ("weights", "logits"),
+    [("resnet20", "reference_logits"), ("resnet20_jpeg_finetuned", "reference_logits_jpeg_finetuned")],
+)
+def test_logits_are_the_published_ones(reference_data: Path, cifar10: ImageSet, weights: str, logits: str) -> None:
+    folder = reference_data / "resnet20_cifar10"
+    network = published(folder / f"{weights}.safetensors")
+    with torch.no_grad():
+        found = network(NORMALIZATION.inputs(cifar10.images[:64], 32))
+    assert np.abs(found.numpy() - np.load(folder / f"{logits}.npy")).max() < 1e-3
+    assert sum(parameter.numel() for parameter in network.parameters()) == 269_722
+
+
+@pytest.mark.parametrize(
+    ("weights", "bits", "percent", "tolerance"),
+    [
+        ("resnet20", 32, 81.03, 0.2),
+        ("resnet20_jpeg_finetuned", 32, 87.84, 0.2),
+        ("resnet20_jpeg_finetuned", 8, 87.78, 0.5),
+        ("resnet20_jpeg_finetuned", 4, 84.14, 0.5),
+    ],
+)
+def test_accuracy_falls_with_the_bits_as_measured(
+    reference_data: Path, cifar10: ImageSet, weights: str, bits: int, percent: float, tolerance: float
+) -> None:
+    network = published(reference_data / "resnet20_cifar10" / f"{weights}.safetensors")
+    layers = SPACE.layers(LARGEST)
+    compressed = apply_policy(network, layers, CompressionPolicy((LayerPolicy(weight_bits=bits),) * len(layers)))
+    assert len(cifar10) == 10_000
+    accuracy = accuracy_percent(compressed, NORMALIZATION.batches(cifar10, 32, 50))
+    assert accuracy == pytest.approx(percent, abs=tolerance)

@@ -1,0 +1,136 @@
+"""Data sets are split once and for all; what is missing or damaged is named in one line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from nas.data.images import ImageData
+from nas.data.sources import load_images
+
+
+def encoded(value: int, side: int = 8) -> bytes:
+    """A PNG of one colour."""
+    stream = io.BytesIO()
+    Image.new("RGB", (side, side), (value, 0, 255 - value)).save(stream, "png")
+    return stream.getvalue()
+
+
+def write_parquet(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame) -> Path:
+    folder.mkdir()
+    rows = pd.DataFrame({"image": [encoded(n) for n in range(150)], "label": [n % 3 for n in range(150)]})
+    change(rows).to_parquet(folder / "train.parquet")
+    rows.iloc[:30].to_parquet(folder / "test.parquet")
+    return folder
+
+
+def write_folder(folder: Path) -> Path:
+    for number in range(180):
+        path = folder / f"class{number % 3}" / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(number, side=6 + number % 5))
+    return folder
+
+
+def pixels(data: ImageData) -> list[bytes]:
+    return [image.numpy().tobytes() for part in (data.train, data.validation, data.test) for image in part.images]
+
+
+def test_digits_are_split_into_disjoint_parts_always_the_same() -> None:
+    first, again = load_images("digits"), load_images("digits")
+    assert [len(part) for part in (first.train, first.validation, first.test)] == [1079, 359, 359]
+    assert (first.channels, first.classes) == (1, 10)
+    assert len(set(pixels(first))) == len(pixels(first)) == 1797
+    assert pixels(first) == pixels(again)
+    assert int(first.train.images.max()) == 255
+    assert all(len(part.labels.unique()) == 10 for part in (first.train, first.validation, first.test))
+
+
+def test_a_limit_shortens_the_training_images_only() -> None:
+    limited, whole = load_images("digits", limit=200), load_images("digits")
+    assert torch.equal(limited.train.images, whole.train.images[:200])
+    assert torch.equal(limited.validation.images, whole.validation.images)
+    assert torch.equal(limited.test.images, whole.test.images)
+
+
+def test_parquet_files_keep_their_test_set(tmp_path: Path) -> None:
+    data = load_images(str(write_parquet(tmp_path / "data")), limit=120)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [96, 24, 30]
+    assert data.classes == 3
+    assert data.train.images[:, 0, 0, 0].tolist() == list(range(96))
+    assert data.validation.images[:, 0, 0, 0].tolist() == list(range(96, 120))
+    assert data.train.labels[:4].tolist() == [0, 1, 2, 0]
+
+
+def test_a_folder_per_class_is_resized_and_split(tmp_path: Path) -> None:
+    data = load_images(str(write_folder(tmp_path / "data")), image_size=8)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [108, 36, 36]
+    assert data.train.images.shape[1:] == (3, 8, 8)
+    assert data.classes == 3
+    values, labels = data.train.images[:, 0, 0, 0].long(), data.train.labels
+    assert torch.equal(values % 3, labels)
+    assert len(set(pixels(data))) == 180
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.drop(columns="label"), r"must be a Parquet file with columns image and label: .*label"),
+        (lambda rows: rows.assign(image=[b"no image", *rows["image"][1:]]), "row 0 is not a readable image"),
+        (lambda rows: rows.assign(image=[rows["image"][0][:40], *rows["image"][1:]]), "row 0 is not a readable image"),
+        (lambda rows: rows.assign(image=[None, *rows["image"][1:]]), "row 0 is not a readable image: got NoneType"),
+        (lambda rows: rows.assign(image=[encoded(0, side=9), *rows["image"][1:]]), "must have one size"),
+        (lambda rows: rows.assign(label="cat"), "class numbers from 0, got type object"),
+        (lambda rows: rows.assign(label=rows["label"] - 1), "class numbers from 0"),
+        (lambda rows: rows.iloc[:99], "at least 100 training images, got 99"),
+    ],
+)
+def test_damaged_tables_are_refused(
+    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        load_images(str(write_parquet(tmp_path / "data", change)))
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_not_what_they_are_called_are_refused(tmp_path: Path) -> None:
+    folder = write_parquet(tmp_path / "data")
+    (folder / "test.parquet").unlink()
+    with pytest.raises(ValueError, match=r"test\.parquet must be a Parquet file"):
+        load_images(str(folder))
+    (folder / "train.parquet").write_bytes(b"image,label\n")
+    with pytest.raises(ValueError, match=r"train\.parquet must be a Parquet file"):
+        load_images(str(folder))
+    photos = write_folder(tmp_path / "photos")
+    (photos / "class1" / "zz.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"zz\.png is not a readable image"):
+        load_images(str(photos))
+
+
+def test_places_without_data_are_told_what_is_expected(tmp_path: Path) -> None:
+    for place in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(
+            ValueError, match=r"expected 'digits', a folder with train.parquet, or one with a sub-folder"
+        ):
+            load_images(str(place))
+    (tmp_path / "class0").mkdir()
+    with pytest.raises(ValueError, match="hold no images"):
+        load_images(str(tmp_path))
+
+
+def test_cifar10_is_read_as_published(reference_data: Path) -> None:
+    data = load_images(str(reference_data / "cifar10"), limit=1000)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [800, 200, 10_000]
+    assert data.train.images.shape[1:] == (3, 32, 32)
+    assert np.bincount(data.test.labels).tolist() == [1000] * 10
+    test = data.test.images.float() / 255
+    assert test.mean((0, 2, 3)).tolist() == pytest.approx([0.4941, 0.4851, 0.4504], abs=5e-4)
+    assert test.std((0, 2, 3)).tolist() == pytest.approx([0.2448, 0.2422, 0.2606], abs=5e-4)

@@ -1,0 +1,30 @@
+"""The one place where values become costs and limits become violations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.objectives import Objective, costs, violations
+from results.metric import metric
+
+VALUES = np.array([[90.0, 5.0, 100.0], [80.0, 10.0, 300.0], [60.0, 20.0, 100.0]])
+
+
+def objectives(accuracy: float | None, latency_ms: float | None) -> list[Objective]:
+    def never(population: object) -> np.ndarray:
+        raise AssertionError("values are given")
+
+    named = {"accuracy": accuracy, "latency_ms": latency_ms, "weight_bytes": None}
+    return [Objective(metric(name), never, limit) for name, limit in named.items()]
+
+
+def test_maximised_metrics_change_their_sign_in_costs() -> None:
+    assert np.array_equal(costs(objectives(None, None), VALUES), VALUES * [-1, 1, 1])
+
+
+def test_violations_are_summed_relative_excesses() -> None:
+    assert violations(objectives(None, None), VALUES).tolist() == [0, 0, 0]
+    assert violations(objectives(80.0, None), VALUES).tolist() == pytest.approx([0, 0, 0.25])  # at least
+    assert violations(objectives(None, 10.0), VALUES).tolist() == pytest.approx([0, 0, 1.0])  # at most
+    assert violations(objectives(100.0, 5.0), VALUES).tolist() == pytest.approx([0.1, 0.2 + 1.0, 0.4 + 3.0])
