@@ -52,7 +52,7 @@ def pareto(
     chosen = [metric(name) for name in metrics.split(",")]
     with _open(runs, database) as opened:
         front = opened.pareto_front(chosen, run, source, device, _limits(limit or []))
-        shown = [entry.name for entry in chosen] + ["key", "resolution", "blocks", "mean_weight_bits", "device", "run"]
+        shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
         _print(front[shown], "Pareto front")
 
 
@@ -69,7 +69,8 @@ def show(
         candidate = opened.candidate(key)
         typer.echo(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}")
         frame = opened.frame()
-        _print(frame[frame["key"] == candidate.key], "evaluations")
+        known = frame[frame["key"] == candidate.key]
+        _print(known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"]), "evaluations")
 
 
 def _open(runs: Path, database: str | None) -> ResultsDatabase:
@@ -97,6 +98,7 @@ def _print(frame: pd.DataFrame, title: str) -> None:
 
     from nas.cli.console import open_console
 
+    frame = frame.rename(columns={"mean_weight_bits": "bits"})
     table = Table(title=f"{title} ({len(frame)})", box=None)
     for column in frame.columns:
         numeric = frame[column].dtype.kind in "if"

@@ -5,10 +5,10 @@ In: a verified front. Out: ONNX files, one table, and a page with the Pareto fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from hardware.device import device
 from hardware.profiler import Network, OnnxRuntimeProfiler
@@ -23,67 +23,32 @@ from search_spaces.candidate import Candidate
 _ROUNDS = 7
 
 
-@dataclass(frozen=True)
-class ExportedNetwork:
-    """One exported network: what was predicted, what was measured, and where it is.
+def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tuple[pd.DataFrame, Path]:
+    """Exports, checks and measures the chosen networks, unless that is done.
 
-    Attributes:
-        role: Why it was chosen.
-        candidate: The candidate.
-        predicted_accuracy: Percent, by the predictor.
-        measured_accuracy: Percent of the validation images, on the supernet.
-        test_accuracy: Percent of the test images, by the ONNX file in onnxruntime.
-        predicted_latency_ms: From the calibrated table.
-        measured_latency_ms: Of the ONNX file in onnxruntime.
-        weight_bytes: Size of the compressed weights.
-        file: The ONNX file.
-    """
-
-    role: str
-    candidate: Candidate
-    predicted_accuracy: float
-    measured_accuracy: float
-    test_accuracy: float
-    predicted_latency_ms: float
-    measured_latency_ms: float
-    weight_bytes: float
-    file: Path
-
-
-def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> list[ExportedNetwork]:
-    """Exports, checks and measures the chosen networks; files and figures that are there are made again.
+    Returns:
+        One row per network, and the folder that holds them and the table as `networks.csv`. Columns: role (why it was
+        chosen), key, predicted_accuracy (percent, by the predictor), measured_accuracy (percent of the validation
+        images, on the supernet), test_accuracy (percent of the test images, by the ONNX file), predicted_latency_ms,
+        measured_latency_ms (of the ONNX file), weight_bytes and file.
 
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
     """
     inputs = {"front": front.run, "count": workspace.job.export.count}
     folder = workspace.folder("export", inputs)
-    realizer = workspace.measurement(checkpoint).realizer(workspace.data)
+    finished = folder / "networks.csv"
+    if finished.exists():
+        workspace.reporter.say(f"export   done before: {folder}")
+        return pd.read_csv(finished), folder
+    folder.mkdir(parents=True, exist_ok=True)
     chosen = choose(front, workspace.job.export.count)
-    files, accuracies = [], []
-    with workspace.reporter.bar("export to ONNX", len(chosen)) as bar:
-        for role, row in chosen.items():
-            candidate = front.population[row]
-            files.append(folder / f"{role.replace(' ', '-')}-{candidate.key[:8]}.onnx")
-            accuracies.append(_export_one(realizer, candidate, files[-1]))
-            bar(1, role)
-    latencies = _measured_latencies(workspace, files, [front.population[row] for row in chosen.values()])
-    exported = [
-        ExportedNetwork(
-            role=role,
-            candidate=front.population[row],
-            predicted_accuracy=float(front.predicted_accuracy[row]),
-            measured_accuracy=float(front.measured_accuracy[row]),
-            test_accuracy=accuracy,
-            predicted_latency_ms=float(front.latency_ms[row]),
-            measured_latency_ms=latency,
-            weight_bytes=float(front.weight_bytes[row]),
-            file=file,
-        )
-        for (role, row), file, accuracy, latency in zip(chosen.items(), files, accuracies, latencies, strict=True)
-    ]
-    _store(workspace, exported, workspace.record("export", inputs))
-    return exported
+    networks = _exported(workspace, checkpoint, front, chosen, folder)
+    _store(workspace, front, chosen, networks, workspace.record("export", inputs))
+    draft = finished.with_suffix(".partial")
+    networks.to_csv(draft, index=False)
+    draft.replace(finished)
+    return networks, folder
 
 
 def choose(front: VerifiedFront, count: int) -> dict[str, int]:
@@ -108,6 +73,32 @@ def choose(front: VerifiedFront, count: int) -> dict[str, int]:
     return distinct
 
 
+def _exported(
+    workspace: Workspace, checkpoint: Path, front: VerifiedFront, chosen: dict[str, int], folder: Path
+) -> pd.DataFrame:
+    realizer = workspace.measurement(checkpoint).realizer(workspace.data)
+    rows, candidates = list(chosen.values()), [front.population[row] for row in chosen.values()]
+    names = [f"{role.replace(' ', '-')}-{one.key[:8]}.onnx" for role, one in zip(chosen, candidates, strict=True)]
+    accuracies = []
+    with workspace.reporter.bar("export to ONNX", len(chosen)) as bar:
+        for candidate, name in zip(candidates, names, strict=True):
+            accuracies.append(_export_one(realizer, candidate, folder / name))
+            bar(1, name)
+    return pd.DataFrame(
+        {
+            "role": list(chosen),
+            "key": [candidate.key for candidate in candidates],
+            "predicted_accuracy": front.predicted_accuracy[rows],
+            "measured_accuracy": front.measured_accuracy[rows],
+            "test_accuracy": accuracies,
+            "predicted_latency_ms": front.latency_ms[rows],
+            "measured_latency_ms": _measured_latencies(workspace, [folder / name for name in names], candidates),
+            "weight_bytes": front.weight_bytes[rows],
+            "file": names,
+        }
+    )
+
+
 def _export_one(realizer: CandidateRealizer, candidate: Candidate, file: Path) -> float:
     """Writes one network; returns its accuracy in percent on the test images in onnxruntime."""
     network, resolution = realizer.network(candidate), candidate.architecture.resolution
@@ -130,22 +121,21 @@ def _measured_latencies(workspace: Workspace, files: list[Path], candidates: lis
     return [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
 
 
-def _store(workspace: Workspace, exported: list[ExportedNetwork], record: RunRecord) -> None:
-    """Appends what was measured to the database; a repeated export adds its figures behind the earlier ones."""
+def _store(
+    workspace: Workspace, front: VerifiedFront, chosen: dict[str, int], networks: pd.DataFrame, record: RunRecord
+) -> None:
     workspace.database.begin(record)
-    first = len(workspace.database.evaluations(record.run))
+    if workspace.database.evaluations(record.run):
+        return  # a killed export had come this far
+    metrics = {"accuracy": "test_accuracy", "latency_ms": "measured_latency_ms", "weight_bytes": "weight_bytes"}
     workspace.database.append(
         Evaluation(
-            network.candidate,
-            {
-                "accuracy": network.test_accuracy,
-                "latency_ms": network.measured_latency_ms,
-                "weight_bytes": network.weight_bytes,
-            },
+            front.population[row],
+            {name: float(networks[column].iloc[sequence]) for name, column in metrics.items()},
             "exported",
             record.run,
-            first + row,
+            sequence,
             workspace.job.seed,
         )
-        for row, network in enumerate(exported)
+        for sequence, row in enumerate(chosen.values())
     )

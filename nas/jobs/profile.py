@@ -39,6 +39,7 @@ def profile(workspace: Workspace) -> Path:
     if finished.exists():
         workspace.reporter.say(f"profile  done before: {finished}")
         return finished
+    finished.parent.mkdir(parents=True, exist_ok=True)
     table, profiler = _measured_layers(workspace, target, finished.with_name("unfinished.parquet"))
     calibration = _measured_networks(workspace, table, profiler)
     table.with_calibration(calibration).save(finished)

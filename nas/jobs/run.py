@@ -45,5 +45,5 @@ def finish(workspace: Workspace) -> Path:
         ValueError: If an earlier stage is not done.
     """
     front = search_front(workspace)
-    exported = export(workspace, trained_checkpoint(workspace), front)
-    return summarize(workspace, front, exported)
+    networks, folder = export(workspace, trained_checkpoint(workspace), front)
+    return summarize(workspace, front, networks, folder)

@@ -1,6 +1,6 @@
-"""What a job leaves for people: one table on the console, one CSV file, one page.
+"""What a job leaves for people: one table on the console and one page.
 
-In: exported networks and the database. Out: text and files. Measures nothing.
+In: exported networks and the database. Out: text and a file. Measures nothing.
 """
 
 from __future__ import annotations
@@ -10,83 +10,58 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from nas.jobs.export import ExportedNetwork
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.metric import METRICS
 from results.report import describe, write_pareto_page
 
 
-def summarize(workspace: Workspace, front: VerifiedFront, exported: list[ExportedNetwork]) -> Path:
-    """Prints the table of exported networks and writes it, and the Pareto page, beside the ONNX files.
+def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame, folder: Path) -> Path:
+    """Prints the table of exported networks, and writes the Pareto page beside them.
+
+    Args:
+        workspace: The job.
+        front: The verified front.
+        networks: The exported networks, as `nas.jobs.export.export` gives them.
+        folder: Where they are.
 
     Returns:
         The page.
     """
-    workspace.reporter.console.print(_table(exported))
-    folder = exported[0].file.parent
-    _csv(exported).to_csv(folder / "networks.csv", index=False)
+    workspace.reporter.console.print(_table(networks))
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("accuracy", "latency_ms", "weight_bytes")]
-    write_pareto_page(_points(workspace, front, exported), metrics, page, f"nas: {workspace.job.name}")
+    write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, page, f"nas: {workspace.job.name}")
     workspace.reporter.say(f"files    {folder}\npage     {page}")
     return page
 
 
-def _table(exported: list[ExportedNetwork]) -> Table:
-    table = Table(
-        caption="measured accuracy: validation images; test accuracy and latency: the ONNX file in onnxruntime"
-    )
-    table.add_column("network")
-    for heading in (
-        "accuracy %\npredicted",
-        "\nmeasured",
-        "\ntest",
-        "latency ms\npredicted",
-        "\nmeasured",
-        "size KiB\nweights",
-    ):
-        table.add_column(heading, justify="right")
-    table.add_column("file", overflow="fold")
-    for network in exported:
-        table.add_row(
-            network.role,
-            f"{network.predicted_accuracy:.2f}",
-            f"{network.measured_accuracy:.2f}",
-            f"{network.test_accuracy:.2f}",
-            f"{network.predicted_latency_ms:.4f}",
-            f"{network.measured_latency_ms:.4f}",
-            f"{network.weight_bytes / 1024:.1f}",
-            network.file.name,
-        )
+def _table(networks: pd.DataFrame) -> Table:
+    table = Table(caption="measured: on validation images; test and measured latency: the ONNX file in onnxruntime")
+    columns = {
+        "role": ("network", "{}"),
+        "predicted_accuracy": ("accuracy %\npredicted", "{:.2f}"),
+        "measured_accuracy": ("\nmeasured", "{:.2f}"),
+        "test_accuracy": ("\ntest", "{:.2f}"),
+        "predicted_latency_ms": ("latency ms\npredicted", "{:.4f}"),
+        "measured_latency_ms": ("\nmeasured", "{:.4f}"),
+        "weight_bytes": ("weights\nbytes", "{:,.0f}"),
+        "file": ("file", "{}"),
+    }
+    for name, (heading, _) in columns.items():
+        table.add_column(heading, justify="left" if name in ("role", "file") else "right", overflow="fold")
+    for row in networks[list(columns)].itertuples(index=False):
+        table.add_row(*(form.format(cell) for cell, (_, form) in zip(row, columns.values(), strict=True)))
     return table
 
 
-def _csv(exported: list[ExportedNetwork]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "role": network.role,
-            "key": network.candidate.key,
-            "predicted_accuracy": network.predicted_accuracy,
-            "measured_accuracy": network.measured_accuracy,
-            "test_accuracy": network.test_accuracy,
-            "predicted_latency_ms": network.predicted_latency_ms,
-            "measured_latency_ms": network.measured_latency_ms,
-            "weight_bytes": network.weight_bytes,
-            "file": network.file.name,
-        }
-        for network in exported
-    )
-
-
-def _points(workspace: Workspace, front: VerifiedFront, exported: list[ExportedNetwork]) -> pd.DataFrame:
+def _points(workspace: Workspace, front: VerifiedFront, exported: set[str]) -> pd.DataFrame:
     """Every point of the page: searched by prediction, verified on the supernet, exported."""
     searched = [
         {**entry.values, "key": entry.candidate.key, "description": describe(entry.candidate), "group": "searched"}
         for entry in workspace.database.evaluations(front.search_run)
     ]
-    chosen = {network.candidate.key for network in exported}
-    verified = [_point(front, row, chosen) for row in range(len(front.population))]
+    verified = [_point(front, row, exported) for row in range(len(front.population))]
     return pd.DataFrame([*searched, *verified])
 
 

@@ -22,6 +22,7 @@ def train(workspace: Workspace) -> Path:
     if finished.exists():
         workspace.reporter.say(f"train    done before: {finished}")
         return finished
+    finished.parent.mkdir(parents=True, exist_ok=True)
     job = workspace.job
     settings = TrainingSettings(**job.training.model_dump())
     fresh = supernet(workspace.space.architectures, job.seed)

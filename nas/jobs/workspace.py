@@ -71,15 +71,13 @@ class Workspace:
         return AccuracyMeasurement(checkpoint, self.job.space.name, self.data_source)
 
     def folder(self, stage: str, inputs: Mapping[str, object]) -> Path:
-        """The folder of a stage's outputs; made if it is not there.
+        """The folder of a stage's outputs, which may not be there yet.
 
         Args:
             stage: Name of the stage.
             inputs: Everything its outcome depends on; a path stands for the content of its file.
         """
-        path = self.runs / self.job.name / f"{stage}-{_fingerprint(_described(inputs))}"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return self.runs / self.job.name / f"{stage}-{_fingerprint(_described(inputs))}"
 
     def record(self, stage: str, inputs: Mapping[str, object]) -> RunRecord:
         """The database record of a stage that stores evaluations; the inputs are as in `folder`, and the job's."""

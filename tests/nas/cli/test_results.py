@@ -26,7 +26,7 @@ def test_pareto_keeps_the_limits(finished_run: Path) -> None:
     with ResultsDatabase(f"sqlite:///{finished_run / 'results.db'}") as database:
         median = float(database.frame(source="predicted")["weight_bytes"].median())
     output = shown("pareto", "--source", "predicted", "--limit", f"weight_bytes={median}", "--runs", str(finished_run))
-    sizes = [float(line.split()[2]) for line in output.splitlines() if "small/search-" in line]
+    sizes = [float(line.split()[3]) for line in output.splitlines() if "small/search-" in line]
     assert sizes
     assert max(sizes) <= median
 
