@@ -1,17 +1,24 @@
-"""Commands that carry out a job: `train`, `profile`, `fit`, `search`, `export` and `run`.
+"""Commands that carry out a job: `run`, and one for each of its stages.
 
 In: a job file and where to put what it makes. Out: calls of `nas.jobs`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from nas.jobs.workspace import Workspace
+COMMANDS = {
+    "run": "Carry out the whole job; what is done already is not done again.",
+    "train": "Train the supernet.",
+    "profile": "Measure the latency table of this machine.",
+    "fit": "Measure candidates and fit the accuracy predictor.",
+    "search": "Search on predictions, and verify the front on the supernet.",
+    "export": "Export networks of the front to ONNX, and run them in onnxruntime.",
+}
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
 Data = Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")]
@@ -24,91 +31,30 @@ RayAddress = Annotated[str | None, typer.Option(help="Measure in Ray actors of t
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program."""
-    for command in (run, train, profile, fit, search, export):
-        app.command()(command)
+    for name, purpose in COMMANDS.items():
+        app.command(name, help=purpose)(_command(name))
 
 
-def run(
-    job: JobFile,
-    data: Data = None,
-    runs: Runs = Path("runs"),
-    database: Database = None,
-    workers: Workers = 1,
-    ray: Ray = False,
-    ray_address: RayAddress = None,
-) -> None:
-    """Carry out the whole job; what is done already is not done again."""
-    from nas.jobs.run import run as run_job
+def _command(name: str) -> Callable[..., None]:
+    """A command of that name; all take the same options."""
 
-    run_job(_workspace(job, data, runs, database, workers, ray, ray_address))
+    def command(
+        job: JobFile,
+        data: Data = None,
+        runs: Runs = Path("runs"),
+        database: Database = None,
+        workers: Workers = 1,
+        ray: Ray = False,
+        ray_address: RayAddress = None,
+    ) -> None:
+        from nas.cli.console import open_console
+        from nas.jobs.job import load_job
+        from nas.jobs.reporter import Reporter
+        from nas.jobs.run import STAGES
+        from nas.jobs.workspace import Workspace
 
+        address = ray_address or ("local" if ray else None)
+        reporter = Reporter(open_console())
+        STAGES[name](Workspace(load_job(job, data), runs, database, reporter, workers, address))
 
-def train(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
-    """Train the supernet."""
-    from nas.jobs.train import train as train_supernet
-
-    train_supernet(_workspace(job, data, runs))
-
-
-def profile(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
-    """Measure the latency table of this machine."""
-    from nas.jobs.profile import profile as profile_machine
-
-    profile_machine(_workspace(job, data, runs))
-
-
-def fit(
-    job: JobFile,
-    data: Data = None,
-    runs: Runs = Path("runs"),
-    database: Database = None,
-    workers: Workers = 1,
-    ray: Ray = False,
-    ray_address: RayAddress = None,
-) -> None:
-    """Measure candidates and fit the accuracy predictor."""
-    from nas.jobs.fit import fit as fit_predictor
-    from nas.jobs.train import trained_checkpoint
-
-    workspace = _workspace(job, data, runs, database, workers, ray, ray_address)
-    fit_predictor(workspace, trained_checkpoint(workspace))
-
-
-def search(
-    job: JobFile,
-    data: Data = None,
-    runs: Runs = Path("runs"),
-    database: Database = None,
-    workers: Workers = 1,
-    ray: Ray = False,
-    ray_address: RayAddress = None,
-) -> None:
-    """Search on predictions, and verify the front on the supernet."""
-    from nas.jobs.run import search_front
-
-    search_front(_workspace(job, data, runs, database, workers, ray, ray_address))
-
-
-def export(job: JobFile, data: Data = None, runs: Runs = Path("runs"), database: Database = None) -> None:
-    """Export networks of the front to ONNX, and run them in onnxruntime."""
-    from nas.jobs.run import finish
-
-    finish(_workspace(job, data, runs, database))
-
-
-def _workspace(
-    job: Path,
-    data: str | None,
-    runs: Path,
-    database: str | None = None,
-    workers: int = 1,
-    ray: bool = False,
-    ray_address: str | None = None,
-) -> Workspace:
-    from nas.cli.console import open_console
-    from nas.jobs.job import load_job
-    from nas.jobs.reporter import Reporter
-    from nas.jobs.workspace import Workspace
-
-    address = ray_address or ("local" if ray else None)
-    return Workspace(load_job(job, data), runs, database, Reporter(open_console()), workers, address)
+    return command

@@ -1,14 +1,14 @@
 """The whole job: the chain of its stages, each skipped where it is done.
 
-In: a workspace. Out: exported networks and a page.
+In: a workspace. Out: what the stages leave. A stage that needs an earlier one says so in a ValueError.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 from nas.jobs.export import export
-from nas.jobs.fit import fit, fitted_accuracy
+from nas.jobs.fit import FittedAccuracy, fit, fitted_accuracy
 from nas.jobs.profile import latency_table, profile
 from nas.jobs.search import VerifiedFront, search
 from nas.jobs.summary import summarize
@@ -16,34 +16,37 @@ from nas.jobs.train import train, trained_checkpoint
 from nas.jobs.workspace import Workspace
 
 
-def run(workspace: Workspace) -> Path:
-    """Carries out the whole job; what an earlier run of the same job did is not done again.
-
-    Returns:
-        The page with the Pareto front.
-    """
+def run(workspace: Workspace) -> None:
+    """Carries out the whole job; what an earlier run of the same job did is not done again."""
     profile(workspace)  # first: an unsupported bit-width shows before hours of training
-    checkpoint = train(workspace)
-    fit(workspace, checkpoint)
-    return finish(workspace)
+    train(workspace)
+    fit_trained(workspace)
+    export_front(workspace)
+
+
+def fit_trained(workspace: Workspace) -> FittedAccuracy:
+    """Measures candidates on the trained supernet, and fits the predictor."""
+    return fit(workspace, trained_checkpoint(workspace))
 
 
 def search_front(workspace: Workspace) -> VerifiedFront:
-    """Searches and verifies on what the earlier stages left.
-
-    Raises:
-        ValueError: If an earlier stage is not done.
-    """
+    """Searches and verifies on what the earlier stages left."""
     checkpoint = trained_checkpoint(workspace)
     return search(workspace, checkpoint, latency_table(workspace), fitted_accuracy(workspace, checkpoint))
 
 
-def finish(workspace: Workspace) -> Path:
-    """Searches, unless that is done, and exports.
-
-    Raises:
-        ValueError: If an earlier stage is not done.
-    """
+def export_front(workspace: Workspace) -> None:
+    """Exports networks of the front, which is searched first unless that is done."""
     front = search_front(workspace)
     networks, folder = export(workspace, trained_checkpoint(workspace), front)
-    return summarize(workspace, front, networks, folder)
+    summarize(workspace, front, networks, folder)
+
+
+STAGES: dict[str, Callable[[Workspace], object]] = {
+    "run": run,
+    "train": train,
+    "profile": profile,
+    "fit": fit_trained,
+    "search": search_front,
+    "export": export_front,
+}
