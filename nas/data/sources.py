@@ -82,7 +82,7 @@ def _image_folder(folder: Path, image_size: int) -> tuple[ImageSet, int]:
     pixels, labels = [], []
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     for label, path in enumerate(classes):
-        for file in sorted(path.iterdir()):
+        for file in sorted(entry for entry in path.iterdir() if entry.is_file()):
             pixels.append(_pixels(file.read_bytes(), str(file), image_size))
             labels.append(label)
     if not pixels:
@@ -97,7 +97,9 @@ def _pixels(encoded: object, where: str, side: int | None = None) -> np.ndarray[
         with Image.open(io.BytesIO(encoded)) as image:
             colour = image.convert("RGB")
             return np.asarray(colour.resize((side, side)) if side else colour)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
+    except (OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"{where} is not a readable image: {error}") from error
 
 

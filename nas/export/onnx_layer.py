@@ -81,10 +81,11 @@ class _OnnxWeight(nn.Module):
 
 
 class _OnnxQuantizer(nn.Module):
-    """Rounds an activation to unsigned 8-bit codes; fewer bits clip it to the range of fewer codes first.
+    """Rounds an activation to unsigned 8-bit codes; fewer bits are then clipped to the range of fewer codes.
 
     Where a floating-point layer follows, the codes are read back channel by channel (all with the same step). Without
-    that, onnxruntime (seen in 1.31) takes the layer for one to be quantised and rounds its weights, too.
+    that, onnxruntime (seen in 1.31) takes the layer for one to be quantised and rounds its weights, too. The clip does
+    the same for layers below 8 bits, whose bias it would round to the product of two coarse steps.
     """
 
     def __init__(self, low: float, high: float, bits: int, channels: int | None) -> None:
@@ -96,14 +97,15 @@ class _OnnxQuantizer(nn.Module):
         self.register_buffer("zero_point", torch.tensor(zero_point, dtype=torch.uint8))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x if self.clip is None else x.clamp(*self.clip)
         grid = (self.get_buffer("scale"), self.get_buffer("zero_point"))
         codes = torch.onnx.ops.symbolic(
             "QuantizeLinear", (x, *grid), {}, dtype=torch.uint8, shape=x.shape, version=OPSET
         )
         if self.channels is None:
-            return _dequantize((codes, *grid), x.shape, {})
-        return _dequantize((codes, *(part.repeat(self.channels) for part in grid)), x.shape, {"axis": 1})
+            rounded = _dequantize((codes, *grid), x.shape, {})
+        else:
+            rounded = _dequantize((codes, *(part.repeat(self.channels) for part in grid)), x.shape, {"axis": 1})
+        return rounded if self.clip is None else rounded.clamp(*self.clip)
 
 
 def _onnx_quantizer(quantizer: ActivationQuantizer, name: str, channels: int | None) -> nn.Module:

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from search_spaces.candidate import Architecture
 from search_spaces.elastic.channel_group import ChannelGroup
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.supernet import MakeLayer, Supernet
-from search_spaces.layers import LayerSpec
+from search_spaces.elastic.supernet import Supernet
 
 
 class InvertedBottleneck(nn.Module):
@@ -64,10 +63,9 @@ class MobileNetV3(nn.Module):
 class MobileNetV3Supernet(Supernet):
     """All networks of a `MobileNetV3Space` in one set of weights."""
 
-    def build(self, architecture: Architecture, layers: Sequence[LayerSpec], make: MakeLayer) -> nn.Module:
-        """Wires the layers of an architecture into a plain module in which each is found by its name."""
-        made = {spec.name: make(spec) for spec in layers}
-        return MobileNetV3(made, [len(stage) for stage in architecture.stages])
+    def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:
+        """Joins the layers of an architecture, by name, to a plain module in which each is found by its name."""
+        return MobileNetV3(layers, [len(stage) for stage in architecture.stages])
 
     def channel_groups(self) -> list[ChannelGroup]:
         """The inner channels of every elastic block, ranked by the projection that reads them."""

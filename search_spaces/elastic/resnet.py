@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from search_spaces.candidate import Architecture
 from search_spaces.elastic.channel_group import ChannelGroup
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.supernet import MakeLayer, Supernet
-from search_spaces.layers import LayerSpec
+from search_spaces.elastic.supernet import Supernet
 
 
 class ResidualBlock(nn.Module):
@@ -70,10 +69,9 @@ class ResNet(nn.Module):
 class ResNetSupernet(Supernet):
     """All networks of a `ResNetSpace` in one set of weights."""
 
-    def build(self, architecture: Architecture, layers: Sequence[LayerSpec], make: MakeLayer) -> nn.Module:
-        """Wires the layers of an architecture into a plain module in which each is found by its name."""
-        made = {spec.name: make(spec) for spec in layers}
-        return ResNet(made, [len(stage) for stage in architecture.stages])
+    def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:
+        """Joins the layers of an architecture, by name, to a plain module in which each is found by its name."""
+        return ResNet(layers, [len(stage) for stage in architecture.stages])
 
     def channel_groups(self) -> list[ChannelGroup]:
         """The inner channels of every block, and the residual stream of every stage with projected shortcuts."""

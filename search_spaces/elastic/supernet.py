@@ -7,7 +7,7 @@ Knows no training, no data and no search.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -19,8 +19,6 @@ from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
 from search_spaces.elastic.layer import Layer
 from search_spaces.layers import LayerSpec
 from search_spaces.space import SearchSpace
-
-MakeLayer = Callable[[LayerSpec], Layer]
 
 
 class Supernet(nn.Module, ABC):
@@ -41,7 +39,7 @@ class Supernet(nn.Module, ABC):
         largest = space.decode((space.cardinalities - 1).astype("int16"))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.network = self.build(largest, space.layers(largest), Layer)
+            self.network = self.wire(largest, {spec.name: Layer(spec) for spec in space.layers(largest)})
         for layer in self.network.modules():
             if isinstance(layer, Layer) and isinstance(layer.op, nn.Conv2d):
                 layer.op.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,8 +50,8 @@ class Supernet(nn.Module, ABC):
         self._skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
 
     @abstractmethod
-    def build(self, architecture: Architecture, layers: Sequence[LayerSpec], make: MakeLayer) -> nn.Module:
-        """Wires the layers of an architecture into a plain module in which each is found by its name."""
+    def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:
+        """Joins the layers of an architecture, by name, to a plain module in which each is found by its name."""
 
     @abstractmethod
     def channel_groups(self) -> list[ChannelGroup]:
@@ -76,8 +74,9 @@ class Supernet(nn.Module, ABC):
         policies = policy.layers if policy else (LayerPolicy(),) * len(layers)
         if len(policies) != len(layers):
             raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policies)}")
-        by_name = {layer.name: layer_policy for layer, layer_policy in zip(layers, policies, strict=True)}
-        skeleton = self.build(architecture, layers, lambda spec: self._skeleton_layer(spec, by_name[spec.name]))
+        pairs = zip(layers, policies, strict=True)
+        made = {layer.name: self._skeleton_layer(layer, layer_policy) for layer, layer_policy in pairs}
+        skeleton = self.wire(architecture, made)
         skeleton.train(self.training)
         output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,))
         return output
@@ -85,7 +84,7 @@ class Supernet(nn.Module, ABC):
     def extract(self, architecture: Architecture) -> nn.Module:
         """A stand-alone copy of one subnet in plain torch modules, in evaluation mode."""
         layers = self.space.layers(architecture)
-        network = self.build(architecture, layers, Layer)
+        network = self.wire(architecture, {spec.name: Layer(spec) for spec in layers})
         network.load_state_dict({name: tensor.detach() for name, tensor in self.weights(layers).items()})
         return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

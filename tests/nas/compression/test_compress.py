@@ -97,6 +97,14 @@ def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, estimate:
     assert first.input_quantizer.range == ranges[0]
 
 
+@pytest.mark.parametrize(("bits", "shared"), [(8, True), (4, False)])
+def test_what_is_rounded_is_not_rounded_to_a_second_grid(network: nn.Module, bits: int, shared: bool) -> None:
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, LayerPolicy(8, bits))))
+    calibrate(compressed, [batch(1), batch(2)], percentile(99))
+    first, second = (layer for layer in compressed.modules() if isinstance(layer, Layer))
+    assert (second.input_quantizer.range == first.output_quantizer.range) is shared
+
+
 def test_calibrated_networks_treat_images_one_by_one(network: nn.Module) -> None:
     compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, W8A8)))
     inputs = torch.cat([batch(1)[:1], 5 * batch(2)[:1]])

@@ -1,0 +1,163 @@
+"""Exported networks compute in onnxruntime, fully optimised, what they compute in torch."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from nas.compression.compress import apply_policy, calibrate, percentile
+from nas.data.sources import load_images
+from nas.export import onnx_model
+from nas.export.agreement import check_agreement
+from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.training.recalibration import recalibrate_batch_norm
+from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.registry import supernet
+from search_spaces.joint_space import JointSpace
+from search_spaces.layers import LayerSpec
+from search_spaces.registry import search_space
+
+MIXED = ("w8a8", "w32a32", "w4a8")
+MEAN_ERROR = {"w32a32": 1e-5, "w8a8": 2 / 255, "w4a4": 1e-3}  # of the range of the logits, by the first layer's policy
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported network with images to run it on."""
+
+    layers: tuple[LayerSpec, ...]
+    policies: tuple[LayerPolicy, ...]
+    network: nn.Module
+    model: bytes
+    images: Tensor
+
+
+@pytest.fixture(scope="module", params=["mobilenet_v3_digits", "resnet_digits"])
+def family(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(
+    scope="module", params=[("w32a32",), ("w8a8",), MIXED, ("w4a4",)], ids=["fp32", "w8a8", "mixed", "w4a4"]
+)
+def exported(request: pytest.FixtureRequest, family: str) -> Exported:
+    """A random subnet, calibrated on the digits, whose layers take the given policies in turn."""
+    data = load_images("digits")
+    net = supernet(search_space(family, 1, 10), seed=0)
+    architecture = JointSpace(net.space).sample(np.random.default_rng(len(request.param[0])), 1)[0].architecture
+    layers = net.space.layers(architecture)
+    policies = tuple(islice(cycle(map(LayerPolicy.parse, request.param)), len(layers)))
+    images = data.normalization().inputs(data.train.images[:256], architecture.resolution)
+    plain = net.extract(architecture)
+    recalibrate_batch_norm(plain, [images])
+    network = apply_policy(plain, layers, CompressionPolicy(policies))
+    calibrate(network, [images], percentile(99.99))
+    before = copy.deepcopy(network)
+    model = to_onnx(network, (1, architecture.resolution, architecture.resolution))
+    assert torch.equal(network(images[:4]), before(images[:4]))  # the network itself stays as it is
+    return Exported(layers, policies, network, model, images[:64])
+
+
+def optimised(model: bytes, folder: Path) -> onnx.GraphProto:
+    """What is left of a model after all of onnxruntime's optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnx.load(folder / "optimised.onnx").graph
+
+
+def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: Path) -> None:
+    session = open_session(exported.model)
+    check_agreement(exported.network, session, exported.images)
+    with torch.no_grad():
+        expected = exported.network(exported.images).numpy()
+    found = run_session(session, exported.images.numpy())
+    error = np.abs(found - expected) / np.ptp(expected)
+    assert error.mean() < MEAN_ERROR[str(exported.policies[0])]
+    if set(exported.policies) == {LayerPolicy()}:
+        assert error.max() < 1e-4
+    one_by_one = [run_session(session, exported.images[row : row + 1].numpy()) for row in range(3)]
+    assert np.concatenate(one_by_one) == pytest.approx(found[:3], rel=1e-4, abs=1e-4)
+
+    graph = optimised(exported.model, tmp_path)
+    kernels = Counter(node.op_type for node in graph.node)
+    integer = [policy.activation_bits == 8 for policy in exported.policies]
+    convolutions = [layer.kind == "conv" for layer in exported.layers]
+    expected_kernels = sum(quantised and conv for quantised, conv in zip(integer, convolutions, strict=True))
+    assert kernels["QLinearConv"] == expected_kernels  # every 8-bit convolution, and none in floating point
+    assert kernels["Conv"] + kernels["FusedConv"] == sum(convolutions) - expected_kernels
+    assert kernels["QGemm"] == integer[-1]
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "QLinearConv":
+            _, _, input_zero, weight, weight_scale, _, _, output_zero, *_ = (constants.get(name) for name in node.input)
+            assert input_zero.dtype == output_zero.dtype == np.uint8
+            assert weight.dtype == np.int8
+            assert weight_scale.shape == (len(weight),)
+
+
+class Chain(nn.Module):
+    """Convolutions with ReLU in a row, then a mean."""
+
+    def __init__(self, layers: list[LayerSpec]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*map(Layer, layers))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images).mean((2, 3))
+
+
+CHAIN = [LayerSpec(f"body.{i}", "conv", 8 if i else 3, 8, 3, input_size=8, activation="relu") for i in range(3)]
+
+
+def chain(policies: list[str]) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    images = torch.randn(64, 3, 8, 8)
+    policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
+    network = apply_policy(Chain(CHAIN).eval(), CHAIN, policy)
+    calibrate(network, [images])
+    return network, images
+
+
+def test_floating_point_layers_between_integer_ones_stay_floating_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, images = chain(["w8a8", "w32a32", "w8a8"])
+    kernels, errors = [], []
+    for shielded in (True, False):
+        if not shielded:  # what onnxruntime does where nothing keeps it from it
+            monkeypatch.setattr(onnx_model, "_feeding_float_layers", lambda *_: set())
+        model = to_onnx(network, (3, 8, 8))
+        kernels.append(Counter(node.op_type for node in optimised(model, tmp_path).node))
+        with torch.no_grad():
+            expected = network(images).numpy()
+        errors.append(np.abs(run_session(open_session(model), images.numpy()) - expected).mean())
+    assert (kernels[0]["QLinearConv"], kernels[0]["Conv"]) == (2, 1)
+    assert (kernels[1]["QLinearConv"], kernels[1]["Conv"]) == (3, 0)
+    assert errors[0] < errors[1] / 10
+
+
+def test_uncalibrated_networks_are_refused() -> None:
+    network = apply_policy(Chain(CHAIN).eval(), CHAIN, CompressionPolicy((LayerPolicy(8, 8),) * 3))
+    with pytest.raises(ValueError, match=r"the activations of body\.0 must be calibrated before export"):
+        to_onnx(network, (3, 8, 8))
+
+
+def test_models_are_written_whole(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"old")
+    save_onnx(b"new", tmp_path / "net.onnx")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("net.onnx", b"new")]

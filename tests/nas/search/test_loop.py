@@ -1,0 +1,172 @@
+"""The one loop: a run that is killed anywhere goes on as if it never was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hardware import analytic
+from nas.objectives import FloatArray, Objective
+from nas.search.loop import NothingFeasible, search
+from nas.search.registry import SEARCHERS, searcher
+from results.database import ResultsDatabase
+from results.evaluation import RunRecord
+from results.metric import Metric, metric
+from search_spaces.joint_space import JointSpace, PolicySpace, Population
+from search_spaces.registry import search_space
+
+SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+BUDGET, BATCH, CHUNK = 130, 55, 20  # batches of 55, 55 and 20: chunks of 20, 20, 15, 20, 20, 15 and 20
+CHUNKS = 7
+MACS, PARAMETERS = SPACE.tabulate(analytic.macs), SPACE.tabulate(analytic.parameters)
+
+
+class Killed(BaseException):
+    """Ends a run from outside."""
+
+
+class Bench:
+    """Prices candidates, remembers whom it priced, and dies when it is asked for one chunk too many."""
+
+    def __init__(self, die_at: int | None = None) -> None:
+        self.die_at = die_at
+        self.priced: list[str] = []
+        self.calls = 0
+
+    def macs(self, population: Population) -> FloatArray:
+        if self.calls == self.die_at:
+            raise Killed
+        self.calls += 1
+        self.priced += [population[row].key for row in range(len(population))]
+        return MACS(population.genes)
+
+    def objectives(self, macs: float | None = None, parameters: float | None = None) -> list[Objective]:
+        capacity = Metric("capacity", "count", maximize=True)
+        return [
+            Objective(metric("macs"), self.macs, macs),
+            Objective(capacity, lambda population: PARAMETERS(population.genes), parameters),
+        ]
+
+
+def record(name: str) -> RunRecord:
+    job = json.dumps({"searcher": name})
+    return RunRecord("run", job, 3, "none", {"python": "3.11.0"}, "none", "2025-01-01T00:00:00+00:00")
+
+
+def run(name: str, database: ResultsDatabase, bench: Bench, **changes: int) -> pd.DataFrame:
+    settings = {"budget": BUDGET, "batch": BATCH, "chunk": CHUNK} | changes
+    return search(searcher(name, SPACE, 3), bench.objectives(), database, record=record(name), **settings)
+
+
+@pytest.fixture(params=list(SEARCHERS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> ResultsDatabase:
+    return ResultsDatabase(f"sqlite:///{tmp_path}/results.db")
+
+
+def test_a_run_stores_what_it_returns(name: str, database: ResultsDatabase) -> None:
+    bench = Bench()
+    known: list[int] = []
+    frame = search(
+        searcher(name, SPACE, 3),
+        bench.objectives(),
+        database,
+        BUDGET,
+        record=record(name),
+        source="predicted",
+        progress=known.append,
+    )
+    assert sum(known) == len(frame) == BUDGET
+    assert frame["key"].tolist() == bench.priced
+    assert frame["key"].is_unique
+    assert frame["sequence"].tolist() == list(range(BUDGET))
+    assert set(frame["source"]) == {"predicted"}
+    population = SPACE.encode([entry.candidate for entry in database.evaluations("run")])
+    assert np.array_equal(frame["macs"], MACS(population.genes))
+    assert np.array_equal(frame["capacity"], PARAMETERS(population.genes))
+
+
+def test_killed_at_any_chunk_it_ends_the_same_and_measures_nothing_twice(
+    name: str, database: ResultsDatabase, tmp_path: Path
+) -> None:
+    undisturbed = run(name, database, Bench())
+    for die_at in range(CHUNKS):
+        with ResultsDatabase(f"sqlite:///{tmp_path}/killed{die_at}.db") as other:
+            first, second = Bench(die_at), Bench()
+            with pytest.raises(Killed):
+                run(name, other, first)
+            resumed = run(name, other, second)
+            assert len(first.priced) + len(second.priced) == BUDGET
+            assert not set(first.priced) & set(second.priced)
+            pd.testing.assert_frame_equal(resumed, undisturbed)
+            assert not run(name, other, untouched := Bench()).empty  # a finished run only reads
+            assert untouched.priced == []
+
+
+def test_chunks_change_nothing_and_a_larger_budget_goes_on(
+    name: str, database: ResultsDatabase, tmp_path: Path
+) -> None:
+    undisturbed = run(name, database, Bench())
+    with ResultsDatabase(f"sqlite:///{tmp_path}/other.db") as other:
+        run(name, other, Bench(), chunk=17, budget=BATCH)
+        pd.testing.assert_frame_equal(run(name, other, Bench(), chunk=1000), undisturbed)
+
+
+def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -> None:
+    small = JointSpace(search_space("resnet_digits", 1, 10))
+    cost = small.tabulate(analytic.macs)
+    objectives = [Objective(metric("macs"), lambda population: cost(population.genes))]
+    frame = search(searcher(name, small, 0), objectives, database, 10_000, record=record(name))
+    assert len(frame) == frame["key"].nunique() == 288
+
+
+def test_nothing_feasible_names_the_limits_and_the_nearest(name: str, database: ResultsDatabase) -> None:
+    bench = Bench()
+    objectives = bench.objectives(macs=1000.0, parameters=1e9)
+    made = searcher(name, SPACE, 3)
+    with pytest.raises(NothingFeasible, match=r"macs <= 1000 and capacity >= 1e\+09.*nearest of 150") as caught:
+        search(made, objectives, database, 150, record=record(name), batch=50)
+    stored = database.frame(run="run")
+    assert len(stored) == len(bench.priced) == 150
+    misses = (stored["macs"] / 1000 - 1).clip(lower=0) + (1 - stored["capacity"] / 1e9).clip(lower=0)
+    nearest = stored.loc[misses.idxmin()]
+    assert f"macs {nearest['macs']:.4g}, capacity {nearest['capacity']:.4g}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_feasible_candidate_is_enough(name: str, database: ResultsDatabase) -> None:
+    free = run(name, database, Bench(), budget=BATCH)  # a first batch is asked before anything is told
+    objectives = Bench().objectives(macs=float(free["macs"].min()))
+    limited = replace(record(name), run="limited")
+    frame = search(searcher(name, SPACE, 3), objectives, database, BATCH, record=limited, batch=BATCH)
+    assert frame["key"].tolist() == free["key"].tolist()
+
+
+def test_a_run_of_other_candidates_is_refused_and_kept(name: str, database: ResultsDatabase) -> None:
+    before = run(name, database, Bench(), budget=50)
+    other = searcher(name, SPACE, 4)
+    with pytest.raises(ValueError, match=r"run 'run' holds another candidate at number 0.* start it under a new name"):
+        search(other, Bench().objectives(), database, 60, record=record(name))
+    pd.testing.assert_frame_equal(database.frame(run="run"), before)
+
+
+def test_a_run_of_another_job_is_refused(database: ResultsDatabase) -> None:
+    run("random", database, Bench(), budget=20)
+    with pytest.raises(ValueError, match="already there with another job"):
+        run("nsga2", database, Bench(), budget=20)
+
+
+def test_values_that_are_no_numbers_are_refused_before_they_are_stored(name: str, database: ResultsDatabase) -> None:
+    broken = Objective(metric("macs"), lambda population: np.full(len(population), np.nan))
+    with pytest.raises(ValueError, match="finite"):
+        search(searcher(name, SPACE, 0), [broken], database, 20, record=record(name))
+    assert database.evaluations("run") == []
