@@ -23,7 +23,7 @@ objectives = [
     nas.Objective(nas.metric("parameters"), lambda population: networks.column(population, "parameters")),
 ]
 with nas.ResultsDatabase("sqlite://") as database:
-    found = nas.search(
+    found = nas.run_search(
         nas.searcher(name, space, seed=0),
         objectives,
         database,

@@ -1,6 +1,6 @@
 """Price 200,000 candidates: sizes and operations are exact sums over layers, read from tables.
 
-    python examples/2_price_candidates.py
+python examples/2_price_candidates.py
 """
 
 import time

@@ -1,6 +1,6 @@
 """From data to an ONNX file by hand: train a supernet, take a subnet, quantise it layer by layer, export it, run it.
 
-    python examples/3_train_compress_export.py [FOLDER]
+python examples/3_train_compress_export.py [FOLDER]
 """
 
 import sys

@@ -5,6 +5,8 @@ In: a layer and its policy. Out: bytes, operations and parameters, for `JointSpa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layers import LayerSpec
 
@@ -57,3 +59,11 @@ def parameters(layer: LayerSpec, policy: LayerPolicy) -> float:
 def _require_dense(policy: LayerPolicy) -> None:
     if policy.sparsity or policy.rank is not None:
         raise ValueError(f"analytic costs know bit-widths only, not sparsity or rank; got {policy}")
+
+
+COSTS: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {
+    "weight_bytes": weight_bytes,
+    "macs": macs,
+    "bops": bops,
+    "parameters": parameters,
+}

@@ -33,7 +33,7 @@ _COLUMNS = (*_LAYER_COLUMNS, "precision", "median_ms", "spread", "repeats")
 Key = tuple[LayerSpec, str]  # a layer without its name (`LayerSpec.shape`), and a kernel precision
 
 
-class MissingLatency(LookupError):
+class MissingLatency(ValueError):
     """A layer that a table has no entry for."""
 
 
@@ -55,6 +55,12 @@ class LatencyTable:
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
 
+    @property
+    def place(self) -> str:
+        """The device and the machine that it was measured on, as one name."""
+        machine = self.fingerprint.get("cpu", "")
+        return f"{self.device.name} on {machine}" if machine else self.device.name
+
     def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
         """Latency of a layer under a policy, in milliseconds, before calibration.
 
@@ -66,7 +72,7 @@ class LatencyTable:
         timing = self.entries.get((layer.shape, precision))
         if timing is None:
             place = f"{str(layer.shape)!r} at {precision} in {self.device.name!r}"
-            raise MissingLatency(f"no latency for {place}; measure it with: nas profile JOB")
+            raise MissingLatency(f"no latency for {place}; measure it with: nas profile JOB, without device.table")
         return timing.median_ms
 
     def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Key]:

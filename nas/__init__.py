@@ -25,7 +25,7 @@ _PUBLIC = {
     "open_session": "nas.export.onnx_model",
     "provenance": "results.evaluation",
     "run_session": "nas.export.onnx_model",
-    "search": "nas.search.loop",
+    "run_search": "nas.search.loop",
     "search_space": "search_spaces.registry",
     "searcher": "nas.search.registry",
     "supernet": "search_spaces.elastic.registry",

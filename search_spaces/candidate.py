@@ -66,6 +66,8 @@ class LayerPolicy:
         for bits in (self.weight_bits, self.activation_bits):
             if bits not in SUPPORTED_BITS:
                 raise ValueError(f"a bit-width must be one of {SUPPORTED_BITS}, got {bits}")
+        if self.rank is not None and self.rank < 1:
+            raise ValueError(f"a rank must be 1 or more, or None, got {self.rank}")
         if not 0.0 <= self.sparsity < 1.0:
             raise ValueError(f"sparsity must lie in [0, 1), got {self.sparsity}")
 

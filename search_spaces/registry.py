@@ -5,6 +5,9 @@ In: a name, the image channels and the classes of a data set. Out: a `SearchSpac
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from search_spaces.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
 from search_spaces.resnet import BASIC, BOTTLENECK, ResNetShape, ResNetSpace, ResNetStage
 from search_spaces.space import SearchSpace
@@ -84,13 +87,13 @@ _RESNET20_CIFAR = ResNetShape(
     stages=(ResNetStage((16,), (1, 2, 3), 1), ResNetStage((32,), (1, 2, 3), 2), ResNetStage((64,), (1, 2, 3), 2)),
 )
 
-SHAPES: dict[str, MobileNetV3Shape | ResNetShape] = {
-    "mobilenet_v3_imagenet": _MOBILENET_V3_IMAGENET,
-    "mobilenet_v3_cifar": _MOBILENET_V3_CIFAR,
-    "mobilenet_v3_digits": _MOBILENET_V3_DIGITS,
-    "resnet_cifar": _RESNET_CIFAR,
-    "resnet_digits": _RESNET_DIGITS,
-    "resnet20_cifar": _RESNET20_CIFAR,
+SPACES: dict[str, Callable[[int, int], SearchSpace]] = {
+    "mobilenet_v3_imagenet": partial(MobileNetV3Space, "mobilenet_v3_imagenet", _MOBILENET_V3_IMAGENET),
+    "mobilenet_v3_cifar": partial(MobileNetV3Space, "mobilenet_v3_cifar", _MOBILENET_V3_CIFAR),
+    "mobilenet_v3_digits": partial(MobileNetV3Space, "mobilenet_v3_digits", _MOBILENET_V3_DIGITS),
+    "resnet_cifar": partial(ResNetSpace, "resnet_cifar", _RESNET_CIFAR),
+    "resnet_digits": partial(ResNetSpace, "resnet_digits", _RESNET_DIGITS),
+    "resnet20_cifar": partial(ResNetSpace, "resnet20_cifar", _RESNET20_CIFAR),
 }
 
 
@@ -100,9 +103,6 @@ def search_space(name: str, image_channels: int, classes: int) -> SearchSpace:
     Raises:
         ValueError: If the name is unknown; the known ones are listed.
     """
-    if name not in SHAPES:
-        raise ValueError(f"unknown space {name!r}; known spaces: {', '.join(SHAPES)}")
-    shape = SHAPES[name]
-    if isinstance(shape, MobileNetV3Shape):
-        return MobileNetV3Space(name, shape, image_channels, classes)
-    return ResNetSpace(name, shape, image_channels, classes)
+    if name not in SPACES:
+        raise ValueError(f"unknown space {name!r}; known spaces: {', '.join(SPACES)}")
+    return SPACES[name](image_channels, classes)

@@ -75,6 +75,8 @@ class SearchSpace(ABC):
         self.position = {choice.name: index for index, choice in enumerate(self.choices)}
         if len(self.position) != len(self.choices):
             raise ValueError(f"the choices of {name!r} must have distinct names")
+        if any(len(choice.values) > np.iinfo(np.int16).max for choice in self.choices):
+            raise ValueError(f"a choice of {name!r} has more than {np.iinfo(np.int16).max} values, too many for a gene")
 
     @abstractmethod
     def decode(self, genes: Genes) -> Architecture:

@@ -15,7 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
     """The folder of public reference data; the test is skipped where it is absent."""
-    path = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    named = os.environ.get("NAS_TEST_DATA")
+    path = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if named and not path.is_dir():
+        pytest.fail(f"NAS_TEST_DATA names {named}, which is no folder")
     if not path.is_dir():
         pytest.skip(f"no reference data at {path}; set NAS_TEST_DATA to its folder")
     return path

@@ -11,15 +11,6 @@ from typing import Annotated
 
 import typer
 
-COMMANDS = {
-    "run": "Carry out the whole job; what is done already is not done again.",
-    "train": "Train the supernet.",
-    "profile": "Measure the latency table of this machine.",
-    "fit": "Measure candidates and fit the accuracy predictor.",
-    "search": "Search on predictions, and verify the front on the supernet.",
-    "export": "Export networks of the front to ONNX, and run them in onnxruntime.",
-}
-
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
 Data = Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")]
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
@@ -30,13 +21,26 @@ RayAddress = Annotated[str | None, typer.Option(help="Measure in Ray actors of t
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the program."""
-    for name, purpose in COMMANDS.items():
-        app.command(name, help=purpose)(_command(name))
+    """Adds the commands to the program; `nas.jobs.run.STAGES` has the stage of every name."""
+    app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
+    app.command("train", help="Train the supernet.")(_working_alone("train"))
+    app.command("profile", help="Measure the latency table of this machine.")(_working_alone("profile"))
+    app.command("fit", help="Measure candidates and fit the accuracy predictor.")(_measuring("fit"))
+    app.command("search", help="Search on predictions, and verify the front on the supernet.")(_measuring("search"))
+    app.command("export", help="Export networks of the front to ONNX, and run them there.")(_measuring("export"))
 
 
-def _command(name: str) -> Callable[..., None]:
-    """A command of that name; all take the same options."""
+def _working_alone(stage: str) -> Callable[..., None]:
+    """A command that neither measures candidates nor stores evaluations."""
+
+    def command(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
+        _carry_out(stage, job, data, runs)
+
+    return command
+
+
+def _measuring(stage: str) -> Callable[..., None]:
+    """A command that may measure candidates, on workers, and stores evaluations."""
 
     def command(
         job: JobFile,
@@ -47,14 +51,27 @@ def _command(name: str) -> Callable[..., None]:
         ray: Ray = False,
         ray_address: RayAddress = None,
     ) -> None:
-        from nas.cli.console import open_console
-        from nas.jobs.job import load_job
-        from nas.jobs.reporter import Reporter
-        from nas.jobs.run import STAGES
-        from nas.jobs.workspace import Workspace
-
-        address = ray_address or ("local" if ray else None)
-        reporter = Reporter(open_console())
-        STAGES[name](Workspace(load_job(job, data), runs, database, reporter, workers, address))
+        _carry_out(stage, job, data, runs, database, workers, ray_address or ("local" if ray else None))
 
     return command
+
+
+def _carry_out(
+    stage: str,
+    job: Path,
+    data: str | None,
+    runs: Path,
+    database: str | None = None,
+    workers: int = 1,
+    ray_address: str | None = None,
+) -> None:
+    from nas.cli.console import open_console
+    from nas.files import alone_in
+    from nas.jobs.job import load_job
+    from nas.jobs.reporter import Reporter
+    from nas.jobs.run import STAGES
+    from nas.jobs.workspace import Workspace
+
+    loaded = load_job(job, data)
+    with alone_in(runs / loaded.name):
+        STAGES[stage](Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address))

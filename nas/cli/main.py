@@ -26,14 +26,11 @@ def main() -> None:
     """Runs the program; NAS_DEBUG=1 shows the traceback of an error."""
     try:
         app()
-    except (ValueError, LookupError, OSError) as error:
+    except (ValueError, OSError) as error:
         if os.environ.get("NAS_DEBUG"):
             raise
         print(f"nas: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("nas: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        sys.exit(130)
 
 
 def _one_line(error: Exception) -> str:

@@ -23,7 +23,8 @@ Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
 Source = Annotated[
-    Literal["measured", "predicted", "exported"] | None, typer.Option(help="Only values that came about so.")
+    Literal["measured", "predicted", "verified", "exported"] | None,
+    typer.Option(help="Only values that came about so."),
 ]
 OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]
 Limit = Annotated[list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")]
@@ -40,7 +41,7 @@ def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
 def pareto(
     metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = _METRICS,
     run: Run = None,
-    source: Source = "measured",
+    source: Source = "verified",
     device: OnDevice = None,
     limit: Limit = None,
     runs: Runs = Path("runs"),

@@ -16,6 +16,7 @@ from nas.data.images import ImageData, ImageSet
 
 _SPLIT_SEED = 0  # splits belong to the data, not to a run
 _HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
+_FEWEST = 100  # training images
 
 
 def load_images(source: str, limit: int | None = None, image_size: int = 32) -> ImageData:
@@ -25,20 +26,20 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32) -> 
         source: `"digits"` (scikit-learn's 1,797 scans of 8x8 pixels), a folder with `train.parquet` and
             `test.parquet` (columns `image`: encoded bytes, and `label`: integers), or a folder with one sub-folder of
             images per class.
-        limit: Uses only the first so many training images (before validation images are set aside).
+        limit: Uses only the first so many images for training and validation together.
         image_size: Side in pixels to which the images of a folder are resized.
 
     Raises:
         ValueError: If the data are missing, damaged or too few.
     """
     if source == "digits":
-        return _split_three(_digits(), limit, 10)
+        return _split_test(_digits(), limit, 10)
     folder = Path(source)
     if (folder / "train.parquet").is_file():
         return _parquet(folder, limit)
     if folder.is_dir() and any(path.is_dir() for path in folder.iterdir()):
         images, classes = _image_folder(folder, image_size)
-        return _split_three(images, limit, classes)
+        return _split_test(images, limit, classes)
     raise ValueError(
         f"no data at {source!r}: expected 'digits', a folder with train.parquet, or one with a sub-folder per class"
     )
@@ -54,10 +55,8 @@ def _digits() -> ImageSet:
 
 def _parquet(folder: Path, limit: int | None) -> ImageData:
     train, test = _parquet_file(folder / "train.parquet", limit), _parquet_file(folder / "test.parquet", None)
-    _check(train, str(folder))
-    held_out = int(len(train) * _HELD_OUT)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
-    return ImageData(train.take(slice(0, -held_out)), train.take(slice(-held_out, None)), test, classes)
+    return _split_validation(train, test, limit, classes)
 
 
 def _parquet_file(path: Path, limit: int | None) -> ImageSet:
@@ -73,6 +72,8 @@ def _parquet_file(path: Path, limit: int | None) -> ImageSet:
     labels = table["label"].to_numpy()
     if not np.issubdtype(labels.dtype, np.integer) or (len(labels) and labels.min() < 0):
         raise ValueError(f"{path} column label must hold class numbers from 0, got type {labels.dtype}")
+    if not pixels:
+        raise ValueError(f"{path} holds no images")
     if len({image.shape for image in pixels}) != 1:
         raise ValueError(f"all images of {path} must have one size; resize them first")
     return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64)))
@@ -103,16 +104,22 @@ def _pixels(encoded: object, where: str, side: int | None = None) -> np.ndarray[
         raise ValueError(f"{where} is not a readable image: {error}") from error
 
 
-def _split_three(images: ImageSet, limit: int | None, classes: int) -> ImageData:
-    """A fixed shuffle, then a fifth for testing, a fifth for validation and the rest for training."""
-    shuffled = images.take(torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED)))
+def _split_test(images: ImageSet, limit: int | None, classes: int) -> ImageData:
+    """Sets a random fifth aside for testing; the rest is for training and validation."""
+    shuffled = _shuffled(images)
     held_out = int(len(images) * _HELD_OUT)
-    test, validation = shuffled.take(slice(0, held_out)), shuffled.take(slice(held_out, 2 * held_out))
-    train = shuffled.take(slice(2 * held_out, None)).take(slice(0, limit))
-    _check(train, "the data set")
+    return _split_validation(shuffled.take(slice(held_out, None)), shuffled.take(slice(0, held_out)), limit, classes)
+
+
+def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes: int) -> ImageData:
+    """Sets a random fifth of the first `limit` images aside for validation."""
+    shuffled = _shuffled(seen.take(slice(0, limit)))
+    held_out = int(len(shuffled) * _HELD_OUT)
+    train, validation = shuffled.take(slice(held_out, None)), shuffled.take(slice(0, held_out))
+    if len(train) < _FEWEST:
+        raise ValueError(f"a data set must leave {_FEWEST} or more training images, got {len(train)}")
     return ImageData(train, validation, test, classes)
 
 
-def _check(train: ImageSet, where: str) -> None:
-    if len(train) < 100:
-        raise ValueError(f"{where} must have at least 100 training images, got {len(train)}")
+def _shuffled(images: ImageSet) -> ImageSet:
+    return images.take(torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED)))

@@ -6,6 +6,7 @@ In: paths and names. Out: the accuracy of candidates on the validation images. K
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from nas.data.images import ImageData
@@ -26,8 +27,8 @@ class DataSource:
     image_size: int = 32
 
     def load(self) -> ImageData:
-        """Reads the images."""
-        return load_images(self.source, self.limit, self.image_size)
+        """The images; read once in a process."""
+        return _loaded(self)
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,8 @@ class AccuracyMeasurement:
         trained = supernet(search_space(self.space, data.channels, data.classes), seed=0)
         load_checkpoint(self.checkpoint, trained)
         return CandidateRealizer(trained, data)
+
+
+@lru_cache(maxsize=1)
+def _loaded(data: DataSource) -> ImageData:
+    return load_images(data.source, data.limit, data.image_size)

@@ -6,10 +6,13 @@ In: a description of a measurement. Out: evaluators that give the same values wh
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -18,6 +21,8 @@ import numpy as np
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
+
+_ACTOR_START_S, _MORE_ACTORS_S = 120, 20  # for the first actor, then for the others
 
 Measure = Callable[[Candidate], float]
 MakeMeasure = Callable[[], Measure]  # hashable and picklable; called once in every worker
@@ -52,11 +57,12 @@ class InProcess:
     """Measures in this process."""
 
     def __init__(self, make: MakeMeasure) -> None:
-        self._measure = make()
+        self._make = make
 
     def __call__(self, population: Population) -> FloatArray:
         """Measured values, shape (n,)."""
-        return np.array([self._measure(population[row]) for row in range(len(population))])
+        measure = _built(self._make)
+        return np.array([measure(candidate) for candidate in _candidates(population)])
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +77,7 @@ class ProcessPool:
     def __init__(self, make: MakeMeasure, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._make = make
-        self._executor = ProcessPoolExecutor(workers, context)
+        self._executor = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
 
     def __call__(self, population: Population) -> FloatArray:
         """Measured values, shape (n,)."""
@@ -89,35 +95,36 @@ class ProcessPool:
 
 
 class RayPool:
-    """Measures in Ray actors; a lost actor is started again and its candidate measured again."""
+    """Measures in Ray actors, which must see the same file system.
+
+    The cluster is started or joined when the first candidates arrive. A lost actor is started again and its candidate
+    measured again; actors for which the cluster has no room are done without.
+    """
 
     def __init__(self, make: MakeMeasure, workers: int, address: str) -> None:
         try:
             import ray
         except ImportError as error:
-            raise ValueError("--ray needs Ray; install it with: pip install 'nas[ray]'") from error
-        self._ray = ray
-        self._started = not ray.is_initialized()
-        if self._started:
-            options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-            if address == "local":
-                options |= {"num_cpus": workers, "include_dashboard": False}
-            try:
-                ray.init(address=address, **options)
-            except (ConnectionError, RuntimeError) as error:
-                reason = str(error).splitlines()[0]
-                raise ValueError(f"no Ray cluster answers at {address!r}: {reason}") from error
-        actor = ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(_Actor)
-        self._actors = [actor.remote(make) for _ in range(workers)]
+            raise ValueError("--ray needs Ray; in the folder of this project: pip install -e '.[ray]'") from error
+        self._ray, self._make, self._workers, self._address = ray, make, workers, address
+        self._started = False
+        self._actors: list[Any] = []
 
     def __call__(self, population: Population) -> FloatArray:
         """Measured values, shape (n,)."""
         from ray.util import ActorPool
 
+        self._actors = self._actors or self._start()
         values = ActorPool(self._actors).map(
             lambda actor, candidate: actor.measure.remote(candidate), _candidates(population)
         )
-        return np.array(list(values))
+        try:
+            return np.array(list(values))
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from error  # what a local worker would raise
+        except self._ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise OSError(f"a Ray worker died ({reason}); start the run again to go on with it") from error
 
     def __enter__(self) -> Self:
         return self
@@ -128,10 +135,38 @@ class RayPool:
         if self._started:
             self._ray.shutdown()
 
+    def _start(self) -> list[Any]:
+        if not self._ray.is_initialized():
+            self._join()
+        actor = self._ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(_Actor)
+        asked = [actor.remote(self._make) for _ in range(self._workers)]
+        answers = {one.ready.remote(): one for one in asked}
+        first, _ = self._ray.wait(list(answers), num_returns=1, timeout=_ACTOR_START_S)
+        more, late = self._ray.wait(list(answers), num_returns=len(asked), timeout=_MORE_ACTORS_S)
+        if not first and not more:
+            raise OSError(f"the Ray cluster had no CPU free for a worker within {_ACTOR_START_S} s; start again later")
+        for answer in late:
+            self._ray.kill(answers[answer])
+        return [answers[answer] for answer in more]
+
+    def _join(self) -> None:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        if self._address == "local":
+            options |= {"num_cpus": self._workers, "include_dashboard": False}
+        try:
+            self._ray.init(address=self._address, **options)
+        except (ConnectionError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"no Ray cluster answers at {self._address!r}: {reason}") from error
+        self._started = True
+
 
 class _Actor:
     def __init__(self, make: MakeMeasure) -> None:
         self._measure = make()
+
+    def ready(self) -> None:
+        """Returns when the actor has its place in the cluster."""
 
     def measure(self, candidate: Candidate) -> float:
         return self._measure(candidate)
@@ -139,8 +174,20 @@ class _Actor:
 
 @lru_cache(maxsize=1)
 def _built(make: MakeMeasure) -> Measure:
-    """The measurement of a worker process, built when its first candidate arrives."""
+    """The measurement of this process, built when its first candidate arrives."""
     return make()
+
+
+def _end_with_parent() -> None:
+    """Lets a worker process end when its parent is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _measure_in_worker(make: MakeMeasure, candidate: Candidate) -> float:

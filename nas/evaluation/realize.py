@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.compression.compress import apply_policy, calibrate, percentile
 from nas.data.images import ImageData, ImageSet
@@ -21,6 +22,7 @@ from search_spaces.elastic.supernet import Supernet
 _NORM_IMAGES, _NORM_BATCH = 2000, 200  # batch-norm re-calibration of once-for-all
 _RANGE_IMAGES, _RANGE_PERCENTILE = 256, 99.99
 _EVALUATION_BATCH = 256
+_CACHED_RESOLUTIONS = 4
 
 
 class CandidateRealizer:
@@ -37,11 +39,12 @@ class CandidateRealizer:
         self.supernet = supernet
         self.data = data
         self.normalization = data.normalization()
+        self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
 
     def network(self, candidate: Candidate) -> nn.Module:
         """The candidate as a calibrated stand-alone network."""
         architecture = candidate.architecture
-        inputs = self.normalization.inputs(self.data.train.images[:_NORM_IMAGES], architecture.resolution)
+        inputs = self._calibration_inputs(architecture.resolution)
         with one_thread():
             network = self.supernet.extract(architecture)
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
@@ -49,6 +52,9 @@ class CandidateRealizer:
             compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
             calibrate(compressed, [inputs[:_RANGE_IMAGES]], percentile(_RANGE_PERCENTILE))
         return compressed
+
+    def _resized_training_images(self, resolution: int) -> Tensor:
+        return self.normalization.inputs(self.data.train.images[:_NORM_IMAGES], resolution)
 
     def accuracy(self, candidate: Candidate) -> float:
         """Accuracy in percent on the validation images."""

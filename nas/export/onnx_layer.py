@@ -36,13 +36,23 @@ class OnnxLayer(nn.Module):
         weight = layer.op.weight.detach() * gain.view(-1, *[1] * (layer.op.weight.dim() - 1))
         bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
         self.spec = layer.spec
-        self.weight = _OnnxWeight(weight, layer.policy.weight_bits)
-        self.bias = nn.Buffer(bias)
         channels = layer.spec.out_channels if feeds_float else None
         self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name, None)
         self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name, channels)
+        self.weight = _OnnxWeight(weight, layer.policy.weight_bits, self._least_scale(bias))
+        self.bias = nn.Buffer(bias)
         self.activation = layer.activation
         self.absorbs_activation = layer.spec.activation == "relu"
+
+    def _least_scale(self, bias: Tensor) -> Tensor:
+        """The least step of the weights, shape (out,), at which the bias fits an integer accumulator.
+
+        Runtimes store the bias in 32 bits, in steps of input step times weight step. Only a channel whose weights are
+        next to nothing is ever coarser than that.
+        """
+        if not isinstance(self.input_quantizer, _OnnxQuantizer):
+            return torch.zeros_like(bias)
+        return bias.abs() / (self.input_quantizer.get_buffer("scale") * 2**30)
 
     def forward(self, inputs: Tensor) -> Tensor:
         x, weight = self.input_quantizer(inputs), self.weight()
@@ -59,14 +69,14 @@ class OnnxLayer(nn.Module):
 class _OnnxWeight(nn.Module):
     """A weight, stored as signed 8-bit codes where it is quantised; fewer bits use fewer of the codes."""
 
-    def __init__(self, weight: Tensor, bits: int) -> None:
+    def __init__(self, weight: Tensor, bits: int, least_scale: Tensor) -> None:
         super().__init__()
         self.quantized = bits != FULL_PRECISION_BITS
         if not self.quantized:
             self.register_buffer("value", weight)
             return
         limit = 2 ** (bits - 1) - 1
-        scale = weight_scale(weight, bits)
+        scale = weight_scale(weight, bits).maximum(least_scale)
         codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
         self.register_buffer("value", codes.to(torch.int8))
         self.register_buffer("scale", scale)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
+from nas.files import replacing
 from search_spaces.candidate import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 
@@ -56,9 +57,8 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
 
 def save_onnx(model: bytes, path: Path) -> None:
     """Writes a model atomically."""
-    temporary = path.with_suffix(".partial")
-    temporary.write_bytes(model)
-    temporary.replace(path)
+    with replacing(path) as draft:
+        draft.write_bytes(model)
 
 
 def open_session(model: bytes) -> onnxruntime.InferenceSession:

@@ -15,6 +15,7 @@ from hardware.profiler import Network, OnnxRuntimeProfiler
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.files import replacing
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation, RunRecord
@@ -44,10 +45,9 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
     folder.mkdir(parents=True, exist_ok=True)
     chosen = choose(front, workspace.job.export.count)
     networks = _exported(workspace, checkpoint, front, chosen, folder)
-    _store(workspace, front, chosen, networks, workspace.record("export", inputs))
-    draft = finished.with_suffix(".partial")
-    networks.to_csv(draft, index=False)
-    draft.replace(finished)
+    _store(workspace, front, chosen, networks, workspace.record("export", inputs, front.device))
+    with replacing(finished) as draft:
+        networks.to_csv(draft, index=False)
     return networks, folder
 
 
@@ -83,7 +83,7 @@ def _exported(
     with workspace.reporter.bar("export to ONNX", len(chosen)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
             accuracies.append(_export_one(realizer, candidate, folder / name))
-            bar(1, name)
+            bar.advance(1, name)
     return pd.DataFrame(
         {
             "role": list(chosen),
@@ -127,7 +127,12 @@ def _store(
     workspace.database.begin(record)
     if workspace.database.evaluations(record.run):
         return  # a killed export had come this far
-    metrics = {"accuracy": "test_accuracy", "latency_ms": "measured_latency_ms", "weight_bytes": "weight_bytes"}
+    metrics = {
+        "accuracy": "measured_accuracy",
+        "test_accuracy": "test_accuracy",
+        "latency_ms": "measured_latency_ms",
+        "weight_bytes": "weight_bytes",
+    }
     workspace.database.append(
         Evaluation(
             front.population[row],

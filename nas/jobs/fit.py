@@ -21,10 +21,11 @@ from nas.search.recorder import Recorder
 from predictors.predictor import Predictor
 from predictors.registry import predictor
 from predictors.report import FitReport, held_out_report
-from results.evaluation import RunRecord
+from results.evaluation import RunRecord, Source
 from results.metric import METRICS
 from search_spaces.joint_space import Population
 
+_STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
 CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
 
 
@@ -44,7 +45,7 @@ def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     """Measures what is not measured yet, then fits."""
     population = _candidates(workspace)
     record = fit_record(workspace, checkpoint)
-    measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit", [])
+    measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit")
     fitted = _fitted(workspace, population, measured)
     workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {fitted.report}")
     return fitted
@@ -67,7 +68,8 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
 
 def fit_record(workspace: Workspace, checkpoint: Path) -> RunRecord:
     """The database record of the measurements."""
-    return workspace.record("fit", {"supernet": checkpoint, "candidates": workspace.job.fit.candidates})
+    inputs = {"supernet": checkpoint, "candidates": workspace.job.fit.candidates}
+    return workspace.record("fit", inputs, device="any")  # accuracy is the same on all devices
 
 
 def measure_accuracy(
@@ -76,7 +78,7 @@ def measure_accuracy(
     record: RunRecord,
     population: Population,
     title: str,
-    others: Sequence[Objective],
+    costs: Sequence[Objective] = (),
 ) -> FloatArray:
     """Measured accuracy in percent, shape (n,); stored ones are read back.
 
@@ -86,15 +88,16 @@ def measure_accuracy(
         record: The database run of the measurements.
         population: The candidates, n of them.
         title: What the progress bar says.
-        others: Further values to store with each accuracy.
+        costs: What is stored with each accuracy; the evaluations then count as verified, not as measured.
     """
-    recorder = Recorder(workspace.database, record, "measured", CHUNK_PER_WORKER * workspace.workers)
+    source: Source = "verified" if costs else "measured"
+    recorder = Recorder(workspace.database, record, source, CHUNK_PER_WORKER * workspace.workers)
     with (
         open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar(title, len(population)) as bar,
     ):
-        objectives = [Objective(METRICS["accuracy"], pool), *others]
-        values = recorder.evaluate(population, objectives, lambda done: bar(done, ""))
+        objectives = [Objective(METRICS["accuracy"], pool), *costs]
+        values = recorder.evaluate(population, objectives, bar.advance)
     return values[:, 0]
 
 
@@ -108,5 +111,5 @@ def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) 
 
 
 def _candidates(workspace: Workspace) -> Population:
-    rng = np.random.default_rng(workspace.job.seed)
+    rng = np.random.default_rng([workspace.job.seed, _STREAM])
     return representative_sample(workspace.space, rng, workspace.job.fit.candidates)

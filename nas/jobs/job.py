@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hardware.analytic import COSTS
 from hardware.device import device
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
 from search_spaces.candidate import LayerPolicy
-from search_spaces.registry import SHAPES
+from search_spaces.registry import SPACES
 
 Count = Annotated[int, Field(ge=1)]
-MetricName = Literal["accuracy", "latency_ms", "weight_bytes", "macs", "bops", "parameters"]
+OBJECTIVES = ("accuracy", "latency_ms", *COSTS)
 
 
 class _Section(BaseModel):
@@ -44,7 +45,7 @@ class SpaceSection(_Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _one_of(name, SHAPES)
+        return _one_of(name, SPACES)
 
     @field_validator("policies")
     @classmethod
@@ -99,8 +100,8 @@ class SearchSection(_Section):
 
     searcher: str = "nsga2"
     evaluations: Count = 3000
-    objectives: list[MetricName] = ["accuracy", "latency_ms", "weight_bytes"]
-    limits: dict[MetricName, float] = {}
+    objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
+    limits: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     verify: Annotated[int, Field(ge=3)] = 24
 
     @field_validator("searcher")
@@ -110,6 +111,9 @@ class SearchSection(_Section):
 
     @model_validator(mode="after")
     def _limits_are_objectives(self) -> SearchSection:
+        for name in self.objectives:
+            if name not in OBJECTIVES:
+                raise ValueError(f"unknown objective {name!r}; known objectives: {', '.join(OBJECTIVES)}")
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
         for name in self.limits:

@@ -92,15 +92,8 @@ def _measured_layers(
     space = workspace.space
     missing = len(table.missing(space.layer_shapes(), space.policies.policies))
     with workspace.reporter.bar("measure layers", missing) as bar:
-        shown = 0
-
-        def progress(done: int, _total: int) -> None:
-            nonlocal shown
-            bar(done - shown, "")
-            shown = done
-
         layers, policies = space.layer_shapes(), space.policies.policies
-        return measure_missing(table, layers, policies, profiler, progress, unfinished), profiler
+        return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished), profiler
 
 
 def _measured_networks(workspace: Workspace, table: LatencyTable, profiler: OnnxRuntimeProfiler) -> Calibration:
@@ -111,9 +104,9 @@ def _measured_networks(workspace: Workspace, table: LatencyTable, profiler: Onnx
     with workspace.reporter.bar("calibrate on networks", count + 1) as bar:
         for row in range(count):
             networks.append(_untrained_network(untrained, sample[row], workspace.data.channels))
-            bar(1, "")
+            bar.advance(1)
         measured = [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
-        bar(1, "")
+        bar.advance(1)
     return Calibration.fit(space.tabulate(table.latency_ms)(sample.genes), np.array(measured))
 
 

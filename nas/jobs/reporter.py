@@ -5,13 +5,39 @@ In: counts and notes. Out: text on a console. Knows no stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-Advance = Callable[[int, str], None]  # how much more is done, and a note to show
+
+class Bar:
+    """A progress bar.
+
+    Args:
+        progress: The display that it belongs to.
+        task: Its number there.
+    """
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, more: int, note: str = "") -> None:
+        """So much more is done."""
+        self._progress.update(self._task, advance=more, note=note)
+
+    def reach(self, done: int, note: str = "") -> None:
+        """So much is done in all."""
+        self._progress.update(self._task, completed=done, note=note)
 
 
 class Reporter:
@@ -29,7 +55,7 @@ class Reporter:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Advance]:
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
         """A progress bar with counts, elapsed and remaining time while a block runs."""
         columns = (
             TextColumn(f"{title:<22}", markup=False),
@@ -41,9 +67,4 @@ class Reporter:
             TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(title, total=total, note="")
-
-            def advance(done: int, note: str = "") -> None:
-                progress.update(task, advance=done, note=note)
-
-            yield advance
+            yield Bar(progress, progress.add_task(title, total=total, note=""))

@@ -5,34 +5,23 @@ In: a checkpoint, a latency table, a fitted predictor and the job's search secti
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware import analytic
+from hardware.analytic import COSTS
 from hardware.latency_table import LatencyTable
 from nas.jobs.fit import FittedAccuracy, measure_accuracy
 from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, FloatArray, Objective, costs, violations
-from nas.search.loop import NothingFeasible
-from nas.search.loop import search as run_search
+from nas.search.loop import NothingFeasible, how_near, run_search
 from nas.search.registry import searcher
 from results.evaluation import RunRecord
 from results.metric import METRICS
 from results.pareto import non_dominated
-from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.layers import LayerSpec
-
-_ANALYTIC: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {
-    "weight_bytes": analytic.weight_bytes,
-    "macs": analytic.macs,
-    "bops": analytic.bops,
-    "parameters": analytic.parameters,
-}
 
 
 @dataclass(frozen=True)
@@ -40,6 +29,8 @@ class VerifiedFront:
     """Candidates of the predicted front, and what is known of each; arrays of shape (n,).
 
     Attributes:
+        device: Where the latencies hold.
+        latency_error_percent: Mean error of table latencies on networks that were held out; None if unknown.
         search_run: Database run of the search.
         run: Database run of the verification.
         population: The candidates.
@@ -50,6 +41,8 @@ class VerifiedFront:
         best: Whether a candidate stays on the front, within all limits, with its measured accuracy.
     """
 
+    device: str
+    latency_error_percent: float | None
     search_run: str
     run: str
     population: Population
@@ -77,14 +70,16 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
             job.search.evaluations,
             record=record,
             source="predicted",
-            progress=lambda done: bar(done, ""),
+            progress=bar.advance,
         )
     candidates = _predicted_front(workspace, record.run, objectives)
     latency = Objective(METRICS["latency_ms"], latency_evaluator(workspace.space, table))
     size = Objective(METRICS["weight_bytes"], _analytic(workspace.space, "weight_bytes"))
-    verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify})
+    verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify}, record.device)
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", [latency, size])
     front = VerifiedFront(
+        device=record.device,
+        latency_error_percent=LatencyTable.load(table).calibration.error_percent,
         search_run=record.run,
         run=verify.run,
         population=candidates,
@@ -107,7 +102,7 @@ def search_record(workspace: Workspace, checkpoint: Path, table: Path) -> RunRec
         "fit": job.fit.model_dump(),
         "search": job.search.model_dump(exclude={"verify"}),
     }
-    return workspace.record("search", inputs)
+    return workspace.record("search", inputs, LatencyTable.load(table).place)
 
 
 def job_objectives(workspace: Workspace, table: Path, fitted: FittedAccuracy) -> list[Objective]:
@@ -130,7 +125,7 @@ def latency_evaluator(space: JointSpace, table: Path) -> Evaluator:
 
 
 def _analytic(space: JointSpace, name: str) -> Evaluator:
-    additive = space.tabulate(_ANALYTIC[name])
+    additive = space.tabulate(COSTS[name])
     return lambda population: additive(population.genes)
 
 
@@ -151,8 +146,7 @@ def _still_best(objectives: list[Objective], candidates: Population, accuracy: F
     values = np.column_stack(columns)
     feasible = violations(objectives, values) == 0
     if not feasible.any():
-        limits = ", ".join(f"{o.metric.name} {o.limit:g}" for o in objectives if o.limit is not None)
-        raise NothingFeasible(f"no candidate of the predicted front keeps the limits once it is measured: {limits}")
+        raise NothingFeasible(f"once its accuracy is measured, {how_near(objectives, values)}")
     best = np.zeros(len(candidates), dtype=bool)
     best[feasible] = non_dominated(costs(objectives, values[feasible]))
     return best

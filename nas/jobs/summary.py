@@ -28,7 +28,7 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     Returns:
         The page.
     """
-    workspace.reporter.console.print(_table(networks))
+    workspace.reporter.console.print(_table(networks, front.latency_error_percent))
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("accuracy", "latency_ms", "weight_bytes")]
     write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, page, f"nas: {workspace.job.name}")
@@ -36,8 +36,12 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     return page
 
 
-def _table(networks: pd.DataFrame) -> Table:
-    table = Table(caption="measured: on validation images; test and measured latency: the ONNX file in onnxruntime")
+def _table(networks: pd.DataFrame, latency_error_percent: float | None) -> Table:
+    error = "of unknown error" if latency_error_percent is None else f"within {latency_error_percent:.1f} % on average"
+    table = Table(
+        caption=f"predicted latencies are {error}; measured accuracy is on validation images; "
+        "test accuracy and measured latency are of the ONNX file in onnxruntime"
+    )
     columns = {
         "role": ("network", "{}"),
         "predicted_accuracy": ("accuracy %\npredicted", "{:.2f}"),

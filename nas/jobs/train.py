@@ -28,14 +28,7 @@ def train(workspace: Workspace) -> Path:
     fresh = supernet(workspace.space.architectures, job.seed)
     steps = len(workspace.data.train) // settings.batch_size
     with workspace.reporter.bar("train the supernet", (settings.full_epochs + settings.sandwich_epochs) * steps) as bar:
-        shown = 0
-
-        def progress(done: int, _total: int, note: str) -> None:
-            nonlocal shown
-            bar(done - shown, note)
-            shown = done
-
-        train_supernet(fresh, workspace.data, settings, job.seed, finished.parent, progress)
+        train_supernet(fresh, workspace.data, settings, job.seed, finished.parent, bar.reach)
     workspace.reporter.say(f"train    {finished}")
     return finished
 
@@ -55,7 +48,7 @@ def trained_checkpoint(workspace: Workspace) -> Path:
 def _path(workspace: Workspace) -> Path:
     job = workspace.job
     inputs = {
-        "data": job.data.model_dump(),
+        "data": workspace.data.digest(),
         "space": job.space.name,
         "training": job.training.model_dump(),
         "seed": job.seed,

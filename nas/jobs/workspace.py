@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 from nas.data.images import ImageData
@@ -52,7 +53,9 @@ class Workspace:
     def data_source(self) -> DataSource:
         """Where the images come from."""
         section = self.job.data
-        return DataSource(section.source, section.limit, section.image_size)
+        folder = Path(section.source).resolve()  # workers may have another working directory
+        source = str(folder) if folder.exists() else section.source
+        return DataSource(source, section.limit, section.image_size)
 
     @cached_property
     def space(self) -> JointSpace:
@@ -68,7 +71,7 @@ class Workspace:
 
     def measurement(self, checkpoint: Path) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet."""
-        return AccuracyMeasurement(checkpoint, self.job.space.name, self.data_source)
+        return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source)
 
     def folder(self, stage: str, inputs: Mapping[str, object]) -> Path:
         """The folder of a stage's outputs, which may not be there yet.
@@ -79,18 +82,25 @@ class Workspace:
         """
         return self.runs / self.job.name / f"{stage}-{_fingerprint(_described(inputs))}"
 
-    def record(self, stage: str, inputs: Mapping[str, object]) -> RunRecord:
-        """The database record of a stage that stores evaluations; the inputs are as in `folder`, and the job's."""
+    def record(self, stage: str, inputs: Mapping[str, object], device: str) -> RunRecord:
+        """The database record of a stage that stores evaluations.
+
+        Args:
+            stage: Name of the stage.
+            inputs: As in `folder`; the job's data, space and training are added.
+            device: Where the costs of the evaluations hold.
+        """
         job = self.job.model_dump(include={"data", "space", "training", "seed"})
         described = _described({**job, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
-        return provenance(run, described, self.job.seed, self.job.device.name)
+        return provenance(run, described, self.job.seed, device)
 
 
 def _described(inputs: Mapping[str, object]) -> str:
-    """The inputs as JSON, with the digest of its content for every file."""
+    """The program's version and the inputs as JSON, with the digest of its content for every file."""
     return json.dumps(
-        {
+        {"program": version("nas")}
+        | {
             name: f"sha256:{hashlib.sha256(part.read_bytes()).hexdigest()}" if isinstance(part, Path) else part
             for name, part in inputs.items()
         }

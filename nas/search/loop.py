@@ -24,7 +24,7 @@ class NothingFeasible(ValueError):
     """No evaluated candidate keeps all limits."""
 
 
-def search(
+def run_search(
     searcher: Searcher,
     objectives: Sequence[Objective],
     database: ResultsDatabase,
@@ -54,26 +54,28 @@ def search(
 
     Raises:
         NothingFeasible: If no candidate keeps all limits; it tells how near the nearest one came.
+        ValueError: If the budget is not positive, or the database holds another run of that name.
     """
+    if budget < 1:
+        raise ValueError(f"a search needs a budget of 1 or more evaluations, got {budget}")
     recorder = Recorder(database, record, source, chunk)
-    least, nearest, done = np.inf, np.zeros(len(objectives)), 0
-    while done < budget:
+    told: list[FloatArray] = []
+    while (done := sum(map(len, told))) < budget:
         population = searcher.ask(min(batch, budget - done))
         if len(population) == 0:
             break
-        values = recorder.evaluate(population, objectives, progress)
-        missed = violations(objectives, values)
-        searcher.tell(population, costs(objectives, values), missed)
-        done += len(population)
-        if missed.min() < least:
-            least, nearest = float(missed.min()), values[missed.argmin()]
-    if least > 0:
-        raise NothingFeasible(_how_near(objectives, nearest, done))
-    return database.frame(run=record.run)
+        told.append(recorder.evaluate(population, objectives, progress))
+        searcher.tell(population, costs(objectives, told[-1]), violations(objectives, told[-1]))
+    values = np.concatenate(told)
+    if violations(objectives, values).min() > 0:
+        raise NothingFeasible(how_near(objectives, values))
+    return database.frame(run=record.run).head(len(values))
 
 
-def _how_near(objectives: Sequence[Objective], nearest: FloatArray, done: int) -> str:
+def how_near(objectives: Sequence[Objective], values: FloatArray) -> str:
+    """Says that no row of values, shape (n, m), keeps the limits, and how near the nearest one comes."""
+    nearest = values[violations(objectives, values).argmin()]
     limited = [(o, value) for o, value in zip(objectives, nearest, strict=True) if o.limit is not None]
     asked = " and ".join(f"{o.metric.name} {'>=' if o.metric.maximize else '<='} {o.limit:g}" for o, _ in limited)
     found = ", ".join(f"{o.metric.name} {value:.4g}" for o, value in limited)
-    return f"nothing satisfies {asked}: the nearest of {done} candidates has {found}; relax search.limits"
+    return f"nothing satisfies {asked}: the nearest of {len(values)} candidates has {found}; relax the limits"

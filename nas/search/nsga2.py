@@ -20,6 +20,7 @@ from nas.search.searcher import Searcher, UnseenCandidates
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import Genes
 
+_FIRST_PARENTS = 20  # told candidates before the first children; a first ask for more makes a larger random start
 _MATING_ROUNDS = 10  # rounds of mating before new candidates are drawn at random
 
 
@@ -48,9 +49,9 @@ class NSGA2Searcher(Searcher):
         self._survival = RankAndCrowding()
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: random until a population was told, then children of its survivors."""
+        """The next `n` candidates: random ones first, then children of the survivors."""
         children = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
-        if len(self._parents) == self.population_size:
+        if len(self._parents) >= min(self.population_size, _FIRST_PARENTS):
             for _ in range(_MATING_ROUNDS):
                 if len(children) == n:
                     break
@@ -62,12 +63,17 @@ class NSGA2Searcher(Searcher):
         """Merges the outcome with the survivors so far and keeps the best `population_size`."""
         told = [
             Individual(X=genes, F=cost, G=np.array([violation]), evaluated={"F", "G"})
-            for genes, cost, violation in zip(population.genes, costs, violations, strict=True)
+            for genes, cost, violation in zip(self._with_silent_genes(population.genes), costs, violations, strict=True)
         ]
         merged = PymooPopulation.merge(self._parents, PymooPopulation.create(*told))
         self._parents = self._survival.do(
             self._problem, merged, n_survive=self.population_size, random_state=self.random_state
         )
+
+    def _with_silent_genes(self, genes: Genes) -> Genes:
+        """Genes with random values in inactive places, which a child may inherit and activate."""
+        fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)
+        return np.where(self.space.active(genes), genes, fresh).astype(np.int16)
 
     def _mate(self, n: int) -> Genes:
         """`n` canonical children, of which some may have been seen."""

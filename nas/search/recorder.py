@@ -67,6 +67,11 @@ class Recorder:
                     f"run {self._record.run!r} holds another candidate at number {entry.sequence}: it was made by "
                     "another version of this program or of its libraries; start it under a new name"
                 )
+            if entry.source != self._source or any(o.metric.name not in entry.values for o in objectives):
+                raise ValueError(
+                    f"run {self._record.run!r} holds {entry.source} values of {', '.join(entry.values)}, not "
+                    f"{self._source} ones of {', '.join(o.metric.name for o in objectives)}; use a new run name"
+                )
             values.append([entry.values[objective.metric.name] for objective in objectives])
         return np.array(values).reshape(-1, len(objectives))
 

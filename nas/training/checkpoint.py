@@ -13,9 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from nas.files import replacing
 from search_spaces.elastic.supernet import Supernet
 
 _FORMAT = "nas-supernet-1"
+_HEADER = "nas"
 _MOMENTUM = "momentum/"
 
 
@@ -30,13 +32,13 @@ def save_checkpoint(path: Path, supernet: Supernet, position: int, momentum: dic
     """
     tensors = {name: tensor.detach().contiguous() for name, tensor in supernet.state_dict().items()}
     tensors |= {f"{_MOMENTUM}{name}": tensor.contiguous() for name, tensor in (momentum or {}).items()}
-    metadata = {"format": _FORMAT, "space": supernet.space.name, "position": json.dumps(position)}
-    temporary = path.with_suffix(".partial")
-    try:
-        save_file(tensors, temporary, metadata)
-    except SafetensorError as error:
-        raise OSError(f"could not write {path}: {error}") from error
-    temporary.replace(path)
+    header = {"format": _FORMAT, "space": supernet.space.name, "position": position}
+    with replacing(path) as draft:
+        try:
+            # one entry only: safetensors writes several in random order, and equal supernets must give equal files
+            save_file(tensors, draft, {_HEADER: json.dumps(header)})
+        except SafetensorError as error:
+            raise OSError(f"could not write {path}: {error}") from error
 
 
 def load_checkpoint(path: Path, supernet: Supernet) -> tuple[int, dict[str, Tensor]]:
@@ -50,18 +52,18 @@ def load_checkpoint(path: Path, supernet: Supernet) -> tuple[int, dict[str, Tens
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"cannot read the checkpoint {path}: {error}; train it again: nas train JOB") from error
-    if metadata.get("format") != _FORMAT or metadata.get("space") != supernet.space.name:
-        found = metadata.get("space", "an unknown program")
+    if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
+        found = header.get("space", "an unknown program")
         raise ValueError(f"{path} is a checkpoint of {found!r}; this job needs one of {supernet.space.name!r}")
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
     _check_shapes(path, supernet, weights)
     supernet.load_state_dict(weights)
     momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name.startswith(_MOMENTUM)}
-    return int(json.loads(metadata["position"])), momentum
+    return int(header["position"]), momentum
 
 
 def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:

@@ -22,7 +22,7 @@ from nas.training.sandwich import accumulate_gradients, sandwich
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 
-Progress = Callable[[int, int, str], None]  # done, total, what is shown
+Progress = Callable[[int, str], None]  # steps done, the loss to show
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def train_supernet(
     settings: TrainingSettings,
     seed: int,
     folder: Path,
-    progress: Progress = lambda _done, _total, _note: None,
+    progress: Progress = lambda _done, _note: None,
 ) -> Path:
     """Trains a supernet, or goes on where a killed training stopped.
 
@@ -133,7 +133,7 @@ class _Trainer:
             if not math.isfinite(loss):
                 raise ValueError(f"the loss became {loss} in epoch {epoch + 1}; lower training.learning_rate")
             self.optimizer.step()
-            self.progress(epoch * self.steps + step + 1, self.epochs * self.steps, f"loss {loss:.3f}")
+            self.progress(epoch * self.steps + step + 1, f"loss {loss:.3f}")
         save_checkpoint(self.unfinished, self.supernet, epoch + 1, self._momentum())
 
     def _resolution(self, rng: np.random.Generator) -> int:

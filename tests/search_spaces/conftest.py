@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from search_spaces.registry import SHAPES, search_space
+from search_spaces.registry import SPACES, search_space
 from search_spaces.space import SearchSpace
 
 
-@pytest.fixture(scope="session", params=list(SHAPES))
+@pytest.fixture(scope="session", params=list(SPACES))
 def space(request: pytest.FixtureRequest) -> SearchSpace:
     """A ready-made space for colour images of ten classes."""
     return search_space(request.param, image_channels=3, classes=10)

@@ -10,11 +10,11 @@ import pytest
 
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import SHAPES, search_space
+from search_spaces.registry import SPACES, search_space
 from search_spaces.space import Choice, SearchSpace
 
 _ENUMERABLE = 1 << 15
-SMALL = [name for name in SHAPES if search_space(name, 3, 10).cardinalities.prod(dtype=float) <= _ENUMERABLE]
+SMALL = [name for name in SPACES if search_space(name, 3, 10).cardinalities.prod(dtype=float) <= _ENUMERABLE]
 
 
 def test_decode_and_encode_are_inverse(space: SearchSpace) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from hardware import analytic
 from nas.objectives import FloatArray, Objective
-from nas.search.loop import NothingFeasible, search
+from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import SEARCHERS, searcher
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord
@@ -60,7 +60,7 @@ def record(name: str) -> RunRecord:
 
 def run(name: str, database: ResultsDatabase, bench: Bench, **changes: int) -> pd.DataFrame:
     settings = {"budget": BUDGET, "batch": BATCH, "chunk": CHUNK} | changes
-    return search(searcher(name, SPACE, 3), bench.objectives(), database, record=record(name), **settings)
+    return run_search(searcher(name, SPACE, 3), bench.objectives(), database, record=record(name), **settings)
 
 
 @pytest.fixture(params=list(SEARCHERS))
@@ -76,7 +76,7 @@ def database(tmp_path: Path) -> ResultsDatabase:
 def test_a_run_stores_what_it_returns(name: str, database: ResultsDatabase) -> None:
     bench = Bench()
     known: list[int] = []
-    frame = search(
+    frame = run_search(
         searcher(name, SPACE, 3),
         bench.objectives(),
         database,
@@ -125,7 +125,7 @@ def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -
     small = JointSpace(search_space("resnet_digits", 1, 10))
     cost = small.tabulate(analytic.macs)
     objectives = [Objective(metric("macs"), lambda population: cost(population.genes))]
-    frame = search(searcher(name, small, 0), objectives, database, 10_000, record=record(name))
+    frame = run_search(searcher(name, small, 0), objectives, database, 10_000, record=record(name))
     assert len(frame) == frame["key"].nunique() == 288
 
 
@@ -134,7 +134,7 @@ def test_nothing_feasible_names_the_limits_and_the_nearest(name: str, database: 
     objectives = bench.objectives(macs=1000.0, parameters=1e9)
     made = searcher(name, SPACE, 3)
     with pytest.raises(NothingFeasible, match=r"macs <= 1000 and capacity >= 1e\+09.*nearest of 150") as caught:
-        search(made, objectives, database, 150, record=record(name), batch=50)
+        run_search(made, objectives, database, 150, record=record(name), batch=50)
     stored = database.frame(run="run")
     assert len(stored) == len(bench.priced) == 150
     misses = (stored["macs"] / 1000 - 1).clip(lower=0) + (1 - stored["capacity"] / 1e9).clip(lower=0)
@@ -147,7 +147,7 @@ def test_one_feasible_candidate_is_enough(name: str, database: ResultsDatabase) 
     free = run(name, database, Bench(), budget=BATCH)  # a first batch is asked before anything is told
     objectives = Bench().objectives(macs=float(free["macs"].min()))
     limited = replace(record(name), run="limited")
-    frame = search(searcher(name, SPACE, 3), objectives, database, BATCH, record=limited, batch=BATCH)
+    frame = run_search(searcher(name, SPACE, 3), objectives, database, BATCH, record=limited, batch=BATCH)
     assert frame["key"].tolist() == free["key"].tolist()
 
 
@@ -155,8 +155,24 @@ def test_a_run_of_other_candidates_is_refused_and_kept(name: str, database: Resu
     before = run(name, database, Bench(), budget=50)
     other = searcher(name, SPACE, 4)
     with pytest.raises(ValueError, match=r"run 'run' holds another candidate at number 0.* start it under a new name"):
-        search(other, Bench().objectives(), database, 60, record=record(name))
+        run_search(other, Bench().objectives(), database, 60, record=record(name))
     pd.testing.assert_frame_equal(database.frame(run="run"), before)
+
+
+def test_values_of_another_kind_are_not_taken_for_these(name: str, database: ResultsDatabase) -> None:
+    run(name, database, Bench(), budget=20)
+    made, objectives = searcher(name, SPACE, 3), Bench().objectives()
+    with pytest.raises(ValueError, match="holds measured values of macs, capacity, not predicted ones"):
+        run_search(made, objectives, database, 30, record=record(name), source="predicted")
+    renamed = [replace(objectives[0], metric=metric("bops")), objectives[1]]
+    with pytest.raises(ValueError, match="holds measured values of macs, capacity, not measured ones of bops"):
+        run_search(searcher(name, SPACE, 3), renamed, database, 30, record=record(name), batch=BATCH)
+
+
+@pytest.mark.parametrize("budget", [0, -1])
+def test_a_search_needs_a_budget(database: ResultsDatabase, budget: int) -> None:
+    with pytest.raises(ValueError, match=f"budget of 1 or more evaluations, got {budget}"):
+        run("random", database, Bench(), budget=budget)
 
 
 def test_a_run_of_another_job_is_refused(database: ResultsDatabase) -> None:
@@ -168,5 +184,5 @@ def test_a_run_of_another_job_is_refused(database: ResultsDatabase) -> None:
 def test_values_that_are_no_numbers_are_refused_before_they_are_stored(name: str, database: ResultsDatabase) -> None:
     broken = Objective(metric("macs"), lambda population: np.full(len(population), np.nan))
     with pytest.raises(ValueError, match="finite"):
-        search(searcher(name, SPACE, 0), [broken], database, 20, record=record(name))
+        run_search(searcher(name, SPACE, 0), [broken], database, 20, record=record(name))
     assert database.evaluations("run") == []

@@ -51,8 +51,7 @@ def net(name: str, seed: int = 0) -> Supernet:
 
 
 def train(name: str, data: ImageData, folder: Path, settings: TrainingSettings = SETTINGS, kill_at: int = 0) -> Path:
-    def progress(done: int, total: int, shown: str) -> None:
-        assert 1 <= done <= total
+    def progress(done: int, shown: str) -> None:
         assert shown.startswith("loss")
         if done == kill_at:
             raise Killed
@@ -87,7 +86,7 @@ def test_a_resumed_training_repeats_no_finished_epoch(digits: ImageData, tmp_pat
         train("resnet_digits", few(digits), tmp_path, kill_at=STEPS + 1)
     seen: list[int] = []
     data = few(digits)
-    train_supernet(net("resnet_digits"), data, SETTINGS, 5, tmp_path, lambda done, _total, _shown: seen.append(done))
+    train_supernet(net("resnet_digits"), data, SETTINGS, 5, tmp_path, lambda done, _shown: seen.append(done))
     assert seen == list(range(STEPS + 1, 3 * STEPS + 1))
 
 

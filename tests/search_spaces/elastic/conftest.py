@@ -8,9 +8,9 @@ from torch import nn
 
 from search_spaces.elastic.registry import SUPERNETS, supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.registry import SHAPES, search_space
+from search_spaces.registry import SPACES, search_space
 
-_NAMES = [name for name in SHAPES if type(search_space(name, 3, 10)) in SUPERNETS]
+_NAMES = [name for name in SPACES if type(search_space(name, 3, 10)) in SUPERNETS]
 
 
 @pytest.fixture(params=_NAMES)

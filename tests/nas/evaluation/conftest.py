@@ -1,0 +1,38 @@
+"""A supernet trained for a moment on a few digits, and how to measure its subnets."""
+
+from __future__ import annotations
+
+import pytest
+
+from nas.data.images import ImageData
+from nas.evaluation.measurement import AccuracyMeasurement, DataSource
+from nas.evaluation.realize import CandidateRealizer
+from nas.training.trainer import TrainingSettings, train_supernet
+from search_spaces.elastic.registry import supernet
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+
+@pytest.fixture(scope="session")
+def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement:
+    source = DataSource("digits", limit=400)
+    settings = TrainingSettings(1, 2, 50, 0.1, 3e-5, 0.1, 1, flip=False)
+    net = supernet(search_space("resnet_digits", 1, 10), seed=0)
+    folder = tmp_path_factory.mktemp("trained")
+    checkpoint = train_supernet(net, source.load(), settings, 0, folder)
+    return AccuracyMeasurement(checkpoint, "resnet_digits", source)
+
+
+@pytest.fixture(scope="session")
+def digits(measurement: AccuracyMeasurement) -> ImageData:
+    return measurement.data.load()
+
+
+@pytest.fixture(scope="session")
+def realizer(measurement: AccuracyMeasurement, digits: ImageData) -> CandidateRealizer:
+    return measurement.realizer(digits)
+
+
+@pytest.fixture(scope="session")
+def space(realizer: CandidateRealizer) -> JointSpace:
+    return JointSpace(realizer.supernet.space, PolicySpace.parse(["w32a32", "w8a8", "w3a8"]))

@@ -1,0 +1,72 @@
+"""Wherever candidates are measured, the values are the same; a worker that dies is no riddle."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from operator import attrgetter
+
+import numpy as np
+import pytest
+
+from nas.evaluation.measurement import AccuracyMeasurement
+from nas.evaluation.pools import InProcess, ProcessPool, open_pool
+from nas.evaluation.realize import CandidateRealizer
+from search_spaces.joint_space import JointSpace, Population
+
+# What a worker builds must be importable there, so these tests use the standard library's.
+READ_RESOLUTION = partial(attrgetter, "architecture.resolution")
+DIE = partial(os._exit, 1)
+
+
+@pytest.fixture(scope="module")
+def population(space: JointSpace) -> Population:
+    return space.sample(np.random.default_rng(5), 6)
+
+
+@pytest.fixture(params=["processes", "ray"])
+def ray_address(request: pytest.FixtureRequest) -> str | None:
+    """None for local processes."""
+    address: str | None = request.getfixturevalue("ray_cluster") if request.param == "ray" else None
+    return address
+
+
+def test_workers_measure_what_this_process_measures(
+    measurement: AccuracyMeasurement, realizer: CandidateRealizer, population: Population, ray_address: str | None
+) -> None:
+    expected = [realizer.accuracy(population[row]) for row in range(6)]
+    assert len(set(expected)) > 1
+    with open_pool(measurement, 2, ray_address) as pool:
+        assert pool(population).tolist() == expected
+        assert pool(population.take(slice(0, 1))).tolist() == expected[:1]
+
+
+def test_values_keep_the_order_of_the_population(space: JointSpace, ray_address: str | None) -> None:
+    many = space.sample(np.random.default_rng(6), 40)
+    with open_pool(READ_RESOLUTION, 2, ray_address) as pool:
+        assert pool(many).tolist() == [many[row].architecture.resolution for row in range(40)]
+        assert pool(many.take(slice(0, 0))).shape == (0,)
+
+
+def test_a_worker_that_dies_is_an_error_of_the_system(population: Population, ray_address: str | None) -> None:
+    with (
+        pytest.raises(OSError, match=r"worker.* died .*start the run again to go on with it"),
+        open_pool(DIE, 2, ray_address) as pool,
+    ):
+        pool(population)
+
+
+def test_what_a_measurement_cannot_do_is_said_as_it_says_it(population: Population, ray_address: str | None) -> None:
+    with (
+        pytest.raises(TypeError, match=r"^'Candidate' object cannot be interpreted as an integer$"),
+        open_pool(partial(partial, os._exit), 2, ray_address) as pool,
+    ):
+        pool(population)
+
+
+def test_one_worker_without_ray_is_this_process(measurement: AccuracyMeasurement, population: Population) -> None:
+    with open_pool(READ_RESOLUTION, 1, None) as pool:
+        assert isinstance(pool, InProcess)
+        assert pool(population).tolist() == [population[row].architecture.resolution for row in range(6)]
+    with open_pool(READ_RESOLUTION, 2, None) as pool:
+        assert isinstance(pool, ProcessPool)

@@ -1,0 +1,62 @@
+"""A realised candidate is its own, calibrated network; measuring it leaves no trace."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.evaluation.realize import CandidateRealizer, one_thread
+from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.joint_space import JointSpace
+
+
+def with_policy(space: JointSpace, policy: LayerPolicy) -> Candidate:
+    largest = space.largest()
+    return Candidate(largest.architecture, CompressionPolicy((policy,) * len(largest.policy.layers)))
+
+
+def test_accuracy_is_repeatable_whatever_was_measured_before(realizer: CandidateRealizer, space: JointSpace) -> None:
+    before = copy.deepcopy(realizer.supernet.state_dict())
+    population = space.sample(np.random.default_rng(0), 4)
+    first = [realizer.accuracy(population[row]) for row in range(4)]
+    assert [realizer.accuracy(population[row]) for row in (3, 2, 1, 0)] == first[::-1]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in realizer.supernet.state_dict().items())
+
+
+def test_a_trained_network_is_better_than_chance_and_two_bits_ruin_it(
+    realizer: CandidateRealizer, space: JointSpace
+) -> None:
+    accuracies = [realizer.accuracy(with_policy(space, LayerPolicy(*bits))) for bits in ((32, 32), (8, 8), (2, 2))]
+    assert accuracies[0] > 40  # chance is 10
+    assert abs(accuracies[1] - accuracies[0]) < 5
+    assert accuracies[2] < accuracies[0] - 10
+
+
+def test_networks_are_calibrated_to_the_training_images(realizer: CandidateRealizer, space: JointSpace) -> None:
+    candidate = with_policy(space, LayerPolicy(4, 8))
+    network = realizer.network(candidate)
+    quantizers = [module for module in network.modules() if isinstance(module, ActivationQuantizer)]
+    assert all(quantizer.range is not None for quantizer in quantizers)
+    layers = [module for module in network.modules() if isinstance(module, Layer)]
+    assert {layer.policy for layer in layers} == {LayerPolicy(4, 8)}
+    plain = realizer.supernet.extract(candidate.architecture)
+    stem, shared = (net.get_submodule("stem.norm") for net in (network, plain))
+    assert isinstance(stem, nn.BatchNorm2d)
+    assert isinstance(shared, nn.BatchNorm2d)
+    assert not torch.equal(stem.running_mean, shared.running_mean)
+
+
+def test_one_thread_is_used_and_given_back() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
