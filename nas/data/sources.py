@@ -16,7 +16,7 @@ from nas.data.images import ImageData, ImageSet
 
 _SPLIT_SEED = 0  # splits belong to the data, not to a run
 _HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
-_FEWEST = 100  # training images
+_FEWEST = 50  # training images
 
 
 def load_images(source: str, limit: int | None = None, image_size: int = 32) -> ImageData:

@@ -38,7 +38,7 @@ def test_missing_entry_is_an_error_that_names_it(table: LatencyTable) -> None:
         table.latency_ms(CONV, W8)
     assert str(caught.value) == (
         "no latency for 'conv 3x3 s2 g1 32->64 at 16px +bn+relu' at int8 in 'onnxruntime_cpu'; "
-        "measure it with: nas profile JOB"
+        "measure it with: nas profile JOB, without device.table"
     )
 
 

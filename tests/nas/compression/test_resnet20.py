@@ -26,7 +26,7 @@ LARGEST = JointSpace(SPACE).largest().architecture
 
 @pytest.fixture(scope="module")
 def cifar10(reference_data: Path) -> ImageSet:
-    return load_images(str(reference_data / "cifar10"), limit=100).test
+    return load_images(str(reference_data / "cifar10"), limit=125).test
 
 
 def published(path: Path) -> nn.Module:

@@ -45,7 +45,7 @@ def pixels(data: ImageData) -> list[bytes]:
 
 def test_digits_are_split_into_disjoint_parts_always_the_same() -> None:
     first, again = load_images("digits"), load_images("digits")
-    assert [len(part) for part in (first.train, first.validation, first.test)] == [1079, 359, 359]
+    assert [len(part) for part in (first.train, first.validation, first.test)] == [1151, 287, 359]
     assert (first.channels, first.classes) == (1, 10)
     assert len(set(pixels(first))) == len(pixels(first)) == 1797
     assert pixels(first) == pixels(again)
@@ -53,25 +53,34 @@ def test_digits_are_split_into_disjoint_parts_always_the_same() -> None:
     assert all(len(part.labels.unique()) == 10 for part in (first.train, first.validation, first.test))
 
 
-def test_a_limit_shortens_the_training_images_only() -> None:
+def test_a_limit_leaves_the_test_set_alone() -> None:
     limited, whole = load_images("digits", limit=200), load_images("digits")
-    assert torch.equal(limited.train.images, whole.train.images[:200])
-    assert torch.equal(limited.validation.images, whole.validation.images)
+    assert [len(part) for part in (limited.train, limited.validation, limited.test)] == [160, 40, 359]
     assert torch.equal(limited.test.images, whole.test.images)
+    assert set(pixels(limited)) < set(pixels(whole))
+    assert len(set(pixels(limited))) == 559
 
 
 def test_parquet_files_keep_their_test_set(tmp_path: Path) -> None:
-    data = load_images(str(write_parquet(tmp_path / "data")), limit=120)
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [96, 24, 30]
+    data = load_images(str(write_parquet(tmp_path / "data")), limit=130)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [104, 26, 30]
     assert data.classes == 3
-    assert data.train.images[:, 0, 0, 0].tolist() == list(range(96))
-    assert data.validation.images[:, 0, 0, 0].tolist() == list(range(96, 120))
-    assert data.train.labels[:4].tolist() == [0, 1, 2, 0]
+    seen = [part.images[:, 0, 0, 0].tolist() for part in (data.train, data.validation)]
+    assert sorted(seen[0] + seen[1]) == list(range(130))
+    assert data.test.images[:, 0, 0, 0].tolist() == list(range(30))
+    assert all(torch.equal(part.images[:, 0, 0, 0] % 3, part.labels) for part in (data.train, data.validation))
+
+
+@pytest.mark.parametrize("count", [0, 99, 123])
+def test_fewer_than_100_training_images_are_too_few(tmp_path: Path, count: int) -> None:
+    folder = write_parquet(tmp_path / "data", lambda rows: rows.iloc[:count])
+    with pytest.raises(ValueError, match=f"100 or more training images, got {count - count // 5}|holds no images"):
+        load_images(str(folder))
 
 
 def test_a_folder_per_class_is_resized_and_split(tmp_path: Path) -> None:
     data = load_images(str(write_folder(tmp_path / "data")), image_size=8)
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [108, 36, 36]
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [116, 28, 36]
     assert data.train.images.shape[1:] == (3, 8, 8)
     assert data.classes == 3
     values, labels = data.train.images[:, 0, 0, 0].long(), data.train.labels
@@ -89,7 +98,6 @@ def test_a_folder_per_class_is_resized_and_split(tmp_path: Path) -> None:
         (lambda rows: rows.assign(image=[encoded(0, side=9), *rows["image"][1:]]), "must have one size"),
         (lambda rows: rows.assign(label="cat"), "class numbers from 0, got type object"),
         (lambda rows: rows.assign(label=rows["label"] - 1), "class numbers from 0"),
-        (lambda rows: rows.iloc[:99], "at least 100 training images, got 99"),
     ],
 )
 def test_damaged_tables_are_refused(

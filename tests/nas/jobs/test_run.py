@@ -81,8 +81,8 @@ def test_ray_and_processes_give_the_same_run(
 def test_a_run_killed_at_any_moment_ends_as_if_undisturbed(
     moment: int, job_file: Path, finished_run: Path, tmp_path: Path, run_seconds: float
 ) -> None:
-    running = start(job_file, tmp_path)
-    time.sleep(random.uniform(0.15, 1.0) * run_seconds)
+    running = start(job_file, tmp_path, "--workers", str(1 + moment % 2))
+    time.sleep(random.Random(moment).uniform(0.15, 1.0) * run_seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
     resumed = start(job_file, tmp_path)

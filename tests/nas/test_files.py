@@ -1,0 +1,31 @@
+"""Whole files, and folders held by one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nas.files import alone_in, replacing
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+
+    def write_badly() -> None:
+        with replacing(file) as draft:
+            draft.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_badly()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        with pytest.raises(ValueError, match="another process works in"), alone_in(tmp_path):
+            pass
+    with alone_in(tmp_path):
+        pass
