@@ -28,18 +28,20 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     Returns:
         The page.
     """
-    workspace.reporter.console.print(_table(networks, front.latency_error_percent))
+    error = front.latency_error_percent
+    trust = "of unknown error" if error is None else f"within {error:.1f} % on average"
+    workspace.reporter.console.print(_table(networks, trust))
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("accuracy", "latency_ms", "weight_bytes")]
-    write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, page, f"nas: {workspace.job.name}")
+    title = f"{workspace.job.name}: predicted latencies are {trust}"
+    write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, page, title)
     workspace.reporter.say(f"files    {folder}\npage     {page}")
     return page
 
 
-def _table(networks: pd.DataFrame, latency_error_percent: float | None) -> Table:
-    error = "of unknown error" if latency_error_percent is None else f"within {latency_error_percent:.1f} % on average"
+def _table(networks: pd.DataFrame, trust: str) -> Table:
     table = Table(
-        caption=f"predicted latencies are {error}; measured accuracy is on validation images; "
+        caption=f"predicted latencies are {trust}; measured accuracy is on validation images; "
         "test accuracy and measured latency are of the ONNX file in onnxruntime"
     )
     columns = {

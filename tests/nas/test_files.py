@@ -24,8 +24,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
 
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    with alone_in(tmp_path):
-        with pytest.raises(ValueError, match="another process works in"), alone_in(tmp_path):
-            pass
+    with alone_in(tmp_path), pytest.raises(ValueError, match="another process works in"), alone_in(tmp_path):
+        pass
     with alone_in(tmp_path):
         pass

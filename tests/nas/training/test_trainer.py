@@ -91,7 +91,7 @@ def test_a_resumed_training_repeats_no_finished_epoch(digits: ImageData, tmp_pat
 
 
 def test_all_subnets_learn_the_digits(digits: ImageData, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, full_epochs=3, sandwich_epochs=6, batch_size=64)
+    settings = replace(SETTINGS, full_epochs=2, sandwich_epochs=5, batch_size=64)
     trained = net("resnet_digits", seed=9)
     load_checkpoint(train("resnet_digits", digits, tmp_path, settings), trained)
     joint, realizer = JointSpace(trained.space), CandidateRealizer(trained, digits)
