@@ -26,7 +26,7 @@ from results.metric import METRICS
 from search_spaces.joint_space import Population
 
 _STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
-CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
+_CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FittedAccuracy:
 def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     """Measures what is not measured yet, then fits."""
     population = _candidates(workspace)
-    record = fit_record(workspace, checkpoint)
+    record = _record(workspace, checkpoint)
     measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit")
     fitted = _fitted(workspace, population, measured)
     workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {fitted.report}")
@@ -58,7 +58,7 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
         ValueError: If the measurements are not complete.
     """
     population = _candidates(workspace)
-    record = fit_record(workspace, checkpoint)
+    record = _record(workspace, checkpoint)
     runs = workspace.database.runs()
     stored = workspace.database.evaluations(record.run) if record.run in set(runs["run"]) else []
     if len(stored) < len(population):
@@ -66,7 +66,7 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     return _fitted(workspace, population, np.array([entry.values["accuracy"] for entry in stored]))
 
 
-def fit_record(workspace: Workspace, checkpoint: Path) -> RunRecord:
+def _record(workspace: Workspace, checkpoint: Path) -> RunRecord:
     """The database record of the measurements."""
     inputs = {"supernet": checkpoint, "candidates": workspace.job.fit.candidates}
     return workspace.record("fit", inputs, device="any")  # accuracy is the same on all devices
@@ -91,7 +91,7 @@ def measure_accuracy(
         costs: What is stored with each accuracy; the evaluations then count as verified, not as measured.
     """
     source: Source = "verified" if costs else "measured"
-    recorder = Recorder(workspace.database, record, source, CHUNK_PER_WORKER * workspace.workers)
+    recorder = Recorder(workspace.database, record, source, _CHUNK_PER_WORKER * workspace.workers)
     with (
         open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar(title, len(population)) as bar,

@@ -18,7 +18,6 @@ from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, FloatArray, Objective, costs, violations
 from nas.search.loop import NothingFeasible, how_near, run_search
 from nas.search.registry import searcher
-from results.evaluation import RunRecord
 from results.metric import METRICS
 from results.pareto import non_dominated
 from search_spaces.joint_space import JointSpace, Population
@@ -60,8 +59,15 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
         NothingFeasible: If no candidate keeps the limits.
     """
     job = workspace.job
-    objectives = job_objectives(workspace, table, fitted)
-    record = search_record(workspace, checkpoint, table)
+    latencies = LatencyTable.load(table)
+    objectives = _objectives(workspace, latencies, fitted)
+    inputs = {
+        "supernet": checkpoint,
+        "latency_table": table,
+        "fit": job.fit.model_dump(),
+        "search": job.search.model_dump(exclude={"verify"}),
+    }
+    record = workspace.record("search", inputs, latencies.place)
     with workspace.reporter.bar("search", job.search.evaluations) as bar:
         run_search(
             searcher(job.search.searcher, workspace.space, job.seed),
@@ -73,13 +79,13 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
             progress=bar.advance,
         )
     candidates = _predicted_front(workspace, record.run, objectives)
-    latency = Objective(METRICS["latency_ms"], latency_evaluator(workspace.space, table))
+    latency = Objective(METRICS["latency_ms"], _latency(workspace.space, latencies))
     size = Objective(METRICS["weight_bytes"], _analytic(workspace.space, "weight_bytes"))
     verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify}, record.device)
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", [latency, size])
     front = VerifiedFront(
         device=record.device,
-        latency_error_percent=LatencyTable.load(table).calibration.error_percent,
+        latency_error_percent=latencies.calibration.error_percent,
         search_run=record.run,
         run=verify.run,
         population=candidates,
@@ -93,35 +99,22 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
     return front
 
 
-def search_record(workspace: Workspace, checkpoint: Path, table: Path) -> RunRecord:
-    """The database record of the search."""
-    job = workspace.job
-    inputs = {
-        "supernet": checkpoint,
-        "latency_table": table,
-        "fit": job.fit.model_dump(),
-        "search": job.search.model_dump(exclude={"verify"}),
-    }
-    return workspace.record("search", inputs, LatencyTable.load(table).place)
-
-
-def job_objectives(workspace: Workspace, table: Path, fitted: FittedAccuracy) -> list[Objective]:
+def _objectives(workspace: Workspace, latencies: LatencyTable, fitted: FittedAccuracy) -> list[Objective]:
     """The objectives of the job: predicted accuracy, calibrated table latency, exact analytic costs."""
 
     def evaluator(name: str) -> Evaluator:
         if name == "accuracy":
             return fitted
-        return latency_evaluator(workspace.space, table) if name == "latency_ms" else _analytic(workspace.space, name)
+        return _latency(workspace.space, latencies) if name == "latency_ms" else _analytic(workspace.space, name)
 
     section = workspace.job.search
     return [Objective(METRICS[name], evaluator(name), section.limits.get(name)) for name in section.objectives]
 
 
-def latency_evaluator(space: JointSpace, table: Path) -> Evaluator:
+def _latency(space: JointSpace, latencies: LatencyTable) -> Evaluator:
     """Network latency in milliseconds: the calibrated sum over the layers of a table."""
-    loaded = LatencyTable.load(table)
-    additive = space.tabulate(loaded.latency_ms)
-    return lambda population: loaded.calibration.apply(additive(population.genes))
+    additive = space.tabulate(latencies.latency_ms)
+    return lambda population: latencies.calibration.apply(additive(population.genes))
 
 
 def _analytic(space: JointSpace, name: str) -> Evaluator:
