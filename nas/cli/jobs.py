@@ -73,5 +73,6 @@ def _carry_out(
     from nas.jobs.workspace import Workspace
 
     loaded = load_job(job, data)
-    with alone_in(runs / loaded.name):
-        STAGES[stage](Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address))
+    workspace = Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address)
+    with alone_in(runs / loaded.name), workspace:
+        STAGES[stage](workspace)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
+from nas.files import replacing
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.metric import METRICS
@@ -34,7 +35,8 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("accuracy", "latency_ms", "weight_bytes")]
     title = f"{workspace.job.name}: predicted latencies are {trust}"
-    write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, page, title)
+    with replacing(page) as draft:
+        write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, draft, title)
     workspace.reporter.say(f"files    {folder}\npage     {page}")
     return page
 

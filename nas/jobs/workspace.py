@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from nas.data.images import ImageData
 from nas.evaluation.measurement import AccuracyMeasurement, DataSource
@@ -68,6 +70,14 @@ class Workspace:
     def database(self) -> ResultsDatabase:
         """The results database."""
         return ResultsDatabase(self.database_url or f"sqlite:///{self.runs / 'results.db'}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Closes the database, if it was opened."""
+        if "database" in vars(self):
+            self.database.close()
 
     def measurement(self, checkpoint: Path) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet."""
