@@ -132,7 +132,9 @@ def _engine(url: str) -> sa.Engine:
         shown = url.rpartition("@")[2]  # what comes before may hold a password
         raise DatabaseError(f"a results database is named like sqlite:///runs/results.db, got {shown!r}") from error
     except ModuleNotFoundError as error:
-        raise DatabaseError(f"{backend} needs the package {error.name!r}; do: pip install -e '.[{backend}]'") from error
+        raise DatabaseError(
+            f"{backend} needs the package {error.name!r}; do: pip install -c constraints.txt -e '.[{backend}]'"
+        ) from error
 
     @sa.event.listens_for(engine, "connect")
     def check_references(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

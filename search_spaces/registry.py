@@ -62,7 +62,7 @@ _RESNET_CIFAR = ResNetShape(
     resolutions=(24, 28, 32),
     stem_width=16,
     block_kernels=BOTTLENECK,
-    inner_ratios=(0.25, 0.375, 0.5),
+    inner_ratios=(0.25, 0.5, 0.75),
     shortcut="conv",
     stages=(
         ResNetStage((32, 48, 64), (1, 2, 3), 1),

@@ -40,6 +40,7 @@ def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
 @app.command()
 def pareto(
     metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = _METRICS,
+    job: Annotated[str | None, typer.Option(help="Only runs of the job of this name.")] = None,
     run: Run = None,
     source: Source = "verified",
     device: OnDevice = None,
@@ -48,11 +49,13 @@ def pareto(
     database: Database = None,
 ) -> None:
     """Show the Pareto front of everything that was found, across runs."""
+    from results.frame import front as best_of
     from results.metric import metric
 
     chosen = [metric(name) for name in metrics.split(",")]
     with _open(runs, database) as opened:
-        front = opened.pareto_front(chosen, run, source, device, _limits(limit or []))
+        found = opened.frame(run, source, device, _limits(limit or []))
+        front = best_of(found if job is None else found[found["run"].str.startswith(f"{job}/")], chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
         _print(front[shown], "Pareto front")
 

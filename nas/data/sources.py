@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from nas.data.images import ImageData, ImageSet
 
+EMBEDDED = "digits"  # the source that needs no files
 _SPLIT_SEED = 0  # splits belong to the data, not to a run
 _HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
 _FEWEST = 50  # training images
@@ -32,7 +33,7 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32) -> 
     Raises:
         ValueError: If the data are missing, damaged or too few.
     """
-    if source == "digits":
+    if source == EMBEDDED:
         return _split_test(_digits(), limit, 10)
     folder = Path(source)
     if (folder / "train.parquet").is_file():

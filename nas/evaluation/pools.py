@@ -105,7 +105,9 @@ class RayPool:
         try:
             import ray
         except ImportError as error:
-            raise ValueError("--ray needs Ray; in the folder of this project: pip install -e '.[ray]'") from error
+            raise ValueError(
+                "--ray needs Ray; in the folder of this project: pip install -c constraints.txt -e '.[ray]'"
+            ) from error
         self._ray, self._make, self._workers, self._address = ray, make, workers, address
         self._started = False
         self._actors: list[Any] = []

@@ -39,15 +39,16 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
     inputs = {"front": front.run, "count": workspace.job.export.count}
     folder = workspace.folder("export", inputs)
     finished = folder / "networks.csv"
-    if finished.exists():
-        workspace.reporter.say(f"export   done before: {folder}")
-        return pd.read_csv(finished), folder
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = choose(front, workspace.job.export.count)
-    networks = _exported(workspace, checkpoint, front, chosen, folder)
+    networks = _finished(finished)
+    if networks is not None:
+        workspace.reporter.say(f"export   done before: {folder}")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        networks = _exported(workspace, checkpoint, front, chosen, folder)
+        with replacing(finished) as draft:
+            networks.to_csv(draft, index=False)
     _store(workspace, front, chosen, networks, workspace.record("export", inputs, front.device))
-    with replacing(finished) as draft:
-        networks.to_csv(draft, index=False)
     return networks, folder
 
 
@@ -71,6 +72,14 @@ def choose(front: VerifiedFront, count: int) -> dict[str, int]:
         if int(row) not in distinct.values() and len(distinct) < count:
             distinct[role] = int(row)
     return distinct
+
+
+def _finished(table: Path) -> pd.DataFrame | None:
+    """The networks of a table that is there with all its files, else None."""
+    if not table.exists():
+        return None
+    networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
+    return networks if all((table.parent / name).exists() for name in networks["file"]) else None
 
 
 def _exported(
@@ -126,7 +135,7 @@ def _store(
 ) -> None:
     workspace.database.begin(record)
     if workspace.database.evaluations(record.run):
-        return  # a killed export had come this far
+        return  # stored by an earlier start
     metrics = {
         "accuracy": "measured_accuracy",
         "test_accuracy": "test_accuracy",

@@ -132,7 +132,7 @@ class Job(_Section):
     """Everything that decides the outcome of a run."""
 
     name: str
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: DataSection = DataSection()
     space: SpaceSection
     training: TrainingSection = TrainingSection()

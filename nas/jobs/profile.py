@@ -98,11 +98,11 @@ def _measured_layers(
 
 def _measured_networks(workspace: Workspace, table: LatencyTable, profiler: OnnxRuntimeProfiler) -> Calibration:
     """Fits slope and constant on random networks; their weights do not matter to latency."""
-    space, count = workspace.space, workspace.job.device.calibration_networks
-    sample = representative_sample(space, np.random.default_rng(_CALIBRATION_SEED), count)
+    space, wanted = workspace.space, workspace.job.device.calibration_networks
+    sample = representative_sample(space, np.random.default_rng(_CALIBRATION_SEED), wanted)
     untrained, networks = supernet(space.architectures, _CALIBRATION_SEED).eval(), []
-    with workspace.reporter.bar("calibrate on networks", count + 1) as bar:
-        for row in range(count):
+    with workspace.reporter.bar("calibrate on networks", len(sample) + 1) as bar:
+        for row in range(len(sample)):
             networks.append(_untrained_network(untrained, sample[row], workspace.data.channels))
             bar.advance(1)
         measured = [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from nas.data.images import ImageData
+from nas.data.sources import EMBEDDED
 from nas.evaluation.measurement import AccuracyMeasurement, DataSource
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
@@ -55,8 +56,9 @@ class Workspace:
     def data_source(self) -> DataSource:
         """Where the images come from."""
         section = self.job.data
-        folder = Path(section.source).resolve()  # workers may have another working directory
-        source = str(folder) if folder.exists() else section.source
+        embedded = section.source == EMBEDDED
+        # workers may have another working directory
+        source = section.source if embedded else str(Path(section.source).resolve())
         return DataSource(source, section.limit, section.image_size)
 
     @cached_property
@@ -100,8 +102,8 @@ class Workspace:
             inputs: As in `folder`; the job's data, space and training are added.
             device: Where the costs of the evaluations hold.
         """
-        job = self.job.model_dump(include={"data", "space", "training", "seed"})
-        described = _described({**job, **inputs})
+        job = self.job.model_dump(include={"space", "training", "seed"})
+        described = _described({"data": self.data.digest(), **job, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
         return provenance(run, described, self.job.seed, device)
 

@@ -55,7 +55,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> tuple[int, dict[str, Tens
             header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"cannot read the checkpoint {path}: {error}; train it again: nas train JOB") from error
+        raise ValueError(f"cannot read the checkpoint {path}: {error}; delete it, then: nas train JOB") from error
     if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
         found = header.get("space", "an unknown program")
         raise ValueError(f"{path} is a checkpoint of {found!r}; this job needs one of {supernet.space.name!r}")

@@ -67,3 +67,11 @@ def test_what_is_not_of_the_space_is_refused(space: SearchSpace) -> None:
 def test_a_choice_needs_distinct_values(values: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="one or more distinct values"):
         Choice("gene", values)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_different_architectures_are_different_networks(name: str) -> None:
+    space = JointSpace(search_space(name, 3, 10))
+    sample = space.sample(np.random.default_rng(0), 300).unique()
+    networks = {space.architectures.layers(sample[row].architecture) for row in range(len(sample))}
+    assert len(networks) == len(sample)

@@ -82,9 +82,9 @@ def test_a_run_killed_at_any_moment_ends_as_if_undisturbed(
     moment: int, job_file: Path, finished_run: Path, tmp_path: Path, run_seconds: float
 ) -> None:
     running = start(job_file, tmp_path, "--workers", str(1 + moment % 2))
-    time.sleep(random.Random(moment).uniform(0.15, 1.0) * run_seconds)
+    time.sleep(random.Random(moment).uniform(0.1, 0.7) * run_seconds)
     running.send_signal(signal.SIGKILL)
-    running.wait()
+    assert running.wait() == -signal.SIGKILL
     resumed = start(job_file, tmp_path)
     assert resumed.wait() == 0, resumed.stderr.read().decode() if resumed.stderr else ""
     assert outcome(tmp_path) == outcome(finished_run)

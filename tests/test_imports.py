@@ -1,0 +1,20 @@
+"""What importing a package loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LIGHT = ["search_spaces", "predictors", "hardware", "results"]  # all but search_spaces/elastic
+
+
+@pytest.mark.parametrize("package", LIGHT)
+def test_only_elastic_networks_load_torch(package: str) -> None:
+    modules = [f"{package}.{file.stem}" for file in sorted((ROOT / package).glob("*.py")) if file.stem != "__init__"]
+    code = f"import sys, {', '.join(modules)}; print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "False"
