@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
 
 _ACTOR_START_S, _MORE_ACTORS_S = 120, 20  # for the first actor, then for the others
+_ANSWER_S = 5  # for a server that is there
 
 Measure = Callable[[Candidate], float]
 MakeMeasure = Callable[[], Measure]  # hashable and picklable; called once in every worker
@@ -155,12 +157,22 @@ class RayPool:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if self._address == "local":
             options |= {"num_cpus": self._workers, "include_dashboard": False}
+        self._check_reachable()
         try:
             self._ray.init(address=self._address, **options)
         except (ConnectionError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"no Ray cluster answers at {self._address!r}: {reason}") from error
         self._started = True
+
+    def _check_reachable(self) -> None:
+        """Ray itself waits for minutes for a server that is not there."""
+        host, _, port = self._address.removeprefix("ray://").rpartition(":")
+        if port.isdigit():
+            try:
+                socket.create_connection((host, int(port)), _ANSWER_S).close()
+            except OSError as error:
+                raise ValueError(f"no Ray cluster answers at {self._address!r}: {error.strerror or error}") from error
 
 
 class _Actor:
