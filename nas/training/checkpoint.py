@@ -6,6 +6,8 @@ In: a supernet. Out: files that name their space, and supernets read back. Never
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,18 +23,31 @@ _HEADER = "nas"
 _MOMENTUM = "momentum/"
 
 
-def save_checkpoint(path: Path, supernet: Supernet, position: int, momentum: dict[str, Tensor] | None = None) -> None:
-    """Writes a supernet atomically.
+@dataclass(frozen=True)
+class TrainingState:
+    """How far a training has come.
 
-    Args:
-        path: The file.
-        supernet: Its weights and statistics are stored.
-        position: Finished epochs.
-        momentum: State of the optimiser by parameter name, where training goes on.
+    Attributes:
+        epochs: Finished epochs.
+        schedule: The settings that it follows, as text.
+        momentum: State of the optimiser by parameter name; empty where training does not go on.
     """
+
+    epochs: int
+    schedule: str
+    momentum: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> None:
+    """Writes the weights and statistics of a supernet, and the state of its training, atomically."""
     tensors = {name: tensor.detach().contiguous() for name, tensor in supernet.state_dict().items()}
-    tensors |= {f"{_MOMENTUM}{name}": tensor.contiguous() for name, tensor in (momentum or {}).items()}
-    header = {"format": _FORMAT, "space": supernet.space.name, "position": position}
+    tensors |= {f"{_MOMENTUM}{name}": tensor.contiguous() for name, tensor in state.momentum.items()}
+    header = {
+        "format": _FORMAT,
+        "space": supernet.space.name,
+        "epochs": state.epochs,
+        "schedule": state.schedule,
+    }
     with replacing(path) as draft:
         try:
             # one entry only: safetensors writes several in random order, and equal supernets must give equal files
@@ -41,11 +56,8 @@ def save_checkpoint(path: Path, supernet: Supernet, position: int, momentum: dic
             raise OSError(f"could not write {path}: {error}") from error
 
 
-def load_checkpoint(path: Path, supernet: Supernet) -> tuple[int, dict[str, Tensor]]:
-    """Reads weights into a supernet of the same space.
-
-    Returns:
-        Finished epochs and the state of the optimiser by parameter name (empty if none was stored).
+def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
+    """Reads weights into a supernet of the same space, and returns the state of its training.
 
     Raises:
         ValueError: If the file is damaged or belongs to another space.
@@ -63,7 +75,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> tuple[int, dict[str, Tens
     _check_shapes(path, supernet, weights)
     supernet.load_state_dict(weights)
     momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name.startswith(_MOMENTUM)}
-    return int(header["position"]), momentum
+    return TrainingState(int(header["epochs"]), str(header["schedule"]), momentum)
 
 
 def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData, augment, shuffled_batches
-from nas.training.checkpoint import load_checkpoint, save_checkpoint
+from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from nas.training.sandwich import accumulate_gradients, sandwich
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
@@ -77,7 +77,7 @@ def train_supernet(
     for epoch in range(trainer.resume(), trainer.epochs):
         trainer.train_epoch(epoch)
     finished = folder / "supernet.safetensors"
-    save_checkpoint(finished, supernet, trainer.epochs)
+    save_checkpoint(finished, supernet, TrainingState(trainer.epochs, trainer.schedule))
     trainer.unfinished.unlink(missing_ok=True)
     return finished
 
@@ -96,6 +96,7 @@ class _Trainer:
         self.space = JointSpace(supernet.space)
         self.normalization = data.normalization()
         self.unfinished = folder / "training.safetensors"
+        self.schedule = f"{settings}, seed {seed}"
         self.epochs = settings.full_epochs + settings.sandwich_epochs
         self.steps = len(data.train) // settings.batch_size
         if self.steps == 0:
@@ -106,11 +107,15 @@ class _Trainer:
         """Loads the unfinished training, if there is one; returns the epoch to go on with."""
         if not self.unfinished.exists():
             return 0
-        epoch, momentum = load_checkpoint(self.unfinished, self.supernet)
+        state = load_checkpoint(self.unfinished, self.supernet)
+        if state.schedule != self.schedule:
+            raise ValueError(
+                f"{self.unfinished} is a training by {state.schedule}, not by {self.schedule}; use another folder"
+            )
         parameters = dict(self.supernet.named_parameters())
-        for name, tensor in momentum.items():
+        for name, tensor in state.momentum.items():
             self.optimizer.state[parameters[name]]["momentum_buffer"] = tensor
-        return epoch
+        return state.epochs
 
     def train_epoch(self, epoch: int) -> None:
         settings = self.settings
@@ -134,7 +139,8 @@ class _Trainer:
                 raise ValueError(f"the loss became {loss} in epoch {epoch + 1}; lower training.learning_rate")
             self.optimizer.step()
             self.progress(epoch * self.steps + step + 1, f"loss {loss:.3f}")
-        save_checkpoint(self.unfinished, self.supernet, epoch + 1, self._momentum())
+        state = TrainingState(epoch + 1, self.schedule, self._momentum())
+        save_checkpoint(self.unfinished, self.supernet, state)
 
     def _resolution(self, rng: np.random.Generator) -> int:
         drawn = self.space.sample(rng, 1)[0]

@@ -137,13 +137,13 @@ def test_a_checkpoint_of_another_space_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from nas.training.checkpoint import save_checkpoint
+    from nas.training.checkpoint import TrainingState, save_checkpoint
     from search_spaces.elastic.registry import supernet
     from search_spaces.registry import search_space
 
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     (file,) = runs.glob("small/train-*/supernet.safetensors")
-    save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), 0)
+    save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
     line = refusal(monkeypatch, capsys, "run", str(job_file), "--runs", str(runs))
     assert "'resnet_digits'" in line
     assert "'mobilenet_v3_digits'" in line

@@ -9,25 +9,27 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nas.training.checkpoint import load_checkpoint, save_checkpoint
+from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.registry import search_space
+
+STATE = TrainingState(3, "a schedule")
 
 
 def net(name: str = "resnet_digits", classes: int = 10, seed: int = 0) -> Supernet:
     return supernet(search_space(name, 1, classes), seed)
 
 
-def test_weights_position_and_momentum_come_back(tmp_path: Path) -> None:
+def test_weights_and_training_state_come_back(tmp_path: Path) -> None:
     written, read = net("mobilenet_v3_digits"), net("mobilenet_v3_digits", seed=1)
     momentum = {name: torch.randn_like(tensor) for name, tensor in written.named_parameters()}
-    save_checkpoint(tmp_path / "a.safetensors", written, 7, momentum)
-    position, loaded = load_checkpoint(tmp_path / "a.safetensors", read)
-    assert position == 7
+    save_checkpoint(tmp_path / "a.safetensors", written, TrainingState(7, "a schedule", momentum))
+    state = load_checkpoint(tmp_path / "a.safetensors", read)
+    assert (state.epochs, state.schedule) == (7, "a schedule")
     assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
-    assert loaded.keys() == momentum.keys()
-    assert all(torch.equal(tensor, loaded[name]) for name, tensor in momentum.items())
+    assert state.momentum.keys() == momentum.keys()
+    assert all(torch.equal(tensor, state.momentum[name]) for name, tensor in momentum.items())
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
@@ -43,13 +45,16 @@ def cut(path: Path) -> None:
         (lambda path: path.write_bytes(b"\x80\x04K*."), "cannot read the checkpoint"),  # a pickle is not opened
         (lambda path: path.unlink(), "cannot read the checkpoint"),
         (lambda path: save_file({"w": torch.ones(2)}, path), "is a checkpoint of 'an unknown program'"),
-        (lambda path: save_checkpoint(path, net("mobilenet_v3_digits"), 0), "is a checkpoint of 'mobilenet_v3_digits'"),
-        (lambda path: save_checkpoint(path, net(classes=7), 0), "classifier.* must have shape"),
+        (
+            lambda path: save_checkpoint(path, net("mobilenet_v3_digits"), STATE),
+            "is a checkpoint of 'mobilenet_v3_digits'",
+        ),
+        (lambda path: save_checkpoint(path, net(classes=7), STATE), "classifier.* must have shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
     path = tmp_path / "a.safetensors"
-    save_checkpoint(path, net(seed=1), 3)
+    save_checkpoint(path, net(seed=1), STATE)
     damage(path)
     before = path.read_bytes() if path.exists() else None
     target = net()
@@ -63,4 +68,4 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, damage: Callable[[Path], o
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"could not write .*a\.safetensors"):
-        save_checkpoint(tmp_path / "nowhere" / "a.safetensors", net(), 0)
+        save_checkpoint(tmp_path / "nowhere" / "a.safetensors", net(), STATE)

@@ -114,3 +114,10 @@ def test_a_checkpoint_of_another_space_stops_the_training_and_stays(digits: Imag
     with pytest.raises(ValueError, match="checkpoint of 'resnet_digits'; this job needs one of 'mobilenet_v3_digits'"):
         train("mobilenet_v3_digits", few(digits), tmp_path)
     assert (tmp_path / "training.safetensors").read_bytes() == before
+
+
+def test_a_training_by_other_settings_is_not_gone_on_with(digits: ImageData, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train("resnet_digits", few(digits), tmp_path, kill_at=STEPS + 1)
+    with pytest.raises(ValueError, match=r"is a training by .*seed \d, not by .*label_smoothing=0.0.* another folder"):
+        train("resnet_digits", few(digits), tmp_path, replace(SETTINGS, label_smoothing=0.0))
