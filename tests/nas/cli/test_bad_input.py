@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,30 @@ import yaml
 
 from nas.cli.main import main
 
+Refusal = Callable[..., str]
 
-def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line with which the program refuses its arguments."""
-    monkeypatch.setattr(sys, "argv", ["nas", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("nas: ")
-    return lines[0]
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
+    """Gives the one line with which the program refuses its arguments."""
+
+    def refused(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("nas: ")
+        return lines[0]
+
+    return refused
+
+
+@pytest.fixture
+def copied_run(finished_run: Path, tmp_path: Path) -> Path:
+    """A finished run that a test may change."""
+    return shutil.copytree(finished_run, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
@@ -57,15 +71,14 @@ def test_a_wrong_job_is_refused(
     words: list[str],
     job_file: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Refusal,
 ) -> None:
     job = yaml.safe_load(job_file.read_text())
     section, _, key = path.rpartition(".")
     (job[section] if section else job)[key] = value
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(yaml.safe_dump(job))
-    line = refusal(monkeypatch, capsys, "run", str(wrong), "--runs", str(tmp_path / "runs"))
+    line = refusal("run", str(wrong), "--runs", str(tmp_path / "runs"))
     assert all(word in line for word in words), line
 
 
@@ -78,37 +91,31 @@ def test_a_wrong_job_is_refused(
         ("!!python/object/apply:os.system ['true']", ["not YAML"]),
     ],
 )
-def test_a_file_that_is_no_job_is_refused(
-    text: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_no_job_is_refused(text: str, words: list[str], tmp_path: Path, refusal: Refusal) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(text)
-    line = refusal(monkeypatch, capsys, "run", str(wrong), "--runs", str(tmp_path / "runs"))
+    line = refusal("run", str(wrong), "--runs", str(tmp_path / "runs"))
     assert all(word in line for word in words), line
-    line = refusal(monkeypatch, capsys, "run", str(tmp_path / "missing.yaml"))
+    line = refusal("run", str(tmp_path / "missing.yaml"))
     assert "missing.yaml: No such file" in line
 
 
 @pytest.mark.parametrize("stage", ["fit", "search", "export"])
-def test_a_stage_names_the_stage_it_needs(
-    stage: str, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert "nas train JOB" in refusal(monkeypatch, capsys, stage, str(job_file), "--runs", str(tmp_path))
+def test_a_stage_names_the_stage_it_needs(stage: str, job_file: Path, tmp_path: Path, refusal: Refusal) -> None:
+    assert "nas train JOB" in refusal(stage, str(job_file), "--runs", str(tmp_path))
 
 
 def test_limits_that_nothing_keeps_are_reported_with_the_nearest(
     job_file: Path,
-    finished_run: Path,
+    copied_run: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Refusal,
 ) -> None:
-    runs = shutil.copytree(finished_run, tmp_path / "runs")
     job = yaml.safe_load(job_file.read_text())
     job["search"]["limits"] = {"weight_bytes": 100.0}
     strict = tmp_path / "strict.yaml"
     strict.write_text(yaml.safe_dump(job))
-    line = refusal(monkeypatch, capsys, "run", str(strict), "--runs", str(runs))
+    line = refusal("run", str(strict), "--runs", str(copied_run))
     assert "nothing satisfies weight_bytes <= 100" in line
     assert "the nearest of 300 candidates" in line
 
@@ -117,34 +124,28 @@ def test_limits_that_nothing_keeps_are_reported_with_the_nearest(
 def test_a_damaged_file_is_named_and_left_alone(
     damaged: str,
     job_file: Path,
-    finished_run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    copied_run: Path,
+    refusal: Refusal,
 ) -> None:
-    runs = shutil.copytree(finished_run, tmp_path / "runs")
-    (file,) = runs.glob(damaged)
+    (file,) = copied_run.glob(damaged)
     rubbish = b"rubbish" * 1000
     file.write_bytes(rubbish)
-    assert file.name in refusal(monkeypatch, capsys, "run", str(job_file), "--runs", str(runs))
+    assert file.name in refusal("run", str(job_file), "--runs", str(copied_run))
     assert file.read_bytes() == rubbish
 
 
 def test_a_checkpoint_of_another_space_is_refused(
     job_file: Path,
-    finished_run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    copied_run: Path,
+    refusal: Refusal,
 ) -> None:
     from nas.training.checkpoint import TrainingState, save_checkpoint
     from search_spaces.elastic.registry import supernet
     from search_spaces.registry import search_space
 
-    runs = shutil.copytree(finished_run, tmp_path / "runs")
-    (file,) = runs.glob("small/train-*/supernet.safetensors")
+    (file,) = copied_run.glob("small/train-*/supernet.safetensors")
     save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
-    line = refusal(monkeypatch, capsys, "run", str(job_file), "--runs", str(runs))
+    line = refusal("run", str(job_file), "--runs", str(copied_run))
     assert "'resnet_digits'" in line
     assert "'mobilenet_v3_digits'" in line
 
@@ -177,9 +178,8 @@ def test_wrong_queries_are_refused(
     words: list[str],
     finished_run: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Refusal,
 ) -> None:
     runs = tmp_path if arguments == ["list"] else finished_run
-    line = refusal(monkeypatch, capsys, "results", *arguments, "--runs", str(runs))
+    line = refusal("results", *arguments, "--runs", str(runs))
     assert all(word in line for word in words), line
