@@ -124,7 +124,7 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
     width, reduction = stem, stride
     for s, stage in enumerate(shape.stages):
         for j in range(max(shape.depths)):
-            block = _Block(f"stages.{s}.{j}", s, j, width if j == 0 else stage.width, reduction, stage)
+            block = _Block(s, j, width if j == 0 else stage.width, reduction, stage)
             slots += block.slots()
             reduction *= block.stride
         width = stage.width
@@ -141,7 +141,6 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
 class _Block:
     """One inverted bottleneck: expand, depthwise, optional squeeze-and-excite, project."""
 
-    name: str
     stage_index: int
     index: int
     in_width: int
@@ -151,6 +150,10 @@ class _Block:
     @property
     def stride(self) -> int:
         return self.stage.stride if self.index == 0 else 1
+
+    @property
+    def _name(self) -> str:
+        return f"stages.{self.stage_index}.{self.index}"
 
     def slots(self) -> list[LayerSlot]:
         parts = ["expand", "depthwise", "squeeze", "excite", "project"]
@@ -165,10 +168,10 @@ class _Block:
             resolution, depth, expand = int(values[0]), int(values[1]), float(values[-1])
             return None if self.index >= depth else self._layer(part, resolution, int(values[2]), expand)
 
-        return LayerSlot(f"{self.name}.{part}", genes, layer)
+        return LayerSlot(f"{self._name}.{part}", genes, layer)
 
     def _layer(self, part: str, resolution: int, kernel: int, expand: float) -> LayerSpec:
-        name, size, activation = f"{self.name}.{part}", -(-resolution // self.reduction), self.stage.activation
+        name, size, activation = f"{self._name}.{part}", -(-resolution // self.reduction), self.stage.activation
         inner = round_channels(self.in_width * expand)
         squeezed = round_channels(inner / 4)
         match part:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,15 +120,13 @@ def _feeding_float_layers(network: nn.Module, example: Tensor) -> set[str]:
     return found
 
 
-class _quiet:  # noqa: N801 (used like a function)
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
     """Holds back the log of a library while a block runs."""
-
-    def __init__(self, logger: str) -> None:
-        self.logger = logging.getLogger(logger)
-
-    def __enter__(self) -> None:
-        self.level = self.logger.level
-        self.logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self.logger.setLevel(self.level)
+    held = logging.getLogger(logger)
+    level = held.level
+    held.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        held.setLevel(level)
