@@ -6,7 +6,7 @@ Knows no search, database or place of execution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -60,8 +60,8 @@ class CandidateRealizer:
         """Accuracy in percent on the validation images."""
         return self.accuracy_of(self.network(candidate), candidate.architecture.resolution, self.data.validation)
 
-    def accuracy_of(self, network: nn.Module, resolution: int, images: ImageSet) -> float:
-        """Accuracy in percent of a realised network."""
+    def accuracy_of(self, network: Callable[[Tensor], Tensor], resolution: int, images: ImageSet) -> float:
+        """Accuracy in percent of a realised network, or of whatever else gives logits for inputs."""
         with one_thread():
             return accuracy_percent(network, self.normalization.batches(images, resolution, _EVALUATION_BATCH))
 

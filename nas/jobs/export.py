@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from hardware.device import device
 from hardware.profiler import Network, OnnxRuntimeProfiler
@@ -116,10 +117,9 @@ def _export_one(realizer: CandidateRealizer, candidate: Candidate, file: Path) -
     inputs = realizer.normalization.inputs(realizer.data.validation.images[:256], resolution)
     check_agreement(network, session, inputs)
     save_onnx(model, file)
-    hits = 0
-    for inputs, labels in realizer.normalization.batches(realizer.data.test, resolution, 256):
-        hits += int((run_session(session, inputs.numpy()).argmax(1) == labels.numpy()).sum())
-    return 100 * hits / len(realizer.data.test)
+    return realizer.accuracy_of(
+        lambda images: torch.from_numpy(run_session(session, images.numpy())), resolution, realizer.data.test
+    )
 
 
 def _measured_latencies(workspace: Workspace, files: list[Path], candidates: list[Candidate]) -> list[float]:

@@ -6,7 +6,7 @@ The measured candidates lie in the database; the predictor is fitted anew from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from nas.objectives import FloatArray, Objective
 from nas.search.recorder import Recorder
 from predictors.predictor import Predictor
 from predictors.registry import predictor
-from predictors.report import FitReport, held_out_report
+from predictors.report import held_out_report
 from results.evaluation import RunRecord, Source
 from results.metric import METRICS
 from search_spaces.joint_space import Population
@@ -31,10 +31,9 @@ _CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
 
 @dataclass(frozen=True)
 class FittedAccuracy:
-    """A predictor of accuracy in percent, and how good it is on candidates that it did not see."""
+    """A fitted predictor of accuracy in percent, as an evaluator."""
 
     predictor: Predictor
-    report: FitReport
 
     def __call__(self, population: Population) -> FloatArray:
         """Predicted accuracy, shape (n,)."""
@@ -42,13 +41,13 @@ class FittedAccuracy:
 
 
 def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
-    """Measures what is not measured yet, then fits."""
+    """Measures what is not measured yet, then fits, and says how good that is on candidates that were left out."""
     population = _candidates(workspace)
     record = _record(workspace, checkpoint)
     measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit")
-    fitted = _fitted(workspace, population, measured)
-    workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {fitted.report}")
-    return fitted
+    report = held_out_report(_predictor(workspace), population.features(), measured, seed=workspace.job.seed)
+    workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {report}")
+    return _fitted(workspace, population, measured)
 
 
 def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
@@ -102,12 +101,13 @@ def measure_accuracy(
 
 
 def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) -> FittedAccuracy:
-    make = partial(predictor, workspace.job.fit.predictor, workspace.job.seed)
-    features = population.features()
-    report = held_out_report(make, features, accuracy, seed=workspace.job.seed)
-    fitted = make()
-    fitted.fit(features, accuracy)
-    return FittedAccuracy(fitted, report)
+    fitted = _predictor(workspace)()
+    fitted.fit(population.features(), accuracy)
+    return FittedAccuracy(fitted)
+
+
+def _predictor(workspace: Workspace) -> Callable[[], Predictor]:
+    return partial(predictor, workspace.job.fit.predictor, workspace.job.seed)
 
 
 def _candidates(workspace: Workspace) -> Population:

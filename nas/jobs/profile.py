@@ -89,10 +89,8 @@ def _measured_layers(
 ) -> tuple[LatencyTable, OnnxRuntimeProfiler]:
     table = LatencyTable.load(unfinished) if unfinished.exists() else LatencyTable(target)
     profiler = OnnxRuntimeProfiler(target)
-    space = workspace.space
-    missing = len(table.missing(space.layer_shapes(), space.policies.policies))
-    with workspace.reporter.bar("measure layers", missing) as bar:
-        layers, policies = space.layer_shapes(), space.policies.policies
+    layers, policies = workspace.space.layer_shapes(), workspace.space.policies.policies
+    with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
         return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished), profiler
 
 

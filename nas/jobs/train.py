@@ -48,7 +48,7 @@ def trained_checkpoint(workspace: Workspace) -> Path:
 def _path(workspace: Workspace) -> Path:
     job = workspace.job
     inputs = {
-        "data": workspace.data.digest(),
+        "data": workspace.data_digest,
         "space": job.space.name,
         "training": job.training.model_dump(),
         "seed": job.seed,

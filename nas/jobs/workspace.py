@@ -52,6 +52,11 @@ class Workspace:
         """The images."""
         return self.data_source.load()
 
+    @cached_property
+    def data_digest(self) -> str:
+        """Stands for the content of the images in the inputs of stages."""
+        return self.data.digest()
+
     @property
     def data_source(self) -> DataSource:
         """Where the images come from."""
@@ -103,7 +108,7 @@ class Workspace:
             device: Where the costs of the evaluations hold.
         """
         job = self.job.model_dump(include={"space", "training", "seed"})
-        described = _described({"data": self.data.digest(), **job, **inputs})
+        described = _described({"data": self.data_digest, **job, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
         return provenance(run, described, self.job.seed, device)
 

@@ -5,7 +5,7 @@ In: a network and batches. Out: its true statistics, or its accuracy. Knows no s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ def recalibrate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> Non
 
 
 @torch.no_grad()
-def accuracy_percent(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+def accuracy_percent(network: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]) -> float:
     """Share of images, in percent, whose largest logit is the label's."""
     hits, count = 0, 0
     for inputs, labels in batches:
