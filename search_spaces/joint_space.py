@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.layers import LayerSpec
-from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
+from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace, Value
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,26 @@ class PolicySpace:
         return cls(tuple(LayerPolicy.parse(name) for name in names))
 
 
+@dataclass(frozen=True)
+class Gene:
+    """One gene of a joint space.
+
+    Attributes:
+        name: A choice of the architecture, or the slot and `.policy`.
+        values: Its domain.
+        is_policy: Whether it chooses the policy of a layer.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    is_policy: bool
+
+    @property
+    def dimension(self) -> str:
+        """What it makes elastic, such as `kernel` or `policy`: the last part of its name."""
+        return self.name.rpartition(".")[2]
+
+
 class JointSpace:
     """Genes of an architecture followed by one policy gene for each layer slot.
 
@@ -48,6 +68,15 @@ class JointSpace:
         self.policies = policies or PolicySpace()
         self.name = architectures.name
         self._slots = [_TabulatedSlot(architectures, slot) for slot in architectures.slots]
+
+    @cached_property
+    def genes(self) -> tuple[Gene, ...]:
+        """Name and domain of every gene, in the order of the columns of a population."""
+        policies = tuple(str(policy) for policy in self.policies.policies)
+        return (
+            *(Gene(choice.name, choice.values, is_policy=False) for choice in self.architectures.choices),
+            *(Gene(f"{slot.name}.policy", policies, is_policy=True) for slot in self.architectures.slots),
+        )
 
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:

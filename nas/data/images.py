@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,7 @@ class ImageData:
                 found.update(tensor.contiguous().numpy().tobytes())
         return found.hexdigest()
 
+    @cached_property
     def normalization(self) -> Normalization:
         """Mean and standard deviation of each channel over the training images."""
         pixels = self.train.images.float() / 255

@@ -6,6 +6,8 @@ In: a path. Out: `ImageData` split into training, validation and test images. Kn
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,19 @@ EMBEDDED = "digits"  # the source that needs no files
 _SPLIT_SEED = 0  # splits belong to the data, not to a run
 _HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
 _FEWEST = 50  # training images
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The arguments of `load_images`."""
+
+    source: str
+    limit: int | None = None
+    image_size: int = 32
+
+    def load(self) -> ImageData:
+        """The images; read once in a process."""
+        return _loaded(self)
 
 
 def load_images(source: str, limit: int | None = None, image_size: int = 32) -> ImageData:
@@ -124,3 +139,8 @@ def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes
 
 def _shuffled(images: ImageSet) -> ImageSet:
     return images.take(torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED)))
+
+
+@lru_cache(maxsize=1)
+def _loaded(data: DataSource) -> ImageData:
+    return load_images(data.source, data.limit, data.image_size)

@@ -6,29 +6,15 @@ In: paths and names. Out: the accuracy of candidates on the validation images. K
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from nas.data.images import ImageData
-from nas.data.sources import load_images
+from nas.data.sources import DataSource
 from nas.evaluation.pools import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
 from search_spaces.elastic.registry import supernet
 from search_spaces.registry import search_space
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """The arguments of `load_images`."""
-
-    source: str
-    limit: int | None = None
-    image_size: int = 32
-
-    def load(self) -> ImageData:
-        """The images; read once in a process."""
-        return _loaded(self)
 
 
 @dataclass(frozen=True)
@@ -54,8 +40,3 @@ class AccuracyMeasurement:
         trained = supernet(search_space(self.space, data.channels, data.classes), seed=0)
         load_checkpoint(self.checkpoint, trained)
         return CandidateRealizer(trained, data)
-
-
-@lru_cache(maxsize=1)
-def _loaded(data: DataSource) -> ImageData:
-    return load_images(data.source, data.limit, data.image_size)

@@ -38,7 +38,7 @@ class CandidateRealizer:
     def __init__(self, supernet: Supernet, data: ImageData) -> None:
         self.supernet = supernet
         self.data = data
-        self.normalization = data.normalization()
+        self.normalization = data.normalization
         self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
 
     def network(self, candidate: Candidate) -> nn.Module:
@@ -46,7 +46,7 @@ class CandidateRealizer:
         architecture = candidate.architecture
         inputs = self._calibration_inputs(architecture.resolution)
         with one_thread():
-            network = self.supernet.extract(architecture)
+            network = self.supernet.extract(architecture, candidate.policy)
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
             recalibrate_batch_norm(network, whole_batches or [inputs])
             compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)

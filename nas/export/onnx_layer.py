@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from search_spaces.candidate import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid, weight_scale
+from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid
 
 OPSET = 21
+_SMALLEST_SCALE = 1e-12
 Attributes = dict[str, int | float | str | bool | Sequence[int] | Sequence[float] | Sequence[str] | Sequence[bool]]
 
 
 class OnnxLayer(nn.Module):
     """The ONNX form of a layer in evaluation mode.
 
-    Folding is exact under quantisation: a symmetric grid per output channel is scaled with its channel.
+    Folding is exact under quantisation: a symmetric grid per output channel is scaled with its channel, and as codes
+    reach as far down as up, a negative gain only turns their signs.
 
     Args:
         layer: A layer whose activation quantisers are calibrated.
@@ -33,13 +35,12 @@ class OnnxLayer(nn.Module):
     def __init__(self, layer: Layer, feeds_float: bool) -> None:
         super().__init__()
         gain, shift = _folded_norm(layer)
-        weight = layer.op.weight.detach() * gain.view(-1, *[1] * (layer.op.weight.dim() - 1))
         bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
         self.spec = layer.spec
         channels = layer.spec.out_channels if feeds_float else None
         self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name, None)
         self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name, channels)
-        self.weight = _OnnxWeight(weight, layer.policy.weight_bits, self._least_scale(bias))
+        self.weight = _OnnxWeight(layer, gain, self._least_scale(bias))
         self.bias = nn.Buffer(bias)
         self.activation = layer.activation
         self.absorbs_activation = layer.spec.activation == "relu"
@@ -51,8 +52,8 @@ class OnnxLayer(nn.Module):
         next to nothing is ever coarser than that.
         """
         if not isinstance(self.input_quantizer, _OnnxQuantizer):
-            return torch.zeros_like(bias)
-        return bias.abs() / (self.input_quantizer.get_buffer("scale") * 2**30)
+            return torch.full_like(bias, _SMALLEST_SCALE)
+        return (bias.abs() / (self.input_quantizer.get_buffer("scale") * 2**30)).clamp_min(_SMALLEST_SCALE)
 
     def forward(self, inputs: Tensor) -> Tensor:
         x, weight = self.input_quantizer(inputs), self.weight()
@@ -67,17 +68,25 @@ class OnnxLayer(nn.Module):
 
 
 class _OnnxWeight(nn.Module):
-    """A weight, stored as signed 8-bit codes where it is quantised; fewer bits use fewer of the codes."""
+    """A weight times a gain, stored as signed 8-bit codes where it is quantised; fewer bits use fewer of the codes.
 
-    def __init__(self, weight: Tensor, bits: int, least_scale: Tensor) -> None:
+    Args:
+        layer: Whose weight it is.
+        gain: Of every output channel, shape (out,).
+        least_scale: The least step of every output channel, shape (out,); a finer one is rounded to it.
+    """
+
+    def __init__(self, layer: Layer, gain: Tensor, least_scale: Tensor) -> None:
         super().__init__()
-        self.quantized = bits != FULL_PRECISION_BITS
+        weight, quantizer = layer.op.weight.detach(), layer.weight_quantizer
+        per_channel = (-1, *[1] * (weight.dim() - 1))
+        self.quantized = quantizer.bits != FULL_PRECISION_BITS
         if not self.quantized:
-            self.register_buffer("value", weight)
+            self.register_buffer("value", weight * gain.view(per_channel))
             return
-        limit = 2 ** (bits - 1) - 1
-        scale = weight_scale(weight, bits).maximum(least_scale)
-        codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
+        codes, step = quantizer.codes(weight, layer.weight_step)
+        scale = (step * gain.abs()).maximum(least_scale)
+        codes = (codes * (step * gain / scale).view(per_channel)).round()
         self.register_buffer("value", codes.to(torch.int8))
         self.register_buffer("scale", scale)
         self.register_buffer("zero_point", torch.zeros(len(scale), dtype=torch.int8))

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hardware.analytic import COSTS
 from hardware.device import device
+from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
 from search_spaces.candidate import LayerPolicy
@@ -55,19 +56,6 @@ class SpaceSection(_Section):
         for policy in policies:
             LayerPolicy.parse(policy)
         return policies
-
-
-class TrainingSection(_Section):
-    """The schedule; see `nas.training.trainer.TrainingSettings`."""
-
-    full_epochs: Annotated[int, Field(ge=0)] = 5
-    sandwich_epochs: Count = 20
-    batch_size: Count = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.1
-    weight_decay: Annotated[float, Field(ge=0)] = 3e-5
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    random_subnets: Annotated[int, Field(ge=0)] = 2
-    flip: bool = False
 
 
 class DeviceSection(_Section):
@@ -197,7 +185,10 @@ def _one_line(error: ValidationError) -> str:
 def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
     section: type[BaseModel] = Job
     for part in place:
-        annotation = section.model_fields[str(part)].annotation
+        if isinstance(part, int):
+            continue  # the place in a list
+        annotation = section.model_fields[part].annotation
+        annotation = next((entry for entry in get_args(annotation) if entry is not type(None)), annotation)
         assert isinstance(annotation, type)
         assert issubclass(annotation, BaseModel)
         section = annotation

@@ -35,9 +35,9 @@ class Bar:
         """So much more is done."""
         self._progress.update(self._task, advance=more, note=note)
 
-    def reach(self, done: int, note: str = "") -> None:
-        """So much is done in all."""
-        self._progress.update(self._task, completed=done, note=note)
+    def reach(self, done: int, note: str = "", total: int | None = None) -> None:
+        """So much is done in all; of how much, where that was not known before."""
+        self._progress.update(self._task, completed=done, note=note, total=total)
 
 
 class Reporter:
@@ -55,7 +55,7 @@ class Reporter:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Bar]:
+    def bar(self, title: str, total: int | None) -> Iterator[Bar]:
         """A progress bar with counts, elapsed and remaining time while a block runs."""
         columns = (
             TextColumn(f"{title:<22}", markup=False),

@@ -1,15 +1,16 @@
 """Stage 1: train the supernet.
 
-In: the job's data, space and training sections. Out: a checkpoint.
+In: the job's data, space and training sections. Out: a checkpoint, and its events for TensorBoard.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
+from nas.jobs.events import following
 from nas.jobs.workspace import Workspace
-from nas.training.trainer import TrainingSettings, train_supernet
-from search_spaces.elastic.registry import supernet
+from nas.training.task import TrainingTask
 
 
 def train(workspace: Workspace) -> Path:
@@ -17,18 +18,28 @@ def train(workspace: Workspace) -> Path:
 
     Returns:
         The finished checkpoint.
+
+    Raises:
+        ValueError: If the job has an unfinished training of another kind.
     """
     finished = _path(workspace)
     if finished.exists():
         workspace.reporter.say(f"train    done before: {finished}")
         return finished
+    _check_no_other(finished.parent)
     finished.parent.mkdir(parents=True, exist_ok=True)
     job = workspace.job
-    settings = TrainingSettings(**job.training.model_dump())
-    fresh = supernet(workspace.space.architectures, job.seed)
-    steps = len(workspace.data.train) // settings.batch_size
-    with workspace.reporter.bar("train the supernet", (settings.full_epochs + settings.sandwich_epochs) * steps) as bar:
-        train_supernet(fresh, workspace.data, settings, job.seed, finished.parent, bar.reach)
+    task = TrainingTask(
+        workspace.data_source,
+        job.space.name,
+        tuple(job.space.policies),
+        job.training.resolve(workspace.space),
+        job.training.settings(),
+        job.seed,
+        finished.parent,
+    )
+    with following(workspace.reporter, "train the supernet", finished.parent) as watch:
+        task.carry_out(watch)
     workspace.reporter.say(f"train    {finished}")
     return finished
 
@@ -50,7 +61,19 @@ def _path(workspace: Workspace) -> Path:
     inputs = {
         "data": workspace.data_digest,
         "space": job.space.name,
-        "training": job.training.model_dump(),
+        "policies": job.space.policies,
+        "schedule": asdict(job.training.resolve(workspace.space)),
+        "settings": asdict(job.training.settings()),
         "seed": job.seed,
     }
     return workspace.folder("train", inputs) / "supernet.safetensors"
+
+
+def _check_no_other(folder: Path) -> None:
+    """A training that was killed is gone on with, or given up by whoever started it, not forgotten."""
+    for unfinished in sorted(folder.parent.glob("train-*/training.safetensors")):
+        if unfinished.parent != folder:
+            raise ValueError(
+                f"{unfinished.parent} holds an unfinished training of this job with other data, space, schedule or "
+                "seed; put those back to go on with it, or delete that folder to begin anew"
+            )

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from nas.data.images import ImageData
-from nas.data.sources import EMBEDDED
-from nas.evaluation.measurement import AccuracyMeasurement, DataSource
+from nas.data.sources import EMBEDDED, DataSource
+from nas.evaluation.measurement import AccuracyMeasurement
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
 from results.database import ResultsDatabase

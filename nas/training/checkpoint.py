@@ -5,10 +5,12 @@ In: a supernet. Out: files that name their space, and supernets read back. Never
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,11 +18,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nas.files import replacing
+from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.subspace import Subspace
 
-_FORMAT = "nas-supernet-1"
+_FORMAT = "nas-supernet-2"
 _HEADER = "nas"
-_MOMENTUM = "momentum/"
+_EXTRA = "training/"
 
 
 @dataclass(frozen=True)
@@ -28,25 +33,30 @@ class TrainingState:
     """How far a training has come.
 
     Attributes:
-        epochs: Finished epochs.
-        schedule: The settings that it follows, as text.
-        momentum: State of the optimiser by parameter name; empty where training does not go on.
+        step: Finished steps.
+        schedule: What it follows, as text.
+        tensors: State of the optimiser and the teacher; empty where training does not go on.
+        odds: Chances of policies by number of the gene; empty where they are uniform.
     """
 
-    epochs: int
+    step: int
     schedule: str
-    momentum: Mapping[str, Tensor] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    odds: Mapping[int, list[float]] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> None:
-    """Writes the weights and statistics of a supernet, and the state of its training, atomically."""
-    tensors = {name: tensor.detach().contiguous() for name, tensor in supernet.state_dict().items()}
-    tensors |= {f"{_MOMENTUM}{name}": tensor.contiguous() for name, tensor in state.momentum.items()}
+    """Writes the weights, statistics and leaves of a supernet, and the state of its training, atomically."""
+    tensors = {name: _stored(tensor) for name, tensor in supernet.state_dict().items()}
+    tensors |= {f"{_EXTRA}{name}": _stored(tensor) for name, tensor in state.tensors.items()}
     header = {
         "format": _FORMAT,
         "space": supernet.space.name,
-        "epochs": state.epochs,
+        "leaves": [_described(domain) for domain in supernet.domains],
+        "weight_steps": supernet.learns_weight_steps,
+        "step": state.step,
         "schedule": state.schedule,
+        "odds": list(state.odds.items()),
     }
     with replacing(path) as draft:
         try:
@@ -57,10 +67,10 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
 
 
 def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
-    """Reads weights into a supernet of the same space, and returns the state of its training.
+    """Reads weights and leaves into a supernet of the same space, and returns the state of its training.
 
     Raises:
-        ValueError: If the file is damaged or belongs to another space.
+        ValueError: If the file is damaged or belongs to another space; the supernet is then as it was.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -70,12 +80,36 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
         raise ValueError(f"cannot read the checkpoint {path}: {error}; delete it, then: nas train JOB") from error
     if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
         found = header.get("space", "an unknown program")
-        raise ValueError(f"{path} is a checkpoint of {found!r}; this job needs one of {supernet.space.name!r}")
-    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_MOMENTUM)}
-    _check_shapes(path, supernet, weights)
-    supernet.load_state_dict(weights)
-    momentum = {name.removeprefix(_MOMENTUM): tensor for name, tensor in tensors.items() if name.startswith(_MOMENTUM)}
-    return TrainingState(int(header["epochs"]), str(header["schedule"]), momentum)
+        raise ValueError(
+            f"{path} is a checkpoint of {found!r} in format {header.get('format')}; "
+            f"this job needs one of {supernet.space.name!r} in format {_FORMAT}"
+        )
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_EXTRA)}
+    domains = [_domain(supernet, described) for described in header["leaves"]]
+    restored = copy.deepcopy(supernet)
+    if domains:
+        restored.split([(0, domain) for domain in domains])
+    if header["weight_steps"]:
+        restored.learn_weight_steps(MASTER_BITS)
+    _check_shapes(path, restored, weights)
+    restored.load_state_dict(weights)
+    supernet.become(restored)
+    extra = {name.removeprefix(_EXTRA): tensor for name, tensor in tensors.items() if name.startswith(_EXTRA)}
+    odds = {int(gene): list(chances) for gene, chances in header["odds"]}
+    return TrainingState(int(header["step"]), str(header["schedule"]), extra, odds)
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous()
+
+
+def _described(domain: Subspace) -> dict[str, Any]:
+    return {"policies": [str(policy) for policy in domain.space.policies.policies], "open": domain.open}
+
+
+def _domain(supernet: Supernet, described: dict[str, Any]) -> Subspace:
+    space = JointSpace(supernet.space, PolicySpace.parse(described["policies"]))
+    return Subspace(space, tuple(tuple(values) for values in described["open"]))
 
 
 def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:

@@ -1,173 +1,281 @@
-"""Training of a supernet: the full network first, then all subnets by the sandwich rule.
+"""Training of a supernet by a schedule, on one process or on several.
 
-In: a supernet, images and settings. Out: trained weights, in place and as a checkpoint that resumes exactly.
-Knows no policy, no search and no job file.
+In: a supernet, images and a schedule. Out: trained weights, in place and as a checkpoint that resumes exactly.
+Knows no search, no job file and no cluster.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nas.data.images import ImageData, augment, shuffled_batches
+from nas.data.images import ImageData
 from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from nas.training.sandwich import accumulate_gradients, sandwich
+from nas.training.feed import Feed, seeded
+from nas.training.optimizer import make_optimizer, optimizer_state
+from nas.training.precision import Odds, policy_odds
+from nas.training.probe import Probe
+from nas.training.schedule import Moment, Phase, Schedule
+from nas.training.settings import Report, TrainingSettings, Watch
+from nas.training.splitting import divide, parts
+from nas.training.step import Batch, accumulate_gradients, draw
+from nas.training.team import Alone, Team
+from results.report import describe
+from search_spaces.candidate import FULL_PRECISION_BITS, Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Subspace
 
-Progress = Callable[[int, str], None]  # steps done, the loss to show
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a supernet is trained.
-
-    Attributes:
-        full_epochs: Epochs of the largest network alone; its channels are then sorted by importance.
-        sandwich_epochs: Epochs of the sandwich rule over all subnets.
-        batch_size: Images per step.
-        learning_rate: Peak of the cosine law of each phase.
-        weight_decay: L2 penalty on weights, not on normalisation and biases.
-        label_smoothing: Of the label loss.
-        random_subnets: Subnets per step besides the largest and the smallest.
-        flip: Whether training images may be mirrored.
-    """
-
-    full_epochs: int
-    sandwich_epochs: int
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    weight_decay: float = 3e-5
-    label_smoothing: float = 0.1
-    random_subnets: int = 2
-    flip: bool = False
+_CHECKPOINT_S = 60.0
+_SUBNETS, _DROPOUT, _SPLIT, _BITS = range(4)  # streams of the seed
 
 
 def train_supernet(
     supernet: Supernet,
+    space: JointSpace,
     data: ImageData,
+    schedule: Schedule,
     settings: TrainingSettings,
     seed: int,
     folder: Path,
-    progress: Progress = lambda _done, _note: None,
+    watch: Watch = lambda _report: None,
+    team: Team | None = None,
+    only: Candidate | None = None,
+    checkpoint_s: float = _CHECKPOINT_S,
 ) -> Path:
     """Trains a supernet, or goes on where a killed training stopped.
 
-    All random choices derive from (seed, epoch), so a resumed training makes the same ones.
+    All random choices derive from the seed and the number of the step, so a resumed training makes the same ones. It
+    runs on the first CUDA device where there is one.
 
     Args:
         supernet: Trained in place.
-        data: Only its training images are seen.
-        settings: The schedule.
+        space: Its space with the policies that may be drawn.
+        data: Training images; validation images are only reported on.
+        schedule: The phases.
+        settings: What holds in all of them.
         seed: Of batches, augmentation and subnets.
-        folder: Receives `training.safetensors` after every epoch and `supernet.safetensors` at the end.
-        progress: Called after every step.
+        folder: Receives `training.safetensors` now and then and `supernet.safetensors` at the end.
+        watch: Called after every step.
+        team: Who trains together; None is this process alone.
+        only: Trains this one candidate, whatever the phases open.
+        checkpoint_s: Seconds between checkpoints.
 
     Returns:
         The path of the finished checkpoint.
+
+    Raises:
+        ValueError: If a phase opens what the space lacks, the folder holds another training, or a loss is not finite.
     """
-    trainer = _Trainer(supernet, data, settings, seed, folder, progress)
-    for epoch in range(trainer.resume(), trainer.epochs):
-        trainer.train_epoch(epoch)
-    finished = folder / "supernet.safetensors"
-    save_checkpoint(finished, supernet, TrainingState(trainer.epochs, trainer.schedule))
-    trainer.unfinished.unlink(missing_ok=True)
-    return finished
+    trainer = _Trainer(supernet, space, data, schedule, settings, seed, folder, team or Alone(), only)
+    saved = time.monotonic()
+    for step in range(trainer.resume(), trainer.steps):
+        watch(trainer.train(step))
+        if step + 1 == trainer.steps or time.monotonic() - saved >= checkpoint_s:
+            trainer.save(step + 1)
+            saved = time.monotonic()
+    return trainer.finish()
 
 
 class _Trainer:
     def __init__(
         self,
         supernet: Supernet,
+        space: JointSpace,
         data: ImageData,
+        schedule: Schedule,
         settings: TrainingSettings,
         seed: int,
         folder: Path,
-        progress: Progress,
+        team: Team,
+        only: Candidate | None,
     ) -> None:
-        self.supernet, self.data, self.settings, self.seed, self.progress = supernet, data, settings, seed, progress
-        self.space = JointSpace(supernet.space)
-        self.normalization = data.normalization()
-        self.unfinished = folder / "training.safetensors"
-        self.schedule = f"{settings}, seed {seed}"
-        self.epochs = settings.full_epochs + settings.sandwich_epochs
-        self.steps = len(data.train) // settings.batch_size
-        if self.steps == 0:
-            raise ValueError(f"batch_size {settings.batch_size} exceeds the {len(data.train)} training images")
-        self.optimizer = self._fresh_optimizer()
+        self.supernet, self.space, self.schedule, self.settings = supernet, space, schedule, settings
+        self.seed, self.team, self.only = seed, team, only
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.domains = schedule.domains(space)
+        if only is not None:
+            self.domains = [domain.intersection(Subspace.only(space, only)) for domain in self.domains]
+        self.feed = Feed(data, settings.batch_size, seed, settings.flip, team, self.device, self.memory_format)
+        self.steps = schedule.ends(self.feed.steps_per_epoch)[-1]
+        self.probe = Probe(data, seed, self.device)
+        self.folder, self.unfinished = folder, folder / "training.safetensors"
+        self.identity = f"{schedule}, {settings}, seed {seed}" + (f", only {only.key}" if only else "")
+        self.teacher: nn.Module | None = None
+        self.odds: Odds = {}
+        self._place()
 
     def resume(self) -> int:
-        """Loads the unfinished training, if there is one; returns the epoch to go on with."""
+        """Loads the unfinished training, if there is one; returns the step to go on with."""
         if not self.unfinished.exists():
             return 0
         state = load_checkpoint(self.unfinished, self.supernet)
-        if state.schedule != self.schedule:
+        if state.schedule != self.identity:
             raise ValueError(
-                f"{self.unfinished} is a training by {state.schedule}, not by {self.schedule}; use another folder"
+                f"{self.unfinished} is a training by {state.schedule}, not by {self.identity}; use another folder"
             )
-        parameters = dict(self.supernet.named_parameters())
-        for name, tensor in state.momentum.items():
-            self.optimizer.state[parameters[name]]["momentum_buffer"] = tensor
-        return state.epochs
+        teacher = _below("teacher/", state.tensors)
+        if teacher:
+            self._copy_teacher()
+            assert self.teacher is not None
+            self.teacher.load_state_dict(teacher)
+        self.odds = dict(state.odds)
+        self._place(_below("optimizer/", state.tensors))
+        return state.step
 
-    def train_epoch(self, epoch: int) -> None:
-        settings = self.settings
-        full = epoch < settings.full_epochs
-        if epoch == settings.full_epochs > 0:
-            self.supernet.sort_channels()
-            self.optimizer = self._fresh_optimizer()  # momentum belongs to the old channel order
-        rng = np.random.default_rng([self.seed, epoch])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    def train(self, step: int) -> Report:
+        """Carries out one step."""
+        start = time.perf_counter()
+        moment = self.schedule.moment(step, self.feed.steps_per_epoch)
+        phase = self.schedule.phases[moment.phase]
+        self._begin(step, moment, phase)
+        domain = self._domain(step, moment.phase)
+        candidates = draw(domain, phase, np.random.default_rng([self.seed, _SUBNETS, step]))
+        batch = self.feed.batch(step, candidates[0].architecture.resolution)
+        learning_rate = self._set_learning_rate(moment, phase)
+        self.optimizer.zero_grad()
         self.supernet.train()
-        for step, batch in enumerate(shuffled_batches(self.data.train, settings.batch_size, generator)):
-            resolution = self._resolution(rng)
-            architectures = sandwich(self.space, resolution, settings.random_subnets, rng)
-            inputs = self.normalization.inputs(augment(batch.images, generator, settings.flip), resolution)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self._learning_rate(epoch, step)
-            self.optimizer.zero_grad()
-            chosen = architectures[:1] if full else architectures
-            loss = accumulate_gradients(self.supernet, chosen, inputs, batch.labels, settings.label_smoothing)
-            if not math.isfinite(loss):
-                raise ValueError(f"the loss became {loss} in epoch {epoch + 1}; lower training.learning_rate")
-            self.optimizer.step()
-            self.progress(epoch * self.steps + step + 1, f"loss {loss:.3f}")
-        state = TrainingState(epoch + 1, self.schedule, self._momentum())
-        save_checkpoint(self.unfinished, self.supernet, state)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            losses = accumulate_gradients(
+                self.supernet,
+                candidates,
+                batch,
+                phase,
+                phase.others_weight(moment.position),
+                self.settings.label_smoothing,
+                self.teacher,
+                seeded(self.seed, _DROPOUT, step, self.team.rank),
+            )
+        self.team.average([losses, *(p.grad for p in self.supernet.parameters() if p.grad is not None)])
+        self._check_finite(losses, candidates, step, phase)
+        self.optimizer.step()
+        epoch_over = (step + 1) % self.feed.steps_per_epoch == 0 or step + 1 == self.steps
+        return Report(
+            step + 1,
+            self.steps,
+            phase.name,
+            float(losses[0]),
+            learning_rate,
+            self.settings.batch_size / (time.perf_counter() - start),
+            self.probe.accuracies(self.supernet, domain) if epoch_over and self.team.rank == 0 else {},
+        )
 
-    def _resolution(self, rng: np.random.Generator) -> int:
-        drawn = self.space.sample(rng, 1)[0]
-        return drawn.architecture.resolution
+    def save(self, step: int) -> None:
+        """Writes the state after so many steps, unless its weights are no longer numbers."""
+        if not all(bool(parameter.isfinite().all()) for parameter in self.supernet.parameters()):
+            raise ValueError(f"a weight became infinite by step {step}; lower the learning rate{self._kept()}")
+        if self.team.rank == 0:
+            state = optimizer_state(self.optimizer, self.supernet)
+            tensors = {f"optimizer/{name}": tensor for name, tensor in state.items()}
+            if self.teacher is not None:
+                tensors |= {f"teacher/{name}": tensor for name, tensor in self.teacher.state_dict().items()}
+            save_checkpoint(self.unfinished, self.supernet, TrainingState(step, self.identity, tensors, self.odds))
 
-    def _learning_rate(self, epoch: int, step: int) -> float:
-        """Cosine law over each phase, with a linear warm-up over the first epoch of the training."""
-        full = self.settings.full_epochs
-        first, length = (0, full) if epoch < full else (full, self.settings.sandwich_epochs)
-        position = (epoch - first + step / self.steps) / length
-        warm_up = min(1.0, (epoch * self.steps + step + 1) / self.steps)
-        return self.settings.learning_rate * warm_up * (1 + math.cos(math.pi * position)) / 2
+    def finish(self) -> Path:
+        """Writes the finished supernet; returns its path."""
+        finished = self.folder / "supernet.safetensors"
+        if self.team.rank == 0:
+            save_checkpoint(finished, self.supernet, TrainingState(self.steps, self.identity))
+            self.unfinished.unlink(missing_ok=True)
+        return finished
 
-    def _fresh_optimizer(self) -> torch.optim.SGD:
-        parameters = dict(self.supernet.named_parameters())
-        decayed = [p for name, p in parameters.items() if name.endswith("op.weight")]
-        others = [p for name, p in parameters.items() if not name.endswith("op.weight")]
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": self.settings.weight_decay},
-            {"params": others},
-        ]
-        return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+    def _begin(self, step: int, moment: Moment, phase: Phase) -> None:
+        """Does what is done once: when a phase starts, and when its narrower subnets are first trained."""
+        if moment.step == 0:
+            if phase.split is not None:
+                self._split(step, moment)
+            if phase.loss == "teacher" and self.teacher is None:
+                self._copy_teacher()
+            bits = _lowest_weight_bits(self.domains[moment.phase])
+            if bits < FULL_PRECISION_BITS and not self.supernet.learns_weight_steps:
+                self.supernet.learn_weight_steps(bits)
+                self._place(optimizer_state(self.optimizer, self.supernet))
+            self.odds = self._hessian_odds(step) if phase.bit_sampling == "hessian" else {}
+        if phase.sort_channels and moment.step == math.ceil(phase.delay * moment.steps):
+            earlier = self.domains[: moment.phase]
+            self.supernet.sort_channels(reduce(Subspace.union, earlier) if earlier else None)
+            self._place()  # the optimiser's state belongs to the old order
 
-    def _momentum(self) -> dict[str, Tensor]:
-        state = self.optimizer.state
-        return {
-            name: state[parameter]["momentum_buffer"]
-            for name, parameter in self.supernet.named_parameters()
-            if "momentum_buffer" in state.get(parameter, {})
-        }
+    def _split(self, step: int, moment: Moment) -> None:
+        split, domain = self.schedule.phases[moment.phase].split, self.domains[moment.phase]
+        assert split is not None
+        self.supernet.train()
+
+        def batch_of(number: int, resolution: int) -> Batch:
+            return self.feed.batch(step + number, resolution)
+
+        divisions = divide(self.supernet, domain, split, batch_of, self.team, (self.seed, _SPLIT, step))
+        state = optimizer_state(self.optimizer, self.supernet)
+        inherited = parts(self.supernet, domain, divisions)
+        self.supernet.split(inherited)
+        self._place(
+            {
+                f"leaves.{child}.{name}": tensor
+                for child, (parent, _) in enumerate(inherited)
+                for name, tensor in _below(f"leaves.{parent}.", state).items()
+            }
+        )
+
+    def _hessian_odds(self, step: int) -> Odds:
+        batch = self.feed.batch(step, self.space.largest().architecture.resolution)
+        return policy_odds(self.supernet, self.space, batch, self.team, seeded(self.seed, _BITS, step))
+
+    def _copy_teacher(self) -> None:
+        teacher = self.supernet.extract(self.space.largest().architecture).requires_grad_(False)
+        self.teacher = teacher.to(self.device).train()  # it normalises by the statistics of each batch
+
+    def _domain(self, step: int, phase: int) -> Subspace:
+        """What the subnets of a step are drawn from; the leaves of a split supernet take turns."""
+        domain = self.domains[phase]
+        if self.supernet.domains and self.only is None:
+            domain = domain.intersection(self.supernet.domains[step % len(self.supernet.domains)])
+        return domain.drawn_with(self.odds) if self.odds else domain
+
+    def _set_learning_rate(self, moment: Moment, phase: Phase) -> float:
+        warm_up_steps = round(phase.warm_up_epochs * self.feed.steps_per_epoch)
+        warm_up = min(1.0, (moment.step + 1) / max(warm_up_steps, 1))
+        learning_rate = phase.learning_rate_at(moment.position) * warm_up
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        return learning_rate
+
+    def _check_finite(self, losses: Tensor, candidates: list[Candidate], step: int, phase: Phase) -> None:
+        if bool(losses.isfinite().all()):
+            return
+        number = int((~losses.isfinite()).nonzero()[0])
+        raise ValueError(
+            f"the loss of a subnet became {float(losses[number])} at step {step + 1}, in phase {phase.name!r}: "
+            f"{describe(candidates[number])}; lower the learning rate{self._kept()}"
+        )
+
+    def _kept(self) -> str:
+        return f"; the last good checkpoint is kept: {self.unfinished}" if self.unfinished.exists() else ""
+
+    def _place(self, optimizer_state: Mapping[str, Tensor] | None = None) -> None:
+        """Moves the supernet to its device and memory format, and makes an optimiser for its present parameters."""
+        self.supernet.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        settings = self.settings
+        self.optimizer = make_optimizer(self.supernet, settings.optimizer, settings.weight_decay, optimizer_state)
+
+
+def _lowest_weight_bits(domain: Subspace) -> int:
+    """The fewest bits that an open policy gives to weights."""
+    policies = domain.space.policies.policies
+    return min(
+        policies[value].weight_bits
+        for gene, values in zip(domain.space.genes, domain.open, strict=True)
+        for value in values
+        if gene.is_policy
+    )
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

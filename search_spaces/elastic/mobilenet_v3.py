@@ -1,4 +1,4 @@
-"""The MobileNetV3 supernet.
+"""The shared weights of MobileNetV3.
 
 In: a `MobileNetV3Space`. Out: its wiring in torch. Knows no elasticity: views and policies are the base class's affair.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from search_spaces.candidate import Architecture
 from search_spaces.elastic.channel_group import ChannelGroup
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.shared_weights import SharedWeights
 
 
 class InvertedBottleneck(nn.Module):
@@ -60,7 +60,7 @@ class MobileNetV3(nn.Module):
         return logits
 
 
-class MobileNetV3Supernet(Supernet):
+class MobileNetV3Weights(SharedWeights):
     """All networks of a `MobileNetV3Space` in one set of weights."""
 
     def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:

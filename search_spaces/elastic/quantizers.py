@@ -1,7 +1,8 @@
 """The reference quantiser as modules with straight-through gradients.
 
 In: float tensors. Out: the same tensors rounded to a grid of few values. Knows no layer and no policy.
-Weights are symmetric per output channel, activations asymmetric per tensor (METHODS 2.2).
+Weights are symmetric per output channel, activations asymmetric per tensor (METHODS 2.2). Weights with a learnt
+step are rounded by double rounding (METHODS 5.1).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.elastic.double_rounding import double_rounding, lower_codes, lower_scale, master_codes
 
 _SMALLEST_SCALE = 1e-12
 
@@ -38,13 +40,36 @@ class WeightQuantizer(nn.Module):
         super().__init__()
         self.bits = bits
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, step: Tensor | None = None) -> Tensor:
+        """Rounds a weight, by double rounding where it has a learnt step, shape (out,)."""
         if self.bits == FULL_PRECISION_BITS:
             return weight
+        if step is not None:
+            return double_rounding(weight, step, self.bits)
         limit = 2 ** (self.bits - 1) - 1
         scale = weight_scale(weight, self.bits)
         zeros = torch.zeros_like(scale, dtype=torch.int32)
         return torch.fake_quantize_per_channel_affine(weight, scale, zeros, 0, -limit, limit)
+
+    @torch.no_grad()
+    def codes(self, weight: Tensor, step: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What a device stores of the rounded weight.
+
+        Returns:
+            Codes, int8, in the shape of the weight and at most 2^(bits - 1) - 1 either way; and what a code of 1 stands
+            for, shape (out,).
+
+        Raises:
+            ValueError: If the quantiser is one of 32 bits, which has no codes.
+        """
+        if self.bits == FULL_PRECISION_BITS:
+            raise ValueError(f"weights have codes below {FULL_PRECISION_BITS} bits only")
+        if step is not None:
+            return lower_codes(master_codes(weight, step), self.bits), lower_scale(step, self.bits)
+        limit = 2 ** (self.bits - 1) - 1
+        scale = weight_scale(weight, self.bits)
+        codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
+        return codes.to(torch.int8), scale
 
 
 class ActivationQuantizer(nn.Module):

@@ -1,20 +1,21 @@
-"""Which supernet serves which family.
+"""Which shared weights serve which family.
 
 In: a search space. Out: its supernet. Knows no preset by name.
 """
 
 from __future__ import annotations
 
-from search_spaces.elastic.mobilenet_v3 import MobileNetV3Supernet
-from search_spaces.elastic.resnet import ResNetSupernet
+from search_spaces.elastic.mobilenet_v3 import MobileNetV3Weights
+from search_spaces.elastic.resnet import ResNetWeights
+from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.mobilenet_v3 import MobileNetV3Space
 from search_spaces.resnet import ResNetSpace
 from search_spaces.space import SearchSpace
 
-SUPERNETS: dict[type[SearchSpace], type[Supernet]] = {
-    MobileNetV3Space: MobileNetV3Supernet,
-    ResNetSpace: ResNetSupernet,
+FAMILIES: dict[type[SearchSpace], type[SharedWeights]] = {
+    MobileNetV3Space: MobileNetV3Weights,
+    ResNetSpace: ResNetWeights,
 }
 
 
@@ -24,7 +25,7 @@ def supernet(space: SearchSpace, seed: int) -> Supernet:
     Raises:
         ValueError: If the family has no supernet; those that have one are listed.
     """
-    if type(space) not in SUPERNETS:
-        known = ", ".join(family.__name__ for family in SUPERNETS)
+    if type(space) not in FAMILIES:
+        known = ", ".join(family.__name__ for family in FAMILIES)
         raise ValueError(f"{type(space).__name__} has no supernet; families that have one: {known}")
-    return SUPERNETS[type(space)](space, seed)
+    return Supernet(FAMILIES[type(space)](space, seed))

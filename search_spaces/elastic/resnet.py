@@ -1,4 +1,4 @@
-"""The ResNet supernet.
+"""The shared weights of ResNet.
 
 In: a `ResNetSpace`. Out: its wiring in torch. Knows no elasticity: views and policies are the base class's affair.
 """
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from search_spaces.candidate import Architecture
 from search_spaces.elastic.channel_group import ChannelGroup
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.shared_weights import SharedWeights
 
 
 class ResidualBlock(nn.Module):
@@ -66,7 +66,7 @@ class ResNet(nn.Module):
         return logits
 
 
-class ResNetSupernet(Supernet):
+class ResNetWeights(SharedWeights):
     """All networks of a `ResNetSpace` in one set of weights."""
 
     def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:

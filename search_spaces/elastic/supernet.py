@@ -1,137 +1,118 @@
-"""Supernets: one set of weights that contains every network of a space.
+"""Supernets: every network of a space under one roof, on one set of shared weights or on several.
 
-In: a search space. Out: `Supernet`, which runs or extracts any of its architectures under any policy.
-Knows no training, no data and no search.
+In: shared weights. Out: `Supernet`, which runs or extracts any candidate on the weights that are meant for it.
+Knows no family, no training and no search.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+import copy
+from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from search_spaces.candidate import Architecture, CompressionPolicy, LayerPolicy
-from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
-from search_spaces.elastic.layer import Layer
-from search_spaces.layers import LayerSpec
+from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.space import SearchSpace
+from search_spaces.subspace import Subspace
 
 
-class Supernet(nn.Module, ABC):
-    """The largest network of a space and the rule by which every smaller one is a view of its weights.
+class Supernet(nn.Module):
+    """All networks of a space.
 
-    A subnet takes the first channels of every layer; a smaller kernel is the centre of the next larger one, multiplied
-    by a learnt matrix (Cai et al., ICLR 2020, section 3.3). `forward` runs the very network that `extract` returns,
-    only on views, so the two cannot drift apart.
+    A one-shot supernet has one leaf. A split one is a tree of sub-supernets, of which only the leaves are kept: each
+    serves the candidates of its own part of the space (Hu et al., "Generalizing Few-Shot NAS with Gradient Matching",
+    ICLR 2022; METHODS 3.3). Whoever runs or extracts candidates need not know which of the two it is.
 
     Args:
-        space: The search space.
-        seed: Seeds the initial weights.
+        weights: The shared weights of the one leaf.
     """
 
-    def __init__(self, space: SearchSpace, seed: int) -> None:
+    def __init__(self, weights: SharedWeights) -> None:
         super().__init__()
-        self.space = space
-        largest = space.decode((space.cardinalities - 1).astype("int16"))
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.network = self.wire(largest, {spec.name: Layer(spec) for spec in space.layers(largest)})
-        for layer in self.network.modules():
-            if isinstance(layer, Layer) and isinstance(layer.op, nn.Conv2d):
-                layer.op.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.kernel_transforms = nn.ParameterDict()
-        for slot_name, sizes in self._elastic_kernels().items():
-            for size in sizes[:-1]:
-                self.kernel_transforms[_transform_key(slot_name, size)] = nn.Parameter(torch.eye(size * size))
-        self._skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
+        self.leaves = nn.ModuleList([weights])
+        self.domains: tuple[Subspace, ...] = ()  # of the leaves, once there are several
 
-    @abstractmethod
-    def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:
-        """Joins the layers of an architecture, by name, to a plain module in which each is found by its name."""
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return self._weights(0).space
 
-    @abstractmethod
-    def channel_groups(self) -> list[ChannelGroup]:
-        """The elastic channel orders of the largest network, for `sort_channels`."""
-
-    def forward(self, inputs: Tensor, architecture: Architecture, policy: CompressionPolicy | None = None) -> Tensor:
-        """Runs one architecture on the shared weights.
+    def forward(
+        self,
+        inputs: Tensor,
+        architecture: Architecture,
+        policy: CompressionPolicy | None = None,
+        drop: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Runs one candidate on the weights of its leaf.
 
         Args:
             inputs: Images, shape (batch, channels, resolution, resolution).
             architecture: The subnet.
             policy: Bits of each of its layers, quantised dynamically; None leaves them in floating point.
+            drop: Applied to the features that the last layer reads; None for no dropout.
 
         Returns:
             Logits, shape (batch, classes).
         """
-        if inputs.shape[-1] != architecture.resolution or inputs.shape[-2] != architecture.resolution:
-            raise ValueError(f"inputs must be {architecture.resolution} pixels square, got {tuple(inputs.shape)}")
-        layers = self.space.layers(architecture)
-        policies = policy.layers if policy else (LayerPolicy(),) * len(layers)
-        if len(policies) != len(layers):
-            raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policies)}")
-        pairs = zip(layers, policies, strict=True)
-        made = {layer.name: self._skeleton_layer(layer, layer_policy) for layer, layer_policy in pairs}
-        skeleton = self.wire(architecture, made)
-        skeleton.train(self.training)
-        output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,))
-        return output
+        logits: Tensor = self.weights_for(architecture, policy)(inputs, architecture, policy, drop)
+        return logits
 
-    def extract(self, architecture: Architecture) -> nn.Module:
-        """A stand-alone copy of one subnet in plain torch modules, in evaluation mode."""
-        layers = self.space.layers(architecture)
-        network = self.wire(architecture, {spec.name: Layer(spec) for spec in layers})
-        network.load_state_dict({name: tensor.detach() for name, tensor in self.weights(layers).items()})
-        return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def extract(self, architecture: Architecture, policy: CompressionPolicy | None = None) -> nn.Module:
+        """A stand-alone copy of one subnet in plain torch modules, in evaluation mode.
 
-    def weights(self, layers: Sequence[LayerSpec]) -> dict[str, Tensor]:
-        """State of a subnet by name, as differentiable views of the shared weights."""
-        return {name: tensor for layer in layers for name, tensor in self._layer_weights(layer)}
+        Args:
+            architecture: The subnet.
+            policy: The policy that it will be given; it decides on the leaf only, nothing is quantised here.
+        """
+        return self.weights_for(architecture, policy).extract(architecture)
 
-    def sort_channels(self) -> None:
-        """Reorders every elastic channel by importance, so that narrow subnets keep the most important ones."""
-        for group in self.channel_groups():
-            sort_channels(self.network, group)
+    def weights_for(self, architecture: Architecture, policy: CompressionPolicy | None = None) -> SharedWeights:
+        """The leaf that serves a candidate: the first whose part of the space holds it.
 
-    def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
-        layer = self.network.get_submodule(spec.name)
-        assert isinstance(layer, Layer)
-        weight = layer.op.weight[: spec.out_channels, : spec.in_channels // spec.groups]
-        if spec.kernel_size < layer.spec.kernel_size:
-            weight = self._shrink_kernel(weight, spec)
-        found = [(f"{spec.name}.op.weight", weight)]
-        if layer.op.bias is not None:
-            found.append((f"{spec.name}.op.bias", layer.op.bias[: spec.out_channels]))
-        for name, tensor in (*layer.norm.named_parameters(), *layer.norm.named_buffers()):
-            found.append((f"{spec.name}.norm.{name}", tensor[: spec.out_channels] if tensor.dim() else tensor))
-        return found
+        Raises:
+            ValueError: If no leaf serves it.
+        """
+        if not self.domains:
+            return self._weights(0)
+        neutral = CompressionPolicy((LayerPolicy(),) * len(self.space.layers(architecture)))
+        candidate = Candidate(architecture, policy or neutral)
+        for number, domain in enumerate(self.domains):
+            if domain.contains(candidate):
+                return self._weights(number)
+        raise ValueError(f"no leaf of the split supernet serves candidate {candidate.key}: {candidate.to_json()}")
 
-    def _shrink_kernel(self, weight: Tensor, spec: LayerSpec) -> Tensor:
-        for size in range(weight.shape[-1] - 2, spec.kernel_size - 1, -2):
-            centre = weight[:, :, 1:-1, 1:-1]
-            key = _transform_key(spec.name, size)
-            if key in self.kernel_transforms:
-                centre = (centre.flatten(2) @ self.kernel_transforms[key].T).view_as(centre)
-            weight = centre
-        return weight
+    def sort_channels(self, trained: Subspace | None = None) -> None:
+        """Reorders the elastic channels of every leaf; see `SharedWeights.sort_channels`."""
+        for number in range(len(self.leaves)):
+            self._weights(number).sort_channels(trained)
 
-    def _elastic_kernels(self) -> dict[str, list[int]]:
-        """Kernel sizes of every layer that has several, in rising order."""
-        found: dict[str, set[int]] = {}
-        for slot in self.space.slots:
-            for layer in self.space.slot_layers(slot):
-                if layer is not None:
-                    found.setdefault(slot.name, set()).add(layer.kernel_size)
-        return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}
+    def learn_weight_steps(self, lowest_bits: int) -> None:
+        """Gives every layer of every leaf a learnt quantisation step; see `SharedWeights.learn_weight_steps`."""
+        for number in range(len(self.leaves)):
+            self._weights(number).learn_weight_steps(lowest_bits)
 
+    def split(self, parts: Sequence[tuple[int, Subspace]]) -> None:
+        """Replaces the leaves.
 
-def _transform_key(layer_name: str, size: int) -> str:
-    return f"{layer_name.replace('.', '-')}-{size}"
+        Args:
+            parts: For every new leaf, the number of the present leaf whose weights it inherits, and its part of the
+                space.
+        """
+        self.leaves = nn.ModuleList(copy.deepcopy(self._weights(parent)) for parent, _ in parts)
+        self.domains = tuple(domain for _, domain in parts)
 
+    @property
+    def learns_weight_steps(self) -> bool:
+        """Whether its layers have learnt quantisation steps."""
+        return self._weights(0).learns_weight_steps
 
-def _meta_layer(spec: LayerSpec, policy: LayerPolicy) -> Layer:
-    return Layer(spec, policy, device="meta")
+    def become(self, other: Supernet) -> None:
+        """Takes over the leaves of another supernet of the same space."""
+        self.leaves, self.domains = other.leaves, other.domains
+
+    def _weights(self, number: int) -> SharedWeights:
+        leaf = self.leaves[number]
+        assert isinstance(leaf, SharedWeights)
+        return leaf

@@ -42,7 +42,7 @@ def published(path: Path) -> nn.Module:
     renamed = {
         f"{names[module]}.{kind}": state[f"{module}.{kind}"] for module, _, kind in (k.rpartition(".") for k in state)
     }
-    missing, unexpected = net.network.load_state_dict(renamed, strict=False)
+    missing, unexpected = net.leaves[0].network.load_state_dict(renamed, strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
     return net.extract(LARGEST)

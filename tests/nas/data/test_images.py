@@ -12,7 +12,7 @@ IMAGES = ImageSet(PIXELS, torch.arange(40))
 
 
 def test_normalised_training_images_have_mean_zero_and_deviation_one() -> None:
-    inputs = ImageData(IMAGES, IMAGES, IMAGES, 40).normalization().inputs(PIXELS, 8)
+    inputs = ImageData(IMAGES, IMAGES, IMAGES, 40).normalization.inputs(PIXELS, 8)
     assert inputs.mean((0, 2, 3)).tolist() == pytest.approx([0.0] * 3, abs=1e-5)
     assert inputs.std((0, 2, 3)).tolist() == pytest.approx([1.0] * 3, abs=1e-5)
     assert inputs.is_contiguous(memory_format=torch.channels_last)

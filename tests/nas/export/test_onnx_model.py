@@ -20,6 +20,7 @@ from nas.compression.compress import apply_policy, calibrate, percentile
 from nas.data.sources import load_images
 from nas.export import onnx_model
 from nas.export.agreement import check_agreement
+from nas.export.onnx_layer import OnnxLayer
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.candidate import CompressionPolicy, LayerPolicy
@@ -60,7 +61,7 @@ def exported(request: pytest.FixtureRequest, family: str) -> Exported:
     architecture = JointSpace(net.space).smallest().architecture
     layers = net.space.layers(architecture)
     policies = tuple(islice(cycle(map(LayerPolicy.parse, request.param)), len(layers)))
-    images = data.normalization().inputs(data.train.images[:256], architecture.resolution)
+    images = data.normalization.inputs(data.train.images[:256], architecture.resolution)
     plain = net.extract(architecture)
     recalibrate_batch_norm(plain, [images])
     network = apply_policy(plain, layers, CompressionPolicy(policies))
@@ -149,6 +150,45 @@ def test_floating_point_layers_between_integer_ones_stay_floating_point(
     assert (kernels[0]["QLinearConv"], kernels[0]["Conv"]) == (2, 1)
     assert (kernels[1]["QLinearConv"], kernels[1]["Conv"]) == (3, 0)
     assert errors[0] < errors[1] / 10
+
+
+def learnt_chain(policy: str) -> tuple[nn.Module, Tensor]:
+    """A chain with learnt steps that clip some weights, and normalisations of either sign."""
+    torch.manual_seed(0)
+    images = torch.randn(64, 3, 8, 8)
+    plain = Chain(CHAIN)
+    for made in plain.body:
+        made.learn_weight_step(8)
+        made.log_weight_step.data += (torch.rand(8) + 0.2).log()
+        made.norm.weight.data = torch.randn(8)
+        made.norm.bias.data = 0.1 * torch.randn(8)
+    recalibrate_batch_norm(plain, [images])
+    network = apply_policy(plain.eval(), CHAIN, CompressionPolicy((LayerPolicy.parse(policy),) * 3))
+    calibrate(network, [images])
+    return network, images
+
+
+@pytest.mark.parametrize("policy", ["w8a8", "w4a8", "w2a8", "w4a4"])
+def test_learnt_steps_are_exported_as_they_are(policy: str) -> None:
+    network, images = learnt_chain(policy)
+    model = to_onnx(network, (3, 8, 8))
+    check_agreement(network, open_session(model), images)
+    constants = [numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(model).graph.initializer]
+    stored = [constant for constant in constants if constant.dtype == np.int8 and constant.ndim == 4]
+    limit = 2 ** (network.body[0].policy.weight_bits - 1) - 1
+    assert [(codes.min(), codes.max()) for codes in stored] == [(-limit, limit)] * 3
+
+
+@pytest.mark.parametrize("policy", ["w8a8", "w4a8", "w2a8"])
+def test_folding_a_normalisation_of_either_sign_leaves_the_codes(policy: str) -> None:
+    for made in learnt_chain(policy)[0].body:
+        codes, scale = made.weight_quantizer.codes(made.op.weight, made.weight_step)
+        gain = made.norm.weight / (made.norm.running_var + made.norm.eps).sqrt()
+        assert (gain < 0).any()
+        assert (gain > 0).any()
+        exported = OnnxLayer(made, False).weight
+        assert torch.equal(exported.value, codes * gain.sign().view(-1, 1, 1, 1).to(torch.int8))
+        torch.testing.assert_close(exported.scale, scale * gain.abs())
 
 
 def test_uncalibrated_networks_are_refused() -> None:

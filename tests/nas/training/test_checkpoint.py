@@ -24,12 +24,12 @@ def net(name: str = "resnet_digits", classes: int = 10, seed: int = 0) -> Supern
 def test_weights_and_training_state_come_back(tmp_path: Path) -> None:
     written, read = net("mobilenet_v3_digits"), net("mobilenet_v3_digits", seed=1)
     momentum = {name: torch.randn_like(tensor) for name, tensor in written.named_parameters()}
-    save_checkpoint(tmp_path / "a.safetensors", written, TrainingState(7, "a schedule", momentum))
+    save_checkpoint(tmp_path / "a.safetensors", written, TrainingState(7, "a schedule", momentum, {3: [0.25, 0.75]}))
     state = load_checkpoint(tmp_path / "a.safetensors", read)
-    assert (state.epochs, state.schedule) == (7, "a schedule")
+    assert (state.step, state.schedule, state.odds) == (7, "a schedule", {3: [0.25, 0.75]})
     assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
-    assert state.momentum.keys() == momentum.keys()
-    assert all(torch.equal(tensor, state.momentum[name]) for name, tensor in momentum.items())
+    assert state.tensors.keys() == momentum.keys()
+    assert all(torch.equal(tensor, state.tensors[name]) for name, tensor in momentum.items())
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
@@ -44,7 +44,7 @@ def cut(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "cannot read the checkpoint"),
         (lambda path: path.write_bytes(b"\x80\x04K*."), "cannot read the checkpoint"),  # a pickle is not opened
         (lambda path: path.unlink(), "cannot read the checkpoint"),
-        (lambda path: save_file({"w": torch.ones(2)}, path), "is a checkpoint of 'an unknown program'"),
+        (lambda path: save_file({"w": torch.ones(2)}, path), "is a checkpoint of 'an unknown program' in format None"),
         (
             lambda path: save_checkpoint(path, net("mobilenet_v3_digits"), STATE),
             "is a checkpoint of 'mobilenet_v3_digits'",

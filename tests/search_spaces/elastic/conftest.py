@@ -1,4 +1,4 @@
-"""A supernet of every ready-made space that has one."""
+"""The shared weights of every ready-made space whose family has some."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import pytest
 import torch
 from torch import nn
 
-from search_spaces.elastic.registry import SUPERNETS, supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.registry import FAMILIES
+from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.registry import SPACES, search_space
 
-_NAMES = [name for name in SPACES if type(search_space(name, 3, 10)) in SUPERNETS]
+_NAMES = [name for name in SPACES if type(search_space(name, 3, 10)) in FAMILIES]
 
 
 @pytest.fixture(params=_NAMES)
-def fresh(request: pytest.FixtureRequest) -> Supernet:
-    """A supernet as it is before training, in evaluation mode."""
-    return supernet(search_space(request.param, image_channels=3, classes=10), seed=1).eval()
+def fresh(request: pytest.FixtureRequest) -> SharedWeights:
+    """Shared weights as they are before training, in evaluation mode."""
+    space = search_space(request.param, image_channels=3, classes=10)
+    return FAMILIES[type(space)](space, seed=1).eval()
 
 
 @pytest.fixture
-def trained(fresh: Supernet) -> Supernet:
-    """A supernet whose statistics, norms and kernel transforms are far from their initial values."""
+def trained(fresh: SharedWeights) -> SharedWeights:
+    """Shared weights whose statistics, norms and kernel transforms are far from their initial values."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(2)
         for module in fresh.modules():

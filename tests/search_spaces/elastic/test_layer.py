@@ -48,3 +48,25 @@ def test_weight_and_input_are_rounded_too() -> None:
 def test_pruning_is_refused_rather_than_ignored(policy: LayerPolicy) -> None:
     with pytest.raises(ValueError, match="quantised, not pruned or factorised"):
         layer("relu", policy)
+
+
+def test_a_learnt_step_is_a_parameter_that_outlives_its_policy() -> None:
+    made = layer("none", LayerPolicy(4))
+    names = set(made.state_dict())
+    dynamic = made(INPUTS)
+    made.learn_weight_step(8)
+    assert set(made.state_dict()) == names | {"log_weight_step"}
+    step = made.log_weight_step
+    torch.testing.assert_close(127 * made.weight_step, made.op.weight.abs().amax((1, 2, 3)))
+    assert not torch.equal(made(INPUTS), dynamic)
+    made(INPUTS).sum().backward()
+    assert step.grad.any()
+    made.quantize(LayerPolicy())
+    assert made.log_weight_step is step
+    assert torch.equal(made(INPUTS), made.norm(made.op(INPUTS)))
+
+
+def test_a_step_without_storage_has_its_shape() -> None:
+    made = Layer(LayerSpec("a", "linear", 3, 4, normalized=False), device="meta")
+    made.learn_weight_step(8)
+    assert (made.log_weight_step.device.type, tuple(made.log_weight_step.shape)) == ("meta", (4,))

@@ -1,4 +1,4 @@
-"""The laws of supernets, over all ready-made spaces."""
+"""The laws of shared weights, over all ready-made spaces."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from nas.compression.compress import apply_policy
 from search_spaces.candidate import Architecture, Candidate, CompressionPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.layers import LayerSpec
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a4", "w32a8", "w3a32"])
 
 
-def some(net: Supernet, count: int) -> list[Candidate]:
+def some(net: SharedWeights, count: int) -> list[Candidate]:
     """The smallest and the largest candidate in floating point, and random ones with random policies."""
     joint = JointSpace(net.space, POLICIES)
     sampled = joint.sample(np.random.default_rng(3), count)
@@ -35,7 +35,7 @@ def images(architecture: Architecture, count: int = 2) -> Tensor:
 
 
 @torch.no_grad()
-def test_the_elastic_network_equals_the_extracted_and_compressed_one(trained: Supernet) -> None:
+def test_the_elastic_network_equals_the_extracted_and_compressed_one(trained: SharedWeights) -> None:
     for candidate in some(trained, 2):
         architecture, policy = candidate.architecture, candidate.policy
         inputs = images(architecture)
@@ -45,7 +45,7 @@ def test_the_elastic_network_equals_the_extracted_and_compressed_one(trained: Su
     assert not torch.allclose(neutral, plain(inputs), rtol=1e-3)  # a random policy is not without effect
 
 
-def test_layers_count_what_the_extracted_network_holds_and_does(trained: Supernet) -> None:
+def test_layers_count_what_the_extracted_network_holds_and_does(trained: SharedWeights) -> None:
     for candidate in some(trained, 2):
         layers = trained.space.layers(candidate.architecture)
         plain = trained.extract(candidate.architecture)
@@ -57,7 +57,7 @@ def test_layers_count_what_the_extracted_network_holds_and_does(trained: Superne
         assert found == {layer.name: layer for layer in layers}
 
 
-def test_activations_are_those_of_the_network(trained: Supernet) -> None:
+def test_activations_are_those_of_the_network(trained: SharedWeights) -> None:
     architecture = some(trained, 1)[2].architecture
     plain = trained.extract(architecture)
     sizes: list[tuple[int, int]] = []
@@ -69,7 +69,7 @@ def test_activations_are_those_of_the_network(trained: Supernet) -> None:
     assert [expected for expected, _ in sizes] == [seen for _, seen in sizes]
 
 
-def test_gradients_are_those_of_the_plain_network_and_zero_elsewhere(fresh: Supernet) -> None:
+def test_gradients_are_those_of_the_plain_network_and_zero_elsewhere(fresh: SharedWeights) -> None:
     # Kernel transforms are the identity in a fresh supernet, so the centre of a large kernel is a small one.
     for candidate in some(fresh, 1)[2:]:
         architecture = candidate.architecture
@@ -101,7 +101,7 @@ def view(tensor: Tensor, spec: LayerSpec) -> tuple[slice, ...]:
     return (*first, slice(spec.in_channels // spec.groups), *centre)
 
 
-def test_training_touches_no_statistics_of_inactive_channels(trained: Supernet) -> None:
+def test_training_touches_no_statistics_of_inactive_channels(trained: SharedWeights) -> None:
     joint = JointSpace(trained.space)
     architecture = joint.smallest().architecture
     before = {name: buffer.clone() for name, buffer in trained.network.named_buffers()}
@@ -116,7 +116,7 @@ def test_training_touches_no_statistics_of_inactive_channels(trained: Supernet) 
         assert channels == 0 or not torch.equal(buffer[:channels], before[name][:channels])
 
 
-def test_a_small_kernel_starts_as_the_centre_of_the_large_one(fresh: Supernet) -> None:
+def test_a_small_kernel_starts_as_the_centre_of_the_large_one(fresh: SharedWeights) -> None:
     joint = JointSpace(fresh.space)
     small = joint.population(np.concatenate([fresh.space.cardinalities - 1, np.zeros(len(fresh.space.slots))]))
     kernels = [index for index, choice in enumerate(fresh.space.choices) if choice.name.endswith(".kernel")]
@@ -135,7 +135,7 @@ def test_a_small_kernel_starts_as_the_centre_of_the_large_one(fresh: Supernet) -
     assert cropped == len(kernels)
 
 
-def test_kernel_transforms_act_on_one_kernel_size_after_the_other(trained: Supernet) -> None:
+def test_kernel_transforms_act_on_one_kernel_size_after_the_other(trained: SharedWeights) -> None:
     for key, matrix in trained.kernel_transforms.items():
         name, _, side = key.rpartition("-")
         layer = trained.network.get_submodule(name.replace("-", "."))
@@ -155,7 +155,7 @@ def test_kernel_transforms_act_on_one_kernel_size_after_the_other(trained: Super
 
 
 @torch.no_grad()
-def test_sorting_channels_changes_the_order_but_not_the_network(trained: Supernet) -> None:
+def test_sorting_channels_changes_the_order_but_not_the_network(trained: SharedWeights) -> None:
     architecture = JointSpace(trained.space).largest().architecture
     inputs = images(architecture)
     before = trained(inputs, architecture)
@@ -174,7 +174,7 @@ def importance(network: nn.Module, consumer: str) -> Tensor:
     return weight.abs().sum([axis for axis in range(weight.dim()) if axis != 1])
 
 
-def test_extracted_networks_are_copies(trained: Supernet) -> None:
+def test_extracted_networks_are_copies(trained: SharedWeights) -> None:
     architecture = JointSpace(trained.space).smallest().architecture
     plain = trained.extract(architecture)
     assert not plain.training
@@ -185,13 +185,13 @@ def test_extracted_networks_are_copies(trained: Supernet) -> None:
     assert any(state[name].any() for name in plain.state_dict())
 
 
-def test_seeds_give_the_weights(fresh: Supernet) -> None:
+def test_seeds_give_the_weights(fresh: SharedWeights) -> None:
     (same, other) = (type(fresh)(fresh.space, seed).state_dict() for seed in (1, 2))
     assert all(torch.equal(tensor, same[name]) for name, tensor in fresh.state_dict().items())
     assert not torch.equal(other["network.stem.op.weight"], same["network.stem.op.weight"])
 
 
-def test_inputs_of_another_size_and_policies_of_another_length_are_refused(fresh: Supernet) -> None:
+def test_inputs_of_another_size_and_policies_of_another_length_are_refused(fresh: SharedWeights) -> None:
     architecture = JointSpace(fresh.space).smallest().architecture
     with pytest.raises(ValueError, match=rf"must be {architecture.resolution} pixels square, got \(2, 3, 7, 7\)"):
         fresh(torch.zeros(2, 3, 7, 7), architecture)

@@ -1,0 +1,114 @@
+"""The training section of a job file, and the schedule that it asks for.
+
+In: the keys of the section. Out: a `Schedule` and `TrainingSettings`. Knows nothing of how a supernet is trained.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from nas.training.presets import PRESETS, preset
+from nas.training.schedule import BitSampling, Divergence, Law, Loss, Phase, Schedule, Split, Subnet
+from nas.training.settings import TrainingSettings
+from search_spaces.joint_space import JointSpace
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Values = str | list[int | float | str]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SplitSection(_Section):
+    """See `nas.training.schedule.Split`."""
+
+    dimensions: list[str]
+    groups: Annotated[int, Field(ge=2)] = 2
+    batches: Annotated[int, Field(ge=1)] = 20
+
+
+class PhaseSection(_Section):
+    """One phase of a schedule of one's own; see `nas.training.schedule.Phase`."""
+
+    name: str
+    epochs: Positive
+    learning_rate: Positive
+    open: dict[str, Values] = {}
+    subnets: list[Subnet] = ["largest"]
+    loss: Loss = "labels"
+    divergence: Divergence = "kl"
+    law: Law = "cosine"
+    warm_up_epochs: Annotated[float, Field(ge=0)] = 0.0
+    delay: Share = 0.0
+    ramp: Share = 0.0
+    ramp_start: Share = 0.01
+    dropout: Share = 0.0
+    sort_channels: bool = False
+    bit_sampling: BitSampling = "uniform"
+    split: SplitSection | None = None
+
+    @model_validator(mode="after")
+    def _makes_a_phase(self) -> PhaseSection:
+        self.phase()
+        return self
+
+    def phase(self) -> Phase:
+        """The phase that these keys describe."""
+        keys: dict[str, Any] = self.model_dump(exclude={"split", "subnets"})
+        split = None
+        if self.split is not None:
+            split = Split(tuple(self.split.dimensions), self.split.groups, self.split.batches)
+        return Phase(**keys, subnets=tuple(self.subnets), split=split)
+
+
+class TrainingSection(_Section):
+    """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
+
+    schedule: str = "deps"
+    epochs: Positive = 30.0
+    learning_rate: Positive = 0.1
+    phases: list[PhaseSection] = []
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    weight_decay: Annotated[float, Field(ge=0)] = 3e-5
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    flip: bool = False
+    optimizer: Literal["sgd", "scaled_adam"] = "sgd"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = True
+
+    @field_validator("schedule")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PRESETS:
+            raise ValueError(f"unknown schedule {name!r}; known schedules: {', '.join(PRESETS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> TrainingSection:
+        extra = self.model_fields_set & {"schedule", "epochs", "learning_rate"}
+        if self.phases and extra:
+            raise ValueError(f"phases stand for {', '.join(sorted(extra))}; leave out the one or the other")
+        if self.phases:
+            Schedule(tuple(section.phase() for section in self.phases))
+        return self
+
+    def resolve(self, space: JointSpace) -> Schedule:
+        """The schedule for a space.
+
+        Raises:
+            ValueError: If a phase opens what the space lacks.
+        """
+        if self.phases:
+            schedule = Schedule(tuple(section.phase() for section in self.phases))
+        else:
+            schedule = preset(self.schedule, self.epochs, self.learning_rate, space)
+        schedule.domains(space)
+        return schedule
+
+    def settings(self) -> TrainingSettings:
+        """What holds in all phases."""
+        return TrainingSettings(**self.model_dump(exclude={"schedule", "epochs", "learning_rate", "phases"}))

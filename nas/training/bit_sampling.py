@@ -1,0 +1,81 @@
+"""Curvature of layers, and the odds of bit-widths that follow from it.
+
+In: a loss and the weights it depends on. Out: traces of Hessians, and probabilities of bit-widths by layer. Knows no
+network, quantizer or optimiser.
+Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025, Hessian-aware stochastic bit-switching
+(METHODS 5.1); Dong et al., "HAWQ-V2", NeurIPS 2020, for the traces (METHODS 3.6).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import mean
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.objectives import FloatArray
+
+
+def hessian_traces(loss: Tensor, weights: Sequence[Tensor], probes: int, generator: torch.Generator) -> list[float]:
+    """Average diagonal entry of the loss's Hessian by each weight: its trace over its number of elements.
+
+    A trace grows with the size of its layer; the average of HAWQ-V2 makes layers of different sizes comparable.
+
+    Hutchinson's method: z^T H z has the mean trace(H) over random signs z. All layers are probed by one backward pass;
+    the second derivatives across layers cancel on average, and add to the variance.
+
+    Args:
+        loss: A scalar with its graph, from a network in evaluation mode: batch statistics would couple the samples.
+        weights: One per layer, of any shape; where the loss does not depend on one, its trace is 0.
+        probes: How many z are averaged, at least 1.
+        generator: Draws the signs, on its own device.
+
+    Returns:
+        One average per weight. It is negative where negative curvature prevails.
+
+    Raises:
+        ValueError: If there is no probe.
+    """
+    if probes < 1:
+        raise ValueError(f"probes must be at least 1, got {probes}")
+    gradients = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
+    samples = []
+    for _ in range(probes):
+        signs = [_signs(weight, generator) for weight in weights]
+        products = torch.autograd.grad(gradients, weights, signs, retain_graph=True, materialize_grads=True)
+        samples.append(torch.stack([(z * hz).mean() for z, hz in zip(signs, products, strict=True)]).tolist())
+    return [float(average) for average in np.mean(samples, axis=0)]
+
+
+def bit_odds(traces: Sequence[float], bits: Sequence[int]) -> FloatArray:
+    """The probabilities with which training draws the bit-widths of each layer.
+
+    All bit-widths are alike for a layer whose trace is at most the mean over layers. A more sensitive layer draws them
+    in proportion to their number of bits.
+
+    Args:
+        traces: One finite number per layer, comparable across layers; see `hessian_traces`.
+        bits: The bit-widths to choose from, positive.
+
+    Returns:
+        Shape (layers, bits); rows sum to 1.
+
+    Raises:
+        ValueError: If there are no traces or no bit-widths, or they are not such numbers.
+    """
+    if not traces or not all(math.isfinite(trace) for trace in traces):
+        raise ValueError(f"traces must be finite numbers, one per layer; got {list(traces)}")
+    if not bits or min(bits) < 1:
+        raise ValueError(f"bits must be positive bit-widths, at least one; got {list(bits)}")
+    threshold = mean(traces)  # of exact fractions: equal traces are not above their own mean
+    uniform = np.full(len(bits), 1 / len(bits))
+    proportional = np.asarray(bits, dtype=np.float64) / sum(bits)
+    return np.stack([proportional if trace > threshold else uniform for trace in traces])
+
+
+def _signs(weight: Tensor, generator: torch.Generator) -> Tensor:
+    drawn = torch.randint(2, weight.shape, generator=generator, device=generator.device)
+    return (2 * drawn - 1).to(weight)

@@ -1,0 +1,77 @@
+"""The images of every step, a function of the seed and the step's number alone.
+
+In: training images. Out: augmented batches at any resolution. Knows no network and no schedule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.data.images import ImageData, augment
+from nas.training.step import Batch
+from nas.training.team import Team
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Batches of the training images; a training that goes on at any step meets the very batches it would have met.
+
+    Attributes:
+        data: The images; only its training images are seen.
+        batch_size: Images per step, over all members of the team.
+        seed: Of order and augmentation.
+        flip: Whether images may be mirrored.
+        team: This member takes its share of every batch.
+        device: Where the batches go.
+        memory_format: Of the inputs.
+    """
+
+    data: ImageData
+    batch_size: int
+    seed: int
+    flip: bool
+    team: Team
+    device: torch.device
+    memory_format: torch.memory_format
+
+    def __post_init__(self) -> None:
+        if self.batch_size > len(self.data.train):
+            raise ValueError(f"batch_size {self.batch_size} exceeds the {len(self.data.train)} training images")
+        if self.batch_size % self.team.size:
+            raise ValueError(f"batch_size {self.batch_size} must divide by the {self.team.size} training workers")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the training images; a remainder is left out of the epoch."""
+        return len(self.data.train) // self.batch_size
+
+    def batch(self, step: int, resolution: int) -> Batch:
+        """The batch of a step, counted from the start of the training."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        start = position * self.batch_size
+        rows = _order(self.seed, epoch, len(self.data.train))[start : start + self.batch_size]
+        images = self.data.train.take(rows[self.team.rank :: self.team.size])
+        generator = seeded(self.seed, _AUGMENTATION, step, self.team.rank)
+        inputs = self.data.normalization.inputs(augment(images.images, generator, self.flip), resolution)
+        return Batch(
+            inputs.to(self.device, non_blocking=True, memory_format=self.memory_format),
+            images.labels.to(self.device, non_blocking=True),
+        )
+
+
+_ORDER, _AUGMENTATION = 11, 12  # streams of the seed
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """A generator of torch whose stream is that of these numbers."""
+    return torch.Generator().manual_seed(int(np.random.default_rng(numbers).integers(2**63)))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> Tensor:
+    return torch.randperm(count, generator=seeded(seed, _ORDER, epoch))

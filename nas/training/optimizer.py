@@ -1,0 +1,55 @@
+"""Optimisers of a supernet, and their state by parameter name.
+
+In: a supernet and settings. Out: an optimiser, and tensors that a checkpoint can hold. Knows no schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from nas.training.scaled_adam import ScaledAdam
+from search_spaces.elastic.supernet import Supernet
+
+OptimizerName = Literal["sgd", "scaled_adam"]
+State = Mapping[str, Tensor]  # "parameter/entry"
+
+
+def make_optimizer(
+    supernet: Supernet, name: OptimizerName, weight_decay: float, state: State | None = None
+) -> torch.optim.Optimizer:
+    """An optimiser whose learning rate is still to be set.
+
+    Args:
+        supernet: Weights of layers decay; normalisation, biases, kernel transforms and quantisation steps do not.
+        name: `sgd` with Nesterov momentum 0.9, or `scaled_adam`.
+        weight_decay: L2 penalty on the weights.
+        state: What `optimizer_state` gave; parameters without an entry start afresh.
+    """
+    parameters = dict(supernet.named_parameters())
+    groups: list[dict[str, Any]] = [
+        {"params": [p for key, p in parameters.items() if key.endswith("op.weight")], "weight_decay": weight_decay},
+        {"params": [p for key, p in parameters.items() if not key.endswith("op.weight")]},
+    ]
+    optimizer: torch.optim.Optimizer
+    if name == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+    else:
+        optimizer = ScaledAdam(groups, lr=0.0)
+    for key, tensor in (state or {}).items():
+        parameter, _, entry = key.rpartition("/")
+        optimizer.state[parameters[parameter]][entry] = tensor.to(parameters[parameter].device, copy=True)
+    return optimizer
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, supernet: Supernet) -> dict[str, Tensor]:
+    """Every tensor of the optimiser's state under `parameter/entry`."""
+    return {
+        f"{name}/{entry}": tensor
+        for name, parameter in supernet.named_parameters()
+        for entry, tensor in optimizer.state.get(parameter, {}).items()
+        if isinstance(tensor, Tensor)
+    }

@@ -1,0 +1,46 @@
+"""Hessian-aware sampling of policies for a supernet: layers to which the loss is sensitive are drawn with more bits.
+
+In: a supernet and a batch. Out: chances of every policy in every layer (METHODS 5.1). Knows no optimiser and no file.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from nas.training.bit_sampling import bit_odds, hessian_traces
+from nas.training.recalibration import recalibrate_batch_norm
+from nas.training.step import Batch
+from nas.training.team import Team
+from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.supernet import Supernet
+from search_spaces.joint_space import JointSpace
+
+Odds = dict[int, list[float]]  # weights of the policies by number of the gene
+
+_PROBES = 16
+
+
+def policy_odds(supernet: Supernet, space: JointSpace, batch: Batch, team: Team, generator: torch.Generator) -> Odds:
+    """Chances of the policies of every layer, from the Hessian of the largest network's loss.
+
+    Args:
+        supernet: Of several leaves, the one of the largest network stands for all.
+        space: The space that is trained, with its policies.
+        batch: At any resolution.
+        team: The traces are averaged over its members.
+        generator: Source of the probes.
+    """
+    largest = space.largest().architecture
+    network = supernet.extract(largest).to(batch.inputs.device)
+    recalibrate_batch_norm(network, [batch.inputs])  # batch statistics would couple the images of the Hessian
+    layers = [module for module in network.modules() if isinstance(module, Layer)]
+    loss = F.cross_entropy(network(batch.inputs), batch.labels)
+    traces = torch.tensor(hessian_traces(loss, [layer.op.weight for layer in layers], _PROBES, generator))
+    team.average([traces])
+    bits = [policy.weight_bits for policy in space.policies.policies]
+    chances = bit_odds(traces.tolist(), bits)
+    by_name = {layer.spec.name: row.tolist() for layer, row in zip(layers, chances, strict=True)}
+    return {
+        number: by_name[gene.name.removesuffix(".policy")] for number, gene in enumerate(space.genes) if gene.is_policy
+    }

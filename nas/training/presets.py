@@ -1,0 +1,186 @@
+"""Ready-made schedules, each a function of literal numbers.
+
+In: a length in epochs and a peak learning rate. Out: a `Schedule` for any space. Knows no family: `preset` leaves out
+what a space lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from nas.training.schedule import Phase, Schedule, Split, Subnet
+from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Domain
+
+_WIDTHS = ("expand", "ratio", "width")  # what the families call it
+_EVERYTHING: Mapping[str, Domain] = dict.fromkeys(("resolution", "kernel", "depth", *_WIDTHS), "all")
+_SANDWICH: tuple[Subnet, ...] = ("largest", "smallest", "random", "random")
+
+
+def ofa(epochs: float, learning_rate: float) -> Schedule:
+    """Progressive shrinking (Cai et al., ICLR 2020; METHODS 3.1).
+
+    Shares of the epochs and ratios of the learning rates are those of the public release: 180 epochs of the full
+    network, 120 of kernels, 25 and 120 each of depths and widths, every phase with 5 more for its warm-up.
+    """
+    share = epochs / 620
+    kernels: dict[str, Domain] = {"resolution": "all", "kernel": "all"}
+    some_depths, depths = kernels | {"depth": "largest 2"}, kernels | {"depth": "all"}
+    some_widths = depths | dict.fromkeys(_WIDTHS, "largest 2")
+    full = Phase("full", 185 * share, learning_rate, {"resolution": "all"}, warm_up_epochs=5 * share)
+    shrinking = replace(full, loss="teacher")
+    two: tuple[Subnet, ...] = ("random",) * 2
+    four = two + two
+    small, middle, large = 0.03 * learning_rate, 0.09 * learning_rate, 0.37 * learning_rate
+    return Schedule(
+        (
+            full,
+            replace(
+                shrinking, name="kernel", epochs=125 * share, learning_rate=large, open=kernels, subnets=("random",)
+            ),
+            replace(shrinking, name="depth-1", epochs=30 * share, learning_rate=small, open=some_depths, subnets=two),
+            replace(shrinking, name="depth-2", epochs=125 * share, learning_rate=middle, open=depths, subnets=two),
+            replace(
+                shrinking,
+                name="width-1",
+                epochs=30 * share,
+                learning_rate=small,
+                open=some_widths,
+                subnets=four,
+                sort_channels=True,
+            ),
+            replace(
+                shrinking,
+                name="width-2",
+                epochs=125 * share,
+                learning_rate=middle,
+                open=_EVERYTHING,
+                subnets=four,
+                sort_channels=True,
+            ),
+        )
+    )
+
+
+def sandwich(epochs: float, learning_rate: float) -> Schedule:
+    """The sandwich rule with in-place distillation, from the first step on (Yu et al., ECCV 2020; METHODS 3.2)."""
+    return deps(epochs, learning_rate, delay=0.0, ramp=0.0)
+
+
+def deps(epochs: float, learning_rate: float, delay: float = 0.5, ramp: float = 0.2) -> Schedule:
+    """Delayed epsilon-shrinking (Annavajjala et al., ECCV 2024; METHODS 4.1).
+
+    The largest network alone for the first half; then the sandwich rule, in which the others' part of the loss rises
+    from a hundredth, over a fifth of what remains.
+    """
+    warm_up = min(1.0, epochs / 20)
+    return Schedule(
+        (
+            Phase(
+                "all",
+                epochs,
+                learning_rate,
+                _EVERYTHING,
+                _SANDWICH,
+                "in_place",
+                warm_up_epochs=warm_up,
+                delay=delay,
+                ramp=ramp,
+                sort_channels=delay > 0,
+            ),
+        )
+    )
+
+
+def todm(epochs: float, learning_rate: float) -> Schedule:
+    """Adaptive dropout and distillation by alpha-divergence, on the sandwich rule (TODM; METHODS 4.2)."""
+    (phase,) = sandwich(epochs, learning_rate).phases
+    return Schedule((replace(phase, divergence="alpha", dropout=0.1),))
+
+
+def single(epochs: float, learning_rate: float) -> Schedule:
+    """One uniformly drawn subnet per step, taught by labels: the baseline."""
+    return Schedule(
+        (Phase("all", epochs, learning_rate, _EVERYTHING, ("random",), warm_up_epochs=min(1.0, epochs / 20)),)
+    )
+
+
+def few_shot(epochs: float, learning_rate: float) -> Schedule:
+    """Delayed shrinking for three fifths, then four leaves by two splits on kernel and width (METHODS 3.3)."""
+    (whole,) = deps(0.6 * epochs, learning_rate).phases
+    split = Split(("kernel", "depth", *_WIDTHS), batches=8)
+    leaves = replace(
+        whole,
+        epochs=0.2 * epochs,
+        learning_rate=0.3 * learning_rate,
+        delay=0.0,
+        ramp=0.0,
+        sort_channels=False,
+        split=split,
+    )
+    return Schedule((whole, replace(leaves, name="2 leaves"), replace(leaves, name="4 leaves")))
+
+
+def multi_precision(epochs: float, learning_rate: float) -> Schedule:
+    """Delayed shrinking in floating point for seven tenths, then all policies at once (METHODS 5.1).
+
+    Weights are then rounded twice from one stored model of 8 bits, and sensitive layers are drawn with more bits.
+    """
+    (whole,) = deps(0.7 * epochs, learning_rate).phases
+    bits = replace(
+        whole,
+        name="bits",
+        epochs=0.3 * epochs,
+        learning_rate=0.2 * learning_rate,
+        open={**_EVERYTHING, "policy": "all"},
+        delay=0.0,
+        ramp=0.0,
+        warm_up_epochs=0.02 * epochs,
+        sort_channels=False,
+        bit_sampling="hessian",
+    )
+    return Schedule((whole, bits))
+
+
+PRESETS: dict[str, Callable[[float, float], Schedule]] = {
+    "ofa": ofa,
+    "sandwich": sandwich,
+    "deps": deps,
+    "todm": todm,
+    "single": single,
+    "few_shot": few_shot,
+    "multi_precision": multi_precision,
+}
+
+
+def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) -> Schedule:
+    """The ready-made schedule of that name, fitted to what is elastic in a space.
+
+    Args:
+        name: One of `PRESETS`.
+        epochs: Passes over the training images.
+        learning_rate: Peak of the first phase.
+        space: What is trained.
+
+    Raises:
+        ValueError: If the name is unknown; the known ones are listed.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown schedule {name!r}; known schedules: {', '.join(PRESETS)}")
+    schedule = PRESETS[name](epochs, learning_rate)
+    return Schedule(tuple(_fitted(phase, space) for phase in schedule.phases))
+
+
+def _fitted(phase: Phase, space: JointSpace) -> Phase:
+    """The phase without the dimensions that the space lacks, and with no more of each than it has."""
+    counts: dict[str, int] = {}
+    for gene in space.genes:
+        counts[gene.dimension] = min(counts.get(gene.dimension, len(gene.values)), len(gene.values))
+    opened = {
+        name: "all" if domain == "largest 2" and counts[name] < 2 else domain
+        for name, domain in phase.open.items()
+        if name in counts
+    }
+    split = phase.split and replace(phase.split, dimensions=tuple(d for d in phase.split.dimensions if d in counts))
+    return replace(phase, open=opened, split=split)

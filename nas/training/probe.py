@@ -1,0 +1,48 @@
+"""How well a supernet in training does: the accuracy of a few of its subnets.
+
+In: a supernet and images. Out: accuracies, in floating point. Changes neither weights nor statistics nor any generator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.data.images import ImageData
+from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
+from search_spaces.elastic.supernet import Supernet
+from search_spaces.subspace import Subspace
+
+_NORM_IMAGES, _NORM_BATCH = 500, 100
+_IMAGES, _BATCH = 500, 250
+_STREAM = 7  # of the seed
+
+
+class Probe:
+    """Measures the largest, the smallest and a random subnet of a domain on a part of the validation images.
+
+    Args:
+        data: Training images re-calibrate batch norm, validation images measure.
+        seed: Of the random subnet, which is the same each time.
+        device: Where it runs.
+    """
+
+    def __init__(self, data: ImageData, seed: int, device: torch.device) -> None:
+        self._data, self._seed, self._device = data, seed, device
+
+    def accuracies(self, supernet: Supernet, domain: Subspace) -> dict[str, float]:
+        """Accuracy in percent by name of the subnet."""
+        random = domain.sample(np.random.default_rng([self._seed, _STREAM]), 1)[0]
+        candidates = {"largest": domain.largest(), "smallest": domain.smallest(), "random": random}
+        found = {}
+        for name, candidate in candidates.items():
+            network = supernet.extract(candidate.architecture, candidate.policy).to(self._device)
+            found[name] = self._accuracy(network, candidate.architecture.resolution)
+        return found
+
+    def _accuracy(self, network: nn.Module, resolution: int) -> float:
+        inputs = self._data.normalization.inputs(self._data.train.images[:_NORM_IMAGES], resolution).to(self._device)
+        recalibrate_batch_norm(network, [part for part in inputs.split(_NORM_BATCH) if len(part) > 1])
+        batches = self._data.normalization.batches(self._data.validation.take(slice(0, _IMAGES)), resolution, _BATCH)
+        return accuracy_percent(network, ((x.to(self._device), y.to(self._device)) for x, y in batches))

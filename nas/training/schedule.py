@@ -1,0 +1,190 @@
+"""Training schedules as data: phases, what is open in each, and what a step of it does.
+
+In: literal numbers. Out: frozen `Schedule`s, and where a step lies in them. Knows no network and no images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Domain, Subspace
+
+Subnet = Literal["largest", "smallest", "random"]
+Loss = Literal["labels", "teacher", "in_place"]
+Divergence = Literal["kl", "alpha"]
+Law = Literal["cosine", "constant"]
+BitSampling = Literal["uniform", "hessian"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of every leaf of the supernet, by gradient matching, at the start of a phase (METHODS 3.3).
+
+    Attributes:
+        dimensions: The dimensions of the genes that may be split, such as `("kernel", "policy")`.
+        groups: Leaves that each present leaf becomes.
+        batches: Batches over which the agreement of gradients is averaged.
+    """
+
+    dimensions: tuple[str, ...]
+    groups: int = 2
+    batches: int = 20
+
+    def __post_init__(self) -> None:
+        if not self.dimensions or self.groups < 2 or self.batches < 1:
+            raise ValueError(f"a split needs dimensions, 2 or more groups and 1 or more batches, got {self}")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training during which the same rules hold.
+
+    Attributes:
+        name: For progress and errors.
+        epochs: Length in passes over the training images; need not be whole.
+        learning_rate: Peak of the law.
+        open: What is elastic, as in `Subspace.opened`; the rest stays at the largest network.
+        subnets: The subnets of one step; all get the same images at one resolution.
+        loss: `labels` for all; `teacher`: labels and the logits of the frozen largest network, which is copied when the
+            first phase that needs it starts; `in_place`: labels for the first subnet, whose logits teach the others.
+        divergence: How a student's logits are compared with a teacher's: `kl` or `alpha` (METHODS 4.2).
+        law: `cosine` falls to 0 at the end of the phase; `constant` stays.
+        warm_up_epochs: At the start the learning rate rises linearly over these.
+        delay: Share of the phase during which only the first subnet of each step is trained (METHODS 4.1).
+        ramp: Share of what then remains over which the loss of the others rises from `ramp_start` to its full weight.
+        ramp_start: Weight of the others' loss at the start of the ramp.
+        dropout: Chance that a feature of the largest network is dropped before the classifier; a narrower subnet drops
+            less, in proportion to its mean width (METHODS 4.2).
+        sort_channels: Whether channels are sorted by importance before narrower subnets are trained: at the start of
+            the phase or, where there is one, at the end of the delay.
+        bit_sampling: How policies are drawn: `uniform`, or by `hessian`: sensitive layers get more bits (METHODS 5.1).
+        split: Splits every leaf before the phase starts.
+    """
+
+    name: str
+    epochs: float
+    learning_rate: float
+    open: Mapping[str, Domain] = field(default_factory=dict)
+    subnets: tuple[Subnet, ...] = ("largest",)
+    loss: Loss = "labels"
+    divergence: Divergence = "kl"
+    law: Law = "cosine"
+    warm_up_epochs: float = 0.0
+    delay: float = 0.0
+    ramp: float = 0.0
+    ramp_start: float = 0.01
+    dropout: float = 0.0
+    sort_channels: bool = False
+    bit_sampling: BitSampling = "uniform"
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        rules = {
+            "epochs must be above 0": self.epochs > 0,
+            "learning_rate must be above 0": self.learning_rate > 0,
+            f"subnets must be one or more of {get_args(Subnet)}": bool(self.subnets)
+            and set(self.subnets) <= set(get_args(Subnet)),
+            "the first subnet of a step must be the largest when it teaches or is alone at first": self.subnets[:1]
+            == ("largest",)
+            or (self.loss != "in_place" and not self.delay),
+            "warm_up_epochs must lie in [0, epochs]": 0 <= self.warm_up_epochs <= self.epochs,
+            "delay, ramp and dropout must lie in [0, 1)": all(
+                0 <= share <= limit for share, limit in ((self.delay, 1), (self.ramp, 1), (self.dropout, 0.99))
+            ),
+            "ramp_start must lie in (0, 1]": 0 < self.ramp_start <= 1,
+        }
+        for rule, kept in rules.items():
+            if not kept:
+                raise ValueError(f"phase {self.name!r}: {rule}, got {self}")
+
+    def others_weight(self, position: float) -> float:
+        """Weight of the loss of all subnets but the first, at a position in [0, 1) of the phase; 0 while delayed."""
+        if position < self.delay:
+            return 0.0
+        if self.ramp == 0:
+            return 1.0
+        risen = min((position - self.delay) / (self.ramp * (1 - self.delay)), 1.0)
+        return self.ramp_start ** (1 - risen)
+
+    def learning_rate_at(self, position: float) -> float:
+        """Learning rate at a position in [0, 1) of the phase, before any warm-up."""
+        return (
+            self.learning_rate * (1 + math.cos(math.pi * position)) / 2 if self.law == "cosine" else self.learning_rate
+        )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a step lies.
+
+    Attributes:
+        phase: Number of its phase.
+        step: Steps of the phase before it.
+        steps: Steps of the whole phase.
+    """
+
+    phase: int
+    step: int
+    steps: int
+
+    @property
+    def position(self) -> float:
+        """Share of the phase that is over, in [0, 1)."""
+        return self.step / self.steps
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Phases in the order in which they are trained."""
+
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        if not self.phases or len({phase.name for phase in self.phases}) != len(self.phases):
+            names = [phase.name for phase in self.phases]
+            raise ValueError(f"a schedule needs one or more phases of distinct names, got {names}")
+
+    def domains(self, space: JointSpace) -> list[Subspace]:
+        """What is open in each phase.
+
+        Raises:
+            ValueError: If a phase opens what the space lacks.
+        """
+        found = []
+        for phase in self.phases:
+            try:
+                found.append(Subspace.opened(space, phase.open))
+            except ValueError as error:
+                raise ValueError(f"phase {phase.name!r}: {error}") from error
+        return found
+
+    def ends(self, steps_per_epoch: int) -> list[int]:
+        """The step after the last one of each phase; every phase has at least one step."""
+        ends: list[int] = []
+        epochs = 0.0
+        for phase in self.phases:
+            epochs += phase.epochs
+            ends.append(max(round(epochs * steps_per_epoch), (ends[-1] if ends else 0) + 1))
+        return ends
+
+    def moment(self, step: int, steps_per_epoch: int) -> Moment:
+        """Where a step, counted from the start of the training, lies."""
+        start = 0
+        for number, end in enumerate(self.ends(steps_per_epoch)):
+            if step < end:
+                return Moment(number, step - start, end - start)
+            start = end
+        raise ValueError(f"the schedule ends at step {start}, got step {step}")
+
+    def passes(self, steps_per_epoch: int) -> int:
+        """Forward-backward passes of the whole schedule, the measure of its cost; a teacher's forward not counted."""
+        total, start = 0, 0
+        for phase, end in zip(self.phases, self.ends(steps_per_epoch), strict=True):
+            alone = min(math.ceil(phase.delay * (end - start)), end - start)
+            total += alone + (end - start - alone) * len(phase.subnets)
+            start = end
+        return total

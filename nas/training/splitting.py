@@ -1,0 +1,140 @@
+"""Few-shot splitting: every leaf of a supernet is divided along the gene whose values disagree most.
+
+In: a supernet, a domain and batches. Out: the parts that `Supernet.split` takes. Knows no optimiser and no file.
+Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022; METHODS 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nas.training.gradient_matching import Partition, best_partition, matching, separation
+from nas.training.schedule import Split
+from nas.training.step import Batch, at_one_resolution
+from nas.training.team import Team
+from search_spaces.candidate import Candidate
+from search_spaces.elastic.supernet import Supernet
+from search_spaces.subspace import Subspace
+
+_CONTEXTS = 64  # drawn for one in which the gene matters
+
+BatchOf = Callable[[int, int], Batch]  # of a number and a resolution
+
+
+@dataclass(frozen=True)
+class Division:
+    """How one leaf is divided.
+
+    Attributes:
+        leaf: Its number.
+        gene: The gene along which it is divided.
+        groups: The open values of that gene that stay together, as indices into its domain.
+        separation: Mean disagreement, 1 - cosine, of the gradients of values in different groups.
+    """
+
+    leaf: int
+    gene: int
+    groups: Partition
+    separation: float
+
+
+def divide(
+    supernet: Supernet, domain: Subspace, split: Split, batch_of: BatchOf, team: Team, seed: tuple[int, ...]
+) -> list[Division]:
+    """Finds for every leaf the gene and the grouping of its values that separate the gradients most.
+
+    Args:
+        supernet: In training mode.
+        domain: What is being trained; genes that it does not open fully are not split.
+        split: Dimensions, groups and batches.
+        batch_of: Gives batches.
+        team: Scores are averaged over its members.
+        seed: Of the contexts in which the values of a gene are compared.
+
+    Raises:
+        ValueError: If a leaf has no gene left to split.
+    """
+    found = []
+    for leaf, whole in enumerate(supernet.domains or (Subspace.whole(domain.space),)):
+        part = domain.intersection(whole)
+        matters = domain.space.active(domain.space.encode([part.largest()]).genes)[0]
+        genes = [
+            number
+            for number, gene in enumerate(domain.space.genes)
+            if gene.dimension in split.dimensions and part.open[number] == whole.open[number] and matters[number]
+        ]
+        divisions = [
+            _division(supernet, part, leaf, gene, split, batch_of, team, seed)
+            for gene in genes
+            if len(part.open[gene]) >= split.groups
+        ]
+        if not divisions:
+            raise ValueError(
+                f"leaf {leaf} has no gene of {', '.join(split.dimensions)} left with {split.groups} or more open "
+                "values; split fewer times, or name more dimensions"
+            )
+        found.append(max(divisions, key=lambda division: division.separation))
+    return found
+
+
+def parts(supernet: Supernet, domain: Subspace, divisions: list[Division]) -> list[tuple[int, Subspace]]:
+    """The new leaves, for `Supernet.split`: of each its parent and its part of the space."""
+    domains = supernet.domains or (Subspace.whole(domain.space),)
+    return [
+        (division.leaf, domains[division.leaf].narrowed(division.gene, group))
+        for division in divisions
+        for group in division.groups
+    ]
+
+
+def _division(
+    supernet: Supernet,
+    part: Subspace,
+    leaf: int,
+    gene: int,
+    split: Split,
+    batch_of: BatchOf,
+    team: Team,
+    seed: tuple[int, ...],
+) -> Division:
+    scores = []
+    for number in range(split.batches):
+        rng = np.random.default_rng((*seed, leaf, gene, number))
+        values = _same_but_for(part, gene, rng)
+        batch = batch_of(number, values[0].architecture.resolution)
+        scores.append(matching(_shared_gradients(supernet, values, batch)))
+    mean = torch.from_numpy(np.mean(scores, axis=0))
+    team.average([mean])
+    partition = best_partition(mean.numpy(), split.groups)
+    groups = tuple(tuple(part.open[gene][op] for op in group) for group in partition)
+    return Division(leaf, gene, groups, separation(mean.numpy(), partition))
+
+
+def _same_but_for(part: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
+    """One random candidate in as many versions as the gene, which matters in it, has open values."""
+    genes = at_one_resolution(part, rng).sample(rng, _CONTEXTS).genes
+    active = np.flatnonzero(part.space.active(genes)[:, gene])
+    if not len(active):
+        raise ValueError(f"{part.space.genes[gene].name} matters in none of {_CONTEXTS} random candidates")
+    versions = np.repeat(genes[active[:1]], len(part.open[gene]), axis=0)
+    versions[:, gene] = part.open[gene]
+    population = part.space.population(versions)
+    return [population[row] for row in range(len(population))]
+
+
+def _shared_gradients(supernet: Supernet, values: list[Candidate], batch: Batch) -> list[list[Tensor]]:
+    """Gradient of the label loss for every candidate, on the tensors that all of them use."""
+    weights = supernet.weights_for(values[0].architecture, values[0].policy)
+    parameters = list(weights.parameters())
+    gradients = []
+    for candidate in values:
+        loss = F.cross_entropy(weights(batch.inputs, candidate.architecture, candidate.policy), batch.labels)
+        gradients.append(torch.autograd.grad(loss, parameters, allow_unused=True))
+    shared = [index for index in range(len(parameters)) if all(g[index] is not None for g in gradients)]
+    return [[found[index] for index in shared] for found in gradients]

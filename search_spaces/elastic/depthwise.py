@@ -1,0 +1,134 @@
+"""A depthwise convolution that trains fast on a CPU.
+
+In: inputs, weight, bias, stride and padding, as for `torch.nn.functional.conv2d` with one group per channel. Out: the
+same result and the same gradients, up to rounding, of any order. Knows no layer and no network.
+
+Two exact identities make it fast where torch, which calls oneDNN, is slow:
+
+- A tap further from the centre of a kernel than the image is wide only ever meets padding, so a 7x7 kernel on a 2x2 map
+  is its 3x3 centre; oneDNN has no fast kernel for filters larger than the map.
+- The gradient of a kernel is that of its columns, and oneDNN has a fast weight gradient for kernels of up to three
+  columns and any number of rows only. Wider kernels are cut into strips, each of which sees the input moved by its
+  offset.
+
+The rules of `_fits`, `_STRIPS` and `_LARGE` are what oneDNN was measured to run fast in channels_last; where they are
+wrong, only time is lost. Every other case (other devices and types, autocast, no gradient of the weight) is torch's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_STRIPS = {1: (1,), 3: (3,), 5: (2, 3), 7: (2, 3, 2)}
+_LARGE = 12  # sides from which the copies that strided 7x7 kernels need cost what they save
+
+
+def depthwise_conv2d(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
+    """Convolves every channel with its own kernel.
+
+    Args:
+        inputs: Shape (batch, channels, height, width), in any memory format; channels_last is the fast one.
+        weight: Shape (channels, 1, kernel, kernel); may be a view.
+        bias: Shape (channels,), or None.
+        stride: Of both axes.
+        padding: Zeros on every side.
+
+    Returns:
+        Shape (batch, channels, new height, new width).
+    """
+    kernel = weight.shape[-1]
+    if not _accelerated(inputs, weight) or kernel not in _STRIPS or padding != kernel // 2:
+        return F.conv2d(inputs, weight, bias, stride, padding, 1, weight.shape[0])
+    height, width = inputs.shape[2:]
+    rows, columns = (max(padding - side + 1, 0) for side in (height, width))
+    weight = weight[:, :, rows : kernel - rows, columns : kernel - columns]
+    wide = weight.shape[3] > 3 or not _fits(height, weight.shape[2], stride)
+    large = weight.shape[3] == 7 and stride > 1 and height >= _LARGE
+    if large or not (wide and weight.requires_grad and torch.is_grad_enabled()):
+        return F.conv2d(inputs, weight, bias, stride, (padding - rows, padding - columns), 1, weight.shape[0])
+    outputs: Tensor = _StripConv2d.apply(inputs, weight, stride)  # type: ignore[no-untyped-call]
+    return outputs if bias is None else outputs + bias[:, None, None]
+
+
+class _StripConv2d(torch.autograd.Function):
+    """`conv2d` of centred kernels whose weight gradient is taken strip by strip, by operations that have gradients."""
+
+    @staticmethod
+    def forward(inputs: Tensor, weight: Tensor, stride: int) -> Tensor:
+        return F.conv2d(inputs, weight, None, stride, _centre(weight), 1, weight.shape[0])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs[:2])
+        ctx.stride = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        inputs, weight = ctx.saved_tensors
+        of_inputs, of_weight = None, None
+        if ctx.needs_input_grad[0]:
+            of_inputs = _backward(gradients[0], inputs, weight, ctx.stride, _centre(weight))[0]
+        if ctx.needs_input_grad[1]:
+            of_weight = _weight_gradient(gradients[0], inputs, weight, ctx.stride)
+        return of_inputs, of_weight, None
+
+
+def _weight_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Gradient of a centred kernel, shape of `weight`, joined from strips of columns."""
+    (height, width), (rows, columns) = inputs.shape[2:], weight.shape[2:]
+    (new_height, new_width), (above, beside) = gradient.shape[2:], _centre(weight)
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    gradient = gradient.contiguous(memory_format=torch.channels_last)
+    if not _fits(height, rows, stride):
+        inputs = F.pad(inputs, (0, 0, above, stride * (new_height - 1) + rows - height - above))
+        above = 0
+    strips, start = [], 0
+    for strip in _STRIPS[columns]:
+        left = beside - start
+        right = stride * (new_width - 1) + strip - width - left
+        part = weight[..., start : start + strip]
+        if left in (0, 1) and (width + 2 * left - strip) // stride + 1 == new_width:
+            strips.append(_backward(gradient, inputs, part, stride, (above, left), of_weight=True)[1])
+        else:
+            moved = F.pad(inputs, (left, right))
+            strips.append(_backward(gradient, moved, part, stride, (above, 0), of_weight=True)[1])
+        start += strip
+    return strips[0] if len(strips) == 1 else torch.cat(strips, 3)
+
+
+def _backward(
+    gradient: Tensor,
+    inputs: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: tuple[int, int],
+    of_weight: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of `conv2d`; only one of the first two is computed."""
+    mask = [not of_weight, of_weight, False]
+    strides, ones, none = [stride, stride], [1, 1], [0, 0]
+    return torch.ops.aten.convolution_backward(
+        gradient, inputs, weight, none, strides, list(padding), ones, False, none, weight.shape[0], mask
+    )
+
+
+def _accelerated(inputs: Tensor, weight: Tensor) -> bool:
+    """Whether these are plain CPU numbers of a depthwise convolution that nothing will cast."""
+    depthwise = inputs.dim() == 4 and inputs.shape[1] == weight.shape[0] and weight.shape[2] == weight.shape[3]
+    plain = inputs.device.type == "cpu" and inputs.dtype == weight.dtype
+    return (
+        depthwise and plain and inputs.dtype in (torch.float32, torch.float64) and not torch.is_autocast_cpu_enabled()
+    )
+
+
+def _fits(height: int, rows: int, stride: int) -> bool:
+    """Whether oneDNN takes padded rows as they are: not where the filter is higher than what it first covers."""
+    return height >= rows + -(rows // 2) % stride and (stride == 1 or rows <= 5)
+
+
+def _centre(weight: Tensor) -> tuple[int, int]:
+    return weight.shape[2] // 2, weight.shape[3] // 2

@@ -1,0 +1,199 @@
+"""One set of weights that contains every network of a space.
+
+In: a search space. Out: `SharedWeights`, which runs or extracts any of its architectures under any policy.
+Knows no training, no data and no search.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from search_spaces.candidate import Architecture, CompressionPolicy, LayerPolicy
+from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
+from search_spaces.elastic.double_rounding import MASTER_BITS
+from search_spaces.elastic.layer import Layer
+from search_spaces.layers import LayerSpec
+from search_spaces.space import SearchSpace
+from search_spaces.subspace import Subspace
+
+
+class SharedWeights(nn.Module, ABC):
+    """The largest network of a space and the rule by which every smaller one is a view of its weights.
+
+    A subnet takes the first channels of every layer; a smaller kernel is the centre of the next larger one, multiplied
+    by a learnt matrix (Cai et al., ICLR 2020, section 3.3). `forward` runs the very network that `extract` returns,
+    only on views, so the two cannot drift apart.
+
+    Args:
+        space: The search space.
+        seed: Seeds the initial weights.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        super().__init__()
+        self.space = space
+        largest = space.decode((space.cardinalities - 1).astype("int16"))
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.network = self.wire(largest, {spec.name: Layer(spec) for spec in space.layers(largest)})
+        for layer in self.network.modules():
+            if isinstance(layer, Layer) and isinstance(layer.op, nn.Conv2d):
+                layer.op.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.kernel_transforms = nn.ParameterDict()
+        for slot_name, sizes in self._elastic_kernels().items():
+            for size in sizes[:-1]:
+                self.kernel_transforms[_transform_key(slot_name, size)] = nn.Parameter(torch.eye(size * size))
+        self._skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
+
+    @abstractmethod
+    def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:
+        """Joins the layers of an architecture, by name, to a plain module in which each is found by its name."""
+
+    @abstractmethod
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The elastic channel orders of the largest network, for `sort_channels`."""
+
+    def forward(
+        self,
+        inputs: Tensor,
+        architecture: Architecture,
+        policy: CompressionPolicy | None = None,
+        drop: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Runs one architecture on the shared weights.
+
+        Args:
+            inputs: Images, shape (batch, channels, resolution, resolution).
+            architecture: The subnet.
+            policy: Bits of each of its layers, quantised dynamically; None leaves them in floating point.
+            drop: Applied to the features that the last layer reads; None for no dropout.
+
+        Returns:
+            Logits, shape (batch, classes).
+        """
+        if inputs.shape[-1] != architecture.resolution or inputs.shape[-2] != architecture.resolution:
+            raise ValueError(f"inputs must be {architecture.resolution} pixels square, got {tuple(inputs.shape)}")
+        layers = self.space.layers(architecture)
+        policies = policy.layers if policy else (LayerPolicy(),) * len(layers)
+        if len(policies) != len(layers):
+            raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policies)}")
+        pairs = zip(layers, policies, strict=True)
+        made = {
+            layer.name: self._skeleton_layer(layer, layer_policy, self._layer(layer.name).log_weight_step is not None)
+            for layer, layer_policy in pairs
+        }
+        skeleton = self.wire(architecture, made)
+        skeleton.train(self.training)
+        with _before(made[layers[-1].name], drop):
+            output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,))
+        return output
+
+    def extract(self, architecture: Architecture) -> nn.Module:
+        """A stand-alone copy of one subnet in plain torch modules, in evaluation mode."""
+        layers = self.space.layers(architecture)
+        made = {spec.name: Layer(spec) for spec in layers}
+        for name, layer in made.items():
+            if self._layer(name).log_weight_step is not None:
+                layer.learn_weight_step(MASTER_BITS)
+        network = self.wire(architecture, made)
+        network.load_state_dict({name: tensor.detach() for name, tensor in self.weights(layers).items()})
+        return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def weights(self, layers: Sequence[LayerSpec]) -> dict[str, Tensor]:
+        """State of a subnet by name, as differentiable views of the shared weights."""
+        return {name: tensor for layer in layers for name, tensor in self._layer_weights(layer)}
+
+    @property
+    def learns_weight_steps(self) -> bool:
+        """Whether its layers have learnt quantisation steps."""
+        return any(isinstance(layer, Layer) and layer.log_weight_step is not None for layer in self.network.modules())
+
+    def learn_weight_steps(self, lowest_bits: int) -> None:
+        """Gives every layer a learnt quantisation step, which serves all precisions (see `double_rounding`).
+
+        Args:
+            lowest_bits: The fewest bits in use.
+        """
+        for layer in self.network.modules():
+            if isinstance(layer, Layer):
+                layer.learn_weight_step(lowest_bits)
+
+    def sort_channels(self, trained: Subspace | None = None) -> None:
+        """Reorders every elastic channel by importance, so that narrow subnets keep the most important ones.
+
+        Args:
+            trained: Subnets that must stay as they are: channels then move only between the widths that these have.
+        """
+        slots = {slot.name: slot for slot in self.space.slots}
+        for group in self.channel_groups():
+            producer = slots[group.producers[0]]
+            widths = {layer.out_channels for layer in trained.slot_layers(producer)} if trained else set()
+            sort_channels(self.network, group, sorted(widths))
+
+    def _layer(self, name: str) -> Layer:
+        layer = self.network.get_submodule(name)
+        assert isinstance(layer, Layer)
+        return layer
+
+    def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
+        layer = self._layer(spec.name)
+        weight = layer.op.weight[: spec.out_channels, : spec.in_channels // spec.groups]
+        if spec.kernel_size < layer.spec.kernel_size:
+            weight = self._shrink_kernel(weight, spec)
+        found = [(f"{spec.name}.op.weight", weight)]
+        if layer.op.bias is not None:
+            found.append((f"{spec.name}.op.bias", layer.op.bias[: spec.out_channels]))
+        if layer.log_weight_step is not None:
+            found.append((f"{spec.name}.log_weight_step", layer.log_weight_step[: spec.out_channels]))
+        for name, tensor in (*layer.norm.named_parameters(), *layer.norm.named_buffers()):
+            found.append((f"{spec.name}.norm.{name}", tensor[: spec.out_channels] if tensor.dim() else tensor))
+        return found
+
+    def _shrink_kernel(self, weight: Tensor, spec: LayerSpec) -> Tensor:
+        for size in range(weight.shape[-1] - 2, spec.kernel_size - 1, -2):
+            centre = weight[:, :, 1:-1, 1:-1]
+            key = _transform_key(spec.name, size)
+            if key in self.kernel_transforms:
+                centre = (centre.flatten(2) @ self.kernel_transforms[key].T).view_as(centre)
+            weight = centre
+        return weight
+
+    def _elastic_kernels(self) -> dict[str, list[int]]:
+        """Kernel sizes of every layer that has several, in rising order."""
+        found: dict[str, set[int]] = {}
+        for slot in self.space.slots:
+            for layer in self.space.slot_layers(slot):
+                if layer is not None:
+                    found.setdefault(slot.name, set()).add(layer.kernel_size)
+        return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}
+
+
+@contextmanager
+def _before(layer: Layer, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
+    """Changes the input of a layer while a block runs."""
+    if change is None:
+        yield
+        return
+    hook = layer.register_forward_pre_hook(lambda _layer, inputs: (change(inputs[0]),))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _transform_key(layer_name: str, size: int) -> str:
+    return f"{layer_name.replace('.', '-')}-{size}"
+
+
+def _meta_layer(spec: LayerSpec, policy: LayerPolicy, learns_step: bool) -> Layer:
+    layer = Layer(spec, policy, device="meta")
+    if learns_step:
+        layer.learn_weight_step(MASTER_BITS)
+    return layer

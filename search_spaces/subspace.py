@@ -1,0 +1,192 @@
+"""Part of a joint space: some of the values of every gene are open, the others are closed.
+
+In: a joint space and what is open. Out: `Subspace`, from which training and leaves of a split supernet draw.
+Knows no supernet and no schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.layers import LayerSpec
+from search_spaces.space import LayerSlot, Value
+
+ALL, LARGEST = "all", "largest"
+Domain = str | Sequence[Value]  # "all", "largest N" or the very values
+Odds = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Subspace:
+    """A joint space of which only some gene values are open.
+
+    Attributes:
+        space: The joint space.
+        open: The open values of every gene, as rising indices into its domain.
+        odds: Chance of each open value of every gene when candidates are drawn; None draws uniformly.
+    """
+
+    space: JointSpace
+    open: tuple[tuple[int, ...], ...]
+    odds: tuple[tuple[float, ...], ...] | None = None
+
+    @classmethod
+    def whole(cls, space: JointSpace) -> Subspace:
+        """Everything."""
+        return cls(space, tuple(tuple(range(count)) for count in space.cardinalities))
+
+    @classmethod
+    def only(cls, space: JointSpace, candidate: Candidate) -> Subspace:
+        """One candidate."""
+        return cls(space, tuple((int(gene),) for gene in space.encode([candidate]).genes[0]))
+
+    @classmethod
+    def opened(cls, space: JointSpace, domains: Mapping[str, Domain]) -> Subspace:
+        """The largest network, and whatever is opened around it.
+
+        Args:
+            space: The joint space.
+            domains: What is open of each dimension (`kernel`, `depth`, `resolution`, `policy`) or single gene
+                (`0.depth`), which counts more: `"all"`, `"largest N"` for the N values that make the largest networks,
+                or a list of values. What is not named stays at its largest value; a policy, at the first one.
+
+        Raises:
+            ValueError: If the space has no such dimension or value.
+        """
+        known = dict.fromkeys(name for gene in space.genes for name in (gene.dimension, gene.name))
+        for name in domains:
+            if name not in known:
+                dimensions = dict.fromkeys(gene.dimension for gene in space.genes)
+                raise ValueError(f"space {space.name!r} has no {name!r} to open; it has {', '.join(dimensions)}")
+        for name, domain in domains.items():
+            if not isinstance(domain, str):
+                _check_values(space, name, domain)
+        chosen = [domains.get(gene.name, domains.get(gene.dimension, f"{LARGEST} 1")) for gene in space.genes]
+        return cls(space, tuple(_open(space, index, domain) for index, domain in enumerate(chosen)))
+
+    def sample(self, rng: np.random.Generator, n: int) -> Population:
+        """Draws `n` candidates, every gene independently; inactive genes are then cleared."""
+        steps = (rng.random((n, len(self.open)))[:, :, None] >= self._cumulative).sum(2)
+        return self.space.population(self._table[np.arange(len(self.open)), steps])
+
+    def largest(self) -> Candidate:
+        """The last open value of every architecture gene, at the first open policy."""
+        return self._corner(architecture=-1, policy=0)
+
+    def smallest(self) -> Candidate:
+        """The first open value of every architecture gene, at the last open policy."""
+        return self._corner(architecture=0, policy=-1)
+
+    def contains(self, candidate: Candidate) -> bool:
+        """Whether all genes that matter to a candidate are open to it."""
+        population = self.space.encode([candidate])
+        active = self.space.active(population.genes)[0]
+        return all(
+            not matters or int(gene) in values
+            for gene, values, matters in zip(population.genes[0], self.open, active, strict=True)
+        )
+
+    def slot_layers(self, slot: LayerSlot) -> set[LayerSpec]:
+        """Every layer that a slot may hold."""
+        position, choices = self.space.architectures.position, self.space.architectures.choices
+        columns = [position[gene] for gene in slot.genes]
+        domains = [[choices[column].values[value] for value in self.open[column]] for column in columns]
+        return {layer for values in product(*domains) if (layer := slot.layer(values)) is not None}
+
+    def narrowed(self, gene: int, values: Sequence[int]) -> Subspace:
+        """Only these open values of one gene."""
+        odds = None
+        if self.odds is not None:
+            kept = [odd for value, odd in zip(self.open[gene], self.odds[gene], strict=True) if value in values]
+            odds = (*self.odds[:gene], tuple(odd / sum(kept) for odd in kept), *self.odds[gene + 1 :])
+        opened = tuple(value for value in self.open[gene] if value in values)
+        if not opened:
+            raise ValueError(f"none of the values {list(values)} of {self.space.genes[gene].name} is open")
+        return Subspace(self.space, (*self.open[:gene], opened, *self.open[gene + 1 :]), odds)
+
+    def intersection(self, other: Subspace) -> Subspace:
+        """What is open in both; a gene of which nothing is, keeps the nearest value that is open in the other one.
+
+        Nearest: the largest network of `other`. A leaf of a split supernet need not hold the largest network.
+        """
+        both = []
+        for gene, (mine, theirs) in enumerate(zip(self.open, other.open, strict=True)):
+            common = tuple(value for value in mine if value in theirs)
+            end = 0 if self.space.genes[gene].is_policy else -1
+            both.append(common or (theirs[end],))
+        return Subspace(self.space, tuple(both))
+
+    def union(self, other: Subspace) -> Subspace:
+        """What is open in either."""
+        pairs = zip(self.open, other.open, strict=True)
+        return Subspace(self.space, tuple(tuple(sorted({*mine, *theirs})) for mine, theirs in pairs))
+
+    def drawn_with(self, odds: Mapping[int, Sequence[float]]) -> Subspace:
+        """The same candidates, with other chances for the values of some genes.
+
+        Args:
+            odds: For a gene's number, the weight of every value of its domain; closed values do not count.
+        """
+        chances = []
+        for gene, values in enumerate(self.open):
+            weights = np.array([odds[gene][value] if gene in odds else 1.0 for value in values])
+            chances.append(tuple((weights / weights.sum()).tolist()))
+        return replace(self, odds=tuple(chances))
+
+    def _corner(self, architecture: int, policy: int) -> Candidate:
+        ends = [policy if gene.is_policy else architecture for gene in self.space.genes]
+        return self.space.population([values[end] for values, end in zip(self.open, ends, strict=True)])[0]
+
+    @cached_property
+    def _table(self) -> NDArray[np.int16]:
+        """Open values of every gene, padded, shape (d, most values)."""
+        most = max(len(values) for values in self.open)
+        return np.array([[*values, *[0] * (most - len(values))] for values in self.open], dtype=np.int16)
+
+    @cached_property
+    def _cumulative(self) -> NDArray[np.float64]:
+        """Sums of the chances up to every open value but the last, padded with 1, shape (d, most values)."""
+        table = np.ones(self._table.shape)
+        for gene, values in enumerate(self.open):
+            chances = self.odds[gene] if self.odds else [1 / len(values)] * len(values)
+            table[gene, : len(values) - 1] = np.cumsum(chances)[:-1]
+        return table
+
+
+def _check_values(space: JointSpace, name: str, domain: Sequence[Value]) -> None:
+    """Every listed value must belong to one of the genes that it is listed for."""
+    genes = [gene for gene in space.genes if name in (gene.dimension, gene.name)]
+    known = list(dict.fromkeys(value for gene in genes for value in gene.values))
+    lacking = [value for value in domain if value not in known]
+    if lacking or not domain:
+        raise ValueError(f"{name} of space {space.name!r} must be some of {known}, got {list(domain)}")
+
+
+def _open(space: JointSpace, index: int, domain: Domain) -> tuple[int, ...]:
+    gene = space.genes[index]
+    numbers = tuple(range(len(gene.values)))
+    if not isinstance(domain, str):
+        opened = tuple(number for number in numbers if gene.values[number] in domain)
+        if not opened:
+            raise ValueError(
+                f"{gene.name} of space {space.name!r} must be some of {list(gene.values)}, got {list(domain)}"
+            )
+        return opened
+    if domain == ALL:
+        return numbers
+    word, _, count = domain.partition(" ")
+    if word != LARGEST or not count.isdigit() or int(count) < 1:
+        raise ValueError(f"what is open is 'all', 'largest N' or a list of values, got {domain!r}")
+    if int(count) > len(numbers):
+        raise ValueError(
+            f"{gene.name} of space {space.name!r} has {len(numbers)} values {list(gene.values)}, got {domain!r}"
+        )
+    return numbers[: int(count)] if gene.is_policy else numbers[-int(count) :]

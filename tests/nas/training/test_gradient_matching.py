@@ -1,0 +1,157 @@
+"""Gradient matching and the partitions made from it (METHODS 3.3, part 5)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nas.objectives import FloatArray
+from nas.training.gradient_matching import MAX_OPS, Partition, best_partition, matching, partitions, separation
+
+Op = Callable[[Tensor], Tensor]
+DUPLICATES: list[Op] = [lambda h: h, lambda h: h, lambda h: h]
+CONFLICT: list[Op] = [lambda h: h, lambda h: h, lambda h: -h]
+
+
+def random_gradients(seed: int) -> list[list[Tensor | None]]:
+    generator = torch.Generator().manual_seed(seed)
+    return [[torch.randn(shape, generator=generator) for shape in [(3, 2), (5,)]] for _ in range(4)]
+
+
+def scaled(gradients: Sequence[Sequence[Tensor | None]], factor: float) -> list[list[Tensor | None]]:
+    return [[None if g is None else g * factor for g in op] for op in gradients]
+
+
+def brute_force(scores: FloatArray, groups: int) -> Partition:
+    """The first least cut over all labellings, in lexicographic order; only canonical labellings can come first."""
+    ops, least = len(scores), 2 if len(scores) >= 2 * groups else 1
+    found: tuple[float, tuple[int, ...]] | None = None
+    for labels in itertools.product(range(groups), repeat=ops):
+        if min(labels.count(group) for group in range(groups)) < least:
+            continue
+        cut = sum(float(scores[a, b]) for a in range(ops) for b in range(a) if labels[a] != labels[b])
+        if found is None or cut < found[0] - 1e-9:
+            found = cut, labels
+    assert found is not None
+    return tuple(tuple(op for op in range(ops) if found[1][op] == group) for group in range(groups))
+
+
+def test_an_op_and_its_negative_oppose_each_other_and_are_parted() -> None:
+    w = torch.zeros((), requires_grad=True)
+    x, y = torch.tensor([1.0, 2.0, -0.5]), torch.tensor([0.5, 1.5, 1.0])
+    scores = matching([torch.autograd.grad(((op(w * x) - y) ** 2).mean(), [w]) for op in CONFLICT])
+    np.testing.assert_allclose(scores, [[1, 1, -1], [1, 1, -1], [-1, -1, 1]], rtol=0, atol=1e-15)
+    assert best_partition(scores, 2) == ((0, 1), (2,))
+    assert separation(scores, ((0, 1), (2,))) == 2.0
+
+
+def test_the_choice_whose_ops_conflict_separates_more() -> None:
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(4, 3, generator=generator).requires_grad_()
+    x, y = torch.randn(8, 4, generator=generator), torch.randn(8, 3, generator=generator)
+
+    def best_separation(edges: list[list[Op]], edge: int) -> float:
+        gradients = []
+        for op in edges[edge]:
+            context = [op if number == edge else ops[0] for number, ops in enumerate(edges)]
+            gradients.append(torch.autograd.grad(((context[1](context[0](x @ w).tanh()) - y) ** 2).mean(), [w]))
+        scores = matching(gradients)
+        return separation(scores, best_partition(scores, 2))
+
+    for edges, conflicting in [([DUPLICATES, CONFLICT], 1), ([CONFLICT, DUPLICATES], 0)]:
+        assert best_separation(edges, 1 - conflicting) == pytest.approx(0.0, abs=1e-12)
+        assert best_separation(edges, conflicting) > 0.1
+
+
+def test_matching_is_the_cosine_of_whole_gradients_at_any_scale_of_the_loss() -> None:
+    gradients = random_gradients(0)
+    rows = np.array([np.concatenate([g.flatten().numpy() for g in op if g is not None]) for op in gradients], float)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    scores = matching(gradients)
+    np.testing.assert_allclose(scores, unit @ unit.T, rtol=0, atol=1e-14)
+    assert (scores == scores.T).all()
+    assert (scores.diagonal() == 1).all()
+    for factor in [1e-30, 1e-6, 1e6, 1e30]:
+        np.testing.assert_allclose(matching(scaled(gradients, factor)), scores, rtol=0, atol=1e-6)
+    for power in [
+        -1000,
+        -20,
+        20,
+        1000,
+    ]:  # a power of two scales without rounding, in double far beyond single precision
+        double: list[list[Tensor | None]] = [[g.double() for g in op if g is not None] for op in gradients]
+        np.testing.assert_allclose(matching(scaled(double, 2.0**power)), scores, rtol=0, atol=1e-15)
+
+
+def test_none_is_zero_and_keeps_its_place() -> None:
+    one, other = torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])
+    scores = matching([[one, None], [None, one], [other, one], [None, None], [None, torch.zeros(2)]])
+    zeros = torch.zeros(2)
+    filled = matching([[one, zeros], [zeros, one], [other, one], [zeros, zeros], [zeros, zeros]])
+    np.testing.assert_array_equal(scores, filled)
+    assert scores[0, 1] == 0  # equal tensors, but of different parameters
+    assert scores[0, 2] == pytest.approx(24 / (5 * 50**0.5), abs=1e-15)
+    np.testing.assert_array_equal(scores[3:], np.eye(5)[3:])  # no gradient at all agrees with nothing
+
+
+def test_the_best_partition_is_that_of_brute_force_ties_included() -> None:
+    rng = np.random.default_rng(0)
+    for trial in range(200):
+        ops = int(rng.integers(2, 8))
+        groups = int(rng.integers(2, min(ops, 3) + 1))
+        half = rng.uniform(-1, 1, (ops, ops)) if trial % 2 else rng.integers(-2, 2, (ops, ops)).astype(float)
+        scores = half + half.T
+        assert best_partition(scores, groups) == brute_force(scores, groups), (trial, scores, groups)
+
+
+def test_rounding_does_not_break_ties() -> None:
+    scores = np.ones((4, 4))
+    scores[0, 3] = scores[3, 0] = 1 + 1e-15
+    assert best_partition(scores, 2) == ((0, 1), (2, 3))
+
+
+def test_partitions_are_distinct_canonical_and_balanced() -> None:
+    five = list(partitions(5, 2))
+    assert len(set(five)) == len(five) == 10
+    assert all(sorted(map(len, partition)) == [2, 3] for partition in five)
+    assert five[0] == ((0, 1, 2), (3, 4))
+    assert list(partitions(3, 2)) == [((0, 1), (2,)), ((0, 2), (1,)), ((0,), (1, 2))]
+    assert len(list(partitions(6, 3))) == 15  # pairs only
+    assert len(list(partitions(5, 3))) == 25  # too few ops for pairs: the Stirling number S(5, 3)
+    assert list(partitions(4, 4)) == [((0,), (1,), (2,), (3,))]
+
+
+def test_separation_is_a_mean_over_pairs_between_groups() -> None:
+    scores = np.array([[1.0, 0.9, 0.5], [0.9, 1.0, -0.5], [0.5, -0.5, 1.0]])
+    assert separation(scores, ((0, 1), (2,))) == pytest.approx((0.5 + 1.5) / 2)
+    assert separation(scores, ((0,), (1,), (2,))) == pytest.approx((0.1 + 0.5 + 1.5) / 3)
+    twice = np.kron(scores, np.ones((2, 2)))
+    assert separation(twice, ((0, 1, 2, 3), (4, 5))) == pytest.approx(separation(scores, ((0, 1), (2,))))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: best_partition(np.eye(2), 3), "between 1 and the number of ops, got 3 for 2 ops"),
+        (lambda: partitions(3, 0), "got 0 for 3 ops"),
+        (lambda: best_partition(np.eye(MAX_OPS + 1), 2), "at most 12 ops, got 13"),
+        (lambda: best_partition(np.full((2, 2), np.nan), 2), "finite numbers"),
+        (lambda: best_partition(np.ones((2, 3)), 2), r"got shape \(2, 3\)"),
+        (lambda: best_partition(np.triu(np.ones((3, 3))), 2), "symmetric"),
+        (lambda: separation(np.eye(2), ((0, 1),)), "two or more groups"),
+        (lambda: separation(np.eye(3), ((0,), (1,))), "each of 3 ops once"),
+        (lambda: matching([]), "every op needs"),
+        (lambda: matching([[torch.ones(2)], [torch.ones(2), None]]), r"got \[1, 2\] parameters"),
+        (lambda: matching([[torch.ones(2)], [torch.ones(3)]]), "one shape"),
+        (lambda: matching([[torch.ones(2)], [torch.tensor([1.0, float("nan")])]]), r"ops \[1\]"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
