@@ -40,6 +40,8 @@ class Feed:
     memory_format: torch.memory_format
 
     def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, got {self.batch_size}")
         if self.batch_size > len(self.data.train):
             raise ValueError(f"batch_size {self.batch_size} exceeds the {len(self.data.train)} training images")
         if self.batch_size % self.team.size:

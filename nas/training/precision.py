@@ -31,8 +31,8 @@ def policy_odds(supernet: Supernet, space: JointSpace, batch: Batch, team: Team,
         team: The traces are averaged over its members.
         generator: Source of the probes.
     """
-    largest = space.largest().architecture
-    network = supernet.extract(largest).to(batch.inputs.device)
+    largest = space.largest()
+    network = supernet.extract(largest.architecture, largest.policy).to(batch.inputs.device)
     recalibrate_batch_norm(network, [batch.inputs])  # batch statistics would couple the images of the Hessian
     layers = [module for module in network.modules() if isinstance(module, Layer)]
     loss = F.cross_entropy(network(batch.inputs), batch.labels)

@@ -1,6 +1,6 @@
 """Ready-made schedules, each a function of literal numbers.
 
-In: a length in epochs and a peak learning rate. Out: a `Schedule` for any space. Knows no family: `preset` leaves out
+In: a length in epochs and a peak learning rate. Out: a `Schedule` for any space. Knows no family: `fitted` leaves out
 what a space lacks.
 """
 
@@ -106,10 +106,10 @@ def single(epochs: float, learning_rate: float) -> Schedule:
     )
 
 
-def few_shot(epochs: float, learning_rate: float) -> Schedule:
-    """Delayed shrinking for three fifths, then four leaves by two splits on kernel and width (METHODS 3.3)."""
+def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:
+    """Delayed shrinking for three fifths, then four leaves by two splits, each trained further (METHODS 3.3)."""
     (whole,) = deps(0.6 * epochs, learning_rate).phases
-    split = Split(("kernel", "depth", *_WIDTHS), batches=8)
+    split = Split(("kernel", "depth", *_WIDTHS), batches=batches)
     leaves = replace(
         whole,
         epochs=0.2 * epochs,
@@ -168,12 +168,15 @@ def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) ->
     """
     if name not in PRESETS:
         raise ValueError(f"unknown schedule {name!r}; known schedules: {', '.join(PRESETS)}")
-    schedule = PRESETS[name](epochs, learning_rate)
+    return fitted(PRESETS[name](epochs, learning_rate), space)
+
+
+def fitted(schedule: Schedule, space: JointSpace) -> Schedule:
+    """A schedule of this module without the dimensions that a space lacks, and with no more of each than it has."""
     return Schedule(tuple(_fitted(phase, space) for phase in schedule.phases))
 
 
 def _fitted(phase: Phase, space: JointSpace) -> Phase:
-    """The phase without the dimensions that the space lacks, and with no more of each than it has."""
     counts: dict[str, int] = {}
     for gene in space.genes:
         counts[gene.dimension] = min(counts.get(gene.dimension, len(gene.values)), len(gene.values))

@@ -35,11 +35,10 @@ class Probe:
         """Accuracy in percent by name of the subnet."""
         random = domain.sample(np.random.default_rng([self._seed, _STREAM]), 1)[0]
         candidates = {"largest": domain.largest(), "smallest": domain.smallest(), "random": random}
-        found = {}
-        for name, candidate in candidates.items():
-            network = supernet.extract(candidate.architecture, candidate.policy).to(self._device)
-            found[name] = self._accuracy(network, candidate.architecture.resolution)
-        return found
+        distinct = set(candidates.values())  # one, where a single candidate is trained
+        networks = {one: supernet.extract(one.architecture, one.policy).to(self._device) for one in distinct}
+        measured = {one: self._accuracy(network, one.architecture.resolution) for one, network in networks.items()}
+        return {name: measured[candidate] for name, candidate in candidates.items()}
 
     def _accuracy(self, network: nn.Module, resolution: int) -> float:
         inputs = self._data.normalization.inputs(self._data.train.images[:_NORM_IMAGES], resolution).to(self._device)

@@ -6,6 +6,7 @@ In: literal numbers. Out: frozen `Schedule`s, and where a step lies in them. Kno
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -37,6 +38,8 @@ class Split:
     def __post_init__(self) -> None:
         if not self.dimensions or self.groups < 2 or self.batches < 1:
             raise ValueError(f"a split needs dimensions, 2 or more groups and 1 or more batches, got {self}")
+        if "resolution" in self.dimensions:
+            raise ValueError(f"gradients are compared on the same images, so a split cannot be by resolution, got {self}")
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,18 @@ class Phase:
             == ("largest",)
             or (self.loss != "in_place" and not self.delay),
             "warm_up_epochs must lie in [0, epochs]": 0 <= self.warm_up_epochs <= self.epochs,
-            "delay, ramp and dropout must lie in [0, 1)": all(
+            "delay and ramp must lie in [0, 1], dropout in [0, 0.99]": all(
                 0 <= share <= limit for share, limit in ((self.delay, 1), (self.ramp, 1), (self.dropout, 0.99))
             ),
             "ramp_start must lie in (0, 1]": 0 < self.ramp_start <= 1,
         }
+        for value, known in (
+            (self.loss, get_args(Loss)),
+            (self.divergence, get_args(Divergence)),
+            (self.law, get_args(Law)),
+            (self.bit_sampling, get_args(BitSampling)),
+        ):
+            rules[f"{value!r} must be one of {known}"] = value in known
         for rule, kept in rules.items():
             if not kept:
                 raise ValueError(f"phase {self.name!r}: {rule}, got {self}")
@@ -109,6 +119,10 @@ class Phase:
             return 1.0
         risen = min((position - self.delay) / (self.ramp * (1 - self.delay)), 1.0)
         return self.ramp_start ** (1 - risen)
+
+    def steps_alone(self, steps: int) -> int:
+        """Of so many steps of the phase, those of the delay."""
+        return bisect_left(range(steps), self.delay, key=lambda step: step / steps)
 
     def learning_rate_at(self, position: float) -> float:
         """Learning rate at a position in [0, 1) of the phase, before any warm-up."""
@@ -152,10 +166,17 @@ class Schedule:
         """What is open in each phase.
 
         Raises:
-            ValueError: If a phase opens what the space lacks.
+            ValueError: If a phase opens what the space lacks, or splits by it.
         """
         found = []
+        known = list(dict.fromkeys(gene.dimension for gene in space.genes))
         for phase in self.phases:
+            lacking = [name for name in phase.split.dimensions if name not in known] if phase.split else []
+            if lacking:
+                raise ValueError(
+                    f"phase {phase.name!r}: space {space.name!r} has no {lacking[0]!r} to split by; "
+                    f"it has {', '.join(known)}"
+                )
             try:
                 found.append(Subspace.opened(space, phase.open))
             except ValueError as error:
@@ -184,7 +205,7 @@ class Schedule:
         """Forward-backward passes of the whole schedule, the measure of its cost; a teacher's forward not counted."""
         total, start = 0, 0
         for phase, end in zip(self.phases, self.ends(steps_per_epoch), strict=True):
-            alone = min(math.ceil(phase.delay * (end - start)), end - start)
+            alone = phase.steps_alone(end - start)
             total += alone + (end - start - alone) * len(phase.subnets)
             start = end
         return total

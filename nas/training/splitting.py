@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.training.gradient_matching import Partition, best_partition, matching, separation
 from nas.training.schedule import Split
@@ -108,7 +108,7 @@ def _division(
         rng = np.random.default_rng((*seed, leaf, gene, number))
         values = _same_but_for(part, gene, rng)
         batch = batch_of(number, values[0].architecture.resolution)
-        scores.append(matching(_shared_gradients(supernet, values, batch)))
+        scores.append(matching(_shared_gradients(supernet.leaves[leaf], values, batch)))
     mean = torch.from_numpy(np.mean(scores, axis=0))
     team.average([mean])
     partition = best_partition(mean.numpy(), split.groups)
@@ -118,7 +118,8 @@ def _division(
 
 def _same_but_for(part: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
     """One random candidate in as many versions as the gene, which matters in it, has open values."""
-    genes = at_one_resolution(part, rng).sample(rng, _CONTEXTS).genes
+    at_its_last = part.narrowed(gene, part.open[gene][-1:])  # a depth then leaves no gene of the context cleared
+    genes = at_one_resolution(at_its_last, rng).sample(rng, _CONTEXTS).genes
     active = np.flatnonzero(part.space.active(genes)[:, gene])
     if not len(active):
         raise ValueError(f"{part.space.genes[gene].name} matters in none of {_CONTEXTS} random candidates")
@@ -128,9 +129,8 @@ def _same_but_for(part: Subspace, gene: int, rng: np.random.Generator) -> list[C
     return [population[row] for row in range(len(population))]
 
 
-def _shared_gradients(supernet: Supernet, values: list[Candidate], batch: Batch) -> list[list[Tensor]]:
-    """Gradient of the label loss for every candidate, on the tensors that all of them use."""
-    weights = supernet.weights_for(values[0].architecture, values[0].policy)
+def _shared_gradients(weights: nn.Module, values: list[Candidate], batch: Batch) -> list[list[Tensor]]:
+    """Gradient of the label loss for every candidate, on the tensors of a leaf that all of them use."""
     parameters = list(weights.parameters())
     gradients = []
     for candidate in values:

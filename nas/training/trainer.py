@@ -6,23 +6,21 @@ Knows no search, no job file and no cluster.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas.data.images import ImageData
-from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from nas.training.checkpoint import TrainingState, save_checkpoint
 from nas.training.feed import Feed, seeded
-from nas.training.optimizer import make_optimizer, optimizer_state
+from nas.training.learner import Learner
 from nas.training.precision import Odds, policy_odds
 from nas.training.probe import Probe
-from nas.training.schedule import Moment, Phase, Schedule
+from nas.training.schedule import Moment, Phase, Schedule, Split
 from nas.training.settings import Report, TrainingSettings, Watch
 from nas.training.splitting import divide, parts
 from nas.training.step import Batch, accumulate_gradients, draw
@@ -97,153 +95,110 @@ class _Trainer:
         team: Team,
         only: Candidate | None,
     ) -> None:
-        self.supernet, self.space, self.schedule, self.settings = supernet, space, schedule, settings
+        self.space, self.schedule, self.settings = space, schedule, settings
         self.seed, self.team, self.only = seed, team, only
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.domains = schedule.domains(space)
         if only is not None:
             self.domains = [domain.intersection(Subspace.only(space, only)) for domain in self.domains]
-        self.feed = Feed(data, settings.batch_size, seed, settings.flip, team, self.device, self.memory_format)
-        self.steps = schedule.ends(self.feed.steps_per_epoch)[-1]
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.learner = Learner(supernet, settings, self.device)
+        memory_format = self.learner.memory_format
+        self.feed = Feed(data, settings.batch_size, seed, settings.flip, team, self.device, memory_format)
         self.probe = Probe(data, seed, self.device)
+        self.steps = schedule.ends(self.feed.steps_per_epoch)[-1]
+        self.largest = space.largest()
         self.folder, self.unfinished = folder, folder / "training.safetensors"
         self.identity = f"{schedule}, {settings}, seed {seed}" + (f", only {only.key}" if only else "")
-        self.teacher: nn.Module | None = None
-        self.odds: Odds = {}
-        self._place()
 
     def resume(self) -> int:
         """Loads the unfinished training, if there is one; returns the step to go on with."""
-        if not self.unfinished.exists():
-            return 0
-        state = load_checkpoint(self.unfinished, self.supernet)
-        if state.schedule != self.identity:
-            raise ValueError(
-                f"{self.unfinished} is a training by {state.schedule}, not by {self.identity}; use another folder"
-            )
-        teacher = _below("teacher/", state.tensors)
-        if teacher:
-            self._copy_teacher()
-            assert self.teacher is not None
-            self.teacher.load_state_dict(teacher)
-        self.odds = dict(state.odds)
-        self._place(_below("optimizer/", state.tensors))
-        return state.step
+        return self.learner.load(self.unfinished, self.identity, self.largest) if self.unfinished.exists() else 0
 
     def train(self, step: int) -> Report:
         """Carries out one step."""
         start = time.perf_counter()
         moment = self.schedule.moment(step, self.feed.steps_per_epoch)
-        phase = self.schedule.phases[moment.phase]
+        phase, supernet = self.schedule.phases[moment.phase], self.learner.supernet
+        supernet.train()
         self._begin(step, moment, phase)
         domain = self._domain(step, moment.phase)
         candidates = draw(domain, phase, np.random.default_rng([self.seed, _SUBNETS, step]))
         batch = self.feed.batch(step, candidates[0].architecture.resolution)
         learning_rate = self._set_learning_rate(moment, phase)
-        self.optimizer.zero_grad()
-        self.supernet.train()
+        self.learner.optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             losses = accumulate_gradients(
-                self.supernet,
+                supernet,
                 candidates,
                 batch,
                 phase,
                 phase.others_weight(moment.position),
                 self.settings.label_smoothing,
-                self.teacher,
+                self.learner.teacher,
                 seeded(self.seed, _DROPOUT, step, self.team.rank),
             )
-        self.team.average([losses, *(p.grad for p in self.supernet.parameters() if p.grad is not None)])
+        self.team.average([losses, *(p.grad for p in supernet.parameters() if p.grad is not None)])
         self._check_finite(losses, candidates, step, phase)
-        self.optimizer.step()
+        self.learner.optimizer.step()
+        images_per_s = self.settings.batch_size / (time.perf_counter() - start)
         epoch_over = (step + 1) % self.feed.steps_per_epoch == 0 or step + 1 == self.steps
-        return Report(
-            step + 1,
-            self.steps,
-            phase.name,
-            float(losses[0]),
-            learning_rate,
-            self.settings.batch_size / (time.perf_counter() - start),
-            self.probe.accuracies(self.supernet, domain) if epoch_over and self.team.rank == 0 else {},
-        )
+        accuracies = self.probe.accuracies(supernet, domain) if epoch_over and self.team.rank == 0 else {}
+        return Report(step + 1, self.steps, phase.name, float(losses[0]), learning_rate, images_per_s, accuracies)
 
     def save(self, step: int) -> None:
         """Writes the state after so many steps, unless its weights are no longer numbers."""
-        if not all(bool(parameter.isfinite().all()) for parameter in self.supernet.parameters()):
+        if not self.learner.is_finite():
             raise ValueError(f"a weight became infinite by step {step}; lower the learning rate{self._kept()}")
         if self.team.rank == 0:
-            state = optimizer_state(self.optimizer, self.supernet)
-            tensors = {f"optimizer/{name}": tensor for name, tensor in state.items()}
-            if self.teacher is not None:
-                tensors |= {f"teacher/{name}": tensor for name, tensor in self.teacher.state_dict().items()}
-            save_checkpoint(self.unfinished, self.supernet, TrainingState(step, self.identity, tensors, self.odds))
+            self.learner.save(self.unfinished, step, self.identity)
 
     def finish(self) -> Path:
         """Writes the finished supernet; returns its path."""
         finished = self.folder / "supernet.safetensors"
         if self.team.rank == 0:
-            save_checkpoint(finished, self.supernet, TrainingState(self.steps, self.identity))
+            save_checkpoint(finished, self.learner.supernet, TrainingState(self.steps, self.identity))
             self.unfinished.unlink(missing_ok=True)
         return finished
 
     def _begin(self, step: int, moment: Moment, phase: Phase) -> None:
         """Does what is done once: when a phase starts, and when its narrower subnets are first trained."""
+        learner, domain = self.learner, self.domains[moment.phase]
         if moment.step == 0:
             if phase.split is not None:
-                self._split(step, moment)
-            if phase.loss == "teacher" and self.teacher is None:
-                self._copy_teacher()
-            bits = _lowest_weight_bits(self.domains[moment.phase])
-            if bits < FULL_PRECISION_BITS and not self.supernet.learns_weight_steps:
-                self.supernet.learn_weight_steps(bits)
-                self._place(optimizer_state(self.optimizer, self.supernet))
-            self.odds = self._hessian_odds(step) if phase.bit_sampling == "hessian" else {}
-        if phase.sort_channels and moment.step == math.ceil(phase.delay * moment.steps):
+                learner.split(self._parts(step, domain, phase.split))
+            if phase.loss == "teacher" and learner.teacher is None:
+                learner.copy_teacher(self.largest)
+            bits = _lowest_weight_bits(domain)
+            if bits < FULL_PRECISION_BITS:
+                learner.learn_weight_steps(bits)
+            learner.odds = self._hessian_odds(step) if phase.bit_sampling == "hessian" else {}
+        if phase.sort_channels and moment.step == phase.steps_alone(moment.steps):
             earlier = self.domains[: moment.phase]
-            self.supernet.sort_channels(reduce(Subspace.union, earlier) if earlier else None)
-            self._place()  # the optimiser's state belongs to the old order
+            learner.sort_channels(reduce(Subspace.union, earlier) if earlier else None)
 
-    def _split(self, step: int, moment: Moment) -> None:
-        split, domain = self.schedule.phases[moment.phase].split, self.domains[moment.phase]
-        assert split is not None
-        self.supernet.train()
-
+    def _parts(self, step: int, domain: Subspace, split: Split) -> list[tuple[int, Subspace]]:
         def batch_of(number: int, resolution: int) -> Batch:
             return self.feed.batch(step + number, resolution)
 
-        divisions = divide(self.supernet, domain, split, batch_of, self.team, (self.seed, _SPLIT, step))
-        state = optimizer_state(self.optimizer, self.supernet)
-        inherited = parts(self.supernet, domain, divisions)
-        self.supernet.split(inherited)
-        self._place(
-            {
-                f"leaves.{child}.{name}": tensor
-                for child, (parent, _) in enumerate(inherited)
-                for name, tensor in _below(f"leaves.{parent}.", state).items()
-            }
-        )
+        supernet = self.learner.supernet
+        return parts(supernet, domain, divide(supernet, domain, split, batch_of, self.team, (self.seed, _SPLIT, step)))
 
     def _hessian_odds(self, step: int) -> Odds:
-        batch = self.feed.batch(step, self.space.largest().architecture.resolution)
-        return policy_odds(self.supernet, self.space, batch, self.team, seeded(self.seed, _BITS, step))
-
-    def _copy_teacher(self) -> None:
-        teacher = self.supernet.extract(self.space.largest().architecture).requires_grad_(False)
-        self.teacher = teacher.to(self.device).train()  # it normalises by the statistics of each batch
+        batch = self.feed.batch(step, self.largest.architecture.resolution)
+        return policy_odds(self.learner.supernet, self.space, batch, self.team, seeded(self.seed, _BITS, step))
 
     def _domain(self, step: int, phase: int) -> Subspace:
         """What the subnets of a step are drawn from; the leaves of a split supernet take turns."""
-        domain = self.domains[phase]
-        if self.supernet.domains and self.only is None:
-            domain = domain.intersection(self.supernet.domains[step % len(self.supernet.domains)])
-        return domain.drawn_with(self.odds) if self.odds else domain
+        domain, leaves = self.domains[phase], self.learner.supernet.domains
+        if leaves and self.only is None:
+            domain = domain.intersection(leaves[step % len(leaves)])
+        return domain.drawn_with(self.learner.odds) if self.learner.odds else domain
 
     def _set_learning_rate(self, moment: Moment, phase: Phase) -> float:
         warm_up_steps = round(phase.warm_up_epochs * self.feed.steps_per_epoch)
         warm_up = min(1.0, (moment.step + 1) / max(warm_up_steps, 1))
         learning_rate = phase.learning_rate_at(moment.position) * warm_up
-        for group in self.optimizer.param_groups:
+        for group in self.learner.optimizer.param_groups:
             group["lr"] = learning_rate
         return learning_rate
 
@@ -259,12 +214,6 @@ class _Trainer:
     def _kept(self) -> str:
         return f"; the last good checkpoint is kept: {self.unfinished}" if self.unfinished.exists() else ""
 
-    def _place(self, optimizer_state: Mapping[str, Tensor] | None = None) -> None:
-        """Moves the supernet to its device and memory format, and makes an optimiser for its present parameters."""
-        self.supernet.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
-        settings = self.settings
-        self.optimizer = make_optimizer(self.supernet, settings.optimizer, settings.weight_decay, optimizer_state)
-
 
 def _lowest_weight_bits(domain: Subspace) -> int:
     """The fewest bits that an open policy gives to weights."""
@@ -275,7 +224,3 @@ def _lowest_weight_bits(domain: Subspace) -> int:
         for value in values
         if gene.is_policy
     )
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
