@@ -1,8 +1,9 @@
-"""Time of a training step on the supernet over that of the same network as a plain module, and of the package `ofa`'s.
+"""Time of a training step on the supernet over that of the same network as a plain module, and of `ofa`'s over ours.
 
-In: nothing; `ofa` comes with the extra `benchmark`. Out: rows of the table in `README.md`; on standard error, the ratios
-and images per second of every subnet. The steps alternate and every ratio is of neighbours, so that a change of the
-machine's speed cancels. Before it is timed, every subnet's gradient is compared with that of torch's convolutions.
+In: nothing; the package `ofa` comes with the extra `benchmark`. Out: rows of the table in `README.md`; on standard
+error, the ratios and images per second of every subnet. The steps alternate and every ratio is of neighbours, so that a
+change of the machine's speed cancels. Before it is timed, every subnet's gradient is compared with that of torch's
+convolutions.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from unittest.mock import patch
 
@@ -29,19 +31,17 @@ from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.mobilenet_v3 import MobileNetV3Space
 from search_spaces.registry import search_space
-from search_spaces.space import SearchSpace
 
 COMMAND = "taskset -c 0 python benchmarks/training_speed.py"
 SEEDS = (0, 1, 2)
 RANDOM_SUBNETS = 3
 WARM_UP_ROUNDS = 2
-ROUNDS = 10
+ROUNDS = 7
 
 PLAIN_SPACES, PLAIN_BATCH, PLAIN_SIDE, PLAIN_CLASSES = ("mobilenet_v3_cifar", "resnet_cifar"), 64, 32, 10
 OFA_SPACE, OFA_BATCH, OFA_RANDOM_SIDE, OFA_LARGEST_SIDE, OFA_CLASSES = "mobilenet_v3_imagenet", 32, 96, 32, 1000
-GRADIENT_TOLERANCE = (
-    1e-4  # largest distance of two gradients over the length of one; float32 rounds by 6e-8 per operation
-)
+OTHERS = ("`ofa`", "`ofa` in channels_last", "ours with torch's convolutions")
+GRADIENT_TOLERANCE = 1e-4  # distance of two gradients over the length of one
 
 
 class Step:
@@ -131,8 +131,8 @@ def plain_ratios(name: str, seed: int) -> list[float]:
     return found
 
 
-def ofa_network(space: SearchSpace) -> nn.Module:
-    """The supernet of `ofa` of the same stages, widths, kernels, expansions and depths; its dropout is off as ours has none."""
+def ofa_network(space: MobileNetV3Space) -> nn.Module:
+    """`ofa`'s supernet of the same stages, widths, kernels, expansions and depths; without dropout, like ours."""
     # ofa.utils imports its data loaders, which need torchvision and a module that torch no longer has; an empty module
     # stands in for them, as the networks use neither.
     sys.modules["ofa.utils.my_dataloader"] = ModuleType("ofa.utils.my_dataloader")
@@ -169,8 +169,14 @@ def check_same_network(ours: Supernet, theirs: nn.Module, architecture: Architec
         raise RuntimeError(f"both subnets must have as many weights, got {counts} in {architecture}")
 
 
-def ofa_ratios(space: SearchSpace, side: int, seed: int) -> list[tuple[float, float, float]]:
-    """`ofa`'s step over ours, ours with torch's convolutions over ours and our images per second, of several subnets."""
+def ablated(step: Step) -> float:
+    """Wall time of the step with torch's convolutions."""
+    with torch_convolutions():
+        return step.seconds()
+
+
+def ofa_ratios(space: MobileNetV3Space, side: int, seed: int) -> list[list[float]]:
+    """For several subnets: the times of `OTHERS` over that of our step, then our images per second."""
     joint, ours, theirs = JointSpace(space), supernet(space, seed).train(), ofa_network(space)
     images, labels = batch_of(OFA_BATCH, side, OFA_CLASSES, seed)
     sampled = joint.sample(np.random.default_rng(seed), RANDOM_SUBNETS)
@@ -181,22 +187,15 @@ def ofa_ratios(space: SearchSpace, side: int, seed: int) -> list[tuple[float, fl
         check_same_network(ours, theirs, architecture)
         check_gradient(ours, architecture, images, labels)
         our_step = Step(ours, lambda inputs, a=architecture: ours(inputs, a), images, labels)
-        their_step = Step(theirs, theirs, images.contiguous(), labels)
-        seconds = rounds([our_step.seconds, their_step.seconds, lambda step=our_step: ablated(step)])
-        speeds = [OFA_BATCH / statistics.median(times[i] for times in seconds) for i in range(3)]
-        found.append((median_ratio(seconds, 1, 0), median_ratio(seconds, 2, 0), speeds[0]))
-        print(
-            f"{side}x{side}, seed {seed}: ofa {found[-1][0]:.2f}, torch's convolutions {found[-1][1]:.2f};"
-            f" images/s: ours {speeds[0]:.0f}, ofa {speeds[1]:.0f}, torch's convolutions {speeds[2]:.0f}",
-            file=sys.stderr,
-        )
+        as_published = Step(theirs, theirs, images.contiguous(), labels)
+        in_channels_last = Step(theirs, theirs, images, labels)
+        steps = [as_published.seconds, in_channels_last.seconds, partial(ablated, our_step), our_step.seconds]
+        seconds = rounds(steps)
+        speeds = [OFA_BATCH / statistics.median(times[i] for times in seconds) for i in range(len(steps))]
+        found.append([*(median_ratio(seconds, i, len(OTHERS)) for i in range(len(OTHERS))), speeds[-1]])
+        print(f"{side}x{side}, seed {seed}, images/s:", end="", file=sys.stderr)
+        print(*(f" {name} {speed:.0f}" for name, speed in zip((*OTHERS, "ours"), speeds, strict=True)), file=sys.stderr)
     return found
-
-
-def ablated(step: Step) -> float:
-    """Wall time of the step with torch's convolutions."""
-    with torch_convolutions():
-        return step.seconds()
 
 
 def main() -> None:
@@ -212,14 +211,14 @@ def main() -> None:
     imagenet = search_space(OFA_SPACE, image_channels=3, classes=OFA_CLASSES)
     sides = (OFA_LARGEST_SIDE, OFA_RANDOM_SIDE)
     space = MobileNetV3Space(OFA_SPACE, replace(imagenet.shape, resolutions=sides), 3, OFA_CLASSES)
-    for side, subnets, least in ((OFA_RANDOM_SIDE, "random subnets", 2.2), (OFA_LARGEST_SIDE, "largest", 3.0)):
+    for side, subnets, least in ((OFA_RANDOM_SIDE, "random subnets", 2.2), (OFA_LARGEST_SIDE, "largest subnet", 3.0)):
         figures = [figure for seed in SEEDS for figure in ofa_ratios(space, side, seed)]
         seeds = f"{span}, {len(figures) // len(SEEDS)} each"
         where = f"`{OFA_SPACE}`, {subnets}, batch {OFA_BATCH} at {side}x{side}"
-        of_ofa, of_torch, speeds = zip(*figures, strict=True)
-        print(row(f"`ofa`'s step over ours, {where}: at least {least}", of_ofa, "{:.2f}", seeds, COMMAND, threads=1))
-        print(row(f"Step with torch's convolutions over ours, {where}", of_torch, "{:.2f}", seeds, COMMAND, threads=1))
-        print(row(f"Training speed, {where}", speeds, "{:.0f} images/s", seeds, COMMAND, threads=1))
+        *ratios, speeds = zip(*figures, strict=True)
+        for name, samples, bound in zip(OTHERS, ratios, (f": at least {least}", "", ""), strict=True):
+            print(row(f"Step of {name} over ours, {where}{bound}", samples, "{:.2f}", seeds, COMMAND, threads=1))
+        print(row(f"Our training speed, {where}", speeds, "{:.0f} images/s", seeds, COMMAND, threads=1))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,16 @@
 In: inputs, weight, bias, stride and padding, as for `torch.nn.functional.conv2d` with one group per channel. Out: the
 same result and the same gradients, up to rounding, of any order. Knows no layer and no network.
 
-Two exact identities make it fast where torch, which calls oneDNN, is slow:
+Exact identities make it fast where torch, which calls oneDNN, is slow:
 
 - A tap further from the centre of a kernel than the image is wide only ever meets padding, so a 7x7 kernel on a 2x2 map
   is its 3x3 centre; oneDNN has no fast kernel for filters larger than the map.
 - The gradient of a kernel is that of its columns, and oneDNN has a fast weight gradient for kernels of up to three
   columns and any number of rows only. Wider kernels are cut into strips, each of which sees the input moved by its
-  offset.
+  offset; on large maps a stride of two is first undone by taking even and odd rows and columns apart.
 
-The rules of `_fits`, `_STRIPS` and `_LARGE` are what oneDNN was measured to run fast in channels_last; where they are
-wrong, only time is lost. Every other case (other devices and types, autocast, no gradient of the weight) is torch's own.
+Which shapes take which way is what oneDNN was measured to run fast in channels_last; where that is wrong, only time is
+lost. All other cases (other devices and types, autocast, no gradient of the weight) are left to torch.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_weight
 
 _STRIPS = {1: (1,), 3: (3,), 5: (2, 3), 7: (2, 3, 2)}
-_LARGE = 12  # sides from which the copies that strided 7x7 kernels need cost what they save
+_LARGE = 12  # even sides from which taking a stride apart pays
 
 
 def depthwise_conv2d(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
@@ -47,8 +48,7 @@ def depthwise_conv2d(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride
     rows, columns = (max(padding - side + 1, 0) for side in (height, width))
     weight = weight[:, :, rows : kernel - rows, columns : kernel - columns]
     wide = weight.shape[3] > 3 or not _fits(height, weight.shape[2], stride)
-    large = weight.shape[3] == 7 and stride > 1 and height >= _LARGE
-    if large or not (wide and weight.requires_grad and torch.is_grad_enabled()):
+    if not (wide and weight.requires_grad and torch.is_grad_enabled()):
         return F.conv2d(inputs, weight, bias, stride, (padding - rows, padding - columns), 1, weight.shape[0])
     outputs: Tensor = _StripConv2d.apply(inputs, weight, stride)  # type: ignore[no-untyped-call]
     return outputs if bias is None else outputs + bias[:, None, None]
@@ -71,49 +71,56 @@ class _StripConv2d(torch.autograd.Function):
         inputs, weight = ctx.saved_tensors
         of_inputs, of_weight = None, None
         if ctx.needs_input_grad[0]:
-            of_inputs = _backward(gradients[0], inputs, weight, ctx.stride, _centre(weight))[0]
+            of_inputs = _input_gradient(gradients[0], inputs, weight, ctx.stride)
         if ctx.needs_input_grad[1]:
-            of_weight = _weight_gradient(gradients[0], inputs, weight, ctx.stride)
+            rows, columns = weight.shape[2:]
+            of_weight = _weight_gradient(gradients[0], inputs, rows, columns, ctx.stride)
         return of_inputs, of_weight, None
 
 
-def _weight_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Gradient of a centred kernel, shape of `weight`, joined from strips of columns."""
-    (height, width), (rows, columns) = inputs.shape[2:], weight.shape[2:]
-    (new_height, new_width), (above, beside) = gradient.shape[2:], _centre(weight)
-    inputs = inputs.contiguous(memory_format=torch.channels_last)
+def _input_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor, stride: int) -> Tensor:
+    mask, strides, ones, none = [True, False, False], [stride, stride], [1, 1], [0, 0]
+    return torch.ops.aten.convolution_backward(
+        gradient, inputs, weight, none, strides, list(_centre(weight)), ones, False, none, weight.shape[0], mask
+    )[0]
+
+
+def _weight_gradient(gradient: Tensor, inputs: Tensor, rows: int, columns: int, stride: int) -> Tensor:
+    """Gradient of a centred kernel, shape (channels, 1, rows, columns)."""
+    height, width = inputs.shape[2:]
+    if stride == 2 and columns > 3 and min(height, width) >= _LARGE and height % 2 == width % 2 == 0:
+        return _taken_apart(gradient, inputs, rows, columns)
     gradient = gradient.contiguous(memory_format=torch.channels_last)
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    above, beside = rows // 2, columns // 2
     if not _fits(height, rows, stride):
-        inputs = F.pad(inputs, (0, 0, above, stride * (new_height - 1) + rows - height - above))
+        inputs = F.pad(inputs, (0, 0, above, stride * (gradient.shape[2] - 1) + rows - height - above))
         above = 0
     strips, start = [], 0
     for strip in _STRIPS[columns]:
         left = beside - start
-        right = stride * (new_width - 1) + strip - width - left
-        part = weight[..., start : start + strip]
-        if left in (0, 1) and (width + 2 * left - strip) // stride + 1 == new_width:
-            strips.append(_backward(gradient, inputs, part, stride, (above, left), of_weight=True)[1])
+        if left in (0, 1) and (width + 2 * left - strip) // stride + 1 == gradient.shape[3]:
+            moved = inputs
         else:
-            moved = F.pad(inputs, (left, right))
-            strips.append(_backward(gradient, moved, part, stride, (above, 0), of_weight=True)[1])
+            moved = F.pad(inputs, (left, stride * (gradient.shape[3] - 1) + strip - width - left))
+            left = 0
+        shape = (inputs.shape[1], 1, rows, strip)
+        strips.append(conv2d_weight(moved, shape, gradient, stride, (above, left), 1, inputs.shape[1]))
         start += strip
     return strips[0] if len(strips) == 1 else torch.cat(strips, 3)
 
 
-def _backward(
-    gradient: Tensor,
-    inputs: Tensor,
-    weight: Tensor,
-    stride: int,
-    padding: tuple[int, int],
-    of_weight: bool = False,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of `conv2d`; only one of the first two is computed."""
-    mask = [not of_weight, of_weight, False]
-    strides, ones, none = [stride, stride], [1, 1], [0, 0]
-    return torch.ops.aten.convolution_backward(
-        gradient, inputs, weight, none, strides, list(padding), ones, False, none, weight.shape[0], mask
-    )
+def _taken_apart(gradient: Tensor, inputs: Tensor, rows: int, columns: int) -> Tensor:
+    """The same at stride 2 on even sides: every second tap only meets every second pixel, at stride 1."""
+    found = inputs.new_zeros(inputs.shape[1], 1, rows, columns)
+    above, beside = rows // 2, columns // 2
+    for i in (0, 1):
+        for j in (0, 1):
+            reach = 2 * ((above + i) // 2) + 1, 2 * ((beside + j) // 2) + 1
+            part = _weight_gradient(gradient, inputs[:, :, i::2, j::2], *reach, stride=1)
+            taps = found[:, :, (above + i) % 2 :: 2, (beside + j) % 2 :: 2]
+            taps.copy_(part[:, :, : taps.shape[2], : taps.shape[3]])
+    return found
 
 
 def _accelerated(inputs: Tensor, weight: Tensor) -> bool:

@@ -5,6 +5,9 @@ In: a `LayerSpec` and a `LayerPolicy`. Out: a torch module that computes it. Kno
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +18,7 @@ from search_spaces.elastic.pointwise import pointwise_conv2d
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
 from search_spaces.layers import LayerSpec
 
+
 class HardSigmoid(nn.Module):
     """The hard sigmoid, by an operation that, unlike torch's own, has a second derivative."""
 
@@ -22,9 +26,9 @@ class HardSigmoid(nn.Module):
         return F.relu6(inputs + 3) / 6
 
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
-    "relu": nn.ReLU,
+    "relu": partial(nn.ReLU, inplace=True),
     "hard_swish": nn.Hardswish,
     "hard_sigmoid": HardSigmoid,
 }

@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         x = inputs
         for name in self.names:
             x = self.get_submodule(name)(x)
-        return F.relu(x + self._shortcut(inputs))
+        return F.relu(x + self._shortcut(inputs), inplace=True)
 
     def _shortcut(self, inputs: Tensor) -> Tensor:
         if self.shortcut is not None:

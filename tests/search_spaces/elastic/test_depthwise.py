@@ -29,20 +29,19 @@ def results(outputs: Tensor, *of: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("format", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])
-@pytest.mark.parametrize("sides", [(1, 1), (2, 2), (3, 3), (4, 4), (6, 6), (7, 7), (8, 8), (9, 15), (16, 2), (1, 5)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("sides", [(1, 1), (2, 2), (3, 3), (7, 6), (16, 2), (14, 12)])
 def test_depthwise_is_torchs_convolution(
-    format: torch.memory_format, stride: int, kernel: int, sides: tuple[int, int], dtype: torch.dtype
+    format: torch.memory_format, stride: int, kernel: int, sides: tuple[int, int]
 ) -> None:
-    inputs = drawn(3, CHANNELS, *sides, dtype=dtype, format=format)
-    weight, bias = drawn(CHANNELS, 1, kernel, kernel, dtype=dtype), drawn(CHANNELS, dtype=dtype)
+    inputs = drawn(3, CHANNELS, *sides, dtype=torch.float32, format=format)
+    weight, bias = (drawn(*shape, dtype=torch.float32) for shape in ((CHANNELS, 1, kernel, kernel), (CHANNELS,)))
     expected = F.conv2d(inputs, weight, bias, stride, kernel // 2, 1, CHANNELS)
     found = depthwise_conv2d(inputs, weight, bias, stride, kernel // 2)
     for ours, theirs in zip(results(found, inputs, weight, bias), results(expected, inputs, weight, bias), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * float(theirs.detach().abs().max()))
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=3e-6 * float(theirs.detach().abs().max()))
 
 
-@pytest.mark.parametrize(("side", "kernel", "stride"), [(2, 5, 1), (3, 5, 2), (4, 7, 1), (6, 7, 2)])
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(2, 5, 1), (3, 5, 2), (4, 7, 1), (6, 7, 2), (12, 7, 2)])
 def test_depthwise_has_second_derivatives(side: int, kernel: int, stride: int) -> None:
     def convolve(inputs: Tensor, weight: Tensor) -> Tensor:
         return depthwise_conv2d(inputs, weight, None, stride, kernel // 2)
@@ -57,9 +56,8 @@ def test_pointwise_is_torchs_convolution(format: torch.memory_format) -> None:
     for side in (1, 4):
         inputs, weight, bias = drawn(3, CHANNELS, side, side, format=format), drawn(6, CHANNELS, 1, 1), drawn(6)
         expected = results(F.conv2d(inputs, weight, bias), inputs, weight, bias)
-        for ours, theirs in zip(
-            results(pointwise_conv2d(inputs, weight, bias), inputs, weight, bias), expected, strict=True
-        ):
+        found = results(pointwise_conv2d(inputs, weight, bias), inputs, weight, bias)
+        for ours, theirs in zip(found, expected, strict=True):
             torch.testing.assert_close(ours, theirs)
 
 
