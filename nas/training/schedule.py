@@ -39,7 +39,7 @@ class Split:
         if not self.dimensions or self.groups < 2 or self.batches < 1:
             raise ValueError(f"a split needs dimensions, 2 or more groups and 1 or more batches, got {self}")
         if "resolution" in self.dimensions:
-            raise ValueError(f"gradients are compared on the same images, so a split cannot be by resolution, got {self}")
+            raise ValueError(f"a split compares gradients on the same images, so never by resolution, got {self}")
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Phase:
 
     def __post_init__(self) -> None:
         rules = {
-            "epochs must be above 0": self.epochs > 0,
-            "learning_rate must be above 0": self.learning_rate > 0,
+            "epochs must be above 0 and finite": 0 < self.epochs < math.inf,
+            "learning_rate must be above 0 and finite": 0 < self.learning_rate < math.inf,
             f"subnets must be one or more of {get_args(Subnet)}": bool(self.subnets)
             and set(self.subnets) <= set(get_args(Subnet)),
             "the first subnet of a step must be the largest when it teaches or is alone at first": self.subnets[:1]

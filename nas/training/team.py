@@ -42,10 +42,11 @@ class ProcessGroup:
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self._device = "cuda" if dist.get_backend() == "nccl" else "cpu"
 
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Replaces every tensor by its mean over the members, by one exchange of all of them."""
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        flat = torch.cat([tensor.flatten() for tensor in tensors]).to(self._device)
         dist.all_reduce(flat)
         flat /= self.size
         for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):

@@ -108,7 +108,10 @@ class _Trainer:
         self.steps = schedule.ends(self.feed.steps_per_epoch)[-1]
         self.largest = space.largest()
         self.folder, self.unfinished = folder, folder / "training.safetensors"
-        self.identity = f"{schedule}, {settings}, seed {seed}" + (f", only {only.key}" if only else "")
+        policies = ", ".join(str(policy) for policy in space.policies.policies)
+        self.identity = f"{schedule}, {settings}, policies {policies}, seed {seed}"
+        if only is not None:
+            self.identity += f", only {only.key}"
 
     def resume(self) -> int:
         """Loads the unfinished training, if there is one; returns the step to go on with."""
@@ -158,6 +161,7 @@ class _Trainer:
         if self.team.rank == 0:
             save_checkpoint(finished, self.learner.supernet, TrainingState(self.steps, self.identity))
             self.unfinished.unlink(missing_ok=True)
+        self.learner.supernet.cpu()
         return finished
 
     def _begin(self, step: int, moment: Moment, phase: Phase) -> None:

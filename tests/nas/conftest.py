@@ -25,7 +25,7 @@ SMALL_JOB = {
     "name": "small",
     "data": {"source": "digits", "limit": 500},
     "space": {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8", "w4a8"]},
-    "training": {"full_epochs": 2, "sandwich_epochs": 4, "batch_size": 25},
+    "training": {"schedule": "deps", "epochs": 6, "batch_size": 25},
     "fit": {"predictor": "ridge", "candidates": 12},
     "search": {"evaluations": 300, "verify": 5},
     "export": {"count": 2},

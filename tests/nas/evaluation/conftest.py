@@ -7,7 +7,9 @@ import pytest
 from nas.data.images import ImageData
 from nas.evaluation.measurement import AccuracyMeasurement, DataSource
 from nas.evaluation.realize import CandidateRealizer
-from nas.training.trainer import TrainingSettings, train_supernet
+from nas.training.presets import preset
+from nas.training.settings import TrainingSettings
+from nas.training.trainer import train_supernet
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
@@ -16,10 +18,11 @@ from search_spaces.registry import search_space
 @pytest.fixture(scope="session")
 def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement:
     source = DataSource("digits", limit=400)
-    settings = TrainingSettings(1, 2, 50, 0.1, 3e-5, 0.1, 1, flip=False)
-    net = supernet(search_space("resnet_digits", 1, 10), seed=0)
+    joint = JointSpace(search_space("resnet_digits", 1, 10))
+    net = supernet(joint.architectures, seed=0)
     folder = tmp_path_factory.mktemp("trained")
-    checkpoint = train_supernet(net, source.load(), settings, 0, folder)
+    schedule, settings = preset("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
+    checkpoint = train_supernet(net, joint, source.load(), schedule, settings, 0, folder)
     return AccuracyMeasurement(checkpoint, "resnet_digits", source)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,7 +14,9 @@ from safetensors.torch import save_file
 from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
+from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
+from search_spaces.subspace import Subspace
 
 STATE = TrainingState(3, "a schedule")
 
@@ -31,6 +35,36 @@ def test_weights_and_training_state_come_back(tmp_path: Path) -> None:
     assert state.tensors.keys() == momentum.keys()
     assert all(torch.equal(tensor, state.tensors[name]) for name, tensor in momentum.items())
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_leaves_and_learnt_steps_come_back(tmp_path: Path) -> None:
+    written = net()
+    space = JointSpace(written.space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+    whole, depth, bits = Subspace.whole(space), 1, len(space.genes) - 1
+    halves = [whole.narrowed(depth, (value,)) for value in (0, 1)]
+    written.split([(0, halves[0]), (0, halves[1].narrowed(bits, (0, 2))), (0, halves[1].narrowed(bits, (1,)))])
+    written.learn_weight_steps(4)
+    with torch.no_grad():
+        for number, parameter in enumerate(written.parameters()):
+            parameter += torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
+    save_checkpoint(tmp_path / "a.safetensors", written, STATE)
+    population = space.sample(np.random.default_rng(0), 30)
+    candidates = [(population[row].architecture, population[row].policy) for row in range(30)]
+    expected = [list(written.leaves).index(written.weights_for(*one)) for one in candidates]
+    assert set(expected) == {0, 1, 2}
+    other_leaves = copy.deepcopy(written)
+    other_leaves.split([(0, whole), (0, whole)])
+    for read in (net(seed=1), other_leaves):
+        load_checkpoint(tmp_path / "a.safetensors", read)
+        assert read.learns_weight_steps
+        assert read.state_dict().keys() == written.state_dict().keys()
+        assert any("log_weight_step" in name for name in read.state_dict())
+        assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
+        assert [domain.open for domain in read.domains] == [domain.open for domain in written.domains]
+        assert [list(read.leaves).index(read.weights_for(*one)) for one in candidates] == expected
+        side = candidates[0][0].resolution
+        inputs = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(read.eval()(inputs, *candidates[0]), written.eval()(inputs, *candidates[0]))
 
 
 def cut(path: Path) -> None:

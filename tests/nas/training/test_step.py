@@ -1,23 +1,31 @@
-"""One step of the sandwich rule (METHODS 3.2, part 5)."""
+"""One training step (METHODS 3.1, 3.2 and 4.2, part 5)."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
-from nas.training.sandwich import accumulate_gradients, sandwich
-from search_spaces.candidate import Architecture
+from nas.training.distillation import alpha_divergence, soft_cross_entropy
+from nas.training.schedule import Phase
+from nas.training.step import Batch, accumulate_gradients, draw, mean_width
+from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
+from search_spaces.space import SearchSpace
+from search_spaces.subspace import Subspace
 
-INPUTS = torch.randn(8, 1, 12, 12, generator=torch.Generator().manual_seed(0))
-LABELS = torch.arange(8)
+BATCH = Batch(torch.randn(8, 1, 12, 12, generator=torch.Generator().manual_seed(0)), torch.arange(8))
+SANDWICH = Phase("p", 1, 0.1, subnets=("largest", "smallest", "random", "random"), loss="in_place")
+SMOOTHING = 0.1
 
 
 @pytest.fixture(params=["mobilenet_v3_digits", "resnet_digits"])
@@ -25,53 +33,176 @@ def net(request: pytest.FixtureRequest) -> Supernet:
     return supernet(search_space(request.param, 1, 10), seed=0).train()
 
 
-def subnets(net: Supernet) -> list[Architecture]:
-    return sandwich(JointSpace(net.space), 12, 2, np.random.default_rng(1))
+def whole(net: Supernet) -> Subspace:
+    return Subspace.whole(JointSpace(net.space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"])))
 
 
-def gradients(net: Supernet) -> dict[str, torch.Tensor]:
+def at_12(net: Supernet) -> Subspace:
+    return whole(net).narrowed(0, (0,))
+
+
+def subnets(net: Supernet, phase: Phase = SANDWICH) -> list[Candidate]:
+    return draw(at_12(net), phase, np.random.default_rng(1))
+
+
+def logits(net: nn.Module, candidate: Candidate) -> Tensor:
+    found: Tensor = net(BATCH.inputs, candidate.architecture, candidate.policy)
+    return found
+
+
+def gradients(net: Supernet) -> dict[str, Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in net.named_parameters()}
 
 
-def test_largest_then_smallest_then_random_subnets_at_one_resolution(net: Supernet) -> None:
-    space = JointSpace(net.space)
+def test_subnets_play_their_roles_at_one_resolution(net: Supernet) -> None:
+    domain, seen = whole(net), set()
     for seed in range(20):
-        chosen = sandwich(space, 12, 3, np.random.default_rng(seed))
-        assert len(chosen) == 5
-        assert {architecture.resolution for architecture in chosen} == {12}
-        assert chosen[0].stages == space.largest().architecture.stages
-        assert chosen[1].stages == space.smallest().architecture.stages
-        assert chosen == sandwich(space, 12, 3, np.random.default_rng(seed))
-    assert len({sandwich(space, 12, 1, np.random.default_rng(seed))[2] for seed in range(20)}) > 10
+        largest, smallest, *random = draw(domain, SANDWICH, np.random.default_rng(seed))
+        assert len(random) == 2
+        assert {one.architecture.resolution for one in random} == {largest.architecture.resolution}
+        assert smallest.architecture.resolution == largest.architecture.resolution
+        assert largest.architecture.stages == domain.largest().architecture.stages
+        assert smallest.architecture.stages == domain.smallest().architecture.stages
+        assert draw(domain, SANDWICH, np.random.default_rng(seed)) == [largest, smallest, *random]
+        seen |= {largest, *random}
+    assert {one.architecture.resolution for one in seen} == {12, 16}
+    assert len(seen) > 30
+    mixed = replace(SANDWICH, subnets=("random", "smallest", "largest"), loss="labels")
+    chosen = draw(domain, mixed, np.random.default_rng(0))
+    assert chosen[1].architecture.stages == domain.smallest().architecture.stages
+    assert chosen[2].architecture.stages == domain.largest().architecture.stages
 
 
-def test_the_gradient_of_a_step_is_the_sum_of_separate_ones(net: Supernet) -> None:
-    teacher, *students = subnets(net)
-    targets = copy.deepcopy(net)(INPUTS, teacher).detach().softmax(1)
+@pytest.mark.parametrize("loss", ["labels", "teacher", "in_place"])
+def test_the_gradient_of_a_step_is_the_sum_of_separate_ones(net: Supernet, loss: str) -> None:
+    phase = replace(SANDWICH, loss=loss)
+    candidates = subnets(net)
+    teacher = supernet(net.space, seed=7).extract(whole(net).largest().architecture).train()
+    frozen = teacher(BATCH.inputs).detach()
+    in_place = logits(copy.deepcopy(net), candidates[0]).detach()
+
+    def loss_of(number: int, found: Tensor) -> Tensor:
+        labels = F.cross_entropy(found, BATCH.labels, label_smoothing=SMOOTHING)
+        if loss == "teacher":
+            return labels + soft_cross_entropy(found, frozen)
+        return soft_cross_entropy(found, in_place) if loss == "in_place" and number else labels
+
     total = {name: torch.zeros_like(parameter) for name, parameter in net.named_parameters()}
-    for index, architecture in enumerate([teacher, *students]):
+    expected = []
+    for number, candidate in enumerate(candidates):
         alone = copy.deepcopy(net)
-        logits = alone(INPUTS, architecture)
-        loss = F.cross_entropy(logits, targets) if index else F.cross_entropy(logits, LABELS, label_smoothing=0.1)
-        loss.backward()
+        found = loss_of(number, logits(alone, candidate))
+        found.backward()
+        expected.append(found.item())
         for name, gradient in gradients(alone).items():
-            total[name] += gradient
-    reported = accumulate_gradients(net, [teacher, *students], INPUTS, LABELS, 0.1)
+            total[name] += gradient * (0.25 if number else 1)
+    losses = accumulate_gradients(net, candidates, BATCH, phase, 0.25, SMOOTHING, teacher)
+    assert losses.tolist() == pytest.approx(expected)  # before weighting
     for name, gradient in gradients(net).items():
-        torch.testing.assert_close(gradient, total[name], rtol=1e-5, atol=1e-6)
-    expected = F.cross_entropy(copy.deepcopy(net)(INPUTS, teacher), LABELS, label_smoothing=0.1)
-    assert reported == pytest.approx(expected.item())
+        torch.testing.assert_close(gradient, total[name], rtol=1e-4, atol=1e-6)
+    assert all(parameter.grad is None for parameter in teacher.parameters()) or loss != "teacher"
+
+
+def test_subnets_without_weight_are_left_out(net: Supernet) -> None:
+    candidates = subnets(net)
+    alone = copy.deepcopy(net)
+    losses = accumulate_gradients(net, candidates, BATCH, SANDWICH, 0.0)
+    accumulate_gradients(alone, candidates[:1], BATCH, SANDWICH)
+    assert losses.shape == (1,)
+    assert all(torch.equal(gradient, gradients(alone)[name]) for name, gradient in gradients(net).items())
+    assert all(torch.equal(tensor, alone.state_dict()[name]) for name, tensor in net.state_dict().items())
 
 
 def test_distillation_sends_nothing_through_the_teacher(net: Supernet) -> None:
     teacher, smallest, *_ = subnets(net)
     alone = copy.deepcopy(net)
-    accumulate_gradients(alone, [teacher], INPUTS, LABELS, 0.0)
-    accumulate_gradients(net, [teacher, smallest], INPUTS, LABELS, 0.0)
-    in_smallest = {layer.name for layer in net.space.layers(smallest)}
-    teacher_only = {layer.name for layer in net.space.layers(teacher)} - in_smallest
+    accumulate_gradients(alone, [teacher], BATCH, SANDWICH)
+    accumulate_gradients(net, [teacher, smallest], BATCH, SANDWICH)
+    in_smallest = {layer.name for layer in net.space.layers(smallest.architecture)}
+    teacher_only = {layer.name for layer in net.space.layers(teacher.architecture)} - in_smallest
+    assert teacher_only
     for layer in teacher_only:
-        name = f"network.{layer}.op.weight"
+        name = f"leaves.0.network.{layer}.op.weight"
         assert gradients(alone)[name].any()
         assert torch.equal(gradients(net)[name], gradients(alone)[name])
-    assert not torch.equal(gradients(net)["network.stem.op.weight"], gradients(alone)["network.stem.op.weight"])
+    stem = "leaves.0.network.stem.op.weight"
+    assert not torch.equal(gradients(net)[stem], gradients(alone)[stem])
+
+
+def test_weights_outside_all_subnets_get_no_gradient(net: Supernet) -> None:
+    smallest = subnets(net)[1]
+    accumulate_gradients(net, [smallest, smallest], BATCH, replace(SANDWICH, loss="labels"), 0.5)
+    used = {layer.name: layer for layer in net.space.layers(smallest.architecture)}
+    touched = 0
+    for name, gradient in gradients(net).items():
+        if not name.endswith(".op.weight"):
+            continue
+        layer = used.get(name.removeprefix("leaves.0.network.").removesuffix(".op.weight"))
+        outside = gradient.clone()
+        if layer is not None:
+            ring = (gradient.shape[-1] - layer.kernel_size) // 2 if gradient.dim() == 4 else 0
+            inner = slice(ring, gradient.shape[-1] - ring)
+            rows, columns = slice(layer.out_channels), slice(layer.in_channels // layer.groups)
+            index = (rows, columns, inner, inner) if gradient.dim() == 4 else (rows, columns)
+            touched += int(outside[index].any())
+            outside[index] = 0
+        assert not outside.any(), name
+    assert touched == len(used)
+
+
+def test_students_are_compared_with_the_teacher_as_asked(net: Supernet) -> None:
+    candidates = subnets(net)
+    clone = copy.deepcopy(net)
+    teacher = logits(clone, candidates[0])
+    for divergence, compare in (("kl", soft_cross_entropy), ("alpha", alpha_divergence)):
+        losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, replace(SANDWICH, divergence=divergence))
+        expected = [compare(logits(clone, one), teacher).item() for one in candidates[1:]]
+        assert losses[1:].tolist() == pytest.approx(expected)
+
+
+class Recorder(nn.Module):
+    """Stands for a supernet; keeps the dropout of each subnet."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__()
+        self.space, self.drops, self.bias = space, [], nn.Parameter(torch.zeros(10))
+
+    def forward(
+        self, inputs: Tensor, architecture: Architecture, policy: object, drop: Callable[[Tensor], Tensor] | None
+    ) -> Tensor:
+        self.drops.append(drop)
+        return self.bias.expand(len(inputs), 10)
+
+
+def test_dropout_is_in_proportion_to_the_mean_width(net: Supernet) -> None:
+    candidates, recorder = subnets(net), Recorder(net.space)
+    phase = replace(SANDWICH, dropout=0.4)
+    accumulate_gradients(recorder, candidates, BATCH, phase, generator=torch.Generator().manual_seed(0))  # type: ignore
+    largest = whole(net).largest().architecture
+    full = {layer.name: layer.out_channels for layer in net.space.layers(largest)}
+    features = torch.ones(400, 500)
+    for candidate, drop in zip(candidates, recorder.drops, strict=True):
+        layers = net.space.layers(candidate.architecture)
+        share = np.mean([layer.out_channels / full[layer.name] for layer in layers])
+        assert mean_width(net.space, candidate.architecture, largest) == pytest.approx(share)
+        dropped = drop(features)
+        assert (dropped == 0).float().mean().item() == pytest.approx(0.4 * share, abs=0.005)
+        assert dropped.mean().item() == pytest.approx(1, abs=0.01)  # what stays makes up for what goes
+    assert mean_width(net.space, largest, largest) == 1
+    assert mean_width(net.space, candidates[1].architecture, largest) < 0.9
+
+
+def test_dropout_follows_its_generator_and_none_changes_nothing(net: Supernet) -> None:
+    def step(dropout: float, seed: int) -> dict[str, Tensor]:
+        clone = copy.deepcopy(net)
+        generator = torch.Generator().manual_seed(seed)
+        accumulate_gradients(clone, subnets(net), BATCH, replace(SANDWICH, dropout=dropout), generator=generator)
+        return gradients(clone)
+
+    def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+        return all(torch.equal(gradient, other[name]) for name, gradient in one.items())
+
+    assert same(step(0.0, 1), step(0.0, 2))
+    assert same(step(0.3, 1), step(0.3, 1))
+    assert not same(step(0.3, 1), step(0.3, 2))
+    assert not same(step(0.3, 1), step(0.0, 1))

@@ -1,123 +1,297 @@
-"""Training learns, and a killed one goes on as if never interrupted."""
+"""Trainings follow their schedules, learn, and go on as if nothing had happened when they are killed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
-from nas.data.images import ImageData
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
-from nas.training.trainer import TrainingSettings, train_supernet
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from nas.training.presets import deps, few_shot, fitted, ofa, preset, sandwich, single, todm
+from nas.training.schedule import Phase, Schedule, Split
+from nas.training.settings import Report, TrainingSettings
+from nas.training.trainer import train_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
 
-SETTINGS = TrainingSettings(
-    full_epochs=1,
-    sandwich_epochs=2,
-    batch_size=50,
-    learning_rate=0.1,
-    weight_decay=3e-5,
-    label_smoothing=0.1,
-    random_subnets=1,
-    flip=False,
-)
-STEPS = 3  # per epoch, on 150 images
+BITS = ("w32a32", "w8a8", "w4a8")
+SETTINGS = TrainingSettings(batch_size=50)
+SCALED = TrainingSettings(batch_size=50, optimizer="scaled_adam")
+UNFINISHED, FINISHED = "training.safetensors", "supernet.safetensors"
+ALL = {"resolution": "all", "depth": "all"}
 
 
-class Killed(Exception):
-    """Ends a training from outside."""
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / FINISHED)
 
 
-@pytest.fixture(scope="module")
-def digits() -> ImageData:
-    return load_images("digits")
+def same_bits(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
-def few(digits: ImageData) -> ImageData:
-    return replace(digits, train=digits.train.take(slice(0, 150)))
+def teacher_then_bits(space: JointSpace) -> Schedule:
+    """The teacher is older than the learnt steps of quantisation."""
+    first = Phase("full", 1, 0.1, {"resolution": "all"})
+    bits = Phase("bits", 1, 0.02, ALL | {"policy": "all"}, ("random",) * 2, "teacher")
+    return Schedule((first, Phase("shrink", 0.7, 0.1, ALL, ("random",), "teacher"), bits))
 
 
-def net(name: str, seed: int = 0) -> Supernet:
-    return supernet(search_space(name, 1, 10), seed)
+def leaves_of_bits(space: JointSpace) -> Schedule:
+    whole = Phase("whole", 1, 0.05, ALL | {"policy": "all"}, ("largest", "random"), "in_place")
+    return Schedule((whole, replace(whole, name="leaves", split=Split(("policy",), batches=1))))
 
 
-def train(name: str, data: ImageData, folder: Path, settings: TrainingSettings = SETTINGS, kill_at: int = 0) -> Path:
-    def progress(done: int, shown: str) -> None:
-        assert shown.startswith("loss")
-        if done == kill_at:
-            raise Killed
-
-    return train_supernet(net(name), data, settings, seed=5, folder=folder, progress=progress)
+def leaves(space: JointSpace) -> Schedule:
+    """Two leaves, then four."""
+    phases = fitted(few_shot(3, 0.1, batches=1), space).phases
+    return Schedule((phases[0], *(replace(phase, split=Split(("depth", "width"), batches=1)) for phase in phases[1:])))
 
 
-@pytest.fixture(scope="module", params=["mobilenet_v3_digits", "resnet_digits"])
-def undisturbed(request: pytest.FixtureRequest, digits: ImageData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint of a training that nothing interrupted; its folder has the name of its space."""
-    folder = tmp_path_factory.mktemp("undisturbed") / request.param
-    folder.mkdir()
-    return train(request.param, few(digits), folder)
+TRAININGS: dict[str, tuple[str, Callable[[JointSpace], Schedule], TrainingSettings]] = {
+    "ofa": ("mobilenet_v3_digits", lambda space: preset("ofa", 3, 0.1, space), SETTINGS),
+    "few_shot": ("resnet_digits", leaves, SETTINGS),
+    "multi_precision": ("resnet_digits", lambda space: preset("multi_precision", 3, 0.1, space), SETTINGS),
+    "teacher, then bits": ("resnet_digits", teacher_then_bits, SETTINGS),
+    "leaves of bits": ("resnet_digits", leaves_of_bits, SETTINGS),
+    "todm, scaled_adam": ("mobilenet_v3_digits", lambda space: fitted(todm(2, 0.1), space), SCALED),
+    "bfloat16": (
+        "mobilenet_v3_digits",
+        lambda space: preset("deps", 2, 0.1, space),
+        replace(SETTINGS, precision="bfloat16", channels_last=False, flip=True),
+    ),
+}
 
 
-@pytest.mark.parametrize("kill_at", [STEPS - 1, STEPS + 1, 3 * STEPS], ids=["first", "sorted", "last step"])
-def test_a_killed_training_ends_with_the_same_bits(
-    undisturbed: Path, digits: ImageData, tmp_path: Path, kill_at: int
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_training_killed_after_every_step_ends_with_the_same_bits(
+    lab: Callable[..., Any], tmp_path: Path, name: str
 ) -> None:
-    name = undisturbed.parent.name
-    with pytest.raises(Killed):
-        train(name, few(digits), tmp_path, kill_at=kill_at)
-    finished = train(name, few(digits), tmp_path)
-    expected, found = load_file(undisturbed), load_file(finished)
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
-    assert [path.name for path in tmp_path.iterdir()] == ["supernet.safetensors"]
+    space_name, make, settings = TRAININGS[name]
+    trained = lab(space_name, BITS)
+    schedule = make(trained.space)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    steps = [report.step for report in trained.train(undisturbed, schedule, settings)]
+    assert steps == list(range(1, schedule.ends(3)[-1] + 1))
+    attempts = 0
+    while not (killed / FINISHED).exists():  # every attempt saves one step and dies in the next
+        reports = trained.train(killed, schedule, settings, kill_at=2, checkpoint_s=0)
+        assert [report.step for report in reports] == [attempts + 1, attempts + 2][: len(steps) - attempts]
+        attempts += 1
+    assert (killed / FINISHED).read_bytes() == (undisturbed / FINISHED).read_bytes()
+    assert [path.name for path in killed.iterdir()] == [FINISHED]
+    assert all(bool(tensor.isfinite().all()) for tensor in weights(killed).values())
+    assert {tensor.dtype for key, tensor in weights(killed).items() if "tracked" not in key} == {torch.float32}
 
 
-def test_a_resumed_training_repeats_no_finished_epoch(digits: ImageData, tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        train("resnet_digits", few(digits), tmp_path, kill_at=STEPS + 1)
-    seen: list[int] = []
-    data = few(digits)
-    train_supernet(net("resnet_digits"), data, SETTINGS, 5, tmp_path, lambda done, _shown: seen.append(done))
-    assert seen == list(range(STEPS + 1, 3 * STEPS + 1))
+def test_steps_since_the_last_checkpoint_are_repeated(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("mobilenet_v3_digits")
+    schedule = preset("ofa", 4, 0.1, trained.space)
+    trained.train(tmp_path / "undisturbed", schedule)
+    trained.train(tmp_path / "killed", schedule, kill_at=3)
+    assert not any((tmp_path / "killed").iterdir())
+    trained.train(tmp_path / "killed", schedule, kill_at=5, checkpoint_s=0)
+    assert [report.step for report in trained.train(tmp_path / "killed", schedule, kill_at=4)] == [5, 6, 7, 8]
+    assert trained.train(tmp_path / "killed", schedule)[0].step == 5
+    assert same_bits(weights(tmp_path / "killed"), weights(tmp_path / "undisturbed"))
 
 
-def test_all_subnets_learn_the_digits(digits: ImageData, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, full_epochs=2, sandwich_epochs=5, batch_size=64)
-    trained = net("resnet_digits", seed=9)
-    load_checkpoint(train("resnet_digits", digits, tmp_path, settings), trained)
-    joint, realizer = JointSpace(trained.space), CandidateRealizer(trained, digits)
-    random = joint.sample(np.random.default_rng(0), 1)[0]
-    accuracies = [realizer.accuracy(candidate) for candidate in (joint.largest(), joint.smallest(), random)]
+def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    schedule = Schedule((Phase("a", 1.5, 0.1, warm_up_epochs=1), Phase("b", 1, 0.2, ALL, ("random",), law="constant")))
+    reports = trained.train(tmp_path, schedule)
+    assert [report.phase for report in reports] == ["a"] * 4 + ["b"] * 4
+    assert {report.steps for report in reports} == {8}
+    assert [bool(report.accuracies) for report in reports] == [False, False, True] * 2 + [False, True]
+    assert reports[2].accuracies.keys() == {"largest", "smallest", "random"}
+    rising = [0.1 / 3, 0.1 * 2 / 3 * (1 + 0.5**0.5) / 2, 0.05]
+    assert [report.learning_rate for report in reports[:3]] == pytest.approx(rising)
+    assert {report.learning_rate for report in reports[4:]} == {0.2}
+
+
+def test_no_delay_and_no_ramp_are_the_sandwich_rule(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("mobilenet_v3_digits")
+    (phase,) = fitted(deps(2, 0.1, delay=0.0), trained.space).phases
+    trained.train(tmp_path / "deps", Schedule((replace(phase, ramp_start=1.0),)))
+    trained.train(tmp_path / "ramp", Schedule((phase,)))
+    trained.train(tmp_path / "sandwich", fitted(sandwich(2, 0.1), trained.space))
+    assert same_bits(weights(tmp_path / "deps"), weights(tmp_path / "sandwich"))
+    assert not same_bits(weights(tmp_path / "ramp"), weights(tmp_path / "sandwich"))
+
+
+@pytest.mark.parametrize("delay", [1.0, 0.999])
+def test_a_delay_to_the_end_trains_the_largest_network_alone(
+    lab: Callable[..., Any], tmp_path: Path, delay: float
+) -> None:
+    trained = lab("mobilenet_v3_digits")
+    (phase,) = fitted(deps(2, 0.1, delay=delay), trained.space).phases
+    plain = Phase("plain", 2, 0.1, phase.open, warm_up_epochs=phase.warm_up_epochs)
+    trained.train(tmp_path / "deps", Schedule((phase,)))
+    trained.train(tmp_path / "plain", Schedule((plain,)))
+    assert same_bits(weights(tmp_path / "deps"), weights(tmp_path / "plain"))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
+def test_later_sorting_keeps_the_subnets_of_earlier_phases(lab: Callable[..., Any], tmp_path: Path, name: str) -> None:
+    trained = lab(name)
+    phases = fitted(ofa(4, 0.1), trained.space).phases
+    still = replace(phases[-1], learning_rate=1e-30)  # the step after the sorting changes no weight
+    strong = replace(phases[-2], learning_rate=20.0)  # the importance of channels changes
+    schedule = Schedule((*phases[:-2], strong, still))
+    sorted_at = schedule.ends(3)[-2]
+    trained.train(tmp_path, schedule, kill_at=sorted_at + 1, checkpoint_s=0)
+    before = trained.loaded(tmp_path / UNFINISHED).train().double()
+    trained.train(tmp_path, schedule, kill_at=2, checkpoint_s=0)
+    after = trained.loaded(tmp_path / UNFINISHED).train().double()
+    earlier = schedule.domains(trained.space)[-2]
+    chosen = earlier.sample(np.random.default_rng(0), 20)
+
+    def change(architecture: Any) -> float:
+        side = architecture.resolution
+        inputs = torch.randn(16, 1, side, side, generator=torch.Generator().manual_seed(0)).double()
+        with torch.no_grad():
+            return float((before(inputs, architecture) - after(inputs, architecture)).abs().max())
+
+    assert max(change(chosen[row].architecture) for row in range(20)) < 1e-5
+    assert change(earlier.smallest().architecture) < 1e-5
+    parameters = dict(after.named_parameters())
+    assert any(not torch.equal(tensor, parameters[key]) for key, tensor in before.named_parameters())
+    if name == "mobilenet_v3_digits":  # in the other space the second phase of widths opens nothing new
+        assert change(trained.space.smallest().architecture) > 1e-3
+
+
+def test_a_training_that_diverges_keeps_its_last_good_checkpoint(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    (good,) = fitted(sandwich(1, 0.05), trained.space).phases
+    schedule = Schedule((good, replace(good, name="wild", learning_rate=1e20, law="constant")))
+    message = r"the loss of a subnet became (nan|inf) at step 5, in phase 'wild': .* px, blocks .*; lower the learning"
+    with pytest.raises(ValueError, match=message) as caught:
+        trained.train(tmp_path, schedule, checkpoint_s=0)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(f"the last good checkpoint is kept: {tmp_path / UNFINISHED}")
+    assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
+    net = trained.supernet(1)
+    assert load_checkpoint(tmp_path / UNFINISHED, net).step == 4
+    assert all(bool(parameter.isfinite().all()) for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("broken_at", [2, 3], ids=["in the middle", "at the end"])
+def test_weights_that_are_no_numbers_are_never_saved(lab: Callable[..., Any], tmp_path: Path, broken_at: int) -> None:
+    trained = lab("resnet_digits")
+    net = trained.supernet()
+
+    def watch(report: Report) -> None:
+        if report.step == broken_at:
+            with torch.no_grad():
+                net.leaves[0].network.get_submodule("stem").op.weight[0] = torch.inf
+
+    arguments = (net, trained.space, trained.data, fitted(sandwich(1, 0.05), trained.space), SETTINGS, 5, tmp_path)
+    with pytest.raises(ValueError, match=f"a weight became infinite by step {broken_at}; lower the learning rate"):
+        train_supernet(*arguments, watch, checkpoint_s=0)
+    assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
+    assert load_checkpoint(tmp_path / UNFINISHED, trained.supernet()).step == broken_at - 1
+
+
+def test_the_subnet_whose_loss_is_no_number_is_named(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    net = trained.supernet()
+    with torch.no_grad():
+        net.leaves[0].network.get_submodule("stages.1.1.conv1").op.weight.fill_(torch.nan)  # absent from the smallest
+    schedule = Schedule((Phase("odd", 1, 0.1, ALL, ("smallest", "largest")),))
+    with pytest.raises(ValueError, match=r"nan at step 1, in phase 'odd': .*; lower the learning rate$") as caught:
+        train_supernet(net, trained.space, trained.data, schedule, SETTINGS, 5, tmp_path)
+    assert "blocks 2-2" in str(caught.value)  # the largest, not the smallest
+    assert not any(tmp_path.iterdir())
+
+
+def test_another_training_is_not_gone_on_with(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    schedule = preset("deps", 2, 0.1, trained.space)
+    trained.train(tmp_path, schedule, kill_at=3, checkpoint_s=0)
+    before = (tmp_path / UNFINISHED).read_bytes()
+    for changed in (
+        {"schedule": preset("deps", 3, 0.1, trained.space)},
+        {"settings": replace(SETTINGS, label_smoothing=0.0)},
+        {"seed": 6},
+        {"only": trained.space.largest()},
+    ):
+        with pytest.raises(ValueError, match=r"is a training by Schedule.* not by .*; use another folder"):
+            trained.train(tmp_path, **({"schedule": schedule} | changed))
+        assert (tmp_path / UNFINISHED).read_bytes() == before
+    other = lab("mobilenet_v3_digits")
+    with pytest.raises(ValueError, match=r"checkpoint of 'resnet_digits'.* needs one of 'mobilenet_v3_digits'"):
+        other.train(tmp_path, preset("deps", 2, 0.1, other.space))
+    assert trained.train(tmp_path, schedule)[0].step == 3
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
+def test_one_candidate_is_trained_and_nothing_outside_it(lab: Callable[..., Any], tmp_path: Path, name: str) -> None:
+    trained = lab(name)
+    candidate = trained.space.sample(np.random.default_rng(3), 1)[0]
+    layers = trained.space.architectures.layers(candidate.architecture)
+    before, marked = trained.supernet(), trained.supernet()
+    views = marked.leaves[0].weights(layers)
+    torch.stack([view.sum() for view in views.values() if view.requires_grad]).sum().backward()
+    inside = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in marked.named_parameters()}
+    schedule, settings = fitted(single(1, 0.1), trained.space), replace(SETTINGS, weight_decay=0.0)
+    trained.train(tmp_path, schedule, settings, only=candidate)
+    after = trained.loaded(tmp_path / FINISHED)
+    old = dict(before.named_parameters())
+    changed = 0
+    for key, parameter in after.named_parameters():
+        outside = inside[key] == 0
+        assert torch.equal(parameter[outside], old[key][outside]), key
+        changed += int(not torch.equal(parameter, old[key]))
+    assert changed > len(layers)
+    widths = {layer.name: layer.out_channels for layer in layers}
+    buffers = dict(before.named_buffers())
+    for key, buffer in after.named_buffers():
+        layer = key.removeprefix("leaves.0.network.").partition(".norm.")[0]
+        if buffer.dim():
+            assert torch.equal(buffer[widths.get(layer, 0) :], buffers[key][widths.get(layer, 0) :]), key
+
+
+def test_all_subnets_learn_the_digits(tmp_path: Path, lab: Callable[..., Any]) -> None:
+    digits = load_images("digits")
+    trained = replace(lab("resnet_digits"), data=digits)
+    schedule = preset("deps", 7, 0.1, trained.space)
+    reports = trained.train(tmp_path, schedule, TrainingSettings(batch_size=64))
+    realizer = CandidateRealizer(trained.loaded(tmp_path / FINISHED), digits)
+    candidates = [trained.space.largest(), trained.space.smallest()]
+    candidates.append(trained.space.sample(np.random.default_rng(0), 1)[0])
+    accuracies = [realizer.accuracy(candidate) for candidate in candidates]
     assert min(accuracies) > 80  # chance is 10
+    assert reports[-1].accuracies["largest"] == pytest.approx(accuracies[0], abs=5)
 
 
-def test_trainings_that_cannot_work_are_refused(digits: ImageData, tmp_path: Path) -> None:
+def test_the_memory_format_changes_rounding_only(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    schedule = preset("sandwich", 0.7, 0.01, trained.space)
+    last = trained.trained(tmp_path / "last", schedule)
+    first = trained.trained(tmp_path / "first", schedule, replace(SETTINGS, channels_last=False))
+    for one, other in zip(last.parameters(), first.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_trainings_that_cannot_be_are_refused_before_they_start(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    with pytest.raises(ValueError, match="phase 'p': space 'resnet_digits' has no 'kernel' to open"):
+        trained.train(tmp_path, Schedule((Phase("p", 1, 0.1, {"kernel": "all"}),)))
     with pytest.raises(ValueError, match="batch_size 200 exceeds the 150 training images"):
-        train("resnet_digits", few(digits), tmp_path, replace(SETTINGS, batch_size=200))
-    with pytest.raises(ValueError, match=r"the loss became (nan|inf) in epoch \d; lower training.learning_rate"):
-        train("resnet_digits", few(digits), tmp_path, replace(SETTINGS, learning_rate=1e30))
+        trained.train(tmp_path, preset("deps", 1, 0.1, trained.space), replace(SETTINGS, batch_size=200))
+    assert not any(tmp_path.iterdir())
 
 
-def test_a_checkpoint_of_another_space_stops_the_training_and_stays(digits: ImageData, tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        train("resnet_digits", few(digits), tmp_path, kill_at=STEPS + 1)
-    before = (tmp_path / "training.safetensors").read_bytes()
-    with pytest.raises(ValueError, match="checkpoint of 'resnet_digits'; this job needs one of 'mobilenet_v3_digits'"):
-        train("mobilenet_v3_digits", few(digits), tmp_path)
-    assert (tmp_path / "training.safetensors").read_bytes() == before
-
-
-def test_a_training_by_other_settings_is_not_gone_on_with(digits: ImageData, tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        train("resnet_digits", few(digits), tmp_path, kill_at=STEPS + 1)
-    with pytest.raises(ValueError, match=r"is a training by .*seed \d, not by .*label_smoothing=0.0.* another folder"):
-        train("resnet_digits", few(digits), tmp_path, replace(SETTINGS, label_smoothing=0.0))
+def test_the_supernet_is_trained_in_place(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits")
+    net = trained.supernet()
+    train_supernet(net, trained.space, trained.data, leaves(trained.space), SETTINGS, 5, tmp_path)
+    assert len(net.domains) == len(net.leaves) == 4
+    assert same_bits(net.state_dict(), weights(tmp_path))

@@ -1,0 +1,88 @@
+"""A few digits, small spaces, and how to train their supernets on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from nas.data.images import ImageData
+from nas.data.sources import load_images
+from nas.training.checkpoint import load_checkpoint
+from nas.training.schedule import Schedule
+from nas.training.settings import Report, TrainingSettings
+from nas.training.trainer import train_supernet
+from search_spaces.candidate import Candidate
+from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import Supernet
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+SETTINGS = TrainingSettings(batch_size=50)
+FOREVER = 1e9
+
+
+class Killed(Exception):
+    """Ends a training from outside."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Trainings of one space on 150 digits, three steps per epoch."""
+
+    space: JointSpace
+    data: ImageData
+
+    def supernet(self, seed: int = 0) -> Supernet:
+        return supernet(self.space.architectures, seed)
+
+    def train(
+        self,
+        folder: Path,
+        schedule: Schedule,
+        settings: TrainingSettings = SETTINGS,
+        seed: int = 5,
+        only: Candidate | None = None,
+        kill_at: int = 0,
+        checkpoint_s: float = FOREVER,
+    ) -> list[Report]:
+        """Trains a fresh supernet, or goes on; stops in the middle of call `kill_at` of the watch."""
+        reports: list[Report] = []
+
+        def watch(report: Report) -> None:
+            reports.append(report)
+            if len(reports) == kill_at:
+                raise Killed
+
+        folder.mkdir(exist_ok=True)
+        arguments = (self.supernet(), self.space, self.data, schedule, settings, seed, folder, watch)
+        with suppress(Killed):
+            train_supernet(*arguments, only=only, checkpoint_s=checkpoint_s)
+        return reports
+
+    def trained(self, folder: Path, schedule: Schedule, settings: TrainingSettings = SETTINGS) -> Supernet:
+        """A supernet at the end of a schedule."""
+        self.train(folder, schedule, settings)
+        return self.loaded(folder / "supernet.safetensors")
+
+    def loaded(self, path: Path) -> Supernet:
+        net = self.supernet(seed=99)
+        load_checkpoint(path, net)
+        return net
+
+
+@pytest.fixture(scope="session")
+def few_digits() -> ImageData:
+    digits = load_images("digits")
+    return replace(digits, train=digits.train.take(slice(0, 150)), validation=digits.validation.take(slice(0, 50)))
+
+
+@pytest.fixture(scope="session")
+def lab(few_digits: ImageData) -> Callable[..., Lab]:
+    def make(name: str, policies: Sequence[str] = ("w32a32",)) -> Lab:
+        return Lab(JointSpace(search_space(name, 1, 10), PolicySpace.parse(policies)), few_digits)
+
+    return make
