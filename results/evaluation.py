@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from search_spaces.candidate import Candidate
 
-Source = Literal["measured", "predicted", "verified", "exported"]  # see Evaluation
+Source = Literal["measured", "predicted", "verified", "exported", "finetuned"]  # see Evaluation
 SOURCES: tuple[Source, ...] = get_args(Source)
 _PACKAGES = ("torch", "onnxruntime", "numpy", "pymoo", "nas")
 
@@ -31,6 +31,7 @@ class Evaluation:
         values: Metric name to a finite value in the metric's natural unit; one or more.
         source: How the values came about. "measured": by measuring. "predicted": by predictors and tables. "verified":
             accuracy by measuring on the supernet, costs by tables. "exported": by running the exported file.
+            "finetuned": the same, after its weights were trained further for it alone.
         run: Name of the run.
         sequence: Place within the run, from 0; a run has every number at most once.
         seed: Seed of this evaluation.

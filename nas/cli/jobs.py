@@ -5,38 +5,57 @@ In: a job file and where to put what it makes. Out: calls of `nas.jobs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nas.jobs.workspace import Workspace
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
 Data = Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")]
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes (with Ray: actors) that measure candidates.")]
-Ray = Annotated[bool, typer.Option("--ray", help="Measure in Ray actors on this machine.")]
-RayAddress = Annotated[str | None, typer.Option(help="Measure in Ray actors of this cluster (auto or host:port).")]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes that measure candidates; with Ray: that train and measure.")
+]
+TrainingWorkers = Annotated[int, typer.Option(min=1, help="With Ray: workers that share every batch; else only 1.")]
+Ray = Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")]
+RayAddress = Annotated[str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the program; `nas.jobs.run.STAGES` has the stage of every name."""
+    """Adds the commands to the program; `nas.jobs.run.STAGES` has the stages that need the job only."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
-    app.command("train", help="Train the supernet.")(_working_alone("train"))
-    app.command("profile", help="Measure the latency table of this machine.")(_working_alone("profile"))
+    app.command("train", help="Train the supernet.")(_train)
+    app.command("profile", help="Measure the latency table of this machine.")(_profile)
     app.command("fit", help="Measure candidates and fit the accuracy predictor.")(_measuring("fit"))
     app.command("search", help="Search on predictions, and verify the front on the supernet.")(_measuring("search"))
     app.command("export", help="Export networks of the front to ONNX, and run them there.")(_measuring("export"))
+    app.command("finetune", help="Train one candidate further, with its bits, and export it to ONNX.")(_finetune)
 
 
-def _working_alone(stage: str) -> Callable[..., None]:
-    """A command that neither measures candidates nor stores evaluations."""
+def _train(
+    job: JobFile,
+    data: Data = None,
+    runs: Runs = Path("runs"),
+    workers: TrainingWorkers = 1,
+    ray: Ray = False,
+    ray_address: RayAddress = None,
+) -> None:
+    address = _address(ray, ray_address)
+    if workers > 1 and address is None:
+        raise ValueError(
+            f"--workers {workers} needs --ray or --ray-address to train; without Ray one process trains on all threads"
+        )
+    _carry_out("train", job, data, runs, None, workers, address)
 
-    def command(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
-        _carry_out(stage, job, data, runs)
 
-    return command
+def _profile(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
+    _carry_out("profile", job, data, runs)
 
 
 def _measuring(stage: str) -> Callable[..., None]:
@@ -51,9 +70,29 @@ def _measuring(stage: str) -> Callable[..., None]:
         ray: Ray = False,
         ray_address: RayAddress = None,
     ) -> None:
-        _carry_out(stage, job, data, runs, database, workers, ray_address or ("local" if ray else None))
+        _carry_out(stage, job, data, runs, database, workers, _address(ray, ray_address))
 
     return command
+
+
+def _finetune(
+    job: JobFile,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of its key; see: nas results pareto.")],
+    epochs: Annotated[float, typer.Option(help="Passes over the training images.")] = 2.0,
+    learning_rate: Annotated[float, typer.Option(help="At the start; it falls to 0.")] = 0.01,
+    data: Data = None,
+    runs: Runs = Path("runs"),
+    database: Database = None,
+) -> None:
+    from nas.jobs.finetune import finetune
+
+    with _opened(job, data, runs, database) as workspace:
+        finetune(workspace, key, epochs, learning_rate)
+
+
+def _address(ray: bool, ray_address: str | None) -> str | None:
+    """As `nas.jobs.workspace.Workspace` takes it."""
+    return ray_address or ("local" if ray else None)
 
 
 def _carry_out(
@@ -65,14 +104,29 @@ def _carry_out(
     workers: int = 1,
     ray_address: str | None = None,
 ) -> None:
+    from nas.jobs.run import STAGES
+
+    with _opened(job, data, runs, database, workers, ray_address) as workspace:
+        STAGES[stage](workspace)
+
+
+@contextmanager
+def _opened(
+    job: Path,
+    data: str | None,
+    runs: Path,
+    database: str | None,
+    workers: int = 1,
+    ray_address: str | None = None,
+) -> Iterator[Workspace]:
+    """The workspace of a job file, held by this process alone."""
     from nas.cli.console import open_console
     from nas.files import alone_in
     from nas.jobs.job import load_job
     from nas.jobs.reporter import Reporter
-    from nas.jobs.run import STAGES
     from nas.jobs.workspace import Workspace
 
     loaded = load_job(job, data)
     workspace = Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address)
     with alone_in(runs / loaded.name), workspace:
-        STAGES[stage](workspace)
+        yield workspace

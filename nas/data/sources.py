@@ -46,7 +46,7 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32) -> 
         image_size: Side in pixels to which the images of a folder are resized.
 
     Raises:
-        ValueError: If the data are missing, damaged or too few.
+        ValueError: If the data are missing, damaged, too few or all of one class.
     """
     if source == EMBEDDED:
         return _split_test(_digits(), limit, 10)
@@ -134,6 +134,11 @@ def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes
     train, validation = shuffled.take(slice(held_out, None)), shuffled.take(slice(0, held_out))
     if len(train) < _FEWEST:
         raise ValueError(f"a data set must leave {_FEWEST} or more training images, got {len(train)}")
+    if len(train.labels.unique()) < 2:
+        raise ValueError(
+            f"the training images must be of 2 or more classes, got only class {int(train.labels[0])}; "
+            "add images of another class or, where data.limit cuts one off, raise it"
+        )
     return ImageData(train, validation, test, classes)
 
 

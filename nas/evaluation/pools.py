@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from functools import lru_cache, partial
 from multiprocessing.connection import wait
 from types import TracebackType
@@ -19,12 +19,12 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from nas.cluster import import_ray, joined, lost
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
 
 _ACTOR_START_S, _MORE_ACTORS_S = 120, 20  # for the first actor, then for the others
-_ANSWER_S = 5  # for a server that is there
 
 Measure = Callable[[Candidate], float]
 MakeMeasure = Callable[[], Measure]  # hashable and picklable; called once in every worker
@@ -104,14 +104,8 @@ class RayPool:
     """
 
     def __init__(self, make: MakeMeasure, workers: int, address: str) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise ValueError(
-                "--ray needs Ray; in the folder of this project: pip install -c constraints.txt -e '.[ray]'"
-            ) from error
-        self._ray, self._make, self._workers, self._address = ray, make, workers, address
-        self._started = False
+        self._ray, self._make, self._workers, self._address = import_ray(), make, workers, address
+        self._cluster = ExitStack()
         self._actors: list[Any] = []
 
     def __call__(self, population: Population) -> FloatArray:
@@ -127,8 +121,7 @@ class RayPool:
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from error  # what a local worker would raise
         except self._ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise OSError(f"a Ray worker died ({reason}); start the run again to go on with it") from error
+            raise lost("a Ray worker died", error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -136,12 +129,10 @@ class RayPool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for actor in self._actors:
             self._ray.kill(actor)
-        if self._started:
-            self._ray.shutdown()
+        self._cluster.close()
 
     def _start(self) -> list[Any]:
-        if not self._ray.is_initialized():
-            self._join()
+        self._cluster.enter_context(joined(self._address, self._workers))
         actor = self._ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(_Actor)
         asked = [actor.remote(self._make) for _ in range(self._workers)]
         answers = {one.ready.remote(): one for one in asked}
@@ -152,27 +143,6 @@ class RayPool:
         for answer in late:
             self._ray.kill(answers[answer])
         return [answers[answer] for answer in more]
-
-    def _join(self) -> None:
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-        if self._address == "local":
-            options |= {"num_cpus": self._workers, "include_dashboard": False}
-        self._check_reachable()
-        try:
-            self._ray.init(address=self._address, **options)
-        except (ConnectionError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"no Ray cluster answers at {self._address!r}: {reason}") from error
-        self._started = True
-
-    def _check_reachable(self) -> None:
-        """Ray itself waits for minutes for a server that is not there."""
-        host, _, port = self._address.removeprefix("ray://").rpartition(":")
-        if port.isdigit():
-            try:
-                socket.create_connection((host, int(port)), _ANSWER_S).close()
-            except OSError as error:
-                raise ValueError(f"no Ray cluster answers at {self._address!r}: {error.strerror or error}") from error
 
 
 class _Actor:

@@ -26,7 +26,7 @@ _CACHED_RESOLUTIONS = 4
 
 
 class CandidateRealizer:
-    """Extracts, re-calibrates, compresses and measures candidates of one supernet.
+    """Extracts, compresses, re-calibrates and measures candidates of one supernet.
 
     Every step is deterministic and runs on one thread, so a candidate gives the same figure wherever it is measured.
 
@@ -47,9 +47,10 @@ class CandidateRealizer:
         inputs = self._calibration_inputs(architecture.resolution)
         with one_thread():
             network = self.supernet.extract(architecture, candidate.policy)
-            whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
-            recalibrate_batch_norm(network, whole_batches or [inputs])
             compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
+            whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
+            # after rounding: the statistics of the full weights would undo what the rounded ones were trained to
+            recalibrate_batch_norm(compressed, whole_batches or [inputs])
             calibrate(compressed, [inputs[:_RANGE_IMAGES]], percentile(_RANGE_PERCENTILE))
         return compressed
 

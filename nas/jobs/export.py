@@ -9,20 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from hardware.device import device
-from hardware.profiler import Network, OnnxRuntimeProfiler
-from nas.evaluation.realize import CandidateRealizer
-from nas.export.agreement import check_agreement
-from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.files import replacing
+from nas.jobs.network_files import export_network, measured_latencies, read_networks, store_networks
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
-from results.evaluation import Evaluation, RunRecord
-from search_spaces.candidate import Candidate
-
-_ROUNDS = 7
 
 
 def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tuple[pd.DataFrame, Path]:
@@ -41,7 +32,7 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
     folder = workspace.folder("export", inputs)
     finished = folder / "networks.csv"
     chosen = choose(front, workspace.job.export.count)
-    networks = _finished(finished)
+    networks = read_networks(finished)
     if networks is not None:
         workspace.reporter.say(f"export   done before: {folder}")
     else:
@@ -49,7 +40,8 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
         networks = _exported(workspace, checkpoint, front, chosen, folder)
         with replacing(finished) as draft:
             networks.to_csv(draft, index=False)
-    _store(workspace, front, chosen, networks, workspace.record("export", inputs, front.device))
+    candidates = [front.population[row] for row in chosen.values()]
+    store_networks(workspace, candidates, networks, "exported", workspace.record("export", inputs, front.device))
     return networks, folder
 
 
@@ -75,14 +67,6 @@ def choose(front: VerifiedFront, count: int) -> dict[str, int]:
     return distinct
 
 
-def _finished(table: Path) -> pd.DataFrame | None:
-    """The networks of a table that is there with all its files, else None."""
-    if not table.exists():
-        return None
-    networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
-    return networks if all((table.parent / name).exists() for name in networks["file"]) else None
-
-
 def _exported(
     workspace: Workspace, checkpoint: Path, front: VerifiedFront, chosen: dict[str, int], folder: Path
 ) -> pd.DataFrame:
@@ -92,7 +76,7 @@ def _exported(
     accuracies = []
     with workspace.reporter.bar("export to ONNX", len(chosen)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
-            accuracies.append(_export_one(realizer, candidate, folder / name))
+            accuracies.append(export_network(realizer, candidate, folder / name))
             bar.advance(1, name)
     return pd.DataFrame(
         {
@@ -102,54 +86,8 @@ def _exported(
             "measured_accuracy": front.measured_accuracy[rows],
             "test_accuracy": accuracies,
             "predicted_latency_ms": front.latency_ms[rows],
-            "measured_latency_ms": _measured_latencies(workspace, [folder / name for name in names], candidates),
+            "measured_latency_ms": measured_latencies(workspace, [folder / name for name in names], candidates),
             "weight_bytes": front.weight_bytes[rows],
             "file": names,
         }
-    )
-
-
-def _export_one(realizer: CandidateRealizer, candidate: Candidate, file: Path) -> float:
-    """Writes one network; returns its accuracy in percent on the test images in onnxruntime."""
-    network, resolution = realizer.network(candidate), candidate.architecture.resolution
-    model = to_onnx(network, (realizer.data.channels, resolution, resolution))
-    session = open_session(model)
-    inputs = realizer.normalization.inputs(realizer.data.validation.images[:256], resolution)
-    check_agreement(network, session, inputs)
-    save_onnx(model, file)
-    return realizer.accuracy_of(
-        lambda images: torch.from_numpy(run_session(session, images.numpy())), resolution, realizer.data.test
-    )
-
-
-def _measured_latencies(workspace: Workspace, files: list[Path], candidates: list[Candidate]) -> list[float]:
-    profiler = OnnxRuntimeProfiler(device(workspace.job.device.name))
-    channels = workspace.data.channels
-    sides = [candidate.architecture.resolution for candidate in candidates]
-    networks = [Network(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)]
-    return [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
-
-
-def _store(
-    workspace: Workspace, front: VerifiedFront, chosen: dict[str, int], networks: pd.DataFrame, record: RunRecord
-) -> None:
-    workspace.database.begin(record)
-    if workspace.database.evaluations(record.run):
-        return  # stored by an earlier start
-    metrics = {
-        "accuracy": "measured_accuracy",
-        "test_accuracy": "test_accuracy",
-        "latency_ms": "measured_latency_ms",
-        "weight_bytes": "weight_bytes",
-    }
-    workspace.database.append(
-        Evaluation(
-            front.population[row],
-            {name: float(networks[column].iloc[sequence]) for name, column in metrics.items()},
-            "exported",
-            record.run,
-            sequence,
-            workspace.job.seed,
-        )
-        for sequence, row in enumerate(chosen.values())
     )

@@ -5,6 +5,7 @@ In: exported networks and the database. Out: text and a file. Measures nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,19 @@ from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.metric import METRICS
 from results.report import describe, write_pareto_page
+
+Columns = Mapping[str, tuple[str, str]]  # heading and format, by name of the column
+
+_COLUMNS: Columns = {
+    "role": ("network", "{}"),
+    "predicted_accuracy": ("accuracy %\npredicted", "{:.2f}"),
+    "measured_accuracy": ("\nmeasured", "{:.2f}"),
+    "test_accuracy": ("\ntest", "{:.2f}"),
+    "predicted_latency_ms": ("latency ms\npredicted", "{:.4f}"),
+    "measured_latency_ms": ("\nmeasured", "{:.4f}"),
+    "weight_bytes": ("weights\nbytes", "{:,.0f}"),
+    "file": ("file", "{}"),
+}
 
 
 def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame, folder: Path) -> Path:
@@ -31,7 +45,11 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     """
     error = front.latency_error_percent
     trust = "of unknown error" if error is None else f"within {error:.1f} % on average"
-    workspace.reporter.console.print(_table(networks, trust))
+    caption = (
+        f"predicted latencies are {trust}; measured accuracy is on validation images; "
+        "test accuracy and measured latency are of the ONNX file in onnxruntime"
+    )
+    workspace.reporter.console.print(networks_table(networks, _COLUMNS, caption))
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("accuracy", "latency_ms", "weight_bytes")]
     title = f"{workspace.job.name}: predicted latencies are {trust}"
@@ -41,21 +59,9 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     return page
 
 
-def _table(networks: pd.DataFrame, trust: str) -> Table:
-    table = Table(
-        caption=f"predicted latencies are {trust}; measured accuracy is on validation images; "
-        "test accuracy and measured latency are of the ONNX file in onnxruntime"
-    )
-    columns = {
-        "role": ("network", "{}"),
-        "predicted_accuracy": ("accuracy %\npredicted", "{:.2f}"),
-        "measured_accuracy": ("\nmeasured", "{:.2f}"),
-        "test_accuracy": ("\ntest", "{:.2f}"),
-        "predicted_latency_ms": ("latency ms\npredicted", "{:.4f}"),
-        "measured_latency_ms": ("\nmeasured", "{:.4f}"),
-        "weight_bytes": ("weights\nbytes", "{:,.0f}"),
-        "file": ("file", "{}"),
-    }
+def networks_table(networks: pd.DataFrame, columns: Columns, caption: str) -> Table:
+    """The chosen columns of networks as a table for a console."""
+    table = Table(caption=caption)
     for name, (heading, _) in columns.items():
         table.add_column(heading, justify="left" if name in ("role", "file") else "right", overflow="fold")
     for row in networks[list(columns)].itertuples(index=False):

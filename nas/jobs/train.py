@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from nas.cluster import import_ray
 from nas.jobs.events import following
 from nas.jobs.workspace import Workspace
+from nas.training.settings import Watch
 from nas.training.task import TrainingTask
 
 
@@ -39,7 +41,7 @@ def train(workspace: Workspace) -> Path:
         finished.parent,
     )
     with following(workspace.reporter, "train the supernet", finished.parent) as watch:
-        task.carry_out(watch)
+        _carry_out(task, workspace, watch)
     workspace.reporter.say(f"train    {finished}")
     return finished
 
@@ -56,7 +58,19 @@ def trained_checkpoint(workspace: Workspace) -> Path:
     return finished
 
 
+def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:
+    """Trains in this process, or with Ray on the workers of a cluster."""
+    if workspace.ray_address is None:
+        task.carry_out(watch)
+        return
+    import_ray()
+    from nas.training.ray_train import train_on_ray
+
+    train_on_ray(task, workspace.workers, workspace.ray_address, watch)
+
+
 def _path(workspace: Workspace) -> Path:
+    """The finished checkpoint; how many workers train it is no input, as their result is the same but for noise."""
     job = workspace.job
     inputs = {
         "data": workspace.data_digest,

@@ -14,7 +14,7 @@ from nas.training.schedule import BitSampling, Divergence, Law, Loss, Phase, Sch
 from nas.training.settings import TrainingSettings
 from search_spaces.joint_space import JointSpace
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Values = str | list[int | float | str]
 
@@ -50,6 +50,16 @@ class PhaseSection(_Section):
     sort_channels: bool = False
     bit_sampling: BitSampling = "uniform"
     split: SplitSection | None = None
+
+    @field_validator("open", mode="before")
+    @classmethod
+    def _are_values(cls, opened: object) -> object:
+        for name, values in opened.items() if isinstance(opened, dict) else ():
+            if not isinstance(values, str) and not (
+                isinstance(values, list) and all(type(value) in (int, float, str) for value in values)
+            ):
+                raise ValueError(f"what is open of {name} is 'all', 'largest N' or a list of values, got {values!r}")
+        return opened
 
     @model_validator(mode="after")
     def _makes_a_phase(self) -> PhaseSection:

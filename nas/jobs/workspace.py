@@ -36,8 +36,8 @@ class Workspace:
         runs: Folder of all runs; this job's is below it.
         database_url: The results database; None is `results.db` in the folder of all runs.
         reporter: Where progress is shown.
-        workers: Processes or actors that measure candidates.
-        ray_address: None for no Ray; see `nas.evaluation.pools.open_pool`.
+        workers: Processes that measure candidates; with Ray, actors that train and measure.
+        ray_address: None for no Ray; see `nas.cluster.joined`.
     """
 
     job: Job

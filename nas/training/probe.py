@@ -35,7 +35,9 @@ class Probe:
         """Accuracy in percent by name of the subnet."""
         random = domain.sample(np.random.default_rng([self._seed, _STREAM]), 1)[0]
         candidates = {"largest": domain.largest(), "smallest": domain.smallest(), "random": random}
-        distinct = set(candidates.values())  # one, where a single candidate is trained
+        distinct = set(candidates.values())
+        if len(distinct) == 1:
+            candidates = {"network": random}  # the only one that is trained
         networks = {one: supernet.extract(one.architecture, one.policy).to(self._device) for one in distinct}
         measured = {one: self._accuracy(network, one.architecture.resolution) for one, network in networks.items()}
         return {name: measured[candidate] for name, candidate in candidates.items()}

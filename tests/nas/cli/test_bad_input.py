@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import resource
 import shutil
 import subprocess
@@ -10,10 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from nas.cli.main import main
+from nas.jobs.workspace import Workspace
+from results.evaluation import Evaluation
+from search_spaces.joint_space import JointSpace
+from search_spaces.registry import search_space
 
 Refusal = Callable[..., str]
 
@@ -45,7 +52,8 @@ def copied_run(finished_run: Path, tmp_path: Path) -> Path:
     ("path", "value", "words"),
     [
         ("serach", {}, ["unknown key 'serach'", "known keys", "search"]),
-        ("training.epochs", 3, ["unknown key 'training.epochs'", "sandwich_epochs"]),
+        ("training.full_epochs", 3, ["unknown key 'training.full_epochs'", "known keys: schedule, epochs"]),
+        ("training.schedule", "fast", ["training.schedule", "'fast'", "known schedules: ofa"]),
         ("training.batch_size", "many", ["training.batch_size", "integer", "'many'"]),
         ("training.batch_size", 0, ["training.batch_size", "greater than or equal to 1", "0"]),
         ("space.name", "vgg", ["space.name", "vgg", "mobilenet_v3_digits"]),
@@ -63,6 +71,12 @@ def copied_run(finished_run: Path, tmp_path: Path) -> Path:
         ("space.policies", ["w32a32", "w4a4"], ["onnxruntime_cpu", "w4a4", "w32a32"]),
         ("device.table", "/nowhere/latency.parquet", ["/nowhere/latency.parquet"]),
         ("training.batch_size", 5000, ["batch_size 5000", "training images"]),
+        ("training.learning_rate", 1e30, ["the loss of a subnet became", "at step", "px", "lower the learning rate"]),
+        (
+            "training",
+            {"phases": [{"name": "whole", "epochs": 1, "learning_rate": 0.1, "open": {"kernel": [3, 9]}}]},
+            ["phase 'whole'", "kernel", "[3, 5]", "got [3, 9]"],
+        ),
     ],
 )
 def test_a_wrong_job_is_refused(
@@ -100,9 +114,71 @@ def test_a_file_that_is_no_job_is_refused(text: str, words: list[str], tmp_path:
     assert "missing.yaml: No such file" in line
 
 
-@pytest.mark.parametrize("stage", ["fit", "search", "export"])
-def test_a_stage_names_the_stage_it_needs(stage: str, job_file: Path, tmp_path: Path, refusal: Refusal) -> None:
-    assert "nas train JOB" in refusal(stage, str(job_file), "--runs", str(tmp_path))
+def image(side: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (side, side)).save(stream, "png")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("labels", "sides", "words"),
+    [
+        ([3] * 100, [8] * 100, ["2 or more classes", "only class 3", "add images"]),
+        ([0, 1] * 50, [8] * 99 + [9], ["train.parquet", "must have one size", "resize them"]),
+    ],
+)
+def test_images_that_cannot_be_learnt_are_refused(
+    labels: list[int], sides: list[int], words: list[str], job_file: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    rows = pd.DataFrame({"image": [image(side) for side in sides], "label": labels})
+    for part in ("train", "test"):
+        rows.to_parquet(tmp_path / f"{part}.parquet")
+    line = refusal("train", str(job_file), "--data", str(tmp_path), "--runs", str(tmp_path / "runs"))
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("stage", [["fit"], ["search"], ["export"], ["finetune", "0123"]])
+def test_a_stage_names_the_stage_it_needs(stage: list[str], job_file: Path, tmp_path: Path, refusal: Refusal) -> None:
+    assert "nas train JOB" in refusal(stage[0], str(job_file), *stage[1:], "--runs", str(tmp_path))
+
+
+def test_an_unfinished_training_of_another_schedule_is_not_forgotten(
+    job_file: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    unfinished = tmp_path / "runs" / "small" / "train-0a1b2c3d" / "training.safetensors"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(b"half a training")
+    line = refusal("train", str(job_file), "--runs", str(tmp_path / "runs"))
+    assert all(word in line for word in (str(unfinished.parent), "unfinished training", "schedule", "delete")), line
+    assert unfinished.read_bytes() == b"half a training"
+    assert list(unfinished.parent.parent.glob("train-*")) == [unfinished.parent]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ffffffffffff"], ["unknown candidate 'ffffffffffff'", "known: "]),
+        (["OTHER"], ["is not of the space of job 'small'", "'resnet_digits'", "the job that found it"]),
+        (["OTHER", "--epochs", "0"], ["epochs must be above 0"]),
+    ],
+)
+def test_what_cannot_be_fine_tuned_is_refused(
+    arguments: list[str],
+    words: list[str],
+    job_file: Path,
+    workspace: Callable[..., Workspace],
+    copied_run: Path,
+    refusal: Refusal,
+) -> None:
+    other = JointSpace(search_space("resnet_digits", 1, 10)).largest()
+    with workspace(copied_run) as opened:
+        record = opened.record("elsewhere", {}, "any")
+        opened.database.begin(record)
+        opened.database.append([Evaluation(other, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
+    given = [other.key[:12] if argument == "OTHER" else argument for argument in arguments]
+    line = refusal("finetune", str(job_file), *given, "--runs", str(copied_run))
+    assert all(word in line for word in words), line
+    assert not list(copied_run.glob("small/finetune-*"))
 
 
 def test_limits_that_nothing_keeps_are_reported_with_the_nearest(

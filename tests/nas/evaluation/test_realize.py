@@ -51,6 +51,19 @@ def test_networks_are_calibrated_to_the_training_images(realizer: CandidateReali
     assert not torch.equal(stem.running_mean, shared.running_mean)
 
 
+def test_batch_norm_fits_the_rounded_weights(realizer: CandidateRealizer, space: JointSpace) -> None:
+    candidate = with_policy(space, LayerPolicy(2, 32))
+    network = realizer.network(candidate)
+    seen: list[torch.Tensor] = []
+    norm = network.get_submodule("stem.norm")
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    images = realizer.data.train.images[:200]  # the one whole batch that there is
+    network(realizer.normalization.inputs(images, candidate.architecture.resolution))
+    assert isinstance(norm, nn.BatchNorm2d)
+    torch.testing.assert_close(norm.running_mean, seen[0].mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3)), rtol=1e-3, atol=1e-5)
+
+
 def test_one_thread_is_used_and_given_back() -> None:
     threads = torch.get_num_threads()
     try:

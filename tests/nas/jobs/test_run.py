@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from nas.jobs.run import run
+from nas.jobs.train import train
 from nas.jobs.workspace import Workspace
 from results.database import ResultsDatabase
 
@@ -72,6 +73,7 @@ def test_a_finished_run_is_not_done_again(job_file: Path, finished_run: Path) ->
 def test_ray_and_processes_give_the_same_run(
     job_file: Path, workspace: Callable[..., Workspace], finished_run: Path, tmp_path: Path, ray_cluster: str
 ) -> None:
+    train(workspace(tmp_path / "ray"))  # several training workers would give other bits
     run(workspace(tmp_path / "ray", 2, ray_cluster))
     assert start(job_file, tmp_path / "processes", "--workers", "2").wait() == 0
     assert outcome(tmp_path / "ray") == outcome(tmp_path / "processes") == outcome(finished_run)

@@ -63,7 +63,9 @@ def test_one_leaf_is_its_shared_weights() -> None:
         assert one.weights_for(architecture, policy) is weights
         assert torch.equal(one(inputs, architecture, policy), weights(inputs, architecture, policy))
         cut = one.extract(architecture, policy).state_dict()
-        assert all(torch.equal(cut[name], tensor) for name, tensor in weights.extract(architecture).state_dict().items())
+        assert all(
+            torch.equal(cut[name], tensor) for name, tensor in weights.extract(architecture).state_dict().items()
+        )
     assert not one.learns_weight_steps
     one.learn_weight_steps(3)
     assert one.learns_weight_steps

@@ -1,0 +1,75 @@
+"""The Ray cluster that this process works in: joined, or started on this machine.
+
+In: an address. Out: Ray while a block runs, and errors of one line. Knows no work. Ray is optional, so nothing here
+imports it before it must.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+LOCAL = "local"  # the address that starts a cluster
+_ANSWER_S = 5  # for a server that is there
+
+
+def import_ray() -> Any:
+    """The module `ray`.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError(
+            "--ray needs Ray; in the folder of this project: pip install -c constraints.txt -e '.[ray]'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def joined(address: str, cpus: int) -> Iterator[Any]:
+    """Gives Ray, in a cluster, while a block runs; a process that is in one already stays in it.
+
+    Args:
+        address: `"local"` to start a cluster, which ends with the block; else the one to join (`"auto"`, `host:port`).
+        cpus: Of a cluster that is started.
+
+    Raises:
+        ValueError: If Ray is not installed, or no cluster answers.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address == LOCAL:
+        options |= {"num_cpus": cpus, "include_dashboard": False}
+    _check_reachable(address)
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, RuntimeError) as error:
+        raise ValueError(f"no Ray cluster answers at {address!r}: {str(error).splitlines()[0]}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def lost(what: str, error: Exception) -> OSError:
+    """The one line for work that Ray could not carry on with; the last line of its own account says why."""
+    reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
+    return OSError(f"{what} ({reason}); start the run again to go on with it")
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself waits for minutes for a server that is not there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), _ANSWER_S).close()
+        except OSError as error:
+            raise ValueError(f"no Ray cluster answers at {address!r}: {error.strerror or error}") from error

@@ -1,0 +1,139 @@
+"""Fine-tuning: the weights of one candidate are trained a little further, for it alone and with its bits.
+
+In: a trained supernet and a candidate of the database. Out: a checkpoint, an ONNX file, and evaluations.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from hardware.analytic import COSTS
+from hardware.device import device, fingerprint
+from hardware.latency_table import LatencyTable
+from nas.files import replacing
+from nas.jobs.events import following
+from nas.jobs.network_files import export_network, measured_latencies, read_networks, store_networks
+from nas.jobs.summary import Columns, networks_table
+from nas.jobs.train import trained_checkpoint
+from nas.jobs.workspace import Workspace
+from nas.training.schedule import Phase, Schedule
+from nas.training.task import TrainingTask
+from results.report import describe
+from search_spaces.candidate import Candidate
+
+_COLUMNS: Columns = {
+    "role": ("network", "{}"),
+    "accuracy_before": ("accuracy %\nbefore", "{:.2f}"),
+    "measured_accuracy": ("\nafter", "{:.2f}"),
+    "test_accuracy": ("\ntest", "{:.2f}"),
+    "measured_latency_ms": ("latency ms\nmeasured", "{:.4f}"),
+    "weight_bytes": ("weights\nbytes", "{:,.0f}"),
+    "file": ("file", "{}"),
+}
+_CAPTION = (
+    "accuracy before and after is on validation images; test accuracy and latency are of the ONNX file in onnxruntime"
+)
+
+
+def schedule(epochs: float, learning_rate: float) -> Schedule:
+    """One phase for one network, taught by labels and by the largest network of the supernet as it was found."""
+    return Schedule((Phase("finetune", epochs, learning_rate, subnets=("largest",), loss="teacher"),))
+
+
+def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float) -> tuple[pd.DataFrame, Path]:
+    """Fine-tunes a candidate with its policy, exports and measures it, unless that is done; a killed one goes on.
+
+    Layers of fewer than 32 bits are trained quantised, with learnt steps.
+
+    Args:
+        workspace: The job, whose supernet is trained.
+        key: First digits of the candidate's key in the results database.
+        epochs: Passes over the training images.
+        learning_rate: At the start; it falls to 0 on a cosine.
+
+    Returns:
+        One row, and the folder that holds the network and the row as `networks.csv`. Columns: role, key,
+        accuracy_before and measured_accuracy (percent of the validation images, before and after), test_accuracy
+        (percent of the test images, by the ONNX file), measured_latency_ms (of the ONNX file), weight_bytes and file.
+
+    Raises:
+        ValueError: If the job is not trained, or the key is none of a candidate of its space.
+    """
+    phases, checkpoint = schedule(epochs, learning_rate), trained_checkpoint(workspace)
+    candidate = _candidate(workspace, key)
+    place = LatencyTable(device(workspace.job.device.name), fingerprint=fingerprint()).place
+    inputs = {
+        "supernet": checkpoint,
+        "candidate": candidate.key,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "place": place,
+    }
+    folder = workspace.folder("finetune", inputs)
+    finished = folder / "networks.csv"
+    networks = read_networks(finished)
+    if networks is not None:
+        workspace.reporter.say(f"finetune done before: {folder}")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        tuned = _tuned(workspace, checkpoint, candidate, phases, folder)
+        networks = _measured(workspace, checkpoint, tuned, candidate)
+        with replacing(finished) as draft:
+            networks.to_csv(draft, index=False)
+    store_networks(workspace, [candidate], networks, "finetuned", workspace.record("finetune", inputs, place))
+    workspace.reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
+    workspace.reporter.console.print(networks_table(networks, _COLUMNS, _CAPTION))
+    workspace.reporter.say(f"files    {folder}")
+    return networks, folder
+
+
+def _candidate(workspace: Workspace, key: str) -> Candidate:
+    candidate = workspace.database.candidate(key)
+    try:
+        workspace.space.encode([candidate])
+    except ValueError as error:
+        raise ValueError(
+            f"candidate {candidate.key} is not of the space of job {workspace.job.name!r}: {error}; "
+            "fine-tune it with the job that found it"
+        ) from error
+    return candidate
+
+
+def _tuned(workspace: Workspace, checkpoint: Path, candidate: Candidate, phases: Schedule, folder: Path) -> Path:
+    """The fine-tuned checkpoint, whose weights are meant for this candidate only."""
+    finished, job = folder / "supernet.safetensors", workspace.job
+    if finished.exists():
+        return finished
+    task = TrainingTask(
+        workspace.data_source,
+        job.space.name,
+        tuple(job.space.policies),
+        phases,
+        job.training.settings(),
+        job.seed,
+        folder,
+        start=checkpoint,
+        only=candidate,
+    )
+    with following(workspace.reporter, "fine-tune", folder) as watch:
+        return task.carry_out(watch)
+
+
+def _measured(workspace: Workspace, checkpoint: Path, tuned: Path, candidate: Candidate) -> pd.DataFrame:
+    before, after = (workspace.measurement(weights).realizer(workspace.data) for weights in (checkpoint, tuned))
+    file = tuned.with_name(f"fine-tuned-{candidate.key[:8]}.onnx")
+    weight_bytes = workspace.space.tabulate(COSTS["weight_bytes"])
+    return pd.DataFrame(
+        {
+            "role": ["fine-tuned"],
+            "key": [candidate.key],
+            "accuracy_before": [before.accuracy(candidate)],
+            "measured_accuracy": [after.accuracy(candidate)],
+            "test_accuracy": [export_network(after, candidate, file)],
+            "measured_latency_ms": measured_latencies(workspace, [file], [candidate]),
+            "weight_bytes": weight_bytes(workspace.space.encode([candidate]).genes),
+            "file": [file.name],
+        }
+    )

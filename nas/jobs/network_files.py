@@ -1,0 +1,92 @@
+"""Networks as files: exported, checked against torch, measured in onnxruntime, and listed in a table.
+
+In: candidates of a trained supernet. Out: ONNX files, what they were measured at, and evaluations in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from hardware.device import device
+from hardware.profiler import Network, OnnxRuntimeProfiler
+from nas.evaluation.realize import CandidateRealizer
+from nas.export.agreement import check_agreement
+from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.jobs.workspace import Workspace
+from results.evaluation import Evaluation, RunRecord, Source
+from search_spaces.candidate import Candidate
+
+_ROUNDS = 7
+_CHECKED_IMAGES = 256
+_COLUMNS = {  # of a table, by metric
+    "accuracy": "measured_accuracy",
+    "test_accuracy": "test_accuracy",
+    "latency_ms": "measured_latency_ms",
+    "weight_bytes": "weight_bytes",
+}
+
+
+def read_networks(table: Path) -> pd.DataFrame | None:
+    """The networks of a table that is there with all its files, else None."""
+    if not table.exists():
+        return None
+    networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
+    return networks if all((table.parent / name).exists() for name in networks["file"]) else None
+
+
+def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path) -> float:
+    """Writes one network; returns its accuracy in percent on the test images in onnxruntime.
+
+    Raises:
+        ExportMismatch: If onnxruntime computes something else than torch.
+    """
+    network, resolution = realizer.network(candidate), candidate.architecture.resolution
+    model = to_onnx(network, (realizer.data.channels, resolution, resolution))
+    session = open_session(model)
+    inputs = realizer.normalization.inputs(realizer.data.validation.images[:_CHECKED_IMAGES], resolution)
+    check_agreement(network, session, inputs)
+    save_onnx(model, file)
+    return realizer.accuracy_of(
+        lambda images: torch.from_numpy(run_session(session, images.numpy())), resolution, realizer.data.test
+    )
+
+
+def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: Sequence[Candidate]) -> list[float]:
+    """Latency in milliseconds of every file on the job's device."""
+    profiler = OnnxRuntimeProfiler(device(workspace.job.device.name))
+    channels = workspace.data.channels
+    sides = [candidate.architecture.resolution for candidate in candidates]
+    networks = [Network(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)]
+    return [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
+
+
+def store_networks(
+    workspace: Workspace, candidates: Sequence[Candidate], networks: pd.DataFrame, source: Source, record: RunRecord
+) -> None:
+    """Stores what a table says of its networks, unless an earlier start did.
+
+    Args:
+        workspace: Has the database.
+        candidates: One for each row of the table.
+        networks: Columns measured_accuracy, test_accuracy, measured_latency_ms and weight_bytes.
+        source: Of the evaluations.
+        record: Their run.
+    """
+    workspace.database.begin(record)
+    if workspace.database.evaluations(record.run):
+        return
+    workspace.database.append(
+        Evaluation(
+            candidate,
+            {name: float(networks[column].iloc[sequence]) for name, column in _COLUMNS.items()},
+            source,
+            record.run,
+            sequence,
+            workspace.job.seed,
+        )
+        for sequence, candidate in enumerate(candidates)
+    )

@@ -1,0 +1,158 @@
+"""One training on several workers of a Ray cluster, which must see the same file system.
+
+In: a training task. Out: its checkpoint, and the reports of the first worker as they come. Knows no network: every
+worker carries out the same task and averages its gradients with the others.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+import ray
+import torch
+from ray.exceptions import RayError
+from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError, UserCallback
+from ray.train.torch import TorchTrainer
+from ray.util.queue import Empty, Queue
+
+from nas.cluster import joined, lost
+from nas.training.settings import Report, Watch
+from nas.training.task import TrainingTask
+from nas.training.team import ProcessGroup
+
+_RESTARTS = 3  # of all workers together, after one has died
+_PATIENCE = 1  # a busy cluster is asked once more for its CPUs, each time for a minute
+_REPORT_S = 0.5  # steps are reported together
+
+
+def train_on_ray(task: TrainingTask, workers: int, address: str, watch: Watch) -> Path:
+    """Trains, or goes on where a killed training stopped; returns the finished checkpoint.
+
+    When a worker dies all start again, from the last checkpoint; the steps since are made, and reported, once more. The
+    workers are on GPUs where the cluster has one for each, else on one CPU each.
+
+    Args:
+        task: The same for all workers; its batch size is of all of them together.
+        workers: How many.
+        address: `"local"` to start a cluster, else the one to join, as in `nas.cluster.joined`.
+        watch: Called in this process, for every step, within a second or so.
+
+    Raises:
+        ValueError: If no cluster answers, it is too small, or a worker cannot do the task.
+        OSError: If workers or the cluster were lost more often than is put up with, or the disk failed.
+    """
+    with joined(address, workers):
+        try:
+            return _fit(replace(task, folder=task.folder.resolve()), workers, watch)
+        except TrainingFailedError as error:
+            raise _cause(error) from error
+        except RayError as error:
+            raise lost("the Ray cluster was lost", error) from error
+
+
+def _fit(task: TrainingTask, workers: int, watch: Watch) -> Path:
+    room: Mapping[str, float] = ray.cluster_resources()
+    if room.get("CPU", 0) < workers:
+        raise ValueError(
+            f"{workers} training workers need as many CPUs, and the Ray cluster has {room.get('CPU', 0):.0f}; "
+            "ask for fewer with --workers"
+        )
+    on_gpus = room.get("GPU", 0) >= workers
+    records = task.folder / "ray"
+    reports = Queue(actor_options={"num_cpus": 0})
+    trainer = TorchTrainer(
+        partial(_work, task, reports),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=on_gpus, resources_per_worker={"CPU": 1} | ({"GPU": 1} if on_gpus else {})
+        ),
+        run_config=RunConfig(
+            name=records.name,
+            storage_path=str(records.parent),
+            failure_config=FailureConfig(max_failures=_RESTARTS, controller_failure_limit=_PATIENCE),
+            # a GPU that was not asked for is not to be seen
+            worker_runtime_env={} if on_gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
+            logging_config=LoggingConfig(log_level="ERROR"),
+            callbacks=[_NoSecondTry()],
+        ),
+    )
+    try:
+        return _watched(trainer, reports, watch)
+    finally:
+        reports.shutdown(force=True)  # stops workers whose reports nobody awaits
+        shutil.rmtree(records, ignore_errors=True)
+
+
+def _watched(trainer: TorchTrainer, reports: Queue, watch: Watch) -> Path:
+    """Trains in a thread, so that this one can pass on what the first worker reports."""
+    outcome: Future[Path] = Future()
+
+    def fit() -> None:
+        try:
+            outcome.set_result(trainer.fit().return_value)
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    Thread(target=fit, daemon=True).start()
+    while not (outcome.done() and reports.empty()):
+        try:
+            for report in reports.get(timeout=_REPORT_S):
+                watch(report)
+        except Empty:
+            pass
+    return outcome.result()
+
+
+def _work(task: TrainingTask, reports: Queue) -> Path:
+    """What every worker does."""
+    torch.set_num_threads(1)
+    team = ProcessGroup()
+    finished = task.folder / "supernet.safetensors"
+    if finished.exists():  # another worker died after that was written
+        return finished
+    return task.carry_out(_Post(reports) if team.rank == 0 else _nothing, team)
+
+
+class _Post:
+    """Sends reports to whoever started the training; those of half a second together."""
+
+    def __init__(self, reports: Queue) -> None:
+        self._reports, self._batch, self._sent = reports, list[Report](), time.monotonic()
+
+    def __call__(self, report: Report) -> None:
+        self._batch.append(report)
+        due = report.accuracies or report.step == report.steps or time.monotonic() - self._sent >= _REPORT_S
+        if due:
+            try:
+                self._reports.put(self._batch)
+            except RayError as error:
+                raise ValueError("whoever started this training awaits it no more") from error
+            self._batch, self._sent = [], time.monotonic()
+
+
+def _nothing(report: Report) -> None:
+    """The other workers see the same."""
+
+
+class _NoSecondTry(UserCallback):  # type: ignore[misc]  # ray has no types
+    """Ends the training when a worker says that its task cannot be done; Ray would try it again."""
+
+    def after_exception(self, run_context: object, worker_exceptions: dict[int, Exception]) -> None:  # noqa: ARG002
+        for error in worker_exceptions.values():
+            if isinstance(error, ValueError):
+                raise error
+
+
+def _cause(error: Exception) -> Exception:
+    """What one process would have raised, where the failure is of that kind."""
+    failures = [*getattr(error, "worker_failures", {}).values(), getattr(error, "controller_failure", error)]
+    for failure in failures:
+        if isinstance(failure, ValueError | OSError):
+            return failure
+    return lost("the training workers could not go on", failures[0])
