@@ -33,12 +33,14 @@ class Learner:
 
     Attributes:
         supernet: The supernet.
-        optimizer: For its present parameters.
+        parameters: What it learns, at present.
+        optimizer: For these parameters.
         teacher: The frozen largest network, once it was copied.
         odds: Chances of policies by number of the gene; empty where they are uniform.
     """
 
     optimizer: torch.optim.Optimizer
+    parameters: list[nn.Parameter]
 
     def __init__(self, supernet: Supernet, settings: TrainingSettings, device: torch.device) -> None:
         self.supernet, self._settings, self._device = supernet, settings, device
@@ -81,7 +83,7 @@ class Learner:
 
     def is_finite(self) -> bool:
         """Whether all weights are numbers."""
-        return all(bool(parameter.isfinite().all()) for parameter in self.supernet.parameters())
+        return all(bool(parameter.isfinite().all()) for parameter in self.parameters)
 
     def save(self, path: Path, step: int, identity: str) -> None:
         """Writes everything that a training needs to go on."""
@@ -110,9 +112,10 @@ class Learner:
         return state.step
 
     def _place(self, state: Mapping[str, Tensor]) -> None:
-        """Moves the supernet to its device and memory format, and makes an optimiser for its present parameters."""
-        self.supernet.to(device=self._device, memory_format=self.memory_format)  # type: ignore[call-overload]
+        """Puts the supernet into its mode, device and memory format; makes an optimiser for its present parameters."""
+        self.supernet.train().to(device=self._device, memory_format=self.memory_format)  # type: ignore[call-overload]
         settings = self._settings
+        self.parameters = list(self.supernet.parameters())
         self.optimizer = make_optimizer(self.supernet, settings.optimizer, settings.weight_decay, state)
 
 

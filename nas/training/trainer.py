@@ -122,7 +122,6 @@ class _Trainer:
         start = time.perf_counter()
         moment = self.schedule.moment(step, self.feed.steps_per_epoch)
         phase, supernet = self.schedule.phases[moment.phase], self.learner.supernet
-        supernet.train()
         self._begin(step, moment, phase)
         domain = self._domain(step, moment.phase)
         candidates = draw(domain, phase, np.random.default_rng([self.seed, _SUBNETS, step]))
@@ -140,7 +139,7 @@ class _Trainer:
                 self.learner.teacher,
                 seeded(self.seed, _DROPOUT, step, self.team.rank),
             )
-        self.team.average([losses, *(p.grad for p in supernet.parameters() if p.grad is not None)])
+        self.team.average([losses, *(p.grad for p in self.learner.parameters if p.grad is not None)])
         self._check_finite(losses, candidates, step, phase)
         self.learner.optimizer.step()
         images_per_s = self.settings.batch_size / (time.perf_counter() - start)

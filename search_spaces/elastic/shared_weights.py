@@ -86,11 +86,12 @@ class SharedWeights(nn.Module, ABC):
             raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policies)}")
         pairs = zip(layers, policies, strict=True)
         made = {
-            layer.name: self._skeleton_layer(layer, layer_policy, self._layer(layer.name).log_weight_step is not None)
+            layer.name: self._skeleton_layer(
+                layer, layer_policy, self._layer(layer.name).log_weight_step is not None, self.training
+            )
             for layer, layer_policy in pairs
         }
         skeleton = self.wire(architecture, made)
-        skeleton.train(self.training)
         with _before(made[layers[-1].name], drop):
             output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,))
         return output
@@ -192,8 +193,8 @@ def _transform_key(layer_name: str, size: int) -> str:
     return f"{layer_name.replace('.', '-')}-{size}"
 
 
-def _meta_layer(spec: LayerSpec, policy: LayerPolicy, learns_step: bool) -> Layer:
-    layer = Layer(spec, policy, device="meta")
+def _meta_layer(spec: LayerSpec, policy: LayerPolicy, learns_step: bool, training: bool) -> Layer:
+    layer = Layer(spec, policy, device="meta").train(training)
     if learns_step:
         layer.learn_weight_step(MASTER_BITS)
     return layer

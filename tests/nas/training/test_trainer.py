@@ -110,7 +110,8 @@ def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> 
     assert [report.phase for report in reports] == ["a"] * 4 + ["b"] * 4
     assert {report.steps for report in reports} == {8}
     assert [bool(report.accuracies) for report in reports] == [False, False, True] * 2 + [False, True]
-    assert reports[2].accuracies.keys() == {"largest", "smallest", "random"}
+    assert reports[2].accuracies.keys() == {"network"}  # the phase opens nothing
+    assert reports[-1].accuracies.keys() == {"largest", "smallest", "random"}
     rising = [0.1 / 3, 0.1 * 2 / 3 * (1 + 0.5**0.5) / 2, 0.05]
     assert [report.learning_rate for report in reports[:3]] == pytest.approx(rising)
     assert {report.learning_rate for report in reports[4:]} == {0.2}
