@@ -24,6 +24,8 @@ from scipy.stats import kendalltau, t
 from nas.data.images import ImageData, ImageSet
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
+from nas.files import replacing
+from nas.training.checkpoint import load_checkpoint
 from nas.training.presets import deps, few_shot, fitted, ofa, sandwich, single, todm
 from nas.training.schedule import Phase, Schedule
 from nas.training.settings import TrainingSettings
@@ -159,8 +161,10 @@ def with_passes(scheme: Callable[[float, float], Schedule], study: Study, passes
 
 def split_passes(study: Study) -> int:
     """At most so many passes go into the scores of a supernet and, in a second split, of its two leaves."""
-    values = [len(gene.values) for gene in study.space().genes if gene.dimension in ("kernel", "depth", "expand")]
-    return 3 * SPLIT_BATCHES * sum(values)
+    genes = study.space().genes
+    return (
+        3 * SPLIT_BATCHES * sum(len(gene.values) for gene in genes if gene.dimension in ("kernel", "depth", "expand"))
+    )
 
 
 def schedule(study: Study, run: Run, steps: int) -> Schedule:
@@ -172,20 +176,24 @@ def schedule(study: Study, run: Run, steps: int) -> Schedule:
     return with_passes(scheme, study, round(share * study.passes) - scores, steps)
 
 
-def carry_out(name: str, data: str, folder: Path, run: Run) -> None:
+def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
     """Trains and measures one run; leaves its figures in a file."""
     torch.set_num_threads(1)
-    study, place = STUDIES[name], folder / run.name
+    place = folder / run.name
     place.mkdir(parents=True, exist_ok=True)
     space, images = study.space(), study.load(data)
     only = None if run.subnet is None else study.subnets()[run.subnet]
     net = supernet(space.architectures, run.seed)
     settings = TrainingSettings(batch_size=study.batch_size, flip=study.flip)
     phases = schedule(study, run, len(images.train) // study.batch_size)
-    train_supernet(net, space, images, phases, settings, run.seed, place, only=only)
+    if (place / "supernet.safetensors").exists():
+        load_checkpoint(place / "supernet.safetensors", net)
+    else:
+        train_supernet(net, space, images, phases, settings, run.seed, place, only=only)
     realizer = CandidateRealizer(net, images)
     accuracies = [realizer.accuracy(candidate) for candidate in (study.subnets() if only is None else [only])]
-    (folder / f"{run.name}.json").write_text(json.dumps({"accuracies": accuracies}))
+    with replacing(folder / f"{run.name}.json") as draft:
+        draft.write_text(json.dumps({"accuracies": accuracies}))
 
 
 def interval(samples: list[float]) -> str:
@@ -194,9 +202,8 @@ def interval(samples: list[float]) -> str:
     return f"{statistics.mean(samples):.2f} ± {half:.2f}"
 
 
-def show(name: str, folder: Path) -> None:
+def show(name: str, study: Study, folder: Path) -> None:
     """Prints the table of the schemes and the rows of the targets."""
-    study = STUDIES[name]
 
     def accuracies(run: Run) -> list[float]:
         found: list[float] = json.loads((folder / f"{run.name}.json").read_text())["accuracies"]
@@ -234,15 +241,18 @@ def main() -> None:
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--data", default="../shared/data/cifar10", help="folder of CIFAR-10, with train.parquet")
     parser.add_argument("--folder", type=Path, default=Path("runs/training_schemes"), help="where runs are kept")
+    parser.add_argument("--passes", type=int, help="of every training, for a larger study on an accelerator")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     options = parser.parse_args()
-    folder = options.folder / options.study
-    missing = [run for run in STUDIES[options.study].runs() if not (folder / f"{run.name}.json").exists()]
+    study = STUDIES[options.study]
+    study = replace(study, passes=options.passes or study.passes)
+    folder = options.folder / f"{options.study}-{study.passes}"
+    missing = [run for run in study.runs() if not (folder / f"{run.name}.json").exists()]
     with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=1) as pool:
-        work = partial(carry_out, options.study, options.data, folder)
+        work = partial(carry_out, study, options.data, folder)
         for done, _ in enumerate(pool.imap_unordered(work, missing, chunksize=1), 1):
             print(f"{done} of {len(missing)} runs", flush=True)
-    show(options.study, folder)
+    show(options.study, study, folder)
 
 
 if __name__ == "__main__":

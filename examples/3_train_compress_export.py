@@ -15,11 +15,12 @@ folder.mkdir(parents=True, exist_ok=True)
 
 data = nas.load_images("digits")
 space = nas.JointSpace(
-    nas.search_space("mobilenet_v3_digits", data.channels, data.classes), nas.PolicySpace.parse(["w8a8", "w4a8"])
+    nas.search_space("mobilenet_v3_digits", data.channels, data.classes),
+    nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
 supernet = nas.supernet(space.architectures, seed=0)
-settings = nas.TrainingSettings(full_epochs=3, sandwich_epochs=6)
-nas.train_supernet(supernet, data, settings, seed=0, folder=folder)
+schedule = nas.preset("deps", epochs=12, learning_rate=0.1, space=space)
+nas.train_supernet(supernet, space, data, schedule, nas.TrainingSettings(), seed=0, folder=folder)
 
 realizer = nas.CandidateRealizer(supernet, data)
 for row, candidate in enumerate((space.largest(), space.smallest(), space.sample(np.random.default_rng(0), 1)[0])):

@@ -16,7 +16,7 @@ _MIN_NETWORKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Network latency = slope * sum of layer latencies + constant (METHODS 2.1, latency table).
+    """Network latency = slope * sum of layer latencies + constant.
 
     Attributes:
         slope: Factor of the sum.

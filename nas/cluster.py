@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 LOCAL = "local"  # the address that starts a cluster
+_AUTO = "auto"  # the one that runs on this machine
 _ANSWER_S = 5  # for a server that is there
+_LAST_PORT = 65535
 
 
 def import_ray() -> Any:
@@ -39,7 +41,7 @@ def joined(address: str, cpus: int) -> Iterator[Any]:
         cpus: Of a cluster that is started.
 
     Raises:
-        ValueError: If Ray is not installed, or no cluster answers.
+        ValueError: If Ray is not installed, the address is none, or no cluster answers.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -48,10 +50,15 @@ def joined(address: str, cpus: int) -> Iterator[Any]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address == LOCAL:
         options |= {"num_cpus": cpus, "include_dashboard": False}
-    _check_reachable(address)
+    elif address != _AUTO:
+        _check_reachable(address)
     try:
         ray.init(address=address, **options)
-    except (ConnectionError, RuntimeError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if address == _AUTO:
+            raise ValueError(
+                "no Ray cluster runs on this machine; start one with --ray, or name one: host:port"
+            ) from error
         raise ValueError(f"no Ray cluster answers at {address!r}: {str(error).splitlines()[0]}") from error
     try:
         yield ray
@@ -68,8 +75,9 @@ def lost(what: str, error: Exception) -> OSError:
 def _check_reachable(address: str) -> None:
     """Ray itself waits for minutes for a server that is not there."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), _ANSWER_S).close()
-        except OSError as error:
-            raise ValueError(f"no Ray cluster answers at {address!r}: {error.strerror or error}") from error
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ValueError(f"a Ray cluster is given as 'auto' or host:port, such as 10.0.0.1:6379, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), _ANSWER_S).close()
+    except OSError as error:
+        raise ValueError(f"no Ray cluster answers at {address!r}: {error.strerror or error}") from error

@@ -1,6 +1,6 @@
 """The MobileNetV3 family in once-for-all form: elastic resolution, depth, kernel and expansion.
 
-In: a few literal numbers. Out: a `SearchSpace` (Cai et al., "Once-for-All", ICLR 2020; METHODS 3.1). Knows no torch.
+In: a few literal numbers. Out: a `SearchSpace` (Cai et al., "Once-for-All", ICLR 2020). Knows no torch.
 """
 
 from __future__ import annotations

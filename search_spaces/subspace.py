@@ -21,7 +21,6 @@ from search_spaces.space import LayerSlot, Value
 
 ALL, LARGEST = "all", "largest"
 Domain = str | Sequence[Value]  # "all", "largest N" or the very values
-Odds = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +84,50 @@ class Subspace:
         """The first open value of every architecture gene, at the last open policy."""
         return self._corner(architecture=0, policy=-1)
 
-    def contains(self, candidate: Candidate) -> bool:
-        """Whether all genes that matter to a candidate are open to it."""
-        population = self.space.encode([candidate])
-        active = self.space.active(population.genes)[0]
-        return all(
-            not matters or int(gene) in values
-            for gene, values, matters in zip(population.genes[0], self.open, active, strict=True)
-        )
+    def contains(self, population: Population) -> list[bool]:
+        """Whether all genes that matter to a candidate are open to it, for every candidate of a population."""
+        active = self.space.active(population.genes)
+        return [
+            all(
+                not matters or int(gene) in values
+                for gene, values, matters in zip(genes, self.open, mattering, strict=True)
+            )
+            for genes, mattering in zip(population.genes, active, strict=True)
+        ]
+
+    def always_matters(self, gene: int) -> bool:
+        """Whether a gene matters in every candidate."""
+        if self.space.genes[gene].is_policy:
+            slot = self.space.architectures.slots[gene - len(self.space.architectures.choices)]
+            return None not in self._slot_layers(slot)
+        condition = self.space.architectures.choices[gene].active_when
+        if condition is None:
+            return True
+        parent = self.space.architectures.position[condition[0]]
+        values = {self.space.genes[parent].values[value] for value in self.open[parent]}
+        return self.always_matters(parent) and values <= set(condition[1])
+
+    def splittable(self, dimensions: Sequence[str], groups: int, trained: Subspace) -> list[int]:
+        """The genes of some dimensions along which this may be divided into so many parts.
+
+        They matter in every candidate, so each belongs to one part exactly.
+
+        Args:
+            dimensions: Which genes are asked for.
+            groups: How many parts.
+            trained: What is trained of this; it must hold the whole domain of the gene.
+        """
+        return [
+            number
+            for number, gene in enumerate(self.space.genes)
+            if gene.dimension in dimensions
+            and len(trained.open[number]) == len(gene.values) >= groups
+            and self.always_matters(number)
+        ]
 
     def slot_layers(self, slot: LayerSlot) -> set[LayerSpec]:
         """Every layer that a slot may hold."""
-        position, choices = self.space.architectures.position, self.space.architectures.choices
-        columns = [position[gene] for gene in slot.genes]
-        domains = [[choices[column].values[value] for value in self.open[column]] for column in columns]
-        return {layer for values in product(*domains) if (layer := slot.layer(values)) is not None}
+        return {layer for layer in self._slot_layers(slot) if layer is not None}
 
     def narrowed(self, gene: int, values: Sequence[int]) -> Subspace:
         """Only these open values of one gene."""
@@ -112,16 +140,21 @@ class Subspace:
             raise ValueError(f"none of the values {list(values)} of {self.space.genes[gene].name} is open")
         return Subspace(self.space, (*self.open[:gene], opened, *self.open[gene + 1 :]), odds)
 
-    def intersection(self, other: Subspace) -> Subspace:
-        """What is open in both; a gene of which nothing is, keeps the nearest value that is open in the other one.
+    def confined_to(self, part: Subspace) -> Subspace:
+        """What is open both here and in a part of the space; where nothing is, the largest that the part has.
 
-        Nearest: the largest network of `other`. A leaf of a split supernet need not hold the largest network.
+        So a training that opens little still trains the candidates of a leaf, or the one candidate of a fine-tuning.
+
+        Raises:
+            ValueError: If the part is one of a space with other policies.
         """
+        if part.space.policies != self.space.policies:
+            policies = [[str(policy) for policy in one.space.policies.policies] for one in (part, self)]
+            raise ValueError(f"a leaf of policies {policies[0]} cannot serve a space of policies {policies[1]}")
         both = []
-        for gene, (mine, theirs) in enumerate(zip(self.open, other.open, strict=True)):
+        for gene, mine, theirs in zip(self.space.genes, self.open, part.open, strict=True):
             common = tuple(value for value in mine if value in theirs)
-            end = 0 if self.space.genes[gene].is_policy else -1
-            both.append(common or (theirs[end],))
+            both.append(common or (theirs[0 if gene.is_policy else -1],))
         return Subspace(self.space, tuple(both))
 
     def union(self, other: Subspace) -> Subspace:
@@ -140,6 +173,12 @@ class Subspace:
             weights = np.array([odds[gene][value] if gene in odds else 1.0 for value in values])
             chances.append(tuple((weights / weights.sum()).tolist()))
         return replace(self, odds=tuple(chances))
+
+    def _slot_layers(self, slot: LayerSlot) -> set[LayerSpec | None]:
+        position, choices = self.space.architectures.position, self.space.architectures.choices
+        columns = [position[gene] for gene in slot.genes]
+        domains = [[choices[column].values[value] for value in self.open[column]] for column in columns]
+        return {slot.layer(values) for values in product(*domains)}
 
     def _corner(self, architecture: int, policy: int) -> Candidate:
         ends = [policy if gene.is_policy else architecture for gene in self.space.genes]

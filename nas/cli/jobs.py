@@ -51,11 +51,17 @@ def _train(
         raise ValueError(
             f"--workers {workers} needs --ray or --ray-address to train; without Ray one process trains on all threads"
         )
-    _carry_out("train", job, data, runs, None, workers, address)
+    from nas.jobs.train import train
+
+    with _opened(job, data, runs, None, workers, address) as workspace:
+        train(workspace)
 
 
 def _profile(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
-    _carry_out("profile", job, data, runs)
+    from nas.jobs.profile import profile
+
+    with _opened(job, data, runs) as workspace:
+        profile(workspace)
 
 
 def _measuring(stage: str) -> Callable[..., None]:
@@ -70,7 +76,10 @@ def _measuring(stage: str) -> Callable[..., None]:
         ray: Ray = False,
         ray_address: RayAddress = None,
     ) -> None:
-        _carry_out(stage, job, data, runs, database, workers, _address(ray, ray_address))
+        from nas.jobs.run import STAGES
+
+        with _opened(job, data, runs, database, workers, _address(ray, ray_address)) as workspace:
+            STAGES[stage](workspace)
 
     return command
 
@@ -95,27 +104,12 @@ def _address(ray: bool, ray_address: str | None) -> str | None:
     return ray_address or ("local" if ray else None)
 
 
-def _carry_out(
-    stage: str,
-    job: Path,
-    data: str | None,
-    runs: Path,
-    database: str | None = None,
-    workers: int = 1,
-    ray_address: str | None = None,
-) -> None:
-    from nas.jobs.run import STAGES
-
-    with _opened(job, data, runs, database, workers, ray_address) as workspace:
-        STAGES[stage](workspace)
-
-
 @contextmanager
 def _opened(
     job: Path,
     data: str | None,
     runs: Path,
-    database: str | None,
+    database: str | None = None,
     workers: int = 1,
     ray_address: str | None = None,
 ) -> Iterator[Workspace]:

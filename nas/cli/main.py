@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
 
 from nas.cli import jobs, results
+
+_UsageError: Any = typer.BadParameter.__base__  # of click or, in newer releases, of typer's own copy of it
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,12 +28,22 @@ app.add_typer(results.app, name="results")
 def main() -> None:
     """Runs the program; NAS_DEBUG=1 shows the traceback of an error."""
     try:
-        app()
+        sys.exit(app(prog_name="nas", standalone_mode=False))
+    except _UsageError as error:
+        if error.format_message():  # else no arguments were given, and the help is printed already
+            print(f"nas: {_usage(error)}", file=sys.stderr)
+        sys.exit(2)
     except (ValueError, OSError) as error:
         if os.environ.get("NAS_DEBUG"):
             raise
         print(f"nas: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _usage(error: Any) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    help_of = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
+    return f"{message[0].lower()}{message[1:]}{help_of}"
 
 
 def _one_line(error: Exception) -> str:

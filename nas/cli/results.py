@@ -62,7 +62,7 @@ def pareto(
 
 @app.command()
 def show(
-    key: Annotated[str, typer.Argument(help="First digits of a candidate's key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of a candidate's key.")],
     runs: Runs = Path("runs"),
     database: Database = None,
 ) -> None:

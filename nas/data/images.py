@@ -79,7 +79,7 @@ class Normalization:
 
     def inputs(self, images: Tensor, resolution: int) -> Tensor:
         """Float inputs, channels last, shape (n, channels, resolution, resolution), of uint8 images."""
-        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
         pixels = (images.float() / 255 - mean) / std
         if pixels.shape[-2:] != (resolution, resolution):
             size = (resolution, resolution)
@@ -93,13 +93,6 @@ class Normalization:
             yield self.inputs(part.images, resolution), part.labels
 
 
-def shuffled_batches(images: ImageSet, batch_size: int, generator: torch.Generator) -> Iterator[ImageSet]:
-    """Batches of one epoch in random order; a remainder smaller than a batch is left out."""
-    order = torch.randperm(len(images), generator=generator)
-    for start in range(0, len(images) - batch_size + 1, batch_size):
-        yield images.take(order[start : start + batch_size])
-
-
 def augment(images: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
     """Shifts every image by up to an eighth of its side (zero padding) and, if asked, mirrors half of them."""
     count, _, height, width = images.shape
@@ -111,4 +104,6 @@ def augment(images: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
     if flip:
         mirrored = torch.rand(count, 1, 1, generator=generator) < 0.5
         columns = torch.where(mirrored, left + width - 1 - torch.arange(width).view(1, 1, -1), columns)
-    return padded[torch.arange(count).view(-1, 1, 1), :, rows, columns].permute(0, 3, 1, 2)
+    rows, columns = rows.to(images.device), columns.to(images.device)  # drawn on the CPU, the same for all devices
+    numbers = torch.arange(count, device=images.device).view(-1, 1, 1)
+    return padded[numbers, :, rows, columns].permute(0, 3, 1, 2)

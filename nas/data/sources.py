@@ -9,12 +9,16 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
 from nas.data.images import ImageData, ImageSet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EMBEDDED = "digits"  # the source that needs no files
 _SPLIT_SEED = 0  # splits belong to the data, not to a run
@@ -72,27 +76,50 @@ def _digits() -> ImageSet:
 def _parquet(folder: Path, limit: int | None) -> ImageData:
     train, test = _parquet_file(folder / "train.parquet", limit), _parquet_file(folder / "test.parquet", None)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
-    return _split_validation(train, test, limit, classes)
+    data = _split_validation(train, test, limit, classes)
+    if classes > len(data.train):  # every class costs memory, seen or not
+        raise ValueError(
+            f"labels in {folder} must lie below the number of training images, {len(data.train)}, got {classes - 1}; "
+            "renumber them from 0 or, where data.limit cuts images off, raise it"
+        )
+    return data
 
 
 def _parquet_file(path: Path, limit: int | None) -> ImageSet:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; data in Parquet files are a train.parquet and a test.parquet")
     try:
         table = pq.read_table(path, columns=["image", "label"]).slice(0, limit)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} must be a Parquet file with columns image and label: {reason}") from error
     pixels = [_pixels(row, f"{path} row {number}") for number, row in enumerate(table["image"].to_pylist())]
-    labels = table["label"].to_numpy()
-    if not np.issubdtype(labels.dtype, np.integer) or (len(labels) and labels.min() < 0):
-        raise ValueError(f"{path} column label must hold class numbers from 0, got type {labels.dtype}")
+    labels = _labels(table["label"], path)
     if not pixels:
         raise ValueError(f"{path} holds no images")
     if len({image.shape for image in pixels}) != 1:
         raise ValueError(f"all images of {path} must have one size; resize them first")
-    return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64)))
+    return ImageSet(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2), torch.from_numpy(labels))
+
+
+def _labels(column: pa.ChunkedArray, path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    import pyarrow as pa
+
+    rule = f"{path} column label must hold class numbers from 0"
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise ValueError(f"{rule}, got none in row {row}; remove the row, or give it a label")
+    if not pa.types.is_integer(column.type) and len(column):
+        raise ValueError(f"{rule}, got type {column.type}")
+    labels = column.to_numpy()
+    if len(labels) and labels.min() < 0:
+        raise ValueError(f"{rule}, got {labels.min()}; renumber them from 0")
+    if len(labels) and labels.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{rule}, got {labels.max()}; renumber them from 0")
+    return labels.astype(np.int64)
 
 
 def _image_folder(folder: Path, image_size: int) -> tuple[ImageSet, int]:

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nas.files import replacing
-from nas.jobs.network_files import export_network, measured_latencies, read_networks, store_networks
+from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
 from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 
@@ -30,16 +29,8 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
     """
     inputs = {"front": front.run, "count": workspace.job.export.count}
     folder = workspace.folder("export", inputs)
-    finished = folder / "networks.csv"
     chosen = choose(front, workspace.job.export.count)
-    networks = read_networks(finished)
-    if networks is not None:
-        workspace.reporter.say(f"export   done before: {folder}")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        networks = _exported(workspace, checkpoint, front, chosen, folder)
-        with replacing(finished) as draft:
-            networks.to_csv(draft, index=False)
+    networks = networks_of(workspace, "export", folder, lambda: _exported(workspace, checkpoint, front, chosen, folder))
     candidates = [front.population[row] for row in chosen.values()]
     store_networks(workspace, candidates, networks, "exported", workspace.record("export", inputs, front.device))
     return networks, folder

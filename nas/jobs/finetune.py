@@ -5,6 +5,7 @@ In: a trained supernet and a candidate of the database. Out: a checkpoint, an ON
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -12,14 +13,13 @@ import pandas as pd
 from hardware.analytic import COSTS
 from hardware.device import device, fingerprint
 from hardware.latency_table import LatencyTable
-from nas.files import replacing
 from nas.jobs.events import following
-from nas.jobs.network_files import export_network, measured_latencies, read_networks, store_networks
+from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
 from nas.jobs.summary import Columns, networks_table
 from nas.jobs.train import trained_checkpoint
+from nas.jobs.training_section import MOST_EPOCHS
 from nas.jobs.workspace import Workspace
 from nas.training.schedule import Phase, Schedule
-from nas.training.task import TrainingTask
 from results.report import describe
 from search_spaces.candidate import Candidate
 
@@ -38,7 +38,15 @@ _CAPTION = (
 
 
 def schedule(epochs: float, learning_rate: float) -> Schedule:
-    """One phase for one network, taught by labels and by the largest network of the supernet as it was found."""
+    """One phase for one network, taught by labels and by the largest network of the supernet as it was found.
+
+    Raises:
+        ValueError: If the epochs are not above 0 and at most a million, or the learning rate is not above 0 and finite.
+    """
+    if not 0 < epochs <= MOST_EPOCHS:
+        raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {epochs:g}")
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be above 0 and finite, got {learning_rate:g}")
     return Schedule((Phase("finetune", epochs, learning_rate, subnets=("largest",), loss="teacher"),))
 
 
@@ -72,16 +80,12 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
         "place": place,
     }
     folder = workspace.folder("finetune", inputs)
-    finished = folder / "networks.csv"
-    networks = read_networks(finished)
-    if networks is not None:
-        workspace.reporter.say(f"finetune done before: {folder}")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
+
+    def made() -> pd.DataFrame:
         tuned = _tuned(workspace, checkpoint, candidate, phases, folder)
-        networks = _measured(workspace, checkpoint, tuned, candidate)
-        with replacing(finished) as draft:
-            networks.to_csv(draft, index=False)
+        return _measured(workspace, checkpoint, tuned, candidate)
+
+    networks = networks_of(workspace, "finetune", folder, made)
     store_networks(workspace, [candidate], networks, "finetuned", workspace.record("finetune", inputs, place))
     workspace.reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
     workspace.reporter.console.print(networks_table(networks, _COLUMNS, _CAPTION))
@@ -103,20 +107,10 @@ def _candidate(workspace: Workspace, key: str) -> Candidate:
 
 def _tuned(workspace: Workspace, checkpoint: Path, candidate: Candidate, phases: Schedule, folder: Path) -> Path:
     """The fine-tuned checkpoint, whose weights are meant for this candidate only."""
-    finished, job = folder / "supernet.safetensors", workspace.job
+    finished = folder / "supernet.safetensors"
     if finished.exists():
         return finished
-    task = TrainingTask(
-        workspace.data_source,
-        job.space.name,
-        tuple(job.space.policies),
-        phases,
-        job.training.settings(),
-        job.seed,
-        folder,
-        start=checkpoint,
-        only=candidate,
-    )
+    task = workspace.training_task(phases, folder, checkpoint, candidate)
     with following(workspace.reporter, "fine-tune", folder) as watch:
         return task.carry_out(watch)
 

@@ -6,15 +6,16 @@ In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hardware.analytic import COSTS
 from hardware.device import device
+from nas.jobs.section import Section
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
@@ -25,11 +26,7 @@ Count = Annotated[int, Field(ge=1)]
 OBJECTIVES = ("accuracy", "latency_ms", *COSTS)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DataSection(_Section):
+class DataSection(Section):
     """Where the images come from; see `nas.data.sources.load_images`."""
 
     source: str = "digits"
@@ -37,7 +34,7 @@ class DataSection(_Section):
     image_size: Annotated[int, Field(ge=8, le=512)] = 32
 
 
-class SpaceSection(_Section):
+class SpaceSection(Section):
     """Which networks, and which policies for each of their layers."""
 
     name: str
@@ -58,7 +55,7 @@ class SpaceSection(_Section):
         return policies
 
 
-class DeviceSection(_Section):
+class DeviceSection(Section):
     """What latency means: a device and, where it is not this machine, its table."""
 
     name: str = "onnxruntime_cpu"
@@ -71,7 +68,7 @@ class DeviceSection(_Section):
         return device(name).name
 
 
-class FitSection(_Section):
+class FitSection(Section):
     """The accuracy predictor and the candidates that are measured to fit it."""
 
     predictor: str = "ridge"
@@ -83,7 +80,7 @@ class FitSection(_Section):
         return _one_of(name, PREDICTORS)
 
 
-class SearchSection(_Section):
+class SearchSection(Section):
     """The search on predictions, and how much of its front is verified on the supernet."""
 
     searcher: str = "nsga2"
@@ -110,13 +107,13 @@ class SearchSection(_Section):
         return self
 
 
-class ExportSection(_Section):
+class ExportSection(Section):
     """How many networks of the verified front are exported."""
 
     count: Annotated[int, Field(ge=1, le=100)] = 3
 
 
-class Job(_Section):
+class Job(Section):
     """Everything that decides the outcome of a run."""
 
     name: str
@@ -182,14 +179,17 @@ def _one_line(error: ValidationError) -> str:
     return "; ".join(problems)
 
 
-def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    section: type[BaseModel] = Job
+def _section_at(place: tuple[int | str, ...]) -> type[Section]:
+    section: type[Section] = Job
     for part in place:
-        if isinstance(part, int):
-            continue  # the place in a list
-        annotation = section.model_fields[part].annotation
-        annotation = next((entry for entry in get_args(annotation) if entry is not type(None)), annotation)
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        section = annotation
+        if isinstance(part, str):  # else the place in a list
+            section = next(_sections(section.model_fields[part].annotation))
     return section
+
+
+def _sections(annotation: object) -> Iterator[type[Section]]:
+    """Those in an annotation, which may be optional or a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

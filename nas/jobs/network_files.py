@@ -5,7 +5,7 @@ In: candidates of a trained supernet. Out: ONNX files, what they were measured a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from hardware.profiler import Network, OnnxRuntimeProfiler
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.files import replacing
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation, RunRecord, Source
 from search_spaces.candidate import Candidate
@@ -30,12 +31,26 @@ _COLUMNS = {  # of a table, by metric
 }
 
 
-def read_networks(table: Path) -> pd.DataFrame | None:
-    """The networks of a table that is there with all its files, else None."""
-    if not table.exists():
-        return None
-    networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
-    return networks if all((table.parent / name).exists() for name in networks["file"]) else None
+def networks_of(workspace: Workspace, stage: str, folder: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table `networks.csv` of a folder, unless it is there with all its files made first.
+
+    Args:
+        workspace: Is told if it is there.
+        stage: Its name.
+        folder: Made, if it is not there.
+        make: Writes the files to the folder and gives the table, whose column `file` names them.
+    """
+    table = folder / "networks.csv"
+    if table.exists():
+        networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
+        if all((folder / name).exists() for name in networks["file"]):
+            workspace.reporter.say(f"{stage:<8} done before: {folder}")
+            return networks
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = make()
+    with replacing(table) as draft:
+        networks.to_csv(draft, index=False)
+    return networks
 
 
 def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path) -> float:

@@ -5,10 +5,11 @@ In: counts and notes. Out: text on a console. Knows no stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +19,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 
 class Bar:
@@ -39,6 +42,12 @@ class Bar:
         """So much is done in all; of how much, where that was not known before."""
         self._progress.update(self._task, completed=done, note=note, total=total)
 
+    @property
+    def left(self) -> str:
+        """Estimate of the time left, as hours, minutes and seconds; a dash while nothing is known of it."""
+        (task,) = self._progress.tasks
+        return "-:--:--" if task.time_remaining is None else str(timedelta(seconds=round(task.time_remaining)))
+
 
 class Reporter:
     """Writes to a console.
@@ -59,12 +68,22 @@ class Reporter:
         """A progress bar with counts, elapsed and remaining time while a block runs."""
         columns = (
             TextColumn(f"{title:<22}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            BarColumn(),  # the only one that gives way where there is little room
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
             TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
         )
-        with Progress(*columns, console=self.console) as progress:
+        with _Display(*columns, console=self.console) as progress:
             yield Bar(progress, progress.add_task(title, total=total, note=""))
+
+
+class _Display(Progress):
+    """A bar, and its note on a line of its own."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """As `Progress` asks for it."""
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if task.fields["note"]:
+                yield Text(f"  {task.fields['note']}", no_wrap=True, overflow="ellipsis")

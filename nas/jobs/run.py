@@ -12,13 +12,14 @@ from nas.jobs.fit import FittedAccuracy, fit, fitted_accuracy
 from nas.jobs.profile import latency_table, profile
 from nas.jobs.search import VerifiedFront, search
 from nas.jobs.summary import summarize
-from nas.jobs.train import train, trained_checkpoint
+from nas.jobs.train import check_training, train, trained_checkpoint
 from nas.jobs.workspace import Workspace
 
 
 def run(workspace: Workspace) -> None:
     """Carries out the whole job; what an earlier run of the same job did is not done again."""
-    profile(workspace)  # first: an unsupported bit-width shows before hours of training
+    check_training(workspace)
+    profile(workspace)  # before the training: an unsupported bit-width shows before hours of training
     train(workspace)
     fit_trained(workspace)
     export_front(workspace)

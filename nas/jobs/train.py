@@ -22,28 +22,42 @@ def train(workspace: Workspace) -> Path:
         The finished checkpoint.
 
     Raises:
-        ValueError: If the job has an unfinished training of another kind.
+        ValueError: As `check_training` does.
     """
     finished = _path(workspace)
     if finished.exists():
         workspace.reporter.say(f"train    done before: {finished}")
         return finished
-    _check_no_other(finished.parent)
+    check_training(workspace)
     finished.parent.mkdir(parents=True, exist_ok=True)
-    job = workspace.job
-    task = TrainingTask(
-        workspace.data_source,
-        job.space.name,
-        tuple(job.space.policies),
-        job.training.resolve(workspace.space),
-        job.training.settings(),
-        job.seed,
-        finished.parent,
-    )
+    task = workspace.training_task(workspace.job.training.resolve(workspace.space), finished.parent)
     with following(workspace.reporter, "train the supernet", finished.parent) as watch:
         _carry_out(task, workspace, watch)
     workspace.reporter.say(f"train    {finished}")
     return finished
+
+
+def check_training(workspace: Workspace) -> None:
+    """Makes sure that the supernet is trained or can be; costs no time worth mentioning.
+
+    Raises:
+        ValueError: If a phase opens what the space lacks, the settings do not fit the images, the workers or the
+            schedule, Ray is asked for but not installed, or the job has an unfinished training of another kind.
+    """
+    finished, training = _path(workspace), workspace.job.training
+    if finished.exists():
+        return
+    if workspace.ray_address is not None:
+        import_ray()
+    workers = 1 if workspace.ray_address is None else workspace.workers
+    _check_batch(training.batch_size, len(workspace.data.train), workers)
+    phases = training.resolve(workspace.space).phases
+    if training.optimizer == "scaled_adam" and any(phase.ramp for phase in phases):
+        raise ValueError(
+            "a ramp needs optimizer sgd, for scaled_adam does not mind the scale of a loss; take optimizer sgd, or a "
+            "schedule without a ramp, such as sandwich"
+        )
+    _check_no_other(finished.parent)
 
 
 def trained_checkpoint(workspace: Workspace) -> Path:
@@ -63,7 +77,6 @@ def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:
     if workspace.ray_address is None:
         task.carry_out(watch)
         return
-    import_ray()
     from nas.training.ray_train import train_on_ray
 
     train_on_ray(task, workspace.workers, workspace.ray_address, watch)
@@ -83,11 +96,24 @@ def _path(workspace: Workspace) -> Path:
     return workspace.folder("train", inputs) / "supernet.safetensors"
 
 
+def _check_batch(batch_size: int, images: int, workers: int) -> None:
+    if batch_size > images:
+        raise ValueError(f"batch_size {batch_size} exceeds the {images} training images; use {images} or less")
+    if batch_size % workers:
+        fitting = [count for count in range(1, batch_size + 1) if batch_size % count == 0]
+        nearest = [max(n for n in fitting if n < workers), *(n for n in fitting if n > workers)][:2]
+        raise ValueError(
+            f"batch_size {batch_size} must be divisible by the {workers} training workers; "
+            f"use --workers {' or '.join(str(count) for count in nearest)}, or another batch_size"
+        )
+
+
 def _check_no_other(folder: Path) -> None:
     """A training that was killed is gone on with, or given up by whoever started it, not forgotten."""
     for unfinished in sorted(folder.parent.glob("train-*/training.safetensors")):
-        if unfinished.parent != folder:
+        if unfinished.parent != folder and not unfinished.with_name("supernet.safetensors").exists():
             raise ValueError(
-                f"{unfinished.parent} holds an unfinished training of this job with other data, space, schedule or "
-                "seed; put those back to go on with it, or delete that folder to begin anew"
+                f"{unfinished.parent} holds an unfinished training of this job with other data, space, "
+                "training settings, seed or program version; put those back to go on with it, or delete that folder to "
+                "begin anew"
             )

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from nas.jobs.section import Section
 from nas.training.presets import PRESETS, preset
 from nas.training.schedule import BitSampling, Divergence, Law, Loss, Phase, Schedule, Split, Subnet
 from nas.training.settings import TrainingSettings
 from search_spaces.joint_space import JointSpace
 
+MOST_EPOCHS = 1e6
+Epochs = Annotated[float, Field(gt=0, le=MOST_EPOCHS, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Values = str | list[int | float | str]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class SplitSection(_Section):
+class SplitSection(Section):
     """See `nas.training.schedule.Split`."""
 
     dimensions: list[str]
@@ -31,18 +30,18 @@ class SplitSection(_Section):
     batches: Annotated[int, Field(ge=1)] = 20
 
 
-class PhaseSection(_Section):
+class PhaseSection(Section):
     """One phase of a schedule of one's own; see `nas.training.schedule.Phase`."""
 
     name: str
-    epochs: Positive
+    epochs: Epochs
     learning_rate: Positive
     open: dict[str, Values] = {}
     subnets: list[Subnet] = ["largest"]
     loss: Loss = "labels"
     divergence: Divergence = "kl"
     law: Law = "cosine"
-    warm_up_epochs: Annotated[float, Field(ge=0)] = 0.0
+    warm_up_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     delay: Share = 0.0
     ramp: Share = 0.0
     ramp_start: Share = 0.01
@@ -75,15 +74,15 @@ class PhaseSection(_Section):
         return Phase(**keys, subnets=tuple(self.subnets), split=split)
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
 
     schedule: str = "deps"
-    epochs: Positive = 30.0
+    epochs: Epochs = 30.0
     learning_rate: Positive = 0.1
-    phases: list[PhaseSection] = []
+    phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 64
-    weight_decay: Annotated[float, Field(ge=0)] = 3e-5
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3e-5
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     flip: bool = False
     optimizer: Literal["sgd", "scaled_adam"] = "sgd"

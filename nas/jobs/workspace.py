@@ -21,8 +21,11 @@ from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import AccuracyMeasurement
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
+from nas.training.schedule import Schedule
+from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord, provenance
+from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
 
@@ -89,6 +92,23 @@ class Workspace:
     def measurement(self, checkpoint: Path) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet."""
         return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source)
+
+    def training_task(
+        self, schedule: Schedule, folder: Path, start: Path | None = None, only: Candidate | None = None
+    ) -> TrainingTask:
+        """A training on the job's data and space by its settings; see `nas.training.task.TrainingTask`."""
+        section = self.job.space
+        return TrainingTask(
+            self.data_source,
+            section.name,
+            tuple(section.policies),
+            schedule,
+            self.job.training.settings(),
+            self.job.seed,
+            folder,
+            start,
+            only,
+        )
 
     def folder(self, stage: str, inputs: Mapping[str, object]) -> Path:
         """The folder of a stage's outputs, which may not be there yet.

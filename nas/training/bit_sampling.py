@@ -2,8 +2,8 @@
 
 In: a loss and the weights it depends on. Out: traces of Hessians, and probabilities of bit-widths by layer. Knows no
 network, quantizer or optimiser.
-Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025, Hessian-aware stochastic bit-switching
-(METHODS 5.1); Dong et al., "HAWQ-V2", NeurIPS 2020, for the traces (METHODS 3.6).
+Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025, Hessian-aware stochastic bit-switching;
+Dong et al., "HAWQ-V2", NeurIPS 2020, for the traces.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"cannot read the checkpoint {path}: {error}; delete it, then: nas train JOB") from error
     if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
         found = header.get("space", "an unknown program")

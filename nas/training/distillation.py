@@ -1,7 +1,7 @@
 """Soft losses between a student and its teacher.
 
 In: logits of both. Out: a scalar that sends gradients to the student only. Knows no network, label or schedule.
-Source: Wang et al., "AlphaNet: Improved Training of Supernets with Alpha-Divergence", ICML 2021 (METHODS 4.2).
+Source: Wang et al., "AlphaNet: Improved Training of Supernets with Alpha-Divergence", ICML 2021.
 """
 
 from __future__ import annotations

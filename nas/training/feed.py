@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nas.data.images import ImageData, augment
 from nas.training.step import Batch
+from nas.training.streams import Stream, torch_generator
 from nas.training.team import Team
 
 
@@ -58,22 +58,12 @@ class Feed:
         start = position * self.batch_size
         rows = _order(self.seed, epoch, len(self.data.train))[start : start + self.batch_size]
         images = self.data.train.take(rows[self.team.rank :: self.team.size])
-        generator = seeded(self.seed, _AUGMENTATION, step, self.team.rank)
-        inputs = self.data.normalization.inputs(augment(images.images, generator, self.flip), resolution)
-        return Batch(
-            inputs.to(self.device, non_blocking=True, memory_format=self.memory_format),
-            images.labels.to(self.device, non_blocking=True),
-        )
-
-
-_ORDER, _AUGMENTATION = 11, 12  # streams of the seed
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """A generator of torch whose stream is that of these numbers."""
-    return torch.Generator().manual_seed(int(np.random.default_rng(numbers).integers(2**63)))
+        generator = torch_generator(self.seed, Stream.AUGMENTATION, step, self.team.rank)
+        pixels = augment(images.images.to(self.device), generator, self.flip)
+        inputs = self.data.normalization.inputs(pixels, resolution)
+        return Batch(inputs.contiguous(memory_format=self.memory_format), images.labels.to(self.device))
 
 
 @lru_cache(maxsize=2)
 def _order(seed: int, epoch: int, count: int) -> Tensor:
-    return torch.randperm(count, generator=seeded(seed, _ORDER, epoch))
+    return torch.randperm(count, generator=torch_generator(seed, Stream.ORDER, epoch))

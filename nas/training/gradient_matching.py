@@ -2,7 +2,7 @@
 
 In: the gradients of candidate ops on the same shared parameters, same batch and same context. Out: their agreement, the
 partition that separates the least agreeing ops, and one number that ranks splits. Knows no supernet, loss or schedule.
-Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022 (METHODS 3.3).
+Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ TIE = 1e-12  # sums closer than this fraction of all absolute scores differ by r
 def matching(gradients: Sequence[Sequence[Tensor | None]]) -> FloatArray:
     """The cosines between the ops' gradients on one batch; their mean over batches is what to partition.
 
-    Every gradient is scaled to length one before the products, instead of the 1e-6 that METHODS 3.3 adds to the product
-    of the lengths: that constant takes over once gradients are small, and then neither the diagonal is 1 nor the
+    Every gradient is scaled to length one before the products. The paper's program adds 1e-6 to the product of the
+    lengths instead: that constant takes over once gradients are small, and then neither the diagonal is 1 nor the
     result independent of the scale of the loss.
 
     Args:

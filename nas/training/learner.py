@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from nas.training.optimizer import make_optimizer, optimizer_state
-from nas.training.precision import Odds
+from nas.training.policy_odds import Odds
 from nas.training.settings import TrainingSettings
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer
@@ -57,7 +57,7 @@ class Learner:
             self._place(state)
 
     def sort_channels(self, trained: Subspace | None) -> None:
-        """Sorts channels by importance; the optimiser starts afresh, for its state belongs to the old order."""
+        """Sorts channels by importance; the optimiser starts afresh: most of its state belongs to the old order."""
         self.supernet.sort_channels(trained)
         self._place({})
 
@@ -101,7 +101,10 @@ class Learner:
         """
         state = load_checkpoint(path, self.supernet)
         if state.schedule != identity:
-            raise ValueError(f"{path} is a training by {state.schedule}, not by {identity}; use another folder")
+            raise ValueError(
+                f"{path} is a training by another schedule, settings, policies or seed; put those back to go on "
+                "with it, or use another folder"
+            )
         teacher = _below(_TEACHER, state.tensors)
         if teacher:
             self.copy_teacher(largest)

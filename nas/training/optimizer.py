@@ -40,8 +40,13 @@ def make_optimizer(
     else:
         optimizer = ScaledAdam(groups, lr=0.0)
     for key, tensor in (state or {}).items():
-        parameter, _, entry = key.rpartition("/")
-        optimizer.state[parameters[parameter]][entry] = tensor.to(parameters[parameter].device, copy=True)
+        owner, _, entry = key.rpartition("/")
+        parameter = parameters[owner]
+        if tensor.shape == parameter.shape:
+            restored = torch.empty_like(parameter, requires_grad=False).copy_(tensor)  # in its memory format
+        else:
+            restored = tensor.to("cpu" if entry == "step" else parameter.device, copy=True)
+        optimizer.state[parameter][entry] = restored
     return optimizer
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from nas.training.schedule import Phase, Schedule, Split, Subnet
 from search_spaces.joint_space import JointSpace
-from search_spaces.subspace import Domain
+from search_spaces.subspace import Domain, Subspace
 
 _WIDTHS = ("expand", "ratio", "width")  # what the families call it
 _EVERYTHING: Mapping[str, Domain] = dict.fromkeys(("resolution", "kernel", "depth", *_WIDTHS), "all")
@@ -19,10 +19,11 @@ _SANDWICH: tuple[Subnet, ...] = ("largest", "smallest", "random", "random")
 
 
 def ofa(epochs: float, learning_rate: float) -> Schedule:
-    """Progressive shrinking (Cai et al., ICLR 2020; METHODS 3.1).
+    """Progressive shrinking (Cai et al., ICLR 2020).
 
     Shares of the epochs and ratios of the learning rates are those of the public release: 180 epochs of the full
-    network, 120 of kernels, 25 and 120 each of depths and widths, every phase with 5 more for its warm-up.
+    network, 120 of kernels, 25 and 120 each of depths and widths, every phase with 5 more for its warm-up. Its
+    dropout is left out.
     """
     share = epochs / 620
     kernels: dict[str, Domain] = {"resolution": "all", "kernel": "all"}
@@ -64,37 +65,23 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
 
 
 def sandwich(epochs: float, learning_rate: float) -> Schedule:
-    """The sandwich rule with in-place distillation, from the first step on (Yu et al., ECCV 2020; METHODS 3.2)."""
-    return deps(epochs, learning_rate, delay=0.0, ramp=0.0)
+    """The sandwich rule with in-place distillation, from the first step on (Yu et al., ECCV 2020)."""
+    warm_up = min(1.0, epochs / 20)
+    return Schedule((Phase("all", epochs, learning_rate, _EVERYTHING, _SANDWICH, "in_place", warm_up_epochs=warm_up),))
 
 
 def deps(epochs: float, learning_rate: float, delay: float = 0.5, ramp: float = 0.2) -> Schedule:
-    """Delayed epsilon-shrinking (Annavajjala et al., ECCV 2024; METHODS 4.1).
+    """Delayed epsilon-shrinking (Annavajjala et al., ECCV 2024).
 
     The largest network alone for the first half; then the sandwich rule, in which the others' part of the loss rises
     from a hundredth, over a fifth of what remains.
     """
-    warm_up = min(1.0, epochs / 20)
-    return Schedule(
-        (
-            Phase(
-                "all",
-                epochs,
-                learning_rate,
-                _EVERYTHING,
-                _SANDWICH,
-                "in_place",
-                warm_up_epochs=warm_up,
-                delay=delay,
-                ramp=ramp,
-                sort_channels=delay > 0,
-            ),
-        )
-    )
+    (phase,) = sandwich(epochs, learning_rate).phases
+    return Schedule((replace(phase, delay=delay, ramp=ramp, sort_channels=delay > 0),))
 
 
 def todm(epochs: float, learning_rate: float) -> Schedule:
-    """Adaptive dropout and distillation by alpha-divergence, on the sandwich rule (TODM; METHODS 4.2)."""
+    """Adaptive dropout and alpha-divergence on the sandwich rule (Shangguan et al., "TODM", ICASSP 2024)."""
     (phase,) = sandwich(epochs, learning_rate).phases
     return Schedule((replace(phase, divergence="alpha", dropout=0.1),))
 
@@ -107,7 +94,7 @@ def single(epochs: float, learning_rate: float) -> Schedule:
 
 
 def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:
-    """Delayed shrinking for three fifths, then four leaves by two splits, each trained further (METHODS 3.3)."""
+    """Delayed shrinking for three fifths, then four leaves by two splits, each trained further."""
     (whole,) = deps(0.6 * epochs, learning_rate).phases
     split = Split(("kernel", "depth", *_WIDTHS), batches=batches)
     leaves = replace(
@@ -123,7 +110,7 @@ def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:
 
 
 def multi_precision(epochs: float, learning_rate: float) -> Schedule:
-    """Delayed shrinking in floating point for seven tenths, then all policies at once (METHODS 5.1).
+    """Delayed shrinking in floating point for seven tenths, then all policies at once.
 
     Weights are then rounded twice from one stored model of 8 bits, and sensitive layers are drawn with more bits.
     """
@@ -164,7 +151,7 @@ def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) ->
         space: What is trained.
 
     Raises:
-        ValueError: If the name is unknown; the known ones are listed.
+        ValueError: If the name is unknown; the known ones are listed. Or if it trains policies and the space has one.
     """
     if name not in PRESETS:
         raise ValueError(f"unknown schedule {name!r}; known schedules: {', '.join(PRESETS)}")
@@ -172,8 +159,32 @@ def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) ->
 
 
 def fitted(schedule: Schedule, space: JointSpace) -> Schedule:
-    """A schedule of this module without the dimensions that a space lacks, and with no more of each than it has."""
-    return Schedule(tuple(_fitted(phase, space) for phase in schedule.phases))
+    """A schedule of this module without the dimensions that a space lacks, and with no more of each than it has.
+
+    A phase of shrinking that then opens nothing is left out, and the others share its epochs.
+
+    Raises:
+        ValueError: If the schedule trains policies and the space has only one.
+    """
+    if len(space.policies.policies) == 1 and any("policy" in phase.open for phase in schedule.phases):
+        (policy,) = space.policies.policies
+        raise ValueError(
+            f"a schedule that trains policies needs two or more, got {policy} only; add some, such as w8a8"
+        )
+    phases = [_fitted(phase, space) for phase in schedule.phases]
+    opened = [Subspace.opened(space, phase.open).open for phase in phases]
+    needed = [
+        phase
+        for number, phase in enumerate(phases)
+        if phase.loss != "teacher" or opened[number] not in (opened[0], *opened[number + 1 : number + 2])
+    ]
+    stretch = sum(phase.epochs for phase in phases) / sum(phase.epochs for phase in needed)
+    return Schedule(
+        tuple(
+            replace(phase, epochs=phase.epochs * stretch, warm_up_epochs=phase.warm_up_epochs * stretch)
+            for phase in needed
+        )
+    )
 
 
 def _fitted(phase: Phase, space: JointSpace) -> Phase:

@@ -5,18 +5,17 @@ In: a supernet and images. Out: accuracies, in floating point. Changes neither w
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 
 from nas.data.images import ImageData
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
+from nas.training.streams import Stream, numpy_generator
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.subspace import Subspace
 
 _NORM_IMAGES, _NORM_BATCH = 500, 100
 _IMAGES, _BATCH = 500, 250
-_STREAM = 7  # of the seed
 
 
 class Probe:
@@ -33,7 +32,7 @@ class Probe:
 
     def accuracies(self, supernet: Supernet, domain: Subspace) -> dict[str, float]:
         """Accuracy in percent by name of the subnet."""
-        random = domain.sample(np.random.default_rng([self._seed, _STREAM]), 1)[0]
+        random = domain.sample(numpy_generator(self._seed, Stream.PROBE), 1)[0]
         candidates = {"largest": domain.largest(), "smallest": domain.smallest(), "random": random}
         distinct = set(candidates.values())
         if len(distinct) == 1:
@@ -44,6 +43,7 @@ class Probe:
 
     def _accuracy(self, network: nn.Module, resolution: int) -> float:
         inputs = self._data.normalization.inputs(self._data.train.images[:_NORM_IMAGES], resolution).to(self._device)
-        recalibrate_batch_norm(network, [part for part in inputs.split(_NORM_BATCH) if len(part) > 1])
+        whole = len(inputs) // _NORM_BATCH * _NORM_BATCH
+        recalibrate_batch_norm(network, inputs[:whole].split(_NORM_BATCH) if whole else [inputs])
         batches = self._data.normalization.batches(self._data.validation.take(slice(0, _IMAGES)), resolution, _BATCH)
         return accuracy_percent(network, ((x.to(self._device), y.to(self._device)) for x, y in batches))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def recalibrate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replaces running statistics by the mean of the batch statistics (Cai et al., ICLR 2020; METHODS 3.1).
+    """Replaces running statistics by the mean of the batch statistics (Cai et al., ICLR 2020).
 
     A subnet shares its running statistics with all others during training, so they fit none of them.
 

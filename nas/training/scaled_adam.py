@@ -2,7 +2,7 @@
 
 In: parameters with gradients. Out: updated parameters, and a state of plain tensors by parameter. Knows no network,
 loss or schedule.
-Source: Yao et al., "Zipformer", ICLR 2024, section on ScaledAdam (METHODS 4.2).
+Source: Yao et al., "Zipformer", ICLR 2024, section on ScaledAdam.
 """
 
 from __future__ import annotations

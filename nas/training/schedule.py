@@ -23,7 +23,7 @@ BitSampling = Literal["uniform", "hessian"]
 
 @dataclass(frozen=True)
 class Split:
-    """A split of every leaf of the supernet, by gradient matching, at the start of a phase (METHODS 3.3).
+    """A split of every leaf of the supernet, by gradient matching, at the start of a phase.
 
     Attributes:
         dimensions: The dimensions of the genes that may be split, such as `("kernel", "policy")`.
@@ -54,17 +54,17 @@ class Phase:
         subnets: The subnets of one step; all get the same images at one resolution.
         loss: `labels` for all; `teacher`: labels and the logits of the frozen largest network, which is copied when the
             first phase that needs it starts; `in_place`: labels for the first subnet, whose logits teach the others.
-        divergence: How a student's logits are compared with a teacher's: `kl` or `alpha` (METHODS 4.2).
+        divergence: How a student's logits are compared with a teacher's: `kl` or `alpha`.
         law: `cosine` falls to 0 at the end of the phase; `constant` stays.
         warm_up_epochs: At the start the learning rate rises linearly over these.
-        delay: Share of the phase during which only the first subnet of each step is trained (METHODS 4.1).
+        delay: Share of the phase during which only the first subnet of each step is trained.
         ramp: Share of what then remains over which the loss of the others rises from `ramp_start` to its full weight.
         ramp_start: Weight of the others' loss at the start of the ramp.
         dropout: Chance that a feature of the largest network is dropped before the classifier; a narrower subnet drops
-            less, in proportion to its mean width (METHODS 4.2).
+            less, in proportion to its mean width.
         sort_channels: Whether channels are sorted by importance before narrower subnets are trained: at the start of
             the phase or, where there is one, at the end of the delay.
-        bit_sampling: How policies are drawn: `uniform`, or by `hessian`: sensitive layers get more bits (METHODS 5.1).
+        bit_sampling: How policies are drawn: `uniform`, or by `hessian`: sensitive layers get more bits.
         split: Splits every leaf before the phase starts.
     """
 
@@ -86,30 +86,63 @@ class Phase:
     split: Split | None = None
 
     def __post_init__(self) -> None:
-        rules = {
-            "epochs must be above 0 and finite": 0 < self.epochs < math.inf,
-            "learning_rate must be above 0 and finite": 0 < self.learning_rate < math.inf,
-            f"subnets must be one or more of {get_args(Subnet)}": bool(self.subnets)
-            and set(self.subnets) <= set(get_args(Subnet)),
-            "the first subnet of a step must be the largest when it teaches or is alone at first": self.subnets[:1]
-            == ("largest",)
-            or (self.loss != "in_place" and not self.delay),
-            "warm_up_epochs must lie in [0, epochs]": 0 <= self.warm_up_epochs <= self.epochs,
-            "delay and ramp must lie in [0, 1], dropout in [0, 0.99]": all(
-                0 <= share <= limit for share, limit in ((self.delay, 1), (self.ramp, 1), (self.dropout, 0.99))
+        largest_first = self.subnets[:1] == ("largest",)
+        for key, rule, kept in (
+            ("epochs", "be above 0 and finite", 0 < self.epochs < math.inf),
+            ("learning_rate", "be above 0 and finite", 0 < self.learning_rate < math.inf),
+            (
+                "subnets",
+                f"be one or more of {get_args(Subnet)}",
+                bool(self.subnets) and {*self.subnets} <= {*get_args(Subnet)},
             ),
-            "ramp_start must lie in (0, 1]": 0 < self.ramp_start <= 1,
-        }
-        for value, known in (
-            (self.loss, get_args(Loss)),
-            (self.divergence, get_args(Divergence)),
-            (self.law, get_args(Law)),
-            (self.bit_sampling, get_args(BitSampling)),
+            ("subnets", "begin with largest where it teaches the others", largest_first or self.loss != "in_place"),
+            ("subnets", "begin with largest where it is alone at first", largest_first or not self.delay),
+            ("loss", f"be one of {get_args(Loss)}", self.loss in get_args(Loss)),
+            ("divergence", f"be one of {get_args(Divergence)}", self.divergence in get_args(Divergence)),
+            ("law", f"be one of {get_args(Law)}", self.law in get_args(Law)),
+            ("bit_sampling", f"be one of {get_args(BitSampling)}", self.bit_sampling in get_args(BitSampling)),
+            ("warm_up_epochs", f"lie in [0, {self.epochs}], the epochs", 0 <= self.warm_up_epochs <= self.epochs),
+            ("delay", "lie in [0, 1]", 0 <= self.delay <= 1),
+            ("ramp", "lie in [0, 1]", 0 <= self.ramp <= 1),
+            ("ramp_start", "lie in (0, 1]", 0 < self.ramp_start <= 1),
+            ("dropout", "lie in [0, 0.99]", 0 <= self.dropout <= 0.99),
         ):
-            rules[f"{value!r} must be one of {known}"] = value in known
-        for rule, kept in rules.items():
             if not kept:
-                raise ValueError(f"phase {self.name!r}: {rule}, got {self}")
+                raise ValueError(f"phase {self.name!r}: {key} must {rule}, got {getattr(self, key)!r}")
+
+    def domain(self, space: JointSpace) -> Subspace:
+        """What is open in a space.
+
+        Raises:
+            ValueError: If the phase opens what the space lacks or splits by it, or opens policies that do not fall from
+                many bits to few.
+        """
+        try:
+            opened = Subspace.opened(space, self.open)
+        except ValueError as error:
+            raise ValueError(f"phase {self.name!r}: {error}") from error
+        known = list(dict.fromkeys(gene.dimension for gene in space.genes))
+        for dimension in self.split.dimensions if self.split else ():
+            if dimension not in known:
+                raise ValueError(
+                    f"phase {self.name!r}: space {space.name!r} has no {dimension!r} to split by; "
+                    f"it has {', '.join(known)}"
+                )
+        whole = Subspace.whole(space)
+        if self.split is not None and not whole.splittable(self.split.dimensions, self.split.groups, opened):
+            raise ValueError(
+                f"phase {self.name!r}: a split by {', '.join(self.split.dimensions)} needs a gene of these that the "
+                f"phase opens fully, of {self.split.groups} or more values, and that matters in all candidates; it "
+                f"opens {dict(self.open)}"
+            )
+        several = any(gene.is_policy and len(values) > 1 for gene, values in zip(space.genes, opened.open, strict=True))
+        bits = [policy.weight_bits for policy in space.policies.policies]
+        if several and bits != sorted(bits, reverse=True):
+            raise ValueError(
+                f"phase {self.name!r}: policies that are trained must be listed from the most weight bits to the "
+                f"fewest, got {', '.join(str(policy) for policy in space.policies.policies)}"
+            )
+        return opened
 
     def others_weight(self, position: float) -> float:
         """Weight of the loss of all subnets but the first, at a position in [0, 1) of the phase; 0 while delayed."""
@@ -163,25 +196,8 @@ class Schedule:
             raise ValueError(f"a schedule needs one or more phases of distinct names, got {names}")
 
     def domains(self, space: JointSpace) -> list[Subspace]:
-        """What is open in each phase.
-
-        Raises:
-            ValueError: If a phase opens what the space lacks, or splits by it.
-        """
-        found = []
-        known = list(dict.fromkeys(gene.dimension for gene in space.genes))
-        for phase in self.phases:
-            lacking = [name for name in phase.split.dimensions if name not in known] if phase.split else []
-            if lacking:
-                raise ValueError(
-                    f"phase {phase.name!r}: space {space.name!r} has no {lacking[0]!r} to split by; "
-                    f"it has {', '.join(known)}"
-                )
-            try:
-                found.append(Subspace.opened(space, phase.open))
-            except ValueError as error:
-                raise ValueError(f"phase {phase.name!r}: {error}") from error
-        return found
+        """What is open in each phase; raises as `Phase.domain` does."""
+        return [phase.domain(space) for phase in self.phases]
 
     def ends(self, steps_per_epoch: int) -> list[int]:
         """The step after the last one of each phase; every phase has at least one step."""

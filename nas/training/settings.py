@@ -46,7 +46,7 @@ class Report:
         loss: Of the first subnet of the step.
         learning_rate: Of the step.
         images_per_s: Images of the step, over all workers, over its duration.
-        accuracies: Percent of some validation images by name of the subnet; after an epoch, else empty.
+        accuracies: Percent of some validation images by name of the subnet; after some epochs, else empty.
     """
 
     step: int

@@ -1,7 +1,7 @@
 """Few-shot splitting: every leaf of a supernet is divided along the gene whose values disagree most.
 
 In: a supernet, a domain and batches. Out: the parts that `Supernet.split` takes. Knows no optimiser and no file.
-Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022; METHODS 3.3.
+Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from nas.training.team import Team
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.subspace import Subspace
-
-_CONTEXTS = 64  # drawn for one in which the gene matters
 
 BatchOf = Callable[[int, int], Batch]  # of a number and a resolution
 
@@ -62,23 +60,15 @@ def divide(
     """
     found = []
     for leaf, whole in enumerate(supernet.domains or (Subspace.whole(domain.space),)):
-        part = domain.intersection(whole)
-        matters = domain.space.active(domain.space.encode([part.largest()]).genes)[0]
-        genes = [
-            number
-            for number, gene in enumerate(domain.space.genes)
-            if gene.dimension in split.dimensions and part.open[number] == whole.open[number] and matters[number]
-        ]
-        divisions = [
-            _division(supernet, part, leaf, gene, split, batch_of, team, seed)
-            for gene in genes
-            if len(part.open[gene]) >= split.groups
-        ]
-        if not divisions:
+        part = domain.confined_to(whole)
+        genes = whole.splittable(split.dimensions, split.groups, part)
+        if not genes:
             raise ValueError(
-                f"leaf {leaf} has no gene of {', '.join(split.dimensions)} left with {split.groups} or more open "
-                "values; split fewer times, or name more dimensions"
+                f"leaf {leaf} has no gene of {', '.join(split.dimensions)} left that is fully open, was not split "
+                f"before, matters in all its candidates and has {split.groups} or more values; split fewer times, "
+                "or name more dimensions"
             )
+        divisions = [_division(supernet, part, leaf, gene, split, batch_of, team, seed) for gene in genes]
         found.append(max(divisions, key=lambda division: division.separation))
     return found
 
@@ -117,21 +107,23 @@ def _division(
 
 
 def _same_but_for(part: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
-    """One random candidate in as many versions as the gene, which matters in it, has open values."""
+    """One random candidate in as many versions as the gene has open values."""
     at_its_last = part.narrowed(gene, part.open[gene][-1:])  # a depth then leaves no gene of the context cleared
-    genes = at_one_resolution(at_its_last, rng).sample(rng, _CONTEXTS).genes
-    active = np.flatnonzero(part.space.active(genes)[:, gene])
-    if not len(active):
-        raise ValueError(f"{part.space.genes[gene].name} matters in none of {_CONTEXTS} random candidates")
-    versions = np.repeat(genes[active[:1]], len(part.open[gene]), axis=0)
+    genes = at_one_resolution(at_its_last, rng).sample(rng, 1).genes
+    versions = np.repeat(genes, len(part.open[gene]), axis=0)
     versions[:, gene] = part.open[gene]
     population = part.space.population(versions)
     return [population[row] for row in range(len(population))]
 
 
 def _shared_gradients(weights: nn.Module, values: list[Candidate], batch: Batch) -> list[list[Tensor]]:
-    """Gradient of the label loss for every candidate, on the tensors of a leaf that all of them use."""
-    parameters = list(weights.parameters())
+    """Gradient of the label loss for every candidate, on the tensors of a leaf that all of them use.
+
+    The paper leaves out the weights of the edge that is split, for its operators have weights of their own. Here the
+    values of a gene share even those, and whether they agree about them is the very question; only the quantisation
+    steps, which are no weights, are left out. What a version does not use within a tensor counts as zero.
+    """
+    parameters = [weight for name, weight in weights.named_parameters() if not name.endswith("log_weight_step")]
     gradients = []
     for candidate in values:
         loss = F.cross_entropy(weights(batch.inputs, candidate.architecture, candidate.policy), batch.labels)

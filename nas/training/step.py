@@ -2,7 +2,7 @@
 
 In: a supernet, a batch and the rules of a phase. Out: gradients on the shared weights. Knows no optimiser and no file.
 Sources: Cai et al., "Once-for-All", ICLR 2020 (frozen teacher); Yu et al., "BigNAS", ECCV 2020, section 3.1 (sandwich
-rule, in-place distillation); METHODS 3.1, 3.2, 4.1, 4.2.
+rule, in-place distillation).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def accumulate_gradients(
     losses = []
     for number, candidate in enumerate(candidates if others_weight else candidates[:1]):
         drop = _dropout(supernet.space, candidate.architecture, phase.dropout, generator)
-        logits = supernet(batch.inputs, candidate.architecture, candidate.policy, drop)
+        logits = supernet(batch.inputs, candidate.architecture, candidate.policy, drop).float()
         if phase.loss == "in_place" and number > 0 and soft_targets is not None:
             loss = DIVERGENCES[phase.divergence](logits, soft_targets)
         else:
@@ -108,7 +108,7 @@ def mean_width(space: SearchSpace, architecture: Architecture, largest: Architec
 def _teacher_logits(teacher: nn.Module | None, inputs: Tensor) -> Tensor:
     assert teacher is not None
     logits: Tensor = teacher(inputs)
-    return logits
+    return logits.float()
 
 
 def _dropout(

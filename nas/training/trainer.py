@@ -6,24 +6,25 @@ Knows no search, no job file and no cluster.
 
 from __future__ import annotations
 
+import math
 import time
 from functools import reduce
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
 from nas.training.checkpoint import TrainingState, save_checkpoint
-from nas.training.feed import Feed, seeded
+from nas.training.feed import Feed
 from nas.training.learner import Learner
-from nas.training.precision import Odds, policy_odds
+from nas.training.policy_odds import Odds, policy_odds
 from nas.training.probe import Probe
 from nas.training.schedule import Moment, Phase, Schedule, Split
 from nas.training.settings import Report, TrainingSettings, Watch
 from nas.training.splitting import divide, parts
 from nas.training.step import Batch, accumulate_gradients, draw
+from nas.training.streams import Stream, numpy_generator, torch_generator
 from nas.training.team import Alone, Team
 from results.report import describe
 from search_spaces.candidate import FULL_PRECISION_BITS, Candidate
@@ -32,7 +33,7 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
 _CHECKPOINT_S = 60.0
-_SUBNETS, _DROPOUT, _SPLIT, _BITS = range(4)  # streams of the seed
+_PROBES = 20  # of a training at most, each at the end of an epoch
 
 
 def train_supernet(
@@ -46,12 +47,12 @@ def train_supernet(
     watch: Watch = lambda _report: None,
     team: Team | None = None,
     only: Candidate | None = None,
+    device: torch.device | None = None,
     checkpoint_s: float = _CHECKPOINT_S,
 ) -> Path:
     """Trains a supernet, or goes on where a killed training stopped.
 
-    All random choices derive from the seed and the number of the step, so a resumed training makes the same ones. It
-    runs on the first CUDA device where there is one.
+    All random choices derive from the seed and the number of the step, so a resumed training makes the same ones.
 
     Args:
         supernet: Trained in place.
@@ -64,15 +65,19 @@ def train_supernet(
         watch: Called after every step.
         team: Who trains together; None is this process alone.
         only: Trains this one candidate, whatever the phases open.
+        device: Where it runs; None is the current CUDA device or, where there is none, the CPU. The supernet is on the
+            CPU afterwards.
         checkpoint_s: Seconds between checkpoints.
 
     Returns:
         The path of the finished checkpoint.
 
     Raises:
-        ValueError: If a phase opens what the space lacks, the folder holds another training, or a loss is not finite.
+        ValueError: If a phase opens what the space lacks, the folder holds a training by other rules, or a loss is not
+            finite.
     """
-    trainer = _Trainer(supernet, space, data, schedule, settings, seed, folder, team or Alone(), only)
+    place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trainer = _Trainer(supernet, space, data, schedule, settings, seed, folder, team or Alone(), only, place)
     saved = time.monotonic()
     for step in range(trainer.resume(), trainer.steps):
         watch(trainer.train(step))
@@ -94,18 +99,23 @@ class _Trainer:
         folder: Path,
         team: Team,
         only: Candidate | None,
+        device: torch.device,
     ) -> None:
         self.space, self.schedule, self.settings = space, schedule, settings
         self.seed, self.team, self.only = seed, team, only
         self.domains = schedule.domains(space)
         if only is not None:
-            self.domains = [domain.intersection(Subspace.only(space, only)) for domain in self.domains]
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.learner = Learner(supernet, settings, self.device)
+            self.domains = [domain.confined_to(Subspace.only(space, only)) for domain in self.domains]
+        if settings.optimizer == "scaled_adam" and any(phase.ramp for phase in schedule.phases):
+            raise ValueError("a ramp needs optimizer sgd: scaled_adam does not mind the scale of a loss; set ramp to 0")
+        self.device = device
+        self.learner = Learner(supernet, settings, device)
         memory_format = self.learner.memory_format
-        self.feed = Feed(data, settings.batch_size, seed, settings.flip, team, self.device, memory_format)
-        self.probe = Probe(data, seed, self.device)
+        self.feed = Feed(data, settings.batch_size, seed, settings.flip, team, device, memory_format)
+        self.probe = Probe(data, seed, device)
         self.steps = schedule.ends(self.feed.steps_per_epoch)[-1]
+        epochs = self.steps / self.feed.steps_per_epoch
+        self.probe_every = self.feed.steps_per_epoch * math.ceil(epochs / _PROBES)
         self.largest = space.largest()
         self.folder, self.unfinished = folder, folder / "training.safetensors"
         policies = ", ".join(str(policy) for policy in space.policies.policies)
@@ -124,7 +134,7 @@ class _Trainer:
         phase, supernet = self.schedule.phases[moment.phase], self.learner.supernet
         self._begin(step, moment, phase)
         domain = self._domain(step, moment.phase)
-        candidates = draw(domain, phase, np.random.default_rng([self.seed, _SUBNETS, step]))
+        candidates = draw(domain, phase, numpy_generator(self.seed, Stream.SUBNETS, step))
         batch = self.feed.batch(step, candidates[0].architecture.resolution)
         learning_rate = self._set_learning_rate(moment, phase)
         self.learner.optimizer.zero_grad()
@@ -137,20 +147,20 @@ class _Trainer:
                 phase.others_weight(moment.position),
                 self.settings.label_smoothing,
                 self.learner.teacher,
-                seeded(self.seed, _DROPOUT, step, self.team.rank),
+                torch_generator(self.seed, Stream.DROPOUT, step, self.team.rank),
             )
         self.team.average([losses, *(p.grad for p in self.learner.parameters if p.grad is not None)])
         self._check_finite(losses, candidates, step, phase)
         self.learner.optimizer.step()
         images_per_s = self.settings.batch_size / (time.perf_counter() - start)
-        epoch_over = (step + 1) % self.feed.steps_per_epoch == 0 or step + 1 == self.steps
-        accuracies = self.probe.accuracies(supernet, domain) if epoch_over and self.team.rank == 0 else {}
+        due = (step + 1) % self.probe_every == 0 or step + 1 == self.steps
+        accuracies = self.probe.accuracies(supernet, self.domains[moment.phase]) if due and self.team.rank == 0 else {}
         return Report(step + 1, self.steps, phase.name, float(losses[0]), learning_rate, images_per_s, accuracies)
 
     def save(self, step: int) -> None:
-        """Writes the state after so many steps, unless its weights are no longer numbers."""
-        if not self.learner.is_finite():
-            raise ValueError(f"a weight became infinite by step {step}; lower the learning rate{self._kept()}")
+        """Writes the state after so many steps, unless it is no longer sound."""
+        if not self._is_sound(step):
+            raise ValueError(f"the weights became useless by step {step}; lower the learning rate{self._kept()}")
         if self.team.rank == 0:
             self.learner.save(self.unfinished, step, self.identity)
 
@@ -171,9 +181,9 @@ class _Trainer:
                 learner.split(self._parts(step, domain, phase.split))
             if phase.loss == "teacher" and learner.teacher is None:
                 learner.copy_teacher(self.largest)
-            bits = _lowest_weight_bits(domain)
+            bits, *later = (_lowest_weight_bits(one) for one in self.domains[moment.phase :])
             if bits < FULL_PRECISION_BITS:
-                learner.learn_weight_steps(bits)
+                learner.learn_weight_steps(min([bits, *later]))
             learner.odds = self._hessian_odds(step) if phase.bit_sampling == "hessian" else {}
         if phase.sort_channels and moment.step == phase.steps_alone(moment.steps):
             earlier = self.domains[: moment.phase]
@@ -184,17 +194,21 @@ class _Trainer:
             return self.feed.batch(step + number, resolution)
 
         supernet = self.learner.supernet
-        return parts(supernet, domain, divide(supernet, domain, split, batch_of, self.team, (self.seed, _SPLIT, step)))
+        return parts(
+            supernet, domain, divide(supernet, domain, split, batch_of, self.team, (self.seed, Stream.SPLIT, step))
+        )
 
     def _hessian_odds(self, step: int) -> Odds:
         batch = self.feed.batch(step, self.largest.architecture.resolution)
-        return policy_odds(self.learner.supernet, self.space, batch, self.team, seeded(self.seed, _BITS, step))
+        return policy_odds(
+            self.learner.supernet, self.space, batch, self.team, torch_generator(self.seed, Stream.BITS, step)
+        )
 
     def _domain(self, step: int, phase: int) -> Subspace:
         """What the subnets of a step are drawn from; the leaves of a split supernet take turns."""
         domain, leaves = self.domains[phase], self.learner.supernet.domains
         if leaves and self.only is None:
-            domain = domain.intersection(leaves[step % len(leaves)])
+            domain = domain.confined_to(leaves[step % len(leaves)])
         return domain.drawn_with(self.learner.odds) if self.learner.odds else domain
 
     def _set_learning_rate(self, moment: Moment, phase: Phase) -> float:
@@ -215,7 +229,16 @@ class _Trainer:
         )
 
     def _kept(self) -> str:
-        return f"; the last good checkpoint is kept: {self.unfinished}" if self.unfinished.exists() else ""
+        if not self.unfinished.exists():
+            return ""
+        return f"; the last good checkpoint is kept: {self.unfinished}; to begin anew, delete its folder"
+
+    @torch.no_grad()
+    def _is_sound(self, step: int) -> bool:
+        """Whether all weights are numbers, and the largest network computes with them without leaving those."""
+        network = self.learner.supernet.extract(self.largest.architecture, self.largest.policy).train()
+        batch = self.feed.batch(step, self.largest.architecture.resolution)
+        return self.learner.is_finite() and bool(network.to(self.device)(batch.inputs).isfinite().all())
 
 
 def _lowest_weight_bits(domain: Subspace) -> int:

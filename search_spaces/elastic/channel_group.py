@@ -1,7 +1,7 @@
 """Sorting channels by importance, so that the first channels of a layer are its best ones.
 
 In: a network and the groups of layers that share a channel order. Out: the same function with channels reordered
-(Cai et al., "Once-for-All", ICLR 2020, section 3.3; METHODS 3.1). Knows no family and no search space.
+(Cai et al., "Once-for-All", ICLR 2020, section 3.3). Knows no family and no search space.
 """
 
 from __future__ import annotations

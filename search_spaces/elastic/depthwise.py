@@ -128,7 +128,7 @@ def _accelerated(inputs: Tensor, weight: Tensor) -> bool:
     depthwise = inputs.dim() == 4 and inputs.shape[1] == weight.shape[0] and weight.shape[2] == weight.shape[3]
     plain = inputs.device.type == "cpu" and inputs.dtype == weight.dtype
     return (
-        depthwise and plain and inputs.dtype in (torch.float32, torch.float64) and not torch.is_autocast_cpu_enabled()
+        depthwise and plain and inputs.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
     )
 
 

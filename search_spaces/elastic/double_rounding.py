@@ -1,10 +1,11 @@
-"""Weights that serve several bit-widths from one stored integer model: Double Rounding (METHODS 5.1).
+"""Weights that serve several bit-widths from one stored integer model: Double Rounding.
 
 In: a weight and one learnt step per output channel. Out: codes of 8 bits, codes of fewer bits made of them alone, and
 the weight that those stand for, with gradients for weight and step. Knows no layer and no policy.
+Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025.
 
-The codes of b bits lie in +-(2^(b-1) - 1), the range of the reference quantiser (METHODS 2.2), without the code
--2^(b-1) that METHODS 5.1 allows: only then are the codes of -w the negative codes of w, so that a batch norm that turns
+The codes of b bits lie in +-(2^(b-1) - 1), the range of the reference quantiser, without the code
+-2^(b-1) that the paper allows: only then are the codes of -w the negative codes of w, so that a batch norm that turns
 the sign of a channel folds into a positive scale exactly.
 """
 
@@ -75,7 +76,7 @@ def double_rounding(weight: Tensor, step: Tensor, bits: int) -> Tensor:
 
 
 def step_learning_rate_factor(bits: int) -> float:
-    """How much slower the steps learn from lower bits, whose gradients are larger (ALRS, METHODS 5.1).
+    """How much slower the steps learn from lower bits, whose gradients are larger (ALRS).
 
     This is the simple form, in which the learning rate of some bits is this factor times the common one. As one step
     serves all bits, the factor scales the gradient that these bits send to it, which is the same to stochastic gradient

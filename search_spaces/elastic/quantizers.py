@@ -1,11 +1,13 @@
 """The reference quantiser as modules with straight-through gradients.
 
 In: float tensors. Out: the same tensors rounded to a grid of few values. Knows no layer and no policy.
-Weights are symmetric per output channel, activations asymmetric per tensor (METHODS 2.2). Weights with a learnt
-step are rounded by double rounding (METHODS 5.1).
+Weights are symmetric per output channel, activations asymmetric per tensor. Weights with a learnt
+step are rounded by double rounding.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -91,5 +93,7 @@ class ActivationQuantizer(nn.Module):
         if self.bits == FULL_PRECISION_BITS:
             return activation
         low, high = self.range or (bound.item() for bound in activation.detach().aminmax())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return activation  # has no grid; whoever trains it sees the loss
         scale, zero_point = activation_grid(low, high, self.bits)
         return torch.fake_quantize_per_tensor_affine(activation, scale, zero_point, 0, 2**self.bits - 1)

@@ -22,7 +22,7 @@ class Supernet(nn.Module):
 
     A one-shot supernet has one leaf. A split one is a tree of sub-supernets, of which only the leaves are kept: each
     serves the candidates of its own part of the space (Hu et al., "Generalizing Few-Shot NAS with Gradient Matching",
-    ICLR 2022; METHODS 3.3). Whoever runs or extracts candidates need not know which of the two it is.
+    ICLR 2022). Whoever runs or extracts candidates need not know which of the two it is.
 
     Args:
         weights: The shared weights of the one leaf.
@@ -69,7 +69,7 @@ class Supernet(nn.Module):
         return self.weights_for(architecture, policy).extract(architecture)
 
     def weights_for(self, architecture: Architecture, policy: CompressionPolicy | None = None) -> SharedWeights:
-        """The leaf that serves a candidate: the first whose part of the space holds it.
+        """The leaf that serves a candidate: the one whose part of the space holds it.
 
         Raises:
             ValueError: If no leaf serves it.
@@ -78,8 +78,9 @@ class Supernet(nn.Module):
             return self._weights(0)
         neutral = CompressionPolicy((LayerPolicy(),) * len(self.space.layers(architecture)))
         candidate = Candidate(architecture, policy or neutral)
+        encoded = self.domains[0].space.encode([candidate])
         for number, domain in enumerate(self.domains):
-            if domain.contains(candidate):
+            if domain.contains(encoded)[0]:
                 return self._weights(number)
         raise ValueError(f"no leaf of the split supernet serves candidate {candidate.key}: {candidate.to_json()}")
 

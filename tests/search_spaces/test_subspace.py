@@ -76,25 +76,23 @@ def test_samples_are_held_and_reach_every_open_value() -> None:
     active = SPACE.active(population.genes)
     for gene, values in enumerate(mixed.open):
         assert set(population.genes[active[:, gene], gene].tolist()) == set(values)
-    assert all(mixed.contains(population[row]) for row in range(20))
-    assert mixed.contains(mixed.largest())
-    assert mixed.contains(mixed.smallest())
+    assert mixed.contains(population) == [True] * 300
+    assert mixed.contains(SPACE.encode([mixed.largest(), SPACE.smallest(), mixed.smallest()])) == [True, False, True]
 
 
 def test_only_genes_that_matter_decide_what_is_held() -> None:
     kernels = Subspace.whole(SPACE).narrowed(KERNEL, (1,))
-    genes = SPACE.encode([SPACE.largest()]).genes[0].copy()
-    genes[KERNEL] = 0
-    assert not kernels.contains(SPACE.population(genes)[0])
-    genes[DEPTH] = 0  # without its second block, the stage has no such kernel
-    assert kernels.contains(SPACE.population(genes)[0])
+    genes = np.repeat(SPACE.encode([SPACE.largest()]).genes, 3, axis=0)
+    genes[1:, KERNEL] = 0
+    genes[2, DEPTH] = 0  # without its second block, the stage has no such kernel
+    assert kernels.contains(SPACE.population(genes)) == [True, False, True]
 
 
 def test_one_candidate_alone() -> None:
     candidate = Subspace.whole(SPACE).sample(rng(), 1)[0]
     alone = Subspace.only(SPACE, candidate)
     assert alone.largest() == alone.smallest() == alone.sample(rng(), 3)[2] == candidate
-    assert Subspace.opened(SPACE, {}).intersection(alone).largest() == candidate
+    assert Subspace.opened(SPACE, {}).confined_to(alone).largest() == candidate
 
 
 def test_candidates_are_drawn_with_the_odds() -> None:
@@ -120,20 +118,49 @@ def test_nothing_of_a_gene_cannot_be_left() -> None:
         some.narrowed(KERNEL, (0,))
 
 
-def test_intersection_and_union() -> None:
+def test_parts_and_unions() -> None:
     wide = Subspace.opened(SPACE, {"expand": [3, 4], "policy": ["w32a32"]})
     small = Subspace.opened(SPACE, {"expand": [2, 3], "policy": ["w8a8", "w4a8"], "kernel": [3]})
-    both, either = wide.intersection(small), wide.union(small)
+    both, either = wide.confined_to(small), wide.union(small)
     assert both.open[EXPAND] == (1,)
-    assert both.open[KERNEL] == (0,)  # nothing is common: the other's largest
-    assert both.open[POLICY] == (1,)  # the other's first policy
-    assert small.intersection(wide).open[POLICY] == (0,)
+    assert both.open[KERNEL] == (0,)  # nothing is common: the part's largest
+    assert both.open[POLICY] == (1,)  # the part's first policy
+    assert small.confined_to(wide).open[POLICY] == (0,)
     assert either.open[EXPAND] == (0, 1, 2)
     assert either.open[KERNEL] == (0, 1)
     assert either.open[POLICY] == (0, 1, 2)
     for part in (wide, small):
-        assert all(either.contains(candidate) for candidate in (part.largest(), part.smallest()))
-        assert part.union(part).open == part.intersection(part).open == part.open
+        assert either.contains(SPACE.encode([part.largest(), part.smallest()])) == [True, True]
+        assert part.union(part).open == part.confined_to(part).open == part.open
+
+
+def test_a_part_of_a_space_with_other_policies_is_refused() -> None:
+    for policies in (["w32a32"], ["w32a32", "w4a8", "w8a8"], ["w32a32", "w8a8", "w2a8"]):
+        other = Subspace.whole(JointSpace(SPACE.architectures, PolicySpace.parse(policies)))
+        message = r"a leaf of policies \['w32a32'.* cannot serve a space of policies \['w32a32', 'w8a8', 'w4a8'\]"
+        with pytest.raises(ValueError, match=message) as refused:
+            Subspace.whole(SPACE).confined_to(other)
+        assert "\n" not in str(refused.value)
+
+
+OPENED: list[Mapping[str, Domain]] = [
+    dict.fromkeys(("resolution", "depth", "policy"), "all"),
+    {"depth": "largest 1"},
+    {"depth": "largest 1", "0.depth": "all"},
+    {"depth": [1]},
+]
+
+
+@pytest.mark.parametrize("opened", OPENED)
+@pytest.mark.parametrize("name", ["mobilenet_v3_digits", "mobilenet_v3_cifar", "resnet_cifar", "resnet20_cifar"])
+def test_a_gene_matters_always_where_no_candidate_does_without_it(name: str, opened: Mapping[str, Domain]) -> None:
+    space = JointSpace(search_space(name, 3, 10), SPACE.policies)
+    part = Subspace.opened(space, opened)
+    population = part.sample(rng(), 300)
+    found = [part.always_matters(gene) for gene in range(len(space.genes))]
+    assert found == space.active(population.genes).all(0).tolist()
+    assert any(found)
+    assert all(found) == (opened == {"depth": "largest 1"})
 
 
 def test_slots_hold_the_layers_of_the_open_values() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nas.data.images import ImageData, ImageSet, Normalization, augment, shuffled_batches
+from nas.data.images import ImageData, ImageSet, Normalization, augment
 
 PIXELS = torch.randint(0, 256, (40, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 IMAGES = ImageSet(PIXELS, torch.arange(40))
@@ -42,17 +42,6 @@ def test_consecutive_batches_hold_every_image_once() -> None:
     assert [len(labels) for _, labels in batches] == [16, 16, 8]
     assert torch.equal(torch.cat([labels for _, labels in batches]), IMAGES.labels)
     torch.testing.assert_close(torch.cat([inputs for inputs, _ in batches]), PIXELS / 255)
-
-
-def test_shuffled_batches_depend_on_the_generator_alone_and_keep_labels_with_images() -> None:
-    first, again, other = (
-        list(shuffled_batches(IMAGES, 12, torch.Generator().manual_seed(seed))) for seed in (1, 1, 2)
-    )
-    labels = torch.cat([batch.labels for batch in first])
-    assert len(labels.unique()) == len(labels) == 36
-    assert torch.equal(labels, torch.cat([batch.labels for batch in again]))
-    assert not torch.equal(labels, torch.cat([batch.labels for batch in other]))
-    assert all(torch.equal(batch.images, PIXELS[batch.labels]) for batch in first)
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -96,8 +96,21 @@ def test_a_folder_per_class_is_resized_and_split(tmp_path: Path) -> None:
         (lambda rows: rows.assign(image=[rows["image"][0][:40], *rows["image"][1:]]), "row 0 is not a readable image"),
         (lambda rows: rows.assign(image=[None, *rows["image"][1:]]), "row 0 is not a readable image: got NoneType"),
         (lambda rows: rows.assign(image=[encoded(0, side=9), *rows["image"][1:]]), "must have one size"),
-        (lambda rows: rows.assign(label="cat"), "class numbers from 0, got type object"),
-        (lambda rows: rows.assign(label=rows["label"] - 1), "class numbers from 0"),
+        (lambda rows: rows.assign(label="cat"), "class numbers from 0, got type (large_)?string"),
+        (lambda rows: rows.assign(label=rows["label"] - 1), "class numbers from 0, got -1; renumber them from 0"),
+        (
+            lambda rows: rows.assign(label=pd.array([0, 1, None, *rows["label"][3:]], "Int64")),
+            "class numbers from 0, got none in row 2; remove the row, or give it a label",
+        ),
+        (
+            lambda rows: rows.assign(label=[None, *rows["label"][1:]]),  # pandas makes them floats
+            "class numbers from 0, got none in row 0",
+        ),
+        (lambda rows: rows.assign(label=rows["label"] / 2), "class numbers from 0, got type double"),
+        (
+            lambda rows: rows.assign(label=[*rows["label"][1:], 10_000_000]),
+            "must lie below the number of training images, 120, got 10000000; renumber them from 0",
+        ),
     ],
 )
 def test_damaged_tables_are_refused(
@@ -112,7 +125,7 @@ def test_damaged_tables_are_refused(
 def test_files_that_are_not_what_they_are_called_are_refused(tmp_path: Path) -> None:
     folder = write_parquet(tmp_path / "data")
     (folder / "test.parquet").unlink()
-    with pytest.raises(ValueError, match=r"test\.parquet must be a Parquet file"):
+    with pytest.raises(ValueError, match=r"test\.parquet is missing; data in Parquet files are a train\.parquet and a"):
         load_images(str(folder))
     (folder / "train.parquet").write_bytes(b"image,label\n")
     with pytest.raises(ValueError, match=r"train\.parquet must be a Parquet file"):

@@ -77,7 +77,6 @@ def cut(path: Path) -> None:
         (cut, "cannot read the checkpoint"),
         (lambda path: path.write_bytes(b""), "cannot read the checkpoint"),
         (lambda path: path.write_bytes(b"\x80\x04K*."), "cannot read the checkpoint"),  # a pickle is not opened
-        (lambda path: path.unlink(), "cannot read the checkpoint"),
         (lambda path: save_file({"w": torch.ones(2)}, path), "is a checkpoint of 'an unknown program' in format None"),
         (
             lambda path: save_checkpoint(path, net("mobilenet_v3_digits"), STATE),
@@ -98,6 +97,11 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, damage: Callable[[Path], o
     assert str(path) in str(caught.value)
     assert (path.read_bytes() if path.exists() else None) == before
     assert all(torch.equal(tensor, target.state_dict()[name]) for name, tensor in net().state_dict().items())
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No such file.*a\.safetensors"):
+        load_checkpoint(tmp_path / "a.safetensors", net())
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -125,7 +125,10 @@ def test_what_workers_cannot_do_is_one_line_of_the_program(
     (tmp_path / "odd.yaml").write_text(yaml.safe_dump(job))
     command = ["nas", "train", str(tmp_path / "odd.yaml"), "--runs", str(tmp_path / "runs"), "--workers", "2"]
     for options, line in (
-        (["--ray"], "nas: batch_size 25 must divide by the 2 training workers\n"),
+        (
+            ["--ray"],
+            "nas: batch_size 25 must be divisible by the 2 training workers; use --workers 1 or 5, or another batch_size\n",
+        ),
         ([], "nas: --workers 2 needs --ray or --ray-address to train; without Ray one process trains on all threads\n"),
     ):
         monkeypatch.setattr(sys, "argv", [*command, *options])

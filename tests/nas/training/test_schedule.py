@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas.training.schedule import Moment, Phase, Schedule, Split
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
@@ -58,22 +58,22 @@ def test_learning_rates_fall_or_stay() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"epochs": 0}, "epochs must be above 0"),
+        ({"epochs": 0}, "epochs must be above 0 and finite, got 0"),
         ({"epochs": float("nan")}, "epochs must be above 0"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"subnets": ()}, "subnets must be one or more"),
         ({"subnets": ("largest", "widest")}, "subnets must be one or more"),
-        ({"subnets": ("random", "largest"), "loss": "in_place"}, "the first subnet of a step must be the largest"),
-        ({"subnets": ("random",), "delay": 0.5}, "the first subnet of a step must be the largest"),
-        ({"warm_up_epochs": 2.5}, r"warm_up_epochs must lie in \[0, epochs\]"),
-        ({"delay": 1.1}, "delay and ramp must lie in"),
-        ({"ramp": -0.1}, "delay and ramp must lie in"),
-        ({"dropout": 1.0}, r"delay .* dropout in \[0, 0.99\]"),
+        ({"subnets": ("random", "largest"), "loss": "in_place"}, "subnets must begin with largest where it teaches"),
+        ({"subnets": ("random",), "delay": 0.5}, "subnets must begin with largest where it is alone"),
+        ({"warm_up_epochs": 2.5}, r"warm_up_epochs must lie in \[0, 2\], .*got 2.5"),
+        ({"delay": 1.1}, r"delay must lie in \[0, 1\], got 1.1"),
+        ({"ramp": -0.1}, r"ramp must lie in \[0, 1\], got -0.1"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 0.99\], got 1.0"),
         ({"ramp_start": 0.0}, "ramp_start must lie in"),
-        ({"loss": "teachers"}, "'teachers' must be one of .*'in_place'"),
-        ({"divergence": "js"}, "'js' must be one of .*'alpha'"),
-        ({"law": "linear"}, "'linear' must be one of .*'cosine'"),
-        ({"bit_sampling": "bits"}, "'bits' must be one of .*'hessian'"),
+        ({"loss": "teachers"}, "loss must be one of .*'in_place'.* got 'teachers'"),
+        ({"divergence": "js"}, "divergence must be one of .*'alpha'.* got 'js'"),
+        ({"law": "linear"}, "law must be one of .*'cosine'.* got 'linear'"),
+        ({"bit_sampling": "bits"}, "bit_sampling must be one of .*'hessian'.* got 'bits'"),
     ],
 )
 def test_a_phase_that_breaks_a_rule_is_refused(changed: dict[str, Any], message: str) -> None:
@@ -112,3 +112,24 @@ def test_a_phase_for_another_space_is_named(phase: Phase, message: str) -> None:
     with pytest.raises(ValueError, match=f"phase 'p': .*{message}") as caught:
         Schedule((Phase("fits", 1, 0.1, {"kernel": "all"}), phase)).domains(SPACE)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("policies", [["w4a8", "w8a8"], ["w32a32", "w4a8", "w8a8"]])
+def test_policies_are_trained_from_many_bits_to_few(policies: list[str]) -> None:
+    rising = JointSpace(SPACE.architectures, PolicySpace.parse(policies))
+    phase = Phase("p", 1, 0.1, {"policy": "all"})
+    with pytest.raises(ValueError, match=f"phase 'p': policies .* to the fewest, got {', '.join(policies)}") as caught:
+        phase.domain(rising)
+    assert "\n" not in str(caught.value)
+    falling = JointSpace(
+        SPACE.architectures, PolicySpace.parse(sorted(policies, key=lambda name: -int(name[1:].partition("a")[0])))
+    )
+    for opened, space in ((phase.open, falling), ({}, rising), ({"policy": ["w8a8"]}, rising)):
+        assert Phase("p", 1, 0.1, opened).domain(space)
+
+
+def test_equal_bits_of_weights_may_follow_each_other() -> None:
+    space = JointSpace(SPACE.architectures, PolicySpace.parse(["w8a8", "w8a4", "w4a8"]))
+    assert Phase("p", 1, 0.1, {"policy": "all"}).domain(space).open == tuple(
+        (len(gene.values) - 1,) if not gene.is_policy else (0, 1, 2) for gene in space.genes
+    )

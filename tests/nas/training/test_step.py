@@ -160,6 +160,25 @@ def test_students_are_compared_with_the_teacher_as_asked(net: Supernet) -> None:
         assert losses[1:].tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("loss", ["labels", "teacher", "in_place"])
+def test_losses_are_computed_in_float32_whatever_the_arithmetic(net: Supernet, loss: str) -> None:
+    teacher = supernet(net.space, seed=7).extract(whole(net).largest().architecture).train()
+    seen: list[torch.dtype] = []
+    net.leaves[0].register_forward_hook(lambda _module, _inputs, found: seen.append(found.dtype))
+    for divergence in ("kl", "alpha"):
+        phase = replace(SANDWICH, loss=loss, divergence=divergence)
+        candidates = draw(Subspace.whole(JointSpace(net.space)).narrowed(0, (0,)), phase, np.random.default_rng(1))
+        exact = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, phase, teacher=teacher)
+        seen.clear()
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = accumulate_gradients(net, candidates, BATCH, phase, teacher=teacher)
+        assert set(seen) == {torch.bfloat16}
+        assert losses.dtype == torch.float32
+        assert not torch.equal(losses, losses.bfloat16().float())
+        torch.testing.assert_close(losses, exact, rtol=0.1, atol=0.05)
+        assert {gradient.dtype for gradient in gradients(net).values()} == {torch.float32}
+
+
 class Recorder(nn.Module):
     """Stands for a supernet; keeps the dropout of each subnet."""
 

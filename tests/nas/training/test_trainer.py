@@ -17,15 +17,21 @@ from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
 from nas.training.presets import deps, few_shot, fitted, ofa, preset, sandwich, single, todm
+from nas.training.probe import Probe
 from nas.training.schedule import Phase, Schedule, Split
 from nas.training.settings import Report, TrainingSettings
 from nas.training.trainer import train_supernet
+from search_spaces.elastic.double_rounding import initial_step
+from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Subspace
 
 BITS = ("w32a32", "w8a8", "w4a8")
 SETTINGS = TrainingSettings(batch_size=50)
 SCALED = TrainingSettings(batch_size=50, optimizer="scaled_adam")
 UNFINISHED, FINISHED = "training.safetensors", "supernet.safetensors"
+OTHER_TRAINING = "another schedule, settings, policies or seed; put those back to go on with it, or use another folder$"
 ALL = {"resolution": "all", "depth": "all"}
 
 
@@ -119,11 +125,13 @@ def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> 
 
 def test_no_delay_and_no_ramp_are_the_sandwich_rule(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("mobilenet_v3_digits")
-    (phase,) = fitted(deps(2, 0.1, delay=0.0), trained.space).phases
-    trained.train(tmp_path / "deps", Schedule((replace(phase, ramp_start=1.0),)))
-    trained.train(tmp_path / "ramp", Schedule((phase,)))
+    (ramp,) = fitted(deps(2, 0.1, delay=0.0), trained.space).phases
+    trained.train(tmp_path / "deps", fitted(deps(2, 0.1, delay=0.0, ramp=0.0), trained.space))
+    trained.train(tmp_path / "flat", Schedule((replace(ramp, ramp_start=1.0),)))
+    trained.train(tmp_path / "ramp", Schedule((ramp,)))
     trained.train(tmp_path / "sandwich", fitted(sandwich(2, 0.1), trained.space))
     assert same_bits(weights(tmp_path / "deps"), weights(tmp_path / "sandwich"))
+    assert same_bits(weights(tmp_path / "flat"), weights(tmp_path / "sandwich"))
     assert not same_bits(weights(tmp_path / "ramp"), weights(tmp_path / "sandwich"))
 
 
@@ -168,18 +176,31 @@ def test_later_sorting_keeps_the_subnets_of_earlier_phases(lab: Callable[..., An
         assert change(trained.space.smallest().architecture) > 1e-3
 
 
-def test_a_training_that_diverges_keeps_its_last_good_checkpoint(lab: Callable[..., Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("checkpoint_s", "message"),
+    [
+        (0, "the weights became useless by step 4; lower the learning"),
+        (
+            1e9,
+            r"the loss of a subnet became (nan|inf) at step 5, in phase 'wild': .* px, blocks .*; lower the learning",
+        ),
+    ],
+    ids=["noticed when saving", "noticed in the next step"],
+)
+def test_a_training_that_diverges_keeps_its_last_good_checkpoint(
+    lab: Callable[..., Any], tmp_path: Path, checkpoint_s: float, message: str
+) -> None:
     trained = lab("resnet_digits")
     (good,) = fitted(sandwich(1, 0.05), trained.space).phases
     schedule = Schedule((good, replace(good, name="wild", learning_rate=1e20, law="constant")))
-    message = r"the loss of a subnet became (nan|inf) at step 5, in phase 'wild': .* px, blocks .*; lower the learning"
+    trained.train(tmp_path, schedule, kill_at=4, checkpoint_s=0)
     with pytest.raises(ValueError, match=message) as caught:
-        trained.train(tmp_path, schedule, checkpoint_s=0)
+        trained.train(tmp_path, schedule, checkpoint_s=checkpoint_s)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).endswith(f"the last good checkpoint is kept: {tmp_path / UNFINISHED}")
+    assert f"the last good checkpoint is kept: {tmp_path / UNFINISHED}; to begin anew, delete" in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
     net = trained.supernet(1)
-    assert load_checkpoint(tmp_path / UNFINISHED, net).step == 4
+    assert load_checkpoint(tmp_path / UNFINISHED, net).step == 3
     assert all(bool(parameter.isfinite().all()) for parameter in net.parameters())
 
 
@@ -194,7 +215,7 @@ def test_weights_that_are_no_numbers_are_never_saved(lab: Callable[..., Any], tm
                 net.leaves[0].network.get_submodule("stem").op.weight[0] = torch.inf
 
     arguments = (net, trained.space, trained.data, fitted(sandwich(1, 0.05), trained.space), SETTINGS, 5, tmp_path)
-    with pytest.raises(ValueError, match=f"a weight became infinite by step {broken_at}; lower the learning rate"):
+    with pytest.raises(ValueError, match=f"the weights became useless by step {broken_at}; lower the learning rate"):
         train_supernet(*arguments, watch, checkpoint_s=0)
     assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
     assert load_checkpoint(tmp_path / UNFINISHED, trained.supernet()).step == broken_at - 1
@@ -223,9 +244,13 @@ def test_another_training_is_not_gone_on_with(lab: Callable[..., Any], tmp_path:
         {"seed": 6},
         {"only": trained.space.largest()},
     ):
-        with pytest.raises(ValueError, match=r"is a training by Schedule.* not by .*; use another folder"):
+        with pytest.raises(ValueError, match=OTHER_TRAINING) as refused:
             trained.train(tmp_path, **({"schedule": schedule} | changed))
+        assert str(refused.value).startswith(f"{tmp_path / UNFINISHED} is a training by another")
         assert (tmp_path / UNFINISHED).read_bytes() == before
+    with pytest.raises(ValueError, match=OTHER_TRAINING):
+        lab("resnet_digits", ("w8a8", "w4a8")).train(tmp_path, schedule)
+    assert (tmp_path / UNFINISHED).read_bytes() == before
     other = lab("mobilenet_v3_digits")
     with pytest.raises(ValueError, match=r"checkpoint of 'resnet_digits'.* needs one of 'mobilenet_v3_digits'"):
         other.train(tmp_path, preset("deps", 2, 0.1, other.space))
@@ -242,7 +267,8 @@ def test_one_candidate_is_trained_and_nothing_outside_it(lab: Callable[..., Any]
     torch.stack([view.sum() for view in views.values() if view.requires_grad]).sum().backward()
     inside = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in marked.named_parameters()}
     schedule, settings = fitted(single(1, 0.1), trained.space), replace(SETTINGS, weight_decay=0.0)
-    trained.train(tmp_path, schedule, settings, only=candidate)
+    reports = trained.train(tmp_path, schedule, settings, only=candidate)
+    assert reports[-1].accuracies.keys() == {"network"}
     after = trained.loaded(tmp_path / FINISHED)
     old = dict(before.named_parameters())
     changed = 0
@@ -287,7 +313,44 @@ def test_trainings_that_cannot_be_are_refused_before_they_start(lab: Callable[..
         trained.train(tmp_path, Schedule((Phase("p", 1, 0.1, {"kernel": "all"}),)))
     with pytest.raises(ValueError, match="batch_size 200 exceeds the 150 training images"):
         trained.train(tmp_path, preset("deps", 1, 0.1, trained.space), replace(SETTINGS, batch_size=200))
+    with pytest.raises(ValueError, match=r"a ramp needs optimizer sgd: .*; set ramp to 0") as refused:
+        trained.train(tmp_path, preset("deps", 1, 0.1, trained.space), SCALED)
+    assert "\n" not in str(refused.value)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("opened", "lowest"), [([["w8a8"]], 8), ([["w8a8"], "all"], 3), ([["w8a8"], ["w3a8"]], 3)])
+def test_learnt_steps_start_for_the_fewest_bits_of_all_phases_to_come(
+    lab: Callable[..., Any], tmp_path: Path, opened: list[Any], lowest: int
+) -> None:
+    trained = lab("resnet_digits", ("w32a32", "w8a8", "w3a8"))
+    earlier = Phase("float", 0.3, 1e-30)  # changes no weight
+    phases = [Phase(str(number), 0.3, 1e-30, {"policy": bits}) for number, bits in enumerate(opened)]
+    trained.train(tmp_path, Schedule((earlier, *phases)), kill_at=3, checkpoint_s=0)
+    net = trained.loaded(next(tmp_path.glob("*.safetensors")))
+    layers = [module for module in net.modules() if isinstance(module, Layer)]
+    assert layers
+    for layer in layers:
+        assert layer.log_weight_step is not None
+        torch.testing.assert_close(layer.weight_step, initial_step(layer.op.weight, lowest))
+
+
+def test_accuracies_are_of_all_that_a_phase_trains_not_of_the_leaf_on_turn(
+    lab: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = lab("resnet_digits")
+    schedule, measured = leaves(trained.space), []
+
+    def accuracies(_probe: Probe, net: Supernet, domain: Subspace) -> dict[str, float]:
+        measured.append((len(net.leaves), domain.open))
+        return {}
+
+    monkeypatch.setattr(Probe, "accuracies", accuracies)
+    reports = trained.train(tmp_path, schedule)
+    expected = {phase.name: phase.domain(trained.space).open for phase in schedule.phases}
+    ends = [report.phase for report in reports if report.step % 3 == 0 or report.step == len(reports)]
+    assert [domain for _, domain in measured] == [expected[name] for name in ends]
+    assert measured[-1][0] == 4
 
 
 def test_the_supernet_is_trained_in_place(lab: Callable[..., Any], tmp_path: Path) -> None:

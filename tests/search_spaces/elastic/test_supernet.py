@@ -18,7 +18,7 @@ from search_spaces.subspace import Subspace
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w3a8"]))
 NUMBER = {gene.name: number for number, gene in enumerate(SPACE.genes)}
-KERNEL, POLICY = NUMBER["0.1.kernel"], NUMBER["stages.0.0.depthwise.policy"]
+KERNEL, POLICY = NUMBER["0.0.kernel"], NUMBER["stages.0.0.depthwise.policy"]
 
 
 def images(candidate: Candidate) -> Tensor:
@@ -33,7 +33,7 @@ def drawn(domain: Subspace, count: int) -> list[Candidate]:
 
 @torch.no_grad()
 def split() -> Supernet:
-    """Leaves of a small and a large kernel of a block that may be missing; then of full and of reduced precision."""
+    """Leaves of a small and a large kernel of the first block; then of full and of reduced precision."""
     net = supernet(SPACE.architectures, 0).eval()
     whole = Subspace.whole(SPACE)
     net.split([(0, whole.narrowed(KERNEL, (number,))) for number in (0, 1)])
@@ -75,17 +75,22 @@ def test_one_leaf_is_its_shared_weights() -> None:
 def test_every_candidate_has_its_leaf(net: Supernet) -> None:
     met = set()
     for candidate in drawn(Subspace.whole(SPACE), 60):
-        kernel, policy = SPACE.encode([candidate]).genes[0][[KERNEL, POLICY]]  # 0 where the block is missing
+        kernel, policy = SPACE.encode([candidate]).genes[0][[KERNEL, POLICY]]
         expected = 2 * int(kernel) + (policy > 0)
         assert net.weights_for(candidate.architecture, candidate.policy) is net.leaves[expected]
         met.add(expected)
     assert met == {0, 1, 2, 3}
 
 
-def test_where_the_split_gene_is_inactive_the_first_leaf_serves(net: Supernet) -> None:
-    shallow = Subspace.opened(SPACE, {"depth": [1]}).largest()
-    assert all(domain.contains(shallow) for domain in (net.domains[0], net.domains[2]))
-    assert net.weights_for(shallow.architecture, shallow.policy) is net.leaves[0]
+def test_leaves_of_genes_that_always_matter_partition_the_space(net: Supernet) -> None:
+    population = Subspace.whole(SPACE).sample(np.random.default_rng(2), 200)
+    holders = np.array([domain.contains(population) for domain in net.domains])
+    assert holders.sum(0).tolist() == [1] * 200
+    assert holders.any(1).all()
+    for row in range(20):
+        candidate = population[row]
+        home = net.leaves[int(holders[:, row].argmax())]
+        assert net.weights_for(candidate.architecture, candidate.policy) is home
 
 
 def test_without_a_policy_layers_count_as_full_precision(net: Supernet) -> None:

@@ -1,6 +1,6 @@
 """Hessian-aware sampling of policies for a supernet: layers to which the loss is sensitive are drawn with more bits.
 
-In: a supernet and a batch. Out: chances of every policy in every layer (METHODS 5.1). Knows no optimiser and no file.
+In: a supernet and a batch. Out: chances of every policy in every layer. Knows no optimiser and no file.
 """
 
 from __future__ import annotations

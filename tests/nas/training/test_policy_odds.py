@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nas.training import precision
-from nas.training.precision import Odds, policy_odds
+import nas.training.policy_odds as module
+from nas.training.policy_odds import Odds, policy_odds
 from nas.training.step import Batch
 from nas.training.team import Alone
 from search_spaces.subspace import Subspace
@@ -50,7 +50,7 @@ def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], mo
         (number,) = [n for n, w in enumerate(weights) if w.shape == planted.shape and torch.equal(w, planted)]
         return [float(n == number) for n in range(len(weights))]
 
-    monkeypatch.setattr(precision, "hessian_traces", traces)
+    monkeypatch.setattr(module, "hessian_traces", traces)
     odds = policy_odds(net, space, BATCH, Alone(), torch.Generator())
     for number, row in odds.items():
         assert row == (PROPORTIONAL if space.genes[number].name == "stages.1.0.depthwise.policy" else UNIFORM)

@@ -1,0 +1,144 @@
+"""What does not go with what is stored gets one clear line and exit code 2, and harms nothing that is stored."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nas.jobs.workspace import Workspace
+from results.evaluation import Evaluation
+from search_spaces.joint_space import JointSpace
+from search_spaces.registry import search_space
+
+Refusal = Callable[..., str]
+
+
+@pytest.mark.parametrize("command", ["train", "run"])
+def test_an_unfinished_training_of_another_schedule_is_not_forgotten(
+    command: str, job_file: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    unfinished = tmp_path / "runs" / "small" / "train-0a1b2c3d" / "training.safetensors"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(b"half a training")
+    line = refusal(command, str(job_file), "--runs", str(tmp_path / "runs"))
+    assert all(
+        word in line
+        for word in (str(unfinished.parent), "unfinished training", "training settings", "version", "delete")
+    ), line
+    assert unfinished.read_bytes() == b"half a training"
+    assert list(unfinished.parent.parent.glob("train-*")) == [unfinished.parent]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ffffffffffff"], ["unknown candidate 'ffffffffffff'", "known: "]),
+        (["OTHER"], ["is not of the space of job 'small'", "'resnet_digits'", "the job that found it"]),
+        (["OTHER", "--epochs", "0"], ["epochs must be above 0", "got 0"]),
+        (["OTHER", "--epochs", "1e7"], ["epochs must be above 0 and at most 1,000,000", "got 1e+07"]),
+        (["OTHER", "--learning-rate", "nan"], ["learning_rate must be above 0 and finite", "got nan"]),
+    ],
+)
+def test_what_cannot_be_fine_tuned_is_refused(
+    arguments: list[str],
+    words: list[str],
+    job_file: Path,
+    workspace: Callable[..., Workspace],
+    copied_run: Path,
+    refusal: Refusal,
+) -> None:
+    other = JointSpace(search_space("resnet_digits", 1, 10)).largest()
+    with workspace(copied_run) as opened:
+        record = opened.record("elsewhere", {}, "any")
+        opened.database.begin(record)
+        opened.database.append([Evaluation(other, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
+    given = [other.key[:12] if argument == "OTHER" else argument for argument in arguments]
+    line = refusal("finetune", str(job_file), *given, "--runs", str(copied_run))
+    assert all(word in line for word in words), line
+    assert not list(copied_run.glob("small/finetune-*"))
+
+
+def test_limits_that_nothing_keeps_are_reported_with_the_nearest(
+    job_file: Path,
+    copied_run: Path,
+    tmp_path: Path,
+    refusal: Refusal,
+) -> None:
+    job = yaml.safe_load(job_file.read_text())
+    job["search"]["limits"] = {"weight_bytes": 100.0}
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(yaml.safe_dump(job))
+    line = refusal("run", str(strict), "--runs", str(copied_run))
+    assert "nothing satisfies weight_bytes <= 100" in line
+    assert "the nearest of 300 candidates" in line
+
+
+@pytest.mark.parametrize("damaged", ["results.db", "small/train-*/supernet.safetensors"])
+def test_a_damaged_file_is_named_and_left_alone(
+    damaged: str,
+    job_file: Path,
+    copied_run: Path,
+    refusal: Refusal,
+) -> None:
+    (file,) = copied_run.glob(damaged)
+    rubbish = b"rubbish" * 1000
+    file.write_bytes(rubbish)
+    assert file.name in refusal("run", str(job_file), "--runs", str(copied_run))
+    assert file.read_bytes() == rubbish
+
+
+def test_a_checkpoint_of_another_space_is_refused(
+    job_file: Path,
+    copied_run: Path,
+    refusal: Refusal,
+) -> None:
+    from nas.training.checkpoint import TrainingState, save_checkpoint
+    from search_spaces.elastic.registry import supernet
+    from search_spaces.registry import search_space
+
+    (file,) = copied_run.glob("small/train-*/supernet.safetensors")
+    save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
+    line = refusal("run", str(job_file), "--runs", str(copied_run))
+    assert "'resnet_digits'" in line
+    assert "'mobilenet_v3_digits'" in line
+
+
+def test_a_disk_without_room_is_reported_and_the_run_goes_on_later(job_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nas.cli.main", "run", str(job_file), "--runs", str(tmp_path)]
+
+    def no_file_over_100_kb() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    refused = subprocess.run(command, capture_output=True, text=True, preexec_fn=no_file_over_100_kb, check=False)
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert "File too large" in refused.stderr
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list"], ["no results database"]),
+        (["pareto", "--metrics", "beauty"], ["beauty", "accuracy"]),
+        (["pareto", "--limit", "latency_ms"], ["latency_ms=5"]),
+        (["pareto", "--run", "nobody"], ["nobody", "small/"]),
+        (["show", "ffffffffffffffffff"], ["ffffffffffffffffff"]),
+    ],
+)
+def test_wrong_queries_are_refused(
+    arguments: list[str],
+    words: list[str],
+    finished_run: Path,
+    tmp_path: Path,
+    refusal: Refusal,
+) -> None:
+    runs = tmp_path if arguments == ["list"] else finished_run
+    line = refusal("results", *arguments, "--runs", str(runs))
+    assert all(word in line for word in words), line

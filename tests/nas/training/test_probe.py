@@ -1,0 +1,72 @@
+"""Probes measure subnets and disturb nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import nas.training.probe as module
+from nas.training.probe import Probe
+from search_spaces.subspace import Subspace
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("images", [150, 60])
+def test_accuracies_are_a_function_of_weights_and_domain(lab: Callable[..., Any], images: int) -> None:
+    trained = lab("resnet_digits")
+    data = replace(trained.data, train=trained.data.train.take(slice(0, images)))
+    net, whole = trained.supernet().train(), Subspace.whole(trained.space)
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    found = Probe(data, 1, CPU).accuracies(net, whole)
+    assert list(found) == ["largest", "smallest", "random"]
+    assert all(0 <= accuracy <= 100 for accuracy in found.values())
+    assert Probe(data, 1, CPU).accuracies(net, whole) == found
+    assert net.training
+    assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("images", "batches"),
+    [
+        (150, [100]),
+        (100, [100]),
+        (60, [60]),
+    ],
+)
+def test_batch_norm_is_recalibrated_on_full_batches_or_on_all_there_is(
+    lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, images: int, batches: list[int]
+) -> None:
+    trained, seen = lab("resnet_digits"), []
+
+    def recalibrate(_network: nn.Module, inputs: Iterable[Tensor]) -> None:
+        seen.append([len(one) for one in inputs])
+
+    monkeypatch.setattr(module, "recalibrate_batch_norm", recalibrate)
+    data = replace(trained.data, train=trained.data.train.take(slice(0, images)))
+    Probe(data, 1, CPU).accuracies(trained.supernet().eval(), Subspace.only(trained.space, trained.space.largest()))
+    assert seen == [batches]
+
+
+def test_one_candidate_is_called_network(lab: Callable[..., Any]) -> None:
+    trained = lab("resnet_digits")
+    candidate = trained.space.sample(np.random.default_rng(0), 1)[0]
+    alone = Subspace.only(trained.space, candidate)
+    assert Probe(trained.data, 1, CPU).accuracies(trained.supernet(), alone).keys() == {"network"}
+
+
+def test_every_subnet_is_measured_on_its_leaf(lab: Callable[..., Any]) -> None:
+    trained = lab("resnet_digits")
+    net, whole = trained.supernet(), Subspace.whole(trained.space)
+    gene = next(number for number, gene in enumerate(trained.space.genes) if gene.name == "0.depth")
+    net.split([(0, whole.narrowed(gene, (0,))), (0, whole.narrowed(gene, (1,)))])
+    net.leaves[0].load_state_dict(trained.supernet(seed=3).leaves[0].state_dict())
+    found = Probe(trained.data, 1, CPU).accuracies(net, whole)
+    for name, leaf in (("smallest", trained.supernet(seed=3)), ("largest", trained.supernet())):
+        assert found[name] == Probe(trained.data, 1, CPU).accuracies(leaf, whole)[name]
