@@ -1,4 +1,4 @@
-"""Traces of known Hessians (METHODS 2.4, F1; 3.6, part 5) and the odds of bit-widths (5.1)."""
+"""Traces of known Hessians and the odds of bit-widths (5.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known answers of the divergences (METHODS 4.2, part 5)."""
+"""Known answers of the divergences."""
 
 from __future__ import annotations
 

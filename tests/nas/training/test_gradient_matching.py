@@ -1,4 +1,4 @@
-"""Gradient matching and the partitions made from it (METHODS 3.3, part 5)."""
+"""Gradient matching and the partitions made from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Re-calibrated statistics are the mean of the batch statistics (METHODS 3.1, part 5)."""
+"""Re-calibrated statistics are the mean of the batch statistics."""
 
 from __future__ import annotations
 

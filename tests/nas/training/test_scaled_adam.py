@@ -1,4 +1,4 @@
-"""Steps of ScaledAdam are relative to the tensor (METHODS 4.2, part 5)."""
+"""Steps of ScaledAdam are relative to the tensor."""
 
 from __future__ import annotations
 

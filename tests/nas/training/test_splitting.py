@@ -1,4 +1,4 @@
-"""Leaves of a supernet: where it is split, what they inherit, and whom they serve (METHODS 3.3, part 5)."""
+"""Leaves of a supernet: where it is split, what they inherit, and whom they serve."""
 
 from __future__ import annotations
 

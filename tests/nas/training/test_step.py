@@ -1,4 +1,4 @@
-"""One training step (METHODS 3.1, 3.2 and 4.2, part 5)."""
+"""One training step."""
 
 from __future__ import annotations
 

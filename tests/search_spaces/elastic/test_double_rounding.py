@@ -1,4 +1,4 @@
-"""One stored integer model serves every bit-width (METHODS 5.1)."""
+"""One stored integer model serves every bit-width."""
 
 from __future__ import annotations
 

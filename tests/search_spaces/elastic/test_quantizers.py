@@ -1,4 +1,4 @@
-"""The reference quantiser (METHODS 2.2)."""
+"""The reference quantiser."""
 
 from __future__ import annotations
 
