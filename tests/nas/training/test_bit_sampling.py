@@ -1,4 +1,4 @@
-"""Traces of known Hessians and the odds of bit-widths (5.1)."""
+"""Traces of known Hessians and the odds of bit-widths."""
 
 from __future__ import annotations
 
