@@ -91,6 +91,10 @@ class SearchSpace(ABC):
         """Domain size of every gene, shape (d,)."""
         return np.array([len(choice.values) for choice in self.choices])
 
+    def largest(self) -> Architecture:
+        """The architecture with the last value of every gene."""
+        return self.decode((self.cardinalities - 1).astype(np.int16))
+
     def count(self) -> int:
         """The exact number of distinct architectures."""
         children: dict[str | None, list[Choice]] = {}

@@ -15,6 +15,14 @@ LIGHT = ["search_spaces", "predictors", "hardware", "results"]  # all but search
 @pytest.mark.parametrize("package", LIGHT)
 def test_only_elastic_networks_load_torch(package: str) -> None:
     modules = [f"{package}.{file.stem}" for file in sorted((ROOT / package).glob("*.py")) if file.stem != "__init__"]
+    assert not loads_torch(*modules)
+
+
+def test_a_job_file_is_read_without_torch() -> None:
+    assert not loads_torch("nas.jobs.job")
+
+
+def loads_torch(*modules: str) -> bool:
     code = f"import sys, {', '.join(modules)}; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == "False"
+    return {"True": True, "False": False}[shown.strip()]

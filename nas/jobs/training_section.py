@@ -5,14 +5,14 @@ In: the keys of the section. Out: a `Schedule` and `TrainingSettings`. Knows not
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from nas.jobs.section import Section
 from nas.training.presets import PRESETS, preset
 from nas.training.schedule import BitSampling, Divergence, Law, Loss, Phase, Schedule, Split, Subnet
-from nas.training.settings import TrainingSettings
+from nas.training.settings import OptimizerName, Precision, TrainingSettings
 from search_spaces.joint_space import JointSpace
 
 MOST_EPOCHS = 1e6
@@ -85,8 +85,8 @@ class TrainingSection(Section):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3e-5
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     flip: bool = False
-    optimizer: Literal["sgd", "scaled_adam"] = "sgd"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    optimizer: OptimizerName = "sgd"
+    precision: Precision = "float32"
     channels_last: bool = True
 
     @field_validator("schedule")

@@ -6,15 +6,15 @@ In: a supernet and settings. Out: an optimiser, and tensors that a checkpoint ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas.training.scaled_adam import ScaledAdam
+from nas.training.settings import OptimizerName
 from search_spaces.elastic.supernet import Supernet
 
-OptimizerName = Literal["sgd", "scaled_adam"]
 State = Mapping[str, Tensor]  # "parameter/entry"
 
 

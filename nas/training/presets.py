@@ -32,7 +32,7 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
     full = Phase("full", 185 * share, learning_rate, {"resolution": "all"}, warm_up_epochs=5 * share)
     shrinking = replace(full, loss="teacher")
     two: tuple[Subnet, ...] = ("random",) * 2
-    four = two + two
+    narrowing = replace(shrinking, subnets=two + two, sort_channels=True)
     small, middle, large = 0.03 * learning_rate, 0.09 * learning_rate, 0.37 * learning_rate
     return Schedule(
         (
@@ -42,24 +42,8 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
             ),
             replace(shrinking, name="depth-1", epochs=30 * share, learning_rate=small, open=some_depths, subnets=two),
             replace(shrinking, name="depth-2", epochs=125 * share, learning_rate=middle, open=depths, subnets=two),
-            replace(
-                shrinking,
-                name="width-1",
-                epochs=30 * share,
-                learning_rate=small,
-                open=some_widths,
-                subnets=four,
-                sort_channels=True,
-            ),
-            replace(
-                shrinking,
-                name="width-2",
-                epochs=125 * share,
-                learning_rate=middle,
-                open=_EVERYTHING,
-                subnets=four,
-                sort_channels=True,
-            ),
+            replace(narrowing, name="width-1", epochs=30 * share, learning_rate=small, open=some_widths),
+            replace(narrowing, name="width-2", epochs=125 * share, learning_rate=middle, open=_EVERYTHING),
         )
     )
 
@@ -88,9 +72,8 @@ def todm(epochs: float, learning_rate: float) -> Schedule:
 
 def single(epochs: float, learning_rate: float) -> Schedule:
     """One uniformly drawn subnet per step, taught by labels: the baseline."""
-    return Schedule(
-        (Phase("all", epochs, learning_rate, _EVERYTHING, ("random",), warm_up_epochs=min(1.0, epochs / 20)),)
-    )
+    (phase,) = sandwich(epochs, learning_rate).phases
+    return Schedule((replace(phase, subnets=("random",), loss="labels"),))
 
 
 def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:

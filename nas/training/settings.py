@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nas.training.optimizer import OptimizerName
+OptimizerName = Literal["sgd", "scaled_adam"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     flip: bool = False
     optimizer: OptimizerName = "sgd"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool = True
 
 

@@ -117,8 +117,8 @@ def _dropout(
     """Dropout that shrinks with the width of a subnet."""
     if most == 0:
         return None
-    largest = space.decode((space.cardinalities - 1).astype("int16"))
-    return partial(_dropped, rate=most * mean_width(space, architecture, largest), generator=generator)
+    rate = most * mean_width(space, architecture, space.largest())
+    return partial(_dropped, rate=rate, generator=generator)
 
 
 def _dropped(features: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:

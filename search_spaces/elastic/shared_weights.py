@@ -39,7 +39,7 @@ class SharedWeights(nn.Module, ABC):
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__()
         self.space = space
-        largest = space.decode((space.cardinalities - 1).astype("int16"))
+        largest = space.largest()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.network = self.wire(largest, {spec.name: Layer(spec) for spec in space.layers(largest)})

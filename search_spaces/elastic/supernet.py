@@ -45,17 +45,7 @@ class Supernet(nn.Module):
         policy: CompressionPolicy | None = None,
         drop: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Runs one candidate on the weights of its leaf.
-
-        Args:
-            inputs: Images, shape (batch, channels, resolution, resolution).
-            architecture: The subnet.
-            policy: Bits of each of its layers, quantised dynamically; None leaves them in floating point.
-            drop: Applied to the features that the last layer reads; None for no dropout.
-
-        Returns:
-            Logits, shape (batch, classes).
-        """
+        """Logits, shape (batch, classes), of a candidate on the weights of its leaf; see `SharedWeights.forward`."""
         logits: Tensor = self.weights_for(architecture, policy)(inputs, architecture, policy, drop)
         return logits
 
