@@ -48,7 +48,6 @@ SCHEMES: dict[str, tuple[float, Callable[[float, float], Schedule]]] = {  # shar
     "todm": (1.0, todm),
     "few_shot": (1.0, partial(few_shot, batches=SPLIT_BATCHES)),
 }
-SPLIT_BATCHES = 2
 
 
 @dataclass(frozen=True)
