@@ -8,21 +8,22 @@ finished is kept in a folder, and a killed training goes on: start the same comm
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import multiprocessing
 import statistics
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from report import row
 from scipy.stats import kendalltau, t
+from training_studies import RANDOM_SUBNETS, STUDIES, Study
 
-from nas.data.images import ImageData, ImageSet
-from nas.data.sources import load_images
+from nas.data.images import ImageData
 from nas.evaluation.realize import CandidateRealizer
 from nas.files import replacing
 from nas.training.checkpoint import load_checkpoint
@@ -32,15 +33,14 @@ from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
-from search_spaces.joint_space import JointSpace
-from search_spaces.mobilenet_v3 import MobileNetV3Space
-from search_spaces.registry import search_space
+from search_spaces.elastic.supernet import Supernet
 
-RANDOM_SUBNETS = 20
 ALONE = "alone"
 SPLIT_BATCHES = 2  # over which gradients are compared
+TUNED, TUNING_SHARE, TUNING_RATE = "single", 0.0475, 0.4  # trained on for each subnet; of its passes and learning rate
 SCHEMES: dict[str, tuple[float, Callable[[float, float], Schedule]]] = {  # share of the passes, and schedule by epochs
     "single": (1.0, single),
+    "single, 1.95 times the passes": (1.95, single),
     "sandwich": (1.0, sandwich),
     "ofa": (1.0, ofa),
     "deps": (1.0, deps),
@@ -48,40 +48,6 @@ SCHEMES: dict[str, tuple[float, Callable[[float, float], Schedule]]] = {  # shar
     "todm": (1.0, todm),
     "few_shot": (1.0, partial(few_shot, batches=SPLIT_BATCHES)),
 }
-
-
-@dataclass(frozen=True)
-class Study:
-    """What the schemes are compared on.
-
-    Attributes:
-        passes: Forward-backward passes of every training.
-        batch_size: Images of a pass.
-        learning_rate: Peak.
-        seeds: Of the trainings by a scheme; a subnet is trained alone once.
-        flip: Whether images are mirrored.
-        space: What is trained.
-        load: Gives the images, of a folder.
-    """
-
-    passes: int
-    batch_size: int
-    learning_rate: float
-    seeds: tuple[int, ...]
-    flip: bool
-    space: Callable[[], JointSpace]
-    load: Callable[[str], ImageData]
-
-    def subnets(self) -> list[Candidate]:
-        """The smallest, the largest and the random ones."""
-        space = self.space()
-        sampled = space.sample(np.random.default_rng(0), RANDOM_SUBNETS)
-        return [space.smallest(), space.largest(), *(sampled[i] for i in range(RANDOM_SUBNETS))]
-
-    def runs(self) -> list[Run]:
-        """All trainings, those by schemes first."""
-        schemes = [Run(scheme, seed) for seed in self.seeds for scheme in SCHEMES]
-        return schemes + [Run(ALONE, 0, subnet) for subnet in range(RANDOM_SUBNETS + 2)]
 
 
 @dataclass(frozen=True)
@@ -105,45 +71,10 @@ class Run:
         return f"{self.scheme.replace(', ', '-').replace(' ', '-')}{part}-seed{self.seed}"
 
 
-def cifar10_space() -> JointSpace:
-    """MobileNetV3 for CIFAR-10 at sides of 16 to 24 pixels, which two cores train in the time."""
-    family = search_space("mobilenet_v3_cifar", 3, 10)
-    assert isinstance(family, MobileNetV3Space)
-    shape = replace(family.shape, resolutions=(16, 20, 24))
-    return JointSpace(MobileNetV3Space("mobilenet_v3_cifar_24", shape, 3, 10))
-
-
-def digits_space() -> JointSpace:
-    """MobileNetV3 for the digits."""
-    return JointSpace(search_space("mobilenet_v3_digits", 1, 10))
-
-
-@lru_cache(maxsize=1)
-def cifar10(folder: str) -> ImageData:
-    """10,000 training images and 2,000 held-out ones, the first 12,000 of the training file."""
-    whole = load_images(folder, limit=12_000)
-    every = joined(whole.train, whole.validation)
-    held_out = every.take(slice(10_000, None))
-    return ImageData(every.take(slice(0, 10_000)), held_out, held_out, whole.classes)
-
-
-@lru_cache(maxsize=1)
-def digits(_folder: str) -> ImageData:
-    """The digits; all that is not for training is held out."""
-    whole = load_images("digits")
-    held_out = joined(whole.validation, whole.test)
-    return ImageData(whole.train, held_out, held_out, whole.classes)
-
-
-def joined(first: ImageSet, second: ImageSet) -> ImageSet:
-    """Both sets in one."""
-    return ImageSet(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
-
-
-STUDIES = {
-    "cifar10": Study(8_000, 32, 0.05, (0, 1, 2), True, cifar10_space, cifar10),
-    "digits": Study(2_400, 64, 0.1, (0, 1, 2, 3, 4), False, digits_space, digits),
-}
+def all_runs(study: Study) -> list[Run]:
+    """All trainings, those by schemes first."""
+    schemes = [Run(scheme, seed) for seed in study.seeds for scheme in SCHEMES]
+    return schemes + [Run(ALONE, 0, subnet) for subnet in range(RANDOM_SUBNETS + 2)]
 
 
 def with_passes(scheme: Callable[[float, float], Schedule], study: Study, passes: int, steps: int) -> Schedule:
@@ -189,10 +120,24 @@ def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
         load_checkpoint(place / "supernet.safetensors", net)
     else:
         train_supernet(net, space, images, phases, settings, run.seed, place, only=only)
+    subnets = study.subnets() if only is None else [only]
     realizer = CandidateRealizer(net, images)
-    accuracies = [realizer.accuracy(candidate) for candidate in (study.subnets() if only is None else [only])]
+    figures = {"accuracies": [realizer.accuracy(subnet) for subnet in subnets]}
+    if run.scheme == TUNED:
+        figures["tuned"] = [tuned_accuracy(study, images, net, subnet, run.seed) for subnet in subnets[2:]]
     with replacing(folder / f"{run.name}.json") as draft:
-        draft.write_text(json.dumps({"accuracies": accuracies}))
+        draft.write_text(json.dumps(figures))
+
+
+def tuned_accuracy(study: Study, images: ImageData, trained: Supernet, subnet: Candidate, seed: int) -> float:
+    """Percent of a subnet whose weights are trained on for it alone."""
+    net, steps = copy.deepcopy(trained), len(images.train) // study.batch_size
+    epochs = TUNING_SHARE * study.passes / steps
+    phases = Schedule((Phase("tune", epochs, TUNING_RATE * study.learning_rate, warm_up_epochs=0.1 * epochs),))
+    settings = TrainingSettings(batch_size=study.batch_size, flip=study.flip)
+    with tempfile.TemporaryDirectory() as place:
+        train_supernet(net, study.space(), images, phases, settings, seed, Path(place), only=subnet)
+    return CandidateRealizer(net, images).accuracy(subnet)
 
 
 def interval(samples: list[float]) -> str:
@@ -208,7 +153,7 @@ def show(name: str, study: Study, folder: Path) -> None:
         found: list[float] = json.loads((folder / f"{run.name}.json").read_text())["accuracies"]
         return found
 
-    alone = [accuracies(run)[0] for run in study.runs() if run.scheme == ALONE]
+    alone = [accuracies(run)[0] for run in all_runs(study) if run.scheme == ALONE]
     tau, mean = {}, {}
     print("| scheme | passes | smallest | largest | 20 subnets | Kendall tau |\n| --- | --- | --- | --- | --- | --- |")
     for scheme, (share, _) in SCHEMES.items():
@@ -246,7 +191,7 @@ def main() -> None:
     study = STUDIES[options.study]
     study = replace(study, passes=options.passes or study.passes)
     folder = options.folder / f"{options.study}-{study.passes}"
-    missing = [run for run in study.runs() if not (folder / f"{run.name}.json").exists()]
+    missing = [run for run in all_runs(study) if not (folder / f"{run.name}.json").exists()]
     with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=1) as pool:
         work = partial(carry_out, study, options.data, folder)
         for done, _ in enumerate(pool.imap_unordered(work, missing, chunksize=1), 1):

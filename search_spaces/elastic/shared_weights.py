@@ -93,7 +93,7 @@ class SharedWeights(nn.Module, ABC):
         }
         skeleton = self.wire(architecture, made)
         with _before(made[layers[-1].name], drop):
-            output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,))
+            output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,), tie_weights=False)
         return output
 
     def extract(self, architecture: Architecture) -> nn.Module:
@@ -145,16 +145,16 @@ class SharedWeights(nn.Module, ABC):
 
     def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
         layer = self._layer(spec.name)
-        weight = layer.op.weight[: spec.out_channels, : spec.in_channels // spec.groups]
+        weight = _first(_first(layer.op.weight, spec.out_channels), spec.in_channels // spec.groups, dim=1)
         if spec.kernel_size < layer.spec.kernel_size:
             weight = self._shrink_kernel(weight, spec)
         found = [(f"{spec.name}.op.weight", weight)]
         if layer.op.bias is not None:
-            found.append((f"{spec.name}.op.bias", layer.op.bias[: spec.out_channels]))
+            found.append((f"{spec.name}.op.bias", _first(layer.op.bias, spec.out_channels)))
         if layer.log_weight_step is not None:
-            found.append((f"{spec.name}.log_weight_step", layer.log_weight_step[: spec.out_channels]))
+            found.append((f"{spec.name}.log_weight_step", _first(layer.log_weight_step, spec.out_channels)))
         for name, tensor in (*layer.norm.named_parameters(), *layer.norm.named_buffers()):
-            found.append((f"{spec.name}.norm.{name}", tensor[: spec.out_channels] if tensor.dim() else tensor))
+            found.append((f"{spec.name}.norm.{name}", _first(tensor, spec.out_channels) if tensor.dim() else tensor))
         return found
 
     def _shrink_kernel(self, weight: Tensor, spec: LayerSpec) -> Tensor:
@@ -174,6 +174,11 @@ class SharedWeights(nn.Module, ABC):
                 if layer is not None:
                     found.setdefault(slot.name, set()).add(layer.kernel_size)
         return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}
+
+
+def _first(tensor: Tensor, size: int, dim: int = 0) -> Tensor:
+    """The first part of a tensor; all of it is the tensor itself, whose gradient then needs no padding."""
+    return tensor if tensor.shape[dim] == size else tensor.narrow(dim, 0, size)
 
 
 @contextmanager
