@@ -174,6 +174,13 @@ class Subspace:
             chances.append(tuple((weights / weights.sum()).tolist()))
         return replace(self, odds=tuple(chances))
 
+    @property
+    def lowest_weight_bits(self) -> int:
+        """The fewest bits that an open policy gives to weights."""
+        pairs = zip(self.space.genes, self.open, strict=True)
+        opened = {value for gene, values in pairs if gene.is_policy for value in values}
+        return min(self.space.policies.policies[value].weight_bits for value in opened)
+
     def _slot_layers(self, slot: LayerSlot) -> set[LayerSpec | None]:
         position, choices = self.space.architectures.position, self.space.architectures.choices
         columns = [position[gene] for gene in slot.genes]
@@ -223,7 +230,7 @@ def _open(space: JointSpace, index: int, domain: Domain) -> tuple[int, ...]:
         return numbers
     word, _, count = domain.partition(" ")
     if word != LARGEST or not count.isdigit() or int(count) < 1:
-        raise ValueError(f"what is open is 'all', 'largest N' or a list of values, got {domain!r}")
+        raise ValueError(f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {domain!r}")
     if int(count) > len(numbers):
         raise ValueError(
             f"{gene.name} of space {space.name!r} has {len(numbers)} values {list(gene.values)}, got {domain!r}"

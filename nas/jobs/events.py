@@ -40,10 +40,13 @@ def following(reporter: Reporter, title: str, folder: Path) -> Iterator[Watch]:
             nonlocal said
             latest.update(report.accuracies)
             accuracies = "".join(f", {name} {percent:.1f} %" for name, percent in latest.items())
-            note = f"{report.phase}: loss {report.loss:.3f}, {report.images_per_s:.0f} images/s{accuracies}"
-            bar.reach(report.step, note, report.steps)
+            place = f"step {report.step}/{report.steps} {report.phase}"
+            note = f"{place}: loss {report.loss:.3f}, {report.images_per_s:.0f} images/s{accuracies}"
+            bar.reach(report.passes, note, report.all_passes)
+            for found in report.notes:
+                reporter.say(f"{place}: {found}")
             if not reporter.console.is_terminal and (report.accuracies or time.monotonic() - said >= _LINE_S):
-                reporter.say(f"step {report.step}/{report.steps} {note}, {bar.left} left")
+                reporter.say(f"{note}, {bar.left} left")
                 said = time.monotonic()
             scalars = {"loss": report.loss, "learning_rate": report.learning_rate, "images_per_s": report.images_per_s}
             log.add(report.step, scalars | {f"accuracy/{name}": found for name, found in report.accuracies.items()})

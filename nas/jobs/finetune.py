@@ -19,7 +19,8 @@ from nas.jobs.summary import Columns, networks_table
 from nas.jobs.train import trained_checkpoint
 from nas.jobs.training_section import MOST_EPOCHS
 from nas.jobs.workspace import Workspace
-from nas.training.schedule import Phase, Schedule
+from nas.training.phase import Phase
+from nas.training.schedule import Schedule
 from results.report import describe
 from search_spaces.candidate import Candidate
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, get_args
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hardware.analytic import COSTS
 from hardware.device import device
 from nas.jobs.section import Section
 from nas.jobs.training_section import TrainingSection
+from nas.jobs.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
 from search_spaces.candidate import LayerPolicy
@@ -144,10 +144,7 @@ def load_job(path: Path, data: str | None = None) -> Job:
     Raises:
         ValueError: In one line: what is wrong, where, and what would do.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    document = read_yaml(path)
     if not isinstance(document, dict):
         raise ValueError(f"{path} must hold the sections of a job, got {type(document).__name__}")
     try:
@@ -172,6 +169,8 @@ def _one_line(error: ValidationError) -> str:
             problems.append(f"unknown key {place!r}; known keys: {', '.join(known)}")
         elif problem["type"] == "missing":
             problems.append(f"{place} is missing")
+        elif problem["type"] == "model_type":
+            problems.append(f"{place}: must hold keys and their values, got {problem['input']!r}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
             given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"

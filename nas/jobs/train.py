@@ -50,13 +50,8 @@ def check_training(workspace: Workspace) -> None:
     if workspace.ray_address is not None:
         import_ray()
     workers = 1 if workspace.ray_address is None else workspace.workers
-    _check_batch(training.batch_size, len(workspace.data.train), workers)
-    phases = training.resolve(workspace.space).phases
-    if training.optimizer == "scaled_adam" and any(phase.ramp for phase in phases):
-        raise ValueError(
-            "a ramp needs optimizer sgd, for scaled_adam does not mind the scale of a loss; take optimizer sgd, or a "
-            "schedule without a ramp, such as sandwich"
-        )
+    schedule = training.resolve(workspace.space)
+    training.settings().check(schedule, len(workspace.data.train), workers)
     _check_no_other(finished.parent)
 
 
@@ -94,18 +89,6 @@ def _path(workspace: Workspace) -> Path:
         "seed": job.seed,
     }
     return workspace.folder("train", inputs) / "supernet.safetensors"
-
-
-def _check_batch(batch_size: int, images: int, workers: int) -> None:
-    if batch_size > images:
-        raise ValueError(f"batch_size {batch_size} exceeds the {images} training images; use {images} or less")
-    if batch_size % workers:
-        fitting = [count for count in range(1, batch_size + 1) if batch_size % count == 0]
-        nearest = [max(n for n in fitting if n < workers), *(n for n in fitting if n > workers)][:2]
-        raise ValueError(
-            f"batch_size {batch_size} must be divisible by the {workers} training workers; "
-            f"use --workers {' or '.join(str(count) for count in nearest)}, or another batch_size"
-        )
 
 
 def _check_no_other(folder: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from nas.jobs.section import Section
+from nas.training.phase import BitSampling, Divergence, Law, Loss, Phase, Split, Subnet
 from nas.training.presets import PRESETS, preset
-from nas.training.schedule import BitSampling, Divergence, Law, Loss, Phase, Schedule, Split, Subnet
+from nas.training.schedule import Schedule
 from nas.training.settings import OptimizerName, Precision, TrainingSettings
 from search_spaces.joint_space import JointSpace
 
@@ -58,6 +59,8 @@ class PhaseSection(Section):
                 isinstance(values, list) and all(type(value) in (int, float, str) for value in values)
             ):
                 raise ValueError(f"what is open of {name} is 'all', 'largest N' or a list of values, got {values!r}")
+            if isinstance(values, list) and len({*values}) < len(values):
+                raise ValueError(f"what is open of {name} must be listed once each, got {values!r}")
         return opened
 
     @model_validator(mode="after")
@@ -102,7 +105,12 @@ class TrainingSection(Section):
         if self.phases and extra:
             raise ValueError(f"phases stand for {', '.join(sorted(extra))}; leave out the one or the other")
         if self.phases:
-            Schedule(tuple(section.phase() for section in self.phases))
+            first, *_ = Schedule(tuple(section.phase() for section in self.phases)).phases
+            if first.split is not None or first.loss == "teacher":
+                raise ValueError(
+                    f"phase {first.name!r}: the first phase starts from random weights, which can neither be split nor "
+                    "teach; split in a later phase, and take loss labels or in_place"
+                )
         return self
 
     def resolve(self, space: JointSpace) -> Schedule:

@@ -23,7 +23,7 @@ class Feed:
 
     Attributes:
         data: The images; only its training images are seen.
-        batch_size: Images per step, over all members of the team.
+        batch_size: Images per step, over all members of the team; at most all, and as many for each member.
         seed: Of order and augmentation.
         flip: Whether images may be mirrored.
         team: This member takes its share of every batch.
@@ -38,14 +38,6 @@ class Feed:
     team: Team
     device: torch.device
     memory_format: torch.memory_format
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, got {self.batch_size}")
-        if self.batch_size > len(self.data.train):
-            raise ValueError(f"batch_size {self.batch_size} exceeds the {len(self.data.train)} training images")
-        if self.batch_size % self.team.size:
-            raise ValueError(f"batch_size {self.batch_size} must divide by the {self.team.size} training workers")
 
     @property
     def steps_per_epoch(self) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nas.training.schedule import Phase, Schedule, Split, Subnet
+from nas.training.phase import Phase, Split, Subnet
+from nas.training.schedule import Schedule
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Domain, Subspace
 

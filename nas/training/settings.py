@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nas.training.schedule import Schedule
+
 OptimizerName = Literal["sgd", "scaled_adam"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -35,6 +37,32 @@ class TrainingSettings:
     precision: Precision = "float32"
     channels_last: bool = True
 
+    def check(self, schedule: Schedule, images: int, workers: int) -> None:
+        """Makes sure that a training can begin.
+
+        Args:
+            schedule: Its phases.
+            images: For training.
+            workers: Which share every batch.
+
+        Raises:
+            ValueError: If the settings do not fit the schedule, the images or the workers.
+        """
+        if not 1 <= self.batch_size <= images:
+            raise ValueError(f"batch_size must lie in [1, {images}], the training images; got {self.batch_size}")
+        if self.batch_size % workers:
+            fitting = [count for count in range(1, self.batch_size + 1) if self.batch_size % count == 0]
+            nearest = [max(n for n in fitting if n < workers), *(n for n in fitting if n > workers)][:2]
+            raise ValueError(
+                f"batch_size {self.batch_size} must be divisible by the {workers} training workers; "
+                f"use {' or '.join(str(count) for count in nearest)} workers, or another batch_size"
+            )
+        if self.optimizer == "scaled_adam" and any(phase.ramp for phase in schedule.phases):
+            raise ValueError(
+                "a ramp needs optimizer sgd, for scaled_adam does not mind the scale of a loss; take optimizer sgd, or "
+                "a schedule without a ramp, such as sandwich"
+            )
+
 
 @dataclass(frozen=True)
 class Report:
@@ -43,20 +71,26 @@ class Report:
     Attributes:
         step: Finished steps.
         steps: Steps of the whole training.
+        passes: Finished forward-backward passes; unlike steps they take about equally long in all phases.
+        all_passes: Those of the whole training.
         phase: Name of the phase.
         loss: Of the first subnet of the step.
         learning_rate: Of the step.
         images_per_s: Images of the step, over all workers, over its duration.
         accuracies: Percent of some validation images by name of the subnet; after some epochs, else empty.
+        notes: What else was found before the step, a line each, such as how a leaf was split.
     """
 
     step: int
     steps: int
+    passes: int
+    all_passes: int
     phase: str
     loss: float
     learning_rate: float
     images_per_s: float
     accuracies: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 Watch = Callable[[Report], None]

@@ -14,12 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.training.gradient_matching import Partition, best_partition, matching, separation
-from nas.training.schedule import Split
+from nas.training.gradient_matching import matching
+from nas.training.partition import Partition, best_partition, separation
+from nas.training.phase import Split
 from nas.training.step import Batch, at_one_resolution
 from nas.training.team import Team
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet
+from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
 BatchOf = Callable[[int, int], Batch]  # of a number and a resolution
@@ -40,6 +42,12 @@ class Division:
     gene: int
     groups: Partition
     separation: float
+
+    def describe(self, space: JointSpace) -> str:
+        """In one line, such as `leaf 0 by 0.0.kernel: 3 | 5, 7 (separation 0.41)`."""
+        gene = space.genes[self.gene]
+        groups = " | ".join(", ".join(str(gene.values[value]) for value in group) for group in self.groups)
+        return f"leaf {self.leaf} by {gene.name}: {groups} (separation {self.separation:.2g})"
 
 
 def divide(

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.training.distillation import DIVERGENCES, soft_cross_entropy
-from nas.training.schedule import Phase
+from nas.training.distillation import DIVERGENCES
+from nas.training.phase import Phase
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.space import SearchSpace
@@ -89,7 +89,7 @@ def accumulate_gradients(
         else:
             loss = F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
             if phase.loss == "teacher" and soft_targets is not None:
-                loss = loss + soft_cross_entropy(logits, soft_targets)
+                loss = loss + DIVERGENCES[phase.divergence](logits, soft_targets)
         (loss * others_weight if number else loss).backward()
         if phase.loss == "in_place" and number == 0:
             soft_targets = logits.detach()

@@ -18,11 +18,12 @@ from nas.data.images import ImageData
 from nas.training.checkpoint import TrainingState, save_checkpoint
 from nas.training.feed import Feed
 from nas.training.learner import Learner
+from nas.training.phase import Phase, Split
 from nas.training.policy_odds import Odds, policy_odds
 from nas.training.probe import Probe
-from nas.training.schedule import Moment, Phase, Schedule, Split
+from nas.training.schedule import Moment, Schedule
 from nas.training.settings import Report, TrainingSettings, Watch
-from nas.training.splitting import divide, parts
+from nas.training.splitting import Division, divide, parts
 from nas.training.step import Batch, accumulate_gradients, draw
 from nas.training.streams import Stream, numpy_generator, torch_generator
 from nas.training.team import Alone, Team
@@ -106,8 +107,7 @@ class _Trainer:
         self.domains = schedule.domains(space)
         if only is not None:
             self.domains = [domain.confined_to(Subspace.only(space, only)) for domain in self.domains]
-        if settings.optimizer == "scaled_adam" and any(phase.ramp for phase in schedule.phases):
-            raise ValueError("a ramp needs optimizer sgd: scaled_adam does not mind the scale of a loss; set ramp to 0")
+        settings.check(schedule, len(data.train), team.size)
         self.device = device
         self.learner = Learner(supernet, settings, device)
         memory_format = self.learner.memory_format
@@ -132,7 +132,7 @@ class _Trainer:
         start = time.perf_counter()
         moment = self.schedule.moment(step, self.feed.steps_per_epoch)
         phase, supernet = self.schedule.phases[moment.phase], self.learner.supernet
-        self._begin(step, moment, phase)
+        notes = self._begin(step, moment, phase)
         domain = self._domain(step, moment.phase)
         candidates = draw(domain, phase, numpy_generator(self.seed, Stream.SUBNETS, step))
         batch = self.feed.batch(step, candidates[0].architecture.resolution)
@@ -155,7 +155,11 @@ class _Trainer:
         images_per_s = self.settings.batch_size / (time.perf_counter() - start)
         due = (step + 1) % self.probe_every == 0 or step + 1 == self.steps
         accuracies = self.probe.accuracies(supernet, self.domains[moment.phase]) if due and self.team.rank == 0 else {}
-        return Report(step + 1, self.steps, phase.name, float(losses[0]), learning_rate, images_per_s, accuracies)
+        done, whole = (self.schedule.passes(self.feed.steps_per_epoch, steps) for steps in (step + 1, self.steps))
+        loss = float(losses[0])
+        return Report(
+            step + 1, self.steps, done, whole, phase.name, loss, learning_rate, images_per_s, accuracies, notes
+        )
 
     def save(self, step: int) -> None:
         """Writes the state after so many steps, unless it is no longer sound."""
@@ -173,30 +177,31 @@ class _Trainer:
         self.learner.supernet.cpu()
         return finished
 
-    def _begin(self, step: int, moment: Moment, phase: Phase) -> None:
-        """Does what is done once: when a phase starts, and when its narrower subnets are first trained."""
+    def _begin(self, step: int, moment: Moment, phase: Phase) -> tuple[str, ...]:
+        """Does what is done once: when a phase starts, and when its narrower subnets are first trained; says what."""
         learner, domain = self.learner, self.domains[moment.phase]
+        notes: tuple[str, ...] = ()
         if moment.step == 0:
             if phase.split is not None:
-                learner.split(self._parts(step, domain, phase.split))
+                divisions = self._divisions(step, domain, phase.split)
+                notes = tuple(f"split {division.describe(self.space)}" for division in divisions)
+                learner.split(parts(learner.supernet, domain, divisions))
             if phase.loss == "teacher" and learner.teacher is None:
                 learner.copy_teacher(self.largest)
-            bits, *later = (_lowest_weight_bits(one) for one in self.domains[moment.phase :])
+            bits, *later = (one.lowest_weight_bits for one in self.domains[moment.phase :])
             if bits < FULL_PRECISION_BITS:
                 learner.learn_weight_steps(min([bits, *later]))
             learner.odds = self._hessian_odds(step) if phase.bit_sampling == "hessian" else {}
         if phase.sort_channels and moment.step == phase.steps_alone(moment.steps):
             earlier = self.domains[: moment.phase]
             learner.sort_channels(reduce(Subspace.union, earlier) if earlier else None)
+        return notes
 
-    def _parts(self, step: int, domain: Subspace, split: Split) -> list[tuple[int, Subspace]]:
+    def _divisions(self, step: int, domain: Subspace, split: Split) -> list[Division]:
         def batch_of(number: int, resolution: int) -> Batch:
             return self.feed.batch(step + number, resolution)
 
-        supernet = self.learner.supernet
-        return parts(
-            supernet, domain, divide(supernet, domain, split, batch_of, self.team, (self.seed, Stream.SPLIT, step))
-        )
+        return divide(self.learner.supernet, domain, split, batch_of, self.team, (self.seed, Stream.SPLIT, step))
 
     def _hessian_odds(self, step: int) -> Odds:
         batch = self.feed.batch(step, self.largest.architecture.resolution)
@@ -239,14 +244,3 @@ class _Trainer:
         network = self.learner.supernet.extract(self.largest.architecture, self.largest.policy).train()
         batch = self.feed.batch(step, self.largest.architecture.resolution)
         return self.learner.is_finite() and bool(network.to(self.device)(batch.inputs).isfinite().all())
-
-
-def _lowest_weight_bits(domain: Subspace) -> int:
-    """The fewest bits that an open policy gives to weights."""
-    policies = domain.space.policies.policies
-    return min(
-        policies[value].weight_bits
-        for gene, values in zip(domain.space.genes, domain.open, strict=True)
-        for value in values
-        if gene.is_policy
-    )

@@ -40,7 +40,7 @@ Refusal = Callable[..., str]
         ("data.source", "/nowhere", ["no data at '/nowhere'", "digits"]),
         ("space.policies", ["w32a32", "w4a4"], ["onnxruntime_cpu", "w4a4", "w32a32"]),
         ("device.table", "/nowhere/latency.parquet", ["/nowhere/latency.parquet"]),
-        ("training.batch_size", 5000, ["batch_size 5000", "the 400 training images", "use 400 or less"]),
+        ("training.batch_size", 5000, ["batch_size must lie in [1, 400], the training images; got 5000"]),
         ("training.optimizer", "scaled_adam", ["a ramp needs optimizer sgd", "take optimizer sgd", "sandwich"]),
         ("training.learning_rate", 1e30, ["the loss of a subnet became", "at step", "px", "lower the learning rate"]),
         (
@@ -130,7 +130,7 @@ def test_a_training_that_cannot_be_is_refused_before_anything_is_measured(
 
 
 @pytest.mark.parametrize(
-    ("workers", "advice"), [("2", "--workers 1 or 5"), ("9", "--workers 5 or 25"), ("30", "--workers 25, or")]
+    ("workers", "advice"), [("2", "1 or 5 workers"), ("9", "5 or 25 workers"), ("30", "25 workers, or")]
 )
 def test_a_batch_that_workers_cannot_share_is_refused_before_they_start(
     workers: str, advice: str, job_file: Path, tmp_path: Path, refusal: Refusal

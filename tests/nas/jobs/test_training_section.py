@@ -10,8 +10,9 @@ import yaml
 
 from nas.jobs.job import load_job
 from nas.jobs.training_section import TrainingSection
+from nas.training.phase import Phase, Split
 from nas.training.presets import PRESETS
-from nas.training.schedule import Phase, Schedule, Split
+from nas.training.schedule import Schedule
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
 
@@ -85,7 +86,13 @@ def test_every_preset_serves_the_space(name: str, tmp_path: Path) -> None:
         ({"phases": [PHASE, PHASE]}, ["distinct names", "['whole', 'whole']"]),
         ({"phases": [{"name": "whole"}]}, ["training.phases.0.epochs is missing"]),
         ({"phases": []}, ["training.phases", "at least 1 item", "got []"]),
-        ({"phases": ["whole"]}, ["training.phases.0", "dictionary", "'whole'"]),
+        ({"phases": ["whole"]}, ["training.phases.0: must hold keys and their values, got 'whole'"]),
+        ({"phases": [{**PHASE, "open": {"kernel": [3, 3]}}]}, ["of kernel must be listed once each, got [3, 3]"]),
+        ({"phases": [{**PHASE, "loss": "teacher"}]}, ["phase 'whole'", "random weights", "take loss labels"]),
+        (
+            {"phases": [{**PHASE, "split": {"dimensions": ["kernel"]}}]},
+            ["phase 'whole'", "random weights", "split in a later phase"],
+        ),
         ({"epochs": float("inf")}, ["training.epochs", "finite", "inf"]),
         ({"epochs": 2e6}, ["training.epochs", "less than or equal to 1000000", "2000000"]),
         ({"phases": [{**PHASE, "epochs": 1e7}]}, ["training.phases.0.epochs", "less than or equal to 1000000"]),
@@ -110,7 +117,7 @@ def test_a_wrong_section_is_refused_in_one_line(training: Any, words: list[str],
         ({"kernel": [7]}, ["kernel", "[3, 5]", "got [7]"]),
         ({"0.depth": "largest 3"}, ["0.depth", "2 values [1, 2]", "'largest 3'"]),
         ({"policy": ["w8a8"]}, ["policy", "['w32a32', 'w4a8']", "['w8a8']"]),
-        ({"kernel": "most"}, ["'all', 'largest N' or a list of values", "'most'"]),
+        ({"kernel": "most"}, ["of 0.0.kernel is 'all', 'largest N' or a list of values", "'most'"]),
     ],
 )
 def test_a_phase_that_opens_what_the_space_lacks_is_named(opened: Any, words: list[str], tmp_path: Path) -> None:

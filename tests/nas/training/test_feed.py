@@ -68,12 +68,3 @@ def test_a_team_sees_the_images_of_one_process(numbered: ImageData, size: int) -
         assert [len(share.labels) for share in shares] == [40 // size] * size
         together = torch.stack([share.labels for share in shares], 1).flatten()
         assert torch.equal(together, feed(numbered).batch(step, 12).labels)
-
-
-def test_batch_sizes_that_cannot_be_are_refused(few_digits: ImageData) -> None:
-    with pytest.raises(ValueError, match="batch_size 151 exceeds the 150 training images"):
-        feed(few_digits, 151)
-    with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
-        feed(few_digits, 0)
-    with pytest.raises(ValueError, match="batch_size 50 must divide by the 4 training workers"):
-        feed(few_digits, 50, team=Member(0, 4))

@@ -128,7 +128,7 @@ def test_what_workers_cannot_do_is_one_line_of_the_program(
     for options, line in (
         (
             ["--ray"],
-            "nas: batch_size 25 must be divisible by the 2 training workers; use --workers 1 or 5, or another "
+            "nas: batch_size 25 must be divisible by the 2 training workers; use 1 or 5 workers, or another "
             "batch_size\n",
         ),
         ([], "nas: --workers 2 needs --ray or --ray-address to train; without Ray one process trains on all threads\n"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas.training.gradient_matching import best_partition, matching, separation
-from nas.training.schedule import Phase, Schedule, Split
+from nas.training.gradient_matching import matching
+from nas.training.partition import best_partition, separation
+from nas.training.phase import Phase, Split
+from nas.training.schedule import Schedule
 from nas.training.splitting import divide, parts
 from nas.training.step import Batch
 from nas.training.team import Alone
@@ -280,12 +283,27 @@ def test_a_phase_that_opens_no_gene_to_split_is_named(
     with pytest.raises(ValueError, match="phase 'leaves': a split by kernel needs a gene") as caught:
         trained.train(tmp_path, schedule)
     assert "\n" not in str(caught.value)
-    assert f"opens fully, of {groups} or more values, and that matters in all candidates" in str(caught.value)
+    assert f"opens fully, of {groups} or more values, that matters in all candidates; there are 0" in str(caught.value)
 
 
-def test_a_supernet_split_too_often_is_refused(lab: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_supernet_split_too_often_is_refused_before_it_is_trained(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("mobilenet_v3_digits")
     split = Split(("kernel",), batches=1)
-    once = Phase("once", 0.3, 0.1, {"0.0.kernel": "all"}, ("random",), split=split)
-    with pytest.raises(ValueError, match=r"leaf 0 has no gene of kernel left that is fully .*; split fewer times"):
-        trained.train(tmp_path, Schedule((once, Phase("twice", 1, 0.1, once.open, ("random",), split=split))))
+    plain = Phase("plain", 1, 0.1, {"kernel": "all"}, ("random",))
+    once, twice, thrice = (replace(plain, name=name, split=split) for name in ("once", "twice", "thrice"))
+    Schedule((plain, once, twice)).domains(trained.space)
+    with pytest.raises(
+        ValueError, match=r"phase 'thrice': .* there are 2, and earlier splits may have taken 2 of them"
+    ):
+        trained.train(tmp_path, Schedule((plain, once, twice, thrice)))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_gene_of_too_many_values_to_enumerate_is_refused(lab: Callable[..., Any], tmp_path: Path) -> None:
+    policies = tuple(f"w{weights}a{activations}" for weights in (8, 7, 6, 5, 4) for activations in (8, 6, 4))
+    trained = lab("resnet_digits", policies)
+    leaves = Phase("leaves", 1, 0.1, {"policy": "all"}, ("random",), split=Split(("policy",), batches=1))
+    with pytest.raises(
+        ValueError, match=r"phase 'leaves': a split compares at most 12 values of a gene, got 15 of stem"
+    ):
+        trained.train(tmp_path, Schedule((leaves,)))

@@ -1,0 +1,168 @@
+"""Phases of a training: what is open in each, and what a step of it does.
+
+In: literal numbers. Out: frozen `Phase`s and `Split`s that keep their rules. Knows no network and no images.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Domain, Subspace
+
+Subnet = Literal["largest", "smallest", "random"]
+Loss = Literal["labels", "teacher", "in_place"]
+Divergence = Literal["kl", "alpha"]
+Law = Literal["cosine", "constant"]
+BitSampling = Literal["uniform", "hessian"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of every leaf of the supernet, by gradient matching, at the start of a phase.
+
+    Attributes:
+        dimensions: The dimensions of the genes that may be split, such as `("kernel", "policy")`.
+        groups: Leaves that each present leaf becomes.
+        batches: Batches over which the agreement of gradients is averaged.
+    """
+
+    dimensions: tuple[str, ...]
+    groups: int = 2
+    batches: int = 20
+
+    def __post_init__(self) -> None:
+        if not self.dimensions or self.groups < 2 or self.batches < 1:
+            given = f"{list(self.dimensions)}, {self.groups} groups, {self.batches} batches"
+            raise ValueError(f"a split needs dimensions, 2 or more groups and 1 or more batches, got {given}")
+        if "resolution" in self.dimensions:
+            raise ValueError(
+                "a split compares gradients on the same images, so never by resolution; leave it out of the "
+                f"dimensions, got {list(self.dimensions)}"
+            )
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training during which the same rules hold.
+
+    Attributes:
+        name: For progress and errors.
+        epochs: Length in passes over the training images; need not be whole.
+        learning_rate: Peak of the law.
+        open: What is elastic, as in `Subspace.opened`; the rest stays at the largest network.
+        subnets: The subnets of one step; all get the same images at one resolution.
+        loss: `labels` for all; `teacher`: labels and the logits of the frozen largest network, which is copied when the
+            first phase that needs it starts; `in_place`: labels for the first subnet, whose logits teach the others.
+        divergence: How a student's logits are compared with a teacher's: `kl` or `alpha`.
+        law: `cosine` falls to 0 at the end of the phase; `constant` stays.
+        warm_up_epochs: At the start the learning rate rises linearly over these.
+        delay: Share of the phase during which only the first subnet of each step is trained.
+        ramp: Share of what then remains over which the loss of the others rises from `ramp_start` to its full weight.
+        ramp_start: Weight of the others' loss at the start of the ramp.
+        dropout: Chance that a feature of the largest network is dropped before the classifier; a narrower subnet drops
+            less, in proportion to its mean width.
+        sort_channels: Whether channels are sorted by importance before narrower subnets are trained: at the start of
+            the phase or, where there is one, at the end of the delay.
+        bit_sampling: How policies are drawn: `uniform`, or by `hessian`: sensitive layers get more bits.
+        split: Splits every leaf before the phase starts.
+    """
+
+    name: str
+    epochs: float
+    learning_rate: float
+    open: Mapping[str, Domain] = field(default_factory=dict)
+    subnets: tuple[Subnet, ...] = ("largest",)
+    loss: Loss = "labels"
+    divergence: Divergence = "kl"
+    law: Law = "cosine"
+    warm_up_epochs: float = 0.0
+    delay: float = 0.0
+    ramp: float = 0.0
+    ramp_start: float = 0.01
+    dropout: float = 0.0
+    sort_channels: bool = False
+    bit_sampling: BitSampling = "uniform"
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        largest_first = self.subnets[:1] == ("largest",)
+        for key, rule, kept in (
+            ("epochs", "be above 0 and finite", 0 < self.epochs < math.inf),
+            ("learning_rate", "be above 0 and finite", 0 < self.learning_rate < math.inf),
+            (
+                "subnets",
+                f"be one or more of {get_args(Subnet)}",
+                bool(self.subnets) and {*self.subnets} <= {*get_args(Subnet)},
+            ),
+            ("subnets", "begin with largest where it teaches the others", largest_first or self.loss != "in_place"),
+            ("subnets", "begin with largest where it is alone at first", largest_first or not self.delay),
+            ("loss", f"be one of {get_args(Loss)}", self.loss in get_args(Loss)),
+            ("divergence", f"be one of {get_args(Divergence)}", self.divergence in get_args(Divergence)),
+            ("divergence", "be kl where no teacher is listened to", self.loss != "labels" or self.divergence == "kl"),
+            ("law", f"be one of {get_args(Law)}", self.law in get_args(Law)),
+            ("bit_sampling", f"be one of {get_args(BitSampling)}", self.bit_sampling in get_args(BitSampling)),
+            ("warm_up_epochs", f"lie in [0, {self.epochs}], the epochs", 0 <= self.warm_up_epochs <= self.epochs),
+            ("delay", "lie in [0, 1]", 0 <= self.delay <= 1),
+            ("ramp", "lie in [0, 1]", 0 <= self.ramp <= 1),
+            ("ramp", "be 0 where a step has one subnet", len(self.subnets) > 1 or not self.ramp),
+            ("ramp_start", "lie in (0, 1]", 0 < self.ramp_start <= 1),
+            ("dropout", "lie in [0, 0.99]", 0 <= self.dropout <= 0.99),
+        ):
+            if not kept:
+                raise ValueError(f"phase {self.name!r}: {key} must {rule}, got {getattr(self, key)!r}")
+
+    def domain(self, space: JointSpace) -> Subspace:
+        """What is open in a space.
+
+        Raises:
+            ValueError: If the phase opens what the space lacks or splits by it, opens policies that do not fall from
+                many bits to few, or draws by the Hessian where no policy is open.
+        """
+        try:
+            opened = Subspace.opened(space, self.open)
+        except ValueError as error:
+            raise ValueError(f"phase {self.name!r}: {error}") from error
+        known = list(dict.fromkeys(gene.dimension for gene in space.genes))
+        for dimension in self.split.dimensions if self.split else ():
+            if dimension not in known:
+                raise ValueError(
+                    f"phase {self.name!r}: space {space.name!r} has no {dimension!r} to split by; "
+                    f"it has {', '.join(known)}"
+                )
+        several = any(gene.is_policy and len(values) > 1 for gene, values in zip(space.genes, opened.open, strict=True))
+        if self.bit_sampling == "hessian" and not several:
+            raise ValueError(
+                f"phase {self.name!r}: bit_sampling hessian needs two or more policies open, such as policy: all, "
+                f"got {dict(self.open)}"
+            )
+        bits = [policy.weight_bits for policy in space.policies.policies]
+        if several and bits != sorted(bits, reverse=True):
+            raise ValueError(
+                f"phase {self.name!r}: policies that are trained must be listed from the most weight bits to the "
+                f"fewest, got {', '.join(str(policy) for policy in space.policies.policies)}"
+            )
+        return opened
+
+    def others_weight(self, position: float) -> float:
+        """Weight of the loss of all subnets but the first, at a position in [0, 1) of the phase; 0 while delayed."""
+        if position < self.delay:
+            return 0.0
+        if self.ramp == 0:
+            return 1.0
+        risen = min((position - self.delay) / (self.ramp * (1 - self.delay)), 1.0)
+        return self.ramp_start ** (1 - risen)
+
+    def steps_alone(self, steps: int) -> int:
+        """Of so many steps of the phase, those of the delay."""
+        return bisect_left(range(steps), self.delay, key=lambda step: step / steps)
+
+    def learning_rate_at(self, position: float) -> float:
+        """Learning rate at a position in [0, 1) of the phase, before any warm-up."""
+        return (
+            self.learning_rate * (1 + math.cos(math.pi * position)) / 2 if self.law == "cosine" else self.learning_rate
+        )

@@ -1,0 +1,51 @@
+"""Members of a team split alike and draw bits alike: they end with the same weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+MEMBER = """
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from nas.data.sources import load_images
+from nas.training.phase import Phase, Split
+from nas.training.schedule import Schedule
+from nas.training.settings import TrainingSettings
+from nas.training.team import ProcessGroup
+from nas.training.trainer import train_supernet
+from search_spaces.elastic.registry import supernet
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+torch.set_num_threads(1)
+rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
+space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+opened = {"resolution": "all", "width": "all", "ratio": "all", "policy": "all"}
+leaves = Phase("leaves", 2, 0.05, opened, ("random",), bit_sampling="hessian", split=Split(("width", "policy"), 2, 1))
+schedule = Schedule((Phase("whole", 1, 0.1, {"width": "all"}, ("random",)), leaves))
+net, images = supernet(space.architectures, 0), load_images("digits", limit=150)
+notes = []
+watch = lambda report: notes.extend(report.notes)
+train_supernet(net, space, images, schedule, TrainingSettings(30), 0, folder, watch, ProcessGroup())
+state = b"".join(parameter.detach().numpy().tobytes() for parameter in net.parameters())
+print(len(net.leaves), notes, hashlib.sha256(state).hexdigest())
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_split_and_draw_alike(tmp_path: Path) -> None:
+    members = [
+        subprocess.Popen([sys.executable, "-c", MEMBER, str(rank), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    first, second = (member.communicate(timeout=120)[0] for member in members)
+    assert first.startswith("2 ['split leaf 0 by ")
+    assert first == second
