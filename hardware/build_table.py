@@ -6,13 +6,13 @@ In: a table, layers, policies and a profiler. Out: the table with an entry for e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hardware.device import fingerprint
-from hardware.latency_table import Key, LatencyTable
+from hardware.latency_table import LATENCY, Entry, LatencyTable, Segment
 from hardware.layer_model import copies, frame_model, layer_model
-from hardware.profiler import Profiler, Timing
+from hardware.profiler import Profiler
+from hardware.table_file import save_table
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
@@ -53,16 +53,16 @@ def measure_missing(
         group = missing[start : start + _GROUP]
         table = table.with_entries(_measure(group, profiler), machine)
         if save_to is not None:
-            table.save(save_to)
+            save_table(table, save_to)
         progress(start + len(group), len(missing))
     return table
 
 
-def _measure(group: Sequence[Key], profiler: Profiler) -> dict[Key, Timing]:
-    networks = [frame_model(), *(layer_model(layer, precision) for layer, precision in group)]
+def _measure(group: Sequence[Segment], profiler: Profiler) -> dict[Segment, Entry]:
+    networks = [frame_model(), *(layer_model(*segment[0]) for segment in group)]
     frame, *timings = profiler.interleaved(networks, _ROUNDS)
     entries = {}
-    for (layer, precision), timing in zip(group, timings, strict=True):
-        median = max((timing.median_ms - frame.median_ms) / copies(layer), _FLOOR_MS)
-        entries[layer, precision] = replace(timing, median_ms=median)
+    for segment, timing in zip(group, timings, strict=True):
+        latency_ms = max((timing.median_ms - frame.median_ms) / copies(segment[0][0]), _FLOOR_MS)
+        entries[segment] = Entry({LATENCY: latency_ms}, timing.spread, timing.repeats)
     return entries

@@ -1,7 +1,6 @@
 """Devices: which kernel of a runtime runs a compressed layer.
 
-In: layer policies. Out: `Device`, the name of the kernel precision that runs a policy, and this machine's fingerprint.
-Knows no layer shape, no latency and no network.
+In: layer policies. Out: `Device`, and the policy of the kernel that runs each. Knows no shape, latency or network.
 """
 
 from __future__ import annotations
@@ -20,18 +19,21 @@ _CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm") 
 
 
 @dataclass(frozen=True, slots=True)
-class KernelPrecision:
-    """A numeric format that kernels of a device compute in, and the policies that it serves.
+class Kernel:
+    """A numeric format that a device computes in.
 
     Attributes:
-        name: Identifies the format in tables, such as `"int8"`.
-        weight_bits: Weight bit-widths that it runs, ascending; narrower ones than the format's own are stored in it.
+        weight_bits: Weight bit-widths that it runs, ascending; the last one is its own, narrower ones are stored in it.
         activation_bits: Activation bit-width that it runs.
     """
 
-    name: str
     weight_bits: tuple[int, ...]
     activation_bits: int
+
+    @property
+    def policy(self) -> LayerPolicy:
+        """The policy of its own bits."""
+        return LayerPolicy(self.weight_bits[-1], self.activation_bits)
 
     def runs(self, policy: LayerPolicy) -> bool:
         """Whether a layer under this policy runs in this format; pruned and factorised layers do not."""
@@ -43,8 +45,8 @@ class KernelPrecision:
         return " to ".join(f"w{bits}a{self.activation_bits}" for bits in ends)
 
 
-FP32 = KernelPrecision("fp32", (FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
-INT8 = KernelPrecision("int8", (2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits a weight buys size, not time
+FP32 = Kernel((FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
+INT8 = Kernel((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits a weight buys size, not time
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +58,29 @@ class Device:
         runtime: The software that runs the networks.
         threads: Compute threads.
         batch: Inputs per inference.
-        precisions: The kernel precisions it has, in order of preference.
+        kernels: What it computes in, in order of preference.
     """
 
     name: str
     runtime: str
     threads: int = 1
     batch: int = 1
-    precisions: tuple[KernelPrecision, ...] = (FP32,)
+    kernels: tuple[Kernel, ...] = (FP32,)
 
     def __post_init__(self) -> None:
         if self.threads < 1 or self.batch < 1:
             raise ValueError(f"a device needs threads and batch of 1 or more, got {self.threads} and {self.batch}")
 
-    def precision(self, policy: LayerPolicy) -> str:
-        """The name of the kernel precision that runs a layer under a policy.
+    def kernel(self, policy: LayerPolicy) -> LayerPolicy:
+        """The policy whose kernel runs a layer under a policy: all policies that cost the same share one.
 
         Raises:
             ValueError: If no kernel runs it.
         """
-        for precision in self.precisions:
-            if precision.runs(policy):
-                return precision.name
-        known = " and ".join(str(precision) for precision in self.precisions)
+        for kernel in self.kernels:
+            if kernel.runs(policy):
+                return kernel.policy
+        known = " and ".join(str(kernel) for kernel in self.kernels)
         raise ValueError(f"device {self.name!r} runs no layer at {policy}; it runs {known}")
 
 

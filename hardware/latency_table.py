@@ -1,56 +1,66 @@
-"""Latency tables: measured times of single layers on one device.
+"""Latency tables: what layers cost on one device, each alone or several that run one after another.
 
-In: timings. Out: `LatencyTable`, which prices a layer under a policy, says what it lacks and lives in a Parquet file.
-Knows no network, no search and not how anything was measured.
-
-The file needs pandas alone: one row per entry; what holds for all rows is in `DataFrame.attrs`.
+In: measured, imported or estimated costs. Out: `LatencyTable`, which prices layers under their policies and says what
+it lacks. Knows no network, no file and not how anything was measured.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Literal
 
 from hardware.calibration import Calibration
-from hardware.device import Device, KernelPrecision
-from hardware.profiler import Timing
+from hardware.device import Device
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SCHEMA_VERSION = 1
-_LAYER_COLUMNS = tuple(column.name for column in fields(LayerSpec) if column.name != "name")
-_COLUMNS = (*_LAYER_COLUMNS, "precision", "median_ms", "spread", "repeats")
-
-Key = tuple[LayerSpec, str]  # a layer without its name (`LayerSpec.shape`), and a kernel precision
+Layers = Sequence[tuple[LayerSpec, LayerPolicy]]
+Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]  # layers as a table knows them, with the policies of their kernels
+Origin = Literal["measured", "imported", "estimated"]
+LATENCY = "latency_ms"
 
 
-class MissingLatency(ValueError):
+class MissingCost(ValueError):
     """A layer that a table has no entry for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one segment costs.
+
+    Attributes:
+        values: By metric, such as `latency_ms` or `energy_mj`, in its unit.
+        spread: Relative interquartile range of the latency; 0 where it is unknown.
+        repeats: Number of measurements; 0 where it is unknown.
+    """
+
+    values: Mapping[str, float]
+    spread: float = 0.0
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Latency of layers on a device, each measured for itself; `calibration` leads to whole networks.
+    """Costs of segments on a device: of single layers, or of whole blocks of layers.
 
     Attributes:
         device: Where the entries hold.
-        entries: Timing of one layer, by layer shape and kernel precision.
-        calibration: Turns sums of entries into network latencies.
-        fingerprint: The machine that the entries were measured on; empty while there are none.
+        entries: Cost of a segment. A layer with a name stands for itself; one without for all of its shape.
+        origin: Where they come from.
+        ignores: Fields of `LayerSpec` that its entries do not tell apart, such as `activation`.
+        constants: What every network costs besides its segments, by metric.
+        calibration: Turns sums of latencies into network latencies.
+        fingerprint: The machine that the entries were measured on; empty where that is unknown.
         date: When the last entry was measured (ISO 8601); empty while there are none.
     """
 
     device: Device
-    entries: Mapping[Key, Timing] = field(default_factory=dict)
+    entries: Mapping[Segment, Entry] = field(default_factory=dict)
+    origin: Origin = "measured"
+    ignores: tuple[str, ...] = ()
+    constants: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
@@ -61,31 +71,52 @@ class LatencyTable:
         machine = self.fingerprint.get("cpu", "")
         return f"{self.device.name} on {machine}" if machine else self.device.name
 
-    def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
-        """Latency of a layer under a policy, in milliseconds, before calibration.
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that every entry has."""
+        common = [entry.values.keys() for entry in self.entries.values()]
+        return tuple(sorted(set.intersection(*map(set, common)))) if common else ()
 
-        Raises:
-            ValueError: If the device has no kernel for the policy.
-            MissingLatency: If there is no entry for the layer.
-        """
-        precision = self.device.precision(policy)
-        timing = self.entries.get((layer.shape, precision))
-        if timing is None:
-            place = f"{str(layer.shape)!r} at {precision} in {self.device.name!r}"
-            raise MissingLatency(f"no latency for {place}; measure it with: nas profile JOB, without device.table")
-        return timing.median_ms
+    @property
+    def has_blocks(self) -> bool:
+        """Whether an entry prices several layers at once."""
+        return any(len(segment) > 1 for segment in self.entries)
 
-    def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Key]:
-        """What is to be measured before every layer has a latency under every policy; each once, in order.
+    def segment(self, layers: Layers) -> Segment:
+        """How the table knows layers that run one after another.
 
         Raises:
             ValueError: If the device has no kernel for a policy.
         """
-        precisions = list(dict.fromkeys(self.device.precision(policy) for policy in policies))
-        wanted = dict.fromkeys((layer.shape, precision) for layer in layers for precision in precisions)
-        return [key for key in wanted if key not in self.entries]
+        return tuple((self._canonical(layer), self.device.kernel(policy)) for layer, policy in layers)
 
-    def with_entries(self, entries: Mapping[Key, Timing], fingerprint: Mapping[str, str]) -> LatencyTable:
+    def cost(self, metric: str, layers: Layers) -> float:
+        """Cost of layers that run one after another: of all as one, else the sum over each.
+
+        Raises:
+            ValueError: If the device has no kernel for a policy.
+            MissingCost: If there is no entry for a layer; names it.
+        """
+        whole = self.entries.get(self.segment(layers))
+        if whole is not None and metric in whole.values:
+            return whole.values[metric]
+        return sum(self._of_one(metric, layer, policy) for layer, policy in layers)
+
+    def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
+        """Latency of one layer in milliseconds, before calibration; raises as `cost` does."""
+        return self._of_one(LATENCY, layer, policy)
+
+    def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
+        """The single layers to be measured before each has a latency under every policy; each once, in order.
+
+        Raises:
+            ValueError: If the device has no kernel for a policy.
+        """
+        kernels = list(dict.fromkeys(self.device.kernel(policy) for policy in policies))
+        wanted = dict.fromkeys(((self._canonical(layer), kernel),) for layer in layers for kernel in kernels)
+        return [segment for segment in wanted if segment not in self.entries]
+
+    def with_entries(self, entries: Mapping[Segment, Entry], fingerprint: Mapping[str, str]) -> LatencyTable:
         """This table with entries added that were measured just now on the machine of `fingerprint`.
 
         Raises:
@@ -106,82 +137,21 @@ class LatencyTable:
             changes = ", ".join(f"{key} was {was!r}, is {now!r}" for key, (was, now) in pairs.items() if was != now)
             raise ValueError(f"the latency table was measured on another machine ({changes}); start a new file")
 
-    def frame(self) -> pd.DataFrame:
-        """One row per entry: the layer's fields, precision, median_ms, spread, repeats; metadata in `attrs`."""
-        import pandas as pd
+    def _of_one(self, metric: str, layer: LayerSpec, policy: LayerPolicy) -> float:
+        kernel = self.device.kernel(policy)
+        shape = self._canonical(layer)
+        for known in (replace(shape, name=layer.name), shape):
+            entry = self.entries.get(((known, kernel),))
+            if entry is not None and metric in entry.values:
+                return entry.values[metric]
+        remedy = "measure it with: nas profile JOB, without device.table" if self.origin == "measured" else "add it"
+        raise MissingCost(f"no {metric} for {str(shape)!r} at {kernel} in {self.device.name!r}; {remedy}")
 
-        rows = [
-            (*(getattr(layer, column) for column in _LAYER_COLUMNS), precision, t.median_ms, t.spread, t.repeats)
-            for (layer, precision), t in self.entries.items()
-        ]
-        frame = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"median_ms": float})
-        frame.attrs = {
-            "schema_version": SCHEMA_VERSION,
-            "device": asdict(self.device),
-            "fingerprint": dict(self.fingerprint),
-            "date": self.date,
-            "calibration": asdict(self.calibration),
-        }
-        return frame
-
-    def save(self, path: Path) -> None:
-        """Writes a Parquet file, at once: a reader or a crash meets the old file or the new one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            self.frame().to_parquet(draft, index=False)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-    @classmethod
-    def load(cls, path: Path) -> LatencyTable:
-        """Reads what `save` wrote.
-
-        Raises:
-            FileNotFoundError: If there is no file.
-            ValueError: If it is not a latency table, has another schema version or impossible latencies.
-        """
-        import pandas as pd
-        import pyarrow as pa
-
-        try:
-            frame = pd.read_parquet(path, engine="pyarrow")
-        except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise ValueError(f"{path} is not a Parquet file") from error
-        try:
-            return _table(frame)
-        except ValueError as error:
-            raise ValueError(f"{path} is not a latency table: {error}") from error
-
-
-def _table(frame: pd.DataFrame) -> LatencyTable:
-    version = frame.attrs.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"its schema version is {version}, this program reads {SCHEMA_VERSION}")
-    if tuple(frame.columns) != _COLUMNS:
-        raise ValueError(f"its columns must be {', '.join(_COLUMNS)}; got {', '.join(map(str, frame.columns))}")
-    medians = frame["median_ms"].to_numpy()
-    if medians.dtype.kind not in "fi" or not np.isfinite(medians).all() or np.any(medians <= 0):
-        raise ValueError("median_ms must be positive and finite in every row")
-    if frame.isna().to_numpy().any():
-        raise ValueError("it has empty cells")
-    try:
-        device, calibration = _device(frame.attrs["device"]), Calibration(**frame.attrs["calibration"])
-        fingerprint, date = dict(frame.attrs["fingerprint"]), str(frame.attrs["date"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"its metadata are incomplete ({error!r})") from error
-    entries = {}
-    for row in frame.to_dict("records"):
-        layer = LayerSpec("", **{column: row[column] for column in _LAYER_COLUMNS})
-        entries[layer, row["precision"]] = Timing(row["median_ms"], row["spread"], row["repeats"])
-    if len(entries) != len(frame):
-        raise ValueError("it has several rows for one layer and precision")
-    return LatencyTable(device, entries, calibration, fingerprint, date)
-
-
-def _device(document: Mapping[str, Any]) -> Device:
-    precisions = [KernelPrecision(**{**p, "weight_bits": tuple(p["weight_bits"])}) for p in document["precisions"]]
-    return Device(**{**document, "precisions": tuple(precisions)})
+    def _canonical(self, layer: LayerSpec) -> LayerSpec:
+        shape = layer.shape
+        return replace(
+            shape,
+            bias=shape.bias and "bias" not in self.ignores,
+            normalized=shape.normalized or "normalized" in self.ignores,
+            activation="none" if "activation" in self.ignores else shape.activation,
+        )

@@ -1,6 +1,6 @@
 """Layer models: small ONNX networks that show what one layer costs inside a network.
 
-In: a layer and a kernel precision. Out: serialised ONNX to be timed. Knows no device, no table and no trained weights.
+In: a layer and the policy of a kernel. Out: serialised ONNX to be timed. Knows no table and no trained weights.
 
 A runtime runs a lone layer differently from one within a network: it converts the layout of its input and output, and
 starts a session for it alone. `layer_model` keeps that out of the measurement:
@@ -24,7 +24,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from hardware.device import FP32, INT8
 from hardware.profiler import Network
+from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 _COPIES = 8
@@ -41,7 +43,7 @@ def copies(layer: LayerSpec) -> int:
     return max(1, min(_COPIES, _COPIED_WEIGHTS // layer.weights, _COPIED_MACS // layer.macs))
 
 
-def layer_model(layer: LayerSpec, precision: str) -> Network:
+def layer_model(layer: LayerSpec, kernel: LayerPolicy) -> Network:
     """`copies(layer)` parallel copies of a layer, with its folded bias and activation, for one input.
 
     The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with per-channel int8 weights and
@@ -49,20 +51,20 @@ def layer_model(layer: LayerSpec, precision: str) -> Network:
 
     Args:
         layer: The layer; its name does not matter.
-        precision: `"fp32"` or `"int8"`.
+        kernel: Floating point, or 8 bits of both weights and activations.
 
     Returns:
         A network with one float or uint8 input and one output per copy. Input shape: (1, in_channels) if linear, (1,
         in_channels, size, size) if fp32, (1, size, size, in_channels) if int8.
 
     Raises:
-        ValueError: If the precision is unknown.
+        ValueError: If the kernel is another one.
     """
-    if precision not in ("fp32", "int8"):
-        raise ValueError(f"a layer model is built at precision 'fp32' or 'int8', got {precision!r}")
+    if kernel not in (FP32.policy, INT8.policy):
+        raise ValueError(f"a layer model is built at {FP32.policy} or {INT8.policy}, got {kernel}")
     graph = _Graph()
     outputs = []
-    if precision == "int8":
+    if kernel == INT8.policy:
         data_type = TensorProto.UINT8
         values = graph.dequantize(_channels_first(graph, "input", layer), _MIDDLE)
         for _ in range(copies(layer)):
@@ -71,7 +73,7 @@ def layer_model(layer: LayerSpec, precision: str) -> Network:
         data_type = TensorProto.FLOAT
         for _ in range(copies(layer)):
             outputs.append(_float_tail(graph, _float_unit(graph, "input", layer), layer))
-    return graph.network(data_type, _input_shape(layer, precision), outputs)
+    return graph.network(data_type, _input_shape(layer, kernel), outputs)
 
 
 def frame_model() -> Network:
@@ -118,11 +120,11 @@ class _Graph:
         return Network(model.SerializeToString(), input_shape)
 
 
-def _input_shape(layer: LayerSpec, precision: str) -> tuple[int, ...]:
+def _input_shape(layer: LayerSpec, kernel: LayerPolicy) -> tuple[int, ...]:
     channels, size = layer.in_channels, layer.input_size
     if layer.kind == "linear":
         return (1, channels)
-    return (1, size, size, channels) if precision == "int8" else (1, channels, size, size)
+    return (1, size, size, channels) if kernel == INT8.policy else (1, channels, size, size)
 
 
 def _float_unit(graph: _Graph, values: str, layer: LayerSpec) -> str:

@@ -15,6 +15,7 @@ from hardware.calibration import Calibration
 from hardware.device import Device, device, fingerprint
 from hardware.latency_table import LatencyTable
 from hardware.profiler import Network, OnnxRuntimeProfiler
+from hardware.table_file import load_table, save_table
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from nas.jobs.sampling import representative_sample
@@ -42,7 +43,7 @@ def profile(workspace: Workspace) -> Path:
     finished.parent.mkdir(parents=True, exist_ok=True)
     table, profiler = _measured_layers(workspace, target, finished.with_name("unfinished.parquet"))
     calibration = _measured_networks(workspace, table, profiler)
-    table.with_calibration(calibration).save(finished)
+    save_table(table.with_calibration(calibration), finished)
     finished.with_name("unfinished.parquet").unlink(missing_ok=True)
     workspace.reporter.say(f"profile  {len(table.entries)} entries, {_error(calibration)}: {finished}")
     return finished
@@ -75,7 +76,7 @@ def _path(workspace: Workspace) -> Path:
 
 
 def _given_table(workspace: Workspace, path: Path) -> Path:
-    table = LatencyTable.load(path)
+    table = load_table(path)
     if table.device.name != workspace.job.device.name:
         raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {workspace.job.device.name!r}")
     space = workspace.space
@@ -87,7 +88,7 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
 def _measured_layers(
     workspace: Workspace, target: Device, unfinished: Path
 ) -> tuple[LatencyTable, OnnxRuntimeProfiler]:
-    table = LatencyTable.load(unfinished) if unfinished.exists() else LatencyTable(target)
+    table = load_table(unfinished) if unfinished.exists() else LatencyTable(target)
     profiler = OnnxRuntimeProfiler(target)
     layers, policies = workspace.space.layer_shapes(), workspace.space.policies.policies
     with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:

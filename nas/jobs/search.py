@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hardware.analytic import COSTS
 from hardware.latency_table import LatencyTable
+from hardware.table_file import load_table
 from nas.jobs.fit import FittedAccuracy, measure_accuracy
 from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, FloatArray, Objective, costs, violations
@@ -59,7 +60,7 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
         NothingFeasible: If no candidate keeps the limits.
     """
     job = workspace.job
-    latencies = LatencyTable.load(table)
+    latencies = load_table(table)
     objectives = _objectives(workspace, latencies, fitted)
     inputs = {
         "supernet": checkpoint,

@@ -7,10 +7,10 @@ from search_spaces.candidate import LayerPolicy
 
 
 @pytest.mark.parametrize(
-    ("policy", "precision"), [("w32a32", "fp32"), ("w8a8", "int8"), ("w5a8", "int8"), ("w2a8", "int8")]
+    ("policy", "kernel"), [("w32a32", "w32a32"), ("w8a8", "w8a8"), ("w5a8", "w8a8"), ("w2a8", "w8a8")]
 )
-def test_narrow_weights_run_in_the_int8_kernel(policy: str, precision: str) -> None:
-    assert onnxruntime_cpu().precision(LayerPolicy.parse(policy)) == precision
+def test_narrow_weights_run_in_the_int8_kernel(policy: str, kernel: str) -> None:
+    assert onnxruntime_cpu().kernel(LayerPolicy.parse(policy)) == LayerPolicy.parse(kernel)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_narrow_weights_run_in_the_int8_kernel(policy: str, precision: str) -> N
 )
 def test_other_policies_are_refused(policy: LayerPolicy) -> None:
     with pytest.raises(ValueError, match=r"'onnxruntime_cpu' runs no layer at .*; it runs w32a32 and w2a8 to w8a8$"):
-        onnxruntime_cpu().precision(policy)
+        onnxruntime_cpu().kernel(policy)
 
 
 def test_unknown_name_lists_the_known_ones() -> None:

@@ -1,30 +1,28 @@
-"""Latency tables price layers, name what they lack, survive the disk and refuse damaged files."""
+"""Latency tables price layers and blocks, and name what they lack."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from hardware.calibration import Calibration
-from hardware.device import Device, fingerprint, onnxruntime_cpu
-from hardware.latency_table import LatencyTable, MissingLatency
-from hardware.profiler import Timing
+from hardware.device import fingerprint, onnxruntime_cpu
+from hardware.latency_table import LATENCY, Entry, LatencyTable, MissingCost
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 CONV = LayerSpec("stem", "conv", 32, 64, 3, stride=2, input_size=16, activation="relu")
 LINEAR = LayerSpec("head", "linear", 64, 10, bias=True, normalized=False)
-Damage = Callable[[pd.DataFrame], pd.DataFrame]
 W32, W8, W4 = LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)
 
 
 @pytest.fixture
 def table() -> LatencyTable:
-    entries = {(CONV.shape, "fp32"): Timing(0.5, 0.1, 60), (LINEAR.shape, "int8"): Timing(0.25, 0.0, 60)}
+    entries = {
+        ((CONV.shape, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
+        ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
+        ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
+    }
     return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, fingerprint())
 
 
@@ -33,72 +31,51 @@ def test_prices_a_layer_whatever_its_name(table: LatencyTable) -> None:
     assert table.latency_ms(LINEAR, W4) == table.latency_ms(LINEAR, W8) == 0.25
 
 
+def test_layers_cost_what_they_cost_together_or_else_their_sum(table: LatencyTable) -> None:
+    assert table.cost(LATENCY, [(CONV, W4), (LINEAR, W8)]) == 0.4
+    assert table.cost(LATENCY, [(CONV, W32), (LINEAR, W8)]) == 0.75
+    assert table.cost(LATENCY, []) == 0
+    assert table.cost("energy_mj", [(LINEAR, W8)]) == 0.125
+    assert table.has_blocks
+    assert table.metrics == (LATENCY,)
+    with pytest.raises(MissingCost, match=r"no energy_mj for 'conv 3x3 .*' at w8a8"):
+        table.cost("energy_mj", [(CONV, W8), (LINEAR, W8)])
+
+
+def test_an_entry_with_a_name_stands_for_that_layer_only() -> None:
+    second = replace(CONV, name="second")
+    entries = {((second, W32),): Entry({LATENCY: 2.0}), ((CONV.shape, W32),): Entry({LATENCY: 1.0})}
+    table = LatencyTable(onnxruntime_cpu(), entries, "imported")
+    assert [table.latency_ms(layer, W32) for layer in (CONV, second)] == [1.0, 2.0]
+
+
+def test_fields_that_a_table_ignores_make_no_difference() -> None:
+    plain = LayerSpec("", "conv", 32, 64, 3, stride=2, input_size=16)
+    blind = LatencyTable(
+        onnxruntime_cpu(), {((plain, W32),): Entry({LATENCY: 1.0})}, "imported", ("activation", "bias", "normalized")
+    )
+    assert blind.latency_ms(replace(CONV, bias=True, normalized=False), W32) == 1.0
+    with pytest.raises(MissingCost, match=r"conv 3x3 s2 g1 32->64 at 16px \+bn\+relu"):
+        replace(blind, ignores=("bias",)).latency_ms(CONV, W32)
+
+
 def test_missing_entry_is_an_error_that_names_it(table: LatencyTable) -> None:
-    with pytest.raises(MissingLatency) as caught:
+    with pytest.raises(MissingCost) as caught:
         table.latency_ms(CONV, W8)
     assert str(caught.value) == (
-        "no latency for 'conv 3x3 s2 g1 32->64 at 16px +bn+relu' at int8 in 'onnxruntime_cpu'; "
+        "no latency_ms for 'conv 3x3 s2 g1 32->64 at 16px +bn+relu' at w8a8 in 'onnxruntime_cpu'; "
         "measure it with: nas profile JOB, without device.table"
     )
 
 
-def test_missing_lists_each_shape_and_precision_once_in_order(table: LatencyTable) -> None:
+def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) -> None:
     twin = replace(CONV, name="twin")
-    assert table.missing([LINEAR, CONV, twin], [W8, W4, W32]) == [(LINEAR.shape, "fp32"), (CONV.shape, "int8")]
+    wanted = [((LINEAR.shape, W32),), ((CONV.shape, W8),)]
+    assert table.missing([LINEAR, CONV, twin], [W8, W4, W32]) == wanted
     with pytest.raises(ValueError, match="runs no layer at w4a4"):
         table.missing([CONV], [LayerPolicy(4, 4)])
-
-
-def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
-    table = table.with_calibration(Calibration(1.1, 0.02, 3.5, None, 20))
-    table.save(tmp_path / "deep" / "table.parquet")
-    assert LatencyTable.load(tmp_path / "deep" / "table.parquet") == table
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
-    frame = pd.read_parquet(tmp_path / "deep" / "table.parquet")
-    assert frame["median_ms"].tolist() == [0.5, 0.25]
-    assert frame.attrs["device"]["threads"] == 2
-    assert frame.attrs["fingerprint"] == fingerprint()
-
-
-def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) -> None:
-    table = LatencyTable(Device("phone", "tflite"))
-    table.save(tmp_path / "table.parquet")
-    assert LatencyTable.load(tmp_path / "table.parquet") == table
 
 
 def test_entries_of_two_machines_do_not_mix(table: LatencyTable) -> None:
     with pytest.raises(ValueError, match=r"measured on another machine .*is 'abacus'"):
         table.with_entries({}, {**fingerprint(), "cpu": "abacus"})
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda frame: frame.drop(columns="stride"), "its columns must be kind, .*; got kind"),
-        (lambda frame: frame.assign(median_ms=[0.5, np.nan]), "median_ms must be positive and finite"),
-        (lambda frame: frame.assign(median_ms=[0.5, 0.0]), "median_ms must be positive and finite"),
-        (lambda frame: frame.assign(median_ms=["fast", "slow"]), "median_ms must be positive and finite"),
-        (lambda frame: frame.iloc[[0, 0]], "it has several rows for one layer"),
-        (lambda frame: _with_attributes(frame, {"schema_version": 99}), "its schema version is 99"),
-        (lambda frame: _with_attributes(frame, {"calibration": {"slop": 1}}), "its metadata are incomplete"),
-    ],
-)
-def test_damaged_tables_are_refused(table: LatencyTable, tmp_path: Path, damage: Damage, message: str) -> None:
-    damage(table.frame()).to_parquet(tmp_path / "table.parquet")
-    with pytest.raises(ValueError, match=f"is not a latency table: {message}"):
-        LatencyTable.load(tmp_path / "table.parquet")
-
-
-def test_other_files_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "table.parquet"
-    with pytest.raises(FileNotFoundError):
-        LatencyTable.load(path)
-    for content in (b"", b"layer,ms\n", b"PAR1 and no more"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match="is not a Parquet file"):
-            LatencyTable.load(path)
-
-
-def _with_attributes(frame: pd.DataFrame, attributes: dict[str, Any]) -> pd.DataFrame:
-    frame.attrs.update(attributes)
-    return frame

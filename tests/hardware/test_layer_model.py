@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from hardware.layer_model import copies, layer_model
+from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
+W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
 LAYERS = [
     LayerSpec("", "conv", 16, 24, input_size=6, activation="relu"),
     LayerSpec("", "conv", 16, 16, 5, stride=2, groups=16, input_size=7),
@@ -22,12 +24,12 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_agrees_with_numpy(layer: LayerSpec, precision: str) -> None:
-    network = layer_model(layer, precision)
+def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
+    network = layer_model(layer, kernel)
     rng = np.random.default_rng(1)
-    if precision == "fp32":
+    if kernel == W32:
         values: NDArray[Any] = rng.standard_normal(network.input_shape, dtype=np.float32)
         inputs = values
     else:
@@ -38,8 +40,8 @@ def test_agrees_with_numpy(layer: LayerSpec, precision: str) -> None:
     outputs = session.run(None, {"input": values})
     assert len(outputs) == copies(layer)
     for output, (weights, bias) in zip(outputs, _parameters(network.onnx), strict=True):
-        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=precision == "int8")
-        if precision == "fp32":
+        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=kernel == W8)
+        if kernel == W32:
             assert output.ravel() == pytest.approx(expected, rel=1e-4, abs=1e-5)
         else:
             zero_point = 0 if layer.activation == "relu" else 128
@@ -53,7 +55,7 @@ def test_int8_convolution_is_one_kernel_without_layout_changes(layer: LayerSpec,
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3
-    ort.InferenceSession(layer_model(layer, "int8").onnx, options, providers=["CPUExecutionProvider"])
+    ort.InferenceSession(layer_model(layer, W8).onnx, options, providers=["CPUExecutionProvider"])
     operators = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
     assert operators.count("QLinearConv") == copies(layer)
     assert set(operators) == {"QLinearConv", "Slice"}
@@ -65,9 +67,9 @@ def test_large_layers_are_copied_less() -> None:
     assert copies(LayerSpec("", "conv", 64, 64, 3, input_size=56)) == 1
 
 
-def test_unknown_precision() -> None:
-    with pytest.raises(ValueError, match="'fp32' or 'int8', got 'int4'"):
-        layer_model(LAYERS[0], "int4")
+def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
+        layer_model(LAYERS[0], LayerPolicy(4, 8))
 
 
 def _weighted_sum(inputs: NDArray[Any], weights: NDArray[Any], layer: LayerSpec) -> NDArray[Any]:

@@ -11,8 +11,8 @@ import yaml
 from rich.console import Console
 
 from hardware.device import device, fingerprint
-from hardware.latency_table import LatencyTable
-from hardware.profiler import Timing
+from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.table_file import save_table
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import run
@@ -38,13 +38,14 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = device("onnxruntime_cpu")
     space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
     missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy(8, 8)])
-    speed = {"fp32": 1.0, "int8": 3.0}
-    entries = {
-        (layer, precision): Timing(layer.macs / speed[precision] * 1e-8 + layer.activations * 1e-8 + 1e-4, 0.01, 20)
-        for layer, precision in missing
-    }
+    entries = {}
+    for segment in missing:
+        ((layer, kernel),) = segment
+        speed = 1.0 if kernel == LayerPolicy() else 3.0
+        latency_ms = layer.macs / speed * 1e-8 + layer.activations * 1e-8 + 1e-4
+        entries[segment] = Entry({LATENCY: latency_ms}, 0.01, 20)
     path = tmp_path_factory.mktemp("table") / "latency.parquet"
-    LatencyTable(target).with_entries(entries, fingerprint()).save(path)
+    save_table(LatencyTable(target).with_entries(entries, fingerprint()), path)
     return path
 
 

@@ -1,0 +1,141 @@
+"""Latency tables as Parquet files, which pandas alone can read.
+
+In: a `LatencyTable`. Out: a file, and the table again. Knows no measurement.
+
+One row per layer of an entry, in order. `entry` numbers the entries: a block's layers share it, and its costs, which
+each of their rows repeats. The layer's fields and the bits of its kernel's policy are the key; then one column per
+metric, in the unit of its name, and `spread` and `repeats` of the latency. What holds for all rows is in
+`DataFrame.attrs`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hardware.calibration import Calibration
+from hardware.device import Device, Kernel
+from hardware.latency_table import LATENCY, Entry, LatencyTable
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 2
+_LAYER = tuple(column.name for column in fields(LayerSpec))
+_KEY = ("entry", *_LAYER, "weight_bits", "activation_bits")
+_QUALITY = ("spread", "repeats")
+
+
+def frame(table: LatencyTable) -> pd.DataFrame:
+    """The rows of a table, with its metadata in `attrs`."""
+    import pandas as pd
+
+    metrics = dict.fromkeys((LATENCY, *(name for entry in table.entries.values() for name in entry.values)))
+    rows = [
+        (
+            number,
+            *(getattr(layer, column) for column in _LAYER),
+            policy.weight_bits,
+            policy.activation_bits,
+            *(entry.values.get(name, np.nan) for name in metrics),
+            entry.spread,
+            entry.repeats,
+        )
+        for number, (segment, entry) in enumerate(table.entries.items())
+        for layer, policy in segment
+    ]
+    found = pd.DataFrame(rows, columns=[*_KEY, *metrics, *_QUALITY]).astype(dict.fromkeys(metrics, float))
+    found.attrs = {
+        "schema_version": SCHEMA_VERSION,
+        "device": asdict(table.device),
+        "origin": table.origin,
+        "ignores": list(table.ignores),
+        "constants": dict(table.constants),
+        "fingerprint": dict(table.fingerprint),
+        "date": table.date,
+        "calibration": asdict(table.calibration),
+    }
+    return found
+
+
+def save_table(table: LatencyTable, path: Path) -> None:
+    """Writes a Parquet file, at once: a reader or a crash meets the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        frame(table).to_parquet(draft, index=False)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_table(path: Path) -> LatencyTable:
+    """Reads what `save_table` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If it is not a latency table, has another schema version or impossible costs.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        rows = pd.read_parquet(path, engine="pyarrow")
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} is not a Parquet file") from error
+    try:
+        return _table(rows)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a latency table: {error}") from error
+
+
+def _table(rows: pd.DataFrame) -> LatencyTable:
+    version = rows.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"its schema version is {version}, this program reads {SCHEMA_VERSION}; make it anew")
+    metrics = [column for column in rows.columns if column not in (*_KEY, *_QUALITY)]
+    if tuple(rows.columns) != (*_KEY, *metrics, *_QUALITY):
+        expected = f"{', '.join(_KEY)}, metrics, {', '.join(_QUALITY)}"
+        raise ValueError(f"its columns must be {expected}; got {', '.join(map(str, rows.columns))}")
+    for name in metrics:
+        values = rows[name].to_numpy()
+        if values.dtype.kind not in "fi" or np.any(values <= 0) or np.isinf(values).any():
+            raise ValueError(f"{name} must be positive and finite wherever it is given")
+    if rows.drop(columns=metrics).isna().to_numpy().any() or rows[metrics].isna().all(axis=1).any():
+        raise ValueError("it has empty cells")
+    try:
+        attributes = {name: rows.attrs[name] for name in ("origin", "constants", "fingerprint", "date")}
+        device, calibration = _device(rows.attrs["device"]), Calibration(**rows.attrs["calibration"])
+        ignores = tuple(rows.attrs["ignores"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"its metadata are incomplete ({error!r})") from error
+    entries = {}
+    groups = list(rows.groupby("entry", sort=False))
+    for _, group in groups:
+        records = group.to_dict("records")
+        segment = tuple(
+            (
+                LayerSpec(**{column: record[column] for column in _LAYER}),
+                LayerPolicy(record["weight_bits"], record["activation_bits"]),
+            )
+            for record in records
+        )
+        costs = {name: float(records[0][name]) for name in metrics if not np.isnan(records[0][name])}
+        entries[segment] = Entry(costs, records[0]["spread"], records[0]["repeats"])
+    if len(entries) != len(groups):
+        raise ValueError("it has several entries for the same layers and bits")
+    return LatencyTable(device, entries, ignores=ignores, calibration=calibration, **attributes)
+
+
+def _device(document: Mapping[str, Any]) -> Device:
+    kernels = [Kernel(tuple(kernel["weight_bits"]), kernel["activation_bits"]) for kernel in document["kernels"]]
+    return Device(**{**document, "kernels": tuple(kernels)})

@@ -1,0 +1,86 @@
+"""Latency tables survive the disk, and damaged files are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hardware.calibration import Calibration
+from hardware.device import Device, fingerprint, onnxruntime_cpu
+from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.table_file import frame, load_table, save_table
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+Damage = Callable[[pd.DataFrame], pd.DataFrame]
+CONV = LayerSpec("stem", "conv", 32, 64, 3, stride=2, input_size=16, activation="relu")
+LINEAR = LayerSpec("head", "linear", 64, 10, bias=True, normalized=False)
+W32, W8, W4 = LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)
+
+
+@pytest.fixture
+def table() -> LatencyTable:
+    entries = {
+        ((CONV.shape, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
+        ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
+        ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
+    }
+    return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, fingerprint())
+
+
+def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
+    table = table.with_calibration(Calibration(1.1, 0.02, 3.5, None, 20))
+    save_table(table, tmp_path / "deep" / "table.parquet")
+    assert load_table(tmp_path / "deep" / "table.parquet") == table
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
+    rows = pd.read_parquet(tmp_path / "deep" / "table.parquet")
+    assert rows["entry"].tolist() == [0, 1, 2, 2]
+    assert rows["latency_ms"].tolist() == [0.5, 0.25, 0.4, 0.4]
+    assert rows["weight_bits"].tolist() == [32, 8, 8, 8]
+    assert rows["energy_mj"].dropna().tolist() == [0.125]
+    assert rows.attrs["device"]["threads"] == 2
+    assert rows.attrs["fingerprint"] == fingerprint()
+
+
+def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) -> None:
+    table = LatencyTable(Device("phone", "tflite"), origin="imported", ignores=("bias",), constants={LATENCY: 0.5})
+    save_table(table, tmp_path / "table.parquet")
+    assert load_table(tmp_path / "table.parquet") == table
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda rows: rows.drop(columns="stride"), "its columns must be entry, .*; got entry"),
+        (lambda rows: rows.assign(latency_ms=[0.5, np.nan, 1, 1]).drop(columns="energy_mj"), "it has empty cells"),
+        (lambda rows: rows.assign(latency_ms=[0.5, 0.0, 1, 1]), "latency_ms must be positive and finite"),
+        (lambda rows: rows.assign(latency_ms=[*"fast"]), "latency_ms must be positive and finite"),
+        (lambda rows: rows.iloc[[0, 0]].assign(entry=[0, 1]), "it has several entries for the same layers"),
+        (lambda rows: _with_attributes(rows, {"schema_version": 99}), "its schema version is 99"),
+        (lambda rows: _with_attributes(rows, {"calibration": {"slop": 1}}), "its metadata are incomplete"),
+    ],
+)
+def test_damaged_tables_are_refused(table: LatencyTable, tmp_path: Path, damage: Damage, message: str) -> None:
+    damage(frame(table)).to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(ValueError, match=f"is not a latency table: {message}"):
+        load_table(tmp_path / "table.parquet")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    with pytest.raises(FileNotFoundError):
+        load_table(path)
+    for content in (b"", b"layer,ms\n", b"PAR1 and no more"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is not a Parquet file"):
+            load_table(path)
+
+
+def _with_attributes(rows: pd.DataFrame, attributes: dict[str, Any]) -> pd.DataFrame:
+    rows.attrs.update(attributes)
+    return rows
