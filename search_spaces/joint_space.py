@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
+from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.layers import LayerSpec
-from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace, Value
+from search_spaces.space import BoolArray, Genes, SearchSpace, Value
+from search_spaces.tabulated_slot import TabulatedSlot, block_term, layer_term
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class JointSpace:
         self.architectures = architectures
         self.policies = policies or PolicySpace()
         self.name = architectures.name
-        self._slots = [_TabulatedSlot(architectures, slot) for slot in architectures.slots]
+        self._slots = [TabulatedSlot(architectures, slot) for slot in architectures.slots]
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
@@ -135,22 +136,32 @@ class JointSpace:
         Args:
             cost: Cost of a layer under a policy; called once per distinct layer shape and policy.
         """
-        prices: dict[tuple[LayerSpec, LayerPolicy], float] = {}
+        priced = lru_cache(maxsize=None)(lambda layer, policy: float(cost(layer, policy)))
+        policies = self.policies.policies
+        return AdditiveCost(
+            [layer_term(slot, self._border + number, policies, priced) for number, slot in enumerate(self._slots)]
+        )
 
-        def price(layer: LayerSpec | None, policy: LayerPolicy) -> float:
-            if layer is None:
-                return 0.0
-            key = (layer.shape, policy)
-            if key not in prices:
-                prices[key] = float(cost(layer, policy))
-            return prices[key]
+    def tabulate_blocks(self, cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float]) -> AdditiveCost:
+        """Prices every block under all values of its genes, once; for costs that are no sums over layers.
 
-        terms = []
-        for index, slot in enumerate(self._slots):
-            table = [[price(layer, policy) for policy in self.policies.policies] for layer in slot.layers]
-            shape = (*slot.cardinalities, len(self.policies.policies))
-            terms.append(Term((*slot.columns, self._border + index), np.array(table).reshape(shape)))
-        return AdditiveCost(terms)
+        Args:
+            cost: Cost of the layers of a block, in order, each with its policy.
+        """
+        blocks: dict[str, list[int]] = {}
+        for number, slot in enumerate(self.architectures.slots):
+            blocks.setdefault(slot.block, []).append(number)
+        return AdditiveCost(
+            [
+                block_term(
+                    [self._slots[number] for number in numbers],
+                    [self._border + number for number in numbers],
+                    self.policies.policies,
+                    cost,
+                )
+                for numbers in blocks.values()
+            ]
+        )
 
     def layer_shapes(self) -> list[LayerSpec]:
         """Every distinct layer shape that a candidate can contain, without names, in a fixed order."""
@@ -206,18 +217,3 @@ class Population:
         rows, columns = np.nonzero(self.space.active(self.genes))
         features[rows, starts[columns] + self.genes[rows, columns]] = 1.0
         return features
-
-
-class _TabulatedSlot:
-    """A slot with its layer for every combination of its genes, in row-major order."""
-
-    def __init__(self, space: SearchSpace, slot: LayerSlot) -> None:
-        self.columns = tuple(space.position[gene] for gene in slot.genes)
-        self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
-        self.layers = space.slot_layers(slot)
-        self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
-
-    def filled(self, genes: Genes) -> BoolArray:
-        """Whether the slot holds a layer, shape (n,), for genes of shape (n, d)."""
-        found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
-        return found

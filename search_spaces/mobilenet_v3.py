@@ -171,17 +171,31 @@ class _Block:
         return LayerSlot(f"{self._name}.{part}", genes, layer)
 
     def _layer(self, part: str, resolution: int, kernel: int, expand: float) -> LayerSpec:
-        name, size, activation = f"{self._name}.{part}", -(-resolution // self.reduction), self.stage.activation
         inner = round_channels(self.in_width * expand)
-        squeezed = round_channels(inner / 4)
-        match part:
-            case "expand":
-                return LayerSpec(name, "conv", self.in_width, inner, input_size=size, activation=activation)
-            case "depthwise":
-                return LayerSpec(name, "conv", inner, inner, kernel, self.stride, inner, size, activation=activation)
-            case "squeeze":
-                return LayerSpec(name, "conv", inner, squeezed, bias=True, normalized=False, activation="relu")
-            case "excite":
-                return LayerSpec(name, "conv", squeezed, inner, bias=True, normalized=False, activation="hard_sigmoid")
-            case _:
-                return LayerSpec(name, "conv", inner, self.stage.width, input_size=-(-size // self.stride))
+        widths, size = (self.in_width, inner, self.stage.width), -(-resolution // self.reduction)
+        layers = inverted_bottleneck(widths, kernel, self.stride, size, self.stage.activation)
+        return replace(layers[part], name=f"{self._name}.{part}")
+
+
+def inverted_bottleneck(
+    widths: tuple[int, int, int], kernel: int, stride: int, size: int, activation: Activation
+) -> dict[str, LayerSpec]:
+    """The layers of an inverted bottleneck by part, in order, without names.
+
+    Args:
+        widths: Input, inner and output channels.
+        kernel: Side of the depthwise kernel.
+        stride: Of the depthwise convolution.
+        size: Side of the input feature map in pixels.
+        activation: After the expansion and the depthwise convolution.
+    """
+    before, inner, after = widths
+    squeezed = round_channels(inner / 4)
+    gate = LayerSpec("", "conv", inner, squeezed, bias=True, normalized=False, activation="relu")
+    return {
+        "expand": LayerSpec("", "conv", before, inner, input_size=size, activation=activation),
+        "depthwise": LayerSpec("", "conv", inner, inner, kernel, stride, inner, size, activation=activation),
+        "squeeze": gate,
+        "excite": replace(gate, in_channels=squeezed, out_channels=inner, activation="hard_sigmoid"),
+        "project": LayerSpec("", "conv", inner, after, input_size=-(-size // stride)),
+    }

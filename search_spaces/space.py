@@ -58,6 +58,16 @@ class LayerSlot:
     genes: tuple[str, ...]
     layer: LayerFunction
 
+    @property
+    def block(self) -> str:
+        """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
+        return block_of(self.name)
+
+
+def block_of(layer_name: str) -> str:
+    """Name of the block that a layer is a part of."""
+    return layer_name.rpartition(".")[0] or layer_name
+
 
 class SearchSpace(ABC):
     """A family of architectures, described by choices and layer slots.

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.candidate import FULL_PRECISION_BITS
-from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.layer import HardSigmoid, Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid
 
 OPSET = 21
@@ -29,20 +29,18 @@ class OnnxLayer(nn.Module):
 
     Args:
         layer: A layer whose activation quantisers are calibrated.
-        feeds_float: Whether a floating-point layer reads its output as it is.
     """
 
-    def __init__(self, layer: Layer, feeds_float: bool) -> None:
+    def __init__(self, layer: Layer) -> None:
         super().__init__()
         gain, shift = _folded_norm(layer)
         bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
         self.spec = layer.spec
-        channels = layer.spec.out_channels if feeds_float else None
-        self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name, None)
-        self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name, channels)
+        self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name)
+        self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name)
         self.weight = _OnnxWeight(layer, gain, self._least_scale(bias))
         self.bias = nn.Buffer(bias)
-        self.activation = layer.activation
+        self.activation = _OnnxHardSigmoid() if isinstance(layer.activation, HardSigmoid) else layer.activation
         self.absorbs_activation = layer.spec.activation == "relu"
 
     def _least_scale(self, bias: Tensor) -> Tensor:
@@ -99,17 +97,24 @@ class _OnnxWeight(nn.Module):
         return _dequantize(arguments, value.shape, {"axis": 0})
 
 
+class _OnnxHardSigmoid(nn.Module):
+    """One node, for which torch's exporter writes three."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.onnx.ops.symbolic(
+            "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
+        )
+
+
 class _OnnxQuantizer(nn.Module):
     """Rounds an activation to unsigned 8-bit codes; fewer bits are then clipped to the range of fewer codes.
 
-    Where a floating-point layer follows, the codes are read back channel by channel (all with the same step). Without
-    that, onnxruntime (seen in 1.31) takes the layer for one to be quantised and rounds its weights, too. The clip does
-    the same for layers below 8 bits, whose bias it would round to the product of two coarse steps.
+    The clip keeps onnxruntime from running layers below 8 bits as integer ones, whose bias it would round to the
+    product of two coarse steps.
     """
 
-    def __init__(self, low: float, high: float, bits: int, channels: int | None) -> None:
+    def __init__(self, low: float, high: float, bits: int) -> None:
         super().__init__()
-        self.channels = channels
         scale, zero_point = activation_grid(low, high, bits)
         self.clip = None if bits == 8 else (-zero_point * scale, (2**bits - 1 - zero_point) * scale)
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
@@ -120,19 +125,16 @@ class _OnnxQuantizer(nn.Module):
         codes = torch.onnx.ops.symbolic(
             "QuantizeLinear", (x, *grid), {}, dtype=torch.uint8, shape=x.shape, version=OPSET
         )
-        if self.channels is None:
-            rounded = _dequantize((codes, *grid), x.shape, {})
-        else:
-            rounded = _dequantize((codes, *(part.repeat(self.channels) for part in grid)), x.shape, {"axis": 1})
+        rounded = _dequantize((codes, *grid), x.shape, {})
         return rounded if self.clip is None else rounded.clamp(*self.clip)
 
 
-def _onnx_quantizer(quantizer: ActivationQuantizer, name: str, channels: int | None) -> nn.Module:
+def _onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
     if quantizer.bits == FULL_PRECISION_BITS:
         return nn.Identity()
     if quantizer.range is None:
         raise ValueError(f"the activations of {name} must be calibrated before export")
-    return _OnnxQuantizer(*quantizer.range, quantizer.bits, channels)
+    return _OnnxQuantizer(*quantizer.range, quantizer.bits)
 
 
 def _dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Attributes) -> Tensor:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
+from nas.export.runtime_form import pool_globally, shield_float_layers
 from nas.files import replacing
-from search_spaces.candidate import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
         input_shape: Channels, height and width of an image.
     """
     example = torch.zeros(2, *input_shape)
-    form = _onnx_form(network, example)
+    form = _onnx_form(network)
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -54,6 +54,8 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
     assert program is not None
     model = program.model_proto
     _strip(model)
+    pool_globally(model.graph)
+    shield_float_layers(model.graph)
     return model.SerializeToString()
 
 
@@ -89,35 +91,13 @@ def _strip(model: onnx.ModelProto) -> None:
     graph.ClearField("value_info")
 
 
-def _onnx_form(network: nn.Module, example: Tensor) -> nn.Module:
-    shielded = _feeding_float_layers(network, example)
+def _onnx_form(network: nn.Module) -> nn.Module:
     form = copy.deepcopy(network).eval()
     layers = [(name, module) for name, module in form.named_modules() if isinstance(module, Layer)]
     for name, layer in layers:
         parent, _, child = name.rpartition(".")
-        setattr(form.get_submodule(parent), child, OnnxLayer(layer, name in shielded))
+        setattr(form.get_submodule(parent), child, OnnxLayer(layer))
     return form
-
-
-@torch.no_grad()
-def _feeding_float_layers(network: nn.Module, example: Tensor) -> set[str]:
-    """Names of the layers whose output a floating-point layer reads as it is."""
-    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, Layer)]
-    producers: list[tuple[Tensor, str]] = []
-    found: set[str] = set()
-
-    def reads(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(layer, Layer)
-        if layer.policy.activation_bits == FULL_PRECISION_BITS:
-            found.update(name for output, name in producers if output is inputs[0])
-
-    hooks = [layer.register_forward_pre_hook(reads) for _, layer in layers]
-    for name, layer in layers:
-        hooks.append(layer.register_forward_hook(lambda _m, _i, output, name=name: producers.append((output, name))))
-    network(example)
-    for hook in hooks:
-        hook.remove()
-    return found
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from dataclasses import dataclass
-from itertools import cycle, islice
+from dataclasses import dataclass, replace
+from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +102,8 @@ def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: P
     assert kernels["QLinearConv"] == expected_kernels  # every 8-bit convolution, and none in floating point
     assert kernels["Conv"] + kernels["FusedConv"] == sum(convolutions) - expected_kernels
     assert kernels["QGemm"] == integer[-1]
+    assert kernels["GlobalAveragePool"] + kernels["QLinearGlobalAveragePool"] >= 1
+    assert not {"ReduceMean", "Clip"} & kernels.keys() or LayerPolicy(4, 4) in exported.policies  # which is clipped
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "QLinearConv":
@@ -141,7 +143,7 @@ def test_floating_point_layers_between_integer_ones_stay_floating_point(
     kernels, errors = [], []
     for shielded in (True, False):
         if not shielded:  # what onnxruntime does where nothing keeps it from it
-            monkeypatch.setattr(onnx_model, "_feeding_float_layers", lambda *_: set())
+            monkeypatch.setattr(onnx_model, "shield_float_layers", lambda _: None)
         model = to_onnx(network, (3, 8, 8))
         kernels.append(Counter(node.op_type for node in optimised(model, tmp_path).node))
         with torch.no_grad():
@@ -150,6 +152,32 @@ def test_floating_point_layers_between_integer_ones_stay_floating_point(
     assert (kernels[0]["QLinearConv"], kernels[0]["Conv"]) == (2, 1)
     assert (kernels[1]["QLinearConv"], kernels[1]["Conv"]) == (3, 0)
     assert errors[0] < errors[1] / 10
+
+
+class Residual(nn.Module):
+    """Two layers read the first one's output, which is added to theirs; the last layer reads the sum."""
+
+    def __init__(self, layers: list[LayerSpec]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*map(Layer, layers))
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = self.body[0](images)
+        return self.body[3](first + self.body[2](self.body[1](first))).mean((2, 3))
+
+
+@pytest.mark.parametrize("policies", product(["w8a8", "w32a32"], repeat=4), ids="-".join)
+def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ...], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation="none") for i in range(4)]
+    images = torch.randn(64, 3, 8, 8)
+    policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
+    network = apply_policy(Residual(layers).eval(), layers, policy)
+    calibrate(network, [images])
+    model = to_onnx(network, (3, 8, 8))
+    check_agreement(network, open_session(model), images)
+    kernels = Counter(node.op_type for node in optimised(model, tmp_path).node)
+    assert (kernels["QLinearConv"], kernels["Conv"]) == (policies.count("w8a8"), policies.count("w32a32"))
 
 
 def learnt_chain(policy: str) -> tuple[nn.Module, Tensor]:
@@ -186,7 +214,7 @@ def test_folding_a_normalisation_of_either_sign_leaves_the_codes(policy: str) ->
         gain = made.norm.weight / (made.norm.running_var + made.norm.eps).sqrt()
         assert (gain < 0).any()
         assert (gain > 0).any()
-        exported = OnnxLayer(made, False).weight
+        exported = OnnxLayer(made).weight
         assert torch.equal(exported.value, codes * gain.sign().view(-1, 1, 1, 1).to(torch.int8))
         torch.testing.assert_close(exported.scale, scale * gain.abs())
 

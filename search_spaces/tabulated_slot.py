@@ -1,0 +1,69 @@
+"""Tables of what stands in a slot, and of what it costs, for every combination of the few genes that decide it.
+
+In: slots of a space, and the cost of layers under policies. Out: `Term`s of an additive cost. Knows no family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from search_spaces.additive_cost import Term
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
+
+
+class TabulatedSlot:
+    """A slot with its layer for every combination of its genes, in row-major order."""
+
+    def __init__(self, space: SearchSpace, slot: LayerSlot) -> None:
+        self.columns = tuple(space.position[gene] for gene in slot.genes)
+        self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
+        self.layers = space.slot_layers(slot)
+        self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
+
+    def layer_at(self, genes: Sequence[int]) -> LayerSpec | None:
+        """The layer for values of the slot's own genes."""
+        return self.layers[int(np.ravel_multi_index(tuple(genes), self.cardinalities))]
+
+    def filled(self, genes: Genes) -> BoolArray:
+        """Whether the slot holds a layer, shape (n,), for genes of shape (n, d)."""
+        found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
+        return found
+
+
+def layer_term(
+    slot: TabulatedSlot,
+    policy_gene: int,
+    policies: Sequence[LayerPolicy],
+    cost: Callable[[LayerSpec, LayerPolicy], float],
+) -> Term:
+    """The cost of the layer in a slot, of its genes and of the one that chooses its policy; nothing costs 0."""
+    table = [[cost(layer.shape, policy) if layer else 0.0 for policy in policies] for layer in slot.layers]
+    return Term((*slot.columns, policy_gene), np.array(table).reshape(*slot.cardinalities, len(policies)))
+
+
+def block_term(
+    slots: Sequence[TabulatedSlot],
+    policy_genes: Sequence[int],
+    policies: Sequence[LayerPolicy],
+    cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float],
+) -> Term:
+    """The cost of the layers of several slots together, of all their genes; `cost` is called once per different one."""
+    columns = tuple(dict.fromkeys(column for slot in slots for column in slot.columns))
+    sizes = {column: size for slot in slots for column, size in zip(slot.columns, slot.cardinalities, strict=True)}
+    table = np.zeros((*(sizes[column] for column in columns), *[len(policies)] * len(slots)))
+    prices: dict[tuple[tuple[LayerSpec, LayerPolicy], ...], float] = {(): 0.0}
+    for genes in np.ndindex(table.shape[: len(columns)]):
+        value = dict(zip(columns, genes, strict=True))
+        layers = [slot.layer_at([value[column] for column in slot.columns]) for slot in slots]
+        for chosen in np.ndindex(tuple(len(policies) if layer else 1 for layer in layers)):
+            pairs = list(zip(layers, chosen, strict=True))
+            present = tuple((layer.shape, policies[policy]) for layer, policy in pairs if layer)
+            if present not in prices:
+                prices[present] = float(cost(present))
+            # an empty slot costs the same under every policy
+            table[genes + tuple(policy if layer else slice(None) for layer, policy in pairs)] = prices[present]
+    return Term((*columns, *policy_genes), table)
