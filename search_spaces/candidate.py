@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 FULL_PRECISION_BITS = 32
-SUPPORTED_BITS = (2, 3, 4, 5, 6, 7, 8, FULL_PRECISION_BITS)
+SUPPORTED_BITS = (1, 2, 3, 4, 5, 6, 7, 8, FULL_PRECISION_BITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,9 @@ def shield_float_layers(graph: onnx.GraphProto) -> None:
             nodes.append(helper.make_node("DequantizeLinear", inputs, [name], name=name, axis=1))
             node.input[0] = name
         nodes.append(node)
+    read = {name for node in nodes for name in node.input} | {output.name for output in graph.output}
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend(node for node in nodes if read.intersection(node.output))  # onnxruntime runs what nobody reads
 
 
 def pool_globally(graph: onnx.GraphProto) -> None:

@@ -176,8 +176,11 @@ def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ..
     calibrate(network, [images])
     model = to_onnx(network, (3, 8, 8))
     check_agreement(network, open_session(model), images)
-    kernels = Counter(node.op_type for node in optimised(model, tmp_path).node)
+    graph = optimised(model, tmp_path)
+    kernels = Counter(node.op_type for node in graph.node)
     assert (kernels["QLinearConv"], kernels["Conv"]) == (policies.count("w8a8"), policies.count("w32a32"))
+    read = {name for node in graph.node for name in node.input} | {"logits"}
+    assert all(read & {*node.output} for node in graph.node)
 
 
 def learnt_chain(policy: str) -> tuple[nn.Module, Tensor]:

@@ -1,0 +1,41 @@
+"""APQ's table of the BitFusion simulator: latency and energy by layer shape, weight and activation bits.
+
+In: `layers.csv`, beside which `head_tail.json` holds what stem and head cost. Out: a `LatencyTable`. Knows no space.
+Source: Wang et al., "APQ", CVPR 2020.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hardware.device import Device
+from hardware.importers.imported import by_bits, read_csv
+from hardware.latency_table import LATENCY, LatencyTable
+from search_spaces.layers import LayerSpec
+
+_SHAPE = ("in_c", "out_c", "kernel", "stride", "groups", "in_size")
+
+
+def apq(path: Path) -> LatencyTable:
+    """Reads the two files.
+
+    Raises:
+        ValueError: If columns are missing, two rows price the same, or the second file is another one.
+        FileNotFoundError: If `head_tail.json` is not there.
+    """
+    costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
+    for row in read_csv(path, *_SHAPE, "w_bits", "a_bits", "latency_ms", "energy_mj").to_dict("records"):
+        before, out, kernel, stride, groups, size = (int(row[column]) for column in _SHAPE)
+        layer = LayerSpec("", "conv", before, out, kernel, stride, groups, size)
+        key = layer, int(row["w_bits"]), int(row["a_bits"])
+        if key in costs:
+            raise ValueError(f"{path} has two rows for '{layer}' at w{key[1]}a{key[2]}")
+        costs[key] = {LATENCY: row["latency_ms"], "energy_mj": row["energy_mj"]}
+    ends = path.with_name("head_tail.json")
+    try:
+        fixed = json.loads(ends.read_text(encoding="utf-8")).values()
+        constants = {LATENCY: sum(end["latency"] for end in fixed), "energy_mj": sum(end["energy"] for end in fixed)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{ends} must hold latency and energy of head and tail") from error
+    return by_bits(Device("bitfusion", "simulator"), costs, constants)

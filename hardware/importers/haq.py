@@ -1,0 +1,59 @@
+"""HAQ's table of accelerator cycles: MobileNetV2 at 224 pixels, 100 classes, batch 16, by weight and activation bits.
+
+In: an array, shape (53, 8, 8). Out: a `LatencyTable` of the metric `latency_cycles`. Knows no other network.
+Source: Wang et al., "HAQ", CVPR 2019.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hardware.device import Device
+from hardware.importers.imported import by_bits
+from hardware.latency_table import LatencyTable
+from search_spaces.layers import LayerSpec
+
+_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+_CLASSES = 100
+
+
+def haq(path: Path) -> LatencyTable:
+    """Reads `latency_cycles.npy`: layer, weight bits from 1, activation bits from 1.
+
+    Raises:
+        ValueError: If it is no such array, or prices equal layers differently.
+    """
+    try:
+        cycles = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path} is not an array that NumPy wrote") from error
+    layers = mobilenet_v2()
+    if getattr(cycles, "shape", None) != (len(layers), 8, 8):
+        raise ValueError(
+            f"{path} must hold an array of shape ({len(layers)}, 8, 8), got {getattr(cycles, 'shape', None)}"
+        )
+    costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
+    for layer, prices in zip(layers, cycles, strict=True):
+        for (weights, activations), price in np.ndenumerate(prices):
+            value = {"latency_cycles": float(price)}
+            if costs.setdefault((layer, weights + 1, activations + 1), value) != value:
+                raise ValueError(f"{path} has two prices for '{layer}' at w{weights + 1}a{activations + 1}")
+    return by_bits(Device("haq_accelerator", "simulator", batch=16), costs)
+
+
+def mobilenet_v2() -> list[LayerSpec]:
+    """The layers of MobileNetV2, in order, without names, activations and normalisation."""
+    width, size = 32, 112
+    layers = [LayerSpec("", "conv", 3, width, 3, 2, input_size=224)]
+    for expand, out, depth, first_stride in _STAGES:
+        for index in range(depth):
+            stride, inner = first_stride if index == 0 else 1, width * expand
+            if expand > 1:
+                layers.append(LayerSpec("", "conv", width, inner, input_size=size))
+            layers.append(LayerSpec("", "conv", inner, inner, 3, stride, inner, size))
+            size = -(-size // stride)
+            layers.append(LayerSpec("", "conv", inner, out, input_size=size))
+            width = out
+    return [*layers, LayerSpec("", "conv", width, 1280, input_size=size), LayerSpec("", "linear", 1280, _CLASSES)]

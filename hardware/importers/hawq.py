@@ -1,0 +1,49 @@
+"""HAWQ's table of a T4: the quantised convolutions of ResNet-18 at 224 pixels, each by its name, at 4 and at 8 bits.
+
+In: `layers.csv`. Out: a `LatencyTable`. Knows no other network. Source: Yao et al., "HAWQ-V3", ICML 2021.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hardware.device import Device
+from hardware.importers.imported import by_bits, read_csv
+from hardware.latency_table import LATENCY, LatencyTable
+from search_spaces.layers import LayerSpec
+
+_NAME = re.compile(r"stage([1-4])\.unit([12])\.quant_(?:convbn([12])|identity_convbn)")
+
+
+def hawq(path: Path) -> LatencyTable:
+    """Reads the file.
+
+    Raises:
+        ValueError: If columns are missing, or a row is none of the convolutions of ResNet-18.
+    """
+    costs = {}
+    for row in read_csv(path, "name", "params", "macs", "latency_ms_int4", "latency_ms_int8").to_dict("records"):
+        layer = resnet18_layer(row["name"])
+        if (layer.weights, layer.macs) != (row["params"], row["macs"]):
+            raise ValueError(f"{path}: {layer.name} has {layer.weights} weights, got {row['params']}")
+        for bits in (4, 8):
+            costs[layer, bits, bits] = {LATENCY: row[f"latency_ms_int{bits}"]}
+    return by_bits(Device("t4", "tvm"), costs)
+
+
+def resnet18_layer(name: str) -> LayerSpec:
+    """A convolution of ResNet-18, such as `stage2.unit1.quant_convbn1`.
+
+    Raises:
+        ValueError: If it has none of that name.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or (match[3] is None and (match[1] == "1" or match[2] == "2")):
+        raise ValueError(f"ResNet-18 has no quantised convolution {name!r}; one is stage2.unit1.quant_convbn1")
+    stage, is_first = int(match[1]), match[2] == "1"
+    out = 32 << stage
+    shrinks = is_first and stage > 1 and match[3] != "2"
+    before, stride = (out // 2, 2) if shrinks else (out, 1)
+    kernel = 3 if match[3] else 1
+    return LayerSpec(name, "conv", before, out, kernel, stride, input_size=(112 >> stage) * stride)

@@ -1,0 +1,68 @@
+"""What all importers share: the check of columns, and a table of entries by layer and bits.
+
+In: rows and costs. Out: a `LatencyTable`. Knows no format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hardware.device import Device, Kernel
+from hardware.latency_table import Entry, LatencyTable, Layers, Segment
+from search_spaces.layers import LayerSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNKNOWN_FIELDS = ("activation", "bias", "normalized")  # which tables by shape and bits do not tell apart
+Costs = Mapping[str, float]
+
+
+def read_csv(path: Path, *columns: str) -> pd.DataFrame:
+    """The rows of a file that has these columns, all of them with numbers above 0 where they are named after a unit.
+
+    Raises:
+        ValueError: If a column is missing or a cost is no positive number.
+    """
+    import pandas as pd
+
+    rows = pd.read_csv(path)
+    missing = [column for column in columns if column not in rows]
+    if missing:
+        raise ValueError(f"{path} must have the columns {', '.join(columns)}; it lacks {', '.join(missing)}")
+    for column in columns:
+        if "_ms" in column or "_mj" in column:
+            values = pd.to_numeric(rows[column], errors="coerce").to_numpy()
+            if not (np.isfinite(values) & (values >= 0)).all():
+                raise ValueError(f"{path}: {column} must be a number, 0 or more, in every row")
+    return rows
+
+
+def by_bits(
+    device: Device, costs: Mapping[tuple[LayerSpec, int, int], Costs], constants: Costs | None = None
+) -> LatencyTable:
+    """A table of single layers.
+
+    Args:
+        device: Named; it gets a kernel for every pair of bits that occurs.
+        costs: By layer, weight bits and activation bits.
+        constants: Of every network, by metric.
+    """
+    pairs = sorted({(weights, activations) for _, weights, activations in costs}, reverse=True)
+    kernels = {pair: Kernel((pair[0],), pair[1]) for pair in pairs}
+    entries: dict[Segment, Entry] = {
+        ((layer, kernels[weights, activations].policy),): Entry(values)
+        for (layer, weights, activations), values in costs.items()
+    }
+    known = replace(device, kernels=tuple(kernels.values()))
+    return LatencyTable(known, entries, "imported", UNKNOWN_FIELDS, constants or {})
+
+
+def of_network(table: LatencyTable, blocks: list[Layers], metric: str) -> float:
+    """Cost of a whole network, by its blocks: their sum and what every network costs besides."""
+    return table.constants.get(metric, 0.0) + sum(table.cost(metric, block) for block in blocks)
