@@ -102,6 +102,10 @@ class LatencyTable:
             return whole.values[metric]
         return sum(self._of_one(metric, layer, policy) for layer, policy in layers)
 
+    def network_cost(self, metric: str, blocks: Iterable[Layers]) -> float:
+        """Cost of a network, by its blocks and before calibration; raises as `cost` does."""
+        return self.constants.get(metric, 0.0) + sum(self.cost(metric, block) for block in blocks)
+
     def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
         """Latency of one layer in milliseconds, before calibration; raises as `cost` does."""
         return self._of_one(LATENCY, layer, policy)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardware.device import Device, Kernel
-from hardware.latency_table import Entry, LatencyTable, Layers, Segment
+from hardware.latency_table import Entry, LatencyTable, Segment
 from search_spaces.layers import LayerSpec
 
 if TYPE_CHECKING:
@@ -61,8 +61,3 @@ def by_bits(
     }
     known = replace(device, kernels=tuple(kernels.values()))
     return LatencyTable(known, entries, "imported", UNKNOWN_FIELDS, constants or {})
-
-
-def of_network(table: LatencyTable, blocks: list[Layers], metric: str) -> float:
-    """Cost of a whole network, by its blocks: their sum and what every network costs besides."""
-    return table.constants.get(metric, 0.0) + sum(table.cost(metric, block) for block in blocks)

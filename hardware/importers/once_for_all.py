@@ -41,7 +41,7 @@ def once_for_all(path: Path, resolution: int | None = None) -> LatencyTable:
     if not {"mid_c", "expand"} & {*rows.columns}:
         raise ValueError(f"{path} must have the column mid_c (inner channels) or expand (their ratio); it has neither")
     if resolution is not None:
-        known = sorted(rows["resolution"].unique()) if "resolution" in rows else []
+        known = sorted(rows["resolution"].unique().tolist()) if "resolution" in rows else []
         if resolution not in known:
             raise ValueError(f"{path} has no rows of resolution {resolution}; it has {known}")
         rows = rows[rows["resolution"] == resolution]

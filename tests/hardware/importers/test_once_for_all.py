@@ -1,0 +1,126 @@
+"""Once-for-All's tables price the published networks, and every subnet of the space, to the last digit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hardware.importers.once_for_all import once_for_all
+from hardware.latency_table import LATENCY, MissingCost
+from search_spaces.candidate import LayerPolicy
+from search_spaces.joint_space import JointSpace
+from search_spaces.layers import LayerSpec
+from search_spaces.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
+from search_spaces.registry import search_space
+
+FP32 = LayerPolicy()
+
+
+@pytest.fixture(scope="module")
+def tables(reference_data: Path) -> Path:
+    return reference_data / "latency_lut"
+
+
+@pytest.fixture(scope="module")
+def networks(tables: Path) -> dict[str, Any]:
+    """The published networks by name."""
+    return {one["id"]: one for one in json.loads((tables / "ofa_specialized_nets.json").read_text())}
+
+
+def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolicy]]]:
+    """The layers of a published network, block by block."""
+    size = network["image_size"]
+    stem = LayerSpec("", "conv", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
+    yield [(stem, FP32)]
+    size = stem.output_size
+    for block in network["blocks"]:
+        widths = block["in_c"], block["mid_c"], block["out_c"]
+        activation = "hard_swish" if block["act"] == "h_swish" else "relu"
+        parts = inverted_bottleneck(widths, block["kernel"], block["stride"], size, activation)
+        absent = set() if block["se"] else {"squeeze", "excite"}
+        absent |= {"expand"} if block["mid_c"] == block["in_c"] else set()
+        yield [(layer, FP32) for part, layer in parts.items() if part not in absent]
+        size = -(-size // block["stride"])
+    before, after = network["final_expand"]
+    yield [(LayerSpec("", "conv", before, after, input_size=size, activation="hard_swish"), FP32)]
+    before, after = network["feature_mix"]
+    yield [(LayerSpec("", "conv", before, after, normalized=False, activation="hard_swish"), FP32)]
+    before, after = network["classifier"]
+    yield [(LayerSpec("", "linear", before, after, bias=True, normalized=False), FP32)]
+
+
+def test_the_note_10_table_adds_up_to_the_published_latency(tables: Path, networks: dict[str, Any]) -> None:
+    published = list(blocks(networks["note10_lat-30ms_top1-78.4_finetune-75"]))
+    at_224 = once_for_all(tables / "note10_ofa_mbv3_w12.csv", resolution=224)
+    assert round(at_224.network_cost(LATENCY, published), 3) == 29.965
+    averaged = once_for_all(tables / "note10_ofa_mbv3_w12.csv")
+    assert averaged.network_cost(LATENCY, published) == pytest.approx(29.965, rel=0.01)
+    assert len(averaged.entries) < 480
+
+
+@pytest.mark.parametrize(("budget", "macs"), [("389", 389.49), ("482", 482.41), ("595", 595.19)])
+def test_operations_of_published_networks(networks: dict[str, Any], budget: str, macs: float) -> None:
+    (network,) = (one for name, one in networks.items() if name.startswith(f"flops-{budget}"))
+    found = sum(layer.macs for block in blocks(network) for layer, _ in block)
+    assert round(found / 1e6, 2) == macs
+
+
+def test_every_subnet_has_a_price(tables: Path, reference_data: Path) -> None:
+    table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
+    assert len(table.entries) == 4050
+    imagenet = search_space("mobilenet_v3_imagenet", 3, 1000)
+    assert isinstance(imagenet, MobileNetV3Space)
+    shape = replace(imagenet.shape, resolutions=tuple(range(128, 225, 4)))
+    space = JointSpace(MobileNetV3Space("ofa", shape, 3, 1000))
+    rows = pd.read_csv(reference_data / "ofa_latency" / "latency.csv")
+    prices = space.tabulate_blocks(lambda layers: table.cost(LATENCY, layers))(genes_of(space, rows))
+    assert len(prices) == 5000
+    assert (round(prices.min(), 2), round(prices.max(), 2)) == (5.92, 24.38)
+    spearman = (
+        pd.Series(prices).corr(rows["2080ti_64"], "spearman"),
+        pd.Series(prices).corr(rows["v100_64"], "spearman"),
+    )
+    assert [round(found, 3) for found in spearman] == [0.912, 0.939]
+
+
+def genes_of(space: JointSpace, rows: pd.DataFrame) -> np.ndarray:
+    """The rows of the data as genes."""
+    columns = {"resolution": "r"} | {f"{s}.depth": f"d{s}" for s in range(5)}
+    for s in range(5):
+        for j in range(4):
+            columns |= {f"{s}.{j}.kernel": f"ks{4 * s + j}", f"{s}.{j}.expand": f"e{4 * s + j}"}
+    genes = np.zeros((len(rows), len(space.cardinalities)), dtype=np.int64)
+    for number, choice in enumerate(space.architectures.choices):
+        genes[:, number] = rows[columns[choice.name]].map({value: i for i, value in enumerate(choice.values)})
+    return space.population(genes).genes
+
+
+def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
+    table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
+    other = inverted_bottleneck((16, 64, 24), 9, 2, 112, "relu")
+    with pytest.raises(MissingCost, match=r"no latency_ms for 'conv 1x1 s1 g1 16->64 at 112px .*in 'i7_8700k"):
+        table.cost(LATENCY, [(layer, FP32) for layer in other.values()])
+    with pytest.raises(ValueError, match="runs no layer at w8a8; it runs w32a32"):
+        table.cost(LATENCY, [(next(iter(other.values())), LayerPolicy(8, 8))])
+
+
+def test_other_files_are_refused(tables: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no rows of resolution 100; it has \[160, 176, 192, 208, 224\]"):
+        once_for_all(tables / "note10_ofa_mbv3_w12.csv", resolution=100)
+    rows = pd.read_csv(tables / "note10_ofa_mbv3_w12.csv")
+    for damaged, message in (
+        (rows.drop(columns="mid_c"), "mid_c .* or expand"),
+        (rows.drop(columns=["in_h", "stride"]), "it lacks in_h, stride"),
+        (rows.assign(op="Pool"), "op 'Pool' is not known"),
+        (rows.assign(mean_ms="fast"), "mean_ms must be a number"),
+    ):
+        damaged.to_csv(tmp_path / "table.csv")
+        with pytest.raises(ValueError, match=message):
+            once_for_all(tmp_path / "table.csv")
