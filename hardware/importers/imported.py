@@ -31,7 +31,10 @@ def read_csv(path: Path, *columns: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = pd.read_csv(path)
+    try:
+        rows = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a CSV file") from error
     missing = [column for column in columns if column not in rows]
     if missing:
         raise ValueError(f"{path} must have the columns {', '.join(columns)}; it lacks {', '.join(missing)}")

@@ -34,6 +34,9 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+_LEAST_BITS = 2  # symmetric codes need a zero and one step either way
+
+
 class Layer(nn.Module):
     """A convolution or linear layer as hardware runs it, fused with what follows.
 
@@ -87,8 +90,10 @@ class Layer(nn.Module):
         """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays.
 
         Raises:
-            ValueError: If the policy asks for sparsity or a rank.
+            ValueError: If the policy asks for sparsity, a rank or one bit.
         """
+        if min(policy.weight_bits, policy.activation_bits) < _LEAST_BITS:
+            raise ValueError(f"a layer can be quantised to {_LEAST_BITS} bits or more; got policy {policy}")
         if policy.sparsity or policy.rank is not None:
             raise ValueError(f"a layer can be quantised, not pruned or factorised; got policy {policy}")
         self.policy = policy

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
@@ -9,8 +12,9 @@ from numpy.typing import ArrayLike
 from hardware import analytic
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.layers import LayerSpec
 from search_spaces.registry import search_space
-from search_spaces.space import SearchSpace
+from search_spaces.space import SearchSpace, block_of
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
 COSTS = [analytic.macs, analytic.parameters, analytic.weight_bytes, analytic.bops]
@@ -74,6 +78,28 @@ def test_additive_costs_equal_the_fold_over_layers(joint: JointSpace) -> None:
         folds.append([sum(map(cost, layers, candidate.policy.layers)) for cost in COSTS])
     tabulated = np.column_stack([joint.tabulate(cost)(population.genes) for cost in COSTS])
     assert np.array_equal(tabulated, folds)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
+def test_costs_of_blocks_need_not_be_sums(name: str) -> None:
+    space = JointSpace(search_space(name, 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    calls = 0
+
+    def cost(layers: Sequence[tuple[LayerSpec, LayerPolicy]]) -> float:
+        nonlocal calls
+        calls += 1
+        changes = sum(one != other for (_, one), (_, other) in pairwise(layers))
+        return 1000.0 * changes + max(layer.macs / policy.weight_bits for layer, policy in layers)
+
+    tabulated, population = space.tabulate_blocks(cost), space.sample(np.random.default_rng(2), 50)
+    priced = calls
+    found = tabulated(population.genes)
+    assert calls == priced  # once per block, not per candidate
+    for row, candidate in enumerate(population[i] for i in range(len(population))):
+        layers = space.architectures.layers(candidate.architecture)
+        pairs = zip(layers, candidate.policy.layers, strict=True)
+        blocks = groupby(pairs, key=lambda pair: block_of(pair[0].name))
+        assert found[row] == pytest.approx(sum(cost(list(block)) for _, block in blocks))
 
 
 def test_smallest_and_largest_bound_the_space(joint: JointSpace) -> None:

@@ -1,0 +1,33 @@
+"""What a latency table holds, for people.
+
+In: a `LatencyTable`. Out: lines of text. Knows no file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hardware.latency_table import LatencyTable
+
+
+def described(table: LatencyTable) -> list[str]:
+    """One line each: device, origin, entries, policies and, where it is known, the error on whole networks."""
+    device, calibration = table.device, table.calibration
+    policies = Counter(str(policy) for segment in table.entries for _, policy in segment[:1])
+    blocks = sum(len(segment) > 1 for segment in table.entries)
+    lines = [
+        f"device    {table.place}, {device.runtime}, threads {device.threads}, batch {device.batch}",
+        f"origin    {table.origin}{f' on {table.date}' if table.date else ''}",
+        f"entries   {len(table.entries)}, of which {blocks} of several layers; metrics {', '.join(table.metrics)}",
+        f"policies  {', '.join(f'{name} ({count})' for name, count in policies.items())}",
+    ]
+    if table.ignores:
+        lines.append(f"ignores   {', '.join(table.ignores)} of a layer")
+    if table.constants:
+        lines.append(
+            f"besides   {', '.join(f'{name} {value:.4g}' for name, value in table.constants.items())} per network"
+        )
+    if calibration.error_percent is None:
+        return [*lines, "networks  not calibrated on whole networks"]
+    tau = "" if calibration.kendall_tau is None else f", Kendall tau {calibration.kendall_tau:.2f}"
+    return [*lines, f"networks  {calibration.networks}, within {calibration.error_percent:.1f} % (mean, held out){tau}"]
