@@ -46,7 +46,7 @@ def test_weight_and_input_are_rounded_too() -> None:
 
 @pytest.mark.parametrize("policy", [LayerPolicy(8, 8, sparsity=0.5), LayerPolicy(rank=2), LayerPolicy(1, 8)])
 def test_what_no_quantiser_does_is_refused_rather_than_ignored(policy: LayerPolicy) -> None:
-    with pytest.raises(ValueError, match="a layer can be quantised.*; got policy"):
+    with pytest.raises(ValueError, match=r"a layer can be quantised.*; got policy"):
         layer("relu", policy)
 
 
