@@ -60,3 +60,43 @@ def test_nasbench201_accuracy_beats_gradient_boosting(reference_data: Path, labe
     report = mean_over_seeds("ensemble", *nasbench201_cells(reference_data), labels=labels)
     assert report.kendall_tau >= kendall_tau
     assert 0.85 <= report.coverage_90 <= 0.97
+
+
+def ofa_latencies(data: Path, device: str) -> tuple[FloatArray, FloatArray]:
+    """OFA-MobileNetV3 subnets: pixels, kernels and expansions of active blocks, alone and times pixels; latency."""
+    table = pd.read_csv(data / "ofa_latency" / "latency.csv")
+    depths = np.repeat(table[[f"d{i}" for i in range(5)]].to_numpy(), 4, axis=1)
+    active = np.tile(np.arange(4), 5) < depths
+    kernels, expansions = (table[[f"{name}{i}" for i in range(20)]].to_numpy() for name in ("ks", "e"))
+    codes = [(kernels == value) & active for value in (3, 5, 7)] + [
+        (expansions == value) & active for value in (3, 4, 6)
+    ]
+    blocks, pixels = np.concatenate(codes, axis=1).astype(float), (table[["r"]].to_numpy() / 224) ** 2
+    return np.concatenate([pixels, blocks, blocks * pixels], axis=1), table[device].to_numpy(dtype=float)
+
+
+@pytest.mark.parametrize(("device", "spearman"), [("2080ti_64", 0.97), ("v100_64", 0.99)])
+def test_ofa_latency_from_1000_networks(reference_data: Path, device: str, spearman: float) -> None:
+    assert mean_over_seeds("ridge", *ofa_latencies(reference_data, device), labels=1000).spearman > spearman
+
+
+@pytest.mark.parametrize(
+    ("device", "spearman", "error_percent"),
+    [
+        ("iwslt14deen_gpu_titanxp", 0.976, 5.4),
+        ("wmt14ende_cpu_raspberrypi", 0.994, 4.5),
+        ("wmt14ende_cpu_xeon", 0.983, 5.0),
+        ("wmt14ende_gpu_titanxp", 0.978, 4.4),
+    ],
+)
+def test_latency_of_transformers(reference_data: Path, device: str, spearman: float, error_percent: float) -> None:
+    # The figures are ridge's rank correlation and the error of boosted trees (data/README.md).
+    table = pd.read_csv(reference_data / "hat_transformer_latency" / f"{device}.csv")
+    features = table.iloc[:, :10].to_numpy(dtype=float)
+    features = (features - features[:1600].mean(0)) / np.maximum(features[:1600].std(0), 1e-9)  # one never varies
+    latencies = (table["latency_mean_encoder"] + table["latency_mean_decoder"]).to_numpy()
+    model = predictor("ridge", 0)
+    model.fit(features[:1600], latencies[:1600])
+    predicted = model.predict(features[1600:])
+    assert round(FitReport.compare(predicted, latencies[1600:], 1600).spearman, 3) >= spearman
+    assert 100 * np.abs(predicted.mean / latencies[1600:] - 1).mean() < error_percent

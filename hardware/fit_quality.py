@@ -1,0 +1,62 @@
+"""How well a fit tells latencies that it has not seen, and whether that is good enough to rely on.
+
+In: predictions and measurements of networks that were held out. Out: `FitQuality`. Knows no fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+LEAST_EXPLAINED = 0.8  # of the variance; noisy phones lie at 0.2 to 0.4, usable devices above 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class FitQuality:
+    """Agreement of predictions with measurements.
+
+    Attributes:
+        error_percent: Mean absolute percentage error.
+        kendall_tau: Rank correlation; 0 where all are alike.
+        explained: Share of the variance of the measurements that is explained; may be negative.
+        networks: How many were compared.
+    """
+
+    error_percent: float
+    kendall_tau: float
+    explained: float
+    networks: int
+
+    @classmethod
+    def compare(cls, predicted: FloatArray, measured: FloatArray) -> FitQuality:
+        """The quality of predictions of measurements, both of shape (n,), n >= 2, measurements positive.
+
+        Raises:
+            ValueError: If the shapes differ, there are too few, or a value is not finite.
+        """
+        guess, truth = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
+        if guess.shape != truth.shape or truth.ndim != 1 or len(truth) < 2:
+            raise ValueError(
+                f"a comparison needs two arrays of one shape (n,), n >= 2, got {guess.shape}, {truth.shape}"
+            )
+        if not (np.isfinite(guess + truth).all() and (truth > 0).all()):
+            raise ValueError("a comparison needs finite predictions and positive measurements")
+        from scipy.stats import kendalltau
+
+        tau = float(kendalltau(guess, truth).statistic)
+        variance = float(truth.var())
+        explained = 1 - float(((guess - truth) ** 2).mean()) / variance if variance else 0.0
+        error = 100 * float((np.abs(guess - truth) / truth).mean())
+        return cls(error, 0.0 if np.isnan(tau) else tau, explained, len(truth))
+
+    def require(self, what: str, least_explained: float = LEAST_EXPLAINED) -> None:
+        """Raises a ValueError that names `what` if too little of the variance is explained for hard limits."""
+        if self.explained < least_explained:
+            raise ValueError(
+                f"{what} explains {self.explained:.2f} of the variance of networks that were held out (error "
+                f"{self.error_percent:.1f} %); hard limits need {least_explained} or more: measure again with less "
+                "noise, or force it"
+            )
