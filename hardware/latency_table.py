@@ -67,9 +67,10 @@ class LatencyTable:
 
     @property
     def place(self) -> str:
-        """The device and the machine that it was measured on, as one name."""
+        """The device and the machine that it was measured on, as one name; it says so where it is an estimate."""
         machine = self.fingerprint.get("cpu", "")
-        return f"{self.device.name} on {machine}" if machine else self.device.name
+        estimated = " (estimated)" if self.origin == "estimated" else ""
+        return f"{self.device.name}{f' on {machine}' if machine else ''}{estimated}"
 
     @property
     def metrics(self) -> tuple[str, ...]:

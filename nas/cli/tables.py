@@ -1,4 +1,4 @@
-"""Commands on latency tables: `tables import` and `tables show`.
+"""Commands on latency tables: `tables import`, `tables estimate` and `tables show`.
 
 In: files. Out: a table in the format of this program, and what one holds.
 """
@@ -25,10 +25,28 @@ def import_(
     from hardware.importers.registry import import_table
     from hardware.table_file import save_table
 
-    if output.exists():
-        raise ValueError(f"{output} exists already; name a new file")
-    table = import_table(form, file)
-    save_table(table, output)
+    _must_be_new(output)
+    save_table(import_table(form, file), output)
+    show(output)
+
+
+@app.command()
+def estimate(
+    device: Annotated[Path, typer.Argument(help="Description of the device (YAML).")],
+    space: Annotated[str, typer.Argument(help="Search space whose layers are priced.")],
+    output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")],
+    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3,
+    classes: Annotated[int, typer.Option(min=2, help="Classes of the images.")] = 10,
+) -> None:
+    """Make a table of a device that nobody can measure yet, by a roofline model."""
+    from hardware.table_file import save_table
+    from nas.jobs.roofline_file import load_roofline
+    from search_spaces.joint_space import JointSpace
+    from search_spaces.registry import search_space
+
+    _must_be_new(output)
+    layers = JointSpace(search_space(space, channels, classes)).layer_shapes()
+    save_table(load_roofline(device).table(layers), output)
     show(output)
 
 
@@ -41,3 +59,8 @@ def show(table: Table) -> None:
 
     for line in described(load_table(table)):
         open_console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _must_be_new(output: Path) -> None:
+    if output.exists():
+        raise ValueError(f"{output} exists already; name a new file")

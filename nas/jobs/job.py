@@ -6,15 +6,15 @@ In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hardware.analytic import COSTS
 from hardware.device import device
-from nas.jobs.section import Section
+from nas.jobs.section import Section, one_line
 from nas.jobs.training_section import TrainingSection
 from nas.jobs.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS
@@ -150,7 +150,7 @@ def load_job(path: Path, data: str | None = None) -> Job:
     try:
         job = Job.model_validate(document)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_one_line(error)}") from error
+        raise ValueError(f"{path}: {one_line(error, Job)}") from error
     return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})
 
 
@@ -158,37 +158,3 @@ def _one_of(name: str, known: Mapping[str, object]) -> str:
     if name not in known:
         raise ValueError(f"unknown name {name!r}; known names: {', '.join(known)}")
     return name
-
-
-def _one_line(error: ValidationError) -> str:
-    problems = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _section_at(problem["loc"][:-1]).model_fields
-            problems.append(f"unknown key {place!r}; known keys: {', '.join(known)}")
-        elif problem["type"] == "missing":
-            problems.append(f"{place} is missing")
-        elif problem["type"] == "model_type":
-            problems.append(f"{place}: must hold keys and their values, got {problem['input']!r}")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"
-            problems.append(f"{place}: {message[0].lower()}{message[1:]}{given}")
-    return "; ".join(problems)
-
-
-def _section_at(place: tuple[int | str, ...]) -> type[Section]:
-    section: type[Section] = Job
-    for part in place:
-        if isinstance(part, str):  # else the place in a list
-            section = next(_sections(section.model_fields[part].annotation))
-    return section
-
-
-def _sections(annotation: object) -> Iterator[type[Section]]:
-    """Those in an annotation, which may be optional or a list."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _sections(part)

@@ -7,14 +7,15 @@ import pytest
 from hardware.device import Device, onnxruntime_cpu
 from hardware.layer_model import layer_model
 from hardware.profiler import OnnxRuntimeProfiler
+from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_a_real_measurement(precision: str) -> None:
-    network = layer_model(LAYER, precision)
+@pytest.mark.parametrize("kernel", [LayerPolicy(), LayerPolicy(8, 8)], ids=str)
+def test_a_real_measurement(kernel: LayerPolicy) -> None:
+    network = layer_model(LAYER, kernel)
     timing = OnnxRuntimeProfiler(onnxruntime_cpu(), min_time_s=0.0).latency_ms(network.onnx, network.input_shape)
     assert math.isfinite(timing.median_ms)
     assert timing.median_ms > 0
@@ -23,7 +24,7 @@ def test_a_real_measurement(precision: str) -> None:
 
 
 def test_interleaved_times_every_network_in_every_round() -> None:
-    networks = [layer_model(LAYER, precision) for precision in ("fp32", "int8")]
+    networks = [layer_model(LAYER, kernel) for kernel in (LayerPolicy(), LayerPolicy(8, 8))]
     timings = OnnxRuntimeProfiler(onnxruntime_cpu(), min_time_s=0.0).interleaved(networks, rounds=3)
     assert [timing.repeats for timing in timings] == [60, 60]
 

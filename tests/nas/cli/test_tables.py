@@ -24,6 +24,35 @@ def test_a_published_table_is_imported_and_shown(reference_data: Path, tmp_path:
     assert shown.output == imported.output
 
 
+NPU = """
+name: npu
+peak_gops: {w32a32: 50, w8a8: 4e2}
+bandwidth_gb_s: 12.8
+overhead_us: 2
+"""
+
+
+def test_a_device_that_nobody_can_measure_is_estimated(tmp_path: Path, refusal: Refusal) -> None:
+    (tmp_path / "npu.yaml").write_text(NPU)
+    arguments = ["tables", "estimate", str(tmp_path / "npu.yaml"), "resnet_digits", str(tmp_path / "npu.parquet")]
+    shown = CliRunner().invoke(app, [*arguments, "--channels", "1"])
+    assert shown.exit_code == 0
+    assert "npu (estimated), analytic" in shown.output
+    assert "origin    estimated" in shown.output
+    assert "exists already" in refusal(*arguments)
+    (tmp_path / "npu.parquet").unlink()
+    for old, new, message in (
+        ("12.8", "fast", "bandwidth_gb_s: input should be a valid number, got 'fast'"),
+        ("overhead_us", "overhead", "unknown key 'overhead'; known keys: name, peak_gops"),
+        ("w8a8", "int8", "a layer policy is written like w8a8"),
+        ("50", "0", "greater than 0, got 0"),
+        (NPU, "- 1", "must hold the keys of a device, got list"),
+    ):
+        (tmp_path / "npu.yaml").write_text(NPU.replace(old, new))
+        assert message in refusal(*arguments)
+    assert not (tmp_path / "npu.parquet").exists()
+
+
 @pytest.mark.parametrize(
     ("form", "content", "message"),
     [
