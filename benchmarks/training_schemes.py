@@ -1,8 +1,9 @@
 """Accuracy of subnets of one supernet by training scheme, against the same subnets trained alone.
 
 In: the name of a study; for CIFAR-10, its folder. Out: a table of the schemes, and rows of the table in `README.md`.
-Every scheme gets the same number of forward-backward passes, and so does every subnet that is trained alone. What is
-finished is kept in a folder, and a killed training goes on: start the same command again until nothing is missing.
+Every scheme gets the same number of forward-backward passes, and so does every subnet that is trained alone, but for
+those whose name says otherwise. What is finished is kept in a folder, and a killed training goes on: start the same
+command again until nothing is missing.
 """
 
 from __future__ import annotations
@@ -194,6 +195,12 @@ def show(name: str, study: Study, folder: Path) -> None:
         print(row(f"{name}: {target}", samples, form, seeds, command, threads=1))
 
 
+def is_done(folder: Path, run: Run) -> bool:
+    """Whether a run left all its figures."""
+    file = folder / f"{run.name}.json"
+    return file.exists() and (run.scheme != TUNED or "tuned" in json.loads(file.read_text()))
+
+
 def main() -> None:
     """Carries out what is missing, and prints the tables once nothing is."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -206,7 +213,7 @@ def main() -> None:
     study = STUDIES[options.study]
     study = replace(study, passes=options.passes or study.passes)
     folder = options.folder / f"{options.study}-{study.passes}"
-    missing = [run for run in all_runs(study) if not (folder / f"{run.name}.json").exists()]
+    missing = [run for run in all_runs(study) if not is_done(folder, run)]
     with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=1) as pool:
         work = partial(carry_out, study, options.data, folder)
         for done, _ in enumerate(pool.imap_unordered(work, missing, chunksize=1), 1):

@@ -1,4 +1,4 @@
 """Hardware: what a layer costs, counted or measured on a device.
 
-In: layers and policies. Out: bytes, operations and latencies. Knows no family, no searcher and no trained network.
+In: layers and policies. Out: bytes, operations and latencies. Knows no searcher and no trained network.
 """

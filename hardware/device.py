@@ -30,6 +30,10 @@ class Kernel:
     weight_bits: tuple[int, ...]
     activation_bits: int
 
+    def __post_init__(self) -> None:
+        if not self.weight_bits or list(self.weight_bits) != sorted(self.weight_bits):
+            raise ValueError(f"a kernel needs one or more weight bit-widths, ascending, got {self.weight_bits}")
+
     @property
     def policy(self) -> LayerPolicy:
         """The policy of its own bits."""

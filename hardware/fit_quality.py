@@ -56,7 +56,7 @@ class FitQuality:
         """Raises a ValueError that names `what` if too little of the variance is explained for hard limits."""
         if self.explained < least_explained:
             raise ValueError(
-                f"{what} explains {self.explained:.2f} of the variance of networks that were held out (error "
+                f"{what} explains {self.explained:.3f} of the variance of networks that were held out (error "
                 f"{self.error_percent:.1f} %); hard limits need {least_explained} or more: measure again with less "
-                "noise, or force it"
+                "noise"
             )

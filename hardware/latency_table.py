@@ -6,6 +6,7 @@ it lacks. Knows no network, no file and not how anything was measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from search_spaces.layers import LayerSpec
 Layers = Sequence[tuple[LayerSpec, LayerPolicy]]
 Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]  # layers as a table knows them, with the policies of their kernels
 Origin = Literal["measured", "imported", "estimated"]
+Ignored = Literal["activation", "bias", "normalized"]
 LATENCY = "latency_ms"
 
 
@@ -40,6 +42,10 @@ class Entry:
     spread: float = 0.0
     repeats: int = 0
 
+    def __post_init__(self) -> None:
+        if not self.values or not all(0 < value < math.inf for value in self.values.values()):
+            raise ValueError(f"costs must be positive and finite, got {dict(self.values)}")
+
 
 @dataclass(frozen=True)
 class LatencyTable:
@@ -59,7 +65,7 @@ class LatencyTable:
     device: Device
     entries: Mapping[Segment, Entry] = field(default_factory=dict)
     origin: Origin = "measured"
-    ignores: tuple[str, ...] = ()
+    ignores: tuple[Ignored, ...] = ()
     constants: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +104,7 @@ class LatencyTable:
             ValueError: If the device has no kernel for a policy.
             MissingCost: If there is no entry for a layer; names it.
         """
-        whole = self.entries.get(self.segment(layers))
+        whole = self.entries.get(self.segment(layers)) if len(layers) > 1 else None
         if whole is not None and metric in whole.values:
             return whole.values[metric]
         return sum(self._of_one(metric, layer, policy) for layer, policy in layers)
@@ -119,7 +125,7 @@ class LatencyTable:
         """
         kernels = list(dict.fromkeys(self.device.kernel(policy) for policy in policies))
         wanted = dict.fromkeys(((self._canonical(layer), kernel),) for layer in layers for kernel in kernels)
-        return [segment for segment in wanted if segment not in self.entries]
+        return [segment for segment in wanted if LATENCY not in self._values(segment)]
 
     def with_entries(self, entries: Mapping[Segment, Entry], fingerprint: Mapping[str, str]) -> LatencyTable:
         """This table with entries added that were measured just now on the machine of `fingerprint`.
@@ -129,7 +135,11 @@ class LatencyTable:
         """
         self.check_machine(fingerprint)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return replace(self, entries={**self.entries, **entries}, fingerprint=dict(fingerprint), date=now)
+        merged = {
+            segment: replace(entry, values={**self._values(segment), **entry.values})
+            for segment, entry in entries.items()
+        }
+        return replace(self, entries={**self.entries, **merged}, fingerprint=dict(fingerprint), date=now)
 
     def with_calibration(self, calibration: Calibration) -> LatencyTable:
         """This table with another calibration."""
@@ -149,8 +159,13 @@ class LatencyTable:
             entry = self.entries.get(((known, kernel),))
             if entry is not None and metric in entry.values:
                 return entry.values[metric]
-        remedy = "measure it with: nas profile JOB, without device.table" if self.origin == "measured" else "add it"
+        remedy = f"the table is {self.origin}; take another one"
+        if self.origin == "measured":
+            remedy = "measure it with: nas profile JOB, without device.table"
         raise MissingCost(f"no {metric} for {str(shape)!r} at {kernel} in {self.device.name!r}; {remedy}")
+
+    def _values(self, segment: Segment) -> Mapping[str, float]:
+        return self.entries[segment].values if segment in self.entries else {}
 
     def _canonical(self, layer: LayerSpec) -> LayerSpec:
         shape = layer.shape

@@ -62,15 +62,15 @@ class LinearModel:
         return LinearModel(mean, self.covariance - gain @ spread.T, self.noise)
 
     def scale(self, features: FloatArray, targets: FloatArray) -> float:
-        """The factor on all deviations, of coefficients and noise alike, under which measurements are likeliest.
+        """The factor on all deviations, of coefficients and noise alike, that measurements suggest.
 
         Args:
             features: Shape (n, f).
-            targets: Shape (n,); the model is one before their observation.
+            targets: Shape (n,), n >= 2, of mean 0; the model is one before their observation.
         """
         covariance = features @ self.covariance @ features.T + self.noise * np.eye(len(features))
         misfit = targets - features @ self.mean
-        return float(np.sqrt(misfit @ np.linalg.solve(covariance, misfit) / len(targets)))
+        return float(np.sqrt(misfit @ np.linalg.solve(covariance, misfit) / (len(targets) - 1)))
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the noiseless targets, both of shape (n,), of features of shape (n, f)."""

@@ -14,7 +14,7 @@ from hardware.latency_table import LATENCY, Entry, LatencyTable, Segment
 from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layers import LayerSpec
 
-_LEAST_BITS = 2
+_LEAST_BITS = 1
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,22 @@ class Roofline:
     energy_pj_per_byte: float = 0.0
 
     def __post_init__(self) -> None:
-        rates = [*self.peak_gops.values(), self.bandwidth_gb_s, *self.energy_pj.values()]
-        if not self.peak_gops or min(rates) <= 0 or self.overhead_us < 0 or self.energy_pj_per_byte < 0:
-            raise ValueError(
-                f"device {self.name!r} needs one or more kernels with peaks, bandwidth and energies above 0 and an "
-                "overhead of 0 or more"
-            )
-        if self.energy_pj and self.energy_pj.keys() != self.peak_gops.keys():
-            raise ValueError(f"device {self.name!r} needs the energy of every kernel that has a peak, or of none")
+        for key, rule, kept in (
+            ("peak_gops", "have one or more kernels, all above 0", self.peak_gops and min(self.peak_gops.values()) > 0),
+            ("bandwidth_gb_s", "be above 0", self.bandwidth_gb_s > 0),
+            ("overhead_us", "be 0 or more", self.overhead_us >= 0),
+            ("energy_pj", "be above 0 for every kernel", min(self.energy_pj.values(), default=1.0) > 0),
+            (
+                "energy_pj",
+                f"have all kernels ({', '.join(map(str, self.peak_gops))}) or none",
+                not self.energy_pj or self.energy_pj.keys() == self.peak_gops.keys(),
+            ),
+            ("energy_pj_per_byte", "be 0 or more", self.energy_pj_per_byte >= 0),
+        ):
+            if not kept:
+                given = getattr(self, key)
+                shown = {str(policy): value for policy, value in given.items()} if isinstance(given, dict) else given
+                raise ValueError(f"device {self.name!r}: {key} must {rule}, got {shown}")
 
     @property
     def device(self) -> Device:

@@ -14,13 +14,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from hardware.calibration import Calibration
 from hardware.device import Device, Kernel
-from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
@@ -118,10 +118,14 @@ def _table(rows: pd.DataFrame) -> LatencyTable:
         ignores = tuple(rows.attrs["ignores"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"its metadata are incomplete ({error!r})") from error
+    if attributes["origin"] not in get_args(Origin) or not {*ignores} <= {*get_args(Ignored)}:
+        raise ValueError(f"its origin must be one of {get_args(Origin)} and it may ignore {get_args(Ignored)}")
     entries = {}
     groups = list(rows.groupby("entry", sort=False))
     for _, group in groups:
         records = group.to_dict("records")
+        if (group[[*metrics, *_QUALITY]].nunique(dropna=False) > 1).any():
+            raise ValueError(f"the rows of entry {records[0]['entry']} have different costs")
         segment = tuple(
             (
                 LayerSpec(**{column: record[column] for column in _LAYER}),

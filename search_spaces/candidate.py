@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 FULL_PRECISION_BITS = 32
+LEAST_QUANTIZED_BITS = 2  # of what layers can be rounded to: symmetric codes need a zero and one step either way
 SUPPORTED_BITS = (1, 2, 3, 4, 5, 6, 7, 8, FULL_PRECISION_BITS)
 
 

@@ -134,7 +134,7 @@ class JointSpace:
         """Prices every slot under all values of its few genes, once.
 
         Args:
-            cost: Cost of a layer under a policy; called once per distinct layer shape and policy.
+            cost: Cost of a layer under a policy; called once per layer and policy.
         """
         priced = lru_cache(maxsize=None)(lambda layer, policy: float(cost(layer, policy)))
         policies = self.policies.policies

@@ -6,6 +6,7 @@ In: slots of a space, and the cost of layers under policies. Out: `Term`s of an 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from search_spaces.additive_cost import Term
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
+
+_MOST_ENTRIES = 5_000_000
 
 
 class TabulatedSlot:
@@ -41,7 +44,7 @@ def layer_term(
     cost: Callable[[LayerSpec, LayerPolicy], float],
 ) -> Term:
     """The cost of the layer in a slot, of its genes and of the one that chooses its policy; nothing costs 0."""
-    table = [[cost(layer.shape, policy) if layer else 0.0 for policy in policies] for layer in slot.layers]
+    table = [[cost(layer, policy) if layer else 0.0 for policy in policies] for layer in slot.layers]
     return Term((*slot.columns, policy_gene), np.array(table).reshape(*slot.cardinalities, len(policies)))
 
 
@@ -54,6 +57,12 @@ def block_term(
     """The cost of the layers of several slots together, of all their genes; `cost` is called once per different one."""
     columns = tuple(dict.fromkeys(column for slot in slots for column in slot.columns))
     sizes = {column: size for slot in slots for column, size in zip(slot.columns, slot.cardinalities, strict=True)}
+    entries = prod(sizes.values()) * len(policies) ** len(slots)
+    if entries > _MOST_ENTRIES:
+        raise ValueError(
+            f"the costs of a block of {len(slots)} layers under {len(policies)} policies take {entries:,} entries, "
+            f"more than {_MOST_ENTRIES:,}; use fewer policies, or costs of single layers"
+        )
     table = np.zeros((*(sizes[column] for column in columns), *[len(policies)] * len(slots)))
     prices: dict[tuple[tuple[LayerSpec, LayerPolicy], ...], float] = {(): 0.0}
     for genes in np.ndindex(table.shape[: len(columns)]):
@@ -61,7 +70,7 @@ def block_term(
         layers = [slot.layer_at([value[column] for column in slot.columns]) for slot in slots]
         for chosen in np.ndindex(tuple(len(policies) if layer else 1 for layer in layers)):
             pairs = list(zip(layers, chosen, strict=True))
-            present = tuple((layer.shape, policies[policy]) for layer, policy in pairs if layer)
+            present = tuple((layer, policies[policy]) for layer, policy in pairs if layer)
             if present not in prices:
                 prices[present] = float(cost(present))
             # an empty slot costs the same under every policy

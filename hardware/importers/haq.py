@@ -27,7 +27,7 @@ def haq(path: Path) -> LatencyTable:
     """
     try:
         cycles = np.load(path, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise ValueError(f"{path} is not an array that NumPy wrote") from error
     layers = mobilenet_v2()
     if getattr(cycles, "shape", None) != (len(layers), 8, 8):

@@ -22,11 +22,14 @@ def hawq(path: Path) -> LatencyTable:
     Raises:
         ValueError: If columns are missing, or a row is none of the convolutions of ResNet-18.
     """
-    costs = {}
+    costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
     for row in read_csv(path, "name", "params", "macs", "latency_ms_int4", "latency_ms_int8").to_dict("records"):
-        layer = resnet18_layer(row["name"])
+        layer = resnet18_layer(str(row["name"]))
         if (layer.weights, layer.macs) != (row["params"], row["macs"]):
-            raise ValueError(f"{path}: {layer.name} has {layer.weights} weights, got {row['params']}")
+            expected, given = (layer.weights, layer.macs), (row["params"], row["macs"])
+            raise ValueError(f"{path}: {layer.name} has {expected} weights and operations, got {given}")
+        if (layer, 8, 8) in costs:
+            raise ValueError(f"{path} has two rows for {layer.name}")
         for bits in (4, 8):
             costs[layer, bits, bits] = {LATENCY: row[f"latency_ms_int{bits}"]}
     return by_bits(Device("t4", "tvm"), costs)

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardware.device import Device, Kernel
-from hardware.latency_table import Entry, LatencyTable, Segment
+from hardware.latency_table import Entry, Ignored, LatencyTable, Segment
 from search_spaces.layers import LayerSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNKNOWN_FIELDS = ("activation", "bias", "normalized")  # which tables by shape and bits do not tell apart
+UNKNOWN_FIELDS: tuple[Ignored, ...] = (
+    "activation",
+    "bias",
+    "normalized",
+)  # which tables by shape and bits do not tell apart
 Costs = Mapping[str, float]
 
 
@@ -41,8 +45,8 @@ def read_csv(path: Path, *columns: str) -> pd.DataFrame:
     for column in columns:
         if "_ms" in column or "_mj" in column:
             values = pd.to_numeric(rows[column], errors="coerce").to_numpy()
-            if not (np.isfinite(values) & (values >= 0)).all():
-                raise ValueError(f"{path}: {column} must be a number, 0 or more, in every row")
+            if not (np.isfinite(values) & (values > 0 if column != "std_ms" else values >= 0)).all():
+                raise ValueError(f"{path}: {column} must be a number above 0 in every row")
     return rows
 
 

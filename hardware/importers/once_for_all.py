@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.device import Device
 from hardware.importers.imported import read_csv
-from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.latency_table import LATENCY, Entry, Ignored, LatencyTable
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import Activation, LayerSpec, round_channels
 from search_spaces.mobilenet_v3 import inverted_bottleneck
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _STEM, _BLOCK = ("Conv", "first_conv"), ("expanded_conv", "MBConv")
 _HEAD, _POOL = ("Conv_1", "final_expand_layer"), "AvgPool2D"
 _FEATURE, _CLASSIFIER = ("Conv_2", "feature_mix_layer"), ("Logits", "classifier")
+_QUARTILES = 1.349  # between which half of a normal distribution lies, in deviations
 _COLUMNS = ("op", "in_h", "in_c", "out_h", "out_c", "kernel", "stride", "se", "mean_ms", "std_ms")
 
 
@@ -50,12 +51,12 @@ def once_for_all(path: Path, resolution: int | None = None) -> LatencyTable:
     found: dict[tuple[LayerSpec, ...], list[Any]] = {}
     for row in rows[rows["op"] != _POOL].itertuples():
         found.setdefault(_layers(row), []).append(row)
-    ignores = () if "hs" in rows else ("activation",)
+    ignores: tuple[Ignored, ...] = () if "hs" in rows else ("activation",)
     empty = LatencyTable(Device(path.stem, "unknown"), origin="imported", ignores=ignores)
     entries = {}
     for layers, measured in found.items():
         latency_ms = sum(row.mean_ms + _pooling(row, pools) for row in measured) / len(measured)
-        spread = sum(row.std_ms for row in measured) / len(measured) / latency_ms
+        spread = _QUARTILES * sum(row.std_ms for row in measured) / len(measured) / latency_ms
         repeats = sum(int(getattr(row, "repeats", 0)) for row in measured)
         entries[empty.segment([(layer, LayerPolicy()) for layer in layers])] = Entry(
             {LATENCY: float(latency_ms)}, float(spread), repeats
@@ -75,7 +76,8 @@ def _layers(row: Any) -> tuple[LayerSpec, ...]:
     if row.op in _CLASSIFIER:
         return (LayerSpec("", "linear", before, after, bias=True, normalized=False),)
     if row.op not in _BLOCK:
-        raise ValueError(f"op {row.op!r} is not known; known are {', '.join((*_STEM, *_BLOCK, *_HEAD, *_FEATURE))}")
+        known = (*_STEM, *_BLOCK, *_HEAD, _POOL, *_FEATURE, *_CLASSIFIER)
+        raise ValueError(f"op {row.op!r} is not known; known are {', '.join(known)}")
     inner = int(row.mid_c) if hasattr(row, "mid_c") else round_channels(before * float(row.expand))
     activation: Activation = "hard_swish" if getattr(row, "hs", 0) else "relu"
     parts = inverted_bottleneck((before, inner, after), int(row.kernel), int(row.stride), size, activation)

@@ -17,7 +17,7 @@ Table = Annotated[Path, typer.Argument(help="Latency table (Parquet).")]
 
 @app.command("import")
 def import_(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="once_for_all, haq, apq or hawq.")],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Its format; a wrong name lists the known ones.")],
     file: Annotated[Path, typer.Argument(help="The published file.")],
     output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")],
 ) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
-from nas.export.runtime_form import pool_globally, shield_float_layers
+from nas.export.runtime_form import drop_unread, pool_globally, shield_float_layers
 from nas.files import replacing
 from search_spaces.elastic.layer import Layer
 
@@ -56,6 +56,7 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
     _strip(model)
     pool_globally(model.graph)
     shield_float_layers(model.graph)
+    drop_unread(model.graph)
     return model.SerializeToString()
 
 

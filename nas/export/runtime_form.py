@@ -35,9 +35,19 @@ def shield_float_layers(graph: onnx.GraphProto) -> None:
             nodes.append(helper.make_node("DequantizeLinear", inputs, [name], name=name, axis=1))
             node.input[0] = name
         nodes.append(node)
-    read = {name for node in nodes for name in node.input} | {output.name for output in graph.output}
     del graph.node[:]
-    graph.node.extend(node for node in nodes if read.intersection(node.output))  # onnxruntime runs what nobody reads
+    graph.node.extend(nodes)
+
+
+def drop_unread(graph: onnx.GraphProto) -> None:
+    """Removes nodes whose outputs nobody reads; onnxruntime would run them."""
+    while True:
+        read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+        kept = [node for node in graph.node if read.intersection(node.output)]
+        if len(kept) == len(graph.node):
+            return
+        del graph.node[:]
+        graph.node.extend(kept)
 
 
 def pool_globally(graph: onnx.GraphProto) -> None:
@@ -59,5 +69,7 @@ def pool_globally(graph: onnx.GraphProto) -> None:
 
 
 def _input_channels(node: onnx.NodeProto, weight: onnx.TensorProto) -> int:
-    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    return int(weight.dims[1]) * int(groups)
+    values = {attribute.name: int(attribute.i) for attribute in node.attribute}
+    if node.op_type == "Gemm":
+        return int(weight.dims[values.get("transB", 0)])
+    return int(weight.dims[1]) * values.get("group", 1)

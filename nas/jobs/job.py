@@ -19,7 +19,7 @@ from nas.jobs.training_section import TrainingSection
 from nas.jobs.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
-from search_spaces.candidate import LayerPolicy
+from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
 from search_spaces.registry import SPACES
 
 Count = Annotated[int, Field(ge=1)]
@@ -50,8 +50,10 @@ class SpaceSection(Section):
     def _readable(cls, policies: list[str]) -> list[str]:
         if not policies or len(set(policies)) != len(policies):
             raise ValueError(f"needs one or more distinct policies, got {policies}")
-        for policy in policies:
-            LayerPolicy.parse(policy)
+        for name in policies:
+            policy = LayerPolicy.parse(name)
+            if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
+                raise ValueError(f"layers can be quantised to {LEAST_QUANTIZED_BITS} bits or more, got {name!r}")
         return policies
 
 

@@ -14,8 +14,9 @@ from hardware.build_table import measure_missing
 from hardware.calibration import Calibration
 from hardware.device import Device, device, fingerprint
 from hardware.latency_table import LatencyTable
+from hardware.pricing import network_costs
 from hardware.profiler import Network, OnnxRuntimeProfiler
-from hardware.table_file import load_table, save_table
+from hardware.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from nas.jobs.sampling import representative_sample
@@ -71,6 +72,7 @@ def _path(workspace: Workspace) -> Path:
         "channels": data.channels,
         "classes": data.classes,
         "machine": fingerprint(),
+        "schema": SCHEMA_VERSION,
     }
     return workspace.folder("profile", inputs) / "latency.parquet"
 
@@ -79,8 +81,7 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
     table = load_table(path)
     if table.device.name != workspace.job.device.name:
         raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {workspace.job.device.name!r}")
-    space = workspace.space
-    space.tabulate(table.latency_ms)  # a missing entry is an error that names it
+    network_costs(workspace.space, table)  # a missing entry is an error that names it
     workspace.reporter.say(f"profile  given, {_error(table.calibration)}: {path}")
     return path
 
@@ -106,7 +107,7 @@ def _measured_networks(workspace: Workspace, table: LatencyTable, profiler: Onnx
             bar.advance(1)
         measured = [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
         bar.advance(1)
-    return Calibration.fit(space.tabulate(table.latency_ms)(sample.genes), np.array(measured))
+    return Calibration.fit(network_costs(space, table)(sample.genes), np.array(measured))
 
 
 def _untrained_network(untrained: Supernet, candidate: Candidate, channels: int) -> Network:

@@ -53,4 +53,7 @@ def load_roofline(path: Path) -> Roofline:
         {LayerPolicy.parse(name): value for name, value in values.items()}
         for values in (found.peak_gops, found.energy_pj)
     )
-    return Roofline(found.name, peaks, found.bandwidth_gb_s, found.overhead_us, energies, found.energy_pj_per_byte)
+    try:
+        return Roofline(found.name, peaks, found.bandwidth_gb_s, found.overhead_us, energies, found.energy_pj_per_byte)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hardware.analytic import COSTS
 from hardware.latency_table import LatencyTable
+from hardware.pricing import network_costs
 from hardware.table_file import load_table
 from nas.jobs.fit import FittedAccuracy, measure_accuracy
 from nas.jobs.workspace import Workspace
@@ -114,8 +115,8 @@ def _objectives(workspace: Workspace, latencies: LatencyTable, fitted: FittedAcc
 
 def _latency(space: JointSpace, latencies: LatencyTable) -> Evaluator:
     """Network latency in milliseconds: the calibrated sum over the layers of a table."""
-    additive = space.tabulate(latencies.latency_ms)
-    return lambda population: latencies.calibration.apply(additive(population.genes))
+    costs_ms = network_costs(space, latencies)
+    return lambda population: latencies.calibration.apply(costs_ms(population.genes))
 
 
 def _analytic(space: JointSpace, name: str) -> Evaluator:

@@ -1,4 +1,4 @@
-"""Reading of YAML that people write: safely, each key once, and with all numbers that YAML 1.2 knows.
+"""Reading of YAML that people write: safely, each key once, and with numbers such as 1e-3.
 
 In: a file. Out: plain values. Knows no job.
 """
@@ -12,15 +12,18 @@ from typing import Any
 
 import yaml
 
+_MERGE = "tag:yaml.org,2002:merge"  # of a key that takes over another mapping
+
 
 class _Loader(yaml.SafeLoader):
     """PyYAML follows YAML 1.1, where `1e-3` is text, and lets a repeated key replace the first one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        given = [key for key, _ in node.value if key.tag != _MERGE] if isinstance(node, yaml.MappingNode) else []
+        keys = [self.construct_object(key, deep=True) for key in given]
         for number, key in enumerate(keys):
             if key in keys[:number]:
-                mark = node.value[number][0].start_mark
+                mark = given[number].start_mark
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice; keep one", mark)
         return super().construct_mapping(node, deep)
 

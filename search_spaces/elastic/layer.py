@@ -11,7 +11,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.candidate import LayerPolicy
+from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
 from search_spaces.elastic.depthwise import depthwise_conv2d
 from search_spaces.elastic.double_rounding import initial_step
 from search_spaces.elastic.pointwise import pointwise_conv2d
@@ -32,9 +32,6 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "hard_swish": nn.Hardswish,
     "hard_sigmoid": HardSigmoid,
 }
-
-
-_LEAST_BITS = 2  # symmetric codes need a zero and one step either way
 
 
 class Layer(nn.Module):
@@ -92,8 +89,8 @@ class Layer(nn.Module):
         Raises:
             ValueError: If the policy asks for sparsity, a rank or one bit.
         """
-        if min(policy.weight_bits, policy.activation_bits) < _LEAST_BITS:
-            raise ValueError(f"a layer can be quantised to {_LEAST_BITS} bits or more; got policy {policy}")
+        if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
+            raise ValueError(f"a layer can be quantised to {LEAST_QUANTIZED_BITS} bits or more; got policy {policy}")
         if policy.sparsity or policy.rank is not None:
             raise ValueError(f"a layer can be quantised, not pruned or factorised; got policy {policy}")
         self.policy = policy

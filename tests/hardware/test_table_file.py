@@ -62,6 +62,8 @@ def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) 
         (lambda rows: rows.assign(latency_ms=[*"fast"]), "latency_ms must be positive and finite"),
         (lambda rows: rows.iloc[[0, 0]].assign(entry=[0, 1]), "it has several entries for the same layers"),
         (lambda rows: _with_attributes(rows, {"schema_version": 99}), "its schema version is 99"),
+        (lambda rows: rows.assign(latency_ms=[1, 1, 1, 2]), "the rows of entry 2 have different costs"),
+        (lambda rows: _with_attributes(rows, {"origin": "guessed"}), "its origin must be one of"),
         (lambda rows: _with_attributes(rows, {"calibration": {"slop": 1}}), "its metadata are incomplete"),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 
 from hardware.importers.once_for_all import once_for_all
 from hardware.latency_table import LATENCY, MissingCost
+from hardware.pricing import network_costs
 from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
@@ -80,7 +81,7 @@ def test_every_subnet_has_a_price(tables: Path, reference_data: Path) -> None:
     shape = replace(imagenet.shape, resolutions=tuple(range(128, 225, 4)))
     space = JointSpace(MobileNetV3Space("ofa", shape, 3, 1000))
     rows = pd.read_csv(reference_data / "ofa_latency" / "latency.csv")
-    prices = space.tabulate_blocks(lambda layers: table.cost(LATENCY, layers))(genes_of(space, rows))
+    prices = network_costs(space, table)(genes_of(space, rows))
     assert len(prices) == 5000
     assert (round(prices.min(), 2), round(prices.max(), 2)) == (5.92, 24.38)
     spearman = (

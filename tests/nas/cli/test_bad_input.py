@@ -28,6 +28,7 @@ Refusal = Callable[..., str]
         ("training.batch_size", 0, ["training.batch_size", "greater than or equal to 1", "0"]),
         ("space.name", "vgg", ["space.name", "vgg", "mobilenet_v3_digits"]),
         ("space.policies", ["w9a8"], ["space.policies", "bit-width", "9"]),
+        ("space.policies", ["w32a32", "w1a8"], ["space.policies", "2 bits or more", "'w1a8'"]),
         ("space.policies", ["8 bit"], ["space.policies", "w8a8", "8 bit"]),
         ("device.name", "tpu", ["device.name", "tpu", "onnxruntime_cpu"]),
         ("fit.predictor", "oracle", ["fit.predictor", "oracle", "ridge"]),

@@ -18,6 +18,11 @@ def test_numbers_are_numbers(text: str, number: float, tmp_path: Path) -> None:
     assert read_yaml(tmp_path / "a.yaml") == {"value": number}
 
 
+def test_a_mapping_may_take_over_another(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("base: &base {x: 1, y: 2}\nmore: {<<: *base, y: 3}\n")
+    assert read_yaml(tmp_path / "a.yaml")["more"] == {"x": 1, "y": 3}
+
+
 @pytest.mark.parametrize("text", ["w8a8", "1e", "e3", "12e3x", "3 | 5"])
 def test_text_stays_text(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"value: {text}\n")
@@ -29,6 +34,7 @@ def test_text_stays_text(text: str, tmp_path: Path) -> None:
     [
         ("a: 1\nb: {x: 1, x: 2}\n", "key 'x' stands twice; keep one"),
         ("a: [1\n", "is not YAML"),
+        ("a: !!map [b]\n", "expected a mapping node"),
         ("a: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
     ],
 )

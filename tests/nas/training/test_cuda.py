@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from nas.training.checkpoint import load_checkpoint
 from nas.training.presets import preset
+from nas.training.settings import TrainingSettings
+from nas.training.trainer import train_supernet
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -22,5 +23,8 @@ def test_a_training_learns_goes_on_and_comes_back_to_the_processor(lab: Callable
     assert reports[0].step == 9
     assert reports[-1].loss < 2.0
     net = trained.supernet()
-    load_checkpoint(tmp_path / "supernet.safetensors", net)
+    settings, other = TrainingSettings(batch_size=50), tmp_path / "other"
+    other.mkdir()
+    train_supernet(net, trained.space, trained.data, schedule, settings, 6, other)
     assert {parameter.device.type for parameter in net.parameters()} == {"cpu"}
+    assert torch.cuda.max_memory_allocated() > 0

@@ -46,6 +46,11 @@ def test_two_processes_split_and_draw_alike(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", MEMBER, str(rank), str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for rank in range(2)
     ]
-    first, second = (member.communicate(timeout=120)[0] for member in members)
+    try:
+        first, second = (member.communicate(timeout=120)[0] for member in members)
+    finally:
+        for member in members:
+            member.kill()
+    assert [member.returncode for member in members] == [0, 0]
     assert first.startswith("2 ['split leaf 0 by ")
     assert first == second
