@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hardware.analytic import COSTS
 from hardware.device import device
-from nas.jobs.section import Section, one_line
+from nas.jobs.section import Section, read_section
 from nas.jobs.training_section import TrainingSection
-from nas.jobs.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
 from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
@@ -146,13 +145,7 @@ def load_job(path: Path, data: str | None = None) -> Job:
     Raises:
         ValueError: In one line: what is wrong, where, and what would do.
     """
-    document = read_yaml(path)
-    if not isinstance(document, dict):
-        raise ValueError(f"{path} must hold the sections of a job, got {type(document).__name__}")
-    try:
-        job = Job.model_validate(document)
-    except ValidationError as error:
-        raise ValueError(f"{path}: {one_line(error, Job)}") from error
+    job = read_section(path, Job)
     return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from hardware.roofline import Roofline
-from nas.jobs.section import Section, one_line
-from nas.jobs.yaml_file import read_yaml
+from nas.jobs.section import Section, read_section
 from search_spaces.candidate import LayerPolicy
 
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -42,13 +41,7 @@ def load_roofline(path: Path) -> Roofline:
     Raises:
         ValueError: In one line: what is wrong, where, and what would do.
     """
-    document = read_yaml(path)
-    if not isinstance(document, dict):
-        raise ValueError(f"{path} must hold the keys of a device, got {type(document).__name__}")
-    try:
-        found = RooflineFile.model_validate(document)
-    except ValidationError as error:
-        raise ValueError(f"{path}: {one_line(error, RooflineFile)}") from error
+    found = read_section(path, RooflineFile)
     peaks, energies = (
         {LayerPolicy.parse(name): value for name, value in values.items()}
         for values in (found.peak_gops, found.energy_pj)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from pathlib import Path
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.jobs.yaml_file import read_yaml
 
 
 class Section(BaseModel):
@@ -14,13 +17,25 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def one_line(error: ValidationError, root: type[Section]) -> str:
-    """What is wrong with a file, where, and what would do.
+Root = TypeVar("Root", bound=Section)
 
-    Args:
-        error: Of its validation.
-        root: What the whole file was validated as.
+
+def read_section(path: Path, root: type[Root]) -> Root:
+    """Reads a YAML file whose keys are those of a section.
+
+    Raises:
+        ValueError: In one line: what is wrong, where, and what would do.
     """
+    document = read_yaml(path)
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} must hold keys and their values, got {type(document).__name__}")
+    try:
+        return root.model_validate(document)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_one_line(error, root)}") from error
+
+
+def _one_line(error: ValidationError, root: type[Section]) -> str:
     problems = []
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])

@@ -72,7 +72,7 @@ def test_a_wrong_job_is_refused(
     ("text", "words"),
     [
         ("name: [", ["not YAML"]),
-        ("- a list", ["must hold the sections", "list"]),
+        ("- a list", ["must hold keys and their values", "list"]),
         ("name: x", ["space is missing"]),
         ("!!python/object/apply:os.system ['true']", ["not YAML"]),
     ],

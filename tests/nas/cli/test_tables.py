@@ -46,7 +46,7 @@ def test_a_device_that_nobody_can_measure_is_estimated(tmp_path: Path, refusal: 
         ("overhead_us", "overhead", "unknown key 'overhead'; known keys: name, peak_gops"),
         ("w8a8", "int8", "a layer policy is written like w8a8"),
         ("50", "0", "greater than 0, got 0"),
-        (NPU, "- 1", "must hold the keys of a device, got list"),
+        (NPU, "- 1", "must hold keys and their values, got list"),
     ):
         (tmp_path / "npu.yaml").write_text(NPU.replace(old, new))
         assert message in refusal(*arguments)
