@@ -24,7 +24,7 @@ Values = str | list[int | float | str]
 
 
 class SplitSection(Section):
-    """See `nas.training.schedule.Split`."""
+    """See `nas.training.phase.Split`."""
 
     dimensions: list[str]
     groups: Annotated[int, Field(ge=2)] = 2
@@ -32,7 +32,7 @@ class SplitSection(Section):
 
 
 class PhaseSection(Section):
-    """One phase of a schedule of one's own; see `nas.training.schedule.Phase`."""
+    """One phase of a schedule of one's own; see `nas.training.phase.Phase`."""
 
     name: str
     epochs: Epochs

@@ -16,16 +16,6 @@ LINEAR = LayerSpec("head", "linear", 64, 10, bias=True, normalized=False)
 W32, W8, W4 = LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)
 
 
-@pytest.fixture
-def table() -> LatencyTable:
-    entries = {
-        ((CONV.shape, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
-        ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
-        ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
-    }
-    return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, fingerprint())
-
-
 def test_prices_a_layer_whatever_its_name(table: LatencyTable) -> None:
     assert table.latency_ms(replace(CONV, name="elsewhere"), W32) == 0.5
     assert table.latency_ms(LINEAR, W4) == table.latency_ms(LINEAR, W8) == 0.25

@@ -1,0 +1,24 @@
+"""A small latency table that the tests of tables share."""
+
+from __future__ import annotations
+
+import pytest
+
+from hardware.device import fingerprint, onnxruntime_cpu
+from hardware.latency_table import LATENCY, Entry, LatencyTable
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+CONV = LayerSpec("stem", "conv", 32, 64, 3, stride=2, input_size=16, activation="relu")
+LINEAR = LayerSpec("head", "linear", 64, 10, bias=True, normalized=False)
+W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+
+
+@pytest.fixture
+def table() -> LatencyTable:
+    entries = {
+        ((CONV.shape, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
+        ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
+        ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
+    }
+    return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, fingerprint())
