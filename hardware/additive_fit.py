@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.fit_quality import FitQuality, FloatArray
+from hardware.fit_quality import FitQuality, FloatArray, check_latencies
 from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace, Population
 
@@ -48,8 +48,7 @@ class AdditiveFit:
                 f"a fit needs {2 * _FOLDS} or more networks and a latency of each, got {len(population)} networks and "
                 f"latencies of shape {targets.shape}"
             )
-        if not (np.isfinite(targets) & (targets > 0)).all():
-            raise ValueError("latencies must be positive and finite numbers of milliseconds")
+        check_latencies(targets)
         features = population.features()
         folds = np.random.default_rng(seed).permutation(len(targets)) % _FOLDS
         held_out = np.empty_like(targets)

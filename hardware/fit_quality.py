@@ -60,3 +60,9 @@ class FitQuality:
                 f"{self.error_percent:.1f} %); hard limits need {least_explained} or more: measure again with less "
                 "noise"
             )
+
+
+def check_latencies(latency_ms: FloatArray) -> None:
+    """Raises a ValueError unless all are positive and finite."""
+    if not (np.isfinite(latency_ms) & (latency_ms > 0)).all():
+        raise ValueError("latencies must be positive and finite numbers of milliseconds")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hardware.fit_quality import check_latencies
 from hardware.linear_model import FloatArray, LinearModel
 
 _OWN_PART = 0.3  # deviation of the part that no known device explains, relative to the part that they do
@@ -53,7 +54,7 @@ class DeviceTransfer:
                 "a transfer needs known latencies (n, devices) and features (n, f) of as many networks, got "
                 f"{known.shape} and {own.shape}"
             )
-        _check_latencies(known)
+        check_latencies(known)
         logarithms = np.log(known)
         devices = _standardized(logarithms) / np.sqrt(known.shape[1])
         centred = own - own.mean(0)
@@ -89,7 +90,7 @@ class DeviceTransfer:
                 f"a new device needs {_FEWEST} or more different networks and a latency of each, got {len(rows)} "
                 f"networks and latencies of shape {probes.shape}"
             )
-        _check_latencies(probes)
+        check_latencies(probes)
         logarithms = np.log(probes)
         features, targets = self._features[rows], logarithms - logarithms.mean()
         scale = self._prior.scale(features, targets)
@@ -101,8 +102,3 @@ def _standardized(columns: FloatArray) -> FloatArray:
     deviation = columns.std(0)
     scaled: FloatArray = (columns - columns.mean(0)) / np.where(deviation > 0, deviation, 1.0)
     return scaled
-
-
-def _check_latencies(values: FloatArray) -> None:
-    if not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError("latencies must be positive and finite numbers of milliseconds")
