@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.fit_quality import FitQuality, FloatArray, check_latencies
-from search_spaces.additive_cost import AdditiveCost, Term
+from hardware.fit_quality import FitQuality, check_latencies
+from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
 from search_spaces.joint_space import JointSpace, Population
 
 _FOLDS = 5

@@ -13,11 +13,11 @@ from hardware.latency_table import LATENCY, Entry, LatencyTable, Segment
 from hardware.layer_model import copies, frame_model, layer_model
 from hardware.profiler import Profiler
 from hardware.table_file import save_table
+from hardware.yardstick import levelled
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-_GROUP = 16  # sessions open at once
-_ROUNDS = 3
+_GROUP = 32  # sessions open at once
 _FLOOR_MS = 1e-5  # nothing is free, and a table admits positive latencies only
 
 
@@ -51,18 +51,20 @@ def measure_missing(
     progress(0, len(missing))
     for start in range(0, len(missing), _GROUP):
         group = missing[start : start + _GROUP]
-        table = table.with_entries(_measure(group, profiler), machine)
+        table = table.with_entries(*_measure(table, group, profiler), machine)
         if save_to is not None:
             save_table(table, save_to)
         progress(start + len(group), len(missing))
     return table
 
 
-def _measure(group: Sequence[Segment], profiler: Profiler) -> dict[Segment, Entry]:
+def _measure(table: LatencyTable, group: Sequence[Segment], profiler: Profiler) -> tuple[dict[Segment, Entry], float]:
+    """Entries of single layers, and the latency of the yardstick beside them."""
     networks = [frame_model(), *(layer_model(*segment[0]) for segment in group)]
-    frame, *timings = profiler.interleaved(networks, _ROUNDS)
+    found = levelled(profiler, networks, table.device.kernels, table.yardstick_ms)
+    frame, *timings = found.timings
     entries = {}
     for segment, timing in zip(group, timings, strict=True):
         latency_ms = max((timing.median_ms - frame.median_ms) / copies(segment[0][0]), _FLOOR_MS)
         entries[segment] = Entry({LATENCY: latency_ms}, timing.spread, timing.repeats)
-    return entries
+    return entries, found.yardstick_ms

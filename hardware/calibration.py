@@ -1,79 +1,138 @@
-"""Calibration: from sums of layer latencies to latencies of whole networks.
+"""Calibration: from latencies of layers to latencies of whole networks.
 
-In: sums and measurements of some networks. Out: `Calibration`, a slope and a constant with their error. Knows no layer.
+In: sums of layer latencies, tensors and measurements of some networks. Out: `Calibration`, with its error on networks
+that it has not seen. Knows no layer and no runtime.
+
+A network takes longer than its layers alone: a runtime converts tensors between formats, adds and pools them, and
+layers run slower with cold caches than in a loop. So a network's latency is modelled as
+
+    sum over kernels of slope * latencies of its layers + constant + sum over tensors of their costs,
+
+where the cost of a tensor depends on its use and is linear in its elements. The uses are many and the measured networks
+few, but a runtime spends about the same on an operator wherever it runs it. So what is fitted are the costs of types of
+operators, each with a part per operator and a part per element, and `Conversions` spreads them over the uses.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from hardware.conversions import Conversions, tally
+from hardware.fit_quality import FitQuality, check_latencies
+from hardware.linear_model import LinearModel
+from hardware.tensor_uses import IntArray
+from search_spaces.additive_cost import FloatArray
+
 _MIN_NETWORKS = 4
+_FOLDS = 10
+_SLOPE_STD = 0.3  # around 1
+_SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
+_NOISE = 0.02  # relative
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Network latency = slope * sum of layer latencies + constant.
+@dataclass(frozen=True)
+class TensorCosts:
+    """What tensors cost besides the layers that make and read them, in milliseconds.
 
     Attributes:
-        slope: Factor of the sum.
-        constant_ms: What every network costs besides its layers, in milliseconds.
-        error_percent: Mean absolute percentage error on networks left out of the fit; None if not fitted.
-        kendall_tau: Rank correlation of sums and measurements; None if not fitted.
-        networks: Number of networks fitted on.
+        uses: The known uses, rising.
+        latency_ms: Per tensor of each use.
+        latency_ms_per_element: Per element of it.
     """
 
-    slope: float = 1.0
-    constant_ms: float = 0.0
-    error_percent: float | None = None
-    kendall_tau: float | None = None
-    networks: int = 0
+    uses: tuple[int, ...] = ()
+    latency_ms: tuple[float, ...] = ()
+    latency_ms_per_element: tuple[float, ...] = ()
 
-    @classmethod
-    def fit(cls, sums_ms: FloatArray, measured_ms: FloatArray) -> Calibration:
-        """The slope and constant, both non-negative, of least mean absolute percentage error.
+    def __call__(self, uses: IntArray, elements: FloatArray) -> FloatArray:
+        """Cost of all tensors of each network, shape (n,), of their uses and elements, shape (n, t).
 
-        Few disturbed measurements do not move it. The error is found by leaving out each network in turn.
-
-        Args:
-            sums_ms: Sum of layer latencies of each network in milliseconds, shape (n,), n >= 4, positive.
-            measured_ms: Measured latency of each network in milliseconds, shape (n,), positive.
-
-        Raises:
-            ValueError: If the shapes differ, networks are too few or a value is not positive.
+        A tensor of an unknown use costs what those of its form cost on average, or else all.
         """
-        sums, measured = np.asarray(sums_ms, dtype=float), np.asarray(measured_ms, dtype=float)
-        if sums.shape != measured.shape or sums.ndim != 1 or len(sums) < _MIN_NETWORKS:
-            shapes = f"{sums.shape} and {measured.shape}"
-            raise ValueError(f"a calibration needs two arrays of one shape (n,), n >= {_MIN_NETWORKS}, got {shapes}")
-        if not (np.all(sums > 0) and np.all(measured > 0) and np.isfinite(sums + measured).all()):
-            raise ValueError("a calibration needs positive finite latencies")
-        from scipy.stats import kendalltau
-
-        errors = []
-        for index in range(len(sums)):
-            kept = np.arange(len(sums)) != index
-            slope, constant = _fit(sums[kept], measured[kept])
-            errors.append(abs(slope * sums[index] + constant - measured[index]) / measured[index])
-        tau = float(kendalltau(sums, measured).statistic)
-        slope, constant = _fit(sums, measured)
-        error = 100 * float(np.mean(errors))
-        return cls(slope, constant, error, None if np.isnan(tau) else tau, len(sums))
-
-    def apply(self, sums_ms: FloatArray) -> FloatArray:
-        """Network latencies in milliseconds of sums of layer latencies, both of shape (n,)."""
-        return self.slope * np.asarray(sums_ms, dtype=float) + self.constant_ms
+        known = np.array(self.uses, dtype=np.int32)
+        each = tally(known, uses, np.ones_like(elements)) @ np.array(self.latency_ms)
+        return each + tally(known, uses, elements) @ np.array(self.latency_ms_per_element)
 
 
-def _fit(sums: FloatArray, measured: FloatArray) -> tuple[float, float]:
-    """Slope and constant as a linear programme: minimise the sum of t with |(slope * s + constant) / m - 1| <= t."""
-    from scipy.optimize import linprog
+@dataclass(frozen=True)
+class Calibration:
+    """Network latency of layer latencies.
 
-    count = len(sums)
-    terms = np.stack([sums / measured, 1.0 / measured], axis=1)
-    bounds = np.block([[terms, -np.eye(count)], [-terms, -np.eye(count)]])
-    solution = linprog(np.r_[0.0, 0.0, np.ones(count)], A_ub=bounds, b_ub=np.r_[np.ones(count), -np.ones(count)])
-    return float(solution.x[0]), float(solution.x[1])
+    Attributes:
+        slopes: Factor of the latencies of layers by the name of their kernel, such as `w8a8`; others have 1.
+        constant_ms: What every network costs besides.
+        tensors: What its tensors cost besides.
+        quality: Agreement with networks left out of the fit; None if nothing was fitted.
+    """
+
+    slopes: Mapping[str, float] = field(default_factory=dict)
+    constant_ms: float = 0.0
+    tensors: TensorCosts = field(default_factory=TensorCosts)
+    quality: FitQuality | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Networks to fit a calibration to.
+
+    Attributes:
+        kernels: Names of the kernels.
+        sums_ms: Sum of the latencies of the layers of each kernel, shape (n, kernels).
+        uses: Of their tensors, shape (n, t).
+        elements: Of their tensors, shape (n, t).
+        measured_ms: Their latencies, shape (n,), n >= 4.
+    """
+
+    kernels: tuple[str, ...]
+    sums_ms: FloatArray
+    uses: IntArray
+    elements: FloatArray
+    measured_ms: FloatArray
+
+    def __post_init__(self) -> None:
+        if len(self.measured_ms) < _MIN_NETWORKS or len(self.sums_ms) != len(self.measured_ms):
+            shapes = f"{self.sums_ms.shape} and {self.measured_ms.shape}"
+            raise ValueError(f"a calibration needs {_MIN_NETWORKS} or more networks with a latency each, got {shapes}")
+        check_latencies(self.measured_ms)
+
+
+def fit_calibration(sample: Sample, conversions: Conversions) -> Calibration:
+    """The calibration of the highest posterior probability, given measured networks.
+
+    The error counts relative to the latency. How good the fit is, is found by leaving out a tenth of the networks at a
+    time.
+
+    Args:
+        sample: Networks with their latencies.
+        conversions: Which operators the runtime runs for a tensor.
+    """
+    count, measured = len(sample.measured_ms), sample.measured_ms
+    operators = conversions.operators(sample.uses, sample.elements)
+    features = np.concatenate([sample.sums_ms, np.ones((count, 1)), operators], axis=1)
+    predicted = np.zeros(count)
+    for fold in range(min(_FOLDS, count)):
+        left_out = np.arange(count) % _FOLDS == fold
+        kept = _coefficients(features[~left_out], measured[~left_out], len(sample.kernels))
+        predicted[left_out] = features[left_out] @ kept
+    found = _coefficients(features, measured, len(sample.kernels))
+    slopes, constant, costs = np.split(found, [len(sample.kernels), len(sample.kernels) + 1])
+    per_operator, per_element = np.split(costs, 2)
+    tensors = TensorCosts(
+        tuple(conversions.uses.tolist()),
+        tuple((conversions.counts @ per_operator).tolist()),
+        tuple((conversions.elements @ per_element).tolist()),
+    )
+    named = dict(zip(sample.kernels, slopes.tolist(), strict=True))
+    return Calibration(named, float(constant[0]), tensors, FitQuality.compare(predicted, measured))
+
+
+def _coefficients(features: FloatArray, measured: FloatArray, kernels: int) -> FloatArray:
+    typical = np.abs(features).mean(axis=0)
+    std = np.where(typical > 0, _SHARE_STD * measured.mean() / np.maximum(typical, 1e-12), 0.0)
+    mean = np.zeros(features.shape[1])
+    mean[:kernels], std[:kernels] = 1.0, _SLOPE_STD
+    prior = LinearModel.prior(mean, std, _NOISE**2)
+    return prior.observe(features / measured[:, None], np.ones(len(measured))).mean

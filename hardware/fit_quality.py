@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from search_spaces.additive_cost import FloatArray
+
 LEAST_EXPLAINED = 0.8  # of the variance; noisy phones lie at 0.2 to 0.4, usable devices above 0.85
 
 

@@ -57,7 +57,8 @@ class LatencyTable:
         origin: Where they come from.
         ignores: Fields of `LayerSpec` that its entries do not tell apart, such as `activation`.
         constants: What every network costs besides its segments, by metric.
-        calibration: Turns sums of latencies into network latencies.
+        calibration: Turns latencies of layers into latencies of networks.
+        yardstick_ms: What the yardstick took when the first entry was measured, at whose speed all of them hold.
         fingerprint: The machine that the entries were measured on; empty where that is unknown.
         date: When the last entry was measured (ISO 8601); empty while there are none.
     """
@@ -68,6 +69,7 @@ class LatencyTable:
     ignores: tuple[Ignored, ...] = ()
     constants: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=Calibration)
+    yardstick_ms: float | None = None
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
 
@@ -127,7 +129,9 @@ class LatencyTable:
         wanted = dict.fromkeys(((self._canonical(layer), kernel),) for layer in layers for kernel in kernels)
         return [segment for segment in wanted if LATENCY not in self._values(segment)]
 
-    def with_entries(self, entries: Mapping[Segment, Entry], fingerprint: Mapping[str, str]) -> LatencyTable:
+    def with_entries(
+        self, entries: Mapping[Segment, Entry], yardstick_ms: float, fingerprint: Mapping[str, str]
+    ) -> LatencyTable:
         """This table with entries added that were measured just now on the machine of `fingerprint`.
 
         Raises:
@@ -139,7 +143,9 @@ class LatencyTable:
             segment: replace(entry, values={**self._values(segment), **entry.values})
             for segment, entry in entries.items()
         }
-        return replace(self, entries={**self.entries, **merged}, fingerprint=dict(fingerprint), date=now)
+        first_ms = yardstick_ms if self.yardstick_ms is None else self.yardstick_ms
+        added = {**self.entries, **merged}
+        return replace(self, entries=added, yardstick_ms=first_ms, fingerprint=dict(fingerprint), date=now)
 
     def with_calibration(self, calibration: Calibration) -> LatencyTable:
         """This table with another calibration."""

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hardware.calibration import Calibration
+from hardware.calibration import Calibration, TensorCosts
 from hardware.device import Device, Kernel
+from hardware.fit_quality import FitQuality
 from hardware.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
@@ -27,7 +28,7 @@ from search_spaces.layers import LayerSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _LAYER = tuple(column.name for column in fields(LayerSpec))
 _KEY = ("entry", *_LAYER, "weight_bits", "activation_bits")
 _QUALITY = ("spread", "repeats")
@@ -58,6 +59,7 @@ def frame(table: LatencyTable) -> pd.DataFrame:
         "origin": table.origin,
         "ignores": list(table.ignores),
         "constants": dict(table.constants),
+        "yardstick_ms": table.yardstick_ms,
         "fingerprint": dict(table.fingerprint),
         "date": table.date,
         "calibration": asdict(table.calibration),
@@ -113,10 +115,10 @@ def _table(rows: pd.DataFrame) -> LatencyTable:
     if rows.drop(columns=metrics).isna().to_numpy().any() or rows[metrics].isna().all(axis=1).any():
         raise ValueError("it has empty cells")
     try:
-        attributes = {name: rows.attrs[name] for name in ("origin", "constants", "fingerprint", "date")}
-        device, calibration = _device(rows.attrs["device"]), Calibration(**rows.attrs["calibration"])
+        attributes = {name: rows.attrs[name] for name in ("origin", "constants", "yardstick_ms", "fingerprint", "date")}
+        device, calibration = _device(rows.attrs["device"]), _calibration(rows.attrs["calibration"])
         ignores = tuple(rows.attrs["ignores"])
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"its metadata are incomplete ({error!r})") from error
     if attributes["origin"] not in get_args(Origin) or not {*ignores} <= {*get_args(Ignored)}:
         raise ValueError(f"its origin must be one of {get_args(Origin)} and it may ignore {get_args(Ignored)}")
@@ -143,3 +145,9 @@ def _table(rows: pd.DataFrame) -> LatencyTable:
 def _device(document: Mapping[str, Any]) -> Device:
     kernels = [Kernel(tuple(kernel["weight_bits"]), kernel["activation_bits"]) for kernel in document["kernels"]]
     return Device(**{**document, "kernels": tuple(kernels)})
+
+
+def _calibration(document: Mapping[str, Any]) -> Calibration:
+    tensors = TensorCosts(**{name: tuple(values) for name, values in document["tensors"].items()})
+    quality = document["quality"]
+    return Calibration(**{**document, "tensors": tensors, "quality": quality and FitQuality(**quality)})

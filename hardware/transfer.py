@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.fit_quality import check_latencies
-from hardware.linear_model import FloatArray, LinearModel
+from hardware.linear_model import LinearModel
+from search_spaces.additive_cost import FloatArray
 
 _OWN_PART = 0.3  # deviation of the part that no known device explains, relative to the part that they do
 _NOISE = 0.03  # variance of a measurement, relative to that of the same part

@@ -68,7 +68,7 @@ class JointSpace:
         self.architectures = architectures
         self.policies = policies or PolicySpace()
         self.name = architectures.name
-        self._slots = [TabulatedSlot(architectures, slot) for slot in architectures.slots]
+        self.slots = tuple(TabulatedSlot(architectures, slot) for slot in architectures.slots)
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
@@ -82,7 +82,7 @@ class JointSpace:
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:
         """Domain size of every gene, shape (d,)."""
-        policy = np.full(len(self._slots), len(self.policies.policies))
+        policy = np.full(len(self.slots), len(self.policies.policies))
         return np.concatenate([self.architectures.cardinalities, policy])
 
     def sample(self, rng: np.random.Generator, n: int) -> Population:
@@ -128,7 +128,7 @@ class JointSpace:
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d)."""
         own = self.architectures.active(genes[:, : self._border])
-        return np.concatenate([own, *(slot.filled(genes)[:, None] for slot in self._slots)], axis=1)
+        return np.concatenate([own, *(slot.filled(genes)[:, None] for slot in self.slots)], axis=1)
 
     def tabulate(self, cost: Callable[[LayerSpec, LayerPolicy], float]) -> AdditiveCost:
         """Prices every slot under all values of its few genes, once.
@@ -139,7 +139,7 @@ class JointSpace:
         priced = lru_cache(maxsize=None)(lambda layer, policy: float(cost(layer, policy)))
         policies = self.policies.policies
         return AdditiveCost(
-            [layer_term(slot, self._border + number, policies, priced) for number, slot in enumerate(self._slots)]
+            [layer_term(slot, self._border + number, policies, priced) for number, slot in enumerate(self.slots)]
         )
 
     def tabulate_blocks(self, cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float]) -> AdditiveCost:
@@ -154,7 +154,7 @@ class JointSpace:
         return AdditiveCost(
             [
                 block_term(
-                    [self._slots[number] for number in numbers],
+                    [self.slots[number] for number in numbers],
                     [self._border + number for number in numbers],
                     self.policies.policies,
                     cost,
@@ -165,7 +165,7 @@ class JointSpace:
 
     def layer_shapes(self) -> list[LayerSpec]:
         """Every distinct layer shape that a candidate can contain, without names, in a fixed order."""
-        found = (layer.shape for slot in self._slots for layer in slot.layers if layer is not None)
+        found = (layer.shape for slot in self.slots for layer in slot.layers if layer is not None)
         return list(dict.fromkeys(found))
 
     @property

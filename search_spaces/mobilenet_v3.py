@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from search_spaces.candidate import Architecture, ConvBlock
+from search_spaces.dataflow import Node, chain
 from search_spaces.layers import Activation, LayerSpec, round_channels
 from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace, Value
 
@@ -62,7 +63,7 @@ class MobileNetV3Space(SearchSpace):
 
     def __init__(self, name: str, shape: MobileNetV3Shape, image_channels: int, classes: int) -> None:
         self.shape = shape
-        super().__init__(name, _choices(shape), _slots(shape, image_channels, classes))
+        super().__init__(name, _choices(shape), _slots(shape, image_channels, classes), _nodes(shape))
 
     def decode(self, genes: Genes) -> Architecture:
         """The architecture of one gene vector of shape (d,)."""
@@ -137,6 +138,33 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
     ]
 
 
+def _nodes(shape: MobileNetV3Shape) -> list[Node]:
+    nodes = [*chain(["stem"]), *_bottleneck_nodes("first", ("depthwise", "project"), "stem", residual=True)]
+    width = shape.stem_width
+    for s, stage in enumerate(shape.stages):
+        for j in range(max(shape.depths)):
+            block = _Block(s, j, width if j == 0 else stage.width, 1, stage)
+            residual = block.stride == 1 and block.in_width == stage.width
+            nodes += _bottleneck_nodes(block.name, block.parts, nodes[-1].name, residual)
+        width = stage.width
+    last = Node("head", "layer", (nodes[-1].name,)), Node("pool", "pool", ("head",))
+    return [*nodes, *last, Node("feature", "layer", ("pool",)), Node("classifier", "layer", ("feature",))]
+
+
+def _bottleneck_nodes(block: str, parts: Sequence[str], before: str, residual: bool) -> list[Node]:
+    nodes, value = [], before
+    for part in parts:
+        name = f"{block}.{part}"
+        if part == "squeeze":
+            nodes.append(Node(f"{block}.pool", "pool", (value,)))
+        nodes.append(Node(name, "layer", (nodes[-1].name if part in ("squeeze", "excite") else value,)))
+        if part == "excite":
+            nodes.append(Node(f"{block}.gate", "gate", (value, name)))
+        if part != "squeeze":
+            value = nodes[-1].name
+    return [*nodes, Node(f"{block}.add", "add", (value, before))] if residual else nodes
+
+
 @dataclass(frozen=True)
 class _Block:
     """One inverted bottleneck: expand, depthwise, optional squeeze-and-excite, project."""
@@ -152,29 +180,31 @@ class _Block:
         return self.stage.stride if self.index == 0 else 1
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
         return f"stages.{self.stage_index}.{self.index}"
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        gate = ("squeeze", "excite") if self.stage.squeeze_excite else ()
+        return ("expand", "depthwise", *gate, "project")
+
     def slots(self) -> list[LayerSlot]:
-        parts = ["expand", "depthwise", "squeeze", "excite", "project"]
-        if not self.stage.squeeze_excite:
-            parts = [part for part in parts if part not in ("squeeze", "excite")]
         prefix = f"{self.stage_index}.{self.index}"
         genes = ("resolution", f"{self.stage_index}.depth", f"{prefix}.kernel", f"{prefix}.expand")
-        return [self._slot(part, genes if part == "depthwise" else (*genes[:2], genes[3])) for part in parts]
+        return [self._slot(part, genes if part == "depthwise" else (*genes[:2], genes[3])) for part in self.parts]
 
     def _slot(self, part: str, genes: tuple[str, ...]) -> LayerSlot:
         def layer(values: Sequence[Value]) -> LayerSpec | None:
             resolution, depth, expand = int(values[0]), int(values[1]), float(values[-1])
             return None if self.index >= depth else self._layer(part, resolution, int(values[2]), expand)
 
-        return LayerSlot(f"{self._name}.{part}", genes, layer)
+        return LayerSlot(f"{self.name}.{part}", genes, layer)
 
     def _layer(self, part: str, resolution: int, kernel: int, expand: float) -> LayerSpec:
         inner = round_channels(self.in_width * expand)
         widths, size = (self.in_width, inner, self.stage.width), -(-resolution // self.reduction)
         layers = inverted_bottleneck(widths, kernel, self.stride, size, self.stage.activation)
-        return replace(layers[part], name=f"{self._name}.{part}")
+        return replace(layers[part], name=f"{self.name}.{part}")
 
 
 def inverted_bottleneck(

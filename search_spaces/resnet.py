@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
+from search_spaces.dataflow import Node, chain
 from search_spaces.layers import Activation, LayerSpec, round_channels
 from search_spaces.space import Choice, Genes, LayerFunction, LayerSlot, SearchSpace, Value
 
@@ -60,7 +61,7 @@ class ResNetSpace(SearchSpace):
 
     def __init__(self, name: str, shape: ResNetShape, image_channels: int, classes: int) -> None:
         self.shape = shape
-        super().__init__(name, _choices(shape), _slots(shape, image_channels, classes))
+        super().__init__(name, _choices(shape), _slots(shape, image_channels, classes), _nodes(shape))
 
     def decode(self, genes: Genes) -> Architecture:
         """The architecture of one gene vector of shape (d,)."""
@@ -121,6 +122,14 @@ def _slots(shape: ResNetShape, image_channels: int, classes: int) -> list[LayerS
     return [*slots, LayerSlot("classifier", (f"{len(shape.stages) - 1}.width",), classifier)]
 
 
+def _nodes(shape: ResNetShape) -> list[Node]:
+    nodes = [*chain(["stem"])]
+    for s, stage in enumerate(shape.stages):
+        for j in range(max(stage.depths)):
+            nodes += _Block(shape, s, j, 1).nodes(nodes[-1].name)
+    return [*nodes, Node("pool", "pool", (nodes[-1].name,)), Node("classifier", "layer", ("pool",))]
+
+
 @dataclass(frozen=True)
 class _Block:
     """One residual block: its convolutions and, at the start of a stage, its shortcut."""
@@ -139,12 +148,26 @@ class _Block:
         before = (f"{self.stage - 1}.width",) if self.index == 0 and self.stage > 0 else ()
         return ("resolution", f"{self.stage}.depth", f"{self.stage}.width", f"{self.stage}.{self.index}.ratio", *before)
 
+    @property
+    def _projects(self) -> bool:
+        return self.index == 0 and self.shape.shortcut == "conv"
+
     def slots(self) -> list[LayerSlot]:
         parts = list(range(1, len(self.shape.block_kernels) + 1))
         slots = [LayerSlot(f"{self._name}.conv{part}", self._genes, self._convolution(part)) for part in parts]
-        if self.index == 0 and self.shape.shortcut == "conv":
+        if self._projects:
             slots.append(LayerSlot(f"{self._name}.shortcut", self._genes, self._shortcut))
         return slots
+
+    def nodes(self, before: str) -> list[Node]:
+        """The convolutions in turn, and their sum with the shortcut."""
+        convolutions = [f"{self._name}.conv{part}" for part in range(1, len(self.shape.block_kernels) + 1)]
+        inputs = (before, *convolutions[:-1])
+        nodes = [Node(name, "layer", (read,)) for name, read in zip(convolutions, inputs, strict=True)]
+        shortcut = f"{self._name}.shortcut" if self._projects else before
+        if self._projects:
+            nodes.append(Node(shortcut, "layer", (before,)))
+        return [*nodes, Node(f"{self._name}.add", "add", (convolutions[-1], shortcut), "relu")]
 
     @property
     def _name(self) -> str:

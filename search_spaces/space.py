@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
+from search_spaces.dataflow import Node, chain, check_dataflow
 from search_spaces.layers import LayerSpec
 
 Value = int | float | str
@@ -76,12 +77,18 @@ class SearchSpace(ABC):
         name: Identifies the space in candidates, checkpoints and databases.
         choices: The genes, each after the one that it depends on.
         slots: Every layer of the largest network, in execution order.
+        nodes: How they are joined, in execution order; None where each reads the one before.
     """
 
-    def __init__(self, name: str, choices: Sequence[Choice], slots: Sequence[LayerSlot]) -> None:
+    def __init__(
+        self, name: str, choices: Sequence[Choice], slots: Sequence[LayerSlot], nodes: Sequence[Node] | None = None
+    ) -> None:
         self.name = name
         self.choices = tuple(choices)
         self.slots = tuple(slots)
+        layers = [slot.name for slot in slots]
+        self.nodes = chain(layers) if nodes is None else tuple(nodes)
+        check_dataflow(self.nodes, layers)
         self.position = {choice.name: index for index, choice in enumerate(self.choices)}
         if len(self.position) != len(self.choices):
             raise ValueError(f"the choices of {name!r} must have distinct names")

@@ -61,7 +61,7 @@ class DeviceSection(Section):
 
     name: str = "onnxruntime_cpu"
     table: str | None = None
-    calibration_networks: Annotated[int, Field(ge=4)] = 8
+    calibration_networks: Annotated[int, Field(ge=4)] = 150
 
     @field_validator("name")
     @classmethod

@@ -21,7 +21,6 @@ from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation, RunRecord, Source
 from search_spaces.candidate import Candidate
 
-_ROUNDS = 7
 _CHECKED_IMAGES = 256
 _COLUMNS = {  # of a table, by metric
     "accuracy": "measured_accuracy",
@@ -76,7 +75,7 @@ def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: 
     channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
     networks = [Network(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)]
-    return [timing.median_ms for timing in profiler.interleaved(networks, _ROUNDS)]
+    return [timing.median_ms for timing in profiler.interleaved(networks)]
 
 
 def store_networks(

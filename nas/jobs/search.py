@@ -85,9 +85,10 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
     size = Objective(METRICS["weight_bytes"], _analytic(workspace.space, "weight_bytes"))
     verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify}, record.device)
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", [latency, size])
+    quality = latencies.calibration.quality
     front = VerifiedFront(
         device=record.device,
-        latency_error_percent=latencies.calibration.error_percent,
+        latency_error_percent=None if quality is None else quality.error_percent,
         search_run=record.run,
         run=verify.run,
         population=candidates,
@@ -114,9 +115,9 @@ def _objectives(workspace: Workspace, latencies: LatencyTable, fitted: FittedAcc
 
 
 def _latency(space: JointSpace, latencies: LatencyTable) -> Evaluator:
-    """Network latency in milliseconds: the calibrated sum over the layers of a table."""
+    """Network latency in milliseconds by a table."""
     costs_ms = network_costs(space, latencies)
-    return lambda population: latencies.calibration.apply(costs_ms(population.genes))
+    return lambda population: costs_ms(population.genes)
 
 
 def _analytic(space: JointSpace, name: str) -> Evaluator:

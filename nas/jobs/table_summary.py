@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hardware.calibration import Calibration
 from hardware.latency_table import LatencyTable
 
 
@@ -27,7 +28,15 @@ def described(table: LatencyTable) -> list[str]:
         lines.append(
             f"besides   {', '.join(f'{name} {value:.4g}' for name, value in table.constants.items())} per network"
         )
-    if calibration.error_percent is None:
-        return [*lines, "networks  not calibrated on whole networks"]
-    tau = "" if calibration.kendall_tau is None else f", Kendall tau {calibration.kendall_tau:.2f}"
-    return [*lines, f"networks  {calibration.networks}, within {calibration.error_percent:.1f} % (mean, held out){tau}"]
+    return [*lines, f"networks  {fit_error(calibration)}"]
+
+
+def fit_error(calibration: Calibration) -> str:
+    """How well a table tells the latency of whole networks."""
+    quality = calibration.quality
+    if quality is None:
+        return "not calibrated on whole networks"
+    return (
+        f"within {quality.error_percent:.1f} % on average, Kendall tau {quality.kendall_tau:.2f} "
+        f"(each of {quality.networks} held out in turn)"
+    )

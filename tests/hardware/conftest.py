@@ -21,4 +21,4 @@ def table() -> LatencyTable:
         ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
         ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
     }
-    return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, fingerprint())
+    return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, 0.25, fingerprint())

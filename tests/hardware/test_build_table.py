@@ -1,4 +1,6 @@
-"""Building measures exactly what is missing, once, also across a kill."""
+"""Building measures exactly what is missing, once, also across a kill, and at one speed of the machine."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +11,16 @@ from hardware.build_table import measure_missing
 from hardware.device import onnxruntime_cpu
 from hardware.latency_table import LatencyTable
 from hardware.layer_model import frame_model, layer_model
-from hardware.profiler import Network, Timing
+from hardware.profiler import Network
+from hardware.stopwatch import Timing
 from hardware.table_file import load_table
+from hardware.yardstick import yardsticks
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(10)]
+LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(20)]
 POLICIES = [LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)]
+YARDSTICKS = {network.onnx for network in yardsticks(onnxruntime_cpu().kernels)}
 
 
 class FakeProfiler:
@@ -24,32 +29,29 @@ class FakeProfiler:
     def __init__(self, kill_after: int = 1000) -> None:
         self.kill_after = kill_after
         self.measured: list[bytes] = []
+        self.slowness = 1.0
 
-    def latency_ms(self, network: bytes, input_shape: tuple[int, ...]) -> Timing:
-        if network == frame_model().onnx:
-            return Timing(1.0, 0.0, 20)
+    def latency_ms(self, network: Network) -> float:
+        if network.onnx == frame_model().onnx:
+            return 1.0
+        if network.onnx in YARDSTICKS:
+            return 2.0
         if len(self.measured) == self.kill_after:
             raise KeyboardInterrupt
-        self.measured.append(network)
-        return Timing(1.0 + 8 * 0.5, 0.1, 20)
+        self.measured.append(network.onnx)
+        return 1.0 + 8 * 0.5
 
-    def interleaved(self, networks: Sequence[Network], rounds: int) -> list[Timing]:
-        return [self.latency_ms(network.onnx, network.input_shape) for network in networks]
+    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
+        return [Timing(self.slowness * self.latency_ms(network), 0.1, 20) for network in networks]
 
 
 def test_subtracts_the_session_and_divides_by_the_copies() -> None:
     seen: list[tuple[int, int]] = []
     profiler = FakeProfiler()
-    table = measure_missing(
-        LatencyTable(onnxruntime_cpu()),
-        LAYERS,
-        POLICIES,
-        profiler,
-        lambda done, total: seen.append((done, total)),
-        None,
-    )
+    empty = LatencyTable(onnxruntime_cpu())
+    table = measure_missing(empty, LAYERS, POLICIES, profiler, lambda done, total: seen.append((done, total)), None)
     assert table.latency_ms(LAYERS[3], POLICIES[2]) == pytest.approx(0.5)
-    assert seen == [(0, 20), (16, 20), (20, 20)]
+    assert seen == [(0, 40), (32, 40), (40, 40)]
     assert table.missing(LAYERS, POLICIES) == []
     assert set(profiler.measured) == {layer_model(layer, p).onnx for layer in LAYERS for p in POLICIES[:2]}
 
@@ -57,24 +59,35 @@ def test_subtracts_the_session_and_divides_by_the_copies() -> None:
 def test_a_killed_run_continues_without_measuring_twice(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     empty = LatencyTable(onnxruntime_cpu())
-    first = FakeProfiler(kill_after=18)
+    first = FakeProfiler(kill_after=34)
     with pytest.raises(KeyboardInterrupt):
         measure_missing(empty, LAYERS, POLICIES, first, _ignore, path)
     saved = load_table(path)
     second = FakeProfiler()
     table = measure_missing(saved, LAYERS, POLICIES, second, _ignore, path)
-    assert len(saved.entries) == 16
-    assert not set(second.measured) & set(first.measured[:16])
-    assert len(second.measured) == 4
+    assert len(saved.entries) == 32
+    assert not set(second.measured) & set(first.measured[:32])
+    assert len(second.measured) == 8
     assert load_table(path) == table
 
     measure_missing(table, LAYERS, POLICIES, FakeProfiler(kill_after=0), _ignore, path)  # nothing is left to measure
 
 
+def test_a_machine_that_has_become_slower_changes_no_entry() -> None:
+    profiler = FakeProfiler()
+
+    def slow_down(done: int, total: int) -> None:
+        profiler.slowness = 1.7 if done else 1.0
+
+    table = measure_missing(LatencyTable(onnxruntime_cpu()), LAYERS, POLICIES, profiler, slow_down, None)
+    assert table.latency_ms(LAYERS[0], POLICIES[0]) == pytest.approx(0.5)
+    assert table.latency_ms(LAYERS[-1], POLICIES[1]) == pytest.approx(0.5)
+
+
 def test_a_layer_faster_than_the_frame_still_has_a_positive_latency() -> None:
     class Instant(FakeProfiler):
-        def latency_ms(self, network: bytes, input_shape: tuple[int, ...]) -> Timing:
-            return Timing(1.0, 0.0, 20)
+        def latency_ms(self, network: Network) -> float:
+            return 1.0
 
     table = measure_missing(LatencyTable(onnxruntime_cpu()), LAYERS[:1], POLICIES[:1], Instant(), _ignore, None)
     assert 0 < table.latency_ms(LAYERS[0], POLICIES[0]) < 1e-3

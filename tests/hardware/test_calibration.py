@@ -1,38 +1,61 @@
-"""Calibration finds slope and constant, and says how far off it is."""
+"""Calibration finds what networks cost besides their layers, and says how far off it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hardware.calibration import Calibration
+from hardware.calibration import Sample, fit_calibration
+from hardware.conversions import Conversions
 
-SUMS = np.array([0.5, 1.0, 1.5, 2.5, 4.0, 6.0, 7.0, 9.0])
-
-
-def test_recovers_slope_and_constant() -> None:
-    calibration = Calibration.fit(SUMS, 1.3 * SUMS + 0.2)
-    assert (calibration.slope, calibration.constant_ms) == pytest.approx((1.3, 0.2))
-    assert calibration.error_percent == pytest.approx(0.0, abs=1e-6)
-    assert calibration.kendall_tau == pytest.approx(1.0)
-    assert calibration.networks == 8
-    assert calibration.apply(np.array([0.0, 10.0])) == pytest.approx([0.2, 13.2])
+CONVERSIONS = Conversions(
+    np.array([1, 2], np.int32), np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 3.0]])
+)
+COSTS_MS, COSTS_MS_PER_ELEMENT = np.array([0.002, 0.01]), np.array([1e-6, 4e-6])
 
 
-def test_one_disturbed_network_moves_nothing() -> None:
-    measured = 1.3 * SUMS + 0.2
-    measured[3] *= 3
-    calibration = Calibration.fit(SUMS, measured)
-    assert (calibration.slope, calibration.constant_ms) == pytest.approx((1.3, 0.2))
-    assert calibration.error_percent is not None
-    assert calibration.error_percent > 5
+def _sample(count: int, noise: float = 0.0) -> Sample:
+    """Networks of 12 tensors whose operators cost the above, whose 8-bit layers are slow and that need 0.05 ms more."""
+    rng = np.random.default_rng(0)
+    sums, uses = rng.uniform(0.2, 2.0, (count, 2)), rng.integers(1, 3, (count, 12)).astype(np.int32)
+    elements = rng.integers(100, 20_000, (count, 12)).astype(float)
+    added = CONVERSIONS.operators(uses, elements) @ np.concatenate([COSTS_MS, COSTS_MS_PER_ELEMENT])
+    measured = (sums @ [1.0, 1.3] + 0.05 + added) * rng.normal(1.0, noise, count)
+    return Sample(("w32a32", "w8a8"), sums, uses, elements, measured)
 
 
-def test_predictions_are_never_negative() -> None:
-    calibration = Calibration.fit(SUMS, 2.0 * SUMS - 0.6)
-    assert calibration.slope > 0
-    assert calibration.constant_ms == 0.0
+def test_finds_what_operators_cost() -> None:
+    sample = _sample(200, noise=0.005)
+    found = fit_calibration(sample, CONVERSIONS)
+    assert found.slopes == pytest.approx({"w32a32": 1.0, "w8a8": 1.3}, abs=0.02)
+    assert found.tensors.latency_ms_per_element == pytest.approx([1e-6, 12e-6], rel=0.2)
+    other = _sample(300)
+    predicted = other.sums_ms @ list(found.slopes.values()) + found.constant_ms
+    predicted += found.tensors(other.uses, other.elements)
+    assert np.abs(predicted / other.measured_ms - 1).max() < 0.01
+    assert found.quality is not None
+    assert found.quality.error_percent < 0.6
+    assert found.quality.networks == 200
 
 
-@pytest.mark.parametrize("measured", [SUMS[:3], SUMS[:7], -SUMS, SUMS * np.nan])
+def test_the_error_is_that_of_networks_left_out() -> None:
+    rng = np.random.default_rng(1)
+    sample = _sample(40)
+    lottery = replace(sample, measured_ms=rng.uniform(1.0, 2.0, 40))
+    quality = fit_calibration(lottery, CONVERSIONS).quality
+    assert quality is not None
+    assert quality.explained < 0.2
+
+
+def test_few_networks_leave_the_sum_of_the_layers() -> None:
+    sample = _sample(4)
+    found = fit_calibration(replace(sample, measured_ms=sample.sums_ms.sum(axis=1)), CONVERSIONS)
+    assert found.slopes == pytest.approx({"w32a32": 1.0, "w8a8": 1.0}, abs=0.05)
+
+
+@pytest.mark.parametrize("measured", [np.ones(3), -np.ones(8), np.full(8, np.nan)])
 def test_refuses_unusable_data(measured: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="a calibration needs"):
-        Calibration.fit(SUMS[:3] if len(measured) == 3 else SUMS, measured)
+    with pytest.raises(ValueError, match=r"a calibration needs 4 or more networks|latencies must be positive"):
+        replace(_sample(len(measured)) if len(measured) > 3 else _sample(8), measured_ms=measured)

@@ -68,4 +68,4 @@ def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) 
 
 def test_entries_of_two_machines_do_not_mix(table: LatencyTable) -> None:
     with pytest.raises(ValueError, match=r"measured on another machine .*is 'abacus'"):
-        table.with_entries({}, {**fingerprint(), "cpu": "abacus"})
+        table.with_entries({}, 1.0, {**fingerprint(), "cpu": "abacus"})

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hardware.calibration import Calibration
+from hardware.calibration import Calibration, TensorCosts
 from hardware.device import Device, fingerprint
+from hardware.fit_quality import FitQuality
 from hardware.latency_table import LATENCY, LatencyTable
 from hardware.table_file import frame, load_table, save_table
 
@@ -19,7 +20,8 @@ Damage = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
-    table = table.with_calibration(Calibration(1.1, 0.02, 3.5, None, 20))
+    tensors = TensorCosts((1, 257), (0.001, -0.002), (1e-7, 0.0))
+    table = table.with_calibration(Calibration({"w8a8": 1.1}, 0.02, tensors, FitQuality(3.5, 0.9, 0.95, 20)))
     save_table(table, tmp_path / "deep" / "table.parquet")
     assert load_table(tmp_path / "deep" / "table.parquet") == table
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
@@ -50,6 +52,7 @@ def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) 
         (lambda rows: rows.assign(latency_ms=[1, 1, 1, 2]), "the rows of entry 2 have different costs"),
         (lambda rows: _with_attributes(rows, {"origin": "guessed"}), "its origin must be one of"),
         (lambda rows: _with_attributes(rows, {"calibration": {"slop": 1}}), "its metadata are incomplete"),
+        (lambda rows: _with_attributes(rows, {"calibration": [1]}), "its metadata are incomplete"),
     ],
 )
 def test_damaged_tables_are_refused(table: LatencyTable, tmp_path: Path, damage: Damage, message: str) -> None:

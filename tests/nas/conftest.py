@@ -45,7 +45,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         latency_ms = layer.macs / speed * 1e-8 + layer.activations * 1e-8 + 1e-4
         entries[segment] = Entry({LATENCY: latency_ms}, 0.01, 20)
     path = tmp_path_factory.mktemp("table") / "latency.parquet"
-    save_table(LatencyTable(target).with_entries(entries, fingerprint()), path)
+    save_table(LatencyTable(target).with_entries(entries, 1.0, fingerprint()), path)
     return path
 
 

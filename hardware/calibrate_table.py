@@ -1,0 +1,87 @@
+"""Calibration of a table on the machine at hand: networks of a space are optimised by the runtime, and some are timed.
+
+In: a joint space and its table. Out: the table with a calibration. Knows no job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from hardware.calibration import Sample, fit_calibration
+from hardware.conversions import Conversions
+from hardware.latency_table import LatencyTable
+from hardware.network_model import network_model
+from hardware.operators import executed_operators
+from hardware.profiler import Network, Profiler
+from hardware.tensor_uses import TensorUses
+from hardware.yardstick import levelled
+from search_spaces.additive_cost import FloatArray
+from search_spaces.candidate import Candidate, LayerPolicy
+from search_spaces.dataflow import present_nodes
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.layers import LayerSpec
+from search_spaces.space import Genes
+
+_OPTIMISED = 4  # networks whose operators are counted, for each that is timed
+
+
+def networks_to_calibrate(timed: int) -> int:
+    """How many networks are built where so many are timed."""
+    return _OPTIMISED * timed
+
+
+def random_network(space: JointSpace, candidate: Candidate, table: LatencyTable) -> Network:
+    """A candidate with random weights, which its latency does not depend on."""
+    layers = space.architectures.layers(candidate.architecture)
+    kernels = [table.device.kernel(policy) for policy in candidate.policy.layers]
+    placed = {layer.name: (layer, kernel) for layer, kernel in zip(layers, kernels, strict=True)}
+    return network_model(present_nodes(space.architectures.nodes, list(placed)), placed, table.device.batch)
+
+
+def calibrate_table(
+    space: JointSpace,
+    table: LatencyTable,
+    sample: Population,
+    rng: np.random.Generator,
+    profiler: Profiler,
+    progress: Callable[[int], None],
+) -> LatencyTable:
+    """Fits the calibration of a table that has every layer of a space.
+
+    Args:
+        space: Where the networks come from.
+        table: Has an entry for every layer.
+        sample: Networks to be timed.
+        rng: Source of more networks, of which only the operators are counted.
+        profiler: Times them; on the machine of the table.
+        progress: Called with how many of `networks_to_calibrate(len(sample))` networks are built.
+    """
+    others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
+    seen = Population(space, np.concatenate([sample.genes, others.genes]))
+    operators = []
+    for row in range(len(seen)):
+        operators.append(executed_operators(random_network(space, seen[row], table)))
+        progress(row + 1)
+    tensor_uses = TensorUses(space, table.device)
+    conversions = Conversions.learn(*tensor_uses(seen.genes), operators)
+    networks = [random_network(space, sample[row], table) for row in range(len(sample))]
+    timings = levelled(profiler, networks, table.device.kernels, table.yardstick_ms).timings
+    names, sums = _sums(space, table, sample.genes)
+    measured = np.array([timing.median_ms for timing in timings])
+    return table.with_calibration(
+        fit_calibration(Sample(names, sums, *tensor_uses(sample.genes), measured), conversions)
+    )
+
+
+def _sums(space: JointSpace, table: LatencyTable, genes: Genes) -> tuple[tuple[str, ...], FloatArray]:
+    """Names of the kernels, and the latencies of all layers of each, shape (n, kernels)."""
+
+    def of_kernel(kernel: LayerPolicy, layer: LayerSpec, policy: LayerPolicy) -> float:
+        return table.latency_ms(layer, policy) if table.device.kernel(policy) == kernel else 0.0
+
+    kernels = list(dict.fromkeys(table.device.kernel(policy) for policy in space.policies.policies))
+    sums = [space.tabulate(partial(of_kernel, kernel))(genes) for kernel in kernels]
+    return tuple(str(kernel) for kernel in kernels), np.stack(sums, axis=1)

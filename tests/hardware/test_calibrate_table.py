@@ -1,0 +1,54 @@
+"""A table is calibrated on networks of its space: here by a profiler that knows what they should take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from hardware.calibrate_table import calibrate_table, networks_to_calibrate
+from hardware.device import FP32, INT8, onnxruntime_cpu
+from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.operators import executed_operators
+from hardware.pricing import network_costs
+from hardware.profiler import Network
+from hardware.stopwatch import Timing
+from search_spaces.candidate import LayerPolicy
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(), LayerPolicy(8, 8))))
+LAYER_MS, OPERATOR_MS = 0.1, 0.02
+
+
+class OperatorProfiler:
+    """Says that every operator takes a time of its own, and the yardstick 1 ms."""
+
+    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
+        return [Timing(self._latency_ms(network), 0.0, 1) for network in networks]
+
+    def _latency_ms(self, network: Network) -> float:
+        if network.input_shape[-1] > 16 or network.input_shape[1] > 3:
+            return 1.0
+        ran = executed_operators(network)
+        layers = sum(ran[name][0] for name in ran if "Conv" in name or "Gemm" in name)
+        return LAYER_MS * layers + OPERATOR_MS * (sum(count for count, _ in ran.values()) - layers)
+
+
+def test_tells_networks_that_it_has_not_seen() -> None:
+    entries = {
+        ((layer, kernel.policy),): Entry({LATENCY: LAYER_MS})
+        for layer in SPACE.layer_shapes()
+        for kernel in (FP32, INT8)
+    }
+    table = LatencyTable(onnxruntime_cpu(), entries, yardstick_ms=1.0)
+    rng, done = np.random.default_rng(0), []
+    calibrated = calibrate_table(SPACE, table, SPACE.sample(rng, 60), rng, OperatorProfiler(), done.append)
+    assert done[-1] == networks_to_calibrate(60)
+    assert calibrated.calibration.quality is not None
+    assert calibrated.calibration.quality.error_percent < 2.0
+    assert calibrated.calibration.slopes == pytest.approx({"w32a32": 1.0, "w8a8": 1.0}, abs=0.15)
+    layers_alone = network_costs(SPACE, table)(SPACE.sample(rng, 50).genes)
+    with_conversions = network_costs(SPACE, calibrated)(SPACE.sample(rng, 50).genes)
+    assert with_conversions.mean() > 1.2 * layers_alone.mean()

@@ -1,0 +1,39 @@
+"""A runtime makes of an exported network what it makes of its model with random weights, operator by operator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hardware.calibrate_table import random_network
+from hardware.device import onnxruntime_cpu
+from hardware.latency_table import LatencyTable
+from hardware.operators import Operators, executed_operators
+from hardware.profiler import Network
+from nas.compression.compress import apply_policy, calibrate
+from nas.export.onnx_model import to_onnx
+from search_spaces.candidate import LayerPolicy
+from search_spaces.elastic.registry import supernet
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits", "resnet20_cifar"])
+def test_same_operators(name: str) -> None:
+    space = JointSpace(search_space(name, 3, 10), PolicySpace((LayerPolicy(), LayerPolicy(8, 8))))
+    candidate = space.sample(np.random.default_rng(1), 1)[0]
+    architecture = candidate.architecture
+    shape = (3, architecture.resolution, architecture.resolution)
+    plain = supernet(space.architectures, 0).eval().extract(architecture)
+    network = apply_policy(plain, space.architectures.layers(architecture), candidate.policy)
+    calibrate(network, [torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))])
+    exported = executed_operators(Network(to_onnx(network, shape), (1, *shape)))
+    model = executed_operators(random_network(space, candidate, LatencyTable(onnxruntime_cpu())))
+    assert {"Conv", "QLinearConv"} <= {*exported}
+    assert _flattened(model) == _flattened(exported)
+
+
+def _flattened(operators: Operators) -> Operators:
+    """Reshape and Flatten do the same before a linear layer."""
+    return {"Flatten" if name == "Reshape" else name: ran for name, ran in operators.items()}
