@@ -17,9 +17,9 @@ import pandas as pd
 from report import row
 from scipy.stats import spearmanr
 
-from hardware.linear_model import FloatArray
 from hardware.transfer import DeviceTransfer
 from predictors.registry import predictor
+from search_spaces.additive_cost import FloatArray
 
 DRAWS = 5
 Networks = tuple[FloatArray, pd.DataFrame]  # features (n, f), latencies in milliseconds by device and batch size

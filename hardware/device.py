@@ -15,6 +15,7 @@ from pathlib import Path
 from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
 
 _CPU_INFO = Path("/proc/cpuinfo")
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # those that change the speed of int8
 
 
@@ -108,7 +109,7 @@ def device(name: str) -> Device:
 
 
 def fingerprint() -> dict[str, str]:
-    """What decides latencies on this machine: processor, int8 instructions, cores, system and runtime version."""
+    """What decides latencies on this machine: processor, int8 instructions, clock, cores, system, runtime version."""
     fields: dict[str, str] = {}
     if _CPU_INFO.exists():
         for line in _CPU_INFO.read_text().splitlines():
@@ -122,6 +123,7 @@ def fingerprint() -> dict[str, str]:
     return {
         "cpu": fields.get("model name") or platform.processor() or platform.machine(),
         "flags": " ".join(flag for flag in _CPU_FLAGS if flag in flags),
+        "governor": _GOVERNOR.read_text().strip() if _GOVERNOR.exists() else "unknown",
         "logical_cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "onnxruntime": runtime,

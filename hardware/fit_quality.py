@@ -52,13 +52,14 @@ class FitQuality:
         error = 100 * float((np.abs(guess - truth) / truth).mean())
         return cls(error, 0.0 if np.isnan(tau) else tau, explained, len(truth))
 
-    def require(self, what: str, least_explained: float = LEAST_EXPLAINED) -> None:
+    def require(
+        self, what: str, remedy: str = "measure again with less noise", least_explained: float = LEAST_EXPLAINED
+    ) -> None:
         """Raises a ValueError that names `what` if too little of the variance is explained for hard limits."""
         if self.explained < least_explained:
             raise ValueError(
                 f"{what} explains {self.explained:.3f} of the variance of networks that were held out (error "
-                f"{self.error_percent:.1f} %); hard limits need {least_explained} or more: measure again with less "
-                "noise"
+                f"{self.error_percent:.1f} %); hard limits need {least_explained} or more: {remedy}"
             )
 
 

@@ -20,13 +20,20 @@ def import_(
     form: Annotated[str, typer.Argument(metavar="FORMAT", help="Its format; a wrong name lists the known ones.")],
     file: Annotated[Path, typer.Argument(help="The published file.")],
     output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")],
+    peak_gops: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Billions of operations per second that the device cannot exceed; checks units."),
+    ] = None,
 ) -> None:
     """Make a latency table of one that others published."""
     from hardware.importers.registry import import_table
+    from hardware.plausibility import check_plausible
     from hardware.table_file import save_table
 
     _must_be_new(output)
-    save_table(import_table(form, file), output)
+    table = import_table(form, file)
+    check_plausible(table, peak_gops)
+    save_table(table, output)
     show(output)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from hardware.analytic import COSTS
-from hardware.device import device, fingerprint
+from hardware.device import DEVICES, device, fingerprint
 from hardware.latency_table import LatencyTable
 from nas.jobs.events import following
 from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
@@ -72,7 +72,8 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
     """
     phases, checkpoint = schedule(epochs, learning_rate), trained_checkpoint(workspace)
     candidate = _candidate(workspace, key)
-    place = LatencyTable(device(workspace.job.device.name), fingerprint=fingerprint()).place
+    name = workspace.job.device.name
+    place = LatencyTable(device(name), fingerprint=fingerprint()).place if name in DEVICES else name
     inputs = {
         "supernet": checkpoint,
         "candidate": candidate.key,

@@ -22,7 +22,8 @@ from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
 from search_spaces.registry import SPACES
 
 Count = Annotated[int, Field(ge=1)]
-OBJECTIVES = ("accuracy", "latency_ms", *COSTS)
+TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
+OBJECTIVES = ("accuracy", *TABLE_COSTS, *COSTS)
 
 
 class DataSection(Section):
@@ -57,16 +58,21 @@ class SpaceSection(Section):
 
 
 class DeviceSection(Section):
-    """What latency means: a device and, where it is not this machine, its table."""
+    """What latency means: a device and, where it is not this machine, its table.
+
+    Limits on latency need a table that tells whole networks well; `accept_poor_fit` takes any.
+    """
 
     name: str = "onnxruntime_cpu"
     table: str | None = None
     calibration_networks: Annotated[int, Field(ge=4)] = 150
+    accept_poor_fit: bool = False
 
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return device(name).name
+    @model_validator(mode="after")
+    def _is_here_or_has_a_table(self) -> DeviceSection:
+        if self.table is None:
+            device(self.name)
+        return self
 
 
 class FitSection(Section):

@@ -5,13 +5,14 @@ In: candidates of a trained supernet. Out: ONNX files, what they were measured a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from hardware.device import device
+from hardware.device import DEVICES, device
 from hardware.profiler import Network, OnnxRuntimeProfiler
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
@@ -70,7 +71,9 @@ def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path
 
 
 def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: Sequence[Candidate]) -> list[float]:
-    """Latency in milliseconds of every file on the job's device."""
+    """Latency in milliseconds of every file on the job's device; not a number where that is not this machine."""
+    if workspace.job.device.name not in DEVICES:
+        return [math.nan] * len(files)
     profiler = OnnxRuntimeProfiler(device(workspace.job.device.name))
     channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
@@ -96,7 +99,11 @@ def store_networks(
     workspace.database.append(
         Evaluation(
             candidate,
-            {name: float(networks[column].iloc[sequence]) for name, column in _COLUMNS.items()},
+            {
+                name: float(networks[column].iloc[sequence])
+                for name, column in _COLUMNS.items()
+                if not math.isnan(networks[column].iloc[sequence])
+            },
             source,
             record.run,
             sequence,

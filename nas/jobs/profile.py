@@ -13,6 +13,7 @@ from hardware.build_table import measure_missing
 from hardware.calibrate_table import calibrate_table, networks_to_calibrate
 from hardware.device import Device, device, fingerprint
 from hardware.latency_table import LatencyTable
+from hardware.plausibility import check_plausible
 from hardware.pricing import network_costs
 from hardware.profiler import OnnxRuntimeProfiler
 from hardware.table_file import SCHEMA_VERSION, load_table, save_table
@@ -20,6 +21,7 @@ from nas.jobs.sampling import representative_sample
 from nas.jobs.table_summary import fit_error
 from nas.jobs.workspace import Workspace
 
+_NOISY = 0.1  # spread of the timings of a layer
 _CALIBRATION_SEED = 0  # belongs to the table, not to a run
 
 
@@ -40,8 +42,15 @@ def profile(workspace: Workspace) -> Path:
     table = _calibrated(workspace, table, profiler)
     save_table(table, finished)
     finished.with_name("unfinished.parquet").unlink(missing_ok=True)
+    spread = np.median([entry.spread for entry in table.entries.values()])
+    if spread > _NOISY:
+        workspace.reporter.say(
+            f"profile  this machine is noisy: half of the layers spread by more than {100 * spread:.0f} %; free it of "
+            f"other work and measure again, without {finished}"
+        )
     workspace.reporter.say(
-        f"profile  {len(table.entries)} entries, whole networks {fit_error(table.calibration)}: {finished}"
+        f"profile  {len(table.entries)} entries, spread {100 * spread:.1f} %; whole networks "
+        f"{fit_error(table.calibration)}: {finished}"
     )
     return finished
 
@@ -64,7 +73,7 @@ def _path(workspace: Workspace) -> Path:
     job, data = workspace.job, workspace.data
     inputs = {
         "space": job.space.model_dump(),
-        "device": job.device.model_dump(),
+        "device": job.device.model_dump(exclude={"accept_poor_fit"}),
         "channels": data.channels,
         "classes": data.classes,
         "machine": fingerprint(),
@@ -77,6 +86,7 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
     table = load_table(path)
     if table.device.name != workspace.job.device.name:
         raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {workspace.job.device.name!r}")
+    check_plausible(table)
     network_costs(workspace.space, table)  # a missing entry is an error that names it
     workspace.reporter.say(f"profile  given, whole networks {fit_error(table.calibration)}: {path}")
     return path

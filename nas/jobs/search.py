@@ -16,6 +16,7 @@ from hardware.latency_table import LatencyTable
 from hardware.pricing import network_costs
 from hardware.table_file import load_table
 from nas.jobs.fit import FittedAccuracy, measure_accuracy
+from nas.jobs.job import TABLE_COSTS
 from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, FloatArray, Objective, costs, violations
 from nas.search.loop import NothingFeasible, how_near, run_search
@@ -59,9 +60,13 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
 
     Raises:
         NothingFeasible: If no candidate keeps the limits.
+        ValueError: If latency is limited, and the table tells it badly.
     """
     job = workspace.job
     latencies = load_table(table)
+    quality = latencies.calibration.quality
+    if quality is not None and "latency_ms" in job.search.limits and not job.device.accept_poor_fit:
+        quality.require(f"{table}: the calibration", "measure again with less noise, or set device.accept_poor_fit")
     objectives = _objectives(workspace, latencies, fitted)
     inputs = {
         "supernet": checkpoint,
@@ -81,11 +86,12 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
             progress=bar.advance,
         )
     candidates = _predicted_front(workspace, record.run, objectives)
-    latency = Objective(METRICS["latency_ms"], _latency(workspace.space, latencies))
+    latency = Objective(METRICS["latency_ms"], _priced(workspace.space, latencies, "latency_ms"))
     size = Objective(METRICS["weight_bytes"], _analytic(workspace.space, "weight_bytes"))
     verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify}, record.device)
-    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", [latency, size])
-    quality = latencies.calibration.quality
+    others = [one for one in objectives if one.metric.name not in ("accuracy", latency.metric.name, size.metric.name)]
+    stored = [latency, size, *others]
+    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", stored)
     front = VerifiedFront(
         device=record.device,
         latency_error_percent=None if quality is None else quality.error_percent,
@@ -103,21 +109,21 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
 
 
 def _objectives(workspace: Workspace, latencies: LatencyTable, fitted: FittedAccuracy) -> list[Objective]:
-    """The objectives of the job: predicted accuracy, calibrated table latency, exact analytic costs."""
+    """The objectives of the job: predicted accuracy, costs by the table, exact analytic costs."""
 
     def evaluator(name: str) -> Evaluator:
         if name == "accuracy":
             return fitted
-        return _latency(workspace.space, latencies) if name == "latency_ms" else _analytic(workspace.space, name)
+        return _priced(workspace.space, latencies, name) if name in TABLE_COSTS else _analytic(workspace.space, name)
 
     section = workspace.job.search
     return [Objective(METRICS[name], evaluator(name), section.limits.get(name)) for name in section.objectives]
 
 
-def _latency(space: JointSpace, latencies: LatencyTable) -> Evaluator:
-    """Network latency in milliseconds by a table."""
-    costs_ms = network_costs(space, latencies)
-    return lambda population: costs_ms(population.genes)
+def _priced(space: JointSpace, table: LatencyTable, name: str) -> Evaluator:
+    """Latency in milliseconds or energy in millijoules of a network, by a table."""
+    costs = network_costs(space, table, name)
+    return lambda population: costs(population.genes)
 
 
 def _analytic(space: JointSpace, name: str) -> Evaluator:

@@ -65,7 +65,8 @@ def networks_table(networks: pd.DataFrame, columns: Columns, caption: str) -> Ta
     for name, (heading, _) in columns.items():
         table.add_column(heading, justify="left" if name in ("role", "file") else "right", overflow="fold")
     for row in networks[list(columns)].itertuples(index=False):
-        table.add_row(*(form.format(cell) for cell, (_, form) in zip(row, columns.values(), strict=True)))
+        cells = zip(row, columns.values(), strict=True)
+        table.add_row(*("-" if pd.isna(cell) else form.format(cell) for cell, (_, form) in cells))
     return table
 
 

@@ -35,4 +35,4 @@ def test_a_device_needs_a_thread() -> None:
 
 def test_fingerprint_is_stable_text() -> None:
     assert fingerprint() == fingerprint()
-    assert {"cpu", "flags", "logical_cores", "system", "onnxruntime"} == set(fingerprint())
+    assert {"cpu", "flags", "governor", "logical_cores", "system", "onnxruntime"} == set(fingerprint())
