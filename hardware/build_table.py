@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from hardware.device import fingerprint
 from hardware.latency_table import LATENCY, Entry, LatencyTable, Segment
 from hardware.layer_model import copies, frame_model, layer_model
 from hardware.profiler import Profiler
@@ -35,7 +34,7 @@ def measure_missing(
         table: What is known already, such as a table loaded from `save_to` after an interrupted run.
         layers: The layers that need a latency.
         policies: The policies under which they need it.
-        profiler: Runs the layer models; on this machine.
+        profiler: Runs the layer models.
         progress: Called with the entries measured and to be measured in this call: once at the start, then per group.
         save_to: Written after every group, so that a killed run loses one group at most; None saves nothing.
 
@@ -46,7 +45,7 @@ def measure_missing(
         ValueError: If the device has no kernel for a policy, or the table was measured on another machine.
     """
     missing = table.missing(layers, policies)
-    machine = fingerprint()
+    machine = profiler.fingerprint()
     table.check_machine(machine)
     progress(0, len(missing))
     for start in range(0, len(missing), _GROUP):

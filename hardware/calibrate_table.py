@@ -14,8 +14,7 @@ from hardware.calibration import Sample, fit_calibration
 from hardware.conversions import Conversions
 from hardware.latency_table import LatencyTable
 from hardware.network_model import network_model
-from hardware.operators import executed_operators
-from hardware.profiler import Network, Profiler
+from hardware.profiler import Network, Operators, Profiler
 from hardware.tensor_uses import TensorUses
 from hardware.yardstick import levelled
 from search_spaces.additive_cost import FloatArray
@@ -25,6 +24,7 @@ from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layers import LayerSpec
 from search_spaces.space import Genes
 
+_CHUNK = 20
 _OPTIMISED = 4  # networks whose operators are counted, for each that is timed
 
 
@@ -61,10 +61,11 @@ def calibrate_table(
     """
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
     seen = Population(space, np.concatenate([sample.genes, others.genes]))
-    operators = []
-    for row in range(len(seen)):
-        operators.append(executed_operators(random_network(space, seen[row], table)))
-        progress(row + 1)
+    operators: list[Operators] = []
+    for start in range(0, len(seen), _CHUNK):
+        rows = range(start, min(start + _CHUNK, len(seen)))
+        operators += profiler.operators([random_network(space, seen[row], table) for row in rows])
+        progress(len(operators))
     tensor_uses = TensorUses(space, table.device)
     conversions = Conversions.learn(*tensor_uses(seen.genes), operators)
     networks = [random_network(space, sample[row], table) for row in range(len(sample))]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hardware.operators import Operators
+from hardware.profiler import Operators
 from hardware.tensor_uses import NO_TENSOR, IntArray, form
 from search_spaces.additive_cost import FloatArray
 

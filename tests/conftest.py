@@ -28,6 +28,6 @@ def reference_data() -> Path:
 def ray_cluster() -> Iterator[str]:
     """The address of the one Ray cluster of all tests."""
     ray = pytest.importorskip("ray")
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, resources={"pi5": 1}, include_dashboard=False, log_to_driver=False)
     yield "local"
     ray.shutdown()

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands to the program; `nas.jobs.run.STAGES` has the stages that need the job only."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
     app.command("train", help="Train the supernet.")(_train)
-    app.command("profile", help="Measure the latency table of this machine.")(_profile)
+    app.command("profile", help="Measure the latency table of this machine, or of a node of a Ray cluster.")(_profile)
     app.command("fit", help="Measure candidates and fit the accuracy predictor.")(_measuring("fit"))
     app.command("search", help="Search on predictions, and verify the front on the supernet.")(_measuring("search"))
     app.command("export", help="Export networks of the front to ONNX, and run them there.")(_measuring("export"))
@@ -57,11 +57,19 @@ def _train(
         train(workspace)
 
 
-def _profile(job: JobFile, data: Data = None, runs: Runs = Path("runs")) -> None:
+def _profile(
+    job: JobFile,
+    data: Data = None,
+    runs: Runs = Path("runs"),
+    ray_address: RayAddress = None,
+    resource: Annotated[
+        str | None, typer.Option(help="Measure the node of the Ray cluster that offers this resource.")
+    ] = None,
+) -> None:
     from nas.jobs.profile import profile
 
-    with _opened(job, data, runs) as workspace:
-        profile(workspace)
+    with _opened(job, data, runs, ray_address=ray_address) as workspace:
+        profile(workspace, resource)
 
 
 def _measuring(stage: str) -> Callable[..., None]:

@@ -5,18 +5,20 @@ In: the job's space and device sections. Out: a latency table file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from hardware.build_table import measure_missing
 from hardware.calibrate_table import calibrate_table, networks_to_calibrate
-from hardware.device import Device, device, fingerprint
+from hardware.device import device, fingerprint
 from hardware.latency_table import LatencyTable
 from hardware.plausibility import check_plausible
 from hardware.pricing import network_costs
-from hardware.profiler import OnnxRuntimeProfiler
+from hardware.profiler import OnnxRuntimeProfiler, Profiler
 from hardware.table_file import SCHEMA_VERSION, load_table, save_table
+from nas.evaluation.remote_profiler import remote_profiler
 from nas.jobs.sampling import representative_sample
 from nas.jobs.table_summary import fit_error
 from nas.jobs.workspace import Workspace
@@ -25,20 +27,36 @@ _NOISY = 0.1  # spread of the timings of a layer
 _CALIBRATION_SEED = 0  # belongs to the table, not to a run
 
 
-def profile(workspace: Workspace) -> Path:
+def profile(workspace: Workspace, resource: str | None = None) -> Path:
     """Measures what the table lacks, unless a table is given; a killed profiling goes on.
+
+    Args:
+        workspace: The job.
+        resource: Of the node of the workspace's Ray cluster that is measured; None measures this machine.
 
     Returns:
         The finished table.
+
+    Raises:
+        ValueError: If no node offers the resource, or the table of the job does not cover it.
+        OSError: If the node is busy or is lost.
     """
     if workspace.job.device.table is not None:
         return _given_table(workspace, Path(workspace.job.device.table))
-    target, finished = device(workspace.job.device.name), _path(workspace)
+    target = device(workspace.job.device.name)
+    if resource is None:
+        return _measured(workspace, OnnxRuntimeProfiler(target))
+    with remote_profiler(target, workspace.ray_address or "auto", resource) as profiler:
+        return _measured(workspace, profiler)
+
+
+def _measured(workspace: Workspace, profiler: Profiler) -> Path:
+    finished = _path(workspace, profiler.fingerprint())
     if finished.exists():
         workspace.reporter.say(f"profile  done before: {finished}")
         return finished
     finished.parent.mkdir(parents=True, exist_ok=True)
-    table, profiler = _measured_layers(workspace, target, finished.with_name("unfinished.parquet"))
+    table = _measured_layers(workspace, profiler, finished.with_name("unfinished.parquet"))
     table = _calibrated(workspace, table, profiler)
     save_table(table, finished)
     finished.with_name("unfinished.parquet").unlink(missing_ok=True)
@@ -63,20 +81,20 @@ def latency_table(workspace: Workspace) -> Path:
     """
     if workspace.job.device.table is not None:
         return _given_table(workspace, Path(workspace.job.device.table))
-    finished = _path(workspace)
+    finished = _path(workspace, fingerprint())
     if not finished.exists():
         raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
     return finished
 
 
-def _path(workspace: Workspace) -> Path:
+def _path(workspace: Workspace, machine: Mapping[str, str]) -> Path:
     job, data = workspace.job, workspace.data
     inputs = {
         "space": job.space.model_dump(),
         "device": job.device.model_dump(exclude={"accept_poor_fit"}),
         "channels": data.channels,
         "classes": data.classes,
-        "machine": fingerprint(),
+        "machine": machine,
         "schema": SCHEMA_VERSION,
     }
     return workspace.folder("profile", inputs) / "latency.parquet"
@@ -92,17 +110,15 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
     return path
 
 
-def _measured_layers(
-    workspace: Workspace, target: Device, unfinished: Path
-) -> tuple[LatencyTable, OnnxRuntimeProfiler]:
+def _measured_layers(workspace: Workspace, profiler: Profiler, unfinished: Path) -> LatencyTable:
+    target = device(workspace.job.device.name)
     table = load_table(unfinished) if unfinished.exists() else LatencyTable(target)
-    profiler = OnnxRuntimeProfiler(target)
     layers, policies = workspace.space.layer_shapes(), workspace.space.policies.policies
     with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
-        return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished), profiler
+        return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished)
 
 
-def _calibrated(workspace: Workspace, table: LatencyTable, profiler: OnnxRuntimeProfiler) -> LatencyTable:
+def _calibrated(workspace: Workspace, table: LatencyTable, profiler: Profiler) -> LatencyTable:
     """Fitted to random networks, with random weights: latency does not depend on them."""
     space, wanted = workspace.space, workspace.job.device.calibration_networks
     sample = representative_sample(space, np.random.default_rng(_CALIBRATION_SEED), wanted)

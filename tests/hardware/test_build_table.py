@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hardware.build_table import measure_missing
-from hardware.device import onnxruntime_cpu
+from hardware.device import fingerprint, onnxruntime_cpu
 from hardware.latency_table import LatencyTable
 from hardware.layer_model import frame_model, layer_model
-from hardware.profiler import Network
+from hardware.profiler import Network, Operators
 from hardware.stopwatch import Timing
 from hardware.table_file import load_table
 from hardware.yardstick import yardsticks
@@ -40,6 +40,12 @@ class FakeProfiler:
             raise KeyboardInterrupt
         self.measured.append(network.onnx)
         return 1.0 + 8 * 0.5
+
+    def operators(self, networks: Sequence[Network]) -> list[Operators]:
+        return []
+
+    def fingerprint(self) -> dict[str, str]:
+        return fingerprint()
 
     def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
         return [Timing(self.slowness * self.latency_ms(network), 0.1, 20) for network in networks]

@@ -10,9 +10,8 @@ import pytest
 from hardware.calibrate_table import calibrate_table, networks_to_calibrate
 from hardware.device import FP32, INT8, onnxruntime_cpu
 from hardware.latency_table import LATENCY, Entry, LatencyTable
-from hardware.operators import executed_operators
 from hardware.pricing import network_costs
-from hardware.profiler import Network
+from hardware.profiler import Network, OnnxRuntimeProfiler
 from hardware.stopwatch import Timing
 from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
@@ -22,7 +21,7 @@ SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolic
 LAYER_MS, OPERATOR_MS = 0.1, 0.02
 
 
-class OperatorProfiler:
+class OperatorProfiler(OnnxRuntimeProfiler):
     """Says that every operator takes a time of its own, and the yardstick 1 ms."""
 
     def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
@@ -31,7 +30,7 @@ class OperatorProfiler:
     def _latency_ms(self, network: Network) -> float:
         if network.input_shape[-1] > 16 or network.input_shape[1] > 3:
             return 1.0
-        ran = executed_operators(network)
+        (ran,) = self.operators([network])
         layers = sum(ran[name][0] for name in ran if "Conv" in name or "Gemm" in name)
         return LAYER_MS * layers + OPERATOR_MS * (sum(count for count, _ in ran.values()) - layers)
 
@@ -44,7 +43,9 @@ def test_tells_networks_that_it_has_not_seen() -> None:
     }
     table = LatencyTable(onnxruntime_cpu(), entries, yardstick_ms=1.0)
     rng, done = np.random.default_rng(0), []
-    calibrated = calibrate_table(SPACE, table, SPACE.sample(rng, 60), rng, OperatorProfiler(), done.append)
+    calibrated = calibrate_table(
+        SPACE, table, SPACE.sample(rng, 60), rng, OperatorProfiler(onnxruntime_cpu()), done.append
+    )
     assert done[-1] == networks_to_calibrate(60)
     assert calibrated.calibration.quality is not None
     assert calibrated.calibration.quality.error_percent < 2.0

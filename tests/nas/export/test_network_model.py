@@ -9,8 +9,7 @@ import torch
 from hardware.calibrate_table import random_network
 from hardware.device import onnxruntime_cpu
 from hardware.latency_table import LatencyTable
-from hardware.operators import Operators, executed_operators
-from hardware.profiler import Network
+from hardware.profiler import Network, OnnxRuntimeProfiler, Operators
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from search_spaces.candidate import LayerPolicy
@@ -28,10 +27,11 @@ def test_same_operators(name: str) -> None:
     plain = supernet(space.architectures, 0).eval().extract(architecture)
     network = apply_policy(plain, space.architectures.layers(architecture), candidate.policy)
     calibrate(network, [torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))])
-    exported = executed_operators(Network(to_onnx(network, shape), (1, *shape)))
-    model = executed_operators(random_network(space, candidate, LatencyTable(onnxruntime_cpu())))
+    model = random_network(space, candidate, LatencyTable(onnxruntime_cpu()))
+    both = [Network(to_onnx(network, shape), (1, *shape)), model]
+    exported, modelled = OnnxRuntimeProfiler(onnxruntime_cpu()).operators(both)
     assert {"Conv", "QLinearConv"} <= {*exported}
-    assert _flattened(model) == _flattened(exported)
+    assert _flattened(modelled) == _flattened(exported)
 
 
 def _flattened(operators: Operators) -> Operators:

@@ -1,0 +1,38 @@
+"""A node of a Ray cluster is profiled as this machine is."""
+
+from __future__ import annotations
+
+import pytest
+
+from hardware.device import onnxruntime_cpu
+from hardware.layer_model import layer_model
+from hardware.profiler import Network, OnnxRuntimeProfiler
+from nas.evaluation.remote_profiler import remote_profiler
+from search_spaces.candidate import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
+
+
+def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:
+    device = onnxruntime_cpu()
+    local = OnnxRuntimeProfiler(device)
+    network = layer_model(LAYER, LayerPolicy())
+    with remote_profiler(device, ray_cluster, "pi5") as remote:
+        assert remote.fingerprint() == local.fingerprint()
+        assert remote.operators([network]) == local.operators([network])
+        first, second = remote.interleaved([network, layer_model(LAYER, LayerPolicy(8, 8))])
+        with pytest.raises(Exception, match="INVALID_PROTOBUF"):
+            remote.operators([Network(b"no model", (1, 3))])
+    assert first.median_ms > 0
+    assert second.repeats > 0
+    with remote_profiler(device, ray_cluster, "pi5") as again:  # the node is free again
+        assert again.fingerprint() == local.fingerprint()
+
+
+def test_a_resource_that_no_node_offers_is_named(ray_cluster: str) -> None:
+    with (
+        pytest.raises(ValueError, match=r"no node of the Ray cluster offers the resource 'phone', but .*pi5"),
+        remote_profiler(onnxruntime_cpu(), ray_cluster, "phone"),
+    ):
+        pass
