@@ -26,7 +26,8 @@ from hardware.device import onnxruntime_cpu
 from hardware.fit_quality import FitQuality
 from hardware.latency_table import LatencyTable
 from hardware.pricing import network_costs
-from hardware.profiler import Network, OnnxRuntimeProfiler
+from hardware.profiler import OnnxRuntimeProfiler
+from hardware.workload import OnnxNetwork
 from hardware.yardstick import levelled
 from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
@@ -43,7 +44,7 @@ def joint_space(family: str) -> JointSpace:
     return JointSpace(search_space(family, 3, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 
 
-def exported(family: str, number: int, folder: Path) -> Network:
+def exported(family: str, number: int, folder: Path) -> OnnxNetwork:
     """The ONNX file of a candidate with random weights, by the exporter of the search engine."""
     import torch
 
@@ -61,7 +62,7 @@ def exported(family: str, number: int, folder: Path) -> Network:
         calibrate(network, [torch.rand(8, 3, side, side, generator=torch.Generator().manual_seed(0))])
         file.parent.mkdir(parents=True, exist_ok=True)
         save_onnx(to_onnx(network, (3, side, side)), file)
-    return Network(file.read_bytes(), (1, 3, side, side))
+    return OnnxNetwork(file.read_bytes(), (1, 3, side, side))
 
 
 def candidates(space: JointSpace) -> Population:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hardware.latency_table import LATENCY, Entry, LatencyTable, Segment
-from hardware.layer_model import copies, frame_model, layer_model
 from hardware.profiler import Profiler
 from hardware.table_file import save_table
+from hardware.workload import Frame, LayerCopies
 from hardware.yardstick import levelled
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
@@ -59,11 +59,11 @@ def measure_missing(
 
 def _measure(table: LatencyTable, group: Sequence[Segment], profiler: Profiler) -> tuple[dict[Segment, Entry], float]:
     """Entries of single layers, and the latency of the yardstick beside them."""
-    networks = [frame_model(), *(layer_model(*segment[0]) for segment in group)]
-    found = levelled(profiler, networks, table.device.kernels, table.yardstick_ms)
+    copies = [LayerCopies(*segment[0]) for segment in group]
+    found = levelled(profiler, [Frame(), *copies], table.device.kernels, table.yardstick_ms)
     frame, *timings = found.timings
     entries = {}
-    for segment, timing in zip(group, timings, strict=True):
-        latency_ms = max((timing.median_ms - frame.median_ms) / copies(segment[0][0]), _FLOOR_MS)
+    for segment, timing, copied in zip(group, timings, copies, strict=True):
+        latency_ms = max((timing.median_ms - frame.median_ms) / copied.count, _FLOOR_MS)
         entries[segment] = Entry({LATENCY: latency_ms}, timing.spread, timing.repeats)
     return entries, found.yardstick_ms

@@ -12,10 +12,11 @@ import numpy as np
 
 from hardware.calibration import Sample, fit_calibration
 from hardware.conversions import Conversions
+from hardware.device import Device
 from hardware.latency_table import LatencyTable
-from hardware.network_model import network_model
-from hardware.profiler import Network, Operators, Profiler
+from hardware.profiler import Operators, Profiler
 from hardware.tensor_uses import TensorUses
+from hardware.workload import RandomNetwork
 from hardware.yardstick import levelled
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate, LayerPolicy
@@ -33,12 +34,12 @@ def networks_to_calibrate(timed: int) -> int:
     return _OPTIMISED * timed
 
 
-def random_network(space: JointSpace, candidate: Candidate, table: LatencyTable) -> Network:
-    """A candidate with random weights, which its latency does not depend on."""
+def random_network(space: JointSpace, candidate: Candidate, device: Device) -> RandomNetwork:
+    """A candidate with random weights, by the kernels of a device."""
     layers = space.architectures.layers(candidate.architecture)
-    kernels = [table.device.kernel(policy) for policy in candidate.policy.layers]
+    kernels = [device.kernel(policy) for policy in candidate.policy.layers]
     placed = {layer.name: (layer, kernel) for layer, kernel in zip(layers, kernels, strict=True)}
-    return network_model(present_nodes(space.architectures.nodes, list(placed)), placed, table.device.batch)
+    return RandomNetwork(tuple(present_nodes(space.architectures.nodes, list(placed))), placed)
 
 
 def calibrate_table(
@@ -64,11 +65,11 @@ def calibrate_table(
     operators: list[Operators] = []
     for start in range(0, len(seen), _CHUNK):
         rows = range(start, min(start + _CHUNK, len(seen)))
-        operators += profiler.operators([random_network(space, seen[row], table) for row in rows])
+        operators += profiler.operators([random_network(space, seen[row], table.device) for row in rows])
         progress(len(operators))
     tensor_uses = TensorUses(space, table.device)
     conversions = Conversions.learn(*tensor_uses(seen.genes), operators)
-    networks = [random_network(space, sample[row], table) for row in range(len(sample))]
+    networks = [random_network(space, sample[row], table.device) for row in range(len(sample))]
     timings = levelled(profiler, networks, table.device.kernels, table.yardstick_ms).timings
     names, sums = _sums(space, table, sample.genes)
     measured = np.array([timing.median_ms for timing in timings])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
 
@@ -64,6 +65,7 @@ class Device:
         threads: Compute threads.
         batch: Inputs per inference.
         kernels: What it computes in, in order of preference.
+        processor: `"cuda"` where the runtime uses a GPU.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Device:
     threads: int = 1
     batch: int = 1
     kernels: tuple[Kernel, ...] = (FP32,)
+    processor: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
         if self.threads < 1 or self.batch < 1:
@@ -94,7 +97,27 @@ def onnxruntime_cpu(threads: int = 1) -> Device:
     return Device("onnxruntime_cpu", "onnxruntime", threads, 1, (FP32, INT8))
 
 
-DEVICES: dict[str, Callable[[], Device]] = {"onnxruntime_cpu": onnxruntime_cpu}
+def onnxruntime_cuda() -> Device:
+    """This machine's GPU under onnxruntime, in floating point."""
+    return Device("onnxruntime_cuda", "onnxruntime", processor="cuda")
+
+
+def torch_cpu(threads: int = 1) -> Device:
+    """This machine's CPU under torch, in floating point."""
+    return Device("torch_cpu", "torch", threads)
+
+
+def torch_cuda() -> Device:
+    """This machine's GPU under torch, in floating point."""
+    return Device("torch_cuda", "torch", processor="cuda")
+
+
+DEVICES: dict[str, Callable[[], Device]] = {
+    "onnxruntime_cpu": onnxruntime_cpu,
+    "onnxruntime_cuda": onnxruntime_cuda,
+    "torch_cpu": torch_cpu,
+    "torch_cuda": torch_cuda,
+}
 
 
 def device(name: str) -> Device:

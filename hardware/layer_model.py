@@ -21,37 +21,31 @@ from onnx import TensorProto
 
 from hardware.device import FP32, INT8
 from hardware.onnx_graph import MIDDLE, OnnxGraph
-from hardware.profiler import Network
+from hardware.workload import LayerCopies, OnnxNetwork
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-_COPIES = 8
-_COPIED_WEIGHTS = 1 << 22  # limits that keep the models of large layers, whose borders hardly count, small and quick
-_COPIED_MACS = 1 << 26
+_FRAME_NODES = 8
 
 
-def copies(layer: LayerSpec) -> int:
-    """How many copies of a layer its layer model holds: 8, or fewer for large layers, but at least 1."""
-    return max(1, min(_COPIES, _COPIED_WEIGHTS // layer.weights, _COPIED_MACS // layer.macs))
-
-
-def layer_model(layer: LayerSpec, kernel: LayerPolicy) -> Network:
-    """`copies(layer)` parallel copies of a layer, with its folded bias and activation, for one input.
+def layer_model(copies: LayerCopies, batch: int = 1) -> OnnxNetwork:
+    """Parallel copies of a layer, with its folded bias and activation, of the same input.
 
     The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with per-channel int8 weights and
     float bias, [Relu], QuantizeLinear, and for other activations DequantizeLinear, activation, QuantizeLinear.
 
     Args:
-        layer: The layer; its name does not matter.
-        kernel: Floating point, or 8 bits of both weights and activations.
+        copies: The layer; its kernel is floating point, or 8 bits of both weights and activations.
+        batch: Inputs at once.
 
     Returns:
-        A network with one float or uint8 input and one output per copy. Input shape: (1, in_channels) if linear, (1,
-        in_channels, size, size) if fp32, (1, size, size, in_channels) if int8.
+        A network with one float or uint8 input and one output per copy. Input shape: (batch, in_channels) if linear,
+        (batch, in_channels, size, size) if fp32, (batch, size, size, in_channels) if int8.
 
     Raises:
         ValueError: If the kernel is another one.
     """
+    layer, kernel = copies.layer, copies.kernel
     if kernel not in (FP32.policy, INT8.policy):
         raise ValueError(f"a layer model is built at {FP32.policy} or {INT8.policy}, got {kernel}")
     graph = OnnxGraph()
@@ -59,29 +53,29 @@ def layer_model(layer: LayerSpec, kernel: LayerPolicy) -> Network:
     if kernel == INT8.policy:
         data_type = TensorProto.UINT8
         values = graph.dequantize(_channels_first(graph, "input", layer), MIDDLE)
-        for _ in range(copies(layer)):
+        for _ in range(copies.count):
             outputs.append(_int8_tail(graph, _int8_unit(graph, values, layer), layer))
     else:
         data_type = TensorProto.FLOAT
-        for _ in range(copies(layer)):
+        for _ in range(copies.count):
             outputs.append(_float_tail(graph, graph.float_layer("input", layer), layer))
-    return graph.network("input", data_type, _input_shape(layer, kernel), outputs, data_type)
+    return graph.network("input", data_type, _input_shape(layer, kernel, batch), outputs, data_type)
 
 
-def frame_model() -> Network:
-    """What a layer model costs without its layers: one session and one trivial node per copy."""
+def frame_model() -> OnnxNetwork:
+    """What a layer model costs without its layers: one session and a few trivial nodes."""
     graph = OnnxGraph()
     values = "input"
-    for index in range(_COPIES):  # alternating, as equal neighbours would be merged
+    for index in range(_FRAME_NODES):  # alternating, as equal neighbours would be merged
         values = graph.node("Abs" if index % 2 else "Neg", [values])
     return graph.network("input", TensorProto.FLOAT, (1, 1), [values], TensorProto.FLOAT)
 
 
-def _input_shape(layer: LayerSpec, kernel: LayerPolicy) -> tuple[int, ...]:
+def _input_shape(layer: LayerSpec, kernel: LayerPolicy, batch: int) -> tuple[int, ...]:
     channels, size = layer.in_channels, layer.input_size
     if layer.kind == "linear":
-        return (1, channels)
-    return (1, size, size, channels) if kernel == INT8.policy else (1, channels, size, size)
+        return (batch, channels)
+    return (batch, size, size, channels) if kernel == INT8.policy else (batch, channels, size, size)
 
 
 def _int8_unit(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:

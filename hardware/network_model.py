@@ -9,7 +9,7 @@ to build where an export takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from onnx import TensorProto
 
 from hardware.device import FP32, INT8
 from hardware.onnx_graph import MIDDLE, ZERO, OnnxGraph
-from hardware.profiler import Network
+from hardware.workload import OnnxNetwork, RandomNetwork
 from search_spaces.candidate import LayerPolicy
 from search_spaces.dataflow import IMAGES, Node
 from search_spaces.layers import LayerSpec
@@ -42,22 +42,17 @@ class _Value:
     codes: tuple[str, np.uint8] | None = None
 
 
-def network_model(
-    nodes: Sequence[Node], layers: Mapping[str, tuple[LayerSpec, LayerPolicy]], batch: int = 1
-) -> Network:
-    """A network with random weights.
+def network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
+    """A network with random weights; its input is `images`, shape (batch, channels, size, size).
 
     Args:
-        nodes: What it consists of, in execution order; none of them is missing a layer.
-        layers: Every layer by name, with the policy of its kernel: floating point, or 8 bits.
+        network: Its kernels are floating point, or 8 bits.
         batch: Images per inference.
-
-    Returns:
-        A network with the input `images`, shape (batch, channels, size, size).
 
     Raises:
         ValueError: If a kernel is another one.
     """
+    nodes, layers = network.nodes, network.layers
     strange = [str(policy) for _, policy in layers.values() if policy not in (FP32.policy, INT8.policy)]
     if strange:
         raise ValueError(f"a network model is built at {FP32.policy} or {INT8.policy}, got {strange[0]}")

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from hardware.profiler import Network
+from hardware.workload import OnnxNetwork
 from search_spaces.layers import LayerSpec
 
 _OPSET = 21
@@ -99,7 +99,7 @@ class OnnxGraph:
         outputs: list[str],
         output_type: int,
         batch: int = 1,
-    ) -> Network:
+    ) -> OnnxNetwork:
         """The finished network, to be run on `batch` inputs; nodes that nobody reads are left out.
 
         Args:
@@ -121,7 +121,7 @@ class OnnxGraph:
         graph = helper.make_graph(nodes[::-1], "network", [source], sinks, self.constants)
         opsets = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
-        return Network(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
+        return OnnxNetwork(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
 
     def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:
         inputs = [values, weights]

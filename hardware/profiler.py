@@ -1,6 +1,6 @@
-"""Profilers: how long networks take, and what a runtime makes of them.
+"""Profilers: how long workloads take, and what a runtime makes of them.
 
-In: serialised ONNX networks. Out: `Timing`s and `Operators`. Knows no layer, no policy and no table.
+In: workloads. Out: `Timing`s and `Operators`. Knows no table.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,88 +16,94 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from hardware.device import Device, fingerprint
+from hardware.layer_model import frame_model, layer_model
+from hardware.network_model import network_model
 from hardware.stopwatch import Stopwatch, Timing
+from hardware.workload import LayerCopies, OnnxNetwork, RandomNetwork, Workload
 
 if TYPE_CHECKING:
     import onnxruntime
 
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 Operators = Mapping[str, tuple[int, float]]  # by type: how many run, and on how many elements of their outputs
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network that can be timed: serialised ONNX with one input, and the shape of that input."""
-
-    onnx: bytes
-    input_shape: tuple[int, ...]
-
-
 class Profiler(Protocol):
-    """Runs networks on one device of one machine, here or elsewhere."""
+    """Runs workloads on one device of one machine, here or elsewhere."""
 
-    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
-        """Times networks in turns, so that a slow phase of the machine hits all of them alike."""
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        """Times workloads in turns, so that a slow phase of the machine hits all of them alike."""
 
-    def operators(self, networks: Sequence[Network]) -> list[Operators]:
-        """What the runtime runs for each network, after all its optimisations."""
+    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        """What the runtime runs for each workload, after all its optimisations."""
 
     def fingerprint(self) -> dict[str, str]:
         """What decides latencies on the machine."""
 
 
 class OnnxRuntimeProfiler:
-    """Runs networks in onnxruntime on this machine's CPU, at `device.threads`, with all graph optimisations.
+    """Runs workloads in onnxruntime on this machine, on the processor and the threads of a device, fully optimised.
 
     Args:
-        device: An onnxruntime device; decides the threads.
+        device: An onnxruntime device.
         stopwatch: Decides when to stop.
 
     Raises:
-        ValueError: If the device has another runtime.
+        ValueError: If the device has another runtime, or its processor is not here.
     """
 
     def __init__(self, device: Device, stopwatch: Stopwatch | None = None) -> None:
         if device.runtime != "onnxruntime":
             raise ValueError(f"OnnxRuntimeProfiler times devices of runtime 'onnxruntime', got {device.runtime!r}")
+        if device.processor == "cuda" and _PROVIDERS["cuda"] not in _available():
+            raise ValueError(f"device {device.name!r} needs a CUDA device and the package onnxruntime-gpu")
         self.device = device
         self.stopwatch = stopwatch or Stopwatch()
 
-    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
-        """Times networks in turns; all their sessions are open at once."""
-        return self.stopwatch.time([_runner(network, self.device.threads) for network in networks])
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        """Times workloads in turns; all their sessions are open at once."""
+        return self.stopwatch.time([_runner(self._onnx(one), self.device) for one in workloads])
 
-    def operators(self, networks: Sequence[Network]) -> list[Operators]:
-        """What runs for each network, by onnxruntime's own record of one run."""
-        return [_operators(network, self.device.threads) for network in networks]
+    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        """What runs for each workload, by onnxruntime's own record of one run."""
+        return [_operators(self._onnx(one), self.device) for one in workloads]
 
     def fingerprint(self) -> dict[str, str]:
         """That of this machine."""
         return fingerprint()
 
+    def _onnx(self, workload: Workload) -> OnnxNetwork:
+        if isinstance(workload, OnnxNetwork):
+            return workload
+        if isinstance(workload, RandomNetwork):
+            return network_model(workload, self.device.batch)
+        return layer_model(workload, self.device.batch) if isinstance(workload, LayerCopies) else frame_model()
 
-def _runner(network: Network, threads: int) -> Callable[[], None]:
+
+def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
     """A function that runs the network once, on a bound random input."""
     import onnxruntime as ort
 
-    session = ort.InferenceSession(network.onnx, _options(threads), providers=["CPUExecutionProvider"])
+    providers = [_PROVIDERS[device.processor]]
+    session = ort.InferenceSession(network.onnx, _options(device.threads), providers=providers)
     (argument,) = session.get_inputs()
     bits = np.random.default_rng(0).integers(0, 256, network.input_shape, dtype=np.uint8)
     values = bits if argument.type == "tensor(uint8)" else (bits / np.float32(64) - 2).astype(np.float32)
     binding = session.io_binding()
-    binding.bind_ortvalue_input(argument.name, ort.OrtValue.ortvalue_from_numpy(values))
+    binding.bind_ortvalue_input(argument.name, ort.OrtValue.ortvalue_from_numpy(values, device.processor, 0))
     for output in session.get_outputs():
-        binding.bind_output(output.name, "cpu")
+        binding.bind_output(output.name, device.processor)
     return lambda: session.run_with_iobinding(binding)
 
 
-def _operators(network: Network, threads: int) -> Operators:
+def _operators(network: OnnxNetwork, device: Device) -> Operators:
     import onnxruntime as ort
 
     with TemporaryDirectory() as folder:
-        options = _options(threads)
+        options = _options(device.threads)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "run")
-        session = ort.InferenceSession(network.onnx, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(network.onnx, options, providers=[_PROVIDERS[device.processor]])
         (argument,) = session.get_inputs()
         session.run(None, {argument.name: np.zeros(network.input_shape, dtype=np.float32)})
         events = json.loads(Path(session.end_profiling()).read_text())
@@ -110,6 +115,12 @@ def _operators(network: Network, threads: int) -> Operators:
             counts[operator] += 1
             elements[operator] += sum(prod(shape) for output in outputs[:1] for shape in output.values())
     return {operator: (count, elements[operator]) for operator, count in counts.items()}
+
+
+def _available() -> list[str]:
+    import onnxruntime as ort
+
+    return list(ort.get_available_providers())
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

@@ -1,6 +1,6 @@
-"""A yardstick: fixed networks whose latency says how fast a machine is at a moment.
+"""A yardstick: fixed layers whose latency says how fast a machine is at a moment.
 
-In: a profiler and networks. Out: their timings at the speed that the machine once had. Knows no table.
+In: a profiler and workloads. Out: their timings at the speed that the machine once had. Knows no table.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hardware.device import Kernel
-from hardware.layer_model import layer_model
-from hardware.profiler import Network, Profiler
+from hardware.profiler import Profiler
 from hardware.stopwatch import Timing
+from hardware.workload import LayerCopies, Workload
 from search_spaces.layers import LayerSpec
 
 _LAYERS = (
@@ -24,35 +24,35 @@ _LAYERS = (
 
 @dataclass(frozen=True, slots=True)
 class Levelled:
-    """Timings of networks, and of the yardstick beside them.
+    """Timings of workloads, and of the yardstick beside them.
 
     Attributes:
-        timings: One per network, in order, at the speed at which the yardstick took its first latency.
-        yardstick_ms: Latency of the yardstick: the geometric mean over its networks, in milliseconds.
+        timings: One per workload, in order, at the speed at which the yardstick took its first latency.
+        yardstick_ms: Latency of the yardstick: the geometric mean over its layers, in milliseconds.
     """
 
     timings: list[Timing]
     yardstick_ms: float
 
 
-def yardsticks(kernels: Sequence[Kernel]) -> list[Network]:
-    """The networks of the yardstick: a dense and a depthwise convolution for each kernel."""
-    return [layer_model(layer, kernel.policy) for kernel in kernels for layer in _LAYERS]
+def yardsticks(kernels: Sequence[Kernel]) -> list[Workload]:
+    """The workloads of the yardstick: a dense and a depthwise convolution for each kernel."""
+    return [LayerCopies(layer, kernel.policy) for kernel in kernels for layer in _LAYERS]
 
 
 def levelled(
-    profiler: Profiler, networks: Sequence[Network], kernels: Sequence[Kernel], first_ms: float | None
+    profiler: Profiler, workloads: Sequence[Workload], kernels: Sequence[Kernel], first_ms: float | None
 ) -> Levelled:
-    """Times networks in turns with the yardstick.
+    """Times workloads in turns with the yardstick.
 
     Args:
         profiler: Times them.
-        networks: What is to be timed.
+        workloads: What is to be timed.
         kernels: What the device computes in.
         first_ms: What the yardstick took when the machine had the speed that counts; None if that is now.
     """
     marks = yardsticks(kernels)
-    timings = profiler.interleaved([*marks, *networks])
+    timings = profiler.interleaved([*marks, *workloads])
     yardstick_ms = float(np.exp(np.mean([np.log(timing.median_ms) for timing in timings[: len(marks)]])))
     level = 1.0 if first_ms is None else yardstick_ms / first_ms
     at_level = [replace(timing, median_ms=timing.median_ms / level) for timing in timings[len(marks) :]]

@@ -1,6 +1,6 @@
 """Profiling on another machine: a Ray task on the node that offers a resource.
 
-In: a device, a Ray cluster and the name of a resource. Out: a `Profiler` that runs networks there. Knows no table.
+In: a device, a Ray cluster and the name of a resource. Out: a `Profiler` that runs workloads there. Knows no table.
 
 The node needs this package and Ray, and joins the cluster with its resource named: `ray start --address HOST:PORT
 --resources '{"pi5": 1}'`. It is taken whole, so that nothing else that asks for the resource runs beside it.
@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from hardware.device import Device
-from hardware.profiler import Network, OnnxRuntimeProfiler, Operators, Profiler
+from hardware.profiler import Operators, Profiler
 from hardware.stopwatch import Timing
+from hardware.workload import Workload
 from nas.cluster import joined, lost
+from nas.evaluation.profilers import profiler
 
 _START_S = 120
 
@@ -40,12 +42,25 @@ def remote_profiler(device: Device, address: str, resource: str) -> Iterator[Pro
                 f"no node of the Ray cluster offers the resource {resource!r}, but {', '.join(sorted(offered))}; "
                 f"start one with: ray start --address HOST:PORT --resources '{{\"{resource}\": 1}}'"
             )
-        remote = ray.remote(num_cpus=device.threads, resources={resource: 1})(OnnxRuntimeProfiler)
-        actor = remote.remote(device)
+        actor = ray.remote(num_cpus=device.threads, resources={resource: 1})(_Actor).remote(device)
         try:
             yield _RemoteProfiler(ray, actor)
         finally:
             ray.kill(actor)
+
+
+class _Actor:
+    def __init__(self, device: Device) -> None:
+        self._profiler = profiler(device)
+
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        return self._profiler.interleaved(workloads)
+
+    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        return self._profiler.operators(workloads)
+
+    def fingerprint(self) -> dict[str, str]:
+        return self._profiler.fingerprint()
 
 
 class _RemoteProfiler:
@@ -54,11 +69,11 @@ class _RemoteProfiler:
         if not ray.wait([actor.fingerprint.remote()], timeout=_START_S)[0]:
             raise OSError(f"the node that is to be profiled was not free within {_START_S} s; start again later")
 
-    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
-        return list(self._answer(self._actor.interleaved.remote(networks)))
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        return list(self._answer(self._actor.interleaved.remote(workloads)))
 
-    def operators(self, networks: Sequence[Network]) -> list[Operators]:
-        return list(self._answer(self._actor.operators.remote(networks)))
+    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        return list(self._answer(self._actor.operators.remote(workloads)))
 
     def fingerprint(self) -> dict[str, str]:
         return dict(self._answer(self._actor.fingerprint.remote()))

@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 
 from hardware.device import DEVICES, device
-from hardware.profiler import Network, OnnxRuntimeProfiler
+from hardware.profiler import OnnxRuntimeProfiler
+from hardware.workload import OnnxNetwork
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
@@ -71,13 +72,16 @@ def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path
 
 
 def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: Sequence[Candidate]) -> list[float]:
-    """Latency in milliseconds of every file on the job's device; not a number where that is not this machine."""
-    if workspace.job.device.name not in DEVICES:
+    """Latency in milliseconds of every file on the job's device; not a number where that runs no files here."""
+    name = workspace.job.device.name
+    if name not in DEVICES or device(name).runtime != "onnxruntime":
         return [math.nan] * len(files)
-    profiler = OnnxRuntimeProfiler(device(workspace.job.device.name))
+    profiler = OnnxRuntimeProfiler(device(name))
     channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
-    networks = [Network(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)]
+    networks = [
+        OnnxNetwork(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)
+    ]
     return [timing.median_ms for timing in profiler.interleaved(networks)]
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from hardware.build_table import measure_missing
 from hardware.calibrate_table import calibrate_table, networks_to_calibrate
-from hardware.device import device, fingerprint
+from hardware.device import device
 from hardware.latency_table import LatencyTable
 from hardware.plausibility import check_plausible
 from hardware.pricing import network_costs
-from hardware.profiler import OnnxRuntimeProfiler, Profiler
+from hardware.profiler import Profiler
 from hardware.table_file import SCHEMA_VERSION, load_table, save_table
+from nas.evaluation.profilers import profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.jobs.sampling import representative_sample
 from nas.jobs.table_summary import fit_error
@@ -45,19 +46,19 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
         return _given_table(workspace, Path(workspace.job.device.table))
     target = device(workspace.job.device.name)
     if resource is None:
-        return _measured(workspace, OnnxRuntimeProfiler(target))
-    with remote_profiler(target, workspace.ray_address or "auto", resource) as profiler:
-        return _measured(workspace, profiler)
+        return _measured(workspace, profiler(target))
+    with remote_profiler(target, workspace.ray_address or "auto", resource) as remote:
+        return _measured(workspace, remote)
 
 
-def _measured(workspace: Workspace, profiler: Profiler) -> Path:
-    finished = _path(workspace, profiler.fingerprint())
+def _measured(workspace: Workspace, runner: Profiler) -> Path:
+    finished = _path(workspace, runner.fingerprint())
     if finished.exists():
         workspace.reporter.say(f"profile  done before: {finished}")
         return finished
     finished.parent.mkdir(parents=True, exist_ok=True)
-    table = _measured_layers(workspace, profiler, finished.with_name("unfinished.parquet"))
-    table = _calibrated(workspace, table, profiler)
+    table = _measured_layers(workspace, runner, finished.with_name("unfinished.parquet"))
+    table = _calibrated(workspace, table, runner)
     save_table(table, finished)
     finished.with_name("unfinished.parquet").unlink(missing_ok=True)
     spread = np.median([entry.spread for entry in table.entries.values()])
@@ -81,7 +82,7 @@ def latency_table(workspace: Workspace) -> Path:
     """
     if workspace.job.device.table is not None:
         return _given_table(workspace, Path(workspace.job.device.table))
-    finished = _path(workspace, fingerprint())
+    finished = _path(workspace, profiler(device(workspace.job.device.name)).fingerprint())
     if not finished.exists():
         raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
     return finished
@@ -110,17 +111,17 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
     return path
 
 
-def _measured_layers(workspace: Workspace, profiler: Profiler, unfinished: Path) -> LatencyTable:
+def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -> LatencyTable:
     target = device(workspace.job.device.name)
     table = load_table(unfinished) if unfinished.exists() else LatencyTable(target)
     layers, policies = workspace.space.layer_shapes(), workspace.space.policies.policies
     with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
-        return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished)
+        return measure_missing(table, layers, policies, runner, lambda done, _: bar.reach(done), unfinished)
 
 
-def _calibrated(workspace: Workspace, table: LatencyTable, profiler: Profiler) -> LatencyTable:
+def _calibrated(workspace: Workspace, table: LatencyTable, runner: Profiler) -> LatencyTable:
     """Fitted to random networks, with random weights: latency does not depend on them."""
     space, wanted = workspace.space, workspace.job.device.calibration_networks
     sample = representative_sample(space, np.random.default_rng(_CALIBRATION_SEED), wanted)
     with workspace.reporter.bar("calibrate on networks", networks_to_calibrate(len(sample))) as bar:
-        return calibrate_table(space, table, sample, np.random.default_rng(_CALIBRATION_SEED), profiler, bar.reach)
+        return calibrate_table(space, table, sample, np.random.default_rng(_CALIBRATION_SEED), runner, bar.reach)

@@ -10,17 +10,17 @@ import pytest
 from hardware.build_table import measure_missing
 from hardware.device import fingerprint, onnxruntime_cpu
 from hardware.latency_table import LatencyTable
-from hardware.layer_model import frame_model, layer_model
-from hardware.profiler import Network, Operators
+from hardware.profiler import Operators
 from hardware.stopwatch import Timing
 from hardware.table_file import load_table
+from hardware.workload import Frame, LayerCopies, Workload
 from hardware.yardstick import yardsticks
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(20)]
 POLICIES = [LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)]
-YARDSTICKS = {network.onnx for network in yardsticks(onnxruntime_cpu().kernels)}
+YARDSTICKS = yardsticks(onnxruntime_cpu().kernels)
 
 
 class FakeProfiler:
@@ -28,27 +28,27 @@ class FakeProfiler:
 
     def __init__(self, kill_after: int = 1000) -> None:
         self.kill_after = kill_after
-        self.measured: list[bytes] = []
+        self.measured: list[Workload] = []
         self.slowness = 1.0
 
-    def latency_ms(self, network: Network) -> float:
-        if network.onnx == frame_model().onnx:
+    def latency_ms(self, workload: Workload) -> float:
+        if workload == Frame():
             return 1.0
-        if network.onnx in YARDSTICKS:
+        if workload in YARDSTICKS:
             return 2.0
         if len(self.measured) == self.kill_after:
             raise KeyboardInterrupt
-        self.measured.append(network.onnx)
+        self.measured.append(workload)
         return 1.0 + 8 * 0.5
 
-    def operators(self, networks: Sequence[Network]) -> list[Operators]:
+    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
         return []
 
     def fingerprint(self) -> dict[str, str]:
         return fingerprint()
 
-    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
-        return [Timing(self.slowness * self.latency_ms(network), 0.1, 20) for network in networks]
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        return [Timing(self.slowness * self.latency_ms(workload), 0.1, 20) for workload in workloads]
 
 
 def test_subtracts_the_session_and_divides_by_the_copies() -> None:
@@ -59,7 +59,7 @@ def test_subtracts_the_session_and_divides_by_the_copies() -> None:
     assert table.latency_ms(LAYERS[3], POLICIES[2]) == pytest.approx(0.5)
     assert seen == [(0, 40), (32, 40), (40, 40)]
     assert table.missing(LAYERS, POLICIES) == []
-    assert set(profiler.measured) == {layer_model(layer, p).onnx for layer in LAYERS for p in POLICIES[:2]}
+    assert set(profiler.measured) == {LayerCopies(layer.shape, p) for layer in LAYERS for p in POLICIES[:2]}
 
 
 def test_a_killed_run_continues_without_measuring_twice(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_machine_that_has_become_slower_changes_no_entry() -> None:
 
 def test_a_layer_faster_than_the_frame_still_has_a_positive_latency() -> None:
     class Instant(FakeProfiler):
-        def latency_ms(self, network: Network) -> float:
+        def latency_ms(self, workload: Workload) -> float:
             return 1.0
 
     table = measure_missing(LatencyTable(onnxruntime_cpu()), LAYERS[:1], POLICIES[:1], Instant(), _ignore, None)

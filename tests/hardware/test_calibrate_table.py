@@ -11,8 +11,9 @@ from hardware.calibrate_table import calibrate_table, networks_to_calibrate
 from hardware.device import FP32, INT8, onnxruntime_cpu
 from hardware.latency_table import LATENCY, Entry, LatencyTable
 from hardware.pricing import network_costs
-from hardware.profiler import Network, OnnxRuntimeProfiler
+from hardware.profiler import OnnxRuntimeProfiler
 from hardware.stopwatch import Timing
+from hardware.workload import RandomNetwork, Workload
 from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
@@ -24,13 +25,13 @@ LAYER_MS, OPERATOR_MS = 0.1, 0.02
 class OperatorProfiler(OnnxRuntimeProfiler):
     """Says that every operator takes a time of its own, and the yardstick 1 ms."""
 
-    def interleaved(self, networks: Sequence[Network]) -> list[Timing]:
-        return [Timing(self._latency_ms(network), 0.0, 1) for network in networks]
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        return [Timing(self._latency_ms(workload), 0.0, 1) for workload in workloads]
 
-    def _latency_ms(self, network: Network) -> float:
-        if network.input_shape[-1] > 16 or network.input_shape[1] > 3:
+    def _latency_ms(self, workload: Workload) -> float:
+        if not isinstance(workload, RandomNetwork):
             return 1.0
-        (ran,) = self.operators([network])
+        (ran,) = self.operators([workload])
         layers = sum(ran[name][0] for name in ran if "Conv" in name or "Gemm" in name)
         return LAYER_MS * layers + OPERATOR_MS * (sum(count for count, _ in ran.values()) - layers)
 

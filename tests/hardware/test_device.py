@@ -24,7 +24,7 @@ def test_other_policies_are_refused(policy: LayerPolicy) -> None:
 
 def test_unknown_name_lists_the_known_ones() -> None:
     assert device("onnxruntime_cpu") == onnxruntime_cpu()
-    with pytest.raises(ValueError, match="known devices are onnxruntime_cpu"):
+    with pytest.raises(ValueError, match="known devices are onnxruntime_cpu, onnxruntime_cuda, torch_cpu, torch_cuda"):
         device("abacus")
 
 

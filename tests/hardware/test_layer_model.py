@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from hardware.layer_model import copies, layer_model
+from hardware.layer_model import layer_model
+from hardware.workload import LayerCopies
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
@@ -27,7 +28,7 @@ LAYERS = [
 @pytest.mark.parametrize("kernel", [W32, W8], ids=str)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
-    network = layer_model(layer, kernel)
+    network = layer_model(LayerCopies(layer, kernel))
     rng = np.random.default_rng(1)
     if kernel == W32:
         values: NDArray[Any] = rng.standard_normal(network.input_shape, dtype=np.float32)
@@ -38,7 +39,7 @@ def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
         inputs = inputs.transpose(0, 3, 1, 2) if layer.kind == "conv" else inputs
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     outputs = session.run(None, {"input": values})
-    assert len(outputs) == copies(layer)
+    assert len(outputs) == LayerCopies(layer, kernel).count
     for output, (weights, bias) in zip(outputs, _parameters(network.onnx), strict=True):
         expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=kernel == W8)
         if kernel == W32:
@@ -55,21 +56,21 @@ def test_int8_convolution_is_one_kernel_without_layout_changes(layer: LayerSpec,
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3
-    ort.InferenceSession(layer_model(layer, W8).onnx, options, providers=["CPUExecutionProvider"])
+    ort.InferenceSession(layer_model(LayerCopies(layer, W8)).onnx, options, providers=["CPUExecutionProvider"])
     operators = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
-    assert operators.count("QLinearConv") == copies(layer)
+    assert operators.count("QLinearConv") == LayerCopies(layer, W8).count
     assert set(operators) == {"QLinearConv", "Slice"}
 
 
 def test_large_layers_are_copied_less() -> None:
-    assert copies(LAYERS[0]) == 8
-    assert copies(LayerSpec("", "linear", 4096, 4096)) == 1
-    assert copies(LayerSpec("", "conv", 64, 64, 3, input_size=56)) == 1
+    assert LayerCopies(LAYERS[0], W32).count == 8
+    assert LayerCopies(LayerSpec("", "linear", 4096, 4096), W32).count == 1
+    assert LayerCopies(LayerSpec("", "conv", 64, 64, 3, input_size=56), W32).count == 1
 
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        layer_model(LAYERS[0], LayerPolicy(4, 8))
+        layer_model(LayerCopies(LAYERS[0], LayerPolicy(4, 8)))
 
 
 def _weighted_sum(inputs: NDArray[Any], weights: NDArray[Any], layer: LayerSpec) -> NDArray[Any]:

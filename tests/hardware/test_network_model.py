@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from hardware.network_model import network_model
+from hardware.workload import RandomNetwork
 from search_spaces.candidate import LayerPolicy
 from search_spaces.dataflow import present_nodes
 from search_spaces.registry import SPACES, search_space
@@ -22,8 +23,8 @@ W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
 def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
     space = search_space(name, 3, 10)
     layers = space.layers(space.decode(np.zeros(len(space.choices), np.int16)))
-    nodes = present_nodes(space.nodes, [layer.name for layer in layers])
-    network = network_model(nodes, {layer.name: (layer, kernel) for layer in layers}, batch=2)
+    nodes = tuple(present_nodes(space.nodes, [layer.name for layer in layers]))
+    network = network_model(RandomNetwork(nodes, {layer.name: (layer, kernel) for layer in layers}), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": np.ones(network.input_shape, np.float32)})
     assert network.input_shape == (2, 3, layers[0].input_size, layers[0].input_size)
@@ -40,4 +41,4 @@ def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     space = search_space("resnet_digits", 1, 10)
     layers = space.layers(space.largest())
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        network_model(space.nodes, {layer.name: (layer, LayerPolicy(4, 8)) for layer in layers})
+        network_model(RandomNetwork(space.nodes, {layer.name: (layer, LayerPolicy(4, 8)) for layer in layers}))

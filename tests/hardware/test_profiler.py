@@ -5,9 +5,9 @@ import math
 import pytest
 
 from hardware.device import Device, onnxruntime_cpu
-from hardware.layer_model import layer_model
 from hardware.profiler import OnnxRuntimeProfiler
 from hardware.stopwatch import Stopwatch
+from hardware.workload import LayerCopies
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
@@ -15,9 +15,9 @@ LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
 
 
 def test_real_measurements() -> None:
-    networks = [layer_model(LAYER, kernel) for kernel in (LayerPolicy(), LayerPolicy(8, 8))]
+    copies = [LayerCopies(LAYER, kernel) for kernel in (LayerPolicy(), LayerPolicy(8, 8))]
     watch = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=5)
-    for timing in OnnxRuntimeProfiler(onnxruntime_cpu(), watch).interleaved(networks):
+    for timing in OnnxRuntimeProfiler(onnxruntime_cpu(), watch).interleaved(copies):
         assert math.isfinite(timing.median_ms)
         assert timing.median_ms > 0
         assert timing.repeats == 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hardware.device import onnxruntime_cpu
-from hardware.layer_model import layer_model
-from hardware.profiler import Network, OnnxRuntimeProfiler
+from hardware.profiler import OnnxRuntimeProfiler
+from hardware.workload import LayerCopies, OnnxNetwork
 from nas.evaluation.remote_profiler import remote_profiler
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
@@ -17,13 +17,13 @@ LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
 def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:
     device = onnxruntime_cpu()
     local = OnnxRuntimeProfiler(device)
-    network = layer_model(LAYER, LayerPolicy())
+    network = LayerCopies(LAYER, LayerPolicy())
     with remote_profiler(device, ray_cluster, "pi5") as remote:
         assert remote.fingerprint() == local.fingerprint()
         assert remote.operators([network]) == local.operators([network])
-        first, second = remote.interleaved([network, layer_model(LAYER, LayerPolicy(8, 8))])
+        first, second = remote.interleaved([network, LayerCopies(LAYER, LayerPolicy(8, 8))])
         with pytest.raises(Exception, match="INVALID_PROTOBUF"):
-            remote.operators([Network(b"no model", (1, 3))])
+            remote.operators([OnnxNetwork(b"no model", (1, 3))])
     assert first.median_ms > 0
     assert second.repeats > 0
     with remote_profiler(device, ray_cluster, "pi5") as again:  # the node is free again

@@ -8,8 +8,8 @@ import torch
 
 from hardware.calibrate_table import random_network
 from hardware.device import onnxruntime_cpu
-from hardware.latency_table import LatencyTable
-from hardware.profiler import Network, OnnxRuntimeProfiler, Operators
+from hardware.profiler import OnnxRuntimeProfiler, Operators
+from hardware.workload import OnnxNetwork
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from search_spaces.candidate import LayerPolicy
@@ -27,8 +27,8 @@ def test_same_operators(name: str) -> None:
     plain = supernet(space.architectures, 0).eval().extract(architecture)
     network = apply_policy(plain, space.architectures.layers(architecture), candidate.policy)
     calibrate(network, [torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))])
-    model = random_network(space, candidate, LatencyTable(onnxruntime_cpu()))
-    both = [Network(to_onnx(network, shape), (1, *shape)), model]
+    model = random_network(space, candidate, onnxruntime_cpu())
+    both = [OnnxNetwork(to_onnx(network, shape), (1, *shape)), model]
     exported, modelled = OnnxRuntimeProfiler(onnxruntime_cpu()).operators(both)
     assert {"Conv", "QLinearConv"} <= {*exported}
     assert _flattened(modelled) == _flattened(exported)

@@ -1,0 +1,171 @@
+"""Workloads in torch: convolutions channels last, with folded normalisation, in evaluation mode.
+
+In: a torch device and workloads. Out: `Timing`s and `Operators`. Knows no table and no ONNX.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hardware.device import Device, fingerprint
+from hardware.profiler import Operators
+from hardware.stopwatch import Stopwatch, Timing
+from hardware.workload import LayerCopies, OnnxNetwork, RandomNetwork, Workload
+from search_spaces.dataflow import IMAGES, Node
+from search_spaces.layers import LayerSpec
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "relu": F.relu,
+    "hard_swish": F.hardswish,
+    "hard_sigmoid": F.hardsigmoid,
+}
+
+
+class TorchProfiler:
+    """Runs workloads in torch on this machine, on the processor and the threads of a device.
+
+    Args:
+        device: A torch device.
+        stopwatch: Decides when to stop.
+
+    Raises:
+        ValueError: If the device has another runtime, or its processor is not here.
+    """
+
+    def __init__(self, device: Device, stopwatch: Stopwatch | None = None) -> None:
+        if device.runtime != "torch":
+            raise ValueError(f"TorchProfiler times devices of runtime 'torch', got {device.runtime!r}")
+        if device.processor == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device {device.name!r} needs a CUDA device, and torch sees none")
+        self.device = device
+        self.stopwatch = stopwatch or Stopwatch()
+
+    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+        """Times workloads in turns; all of them are in memory at once."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.device.threads)
+        try:
+            return self.stopwatch.time([self._runner(workload) for workload in workloads])
+        finally:
+            torch.set_num_threads(threads)
+
+    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        """What runs besides layers: additions, gates and poolings, with the elements that they give."""
+        return [_joins(*self._module(workload)) for workload in workloads]
+
+    def fingerprint(self) -> dict[str, str]:
+        """That of this machine, with torch's version and the name of the GPU."""
+        gpu = torch.cuda.get_device_name() if self.device.processor == "cuda" else "none"
+        return {**fingerprint(), "torch": torch.__version__, "gpu": gpu}
+
+    def _runner(self, workload: Workload) -> Callable[[], None]:
+        module, inputs = self._module(workload)
+        on_gpu = self.device.processor == "cuda"
+
+        def run() -> None:
+            with torch.inference_mode():
+                module(inputs)
+            if on_gpu:
+                torch.cuda.synchronize()
+
+        return run
+
+    def _module(self, workload: Workload) -> tuple[nn.Module, Tensor]:
+        """The workload as a module, and an input."""
+        if isinstance(workload, OnnxNetwork):
+            raise ValueError(f"device {self.device.name!r} runs no ONNX files")
+        module: nn.Module = nn.Identity()
+        shape = [1]
+        if isinstance(workload, LayerCopies):
+            module, shape = _Copies(workload), _input_shape(workload.layer)
+        elif isinstance(workload, RandomNetwork):
+            module, shape = _Network(workload), _input_shape(workload.layers[workload.nodes[0].name][0])
+        inputs = torch.rand(self.device.batch, *shape, generator=torch.Generator().manual_seed(0))
+        inputs, module = inputs.to(self.device.processor), module.eval().to(self.device.processor)
+        if inputs.dim() < 4:
+            return module, inputs
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return module, inputs.contiguous(memory_format=torch.channels_last)
+
+
+class _Layer(nn.Module):
+    def __init__(self, layer: LayerSpec) -> None:
+        super().__init__()
+        bias = layer.bias or layer.normalized
+        channels = (layer.in_channels, layer.out_channels)
+        self.linear = layer.kind == "linear"
+        self.op: nn.Module = (
+            nn.Linear(*channels, bias)
+            if self.linear
+            else nn.Conv2d(
+                *channels, layer.kernel_size, layer.stride, layer.kernel_size // 2, groups=layer.groups, bias=bias
+            )
+        )
+        self.activation = _ACTIVATIONS[layer.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.op(x.flatten(1) if self.linear else x))
+
+
+class _Copies(nn.Module):
+    def __init__(self, copies: LayerCopies) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(copies.layer) for _ in range(copies.count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            outputs = layer(x)
+        return outputs
+
+
+class _Join(nn.Module):
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self.kind, self.activation = node.kind, _ACTIVATIONS[node.activation]
+
+    def forward(self, x: Tensor, *other: Tensor) -> Tensor:
+        if self.kind == "pool":
+            return x.mean((2, 3), keepdim=True)
+        if self.kind == "gate":
+            return x * other[0]
+        stride, channels = -(-other[0].shape[-1] // x.shape[-1]), x.shape[1] - other[0].shape[1]
+        shortcut = other[0][:, :, ::stride, ::stride] if stride > 1 else other[0]
+        padding = (0, 0, 0, 0, channels // 2, channels - channels // 2)
+        return self.activation(x + (F.pad(shortcut, padding) if channels else shortcut))
+
+
+class _Network(nn.Module):
+    def __init__(self, network: RandomNetwork) -> None:
+        super().__init__()
+        self.nodes = network.nodes
+        self.parts = nn.ModuleList(
+            _Layer(network.layers[node.name][0]) if node.kind == "layer" else _Join(node) for node in network.nodes
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        values = {IMAGES: images}
+        for node, part in zip(self.nodes, self.parts, strict=True):
+            values[node.name] = part(*(values[name] for name in node.inputs))
+        return values[self.nodes[-1].name]
+
+
+def _input_shape(layer: LayerSpec) -> list[int]:
+    side = layer.input_size
+    return [layer.in_channels] if layer.kind == "linear" else [layer.in_channels, side, side]
+
+
+def _joins(module: nn.Module, inputs: Tensor) -> Operators:
+    """How often each kind of join runs, and on how many elements."""
+    elements: dict[str, list[int]] = defaultdict(list)
+    for part in module.modules():
+        if isinstance(part, _Join):
+            part.register_forward_hook(lambda join, _, output: elements[join.kind].append(output.numel()))
+    with torch.inference_mode():
+        module(inputs)
+    return {kind: (len(found), float(sum(found))) for kind, found in elements.items()}

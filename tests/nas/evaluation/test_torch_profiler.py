@@ -1,0 +1,65 @@
+"""Torch runs the same workloads as onnxruntime, node by node."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hardware.build_table import measure_missing
+from hardware.calibrate_table import calibrate_table, random_network
+from hardware.device import Device, onnxruntime_cpu, torch_cpu, torch_cuda
+from hardware.latency_table import LatencyTable
+from hardware.stopwatch import Stopwatch
+from hardware.workload import Frame, LayerCopies, OnnxNetwork
+from nas.evaluation.profilers import profiler
+from nas.evaluation.torch_profiler import TorchProfiler
+from search_spaces.candidate import LayerPolicy
+from search_spaces.joint_space import JointSpace
+from search_spaces.registry import SPACES, search_space
+
+QUICK = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=2, warmup=0)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_joins_of_a_network_run_once_each(name: str) -> None:
+    space = JointSpace(search_space(name, 3, 10))
+    network = random_network(space, space.smallest(), torch_cpu())
+    (operators,) = TorchProfiler(torch_cpu(), QUICK).operators([network])
+    kinds = [node.kind for node in network.nodes]
+    assert {kind: count for kind, (count, _) in operators.items()} == {
+        kind: kinds.count(kind) for kind in ("add", "gate", "pool") if kind in kinds
+    }
+
+
+def test_a_table_of_torch_is_made_and_calibrated() -> None:
+    space = JointSpace(search_space("resnet_digits", 1, 10))
+    runner = TorchProfiler(torch_cpu(), QUICK)
+    threads = torch.get_num_threads()
+    policies = space.policies.policies
+    table = measure_missing(LatencyTable(torch_cpu()), space.layer_shapes(), policies, runner, lambda *_: None, None)
+    assert table.missing(space.layer_shapes(), policies) == []
+    assert table.fingerprint["torch"] == torch.__version__
+    rng = np.random.default_rng(0)
+    table = calibrate_table(space, table, space.sample(rng, 6), rng, runner, lambda _: None)
+    assert table.calibration.quality is not None
+    assert torch.get_num_threads() == threads
+
+
+def test_more_work_takes_longer() -> None:
+    layers = [layer for layer in JointSpace(search_space("resnet_cifar", 3, 10)).layer_shapes() if layer.kind == "conv"]
+    large = max(layers, key=lambda layer: layer.macs)
+    frame, copies = TorchProfiler(torch_cpu()).interleaved([Frame(), LayerCopies(large, LayerPolicy())])
+    assert copies.median_ms > 10 * frame.median_ms
+
+
+def test_what_is_not_here_is_refused() -> None:
+    with pytest.raises(ValueError, match="'torch_cpu' runs no ONNX files"):
+        TorchProfiler(torch_cpu(), QUICK).interleaved([OnnxNetwork(b"", (1,))])
+    with pytest.raises(ValueError, match="runtime 'torch', got 'onnxruntime'"):
+        TorchProfiler(onnxruntime_cpu())
+    with pytest.raises(ValueError, match="nothing here runs 'tflite'"):
+        profiler(Device("phone", "tflite"))
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="'torch_cuda' needs a CUDA device"):
+            profiler(torch_cuda())
