@@ -1,4 +1,4 @@
-"""Commands on latency tables: `tables import`, `tables estimate` and `tables show`.
+"""Commands on latency tables: `tables import`, `tables estimate`, `tables show` and `tables transfer`.
 
 In: files. Out: a table in the format of this program, and what one holds.
 """
@@ -66,6 +66,26 @@ def show(table: Table) -> None:
 
     for line in described(load_table(table)):
         open_console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def transfer(
+    known: Annotated[Path, typer.Argument(help="Latencies of networks on known devices (CSV).")],
+    features: Annotated[Path, typer.Argument(help="What tells these networks apart (CSV).")],
+    measured: Annotated[Path | None, typer.Option(help="What was measured on the new device so far (CSV).")] = None,
+    output: Annotated[Path | None, typer.Option(help="Where the predictions go; a new CSV file.")] = None,
+    probes: Annotated[int, typer.Option(min=1, help="How many networks to name for the next measurements.")] = 10,
+) -> None:
+    """Name the networks to measure on a new device, and predict all others from those that are measured."""
+    from nas.jobs.transfer_files import TransferFiles
+
+    if (measured is None) != (output is None):
+        raise ValueError("--measured and --output are given together: predictions need measurements")
+    files = TransferFiles(known, features)
+    if measured is not None and output is not None:
+        _must_be_new(output)
+        files.predict(measured, output)
+    typer.echo("\n".join(files.next_probes(probes, measured)))
 
 
 def _must_be_new(output: Path) -> None:
