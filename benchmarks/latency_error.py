@@ -28,7 +28,7 @@ from hardware.latency_table import LatencyTable
 from hardware.pricing import network_costs
 from hardware.profiler import OnnxRuntimeProfiler
 from hardware.workload import OnnxNetwork
-from hardware.yardstick import levelled
+from hardware.yardstick import time_levelled
 from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
@@ -74,8 +74,9 @@ def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler) -> LatencyTable
     """What `nas profile` makes with its defaults."""
     empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.policies
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
-    sample = representative_sample(space, np.random.default_rng(0), DeviceSection().calibration_networks)
-    return calibrate_table(space, table, sample, np.random.default_rng(0), profiler, nothing)
+    rng = np.random.default_rng(0)
+    sample = representative_sample(space, rng, DeviceSection().calibration_networks)
+    return calibrate_table(space, table, sample, rng, profiler, nothing)
 
 
 def nothing(*progress: int) -> None:
@@ -104,8 +105,8 @@ def main() -> None:
         table = made_table(space, profiler)
         minutes = (time.monotonic() - start) / 60
         kernels, first_ms = table.device.kernels, table.yardstick_ms
-        turns = [levelled(profiler, networks, kernels, first_ms).timings for _ in range(2)]
-        first, second = (np.array([timing.median_ms for timing in turn]) for turn in turns)
+        turns = [time_levelled(profiler, networks, kernels, first_ms).timings for _ in range(2)]
+        first, second = (np.array([timing.latency_ms for timing in turn]) for turn in turns)
         found = compared(network_costs(space, table)(candidates(space).genes), first)
         floor = compared(second, first)
         what = f"`{family}`, sets of {CANDIDATES}"

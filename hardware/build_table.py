@@ -12,7 +12,7 @@ from hardware.latency_table import LATENCY, Entry, LatencyTable, Segment
 from hardware.profiler import Profiler
 from hardware.table_file import save_table
 from hardware.workload import Frame, LayerCopies
-from hardware.yardstick import levelled
+from hardware.yardstick import time_levelled
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 
@@ -60,10 +60,10 @@ def measure_missing(
 def _measure(table: LatencyTable, group: Sequence[Segment], profiler: Profiler) -> tuple[dict[Segment, Entry], float]:
     """Entries of single layers, and the latency of the yardstick beside them."""
     copies = [LayerCopies(*segment[0]) for segment in group]
-    found = levelled(profiler, [Frame(), *copies], table.device.kernels, table.yardstick_ms)
+    found = time_levelled(profiler, [Frame(), *copies], table.device.kernels, table.yardstick_ms)
     frame, *timings = found.timings
     entries = {}
     for segment, timing, copied in zip(group, timings, copies, strict=True):
-        latency_ms = max((timing.median_ms - frame.median_ms) / copied.count, _FLOOR_MS)
+        latency_ms = max((timing.latency_ms - frame.latency_ms) / copied.count, _FLOOR_MS)
         entries[segment] = Entry({LATENCY: latency_ms}, timing.spread, timing.repeats)
     return entries, found.yardstick_ms

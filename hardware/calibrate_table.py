@@ -17,7 +17,7 @@ from hardware.latency_table import LatencyTable
 from hardware.profiler import Operators, Profiler
 from hardware.tensor_uses import TensorUses
 from hardware.workload import RandomNetwork
-from hardware.yardstick import levelled
+from hardware.yardstick import time_levelled
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate, LayerPolicy
 from search_spaces.dataflow import present_nodes
@@ -25,13 +25,13 @@ from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layers import LayerSpec
 from search_spaces.space import Genes
 
-_CHUNK = 20
+_CHUNK, _GROUP = 20, 50  # networks whose operators are counted, and that are timed, at once
 _OPTIMISED = 4  # networks whose operators are counted, for each that is timed
 
 
-def networks_to_calibrate(timed: int) -> int:
-    """How many networks are built where so many are timed."""
-    return _OPTIMISED * timed
+def calibration_steps(timed: int) -> int:
+    """How many steps a calibration has where so many networks are timed."""
+    return (_OPTIMISED + 1) * timed
 
 
 def random_network(space: JointSpace, candidate: Candidate, device: Device) -> RandomNetwork:
@@ -58,23 +58,26 @@ def calibrate_table(
         sample: Networks to be timed.
         rng: Source of more networks, of which only the operators are counted.
         profiler: Times them; on the machine of the table.
-        progress: Called with how many of `networks_to_calibrate(len(sample))` networks are built.
+        progress: Called with how many of `calibration_steps(len(sample))` steps are done.
     """
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
     seen = Population(space, np.concatenate([sample.genes, others.genes]))
     operators: list[Operators] = []
     for start in range(0, len(seen), _CHUNK):
         rows = range(start, min(start + _CHUNK, len(seen)))
-        operators += profiler.operators([random_network(space, seen[row], table.device) for row in rows])
+        operators += profiler.count_operators([random_network(space, seen[row], table.device) for row in rows])
         progress(len(operators))
     tensor_uses = TensorUses(space, table.device)
     conversions = Conversions.learn(*tensor_uses(seen.genes), operators)
-    networks = [random_network(space, sample[row], table.device) for row in range(len(sample))]
-    timings = levelled(profiler, networks, table.device.kernels, table.yardstick_ms).timings
+    measured_ms: list[float] = []
+    for start in range(0, len(sample), _GROUP):
+        group = [random_network(space, sample[row], table.device) for row in range(len(sample))[start : start + _GROUP]]
+        found = time_levelled(profiler, group, table.device.kernels, table.yardstick_ms)
+        measured_ms += [timing.latency_ms for timing in found.timings]
+        progress(len(seen) + len(measured_ms))
     names, sums = _sums(space, table, sample.genes)
-    measured = np.array([timing.median_ms for timing in timings])
     return table.with_calibration(
-        fit_calibration(Sample(names, sums, *tensor_uses(sample.genes), measured), conversions)
+        fit_calibration(Sample(names, sums, *tensor_uses(sample.genes), np.array(measured_ms)), conversions)
     )
 
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hardware.conversions import Conversions, tally
+from hardware.conversions import Conversions
 from hardware.fit_quality import FitQuality, check_latencies
 from hardware.linear_model import LinearModel
-from hardware.tensor_uses import IntArray
+from hardware.tensor_uses import FORMS, NO_TENSOR, IntArray, form
 from search_spaces.additive_cost import FloatArray
 
 _MIN_NETWORKS = 4
@@ -41,20 +41,37 @@ class TensorCosts:
         uses: The known uses, rising.
         latency_ms: Per tensor of each use.
         latency_ms_per_element: Per element of it.
+
+    Raises:
+        ValueError: If they are not as many, or the uses do not rise.
     """
 
     uses: tuple[int, ...] = ()
     latency_ms: tuple[float, ...] = ()
     latency_ms_per_element: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        count = len(self.uses)
+        if len(self.latency_ms) != count or len(self.latency_ms_per_element) != count:
+            raise ValueError(f"tensor costs need two costs for each of {count} uses")
+        if list(self.uses) != sorted(set(self.uses)):
+            raise ValueError("the uses of tensor costs must rise")
+
     def __call__(self, uses: IntArray, elements: FloatArray) -> FloatArray:
         """Cost of all tensors of each network, shape (n,), of their uses and elements, shape (n, t).
 
-        A tensor of an unknown use costs what those of its form cost on average, or else all.
+        There must be a known use. A tensor of an unknown use costs what those of its form cost on average, or else all.
         """
         known = np.array(self.uses, dtype=np.int32)
-        each = tally(known, uses, np.ones_like(elements)) @ np.array(self.latency_ms)
-        return each + tally(known, uses, elements) @ np.array(self.latency_ms_per_element)
+        per_tensor, per_element = np.array(self.latency_ms), np.array(self.latency_ms_per_element)
+        at = np.searchsorted(known, uses).clip(max=len(known) - 1)
+        costs = per_tensor[at] + per_element[at] * elements
+        unknown = (known[at] != uses) & (uses != NO_TENSOR)
+        if unknown.any():
+            means = [_by_form(known, values)[form(uses[unknown])] for values in (per_tensor, per_element)]
+            costs[unknown] = means[0] + means[1] * elements[unknown]
+        total: FloatArray = np.where(uses == NO_TENSOR, 0.0, costs).sum(axis=1)
+        return total
 
 
 @dataclass(frozen=True)
@@ -136,3 +153,10 @@ def _coefficients(features: FloatArray, measured: FloatArray, kernels: int) -> F
     mean[:kernels], std[:kernels] = 1.0, _SLOPE_STD
     prior = LinearModel.prior(mean, std, _NOISE**2)
     return prior.observe(features / measured[:, None], np.ones(len(measured))).mean
+
+
+def _by_form(known: IntArray, values: FloatArray) -> FloatArray:
+    """Mean value over the known uses of every form, shape (forms,), or over all where there is none."""
+    forms = form(known)
+    counts = np.bincount(forms, minlength=FORMS)
+    return np.where(counts, np.bincount(forms, values, FORMS) / np.maximum(counts, 1), values.mean())

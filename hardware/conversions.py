@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.profiler import Operators
-from hardware.tensor_uses import NO_TENSOR, IntArray, form
+from hardware.tensor_uses import NO_TENSOR, IntArray
 from search_spaces.additive_cost import FloatArray
 
 _RCOND = 1e-8  # uses that always occur together share their operators
@@ -48,29 +48,25 @@ class Conversions:
         known = np.unique(uses[uses != NO_TENSOR])
         types = sorted({operator for network in operators for operator in network})
         ran = np.array([[network.get(name, (0, 0.0)) for name in types] for network in operators], dtype=float)
+        ran = ran.reshape(len(operators), len(types), 2)
         tensors, volumes = tally(known, uses, np.ones_like(sizes)), tally(known, uses, sizes)
         counts = np.linalg.lstsq(tensors, ran[:, :, 0], rcond=_RCOND)[0]
         elements = np.linalg.lstsq(volumes, ran[:, :, 1], rcond=_RCOND)[0]
         return cls(known.astype(np.int32), counts, elements)
 
     def operators(self, uses: IntArray, sizes: FloatArray) -> FloatArray:
-        """Numbers and elements of the operators of networks, shape (n, 2 * o), of tensors of shape (n, t)."""
+        """Numbers and elements of the operators of networks, shape (n, 2 * o), of tensors of shape (n, t).
+
+        Tensors of unknown uses are left out.
+        """
         tensors, volumes = tally(self.uses, uses, np.ones_like(sizes)), tally(self.uses, uses, sizes)
         return np.concatenate([tensors @ self.counts, volumes @ self.elements], axis=1)
 
 
 def tally(known: IntArray, uses: IntArray, values: FloatArray) -> FloatArray:
-    """Sums of values over the tensors of each known use: shape (n, u), of uses and values of shape (n, t).
-
-    A tensor of an unknown use counts in equal parts for all known uses of its form, or else for all.
-    """
+    """Sums of values over the tensors of each known use: shape (n, u), of uses and values of shape (n, t)."""
     at = np.searchsorted(known, uses).clip(max=len(known) - 1)
     found = known[at] == uses
     places = np.arange(len(uses))[:, None] * len(known) + at
     sums: FloatArray = np.bincount(places[found], values[found], len(uses) * len(known)).astype(float)
-    sums = sums.reshape(len(uses), len(known))
-    for row, column in zip(*np.nonzero(~found & (uses != NO_TENSOR)), strict=True):
-        alike = form(known) == form(uses[row, column])
-        shares = alike / alike.sum() if alike.any() else np.full(len(known), 1 / len(known))
-        sums[row] += shares * values[row, column]
-    return sums
+    return sums.reshape(len(uses), len(known))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,7 @@ from typing import Literal
 from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
 
 _CPU_INFO = Path("/proc/cpuinfo")
+_BOARD = Path("/proc/device-tree/model")  # of single-board computers, whose processor information has no model name
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # those that change the speed of int8
 
@@ -144,10 +146,24 @@ def fingerprint() -> dict[str, str]:
     except PackageNotFoundError:
         runtime = "not installed"
     return {
-        "cpu": fields.get("model name") or platform.processor() or platform.machine(),
+        "cpu": fields.get("model name") or _text(_BOARD) or fields.get("cpu part") or platform.machine(),
         "flags": " ".join(flag for flag in _CPU_FLAGS if flag in flags),
-        "governor": _GOVERNOR.read_text().strip() if _GOVERNOR.exists() else "unknown",
+        "governor": _text(_GOVERNOR) or "unknown",
         "logical_cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "onnxruntime": runtime,
     }
+
+
+def gpu_fingerprint() -> dict[str, str]:
+    """Name and driver of this machine's first GPU."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {"gpu": "unknown"}
+    return {"gpu": found.splitlines()[0].strip() if found.strip() else "unknown"}
+
+
+def _text(file: Path) -> str:
+    return file.read_text().strip("\0\n ") if file.exists() else ""

@@ -34,7 +34,7 @@ class Entry:
 
     Attributes:
         values: By metric, such as `latency_ms` or `energy_mj`, in its unit.
-        spread: Relative interquartile range of the latency; 0 where it is unknown.
+        spread: Relative interquartile range of what was timed for it; 0 where it is unknown.
         repeats: Number of measurements; 0 where it is unknown.
     """
 
@@ -148,7 +148,13 @@ class LatencyTable:
         return replace(self, entries=added, yardstick_ms=first_ms, fingerprint=dict(fingerprint), date=now)
 
     def with_calibration(self, calibration: Calibration) -> LatencyTable:
-        """This table with another calibration."""
+        """This table with another calibration.
+
+        Raises:
+            ValueError: If it prices blocks, or what every network costs: sums of its layers are no whole networks then.
+        """
+        if self.has_blocks or LATENCY in self.constants:
+            raise ValueError(f"only a table of single layers is calibrated; that of {self.device.name!r} prices more")
         return replace(self, calibration=calibration)
 
     def check_machine(self, fingerprint: Mapping[str, str]) -> None:
@@ -166,7 +172,7 @@ class LatencyTable:
             if entry is not None and metric in entry.values:
                 return entry.values[metric]
         remedy = f"the table is {self.origin}; take another one"
-        if self.origin == "measured":
+        if self.origin == "measured" and metric == LATENCY:
             remedy = "measure it with: nas profile JOB, without device.table"
         raise MissingCost(f"no {metric} for {str(shape)!r} at {kernel} in {self.device.name!r}; {remedy}")
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from hardware.calibration import Calibration
 from hardware.latency_table import LATENCY, LatencyTable
 from hardware.tensor_uses import TensorUses
@@ -41,7 +39,9 @@ def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY)
     tensor_uses = TensorUses(space, table.device)
 
     def costs(genes: Genes) -> FloatArray:
-        chunks = [genes[start : start + _CHUNK_ROWS] for start in range(0, len(genes), _CHUNK_ROWS)]
-        return additive(genes) + constant + np.concatenate([calibration.tensors(*tensor_uses(some)) for some in chunks])
+        total = additive(genes) + constant
+        for start in range(0, len(genes), _CHUNK_ROWS):
+            total[start : start + _CHUNK_ROWS] += calibration.tensors(*tensor_uses(genes[start : start + _CHUNK_ROWS]))
+        return total
 
     return costs

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hardware.device import Device, fingerprint
+from hardware.device import Device, fingerprint, gpu_fingerprint
 from hardware.layer_model import frame_model, layer_model
 from hardware.network_model import network_model
 from hardware.stopwatch import Stopwatch, Timing
@@ -31,10 +31,10 @@ Operators = Mapping[str, tuple[int, float]]  # by type: how many run, and on how
 class Profiler(Protocol):
     """Runs workloads on one device of one machine, here or elsewhere."""
 
-    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         """Times workloads in turns, so that a slow phase of the machine hits all of them alike."""
 
-    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
         """What the runtime runs for each workload, after all its optimisations."""
 
     def fingerprint(self) -> dict[str, str]:
@@ -60,17 +60,17 @@ class OnnxRuntimeProfiler:
         self.device = device
         self.stopwatch = stopwatch or Stopwatch()
 
-    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         """Times workloads in turns; all their sessions are open at once."""
         return self.stopwatch.time([_runner(self._onnx(one), self.device) for one in workloads])
 
-    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
         """What runs for each workload, by onnxruntime's own record of one run."""
         return [_operators(self._onnx(one), self.device) for one in workloads]
 
     def fingerprint(self) -> dict[str, str]:
         """That of this machine."""
-        return fingerprint()
+        return {**fingerprint(), **(gpu_fingerprint() if self.device.processor == "cuda" else {})}
 
     def _onnx(self, workload: Workload) -> OnnxNetwork:
         if isinstance(workload, OnnxNetwork):
@@ -105,7 +105,8 @@ def _operators(network: OnnxNetwork, device: Device) -> Operators:
         options.profile_file_prefix = str(Path(folder) / "run")
         session = ort.InferenceSession(network.onnx, options, providers=[_PROVIDERS[device.processor]])
         (argument,) = session.get_inputs()
-        session.run(None, {argument.name: np.zeros(network.input_shape, dtype=np.float32)})
+        values = np.zeros(network.input_shape, np.uint8 if argument.type == "tensor(uint8)" else np.float32)
+        session.run(None, {argument.name: values})
         events = json.loads(Path(session.end_profiling()).read_text())
     counts: dict[str, int] = defaultdict(int)
     elements: dict[str, float] = defaultdict(float)

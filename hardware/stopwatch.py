@@ -21,7 +21,7 @@ from search_spaces.additive_cost import FloatArray
 
 _WINDOW = 10  # turns on each side whose median tells the drift at a moment
 _PASSES = 4
-_QUIET = 0.1  # the speed that counts: other work only ever slows a machine down
+_QUIET = 0.1  # part of the time at which the machine is undisturbed
 _ERROR_OF_MEDIAN = 1.25 / 1.349  # standard error of a median of n, times sqrt(n), over the interquartile range
 
 
@@ -30,12 +30,13 @@ class Timing:
     """A measured latency.
 
     Attributes:
-        median_ms: Median in milliseconds, without drift.
+        latency_ms: In milliseconds, without drift: the median over the turns, at the speed of quiet moments (the slower
+            nine tenths of the time count as disturbed, for other work only ever slows a machine down).
         spread: Relative interquartile range of the turns, without drift.
         repeats: Number of runs.
     """
 
-    median_ms: float
+    latency_ms: float
     spread: float
     repeats: int
 
@@ -51,6 +52,9 @@ class Stopwatch:
         turn_s: Least time of a turn, in seconds.
         runs: Least timed runs in a turn.
         warmup: Untimed runs at the start of a turn.
+
+    Raises:
+        ValueError: If the rounds are not rising from 1 or more.
     """
 
     bound: float = 0.01
@@ -60,8 +64,14 @@ class Stopwatch:
     runs: int = 5
     warmup: int = 2
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.rounds[0] <= self.rounds[1]:
+            raise ValueError(f"rounds must be two rising numbers from 1, got {self.rounds}")
+
     def time(self, functions: Sequence[Callable[[], None]]) -> list[Timing]:
         """The latency of every function."""
+        if not functions:
+            return []
         rng, start = np.random.default_rng(0), perf_counter_ns()
         which: list[int] = []
         logs: list[float] = []

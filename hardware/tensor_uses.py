@@ -18,7 +18,7 @@ own readers (the lowest 6 bits of them).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -38,16 +38,18 @@ IntArray = NDArray[np.int32]
 NO_TENSOR = -1
 
 _IMAGE, _FLOAT, _CODES, _ACTIVATED = range(4)
-_SUM, _GATE, _POOL, _FORMS = 8, 72, 136, 1 << 8
+FORMS = 1 << 8  # all forms are below
+_SUM, _GATE, _POOL = 8, 72, 136
 _FIRST_FORM = {"add": _SUM, "gate": _GATE, "pool": _POOL}
 _INT8_READER, _FLOAT_READER, _POOL_READER, _JOIN_READER, _GATE_READER = 1, 1 << 2, 1 << 4, 1 << 5, 1 << 6
+_MOST_LAYERS = 3
 _PARTNER, _BEYOND = 7, 10  # where the partner's class and the readers beyond a join begin
 _OWN_READERS = (1 << 6) - 1
 
 
 def form(use: IntArray) -> IntArray:
     """How tensors are made, of their uses."""
-    return use % _FORMS
+    return use % FORMS
 
 
 class TensorUses:
@@ -58,10 +60,11 @@ class TensorUses:
         device: Decides which layers compute on integers.
 
     Raises:
-        ValueError: If the device has no kernel for a policy of the space.
+        ValueError: If the device has no kernel for a policy of the space, or a tensor has too many readers.
     """
 
     def __init__(self, space: JointSpace, device: Device) -> None:
+        _check_readers(space.architectures.nodes)
         kernels = [device.kernel(policy) for policy in space.policies.policies]
         quantized = np.array([kernel.activation_bits < FULL_PRECISION_BITS for kernel in kernels])
         first_policy = len(space.architectures.choices)
@@ -165,7 +168,7 @@ class _Walk:
 
     def tensors(self) -> tuple[IntArray, FloatArray]:
         uses = [
-            np.where(present, self._form[name] + _FORMS * self._readers[name], NO_TENSOR)
+            np.where(present, self._form[name] + FORMS * self._readers[name], NO_TENSOR)
             for name, present in self._present.items()
         ]
         elements = [np.where(present, self._elements[name], 0.0) for name, present in self._present.items()]
@@ -178,8 +181,22 @@ class _Walk:
         return self._present[last] if node.kind == "gate" else np.ones_like(self._present[first])
 
 
+def _check_readers(nodes: Sequence[Node]) -> None:
+    for name in (IMAGES, *(node.name for node in nodes)):
+        kinds = [node.kind for node in nodes if name in node.inputs]
+        if (
+            kinds.count("layer") > _MOST_LAYERS
+            or kinds.count("pool") > 1
+            or kinds.count("add") + kinds.count("gate") > 1
+        ):
+            raise ValueError(
+                f"up to {_MOST_LAYERS} layers, one pooling and one addition or gate may read a value, but {name!r} is "
+                f"read by {kinds}"
+            )
+
+
 def _classes() -> IntArray:
-    classes = np.zeros(_FORMS, dtype=np.int32)
+    classes = np.zeros(FORMS, dtype=np.int32)
     classes[:4] = range(4)
     floating = np.isin(range(8), (_FLOAT, 4))
     classes[_SUM:_GATE] = np.where(floating[:, None] & floating, 4, 5).ravel()

@@ -23,7 +23,7 @@ _LAYERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Levelled:
+class LevelledTimings:
     """Timings of workloads, and of the yardstick beside them.
 
     Attributes:
@@ -40,9 +40,9 @@ def yardsticks(kernels: Sequence[Kernel]) -> list[Workload]:
     return [LayerCopies(layer, kernel.policy) for kernel in kernels for layer in _LAYERS]
 
 
-def levelled(
+def time_levelled(
     profiler: Profiler, workloads: Sequence[Workload], kernels: Sequence[Kernel], first_ms: float | None
-) -> Levelled:
+) -> LevelledTimings:
     """Times workloads in turns with the yardstick.
 
     Args:
@@ -52,8 +52,8 @@ def levelled(
         first_ms: What the yardstick took when the machine had the speed that counts; None if that is now.
     """
     marks = yardsticks(kernels)
-    timings = profiler.interleaved([*marks, *workloads])
-    yardstick_ms = float(np.exp(np.mean([np.log(timing.median_ms) for timing in timings[: len(marks)]])))
+    timings = profiler.time([*marks, *workloads])
+    yardstick_ms = float(np.exp(np.mean([np.log(timing.latency_ms) for timing in timings[: len(marks)]])))
     level = 1.0 if first_ms is None else yardstick_ms / first_ms
-    at_level = [replace(timing, median_ms=timing.median_ms / level) for timing in timings[len(marks) :]]
-    return Levelled(at_level, yardstick_ms)
+    at_level = [replace(timing, latency_ms=timing.latency_ms / level) for timing in timings[len(marks) :]]
+    return LevelledTimings(at_level, yardstick_ms)

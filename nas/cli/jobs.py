@@ -61,7 +61,9 @@ def _profile(
     job: JobFile,
     data: Data = None,
     runs: Runs = Path("runs"),
-    ray_address: RayAddress = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster whose node is measured (auto, host:port); with --resource.")
+    ] = None,
     resource: Annotated[
         str | None, typer.Option(help="Measure the node of the Ray cluster that offers this resource.")
     ] = None,

@@ -22,7 +22,7 @@ def import_(
     output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")],
     peak_gops: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Billions of operations per second that the device cannot exceed; checks units."),
+        typer.Option(help="Billions of operations per second that the device cannot exceed; checks units."),
     ] = None,
 ) -> None:
     """Make a latency table of one that others published."""

@@ -3,7 +3,8 @@
 In: a device, a Ray cluster and the name of a resource. Out: a `Profiler` that runs workloads there. Knows no table.
 
 The node needs this package and Ray, and joins the cluster with its resource named: `ray start --address HOST:PORT
---resources '{"pi5": 1}'`. It is taken whole, so that nothing else that asks for the resource runs beside it.
+--resources '{"pi5": 1}'`. While it is profiled, all of the resource
+and of its CPUs are taken, so that nothing else of Ray runs on it.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ def remote_profiler(device: Device, address: str, resource: str) -> Iterator[Pro
         OSError: If the node is busy or is lost.
     """
     with joined(address, device.threads) as ray:
-        offered = [name for name in ray.cluster_resources() if name not in ("CPU", "memory", "object_store_memory")]
-        if resource not in offered:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        whole = next((offered for offered in nodes if resource in offered), None)
+        if whole is None:
+            names = sorted({name for offered in nodes for name in offered} - {"CPU", "memory", "object_store_memory"})
             raise ValueError(
-                f"no node of the Ray cluster offers the resource {resource!r}, but {', '.join(sorted(offered))}; "
+                f"no node of the Ray cluster offers the resource {resource!r}, but {', '.join(names)}; "
                 f"start one with: ray start --address HOST:PORT --resources '{{\"{resource}\": 1}}'"
             )
-        actor = ray.remote(num_cpus=device.threads, resources={resource: 1})(_Actor).remote(device)
+        taken = {"num_cpus": whole.get("CPU", 0), "resources": {resource: whole[resource]}}
+        actor = ray.remote(**taken)(_Actor).remote(device)
         try:
             yield _RemoteProfiler(ray, actor)
         finally:
@@ -53,11 +57,11 @@ class _Actor:
     def __init__(self, device: Device) -> None:
         self._profiler = profiler(device)
 
-    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
-        return self._profiler.interleaved(workloads)
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
+        return self._profiler.time(workloads)
 
-    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
-        return self._profiler.operators(workloads)
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        return self._profiler.count_operators(workloads)
 
     def fingerprint(self) -> dict[str, str]:
         return self._profiler.fingerprint()
@@ -69,11 +73,11 @@ class _RemoteProfiler:
         if not ray.wait([actor.fingerprint.remote()], timeout=_START_S)[0]:
             raise OSError(f"the node that is to be profiled was not free within {_START_S} s; start again later")
 
-    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
-        return list(self._answer(self._actor.interleaved.remote(workloads)))
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
+        return list(self._answer(self._actor.time.remote(workloads)))
 
-    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
-        return list(self._answer(self._actor.operators.remote(workloads)))
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        return list(self._answer(self._actor.count_operators.remote(workloads)))
 
     def fingerprint(self) -> dict[str, str]:
         return dict(self._answer(self._actor.fingerprint.remote()))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hardware.device import Device, fingerprint
+from hardware.device import Device, fingerprint, gpu_fingerprint
 from hardware.profiler import Operators
 from hardware.stopwatch import Stopwatch, Timing
 from hardware.workload import LayerCopies, OnnxNetwork, RandomNetwork, Workload
@@ -46,7 +46,7 @@ class TorchProfiler:
         self.device = device
         self.stopwatch = stopwatch or Stopwatch()
 
-    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         """Times workloads in turns; all of them are in memory at once."""
         threads = torch.get_num_threads()
         torch.set_num_threads(self.device.threads)
@@ -55,14 +55,14 @@ class TorchProfiler:
         finally:
             torch.set_num_threads(threads)
 
-    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
         """What runs besides layers: additions, gates and poolings, with the elements that they give."""
         return [_joins(*self._module(workload)) for workload in workloads]
 
     def fingerprint(self) -> dict[str, str]:
-        """That of this machine, with torch's version and the name of the GPU."""
-        gpu = torch.cuda.get_device_name() if self.device.processor == "cuda" else "none"
-        return {**fingerprint(), "torch": torch.__version__, "gpu": gpu}
+        """That of this machine, with torch's version."""
+        gpu = gpu_fingerprint() if self.device.processor == "cuda" else {}
+        return {**fingerprint(), "torch": torch.__version__, **gpu}
 
     def _runner(self, workload: Workload) -> Callable[[], None]:
         module, inputs = self._module(workload)

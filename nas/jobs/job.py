@@ -60,7 +60,8 @@ class SpaceSection(Section):
 class DeviceSection(Section):
     """What latency means: a device and, where it is not this machine, its table.
 
-    Limits on latency need a table that tells whole networks well; `accept_poor_fit` takes any.
+    Limits on latency need a table that tells whole networks well, where that is known (it is not of imported and
+    estimated ones); `accept_poor_fit` takes any.
     """
 
     name: str = "onnxruntime_cpu"

@@ -12,13 +12,15 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hardware.device import DEVICES, device
+from hardware.latency_table import LATENCY
 from hardware.profiler import OnnxRuntimeProfiler
 from hardware.workload import OnnxNetwork
+from hardware.yardstick import time_levelled
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.files import replacing
+from nas.jobs.profile import table_of_this_machine
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation, RunRecord, Source
 from search_spaces.candidate import Candidate
@@ -72,17 +74,21 @@ def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path
 
 
 def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: Sequence[Candidate]) -> list[float]:
-    """Latency in milliseconds of every file on the job's device; not a number where that runs no files here."""
-    name = workspace.job.device.name
-    if name not in DEVICES or device(name).runtime != "onnxruntime":
+    """Latency in milliseconds of every file on the job's device, at the speed at which its table holds.
+
+    Not a number where the job has a table of another machine, or of a runtime that runs no files.
+    """
+    table = table_of_this_machine(workspace)
+    if table is None:
         return [math.nan] * len(files)
-    profiler = OnnxRuntimeProfiler(device(name))
+    profiler = OnnxRuntimeProfiler(table.device)
     channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
     networks = [
         OnnxNetwork(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)
     ]
-    return [timing.median_ms for timing in profiler.interleaved(networks)]
+    timings = time_levelled(profiler, networks, table.device.kernels, table.yardstick_ms).timings
+    return [timing.latency_ms for timing in timings]
 
 
 def store_networks(
@@ -106,7 +112,7 @@ def store_networks(
             {
                 name: float(networks[column].iloc[sequence])
                 for name, column in _COLUMNS.items()
-                if not math.isnan(networks[column].iloc[sequence])
+                if name != LATENCY or not math.isnan(networks[column].iloc[sequence])
             },
             source,
             record.run,

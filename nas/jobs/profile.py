@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from hardware.build_table import measure_missing
-from hardware.calibrate_table import calibrate_table, networks_to_calibrate
-from hardware.device import device
-from hardware.latency_table import LatencyTable
+from hardware.calibrate_table import calibrate_table, calibration_steps
+from hardware.device import DEVICES, device
+from hardware.latency_table import LATENCY, LatencyTable
 from hardware.plausibility import check_plausible
 from hardware.pricing import network_costs
 from hardware.profiler import Profiler
 from hardware.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.evaluation.profilers import profiler
 from nas.evaluation.remote_profiler import remote_profiler
+from nas.jobs.job import TABLE_COSTS
 from nas.jobs.sampling import representative_sample
 from nas.jobs.table_summary import fit_error
 from nas.jobs.workspace import Workspace
@@ -39,11 +40,17 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
         The finished table.
 
     Raises:
-        ValueError: If no node offers the resource, or the table of the job does not cover it.
+        ValueError: If no node offers the resource, the options contradict one another, or the job cannot use its table:
+            it lacks what the search asks for, or tells latency badly and the search limits it.
         OSError: If the node is busy or is lost.
     """
-    if workspace.job.device.table is not None:
-        return _given_table(workspace, Path(workspace.job.device.table))
+    table = workspace.job.device.table
+    if resource is None and workspace.ray_address is not None:
+        raise ValueError("--ray-address needs --resource, the name of what the node to be profiled offers")
+    if table is not None:
+        if resource is not None:
+            raise ValueError(f"--resource measures a node, but device.table of the job is {table}; leave one out")
+        return _given_table(workspace, Path(table))
     target = device(workspace.job.device.name)
     if resource is None:
         return _measured(workspace, profiler(target))
@@ -55,7 +62,7 @@ def _measured(workspace: Workspace, runner: Profiler) -> Path:
     finished = _path(workspace, runner.fingerprint())
     if finished.exists():
         workspace.reporter.say(f"profile  done before: {finished}")
-        return finished
+        return _serving(workspace, finished)
     finished.parent.mkdir(parents=True, exist_ok=True)
     table = _measured_layers(workspace, runner, finished.with_name("unfinished.parquet"))
     table = _calibrated(workspace, table, runner)
@@ -71,21 +78,33 @@ def _measured(workspace: Workspace, runner: Profiler) -> Path:
         f"profile  {len(table.entries)} entries, spread {100 * spread:.1f} %; whole networks "
         f"{fit_error(table.calibration)}: {finished}"
     )
-    return finished
+    return _serving(workspace, finished)
 
 
 def latency_table(workspace: Workspace) -> Path:
     """The finished table of the job.
 
     Raises:
-        ValueError: If there is none, or the given one does not cover the job.
+        ValueError: If there is none, or the job cannot use it; see `profile`.
     """
     if workspace.job.device.table is not None:
         return _given_table(workspace, Path(workspace.job.device.table))
     finished = _path(workspace, profiler(device(workspace.job.device.name)).fingerprint())
     if not finished.exists():
         raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
-    return finished
+    return _serving(workspace, finished)
+
+
+def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
+    """The table of the job, if files run on its device here; an empty one, if it is not measured yet."""
+    name, given = workspace.job.device.name, workspace.job.device.table
+    if name not in DEVICES or device(name).runtime != "onnxruntime":
+        return None
+    if given is not None:
+        table = load_table(Path(given))
+        return table if table.fingerprint == profiler(table.device).fingerprint() else None
+    finished = _path(workspace, profiler(device(name)).fingerprint())
+    return load_table(finished) if finished.exists() else LatencyTable(device(name))
 
 
 def _path(workspace: Workspace, machine: Mapping[str, str]) -> Path:
@@ -106,8 +125,18 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
     if table.device.name != workspace.job.device.name:
         raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {workspace.job.device.name!r}")
     check_plausible(table)
-    network_costs(workspace.space, table)  # a missing entry is an error that names it
     workspace.reporter.say(f"profile  given, whole networks {fit_error(table.calibration)}: {path}")
+    return _serving(workspace, path)
+
+
+def _serving(workspace: Workspace, path: Path) -> Path:
+    """A table that has what the search of the job asks of it, and tells it well enough."""
+    table, search = load_table(path), workspace.job.search
+    for name in {LATENCY, *TABLE_COSTS} & {LATENCY, *search.objectives}:
+        network_costs(workspace.space, table, name)  # a missing entry is an error that names it
+    quality = table.calibration.quality
+    if quality is not None and LATENCY in search.limits and not workspace.job.device.accept_poor_fit:
+        quality.require(f"{path}: the calibration", "measure again with less noise, or set device.accept_poor_fit")
     return path
 
 
@@ -122,6 +151,7 @@ def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -
 def _calibrated(workspace: Workspace, table: LatencyTable, runner: Profiler) -> LatencyTable:
     """Fitted to random networks, with random weights: latency does not depend on them."""
     space, wanted = workspace.space, workspace.job.device.calibration_networks
-    sample = representative_sample(space, np.random.default_rng(_CALIBRATION_SEED), wanted)
-    with workspace.reporter.bar("calibrate on networks", networks_to_calibrate(len(sample))) as bar:
-        return calibrate_table(space, table, sample, np.random.default_rng(_CALIBRATION_SEED), runner, bar.reach)
+    rng = np.random.default_rng(_CALIBRATION_SEED)
+    sample = representative_sample(space, rng, wanted)
+    with workspace.reporter.bar("calibrate on networks", calibration_steps(len(sample))) as bar:
+        return calibrate_table(space, table, sample, rng, runner, bar.reach)

@@ -60,13 +60,10 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
 
     Raises:
         NothingFeasible: If no candidate keeps the limits.
-        ValueError: If latency is limited, and the table tells it badly.
     """
     job = workspace.job
     latencies = load_table(table)
     quality = latencies.calibration.quality
-    if quality is not None and "latency_ms" in job.search.limits and not job.device.accept_poor_fit:
-        quality.require(f"{table}: the calibration", "measure again with less noise, or set device.accept_poor_fit")
     objectives = _objectives(workspace, latencies, fitted)
     inputs = {
         "supernet": checkpoint,

@@ -41,13 +41,13 @@ class FakeProfiler:
         self.measured.append(workload)
         return 1.0 + 8 * 0.5
 
-    def operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
         return []
 
     def fingerprint(self) -> dict[str, str]:
         return fingerprint()
 
-    def interleaved(self, workloads: Sequence[Workload]) -> list[Timing]:
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         return [Timing(self.slowness * self.latency_ms(workload), 0.1, 20) for workload in workloads]
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hardware.calibration import Sample, fit_calibration
+from hardware.calibration import Sample, TensorCosts, fit_calibration
 from hardware.conversions import Conversions
+from hardware.tensor_uses import NO_TENSOR
 
 CONVERSIONS = Conversions(
     np.array([1, 2], np.int32), np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 3.0]])
@@ -53,6 +54,15 @@ def test_few_networks_leave_the_sum_of_the_layers() -> None:
     sample = _sample(4)
     found = fit_calibration(replace(sample, measured_ms=sample.sums_ms.sum(axis=1)), CONVERSIONS)
     assert found.slopes == pytest.approx({"w32a32": 1.0, "w8a8": 1.0}, abs=0.05)
+
+
+def test_a_tensor_of_an_unknown_use_costs_as_those_of_its_form_or_as_all() -> None:
+    costs = TensorCosts((1, 257, 514), (1.0, 3.0, 5.0), (0.0, 1.0, 0.0))
+    uses = np.array([[257, NO_TENSOR], [769, NO_TENSOR], [3, 514]], np.int32)  # form 1 twice known, form 2 once
+    found = costs(uses, np.full((3, 2), 10.0))
+    assert found == pytest.approx([3 + 10, 2 + 5, (3 + 10 / 3) + 5])
+    with pytest.raises(ValueError, match="must rise"):
+        TensorCosts((2, 1), (1.0, 1.0), (0.0, 0.0))
 
 
 @pytest.mark.parametrize("measured", [np.ones(3), -np.ones(8), np.full(8, np.nan)])

@@ -38,9 +38,9 @@ def test_tells_the_operators_of_networks_that_it_has_not_seen() -> None:
     assert conversions.uses.tolist() == [1, 2, 257, 514]
 
 
-def test_an_unknown_use_counts_as_the_mean_of_its_form_or_of_all() -> None:
+def test_tensors_of_unknown_uses_are_left_out() -> None:
     known = np.array([1, 257, 514], dtype=np.int32)
     found = tally(
         known, np.array([[257, 769, NO_TENSOR], [3, 514, 514]], np.int32), np.array([[2.0, 4.0, 0.0], [3.0, 1.0, 1.0]])
     )
-    assert found.tolist() == [[2.0, 4.0, 0.0], [1.0, 1.0, 3.0]]
+    assert found.tolist() == [[0.0, 2.0, 0.0], [0.0, 0.0, 2.0]]

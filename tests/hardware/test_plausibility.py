@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hardware.device import Device, onnxruntime_cpu
+from hardware.device import Device, onnxruntime_cpu, torch_cuda
 from hardware.latency_table import LATENCY, Entry, LatencyTable
 from hardware.plausibility import check_plausible
 from search_spaces.candidate import LayerPolicy
@@ -40,5 +40,10 @@ def test_one_noisy_entry_is_no_mistake_of_units() -> None:
 def test_other_devices_need_their_peak() -> None:
     table = replace(_table(1e-3), device=Device("npu", "compiler"))
     check_plausible(table)
+    with pytest.raises(ValueError, match="must be above 0"):
+        check_plausible(table, peak_gops=0.0)
+    with pytest.raises(ValueError, match="no latency_ms of a single layer"):
+        check_plausible(replace(table, entries={}), peak_gops=1.0)
+    check_plausible(replace(_table(1e-3), device=torch_cuda()))
     with pytest.raises(ValueError, match=r"on 'npu', which cannot exceed 1,000"):
         check_plausible(table, peak_gops=1000.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from hardware.stopwatch import Stopwatch, without_drift
 
@@ -30,7 +31,13 @@ def test_every_function_has_its_turns_and_runs() -> None:
     timings = watch.time(functions)
     assert calls == [5 * (4 + 1)] * 3
     assert [timing.repeats for timing in timings] == [20, 20, 20]
-    assert all(timing.median_ms > 0 and timing.spread >= 0 for timing in timings)
+    assert all(timing.latency_ms > 0 and timing.spread >= 0 for timing in timings)
+
+
+def test_nothing_to_time_and_no_turns() -> None:
+    assert Stopwatch().time([]) == []
+    with pytest.raises(ValueError, match="rounds must be two rising numbers"):
+        Stopwatch(rounds=(4, 2))
 
 
 def test_stops_when_certain_or_late() -> None:

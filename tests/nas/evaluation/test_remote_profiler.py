@@ -20,11 +20,11 @@ def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:
     network = LayerCopies(LAYER, LayerPolicy())
     with remote_profiler(device, ray_cluster, "pi5") as remote:
         assert remote.fingerprint() == local.fingerprint()
-        assert remote.operators([network]) == local.operators([network])
-        first, second = remote.interleaved([network, LayerCopies(LAYER, LayerPolicy(8, 8))])
+        assert remote.count_operators([network]) == local.count_operators([network])
+        first, second = remote.time([network, LayerCopies(LAYER, LayerPolicy(8, 8))])
         with pytest.raises(Exception, match="INVALID_PROTOBUF"):
-            remote.operators([OnnxNetwork(b"no model", (1, 3))])
-    assert first.median_ms > 0
+            remote.count_operators([OnnxNetwork(b"no model", (1, 3))])
+    assert first.latency_ms > 0
     assert second.repeats > 0
     with remote_profiler(device, ray_cluster, "pi5") as again:  # the node is free again
         assert again.fingerprint() == local.fingerprint()

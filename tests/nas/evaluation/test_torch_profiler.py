@@ -25,7 +25,7 @@ QUICK = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=2, warmup=0)
 def test_the_joins_of_a_network_run_once_each(name: str) -> None:
     space = JointSpace(search_space(name, 3, 10))
     network = random_network(space, space.smallest(), torch_cpu())
-    (operators,) = TorchProfiler(torch_cpu(), QUICK).operators([network])
+    (operators,) = TorchProfiler(torch_cpu(), QUICK).count_operators([network])
     kinds = [node.kind for node in network.nodes]
     assert {kind: count for kind, (count, _) in operators.items()} == {
         kind: kinds.count(kind) for kind in ("add", "gate", "pool") if kind in kinds
@@ -49,13 +49,13 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
 def test_more_work_takes_longer() -> None:
     layers = [layer for layer in JointSpace(search_space("resnet_cifar", 3, 10)).layer_shapes() if layer.kind == "conv"]
     large = max(layers, key=lambda layer: layer.macs)
-    frame, copies = TorchProfiler(torch_cpu()).interleaved([Frame(), LayerCopies(large, LayerPolicy())])
-    assert copies.median_ms > 10 * frame.median_ms
+    frame, copies = TorchProfiler(torch_cpu()).time([Frame(), LayerCopies(large, LayerPolicy())])
+    assert copies.latency_ms > 10 * frame.latency_ms
 
 
 def test_what_is_not_here_is_refused() -> None:
     with pytest.raises(ValueError, match="'torch_cpu' runs no ONNX files"):
-        TorchProfiler(torch_cpu(), QUICK).interleaved([OnnxNetwork(b"", (1,))])
+        TorchProfiler(torch_cpu(), QUICK).time([OnnxNetwork(b"", (1,))])
     with pytest.raises(ValueError, match="runtime 'torch', got 'onnxruntime'"):
         TorchProfiler(onnxruntime_cpu())
     with pytest.raises(ValueError, match="nothing here runs 'tflite'"):

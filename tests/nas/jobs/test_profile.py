@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,13 @@ import yaml
 from rich.console import Console
 
 from hardware.calibration import Calibration
+from hardware.device import fingerprint
 from hardware.fit_quality import FitQuality
 from hardware.pricing import network_costs
 from hardware.roofline import Roofline
 from hardware.table_file import load_table, save_table
 from nas.jobs.job import load_job
-from nas.jobs.profile import profile
+from nas.jobs.profile import profile, table_of_this_machine
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import run
 from nas.jobs.workspace import Workspace
@@ -87,6 +90,24 @@ def test_limits_need_a_table_that_tells_networks_well(
         run(_workspace(job, tmp_path, runs))
     job["device"]["accept_poor_fit"] = True
     run(_workspace(job, tmp_path, runs))
+
+
+def test_files_are_not_timed_for_a_table_of_another_machine(
+    workspace: Callable[..., Workspace], synthetic_table: Path, tmp_path: Path
+) -> None:
+    here = workspace(tmp_path / "runs")
+    assert table_of_this_machine(here) == load_table(synthetic_table)
+    elsewhere = replace(load_table(synthetic_table), fingerprint={**fingerprint(), "cpu": "pi5"})
+    save_table(elsewhere, tmp_path / "pi5.parquet")
+    device = here.job.device.model_copy(update={"table": str(tmp_path / "pi5.parquet")})
+    assert table_of_this_machine(replace(here, job=here.job.model_copy(update={"device": device}))) is None
+
+
+def test_options_that_contradict_one_another(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"device.table of the job is"):
+        profile(workspace(tmp_path), "pi5")
+    with pytest.raises(ValueError, match="--ray-address needs --resource"):
+        profile(workspace(tmp_path, ray_address="auto"))
 
 
 def _not_measured(networks: Path) -> bool:
