@@ -122,13 +122,10 @@ def _table(rows: pd.DataFrame) -> LatencyTable:
         raise ValueError(f"its metadata are incomplete ({error!r})") from error
     if attributes["origin"] not in get_args(Origin) or not {*ignores} <= {*get_args(Ignored)}:
         raise ValueError(f"its origin must be one of {get_args(Origin)} and it may ignore {get_args(Ignored)}")
-    # one comparison for all rows, and one dictionary for each: pandas takes a thousand times longer per group
-    costs = rows[["entry", *metrics, *_QUALITY]].drop_duplicates()
-    if costs["entry"].duplicated().any():
-        raise ValueError(
-            f"the rows of entry {costs['entry'][costs['entry'].duplicated()].iloc[0]} have different costs"
-        )
-    groups: dict[int, list[dict[str, Any]]] = {}
+    numbers = rows[["entry", *metrics, *_QUALITY]].drop_duplicates()["entry"]
+    if numbers.duplicated().any():
+        raise ValueError(f"the rows of entry {numbers[numbers.duplicated()].iloc[0]} have different costs")
+    groups: dict[int, list[Mapping[Any, Any]]] = {}  # a data frame per entry would take seconds
     for record in rows.to_dict("records"):
         groups.setdefault(record["entry"], []).append(record)
     entries = dict(_entry(records, metrics) for records in groups.values())
