@@ -152,17 +152,17 @@ def _nodes(shape: MobileNetV3Shape) -> list[Node]:
 
 
 def _bottleneck_nodes(block: str, parts: Sequence[str], before: str, residual: bool) -> list[Node]:
-    nodes, value = [], before
-    for part in parts:
-        name = f"{block}.{part}"
-        if part == "squeeze":
-            nodes.append(Node(f"{block}.pool", "pool", (value,)))
-        nodes.append(Node(name, "layer", (nodes[-1].name if part in ("squeeze", "excite") else value,)))
-        if part == "excite":
-            nodes.append(Node(f"{block}.gate", "gate", (value, name)))
-        if part != "squeeze":
-            value = nodes[-1].name
-    return [*nodes, Node(f"{block}.add", "add", (value, before))] if residual else nodes
+    def layer(part: str, read: str) -> Node:
+        return Node(f"{block}.{part}", "layer", (read,))
+
+    nodes = [layer("expand", before)] if "expand" in parts else []
+    nodes.append(layer("depthwise", nodes[-1].name if nodes else before))
+    if "squeeze" in parts:
+        gated, pool = nodes[-1].name, f"{block}.pool"
+        nodes += [Node(pool, "pool", (gated,)), layer("squeeze", pool), layer("excite", f"{block}.squeeze")]
+        nodes.append(Node(f"{block}.gate", "gate", (gated, f"{block}.excite")))
+    nodes.append(layer("project", nodes[-1].name))
+    return [*nodes, Node(f"{block}.add", "add", (nodes[-1].name, before))] if residual else nodes
 
 
 @dataclass(frozen=True)
