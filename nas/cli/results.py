@@ -5,6 +5,7 @@ In: filters. Out: tables on the console.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,7 +58,7 @@ def pareto(
         found = opened.frame(run, source, device, _limits(limit or []))
         front = best_of(found if job is None else found[found["run"].str.startswith(f"{job}/")], chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
-        _print(front[shown], "Pareto front")
+        _print(front[shown], "Pareto front", _latency_errors(opened, front))
 
 
 @app.command()
@@ -74,7 +75,8 @@ def show(
         typer.echo(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}")
         frame = opened.frame()
         known = frame[frame["key"] == candidate.key]
-        _print(known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"]), "evaluations")
+        shown = known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"])
+        _print(shown, "evaluations", _latency_errors(opened, known))
 
 
 def _open(runs: Path, database: str | None) -> ResultsDatabase:
@@ -97,13 +99,21 @@ def _limits(texts: list[str]) -> dict[str, float]:
     return limits
 
 
-def _print(frame: pd.DataFrame, title: str) -> None:
+def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> str:
+    """How far predicted latencies are off, for every run that has some of what was found."""
+    records = opened.runs()
+    jobs = records[records["run"].isin(set(found["run"]))].set_index("run")["job"].map(json.loads)
+    errors = {run: job["latency_error_percent"] for run, job in jobs.items() if job.get("latency_error_percent")}
+    return "\n".join(f"latencies of {run} are within {error:.1f} % on average" for run, error in errors.items())
+
+
+def _print(frame: pd.DataFrame, title: str, caption: str = "") -> None:
     from rich.table import Table
 
     from nas.cli.console import open_console
 
     frame = frame.rename(columns={"mean_weight_bits": "bits"})
-    table = Table(title=f"{title} ({len(frame)})", box=None)
+    table = Table(title=f"{title} ({len(frame)})", caption=caption or None, box=None)
     for column in frame.columns:
         numeric = frame[column].dtype.kind in "if"
         table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")

@@ -63,11 +63,13 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
     """
     job = workspace.job
     latencies = load_table(table)
-    quality = latencies.calibration.quality
     objectives = _objectives(workspace, latencies, fitted)
+    quality = latencies.calibration.quality
+    error_percent = None if quality is None else round(quality.error_percent, 2)
     inputs = {
         "supernet": checkpoint,
         "latency_table": table,
+        "latency_error_percent": error_percent,
         "fit": job.fit.model_dump(),
         "search": job.search.model_dump(exclude={"verify"}),
     }
@@ -85,13 +87,14 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
     candidates = _predicted_front(workspace, record.run, objectives)
     latency = Objective(METRICS["latency_ms"], _priced(workspace.space, latencies, "latency_ms"))
     size = Objective(METRICS["weight_bytes"], _analytic(workspace.space, "weight_bytes"))
-    verify = workspace.record("verify", {"search": record.run, "verify": job.search.verify}, record.device)
+    verified = {"search": record.run, "verify": job.search.verify, "latency_error_percent": error_percent}
+    verify = workspace.record("verify", verified, record.device)
     others = [one for one in objectives if one.metric.name not in ("accuracy", latency.metric.name, size.metric.name)]
     stored = [latency, size, *others]
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", stored)
     front = VerifiedFront(
         device=record.device,
-        latency_error_percent=None if quality is None else quality.error_percent,
+        latency_error_percent=error_percent,
         search_run=record.run,
         run=verify.run,
         population=candidates,
