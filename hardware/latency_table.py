@@ -76,9 +76,11 @@ class LatencyTable:
     @property
     def place(self) -> str:
         """The device and the machine that it was measured on, as one name; it says so where it is an estimate."""
-        machine = self.fingerprint.get("cpu", "")
+        machine = self.fingerprint.get("gpu", "") or self.fingerprint.get("cpu", "")
+        settings = {"threads": self.device.threads, "batch": self.device.batch}
+        changed = "".join(f", {name} {value}" for name, value in settings.items() if value > 1)
         estimated = " (estimated)" if self.origin == "estimated" else ""
-        return f"{self.device.name}{f' on {machine}' if machine else ''}{estimated}"
+        return f"{self.device.name}{f' on {machine}' if machine else ''}{changed}{estimated}"
 
     @property
     def metrics(self) -> tuple[str, ...]:

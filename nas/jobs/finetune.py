@@ -6,15 +6,16 @@ In: a trained supernet and a candidate of the database. Out: a checkpoint, an ON
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from hardware.analytic import COSTS
-from hardware.device import DEVICES, device, fingerprint
-from hardware.latency_table import LatencyTable
+from hardware.device import fingerprint
 from nas.jobs.events import following
 from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
+from nas.jobs.profile import table_of_this_machine
 from nas.jobs.summary import Columns, networks_table
 from nas.jobs.train import trained_checkpoint
 from nas.jobs.training_section import MOST_EPOCHS
@@ -72,8 +73,8 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
     """
     phases, checkpoint = schedule(epochs, learning_rate), trained_checkpoint(workspace)
     candidate = _candidate(workspace, key)
-    name = workspace.job.device.name
-    place = LatencyTable(device(name), fingerprint=fingerprint()).place if name in DEVICES else name
+    table = table_of_this_machine(workspace)
+    place = workspace.job.device.name if table is None else replace(table, fingerprint=fingerprint()).place
     inputs = {
         "supernet": checkpoint,
         "candidate": candidate.key,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from hardware.analytic import COSTS
-from hardware.device import device
+from hardware.device import Device, device
 from nas.jobs.section import Section, read_section
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
@@ -58,13 +59,15 @@ class SpaceSection(Section):
 
 
 class DeviceSection(Section):
-    """What latency means: a device and, where it is not this machine, its table.
+    """What latency means: a device of this machine, with its threads and inputs per inference, or a table of any.
 
     Limits on latency need a table that tells whole networks well, where that is known (it is not of imported and
     estimated ones); `accept_poor_fit` takes any.
     """
 
     name: str = "onnxruntime_cpu"
+    threads: Count = 1
+    batch: Count = 1
     table: str | None = None
     calibration_networks: Annotated[int, Field(ge=4)] = 150
     accept_poor_fit: bool = False
@@ -72,8 +75,18 @@ class DeviceSection(Section):
     @model_validator(mode="after")
     def _is_here_or_has_a_table(self) -> DeviceSection:
         if self.table is None:
-            device(self.name)
+            self.here()
+        elif (self.threads, self.batch) != (1, 1):
+            raise ValueError("threads and batch are those of the table, where one is given; leave them out")
         return self
+
+    def here(self) -> Device:
+        """The device on this machine.
+
+        Raises:
+            ValueError: If its name is not registered.
+        """
+        return replace(device(self.name), threads=self.threads, batch=self.batch)
 
 
 class FitSection(Section):

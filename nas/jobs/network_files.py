@@ -84,9 +84,8 @@ def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: 
     profiler = OnnxRuntimeProfiler(table.device)
     channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
-    networks = [
-        OnnxNetwork(file.read_bytes(), (1, channels, side, side)) for file, side in zip(files, sides, strict=True)
-    ]
+    shapes = [(table.device.batch, channels, side, side) for side in sides]
+    networks = [OnnxNetwork(file.read_bytes(), shape) for file, shape in zip(files, shapes, strict=True)]
     timings = time_levelled(profiler, networks, table.device.kernels, table.yardstick_ms).timings
     return [timing.latency_ms for timing in timings]
 

@@ -51,7 +51,7 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
         if resource is not None:
             raise ValueError(f"--resource measures a node, but device.table of the job is {table}; leave one out")
         return _given_table(workspace, Path(table))
-    target = device(workspace.job.device.name)
+    target = workspace.job.device.here()
     if resource is None:
         return _measured(workspace, profiler(target))
     with remote_profiler(target, workspace.ray_address or "auto", resource) as remote:
@@ -89,7 +89,7 @@ def latency_table(workspace: Workspace) -> Path:
     """
     if workspace.job.device.table is not None:
         return _given_table(workspace, Path(workspace.job.device.table))
-    finished = _path(workspace, profiler(device(workspace.job.device.name)).fingerprint())
+    finished = _path(workspace, profiler(workspace.job.device.here()).fingerprint())
     if not finished.exists():
         raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
     return _serving(workspace, finished)
@@ -103,8 +103,9 @@ def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
     if given is not None:
         table = load_table(Path(given))
         return table if table.fingerprint == profiler(table.device).fingerprint() else None
-    finished = _path(workspace, profiler(device(name)).fingerprint())
-    return load_table(finished) if finished.exists() else LatencyTable(device(name))
+    target = workspace.job.device.here()
+    finished = _path(workspace, profiler(target).fingerprint())
+    return load_table(finished) if finished.exists() else LatencyTable(target)
 
 
 def _path(workspace: Workspace, machine: Mapping[str, str]) -> Path:
@@ -141,8 +142,7 @@ def _serving(workspace: Workspace, path: Path) -> Path:
 
 
 def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -> LatencyTable:
-    target = device(workspace.job.device.name)
-    table = load_table(unfinished) if unfinished.exists() else LatencyTable(target)
+    table = load_table(unfinished) if unfinished.exists() else LatencyTable(workspace.job.device.here())
     layers, policies = workspace.space.layer_shapes(), workspace.space.policies.policies
     with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
         return measure_missing(table, layers, policies, runner, lambda done, _: bar.reach(done), unfinished)

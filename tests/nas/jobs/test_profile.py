@@ -103,6 +103,20 @@ def test_files_are_not_timed_for_a_table_of_another_machine(
     assert table_of_this_machine(replace(here, job=here.job.model_copy(update={"device": device}))) is None
 
 
+def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_table: Path) -> None:
+    job = {
+        "name": "small",
+        "space": {"name": "resnet_digits", "policies": ["w32a32"]},
+        "device": {"threads": 2, "batch": 4},
+    }
+    table = table_of_this_machine(_workspace(job, tmp_path, tmp_path / "runs"))
+    assert table is not None
+    assert (table.device.threads, table.device.batch) == (2, 4)
+    assert table.place == "onnxruntime_cpu, threads 2, batch 4"
+    with pytest.raises(ValueError, match="those of the table"):
+        _workspace({**job, "device": {"batch": 4, "table": str(synthetic_table)}}, tmp_path, tmp_path / "runs")
+
+
 def test_options_that_contradict_one_another(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"device.table of the job is"):
         profile(workspace(tmp_path), "pi5")
