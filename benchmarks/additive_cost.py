@@ -58,7 +58,7 @@ def calibrated_latency(space: JointSpace) -> Callable[[Genes], FloatArray]:
     uses, _ = TensorUses(space, layers.device)(space.sample(np.random.default_rng(0), 2000).genes)
     known = np.unique(uses[uses != NO_TENSOR]).tolist()
     costs = TensorCosts(tuple(known), *[(1e-3,) * len(known)] * 2)
-    return network_costs(space, layers.with_calibration(Calibration(tensors=costs)))
+    return network_costs(space, layers.with_calibration(Calibration(tensors=costs), {}))
 
 
 def candidates_per_second(cost: Callable[[Genes], FloatArray], population: Population) -> float:

@@ -6,27 +6,25 @@ In: a joint space and its table. Out: the table with a calibration. Knows no job
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware.calibration import Sample, fit_calibration
 from hardware.conversions import Conversions
 from hardware.device import Device
-from hardware.latency_table import LatencyTable
+from hardware.latency_table import LatencyTable, Segment
 from hardware.profiler import Operators, Profiler
 from hardware.tensor_uses import TensorUses
 from hardware.workload import RandomNetwork
 from hardware.yardstick import time_levelled
 from search_spaces.additive_cost import FloatArray
-from search_spaces.candidate import Candidate, LayerPolicy
+from search_spaces.candidate import Candidate
 from search_spaces.dataflow import present_nodes
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.layers import LayerSpec
-from search_spaces.space import Genes
 
 _CHUNK, _GROUP = 20, 50  # networks whose operators are counted, and that are timed, at once
-_OPTIMISED = 4  # networks whose operators are counted, for each that is timed
+_OPTIMISED = 3  # networks whose operators are counted, for each that is timed
 
 
 def calibration_steps(timed: int) -> int:
@@ -75,18 +73,27 @@ def calibrate_table(
         found = time_levelled(profiler, group, table.device.kernels, table.yardstick_ms)
         measured_ms += [timing.latency_ms for timing in found.timings]
         progress(len(seen) + len(measured_ms))
-    names, sums = _sums(space, table, sample.genes)
-    return table.with_calibration(
-        fit_calibration(Sample(names, sums, *tensor_uses(sample.genes), np.array(measured_ms)), conversions)
-    )
+    segments, layers_ms, kernels = _layers(space, table, sample)
+    fitted = Sample(layers_ms, kernels, *tensor_uses(sample.genes), np.array(measured_ms))
+    calibration, factors = fit_calibration(fitted, conversions)
+    return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
 
 
-def _sums(space: JointSpace, table: LatencyTable, genes: Genes) -> tuple[tuple[str, ...], FloatArray]:
-    """Names of the kernels, and the latencies of all layers of each, shape (n, kernels)."""
-
-    def of_kernel(kernel: LayerPolicy, layer: LayerSpec, policy: LayerPolicy) -> float:
-        return table.latency_ms(layer, policy) if table.device.kernel(policy) == kernel else 0.0
-
-    kernels = list(dict.fromkeys(table.device.kernel(policy) for policy in space.policies.policies))
-    sums = [space.tabulate(partial(of_kernel, kernel))(genes) for kernel in kernels]
-    return tuple(str(kernel) for kernel in kernels), np.stack(sums, axis=1)
+def _layers(
+    space: JointSpace, table: LatencyTable, sample: Population
+) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
+    """Every entry of a layer of the sample, its latency in each network, shape (n, entries), and its kernel."""
+    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in space.policies.policies))
+    columns: dict[Segment, int] = {}
+    cells: list[tuple[int, int, float]] = []
+    for row in range(len(sample)):
+        candidate = sample[row]
+        layers = space.architectures.layers(candidate.architecture)
+        for layer, policy in zip(layers, candidate.policy.layers, strict=True):
+            segment = table.segment([(layer, policy)])
+            cells.append((row, columns.setdefault(segment, len(columns)), table.latency_ms(layer, policy)))
+    layers_ms = np.zeros((len(sample), len(columns)))
+    for row, column, latency_ms in cells:
+        layers_ms[row, column] += latency_ms
+    kernels = np.array([policies.index(kernel) for ((_, kernel),) in columns], dtype=np.int32)
+    return list(columns), layers_ms, kernels

@@ -36,13 +36,17 @@ class Entry:
         values: By metric, such as `latency_ms` or `energy_mj`, in its unit.
         spread: Relative interquartile range of what was timed for it; 0 where it is unknown.
         repeats: Number of measurements; 0 where it is unknown.
+        factor: Latency within a network over the latency alone; found by calibration.
     """
 
     values: Mapping[str, float]
     spread: float = 0.0
     repeats: int = 0
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.factor < math.inf:
+            raise ValueError(f"a factor must be positive and finite, got {self.factor}")
         if not self.values or not all(0 < value < math.inf for value in self.values.values()):
             raise ValueError(f"costs must be positive and finite, got {dict(self.values)}")
 
@@ -110,16 +114,16 @@ class LatencyTable:
         """
         whole = self.entries.get(self.segment(layers)) if len(layers) > 1 else None
         if whole is not None and metric in whole.values:
-            return whole.values[metric]
-        return sum(self._of_one(metric, layer, policy) for layer, policy in layers)
+            return _priced(whole, metric)
+        return sum(_priced(self.entry_of(layer, policy, metric), metric) for layer, policy in layers)
 
     def network_cost(self, metric: str, blocks: Iterable[Layers]) -> float:
-        """Cost of a network, by its blocks and before calibration; raises as `cost` does."""
+        """Cost of the blocks of a network and of what every network costs, without its tensors; raises as `cost`."""
         return self.constants.get(metric, 0.0) + sum(self.cost(metric, block) for block in blocks)
 
     def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
-        """Latency of one layer in milliseconds, before calibration; raises as `cost` does."""
-        return self._of_one(LATENCY, layer, policy)
+        """Latency of one layer alone in milliseconds; raises as `cost` does."""
+        return self.entry_of(layer, policy).values[LATENCY]
 
     def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
         """The single layers to be measured before each has a latency under every policy; each once, in order.
@@ -149,15 +153,16 @@ class LatencyTable:
         added = {**self.entries, **merged}
         return replace(self, entries=added, yardstick_ms=first_ms, fingerprint=dict(fingerprint), date=now)
 
-    def with_calibration(self, calibration: Calibration) -> LatencyTable:
-        """This table with another calibration.
+    def with_calibration(self, calibration: Calibration, factors: Mapping[Segment, float]) -> LatencyTable:
+        """This table with another calibration, and the factors of some of its entries.
 
         Raises:
             ValueError: If it prices blocks, or what every network costs: sums of its layers are no whole networks then.
         """
         if self.has_blocks or LATENCY in self.constants:
             raise ValueError(f"only a table of single layers is calibrated; that of {self.device.name!r} prices more")
-        return replace(self, calibration=calibration)
+        changed = {segment: replace(self.entries[segment], factor=factor) for segment, factor in factors.items()}
+        return replace(self, calibration=calibration, entries={**self.entries, **changed})
 
     def check_machine(self, fingerprint: Mapping[str, str]) -> None:
         """Raises ValueError if entries were measured on another machine than that of `fingerprint`."""
@@ -166,13 +171,19 @@ class LatencyTable:
             changes = ", ".join(f"{key} was {was!r}, is {now!r}" for key, (was, now) in pairs.items() if was != now)
             raise ValueError(f"the latency table was measured on another machine ({changes}); start a new file")
 
-    def _of_one(self, metric: str, layer: LayerSpec, policy: LayerPolicy) -> float:
+    def entry_of(self, layer: LayerSpec, policy: LayerPolicy, metric: str = LATENCY) -> Entry:
+        """The entry of one layer that has a metric.
+
+        Raises:
+            ValueError: If the device has no kernel for the policy.
+            MissingCost: If there is no entry; names the layer.
+        """
         kernel = self.device.kernel(policy)
         shape = self._canonical(layer)
         for known in (replace(shape, name=layer.name), shape):
             entry = self.entries.get(((known, kernel),))
             if entry is not None and metric in entry.values:
-                return entry.values[metric]
+                return entry
         remedy = f"the table is {self.origin}; take another one"
         if self.origin == "measured" and metric == LATENCY:
             remedy = "measure it with: nas profile JOB, without device.table"
@@ -189,3 +200,7 @@ class LatencyTable:
             normalized=shape.normalized or "normalized" in self.ignores,
             activation="none" if "activation" in self.ignores else shape.activation,
         )
+
+
+def _priced(entry: Entry, metric: str) -> float:
+    return entry.values[metric] * (entry.factor if metric == LATENCY else 1.0)

@@ -29,11 +29,7 @@ def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY)
     if table.has_blocks:
         additive = space.tabulate_blocks(lambda layers: table.cost(metric, layers))
     else:
-        additive = space.tabulate(
-            lambda layer, policy: (
-                calibration.slopes.get(str(table.device.kernel(policy)), 1.0) * table.cost(metric, [(layer, policy)])
-            )
-        )
+        additive = space.tabulate(lambda layer, policy: table.cost(metric, [(layer, policy)]))
     if not calibration.tensors.uses:
         return lambda genes: additive(genes) + constant
     tensor_uses = TensorUses(space, table.device)

@@ -56,9 +56,9 @@ class Stopwatch:
         ValueError: If the rounds are not rising from 1 or more.
     """
 
-    bound: float = 0.01
+    bound: float = 0.007
     limit_s: float = 60.0
-    rounds: tuple[int, int] = (4, 16)
+    rounds: tuple[int, int] = (4, 20)
     turn_s: float = 0.012
     runs: int = 5
     warmup: int = 2

@@ -4,8 +4,8 @@ In: a `LatencyTable`. Out: a file, and the table again. Knows no measurement.
 
 One row per layer of an entry, in order. `entry` numbers the entries: a block's layers share it, and its costs, which
 each of their rows repeats. The layer's fields and the bits of its kernel's policy are the key; then one column per
-metric, in the unit of its name, and `spread` and `repeats` of the latency. What holds for all rows is in
-`DataFrame.attrs`.
+metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within networks. What holds for
+all rows is in `DataFrame.attrs`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 3
 _LAYER = tuple(column.name for column in fields(LayerSpec))
 _KEY = ("entry", *_LAYER, "weight_bits", "activation_bits")
-_QUALITY = ("spread", "repeats")
+_QUALITY = ("spread", "repeats", "factor")
 
 
 def frame(table: LatencyTable) -> pd.DataFrame:
@@ -48,6 +48,7 @@ def frame(table: LatencyTable) -> pd.DataFrame:
             *(entry.values.get(name, np.nan) for name in metrics),
             entry.spread,
             entry.repeats,
+            entry.factor,
         )
         for number, (segment, entry) in enumerate(table.entries.items())
         for layer, policy in segment
@@ -145,7 +146,7 @@ def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Se
     )
     first = records[0]
     costs = {name: float(first[name]) for name in metrics if not np.isnan(first[name])}
-    return segment, Entry(costs, first["spread"], first["repeats"])
+    return segment, Entry(costs, first["spread"], first["repeats"], first["factor"])
 
 
 def _device(document: Mapping[str, Any]) -> Device:

@@ -69,7 +69,7 @@ class DeviceSection(Section):
     threads: Count = 1
     batch: Count = 1
     table: str | None = None
-    calibration_networks: Annotated[int, Field(ge=4)] = 150
+    calibration_networks: Annotated[int, Field(ge=4)] = 300
     accept_poor_fit: bool = False
 
     @model_validator(mode="after")

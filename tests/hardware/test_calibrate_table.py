@@ -56,7 +56,9 @@ def test_tells_networks_that_it_has_not_seen() -> None:
     assert done[-1] == calibration_steps(60)
     fresh = SPACE.sample(rng, 25)
     truth = [profiler.latency_ms(random_network(SPACE, fresh[row], table.device)) for row in range(len(fresh))]
-    assert network_costs(SPACE, calibrated)(fresh.genes) == pytest.approx(np.array(truth), rel=0.05)
+    errors = np.abs(network_costs(SPACE, calibrated)(fresh.genes) / truth - 1)
+    assert errors.mean() < 0.03  # a tensor whose use no network of the calibration had is estimated
+    assert np.median(errors) < 0.01
     assert network_costs(SPACE, table)(fresh.genes).mean() < 0.8 * np.mean(truth)
     assert network_costs(SPACE, calibrated)(fresh.genes[:0]).shape == (0,)
     assert calibrated.calibration.quality is not None
@@ -66,4 +68,4 @@ def test_tells_networks_that_it_has_not_seen() -> None:
 def test_a_table_of_whole_networks_is_not_calibrated() -> None:
     table = LatencyTable(onnxruntime_cpu(), constants={LATENCY: 0.5})
     with pytest.raises(ValueError, match="only a table of single layers is calibrated"):
-        table.with_calibration(Calibration())
+        table.with_calibration(Calibration(), {})

@@ -23,8 +23,8 @@ Damage = Callable[[pd.DataFrame], pd.DataFrame]
 def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
     tensors = TensorCosts((1, 257), (0.001, -0.002), (1e-7, 0.0))
     layers = {segment: entry for segment, entry in table.entries.items() if len(segment) == 1}
-    calibration = Calibration({"w8a8": 1.1}, 0.02, tensors, FitQuality(3.5, 0.9, 0.95, 20))
-    calibrated = replace(table, entries=layers).with_calibration(calibration)
+    calibration = Calibration(0.02, tensors, FitQuality(3.5, 0.9, 0.95, 20))
+    calibrated = replace(table, entries=layers).with_calibration(calibration, dict.fromkeys(layers, 1.25))
     save_table(calibrated, tmp_path / "calibrated.parquet")
     assert load_table(tmp_path / "calibrated.parquet") == calibrated
     save_table(table, tmp_path / "deep" / "table.parquet")

@@ -51,7 +51,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         entries[segment] = Entry({LATENCY: latency_ms}, 0.01, 20)
     path = tmp_path_factory.mktemp("table") / "latency.parquet"
     table = LatencyTable(target).with_entries(entries, 1.0, fingerprint())
-    save_table(table.with_calibration(Calibration(quality=FitQuality(3.5, 0.9, 0.95, 20))), path)
+    save_table(table.with_calibration(Calibration(quality=FitQuality(3.5, 0.9, 0.95, 20)), {}), path)
     return path
 
 

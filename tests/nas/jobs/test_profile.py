@@ -83,7 +83,7 @@ def test_limits_need_a_table_that_tells_networks_well(
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     job = yaml.safe_load(job_file.read_text())
     poor = Calibration(quality=FitQuality(25.0, 0.3, 0.4, 20))
-    save_table(load_table(synthetic_table).with_calibration(poor), tmp_path / "poor.parquet")
+    save_table(load_table(synthetic_table).with_calibration(poor, {}), tmp_path / "poor.parquet")
     job["device"] = {"table": str(tmp_path / "poor.parquet")}
     job["search"]["limits"] = {"latency_ms": 1.0}
     with pytest.raises(ValueError, match=r"poor.parquet: the calibration explains 0.400 .* or set device.accept_poor"):
