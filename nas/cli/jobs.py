@@ -70,6 +70,8 @@ def _profile(
 ) -> None:
     from nas.jobs.profile import profile
 
+    if ray_address is not None and resource is None:
+        raise ValueError("--ray-address needs --resource, the name of what the node to be profiled offers")
     with _opened(job, data, runs, ray_address=ray_address) as workspace:
         profile(workspace, resource)
 

@@ -142,3 +142,8 @@ def test_wrong_queries_are_refused(
     runs = tmp_path if arguments == ["list"] else finished_run
     line = refusal("results", *arguments, "--runs", str(runs))
     assert all(word in line for word in words), line
+
+
+def test_a_cluster_without_a_resource_is_no_place_to_profile(refusal: Refusal, job_file: Path, tmp_path: Path) -> None:
+    line = refusal("profile", str(job_file), "--runs", str(tmp_path), "--ray-address", "auto")
+    assert "--ray-address needs --resource" in line

@@ -117,11 +117,9 @@ def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_tabl
         _workspace({**job, "device": {"batch": 4, "table": str(synthetic_table)}}, tmp_path, tmp_path / "runs")
 
 
-def test_options_that_contradict_one_another(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
+def test_a_given_table_is_not_measured_on_a_node(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"device.table of the job is"):
         profile(workspace(tmp_path), "pi5")
-    with pytest.raises(ValueError, match="--ray-address needs --resource"):
-        profile(workspace(tmp_path, ray_address="auto"))
 
 
 def _not_measured(networks: Path) -> bool:
