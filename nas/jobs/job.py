@@ -154,6 +154,12 @@ class Job(Section):
             raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
         return name
 
+    @model_validator(mode="after")
+    def _energy_needs_a_table(self) -> Job:
+        if "energy_mj" in self.search.objectives and self.device.table is None:
+            raise ValueError("the objective energy_mj needs a device.table that has it; this machine measures latency")
+        return self
+
 
 def load_job(path: Path, data: str | None = None) -> Job:
     """Reads a job file.

@@ -117,6 +117,12 @@ def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_tabl
         _workspace({**job, "device": {"batch": 4, "table": str(synthetic_table)}}, tmp_path, tmp_path / "runs")
 
 
+def test_energy_is_not_measured_here(tmp_path: Path) -> None:
+    space, search = {"name": "resnet_digits", "policies": ["w32a32"]}, {"objectives": ["accuracy", "energy_mj"]}
+    with pytest.raises(ValueError, match=r"energy_mj needs a device\.table"):
+        _workspace({"name": "small", "space": space, "search": search}, tmp_path, tmp_path / "runs")
+
+
 def test_a_given_table_is_not_measured_on_a_node(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"device.table of the job is"):
         profile(workspace(tmp_path), "pi5")
