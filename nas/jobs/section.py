@@ -49,7 +49,8 @@ def _one_line(error: ValidationError, root: type[Section]) -> str:
         else:
             message = problem["msg"].removeprefix("Value error, ")
             given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"
-            problems.append(f"{place}: {message[0].lower()}{message[1:]}{given}")
+            where = f"{place}: " if place else ""  # a rule of the whole file has no place
+            problems.append(f"{where}{message[0].lower()}{message[1:]}{given}")
     return "; ".join(problems)
 
 
