@@ -65,8 +65,8 @@ def calibrate_table(
         rows = range(start, min(start + _CHUNK, len(seen)))
         operators += profiler.count_operators([random_network(space, seen[row], table.device) for row in rows])
         progress(len(operators))
-    tensor_uses = TensorUses(space, table.device)
-    conversions = Conversions.learn(*tensor_uses(seen.genes), operators)
+    uses, elements = TensorUses(space, table.device)(seen.genes)
+    conversions = Conversions.learn(uses, elements, operators)
     measured_ms: list[float] = []
     for start in range(0, len(sample), _GROUP):
         group = [random_network(space, sample[row], table.device) for row in range(len(sample))[start : start + _GROUP]]
@@ -74,7 +74,8 @@ def calibrate_table(
         measured_ms += [timing.latency_ms for timing in found.timings]
         progress(len(seen) + len(measured_ms))
     segments, layers_ms, kernels = _layers(space, table, sample)
-    fitted = Sample(layers_ms, kernels, *tensor_uses(sample.genes), np.array(measured_ms))
+    timed = len(sample)  # the first of those seen
+    fitted = Sample(layers_ms, kernels, uses[:timed], elements[:timed], np.array(measured_ms))
     calibration, factors = fit_calibration(fitted, conversions)
     return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
 

@@ -3,8 +3,8 @@
 In: a device, a Ray cluster and the name of a resource. Out: a `Profiler` that runs workloads there. Knows no table.
 
 The node needs this package and Ray, and joins the cluster with its resource named: `ray start --address HOST:PORT
---resources '{"pi5": 1}'`. While it is profiled, all of the resource
-and of its CPUs are taken, so that nothing else of Ray runs on it.
+--resources '{"pi5": 1}'`. While it is profiled, all of the resource and of its CPUs are taken, so that nothing else of
+Ray runs on it.
 """
 
 from __future__ import annotations

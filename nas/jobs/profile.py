@@ -60,7 +60,7 @@ def _measured(workspace: Workspace, runner: Profiler) -> Path:
     finished = _path(workspace, runner.fingerprint())
     if finished.exists():
         workspace.reporter.say(f"profile  done before: {finished}")
-        return _serving(workspace, finished)
+        return _serving(workspace, finished, load_table(finished))
     finished.parent.mkdir(parents=True, exist_ok=True)
     table = _measured_layers(workspace, runner, finished.with_name("unfinished.parquet"))
     table = _calibrated(workspace, table, runner)
@@ -76,7 +76,7 @@ def _measured(workspace: Workspace, runner: Profiler) -> Path:
         f"profile  {len(table.entries)} entries, spread {100 * spread:.1f} %; whole networks "
         f"{fit_error(table.calibration)}: {finished}"
     )
-    return _serving(workspace, finished)
+    return _serving(workspace, finished, table)
 
 
 def latency_table(workspace: Workspace) -> Path:
@@ -90,7 +90,7 @@ def latency_table(workspace: Workspace) -> Path:
     finished = _path(workspace, profiler(workspace.job.device.here()).fingerprint())
     if not finished.exists():
         raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
-    return _serving(workspace, finished)
+    return _serving(workspace, finished, load_table(finished))
 
 
 def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
@@ -125,13 +125,13 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
         raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {workspace.job.device.name!r}")
     check_plausible(table)
     workspace.reporter.say(f"profile  given, whole networks {fit_error(table.calibration)}: {path}")
-    return _serving(workspace, path)
+    return _serving(workspace, path, table)
 
 
-def _serving(workspace: Workspace, path: Path) -> Path:
-    """A table that has what the search of the job asks of it, and tells it well enough."""
-    table, search = load_table(path), workspace.job.search
-    for name in {LATENCY, *TABLE_COSTS} & {LATENCY, *search.objectives}:
+def _serving(workspace: Workspace, path: Path, table: LatencyTable) -> Path:
+    """The path of a table that has what the search of the job asks of it, and tells it well enough."""
+    search = workspace.job.search
+    for name in {LATENCY, *search.objectives}.intersection(TABLE_COSTS):
         network_costs(workspace.space, table, name)  # a missing entry is an error that names it
     quality = table.calibration.quality
     if quality is not None and LATENCY in search.limits and not workspace.job.device.accept_poor_fit:
