@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.layers import LayerSpec
-from search_spaces.space import BoolArray, Genes, SearchSpace, Value
+from search_spaces.space import BoolArray, Gene, Genes, SearchSpace
 from search_spaces.tabulated_slot import TabulatedSlot, block_term, layer_term
 
 
@@ -34,26 +34,6 @@ class PolicySpace:
     def parse(cls, names: Sequence[str]) -> PolicySpace:
         """Reads short forms, such as `["w32a32", "w8a8", "w4a8"]`."""
         return cls(tuple(LayerPolicy.parse(name) for name in names))
-
-
-@dataclass(frozen=True)
-class Gene:
-    """One gene of a joint space.
-
-    Attributes:
-        name: A choice of the architecture, or the slot and `.policy`.
-        values: Its domain.
-        is_policy: Whether it chooses the policy of a layer.
-    """
-
-    name: str
-    values: tuple[Value, ...]
-    is_policy: bool
-
-    @property
-    def dimension(self) -> str:
-        """What it makes elastic, such as `kernel` or `policy`: the last part of its name."""
-        return self.name.rpartition(".")[2]
 
 
 class JointSpace:
@@ -75,7 +55,7 @@ class JointSpace:
         """Name and domain of every gene, in the order of the columns of a population."""
         policies = tuple(str(policy) for policy in self.policies.policies)
         return (
-            *(Gene(choice.name, choice.values, is_policy=False) for choice in self.architectures.choices),
+            *self.architectures.genes,
             *(Gene(f"{slot.name}.policy", policies, is_policy=True) for slot in self.architectures.slots),
         )
 

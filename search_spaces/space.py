@@ -46,6 +46,26 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Gene:
+    """One gene of a space of architectures, or of a joint space.
+
+    Attributes:
+        name: A choice of the architecture, or the slot and `.policy`.
+        values: Its domain.
+        is_policy: Whether it chooses the policy of a layer.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    is_policy: bool
+
+    @property
+    def dimension(self) -> str:
+        """What it makes elastic, such as `kernel` or `policy`: the last part of its name."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
 class LayerSlot:
     """One place of the largest network and the few genes that decide what stands there.
 
@@ -102,6 +122,11 @@ class SearchSpace(ABC):
     @abstractmethod
     def encode(self, architecture: Architecture) -> Genes:
         """The canonical gene vector, shape (d,), of an architecture of this space."""
+
+    @cached_property
+    def genes(self) -> tuple[Gene, ...]:
+        """Name and domain of every gene, in the order of the choices."""
+        return tuple(Gene(choice.name, choice.values, is_policy=False) for choice in self.choices)
 
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:

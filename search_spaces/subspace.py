@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Candidate
+from search_spaces.domains import LARGEST, Domain, open_values
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layers import LayerSpec
-from search_spaces.space import LayerSlot, Value
-
-ALL, LARGEST = "all", "largest"
-Domain = str | Sequence[Value]  # "all", "largest N" or the very values
+from search_spaces.space import LayerSlot
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +58,7 @@ class Subspace:
         Raises:
             ValueError: If the space has no such dimension or value.
         """
-        known = dict.fromkeys(name for gene in space.genes for name in (gene.dimension, gene.name))
-        for name in domains:
-            if name not in known:
-                dimensions = dict.fromkeys(gene.dimension for gene in space.genes)
-                raise ValueError(f"space {space.name!r} has no {name!r} to open; it has {', '.join(dimensions)}")
-        for name, domain in domains.items():
-            if not isinstance(domain, str):
-                _check_values(space, name, domain)
-        chosen = [domains.get(gene.name, domains.get(gene.dimension, f"{LARGEST} 1")) for gene in space.genes]
-        return cls(space, tuple(_open(space, index, domain) for index, domain in enumerate(chosen)))
+        return cls(space, open_values(space.name, space.genes, domains, f"{LARGEST} 1"))
 
     def sample(self, rng: np.random.Generator, n: int) -> Population:
         """Draws `n` candidates, every gene independently; inactive genes are then cleared."""
@@ -205,34 +194,3 @@ class Subspace:
             chances = self.odds[gene] if self.odds else [1 / len(values)] * len(values)
             table[gene, : len(values) - 1] = np.cumsum(chances)[:-1]
         return table
-
-
-def _check_values(space: JointSpace, name: str, domain: Sequence[Value]) -> None:
-    """Every listed value must belong to one of the genes that it is listed for."""
-    genes = [gene for gene in space.genes if name in (gene.dimension, gene.name)]
-    known = list(dict.fromkeys(value for gene in genes for value in gene.values))
-    lacking = [value for value in domain if value not in known]
-    if lacking or not domain:
-        raise ValueError(f"{name} of space {space.name!r} must be some of {known}, got {list(domain)}")
-
-
-def _open(space: JointSpace, index: int, domain: Domain) -> tuple[int, ...]:
-    gene = space.genes[index]
-    numbers = tuple(range(len(gene.values)))
-    if not isinstance(domain, str):
-        opened = tuple(number for number in numbers if gene.values[number] in domain)
-        if not opened:
-            raise ValueError(
-                f"{gene.name} of space {space.name!r} must be some of {list(gene.values)}, got {list(domain)}"
-            )
-        return opened
-    if domain == ALL:
-        return numbers
-    word, _, count = domain.partition(" ")
-    if word != LARGEST or not count.isdigit() or int(count) < 1:
-        raise ValueError(f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {domain!r}")
-    if int(count) > len(numbers):
-        raise ValueError(
-            f"{gene.name} of space {space.name!r} has {len(numbers)} values {list(gene.values)}, got {domain!r}"
-        )
-    return numbers[: int(count)] if gene.is_policy else numbers[-int(count) :]

@@ -99,7 +99,7 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
 def _candidate(workspace: Workspace, key: str) -> Candidate:
     candidate = workspace.database.candidate(key)
     try:
-        workspace.space.encode([candidate])
+        workspace.trained_space.encode([candidate])
     except ValueError as error:
         raise ValueError(
             f"candidate {candidate.key} is not of the space of job {workspace.job.name!r}: {error}; "
@@ -121,7 +121,7 @@ def _tuned(workspace: Workspace, checkpoint: Path, candidate: Candidate, phases:
 def _measured(workspace: Workspace, checkpoint: Path, tuned: Path, candidate: Candidate) -> pd.DataFrame:
     before, after = (workspace.measurement(weights).realizer(workspace.data) for weights in (checkpoint, tuned))
     file = tuned.with_name(f"fine-tuned-{candidate.key[:8]}.onnx")
-    weight_bytes = workspace.space.tabulate(COSTS["weight_bytes"])
+    weight_bytes = workspace.trained_space.tabulate(COSTS["weight_bytes"])
     return pd.DataFrame(
         {
             "role": ["fine-tuned"],
@@ -130,7 +130,7 @@ def _measured(workspace: Workspace, checkpoint: Path, tuned: Path, candidate: Ca
             "measured_accuracy": [after.accuracy(candidate)],
             "test_accuracy": [export_network(after, candidate, file)],
             "measured_latency_ms": measured_latencies(workspace, [file], [candidate]),
-            "weight_bytes": weight_bytes(workspace.space.encode([candidate]).genes),
+            "weight_bytes": weight_bytes(workspace.trained_space.encode([candidate]).genes),
             "file": [file.name],
         }
     )

@@ -20,7 +20,9 @@ from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
 from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
-from search_spaces.registry import SPACES
+from search_spaces.narrowed import NarrowedSpace
+from search_spaces.registry import SPACES, search_space
+from search_spaces.space import SearchSpace
 
 Count = Annotated[int, Field(ge=1)]
 TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
@@ -36,10 +38,15 @@ class DataSection(Section):
 
 
 class SpaceSection(Section):
-    """Which networks, and which policies for each of their layers."""
+    """Which networks, and which policies for each of their layers.
+
+    The supernet is trained for the whole space; `only` says what is profiled, fitted and searched of it. It gives the
+    values that remain of a dimension (`depth`) or of one gene (`0.depth`); one value everywhere is one given network.
+    """
 
     name: str
     policies: list[str]
+    only: dict[str, str | list[int | float | str]] = {}
 
     @field_validator("name")
     @classmethod
@@ -56,6 +63,15 @@ class SpaceSection(Section):
             if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
                 raise ValueError(f"layers can be quantised to {LEAST_QUANTIZED_BITS} bits or more, got {name!r}")
         return policies
+
+    @model_validator(mode="after")
+    def _narrows(self) -> SpaceSection:
+        self.narrowed(search_space(self.name, image_channels=1, classes=2))
+        return self
+
+    def narrowed(self, whole: SearchSpace) -> SearchSpace:
+        """What remains of the space of that name."""
+        return NarrowedSpace(whole, self.only) if self.only else whole
 
 
 class DeviceSection(Section):

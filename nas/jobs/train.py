@@ -30,7 +30,7 @@ def train(workspace: Workspace) -> Path:
         return finished
     check_training(workspace)
     finished.parent.mkdir(parents=True, exist_ok=True)
-    task = workspace.training_task(workspace.job.training.resolve(workspace.space), finished.parent)
+    task = workspace.training_task(workspace.job.training.resolve(workspace.trained_space), finished.parent)
     with following(workspace.reporter, "train the supernet", finished.parent) as watch:
         _carry_out(task, workspace, watch)
     workspace.reporter.say(f"train    {finished}")
@@ -50,7 +50,7 @@ def check_training(workspace: Workspace) -> None:
     if workspace.ray_address is not None:
         import_ray()
     workers = 1 if workspace.ray_address is None else workspace.workers
-    schedule = training.resolve(workspace.space)
+    schedule = training.resolve(workspace.trained_space)
     training.settings().check(schedule, len(workspace.data.train), workers)
     _check_no_other(finished.parent)
 
@@ -84,7 +84,7 @@ def _path(workspace: Workspace) -> Path:
         "data": workspace.data_digest,
         "space": job.space.name,
         "policies": job.space.policies,
-        "schedule": asdict(job.training.resolve(workspace.space)),
+        "schedule": asdict(job.training.resolve(workspace.trained_space)),
         "settings": asdict(job.training.settings()),
         "seed": job.seed,
     }

@@ -71,7 +71,12 @@ class Workspace:
 
     @cached_property
     def space(self) -> JointSpace:
-        """The joint space of networks and policies for these images."""
+        """The joint space of networks and policies that are asked for, for these images."""
+        return JointSpace(self.job.space.narrowed(self.trained_space.architectures), self.trained_space.policies)
+
+    @cached_property
+    def trained_space(self) -> JointSpace:
+        """The joint space that the supernet serves: the whole of what `space` may be a part of."""
         section = self.job.space
         architectures = search_space(section.name, self.data.channels, self.data.classes)
         return JointSpace(architectures, PolicySpace.parse(section.policies))

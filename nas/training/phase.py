@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
-from search_spaces.subspace import Domain, Subspace
+from search_spaces.subspace import Subspace
 
 Subnet = Literal["largest", "smallest", "random"]
 Loss = Literal["labels", "teacher", "in_place"]

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from nas.training.phase import Phase, Split, Subnet
 from nas.training.schedule import Schedule
+from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
-from search_spaces.subspace import Domain, Subspace
+from search_spaces.subspace import Subspace
 
 _WIDTHS = ("expand", "ratio", "width")  # what the families call it
 _EVERYTHING: Mapping[str, Domain] = dict.fromkeys(("resolution", "kernel", "depth", *_WIDTHS), "all")

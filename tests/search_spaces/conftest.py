@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from search_spaces.narrowed import NarrowedSpace
 from search_spaces.registry import SPACES, search_space
 from search_spaces.space import SearchSpace
 
 
-@pytest.fixture(scope="session", params=list(SPACES))
+@pytest.fixture(scope="session", params=[*SPACES, "narrowed"])
 def space(request: pytest.FixtureRequest) -> SearchSpace:
-    """A ready-made space for colour images of ten classes."""
+    """A ready-made space, or a part of one, for colour images of ten classes."""
+    if request.param == "narrowed":
+        whole = search_space("mobilenet_v3_cifar", image_channels=3, classes=10)
+        return NarrowedSpace(whole, {"depth": [1, 3], "2.depth": [3], "kernel": [3, 7], "resolution": [28]})
     return search_space(request.param, image_channels=3, classes=10)

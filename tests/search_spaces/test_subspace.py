@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
-from search_spaces.subspace import Domain, Subspace
+from search_spaces.subspace import Subspace
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
 NUMBER = {gene.name: number for number, gene in enumerate(SPACE.genes)}

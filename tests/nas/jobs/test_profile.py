@@ -59,6 +59,17 @@ def test_this_machine_is_measured_once(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == written
 
 
+def test_one_given_network_is_measured(tmp_path: Path) -> None:
+    only = {"resolution": [12], "depth": [1], "kernel": [3], "expand": [2]}
+    space = {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8"], "only": only}
+    job = {"name": "one", "data": {"source": "digits"}, "space": space, "device": {"calibration_networks": 12}}
+    workspace = _workspace(job, tmp_path, tmp_path / "runs")
+    table = load_table(profile(workspace))
+    (architecture,) = {workspace.space.sample(np.random.default_rng(row), 1)[0].architecture for row in range(9)}
+    shapes = {layer.shape for layer in workspace.trained_space.architectures.layers(architecture)}
+    assert {layer for entry in table.entries for layer, _ in entry} == shapes
+
+
 def test_a_device_that_nobody_has(finished_run: Path, job_file: Path, tmp_path: Path) -> None:
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     job = yaml.safe_load(job_file.read_text())

@@ -1,0 +1,64 @@
+"""Part of a space is a space of the same networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from search_spaces.candidate import LayerPolicy
+from search_spaces.domains import Domain
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.narrowed import NarrowedSpace
+from search_spaces.registry import search_space
+from search_spaces.space import SearchSpace
+
+POLICIES = PolicySpace((LayerPolicy(), LayerPolicy(8, 8)))
+ONE: dict[str, Domain] = {"resolution": [28], "depth": [2], "kernel": [5], "expand": [3]}
+
+
+def _narrowed(**domains: Domain) -> NarrowedSpace:
+    return NarrowedSpace(search_space("mobilenet_v3_cifar", 3, 10), domains)
+
+
+def test_one_value_everywhere_is_one_network() -> None:
+    space = JointSpace(_narrowed(**ONE), POLICIES)
+    assert space.architectures.count() == 1
+    layers = space.architectures.layers(space.architectures.largest())
+    assert set(space.layer_shapes()) == {layer.shape for layer in layers}
+    sample = space.sample(np.random.default_rng(0), 50)
+    assert len(sample.unique()) > 40  # its policies are still to be searched
+    assert {sample[row].architecture for row in range(50)} == {space.architectures.largest()}
+
+
+def test_candidates_and_costs_are_those_of_the_whole(space: SearchSpace) -> None:
+    depth = next(choice for choice in space.choices if choice.name.endswith("depth") or choice.name.endswith("width"))
+    narrowed = NarrowedSpace(space, {depth.name: depth.values[:1], "resolution": "largest 1"})
+    part, whole = JointSpace(narrowed, POLICIES), JointSpace(space, POLICIES)
+    assert narrowed.count() < space.count()
+    sample = part.sample(np.random.default_rng(1), 100)
+    again = whole.encode([sample[row] for row in range(100)])
+    assert [again[row].key for row in range(100)] == [sample[row].key for row in range(100)]
+    macs = [
+        joint.tabulate(lambda layer, _: layer.macs)(genes)
+        for joint, genes in ((part, sample.genes), (whole, again.genes))
+    ]
+    assert np.array_equal(*macs)
+
+
+def test_what_was_left_out_is_refused() -> None:
+    space = _narrowed(depth=[1, 3])
+    with pytest.raises(ValueError, match=r"0.depth of space 'mobilenet_v3_cifar' must be one of \(1, 3\), got 2"):
+        space.encode(_narrowed(depth=[2]).largest())
+
+
+@pytest.mark.parametrize(
+    ("domains", "message"),
+    [
+        ({"width": [1]}, "has no 'width' to open; it has resolution, depth, kernel, expand"),
+        ({"depth": [9]}, r"depth of space 'mobilenet_v3_cifar' must be some of \[1, 2, 3\], got \[9\]"),
+        ({"depth": "smallest"}, "'all', 'largest N' or a list of values, got 'smallest'"),
+    ],
+)
+def test_unknown_values_are_refused(domains: dict[str, Domain], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _narrowed(**domains)
