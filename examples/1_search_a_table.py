@@ -24,7 +24,7 @@ objectives = [
 ]
 with nas.ResultsDatabase("sqlite://") as database:
     found = nas.run_search(
-        nas.searcher(name, space, seed=0),
+        nas.searcher(name, space, objectives, seed=0),
         objectives,
         database,
         budget=len(table) // 2,

@@ -6,18 +6,32 @@ In: populations. Out: values in natural units, costs and violations. Knows no se
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from results.metric import Metric
+from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
 
 FloatArray = NDArray[np.float64]
 Evaluator = Callable[
     [Population], FloatArray
 ]  # (n,) values in the metric's unit: a table, a predictor, a pool of workers
+
+
+@runtime_checkable
+class ConcurrentEvaluator(Protocol):
+    """An evaluator that measures candidates one by one, several at the same time."""
+
+    def __call__(self, population: Population) -> FloatArray:
+        """Values of shape (n,), in the order of the population."""
+
+    def submit(self, candidate: Candidate) -> Future[float]:
+        """Begins to measure a candidate."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +42,13 @@ class Objective:
         metric: What is optimised.
         evaluate: Gives the metric of every candidate of a population, shape (n,).
         limit: The worst value allowed, in the metric's unit: at most, or at least where the metric is maximised.
+        exact: Whether `evaluate` is cheap and true, as a table is: searchers look it up and do not learn it.
     """
 
     metric: Metric
     evaluate: Evaluator
     limit: float | None = None
+    exact: bool = False
 
 
 def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:

@@ -19,7 +19,8 @@ from search_spaces.candidate import Candidate
 
 Source = Literal["measured", "predicted", "verified", "exported", "finetuned"]  # see Evaluation
 SOURCES: tuple[Source, ...] = get_args(Source)
-_PACKAGES = ("torch", "onnxruntime", "numpy", "pymoo", "nas")
+AS_ASKED = -1
+_PACKAGES = ("torch", "onnxruntime", "numpy", "pymoo", "optuna", "nas")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Evaluation:
         run: Name of the run.
         sequence: Place within the run, from 0; a run has every number at most once.
         seed: Seed of this evaluation.
+        told: Place in the order in which the searcher of the run was told, from 0; by default that of
+            `sequence`. They differ where candidates are told as they are measured.
 
     Raises:
         ValueError: If a value is not finite, there is none, or source or sequence are illegal.
@@ -46,6 +49,7 @@ class Evaluation:
     run: str
     sequence: int
     seed: int
+    told: int = AS_ASKED
 
     def __post_init__(self) -> None:
         values = {name: float(value) for name, value in self.values.items()}
@@ -55,6 +59,8 @@ class Evaluation:
             raise ValueError(f"the source of an evaluation must be one of {SOURCES}, got {self.source!r}")
         if self.sequence < 0:
             raise ValueError(f"sequence numbers start at 0, got {self.sequence}")
+        if self.told == AS_ASKED:
+            object.__setattr__(self, "told", self.sequence)
         object.__setattr__(self, "values", values)  # plain floats, detached from the caller's mapping
 
 

@@ -22,6 +22,15 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(moocore.is_nondominated(table, keep_weakly=True), dtype=np.bool_)
 
 
+def pareto_ranks(costs: ArrayLike) -> NDArray[np.int64]:
+    """Front of every row of costs, shape (n, m): 0 is not dominated, 1 only by rows of front 0, and so on.
+
+    Raises:
+        ValueError: If the shape is wrong or a cost is not a number.
+    """
+    return np.asarray(moocore.pareto_rank(_checked(costs)), dtype=np.int64)
+
+
 def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
     """The volume between the reference point, shape (m,), and the front of the costs, shape (n, m).
 

@@ -28,6 +28,7 @@ def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
     return {
         "run": evaluation.run,
         "sequence": evaluation.sequence,
+        "told": evaluation.told,
         "candidate_key": evaluation.candidate.key,
         "source": evaluation.source,
         "seed": evaluation.seed,
@@ -58,7 +59,9 @@ def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
         DatabaseError: If the row is not one that could have been written.
     """
     try:
-        return Evaluation(candidate, row["values"], row["source"], row["run"], row["sequence"], row["seed"])
+        return Evaluation(
+            candidate, row["values"], row["source"], row["run"], row["sequence"], row["seed"], row["told"]
+        )
     except (ValueError, TypeError, AttributeError) as error:
         place = f"evaluation {row['sequence']} of run {row['run']!r}"
         raise DatabaseError(f"{place} is damaged in the database ({error}); restore a copy") from error

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 60.0
 _CREATION_LOCK = 0x6E6173  # any fixed number: the PostgreSQL advisory lock under which tables are made
 _BACKENDS = ("sqlite", "postgresql")
@@ -57,11 +57,13 @@ evaluations = sa.Table(
     _METADATA,
     sa.Column("run", sa.ForeignKey(runs.c.run), primary_key=True),
     sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("told", sa.Integer, nullable=False),
     sa.Column("candidate_key", sa.ForeignKey(candidates.c.key), nullable=False),
     sa.Column("source", sa.String(20), nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("values", sa.JSON, nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
+    sa.UniqueConstraint("run", "told"),
 )
 
 

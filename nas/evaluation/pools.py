@@ -8,36 +8,41 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
-from functools import lru_cache, partial
+from functools import lru_cache
 from multiprocessing.connection import wait
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 import numpy as np
 
-from nas.cluster import import_ray, joined, lost
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
-
-_ACTOR_START_S, _MORE_ACTORS_S = 120, 20  # for the first actor, then for the others
 
 Measure = Callable[[Candidate], float]
 MakeMeasure = Callable[[], Measure]  # hashable and picklable; called once in every worker
 
 
-class Pool(Protocol):
-    """An evaluator that holds workers until it is closed."""
+class Pool(ABC):
+    """A concurrent evaluator that holds workers until it is closed."""
+
+    @abstractmethod
+    def submit(self, candidate: Candidate) -> Future[float]:
+        """Begins to measure a candidate, or queues it until a worker is free."""
 
     def __call__(self, population: Population) -> FloatArray:
         """Measured values, shape (n,), in the order of the population."""
+        futures = [self.submit(population[row]) for row in range(len(population))]
+        return np.array([future.result() for future in futures], dtype=np.float64)
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
+    @abstractmethod
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Frees the workers."""
 
@@ -51,29 +56,28 @@ def open_pool(make: MakeMeasure, workers: int, ray_address: str | None) -> Pool:
         ray_address: None for no Ray, `"local"` to start a cluster, else the cluster to join (`"auto"`, `host:port`).
     """
     if ray_address is not None:
+        from nas.evaluation.ray_pool import RayPool
+
         return RayPool(make, workers, ray_address)
     return ProcessPool(make, workers) if workers > 1 else InProcess(make)
 
 
-class InProcess:
-    """Measures in this process."""
+class InProcess(Pool):
+    """Measures in this process, in a thread: what is known can be stored while the next candidate is measured."""
 
     def __init__(self, make: MakeMeasure) -> None:
         self._make = make
+        self._executor = ThreadPoolExecutor(1)
 
-    def __call__(self, population: Population) -> FloatArray:
-        """Measured values, shape (n,)."""
-        measure = _built(self._make)
-        return np.array([measure(candidate) for candidate in _candidates(population)])
-
-    def __enter__(self) -> Self:
-        return self
+    def submit(self, candidate: Candidate) -> Future[float]:
+        """Queues a candidate."""
+        return self._executor.submit(_measure_in_worker, self._make, candidate)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Nothing to free."""
+        self._executor.shutdown(cancel_futures=True)
 
 
-class ProcessPool:
+class ProcessPool(Pool):
     """Measures in local processes, one thread each."""
 
     def __init__(self, make: MakeMeasure, workers: int) -> None:
@@ -81,79 +85,26 @@ class ProcessPool:
         self._make = make
         self._executor = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
 
-    def __call__(self, population: Population) -> FloatArray:
-        """Measured values, shape (n,)."""
-        try:
-            values = self._executor.map(partial(_measure_in_worker, self._make), _candidates(population))
-            return np.array(list(values))
-        except BrokenProcessPool as error:
-            raise OSError("a worker process died (out of memory?); start the run again to go on with it") from error
+    def submit(self, candidate: Candidate) -> Future[float]:
+        """Queues a candidate for the next free process."""
+        given: Future[float] = Future()
 
-    def __enter__(self) -> Self:
-        return self
+        def hand_over(measured: Future[float]) -> None:
+            error = measured.exception()
+            if error is None:
+                given.set_result(measured.result())
+            elif isinstance(error, BrokenProcessPool):
+                given.set_exception(
+                    OSError("a worker process died (out of memory?); start the run again to go on with it")
+                )
+            else:
+                given.set_exception(error)
+
+        self._executor.submit(_measure_in_worker, self._make, candidate).add_done_callback(hand_over)
+        return given
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._executor.shutdown(cancel_futures=True)
-
-
-class RayPool:
-    """Measures in Ray actors, which must see the same file system.
-
-    The cluster is started or joined when the first candidates arrive. A lost actor is started again and its candidate
-    measured again; actors for which the cluster has no room are done without.
-    """
-
-    def __init__(self, make: MakeMeasure, workers: int, address: str) -> None:
-        self._ray, self._make, self._workers, self._address = import_ray(), make, workers, address
-        self._cluster = ExitStack()
-        self._actors: list[Any] = []
-
-    def __call__(self, population: Population) -> FloatArray:
-        """Measured values, shape (n,)."""
-        from ray.util import ActorPool
-
-        self._actors = self._actors or self._start()
-        values = ActorPool(self._actors).map(
-            lambda actor, candidate: actor.measure.remote(candidate), _candidates(population)
-        )
-        try:
-            return np.array(list(values))
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from error  # what a local worker would raise
-        except self._ray.exceptions.RayError as error:
-            raise lost("a Ray worker died", error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for actor in self._actors:
-            self._ray.kill(actor)
-        self._cluster.close()
-
-    def _start(self) -> list[Any]:
-        self._cluster.enter_context(joined(self._address, self._workers))
-        actor = self._ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(_Actor)
-        asked = [actor.remote(self._make) for _ in range(self._workers)]
-        answers = {one.ready.remote(): one for one in asked}
-        first, _ = self._ray.wait(list(answers), num_returns=1, timeout=_ACTOR_START_S)
-        more, late = self._ray.wait(list(answers), num_returns=len(asked), timeout=_MORE_ACTORS_S)
-        if not first and not more:
-            raise OSError(f"the Ray cluster had no CPU free for a worker within {_ACTOR_START_S} s; start again later")
-        for answer in late:
-            self._ray.kill(answers[answer])
-        return [answers[answer] for answer in more]
-
-
-class _Actor:
-    def __init__(self, make: MakeMeasure) -> None:
-        self._measure = make()
-
-    def ready(self) -> None:
-        """Returns when the actor has its place in the cluster."""
-
-    def measure(self, candidate: Candidate) -> float:
-        return self._measure(candidate)
 
 
 @lru_cache(maxsize=1)
@@ -176,7 +127,3 @@ def _end_with_parent() -> None:
 
 def _measure_in_worker(make: MakeMeasure, candidate: Candidate) -> float:
     return _built(make)(candidate)
-
-
-def _candidates(population: Population) -> list[Candidate]:
-    return [population[row] for row in range(len(population))]

@@ -26,7 +26,6 @@ from results.metric import METRICS
 from search_spaces.joint_space import Population
 
 _STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
-_CHUNK_PER_WORKER = 4  # measured candidates that a kill can lose, per worker
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,13 @@ def measure_accuracy(
         costs: What is stored with each accuracy; the evaluations then count as verified, not as measured.
     """
     source: Source = "verified" if costs else "measured"
-    recorder = Recorder(workspace.database, record, source, _CHUNK_PER_WORKER * workspace.workers)
     with (
         open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar(title, len(population)) as bar,
     ):
         objectives = [Objective(METRICS["accuracy"], pool), *costs]
-        values = recorder.evaluate(population, objectives, bar.advance)
+        recorder = Recorder(workspace.database, record, source, objectives, len(population), bar.advance)
+        values = recorder.evaluate(population)
     return values[:, 0]
 
 

@@ -76,7 +76,7 @@ def search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAc
     record = workspace.record("search", inputs, latencies.place)
     with workspace.reporter.bar("search", job.search.evaluations) as bar:
         run_search(
-            searcher(job.search.searcher, workspace.space, job.seed),
+            searcher(job.search.searcher, workspace.space, objectives, job.seed),
             objectives,
             workspace.database,
             job.search.evaluations,

@@ -5,7 +5,7 @@ In: a searcher, objectives and a budget. Out: every evaluation of the run. Knows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,13 @@ from nas.search.recorder import Progress, Recorder
 from nas.search.searcher import Searcher
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord, Source
+from search_spaces.joint_space import Population
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Told = tuple[Population, FloatArray]  # candidates and their values, shape (n, m)
 
 
 class NothingFeasible(ValueError):
@@ -32,7 +36,8 @@ def run_search(
     *,
     record: RunRecord,
     source: Source = "measured",
-    batch: int = 100,
+    batch: int | None = None,
+    in_flight: int | None = None,
     chunk: int = 100,
     progress: Progress = lambda _: None,
 ) -> pd.DataFrame:
@@ -45,7 +50,10 @@ def run_search(
         budget: Evaluations, stored ones included.
         record: The run.
         source: How the objectives' values come about.
-        batch: Candidates per ask; part of the run's identity.
+        batch: Candidates per ask, all of which are told before the next; part of the run's identity. None is what
+            serves the searcher best.
+        in_flight: Candidates that are asked and not told yet. If given, each is told as soon as it is evaluated, and
+            another is asked; part of the run's identity, while the number of workers is not.
         chunk: Candidates evaluated and stored at a time; not part of it.
         progress: Called with the number of candidates that became known.
 
@@ -58,18 +66,48 @@ def run_search(
     """
     if budget < 1:
         raise ValueError(f"a search needs a budget of 1 or more evaluations, got {budget}")
-    recorder = Recorder(database, record, source, chunk)
-    told: list[FloatArray] = []
-    while (done := sum(map(len, told))) < budget:
-        population = searcher.ask(min(batch, budget - done))
-        if len(population) == 0:
-            break
-        told.append(recorder.evaluate(population, objectives, progress))
-        searcher.tell(population, costs(objectives, told[-1]), violations(objectives, told[-1]))
+    if in_flight is not None and in_flight < 1:
+        raise ValueError(f"a search needs 1 or more candidates in flight, got {in_flight}")
+    recorder = Recorder(database, record, source, objectives, chunk, progress)
+    outcomes = (
+        _in_batches(searcher, recorder, budget, batch or searcher.batch)
+        if in_flight is None
+        else _as_they_come(searcher, recorder, budget, in_flight)
+    )
+    told = []
+    for population, values in outcomes:
+        searcher.tell(population, costs(objectives, values), violations(objectives, values))
+        told.append(values)
     values = np.concatenate(told)
     if violations(objectives, values).min() > 0:
         raise NothingFeasible(how_near(objectives, values))
     return database.frame(run=record.run).head(len(values))
+
+
+def _in_batches(searcher: Searcher, recorder: Recorder, budget: int, batch: int) -> Iterator[Told]:
+    """Outcomes of whole batches, each asked after the one before was told."""
+    asked = 0
+    while asked < budget:
+        population = searcher.ask(min(batch, budget - asked))
+        if len(population) == 0:
+            return
+        asked += len(population)
+        yield population, recorder.evaluate(population)
+
+
+def _as_they_come(searcher: Searcher, recorder: Recorder, budget: int, in_flight: int) -> Iterator[Told]:
+    """Outcomes of single candidates; whenever one was told, another is asked."""
+    first = searcher.ask(min(in_flight, budget))
+    recorder.start(first)
+    asked, told = len(first), 0
+    while told < asked:
+        for outcome in recorder.told():
+            yield outcome
+            told += 1
+            if asked < budget:
+                more = searcher.ask(1)
+                recorder.start(more)
+                asked += len(more)
 
 
 def how_near(objectives: Sequence[Objective], values: FloatArray) -> str:

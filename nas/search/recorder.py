@@ -1,6 +1,7 @@
-"""The record of a run: what is stored is read back, what is not is evaluated and stored.
+"""The record of a run: what is stored is read back, what is not is evaluated and stored as soon as it is known.
 
-In: populations in the order they were asked. Out: their values. Knows no searcher: it only counts.
+In: candidates in the order they were asked. Out: their values, in the order in which a searcher is told. Knows no
+searcher: it only counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nas.objectives import FloatArray, Objective
+from nas.search.in_flight import InFlight, Outcome
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, Source
 from search_spaces.joint_space import Population
@@ -20,71 +22,119 @@ Progress = Callable[[int], None]  # how many candidates more are known
 class Recorder:
     """Evaluates the candidates of one run, each under the next sequence number.
 
-    A killed run that is started again asks for the same candidates in the same order. Those whose outcome is stored are
-    not evaluated again, so the database is all the state a run has.
+    A killed run that is started again asks for the same candidates in the same order, and is told the stored ones in
+    the order in which it was told before. They are not evaluated again, so the database is all the state a run has.
 
     Args:
         database: Where outcomes are stored.
         record: The run; begun if it is new.
         source: How the values come about.
-        chunk: Candidates evaluated and stored at a time: the most that a kill can lose.
+        objectives: What is evaluated.
+        chunk: Candidates evaluated and stored at a time, where no objective measures them one by one.
+        progress: Called with the number of candidates that became known.
     """
 
-    def __init__(self, database: ResultsDatabase, record: RunRecord, source: Source, chunk: int) -> None:
+    def __init__(
+        self,
+        database: ResultsDatabase,
+        record: RunRecord,
+        source: Source,
+        objectives: Sequence[Objective],
+        chunk: int,
+        progress: Progress = lambda _: None,
+    ) -> None:
         database.begin(record)
-        self._database, self._record, self._source, self._chunk = database, record, source, chunk
+        self._database, self._record, self._source, self._objectives = database, record, source, list(objectives)
+        self._names = [objective.metric.name for objective in objectives]
+        self._in_flight = InFlight(self._objectives, chunk)
+        self._progress = progress
         self._stored = {entry.sequence: entry for entry in database.evaluations(record.run)}
-        self._sequence = 0
+        self._replayed = sorted(self._stored, key=lambda sequence: self._stored[sequence].told)
+        self._asked: dict[int, Population] = {}
+        self._next_sequence = self._told = 0
 
-    def evaluate(
-        self, population: Population, objectives: Sequence[Objective], progress: Progress = lambda _: None
-    ) -> FloatArray:
+    def evaluate(self, population: Population) -> FloatArray:
         """The values of the next candidates of the run, shape (n, m), one column per objective.
 
         Raises:
             ValueError: If the stored run evaluated other candidates under these numbers.
         """
-        known = self._replay(population, objectives)
-        progress(len(known))
-        parts = [known] if len(known) else []
-        for start in range(len(known), len(population), self._chunk):
-            part = population.take(slice(start, start + self._chunk))
-            values = np.column_stack([objective.evaluate(part) for objective in objectives])
-            self._store(part, objectives, values, self._sequence + start)
-            parts.append(values)
-            progress(len(part))
-        self._sequence += len(population)
-        return np.concatenate(parts) if parts else np.empty((0, len(objectives)))
-
-    def _replay(self, population: Population, objectives: Sequence[Objective]) -> FloatArray:
-        values = []
+        first, values = self._next_sequence, np.empty((len(population), len(self._names)))
+        missing = []
         for row in range(len(population)):
-            entry = self._stored.get(self._sequence + row)
+            entry = self._stored.get(first + row)
             if entry is None:
-                break
-            if entry.candidate.key != population[row].key:
-                raise ValueError(
-                    f"run {self._record.run!r} holds another candidate at number {entry.sequence}: it was made by "
-                    "another version of this program or of its libraries; start it under a new name"
-                )
-            if entry.source != self._source or any(o.metric.name not in entry.values for o in objectives):
-                raise ValueError(
-                    f"run {self._record.run!r} holds {entry.source} values of {', '.join(entry.values)}, not "
-                    f"{self._source} ones of {', '.join(o.metric.name for o in objectives)}; use a new run name"
-                )
-            values.append([entry.values[objective.metric.name] for objective in objectives])
-        return np.array(values).reshape(-1, len(objectives))
+                missing.append(row)
+            else:
+                values[row] = self._read(entry, population.take(slice(row, row + 1)))
+        self._progress(len(population) - len(missing))
+        for row in missing:
+            self._in_flight.start(first + row, population.take(slice(row, row + 1)))
+        while len(self._in_flight):
+            outcome = self._in_flight.finished()
+            self._store(outcome, outcome.sequences)
+            values[np.array(outcome.sequences) - first] = outcome.values
+        self._next_sequence += len(population)
+        return values
 
-    def _store(self, part: Population, objectives: Sequence[Objective], values: FloatArray, first: int) -> None:
-        names = [objective.metric.name for objective in objectives]
+    def start(self, population: Population) -> None:
+        """Begins the evaluation of the next candidates of the run, of which `told` will give the outcomes."""
+        for row in range(len(population)):
+            one = population.take(slice(row, row + 1))
+            self._asked[self._next_sequence] = one
+            if self._next_sequence not in self._stored:
+                self._in_flight.start(self._next_sequence, one)
+            self._next_sequence += 1
+
+    def told(self) -> list[tuple[Population, FloatArray]]:
+        """Waits for outcomes of what was started; gives them one by one, in the order a searcher is to be told.
+
+        Raises:
+            ValueError: If the stored run evaluated other candidates under these numbers.
+        """
+        if self._told < len(self._replayed):
+            sequence = self._replayed[self._told]
+            if sequence not in self._asked:
+                raise ValueError(self._another(sequence))
+            one = self._asked.pop(sequence)
+            self._told += 1
+            self._progress(1)
+            return [(one, self._read(self._stored[sequence], one)[None])]
+        outcome = self._in_flight.finished()
+        self._store(outcome, list(range(self._told, self._told + len(outcome.sequences))))
+        self._told += len(outcome.sequences)
+        return [
+            (self._asked.pop(number), outcome.values[row : row + 1]) for row, number in enumerate(outcome.sequences)
+        ]
+
+    def _read(self, entry: Evaluation, one: Population) -> FloatArray:
+        """The stored values of a candidate, shape (m,)."""
+        if entry.candidate.key != one[0].key:
+            raise ValueError(self._another(entry.sequence))
+        if entry.source != self._source or any(name not in entry.values for name in self._names):
+            raise ValueError(
+                f"run {self._record.run!r} holds {entry.source} values of {', '.join(entry.values)}, not "
+                f"{self._source} ones of {', '.join(self._names)}; use a new run name"
+            )
+        return np.array([entry.values[name] for name in self._names])
+
+    def _another(self, sequence: int) -> str:
+        return (
+            f"run {self._record.run!r} holds another candidate at number {sequence}: it was made by "
+            "another version of this program or of its libraries; start it under a new name"
+        )
+
+    def _store(self, outcome: Outcome, told: Sequence[int]) -> None:
         self._database.append(
             Evaluation(
-                part[row],
-                dict(zip(names, values[row].tolist(), strict=True)),
+                outcome.population[row],
+                dict(zip(self._names, outcome.values[row].tolist(), strict=True)),
                 self._source,
                 self._record.run,
-                first + row,
+                sequence,
                 self._record.seed,
+                told[row],
             )
-            for row in range(len(part))
+            for row, sequence in enumerate(outcome.sequences)
         )
+        self._progress(len(outcome.sequences))

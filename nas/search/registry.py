@@ -1,37 +1,82 @@
 """Names of the searchers.
 
-In: a name, a space and a seed. Out: a searcher.
+In: a name, a problem and a seed. Out: a searcher, whose libraries are loaded only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 
+from nas.objectives import Objective
+from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
 from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Subspace
 
 
-def _random(space: JointSpace, seed: int) -> Searcher:
-    from nas.search.random_search import RandomSearcher
+@dataclass(frozen=True)
+class SearcherEntry:
+    """Where a searcher is made, and what it can do.
 
-    return RandomSearcher(space, seed)
+    Attributes:
+        module: Holds the maker.
+        maker: Name of a function or class of `(problem, seed)`.
+        most_objectives: How many objectives it supports; None is any number.
+        least_objectives: How many it needs.
+    """
+
+    module: str
+    maker: str
+    most_objectives: int | None = None
+    least_objectives: int = 1
+
+    def check(self, name: str, objectives: int) -> None:
+        """Raises ValueError unless the searcher supports so many objectives; `name` is what it is called."""
+        most, least = self.most_objectives, self.least_objectives
+        if objectives < least or (most is not None and objectives > most):
+            asked = f"{least} or more objectives" if most is None else f"{least} objective{'s' * (least > 1)} only"
+            able = [other for other, entry in SEARCHERS.items() if entry.supports(objectives)]
+            raise ValueError(f"searcher {name!r} takes {asked}, got {objectives}; use one of {', '.join(able)}")
+
+    def supports(self, objectives: int) -> bool:
+        """Whether it takes so many objectives."""
+        return self.least_objectives <= objectives <= (self.most_objectives or objectives)
 
 
-def _nsga2(space: JointSpace, seed: int) -> Searcher:
-    from nas.search.nsga2 import NSGA2Searcher
+SEARCHERS = {
+    "linas": SearcherEntry("nas.search.linas", "LinasSearcher"),
+    "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
+    "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
+    "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
+    "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
+    "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
+    "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
+    "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
+    "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
+}
 
-    return NSGA2Searcher(space, seed)
 
-
-SEARCHERS: dict[str, Callable[[JointSpace, int], Searcher]] = {"random": _random, "nsga2": _nsga2}
-
-
-def searcher(name: str, space: JointSpace, seed: int) -> Searcher:
+def searcher(
+    name: str, space: JointSpace, objectives: Sequence[Objective], seed: int, leaves: Sequence[Subspace] = ()
+) -> Searcher:
     """The searcher of that name.
 
+    Args:
+        name: One of `SEARCHERS`.
+        space: The joint space.
+        objectives: What is optimised.
+        seed: Of everything random.
+        leaves: The parts of the space that a split supernet serves; empty if it is whole.
+
     Raises:
-        ValueError: If the name is unknown; the known ones are listed.
+        ValueError: If the name is unknown, or the searcher does not take so many objectives; the known or fitting ones
+            are listed.
     """
     if name not in SEARCHERS:
         raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
-    return SEARCHERS[name](space, seed)
+    entry = SEARCHERS[name]
+    problem = SearchProblem(space, tuple(objectives), tuple(leaves))
+    entry.check(name, len(problem.objectives))
+    return getattr(import_module(entry.module), entry.maker)(problem, seed)

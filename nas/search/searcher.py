@@ -12,7 +12,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.space import Genes
+from search_spaces.space import BoolArray, Genes
 
 _ATTEMPTS = 20  # rounds of sampling before the rest of a space is enumerated
 _ENUMERABLE = 1 << 20  # gene vectors; a larger space is not exhausted by sampling
@@ -23,8 +23,14 @@ class Searcher(ABC):
     """Proposes candidates and learns from their costs.
 
     The contract, kept by tests over all searchers: the same seed and the same tells give the same asks; a candidate is
-    never asked twice; fewer than `n` are asked only when the space has no others left.
+    never asked twice; fewer than `n` are asked only when the space has no others left. Outcomes may come late and
+    in any order; those of candidates that were never asked are welcome, too, and these are then not asked.
+
+    Attributes:
+        batch: How many candidates at a time serve it best.
     """
+
+    batch = 100
 
     @abstractmethod
     def ask(self, n: int) -> Population:
@@ -35,7 +41,7 @@ class Searcher(ABC):
         """Reports the outcome of asked candidates.
 
         Args:
-            population: What was asked, in any portions.
+            population: What was asked, in any portions, or what is known from elsewhere.
             costs: To be minimised, shape (n, m).
             violations: Shape (n,); 0 where all limits are kept.
         """
@@ -62,6 +68,10 @@ class UnseenCandidates:
                 self._seen.add(key)
                 fresh.append(row)
         return genes[fresh]
+
+    def among(self, genes: Genes) -> BoolArray:
+        """Which rows of canonical genes, shape (n, d), are new; they stay so."""
+        return np.array([vector.tobytes() not in self._seen for vector in genes], dtype=np.bool_)
 
     def sample(self, n: int) -> Genes:
         """Up to `n` new canonical vectors, at random; fewer only when nothing new is left in the space."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
+from time import sleep
 
 import numpy as np
 import pandas as pd
@@ -13,10 +16,11 @@ import pytest
 from hardware import analytic
 from nas.objectives import FloatArray, Objective
 from nas.search.loop import NothingFeasible, run_search
-from nas.search.registry import SEARCHERS, searcher
+from nas.search.registry import searcher
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import Metric, metric
+from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.registry import search_space
 
@@ -53,6 +57,25 @@ class Bench:
         ]
 
 
+class Late(ThreadPoolExecutor):
+    """Measures candidates one by one, of which some take longer; the values are those of `Bench`."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(3)
+        self._bench, self._lock = bench, Lock()
+
+    def __call__(self, population: Population) -> FloatArray:
+        raise AssertionError("a concurrent evaluator is given one candidate at a time")
+
+    def submit(self, candidate: Candidate) -> Future[float]:  # type: ignore[override]
+        return super().submit(self._measure, candidate)
+
+    def _measure(self, candidate: Candidate) -> float:
+        sleep(int(candidate.key, 16) % 5 / 1000)
+        with self._lock:
+            return float(self._bench.macs(SPACE.encode([candidate]))[0])
+
+
 def record(name: str) -> RunRecord:
     job = json.dumps({"searcher": name})
     return RunRecord("run", job, 3, "none", {"python": "3.11.0"}, "none", "2025-01-01T00:00:00+00:00")
@@ -60,10 +83,12 @@ def record(name: str) -> RunRecord:
 
 def run(name: str, database: ResultsDatabase, bench: Bench, **changes: int) -> pd.DataFrame:
     settings = {"budget": BUDGET, "batch": BATCH, "chunk": CHUNK} | changes
-    return run_search(searcher(name, SPACE, 3), bench.objectives(), database, record=record(name), **settings)
+    objectives = bench.objectives()
+    made = searcher(name, SPACE, objectives, 3)
+    return run_search(made, objectives, database, record=record(name), **settings)
 
 
-@pytest.fixture(params=list(SEARCHERS))
+@pytest.fixture(params=["random", "nsga2", "linas"])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -76,9 +101,10 @@ def database(tmp_path: Path) -> ResultsDatabase:
 def test_a_run_stores_what_it_returns(name: str, database: ResultsDatabase) -> None:
     bench = Bench()
     known: list[int] = []
+    objectives = bench.objectives()
     frame = run_search(
-        searcher(name, SPACE, 3),
-        bench.objectives(),
+        searcher(name, SPACE, objectives, 3),
+        objectives,
         database,
         BUDGET,
         record=record(name),
@@ -112,6 +138,51 @@ def test_killed_at_any_chunk_it_ends_the_same_and_measures_nothing_twice(
             assert untouched.priced == []
 
 
+def run_as_they_come(name: str, database: ResultsDatabase, bench: Bench, in_flight: int = 4) -> pd.DataFrame:
+    with Late(bench) as late:
+        objectives = [replace(bench.objectives()[0], evaluate=late), bench.objectives()[1]]
+        made = searcher(name, SPACE, objectives, 3)
+        return run_search(made, objectives, database, 60, record=record(name), in_flight=in_flight)
+
+
+def test_killed_as_they_come_nothing_is_lost_and_a_replay_is_exact(
+    name: str, database: ResultsDatabase, tmp_path: Path
+) -> None:
+    first, second = Bench(die_at=37), Bench()
+    with pytest.raises(Killed):
+        run_as_they_come(name, database, first)
+    stored = {entry.candidate.key for entry in database.evaluations("run")}
+    frame = run_as_they_come(name, database, second)
+    assert frame["key"].is_unique
+    assert len(frame) == 60
+    assert not stored & set(second.priced)
+    assert len(stored) + len(second.priced) == 60
+    told = [entry.told for entry in database.evaluations("run")]
+    assert sorted(told) == list(range(60))
+    assert told != sorted(told)  # else this tests nothing
+    pd.testing.assert_frame_equal(run_as_they_come(name, database, untouched := Bench()), frame)
+    assert untouched.priced == []
+
+
+def test_another_number_in_flight_is_another_run(name: str, database: ResultsDatabase) -> None:
+    run_as_they_come(name, database, Bench())
+    if name != "random":  # which would ask for the same
+        with pytest.raises(ValueError, match="holds another candidate"):
+            run_as_they_come(name, database, Bench(), in_flight=50)
+
+
+def test_measured_one_by_one_in_batches_the_order_of_outcomes_changes_nothing(
+    name: str, database: ResultsDatabase, tmp_path: Path
+) -> None:
+    undisturbed = run(name, database, Bench(), budget=60, batch=30)
+    with ResultsDatabase(f"sqlite:///{tmp_path}/late.db") as other, Late(bench := Bench()) as late:
+        objectives = [replace(bench.objectives()[0], evaluate=late), bench.objectives()[1]]
+        made = searcher(name, SPACE, objectives, 3)
+        frame = run_search(made, objectives, other, 60, record=record(name), batch=30)
+        assert bench.priced != frame["key"].tolist()
+        pd.testing.assert_frame_equal(frame, undisturbed)
+
+
 def test_chunks_change_nothing_and_a_larger_budget_goes_on(
     name: str, database: ResultsDatabase, tmp_path: Path
 ) -> None:
@@ -125,14 +196,14 @@ def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -
     small = JointSpace(search_space("resnet_digits", 1, 10))
     cost = small.tabulate(analytic.macs)
     objectives = [Objective(metric("macs"), lambda population: cost(population.genes))]
-    frame = run_search(searcher(name, small, 0), objectives, database, 10_000, record=record(name))
+    frame = run_search(searcher(name, small, objectives, 0), objectives, database, 10_000, record=record(name))
     assert len(frame) == frame["key"].nunique() == 288
 
 
 def test_nothing_feasible_names_the_limits_and_the_nearest(name: str, database: ResultsDatabase) -> None:
     bench = Bench()
     objectives = bench.objectives(macs=1000.0, parameters=1e9)
-    made = searcher(name, SPACE, 3)
+    made = searcher(name, SPACE, objectives, 3)
     with pytest.raises(NothingFeasible, match=r"macs <= 1000 and capacity >= 1e\+09.*nearest of 150") as caught:
         run_search(made, objectives, database, 150, record=record(name), batch=50)
     stored = database.frame(run="run")
@@ -147,13 +218,13 @@ def test_one_feasible_candidate_is_enough(name: str, database: ResultsDatabase) 
     free = run(name, database, Bench(), budget=BATCH)  # a first batch is asked before anything is told
     objectives = Bench().objectives(macs=float(free["macs"].min()))
     limited = replace(record(name), run="limited")
-    frame = run_search(searcher(name, SPACE, 3), objectives, database, BATCH, record=limited, batch=BATCH)
+    frame = run_search(searcher(name, SPACE, objectives, 3), objectives, database, BATCH, record=limited, batch=BATCH)
     assert frame["key"].tolist() == free["key"].tolist()
 
 
 def test_a_run_of_other_candidates_is_refused_and_kept(name: str, database: ResultsDatabase) -> None:
     before = run(name, database, Bench(), budget=50)
-    other = searcher(name, SPACE, 4)
+    other = searcher(name, SPACE, Bench().objectives(), 4)
     with pytest.raises(ValueError, match=r"run 'run' holds another candidate at number 0.* start it under a new name"):
         run_search(other, Bench().objectives(), database, 60, record=record(name))
     pd.testing.assert_frame_equal(database.frame(run="run"), before)
@@ -161,12 +232,13 @@ def test_a_run_of_other_candidates_is_refused_and_kept(name: str, database: Resu
 
 def test_values_of_another_kind_are_not_taken_for_these(name: str, database: ResultsDatabase) -> None:
     run(name, database, Bench(), budget=20)
-    made, objectives = searcher(name, SPACE, 3), Bench().objectives()
+    objectives = Bench().objectives()
+    made = searcher(name, SPACE, objectives, 3)
     with pytest.raises(ValueError, match="holds measured values of macs, capacity, not predicted ones"):
         run_search(made, objectives, database, 30, record=record(name), source="predicted")
     renamed = [replace(objectives[0], metric=metric("bops")), objectives[1]]
     with pytest.raises(ValueError, match="holds measured values of macs, capacity, not measured ones of bops"):
-        run_search(searcher(name, SPACE, 3), renamed, database, 30, record=record(name), batch=BATCH)
+        run_search(searcher(name, SPACE, renamed, 3), renamed, database, 30, record=record(name), batch=BATCH)
 
 
 @pytest.mark.parametrize("budget", [0, -1])
@@ -184,5 +256,5 @@ def test_a_run_of_another_job_is_refused(database: ResultsDatabase) -> None:
 def test_values_that_are_no_numbers_are_refused_before_they_are_stored(name: str, database: ResultsDatabase) -> None:
     broken = Objective(metric("macs"), lambda population: np.full(len(population), np.nan))
     with pytest.raises(ValueError, match="finite"):
-        run_search(searcher(name, SPACE, 0), [broken], database, 20, record=record(name))
+        run_search(searcher(name, SPACE, [broken], 0), [broken], database, 20, record=record(name))
     assert database.evaluations("run") == []

@@ -5,14 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.objectives import FloatArray
-from nas.search.nsga2 import NSGA2Searcher
+from nas.objectives import FloatArray, Objective
+from nas.search.nsga2 import nsga2
+from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
+from results.metric import METRICS, Metric
 from results.pareto import hypervolume
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.tabular import TabularSpace
 
 SEEDS, BUDGET, BATCH = 20, 300, 50
+
+
+def objectives(space: TabularSpace) -> list[Objective]:
+    accuracy, latency = Metric("accuracy", "percent", maximize=True), METRICS["latency_ms"]
+    return [
+        Objective(accuracy, lambda population: space.column(population, "cifar10_test_200e")),
+        Objective(latency, lambda population: space.column(population, "eyeriss")),
+    ]
 
 
 def price(space: TabularSpace, population: Population) -> FloatArray:
@@ -21,7 +31,7 @@ def price(space: TabularSpace, population: Population) -> FloatArray:
 
 def found(name: str, space: TabularSpace, seed: int) -> FloatArray:
     """The costs of all candidates of one search."""
-    made, costs = searcher(name, JointSpace(space), seed), []
+    made, costs = searcher(name, JointSpace(space), objectives(space), seed), []
     for _ in range(BUDGET // BATCH):
         population = made.ask(BATCH)
         costs.append(price(space, population))
@@ -42,7 +52,8 @@ def test_beats_random_search_on_measured_networks(nasbench201: TabularSpace) -> 
 
 
 def test_limits_are_sought_before_costs(nasbench201: TabularSpace) -> None:
-    made = NSGA2Searcher(JointSpace(nasbench201), seed=0, population_size=50)
+    problem = SearchProblem(JointSpace(nasbench201), tuple(objectives(nasbench201)))
+    made = nsga2(problem, seed=0, population_size=50)
     kept = []
     for _ in range(6):
         population = made.ask(50)

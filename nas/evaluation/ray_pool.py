@@ -1,0 +1,141 @@
+"""Measures candidates in Ray actors; one that is lost is replaced, and its candidate measured again.
+
+In: a description of a measurement, and a cluster. Out: futures of values. Knows no metric.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any
+
+from nas.cluster import import_ray, joined, lost
+from nas.evaluation.pools import MakeMeasure, Pool
+from search_spaces.candidate import Candidate
+
+_FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20  # until an actor has its place: where none works, and where others do
+_MOST_DEATHS = 3  # of actors that measure the same candidate
+
+
+@dataclass
+class _Task:
+    candidate: Candidate
+    value: Future[float]
+    deaths: int = 0
+
+
+class RayPool(Pool):
+    """Measures in Ray actors, which must see the same file system.
+
+    The cluster is started or joined when the first candidate arrives. A thread watches over each actor and gives it one
+    candidate at a time, so that what is queued waits here and not in the cluster. Actors for which the cluster has no
+    room are done without.
+
+    Args:
+        make: Builds the measurement inside an actor.
+        workers: Actors, one CPU each.
+        address: `"local"` to start a cluster, else the one to join.
+    """
+
+    def __init__(self, make: MakeMeasure, workers: int, address: str) -> None:
+        self._ray, self._make, self._workers, self._address = import_ray(), make, workers, address
+        self._cluster = ExitStack()
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._actors: dict[threading.Thread, Any] = {}
+        self._failure: OSError | None = None
+        self._closing = threading.Event()
+
+    def submit(self, candidate: Candidate) -> Future[float]:
+        """Queues a candidate for the next free actor."""
+        if not self._threads:
+            self._cluster.enter_context(joined(self._address, self._workers))
+            self._threads = [threading.Thread(target=self._watch, daemon=True) for _ in range(self._workers)]
+            for thread in self._threads:
+                thread.start()
+        task = _Task(candidate, Future())
+        self._tasks.put(task)
+        if self._failure is not None:
+            self._fail(self._failure)
+        return task.value
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closing.set()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for actor in list(self._actors.values()):
+            self._ray.kill(actor)
+        self._cluster.close()
+
+    def _watch(self) -> None:
+        """Lets one actor after another measure what is queued, until there is no more or no room for them."""
+        deaths = 0
+        while not self._closing.is_set():
+            try:
+                actor = self._placed()
+                if actor is None:
+                    return
+                while (task := self._tasks.get()) is not None:
+                    self._measure(actor, task)
+                    deaths = 0
+                return
+            except Exception as error:  # of the actor or of the whole cluster
+                deaths += 1
+                if deaths == _MOST_DEATHS and not self._closing.is_set():
+                    self._fail(lost("a Ray worker died", error))
+                    return
+            finally:
+                self._actors.pop(threading.current_thread(), None)
+
+    def _measure(self, actor: Any, task: _Task) -> None:
+        """Gives a task its value; where the actor is lost, the task goes back, unless it was the death of several."""
+        try:
+            task.value.set_result(self._ray.get(actor.measure.remote(task.candidate)))
+        except self._ray.exceptions.RayTaskError as error:
+            task.value.set_exception(error.cause)  # what a local worker would raise
+        except Exception as error:
+            task.deaths += 1
+            if task.deaths == _MOST_DEATHS:
+                task.value.set_exception(lost("a Ray worker died", error))
+            else:
+                self._tasks.put(task)
+            raise
+
+    def _placed(self) -> Any | None:
+        """A new actor that has its place in the cluster; None if there is no room for it."""
+        actor = self._ray.remote(num_cpus=1)(_Actor).remote(self._make)
+        placed, waited_s = actor.ready.remote(), 0
+        while not self._ray.wait([placed], timeout=1)[0]:
+            waited_s += 1
+            if self._closing.is_set() or waited_s == (_MORE_ACTORS_S if self._actors else _FIRST_ACTOR_S):
+                self._ray.kill(actor)
+                if not self._actors:
+                    advice = f"within {_FIRST_ACTOR_S} s; start again later"
+                    self._fail(OSError(f"the Ray cluster had no CPU free for a worker {advice}"))
+                return None
+        self._ray.get(placed)
+        self._actors[threading.current_thread()] = actor
+        return actor
+
+    def _fail(self, error: OSError) -> None:
+        """Lets everything that is queued, and all that will be, fail."""
+        self._failure = error
+        while not self._tasks.empty():
+            task = self._tasks.get()
+            if task is not None:
+                task.value.set_exception(error)
+
+
+class _Actor:
+    def __init__(self, make: MakeMeasure) -> None:
+        self._measure = make()
+
+    def ready(self) -> None:
+        """Returns when the actor has its place in the cluster."""
+
+    def measure(self, candidate: Candidate) -> float:
+        return self._measure(candidate)

@@ -1,0 +1,21 @@
+"""AGE-MOEA: survival by a geometry of the front that is estimated as it is found.
+
+In: a problem and a seed. Out: a searcher.
+Source: Panichella, "An adaptive evolutionary algorithm based on non-Euclidean geometry for many-objective
+optimization", GECCO 2019.
+"""
+
+from __future__ import annotations
+
+from pymoo.algorithms.moo.age import AGEMOEASurvival
+from pymoo.algorithms.moo.nsga2 import binary_tournament
+
+from nas.search.genetic import GeneticSearcher
+from nas.search.problem import SearchProblem
+
+
+def age_moea(problem: SearchProblem, seed: int, population_size: int = 100) -> GeneticSearcher:
+    """A searcher for fronts of any shape, of two or more objectives."""
+    return GeneticSearcher(
+        problem.space, seed, AGEMOEASurvival(), binary_tournament, "comp_by_rank_and_crowding", population_size
+    )

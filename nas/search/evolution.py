@@ -1,0 +1,67 @@
+"""Regularised evolution: the oldest dies, the best of a random few has a child.
+
+In: costs of one objective. Out: mutants. Knows genes only.
+Source: Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019, algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from nas.objectives import FloatArray
+from nas.search.problem import SearchProblem
+from nas.search.searcher import Searcher, UnseenCandidates
+from search_spaces.joint_space import Population
+from search_spaces.space import Genes
+
+_MUTATIONS = 20  # tries to make a child that was not asked before, before one is drawn at random
+
+
+class EvolutionSearcher(Searcher):
+    """Mutates one gene of the winner of a tournament among the youngest candidates.
+
+    Args:
+        problem: Of one objective.
+        seed: Seeds the first population, the tournaments and the mutations.
+        population_size: How many candidates are alive.
+        tournament: How many of them compete for a child.
+    """
+
+    def __init__(self, problem: SearchProblem, seed: int, population_size: int = 100, tournament: int = 25) -> None:
+        self.space = problem.space
+        self._rng = np.random.default_rng(seed)
+        self._unseen = UnseenCandidates(problem.space, self._rng)
+        self._alive: deque[tuple[float, float, Genes]] = deque(maxlen=population_size)
+        self._tournament = tournament
+
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates: random ones until a population is told, then mutants."""
+        children = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        if len(self._alive) >= self._tournament:
+            found = [child for _ in range(n) if len(child := self._child())]
+            children = np.concatenate([children, *found])
+        return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
+
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Lets the told candidates live, and as many of the oldest die."""
+        self._unseen.admit(population.genes)
+        for genes, cost, violation in zip(population.genes, costs[:, 0], violations, strict=True):
+            self._alive.append((float(violation), float(cost), genes))
+
+    def _child(self) -> Genes:
+        """A new mutant of a tournament's winner, shape (1, d), or (0, d) if none was found."""
+        competitors = self._rng.choice(len(self._alive), self._tournament, replace=False)
+        parent = min((self._alive[index] for index in competitors), key=lambda one: one[:2])[2]
+        mutable = np.flatnonzero(self.space.active(parent[None])[0] & (self.space.cardinalities > 1))
+        child = np.empty((0, len(parent)), dtype=np.int16)
+        for _ in range(_MUTATIONS if len(mutable) else 0):
+            mutant = parent.copy()
+            gene = self._rng.choice(mutable)
+            step = self._rng.integers(1, self.space.cardinalities[gene])
+            mutant[gene] = (mutant[gene] + step) % self.space.cardinalities[gene]
+            child = self._unseen.admit(self.space.population(mutant).genes)
+            if len(child):
+                break
+        return child

@@ -1,0 +1,102 @@
+"""Genetic search, from pymoo's operators, behind ask and tell.
+
+In: costs and violations. Out: children of the best candidates so far. Knows genes only; who survives is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.core.individual import Individual
+from pymoo.core.population import Population as PymooPopulation
+from pymoo.core.problem import Problem
+from pymoo.core.survival import Survival
+from pymoo.operators.crossover.ux import UniformCrossover
+from pymoo.operators.selection.tournament import TournamentSelection
+
+from nas.objectives import FloatArray
+from nas.search.searcher import Searcher, UnseenCandidates
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.space import Genes
+
+_FIRST_PARENTS = 20  # told candidates before the first children; a first ask for more makes a larger random start
+_MATING_ROUNDS = 10  # rounds of mating before new candidates are drawn at random
+
+
+class GeneticSearcher(Searcher):
+    """Uniform crossover and random-reset mutation of parents that are chosen in tournaments of two.
+
+    Args:
+        space: The joint space.
+        seed: Seeds the first population and the operators.
+        survival: Of pymoo: who survives a tell.
+        tournament: Of pymoo: the winners of pairs of parents.
+        tournament_type: By what pymoo's tournament compares feasible parents.
+        population_size: Survivors of each tell.
+        mutated_genes: Expected number of active genes that mutate in a child.
+    """
+
+    def __init__(
+        self,
+        space: JointSpace,
+        seed: int,
+        survival: Survival,
+        tournament: Callable[..., NDArray[np.int64]],
+        tournament_type: str = "",
+        population_size: int = 100,
+        mutated_genes: float = 2.0,
+    ) -> None:
+        self.space = space
+        self.population_size = population_size
+        self.mutated_genes = mutated_genes
+        self.random_state = np.random.default_rng(seed)  # these two names are read by pymoo's tournament
+        self.tournament_type = tournament_type
+        self._unseen = UnseenCandidates(space, self.random_state)
+        self._problem = Problem(n_var=len(space.cardinalities), n_obj=1, n_ieq_constr=1, xl=0, xu=space.cardinalities)
+        self._parents = PymooPopulation.create()
+        self._selection = TournamentSelection(func_comp=tournament)
+        self._crossover = UniformCrossover(prob=0.9)
+        self._survival = survival
+
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates: random ones first, then children of the survivors."""
+        children = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        if len(self._parents) >= min(self.population_size, _FIRST_PARENTS):
+            for _ in range(_MATING_ROUNDS):
+                if len(children) == n:
+                    break
+                mated = self._unseen.admit(self._mate(n - len(children)))
+                children = np.concatenate([children, mated])
+        return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
+
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Merges the outcome with the survivors so far and keeps the best `population_size`."""
+        self._unseen.admit(population.genes)
+        told = [
+            Individual(X=genes, F=cost, G=np.array([violation]), evaluated={"F", "G"})
+            for genes, cost, violation in zip(self._with_silent_genes(population.genes), costs, violations, strict=True)
+        ]
+        merged = PymooPopulation.merge(self._parents, PymooPopulation.create(*told))
+        self._parents = self._survival.do(
+            self._problem, merged, n_survive=self.population_size, random_state=self.random_state
+        )
+
+    def _with_silent_genes(self, genes: Genes) -> Genes:
+        """Genes with random values in inactive places, which a child may inherit and activate."""
+        fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)
+        return np.where(self.space.active(genes), genes, fresh).astype(np.int16)
+
+    def _mate(self, n: int) -> Genes:
+        """`n` canonical children, of which some may have been seen."""
+        pairs = self._selection(
+            self._problem, self._parents, -(-n // 2), 2, random_state=self.random_state, algorithm=self
+        )
+        crossed = self._crossover(self._problem, pairs, random_state=self.random_state)
+        genes = np.array(crossed.get("X"))[:n].astype(np.int16)
+        active = self.space.active(genes)
+        rate = self.mutated_genes / np.maximum(active.sum(1, keepdims=True), 1)
+        mutated = active & (self.random_state.random(genes.shape) < rate)
+        fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)
+        return self.space.population(np.where(mutated, fresh, genes)).genes

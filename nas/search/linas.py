@@ -1,0 +1,124 @@
+"""LINAS: predictors are fitted to all that is measured, and a search on them says what to measure next.
+
+In: costs and violations. Out: the candidates that look best, or that may be. Knows genes only.
+Source: Cummings et al., "A hardware-aware framework for accelerating neural architecture search across modalities",
+2022 (LINAS); what differs from it is said at `LinasSearcher`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.objectives import FloatArray
+from nas.search.inner_evolution import evolve, ranks
+from nas.search.problem import SearchProblem
+from nas.search.searcher import Searcher, UnseenCandidates
+from nas.search.surrogate import Surrogate
+from predictors.registry import predictor
+from search_spaces.joint_space import Population
+from search_spaces.space import Genes
+
+
+class LinasSearcher(Searcher):
+    """Rounds of fitting, searching on predictions, and asking for what was found.
+
+    Unlike the publication, it looks exact costs up, hopes for costs below their predictions by the predictors' own
+    uncertainty, never asks for what is measured, takes small rounds, and looks at a small space whole.
+
+    Args:
+        problem: The problem.
+        seed: Of everything random.
+        predictor: Name of the predictors of costs that are not exact.
+        initial: Random candidates before the first round.
+        inner_evaluations: Candidates looked at in a round.
+        optimism: How many standard deviations a cost is hoped to be below its prediction.
+    """
+
+    batch = 10
+
+    def __init__(
+        self,
+        problem: SearchProblem,
+        seed: int,
+        predictor: str = "ensemble",
+        initial: int = 30,
+        inner_evaluations: int = 20_000,
+        optimism: float = 1.0,
+    ) -> None:
+        self.space = problem.space
+        self._problem, self._seed, self._predictor = problem, seed, predictor
+        self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, optimism
+        self._rng = np.random.default_rng(seed)
+        self._unseen = UnseenCandidates(self.space, self._rng)
+        self._told = self._nothing()
+        self._costs = np.empty((0, len(problem.objectives)))
+        self._violations = np.empty(0)
+        self._planned = self._nothing()
+
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates: random ones first, then those of the present round, then of a new one."""
+        while len(self._planned) < n and len(self._told) >= self._initial:
+            planned = self._unseen.admit(self._round(max(n - len(self._planned), self.batch)))
+            if len(planned) == 0:
+                break
+            self._planned = np.concatenate([self._planned, planned])
+        asked, self._planned = self._planned[:n], self._planned[n:]
+        return Population(self.space, np.concatenate([asked, self._unseen.sample(n - len(asked))]))
+
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Keeps the outcome for the next fit."""
+        self._unseen.admit(population.genes)
+        told = {genes.tobytes() for genes in population.genes}
+        self._planned = self._planned[[genes.tobytes() not in told for genes in self._planned]]
+        self._told = np.concatenate([self._told, population.genes])
+        self._costs = np.concatenate([self._costs, costs])
+        self._violations = np.concatenate([self._violations, violations])
+
+    def _nothing(self) -> Genes:
+        return np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+
+    def _round(self, n: int) -> Genes:
+        """Genes of the `n` new candidates that look best; fewer if fewer are left."""
+        told = Population(self.space, self._told)
+        surrogate = Surrogate(
+            self._problem, lambda: predictor(self._predictor, self._seed), told, self._costs, self._rng, self._optimism
+        )
+        pool = self._pool(surrogate)
+        return pool[_first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
+
+    def _pool(self, surrogate: Surrogate) -> Genes:
+        """New candidates: all that are left of a small space, else those that an evolution on predictions looked at."""
+        if self.space.cardinalities.prod(dtype=float) <= self._inner_evaluations:
+            everything = np.indices(tuple(self.space.cardinalities)).reshape(len(self.space.cardinalities), -1).T
+            pool = self.space.population(everything).unique().genes
+        else:
+            best = np.argsort(ranks(self._costs, self._violations), kind="stable")[: self._inner_evaluations // 100]
+            pool = evolve(self.space, surrogate, self._told[best], self._rng, self._inner_evaluations)
+        return pool[self._unseen.among(pool)]
+
+
+def _first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
+    """Rows of the best `n`: front after front; of the last that is needed, those furthest from one another."""
+    order = ranks(costs, violations)
+    chosen: list[int] = []
+    for rank in np.unique(order):
+        front = np.flatnonzero(order == rank)
+        room = n - len(chosen)
+        chosen += (front if len(front) <= room else front[_far_apart(costs[front], room)]).tolist()
+        if len(chosen) == n:
+            break
+    return np.array(chosen, dtype=np.int64)
+
+
+def _far_apart(costs: FloatArray, n: int) -> list[int]:
+    """`n` rows: the best of each cost, then always the one that is furthest from those taken."""
+    extent = np.ptp(costs, axis=0)
+    scaled = costs / np.where(extent > 0, extent, 1.0)
+    taken = list(dict.fromkeys(scaled.argmin(axis=0).tolist()))[:n]
+    distance = np.min([((scaled - scaled[row]) ** 2).sum(axis=1) for row in taken], axis=0)
+    while len(taken) < n:
+        distance[taken] = -1.0
+        taken.append(int(distance.argmax()))
+        distance = np.minimum(distance, ((scaled - scaled[taken[-1]]) ** 2).sum(axis=1))
+    return taken

@@ -1,0 +1,42 @@
+"""What is searched: a space, objectives on it, and what else is known before the search.
+
+In: a space and objectives. Out: `SearchProblem`, which a searcher is made for. Knows no searcher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.objectives import FloatArray, Objective
+from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Subspace
+
+
+@dataclass(frozen=True)
+class SearchProblem:
+    """A space and the objectives of a search on it.
+
+    Attributes:
+        space: The joint space.
+        objectives: One or more; their order is that of the columns of costs.
+        leaves: The parts of the space that a split supernet serves with weights of their own; empty if it is whole.
+
+    Raises:
+        ValueError: If there is no objective, or two have the same metric.
+    """
+
+    space: JointSpace
+    objectives: tuple[Objective, ...]
+    leaves: tuple[Subspace, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [objective.metric.name for objective in self.objectives]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a search needs one or more objectives of distinct metrics, got {names}")
+
+    def cost_limits(self) -> FloatArray:
+        """The largest cost allowed of every objective, shape (m,); infinite where there is no limit."""
+        limits = [np.inf if o.limit is None else float(o.metric.costs(np.array([o.limit]))[0]) for o in self.objectives]
+        return np.array(limits)

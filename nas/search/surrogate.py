@@ -1,0 +1,89 @@
+"""What a search believes about candidates that it has not measured.
+
+In: told candidates and their costs. Out: optimistic costs of others. Costs that are exact are looked up, not learnt.
+Knows no metric and no searcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.objectives import FloatArray
+from nas.search.problem import SearchProblem
+from predictors.predictor import Predictor
+from predictors.warp import Warp
+from results.pareto import pareto_ranks
+from search_spaces.joint_space import Population
+
+_MOST_ROWS = 600  # told candidates that a predictor is fitted to; a fit takes cubic time
+
+
+class Surrogate:
+    """Predictors of the costs that are not exact, fitted to what was told.
+
+    Costs are warped so that told ones are roughly normal, which changes no order: the accuracies of a few collapsed
+    networks would make all deviations look large.
+
+    Args:
+        problem: The problem.
+        make: Makes an unfitted predictor of one cost.
+        told: Candidates, n of them, at least 2.
+        costs: Theirs, shape (n, m).
+        rng: Draws the rows that are fitted, where there are too many.
+        optimism: How many standard deviations a cost is hoped to be below its prediction.
+    """
+
+    def __init__(
+        self,
+        problem: SearchProblem,
+        make: Callable[[], Predictor],
+        told: Population,
+        costs: FloatArray,
+        rng: np.random.Generator,
+        optimism: float,
+    ) -> None:
+        self._objectives = problem.objectives
+        self._optimism = optimism
+        self._warps = [Warp.fit(column) for column in costs.T]
+        rows = _fitted_rows(costs, rng)
+        features = told.take(rows).features()
+        self._models: list[Predictor | None] = []
+        for objective, warp, column in zip(problem.objectives, self._warps, costs.T, strict=True):
+            model = None if objective.exact else make()
+            if model is not None:
+                model.fit(features, warp.forward(column[rows]))
+            self._models.append(model)
+        self._limits = [
+            None if o.limit is None else warp.forward(o.metric.costs(np.array([o.limit])))[0]
+            for o, warp in zip(problem.objectives, self._warps, strict=True)
+        ]
+
+    def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
+        """Optimistic costs, warped, shape (n, m), and by how much they exceed the limits in sum, shape (n,)."""
+        features = population.features() if any(self._models) else np.empty((len(population), 0))
+        columns = []
+        for objective, warp, model in zip(self._objectives, self._warps, self._models, strict=True):
+            if model is None:
+                columns.append(warp.forward(objective.metric.costs(objective.evaluate(population))))
+            else:
+                prediction = model.predict(features)
+                columns.append(prediction.mean - self._optimism * prediction.std)
+        excess = [
+            np.maximum(column - limit, 0.0)
+            for column, limit in zip(columns, self._limits, strict=True)
+            if limit is not None
+        ]
+        return np.column_stack(columns), np.sum(excess, axis=0) if excess else np.zeros(len(population))
+
+
+def _fitted_rows(costs: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
+    """All rows; or, of more than may be fitted, half of the best fronts and half of the others at random."""
+    if len(costs) <= _MOST_ROWS:
+        return np.arange(len(costs))
+    best = np.argsort(pareto_ranks(costs), kind="stable")
+    half = _MOST_ROWS // 2
+    others = rng.choice(best[half:], _MOST_ROWS - half, replace=False)
+    return np.sort(np.concatenate([best[:half], others]))
