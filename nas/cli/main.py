@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nas.cli import jobs, results, tables
+from nas.cli import bench, jobs, results, tables
 
 _UsageError: Any = typer.BadParameter.__base__  # of click or, in newer releases, of typer's own copy of it
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     help=("Search neural architectures together with per-layer bit-widths, on measured latency; export to ONNX."),
 )
 jobs.register(app)
+bench.register(app)
 app.add_typer(results.app, name="results")
 app.add_typer(tables.app, name="tables")
 

@@ -19,6 +19,8 @@ from predictors.registry import predictor
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
+_GROWTH = 20  # a round is at least such a part of all that was told: later fits take longer, and change less
+
 
 class LinasSearcher(Searcher):
     """Rounds of fitting, searching on predictions, and asking for what was found.
@@ -59,7 +61,8 @@ class LinasSearcher(Searcher):
     def ask(self, n: int) -> Population:
         """The next `n` candidates: random ones first, then those of the present round, then of a new one."""
         while len(self._planned) < n and len(self._told) >= self._initial:
-            planned = self._unseen.admit(self._round(max(n - len(self._planned), self.batch)))
+            size = max(n - len(self._planned), self.batch, len(self._told) // _GROWTH)
+            planned = self._unseen.admit(self._round(size))
             if len(planned) == 0:
                 break
             self._planned = np.concatenate([self._planned, planned])
