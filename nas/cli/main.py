@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nas.cli import bench, jobs, results, tables
+from nas.cli import bench, cluster, jobs, results, tables
 
 _UsageError: Any = typer.BadParameter.__base__  # of click or, in newer releases, of typer's own copy of it
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 jobs.register(app)
 bench.register(app)
+cluster.register(app)
 app.add_typer(results.app, name="results")
 app.add_typer(tables.app, name="tables")
 

@@ -111,7 +111,7 @@ class RayPool(Pool):
         placed, waited_s = actor.ready.remote(), 0
         while not self._ray.wait([placed], timeout=1)[0]:
             waited_s += 1
-            if self._closing.is_set() or waited_s == (_MORE_ACTORS_S if self._actors else _FIRST_ACTOR_S):
+            if self._closing.is_set() or waited_s >= (_MORE_ACTORS_S if self._actors else _FIRST_ACTOR_S):
                 self._ray.kill(actor)
                 if not self._actors:
                     advice = f"within {_FIRST_ACTOR_S} s; start again later"

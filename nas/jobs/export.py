@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nas.jobs.front import VerifiedFront
 from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
-from nas.jobs.search import VerifiedFront
 from nas.jobs.workspace import Workspace
 
 
@@ -20,9 +20,9 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
 
     Returns:
         One row per network, and the folder that holds them and the table as `networks.csv`. Columns: role (why it was
-        chosen), key, predicted_accuracy (percent, by the predictor), measured_accuracy (percent of the validation
-        images, on the supernet), test_accuracy (percent of the test images, by the ONNX file), predicted_latency_ms,
-        measured_latency_ms (of the ONNX file), weight_bytes and file.
+        chosen), key, predicted_accuracy (percent, by the predictor; NaN where the search measured instead),
+        measured_accuracy (percent of the validation images, on the supernet), test_accuracy (percent of the test
+        images, by the ONNX file), predicted_latency_ms, measured_latency_ms (of the ONNX file), weight_bytes and file.
 
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
@@ -73,7 +73,7 @@ def _exported(
         {
             "role": list(chosen),
             "key": [candidate.key for candidate in candidates],
-            "predicted_accuracy": front.predicted_accuracy[rows],
+            "predicted_accuracy": np.nan if front.predicted_accuracy is None else front.predicted_accuracy[rows],
             "measured_accuracy": front.measured_accuracy[rows],
             "test_accuracy": accuracies,
             "predicted_latency_ms": front.latency_ms[rows],

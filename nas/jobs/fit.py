@@ -92,6 +92,7 @@ def measure_accuracy(
     with (
         open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar(title, len(population)) as bar,
+        workspace.database.claimed(record.run),
     ):
         objectives = [Objective(METRICS["accuracy"], pool), *costs]
         recorder = Recorder(workspace.database, record, source, objectives, len(population), bar.advance)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -118,13 +118,21 @@ class FitSection(Section):
 
 
 class SearchSection(Section):
-    """The search on predictions, and how much of its front is verified on the supernet."""
+    """The search: of candidates that are measured on the supernet, or on predictions, with a front that is verified.
 
-    searcher: str = "nsga2"
-    evaluations: Count = 3000
+    `verify` is how many of the front are kept. Of a search that measures, `in_flight` is how many candidates it asks
+    for before the first is measured (left out: it asks in batches), and `warm_start` lets it start from what was
+    measured of the same supernet before.
+    """
+
+    searcher: str = "linas"
+    accuracy: Literal["measured", "predicted"] = "measured"
+    evaluations: Count = 200
     objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
     limits: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     verify: Annotated[int, Field(ge=3)] = 24
+    in_flight: Count | None = None
+    warm_start: bool = True
 
     @field_validator("searcher")
     @classmethod
@@ -136,6 +144,7 @@ class SearchSection(Section):
         for name in self.objectives:
             if name not in OBJECTIVES:
                 raise ValueError(f"unknown objective {name!r}; known objectives: {', '.join(OBJECTIVES)}")
+        SEARCHERS[self.searcher].check(self.searcher, len(self.objectives))
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
         for name in self.limits:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 from nas.jobs.export import export
 from nas.jobs.fit import FittedAccuracy, fit, fitted_accuracy
+from nas.jobs.front import VerifiedFront
+from nas.jobs.measured_search import measured_search
+from nas.jobs.predicted_search import predicted_search
 from nas.jobs.profile import latency_table, profile
-from nas.jobs.search import VerifiedFront, search
 from nas.jobs.summary import summarize
 from nas.jobs.train import check_training, train, trained_checkpoint
 from nas.jobs.workspace import Workspace
@@ -21,7 +23,8 @@ def run(workspace: Workspace) -> None:
     check_training(workspace)
     profile(workspace)  # before the training: an unsupported bit-width shows before hours of training
     train(workspace)
-    fit_trained(workspace)
+    if workspace.job.search.accuracy == "predicted":
+        fit_trained(workspace)
     export_front(workspace)
 
 
@@ -31,9 +34,11 @@ def fit_trained(workspace: Workspace) -> FittedAccuracy:
 
 
 def search_front(workspace: Workspace) -> VerifiedFront:
-    """Searches and verifies on what the earlier stages left."""
-    checkpoint = trained_checkpoint(workspace)
-    return search(workspace, checkpoint, latency_table(workspace), fitted_accuracy(workspace, checkpoint))
+    """Searches on what the earlier stages left, and measures the accuracy of what it finds."""
+    checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
+    if workspace.job.search.accuracy == "measured":
+        return measured_search(workspace, checkpoint, table)
+    return predicted_search(workspace, checkpoint, table, fitted_accuracy(workspace, checkpoint))
 
 
 def export_front(workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from rich.table import Table
 
 from nas.files import replacing
-from nas.jobs.search import VerifiedFront
+from nas.jobs.front import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.metric import METRICS
 from results.report import describe, write_pareto_page

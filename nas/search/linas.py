@@ -15,10 +15,12 @@ from nas.search.inner_evolution import evolve, ranks
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from nas.search.surrogate import Surrogate
-from predictors.registry import predictor
+from predictors.ensemble import EnsemblePredictor
+from predictors.predictor import Predictor
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
+_MEMBERS = 5  # of the ensemble that predicts a cost: more take longer and find no more
 _GROWTH = 20  # a round is at least such a part of all that was told: later fits take longer, and change less
 
 
@@ -31,7 +33,6 @@ class LinasSearcher(Searcher):
     Args:
         problem: The problem.
         seed: Of everything random.
-        predictor: Name of the predictors of costs that are not exact.
         initial: Random candidates before the first round.
         inner_evaluations: Candidates looked at in a round.
         optimism: How many standard deviations a cost is hoped to be below its prediction.
@@ -43,13 +44,12 @@ class LinasSearcher(Searcher):
         self,
         problem: SearchProblem,
         seed: int,
-        predictor: str = "ensemble",
         initial: int = 30,
         inner_evaluations: int = 20_000,
         optimism: float = 1.0,
     ) -> None:
         self.space = problem.space
-        self._problem, self._seed, self._predictor = problem, seed, predictor
+        self._problem, self._seed = problem, seed
         self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, optimism
         self._rng = np.random.default_rng(seed)
         self._unseen = UnseenCandidates(self.space, self._rng)
@@ -84,11 +84,12 @@ class LinasSearcher(Searcher):
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
         told = Population(self.space, self._told)
-        surrogate = Surrogate(
-            self._problem, lambda: predictor(self._predictor, self._seed), told, self._costs, self._rng, self._optimism
-        )
+        surrogate = Surrogate(self._problem, self._predictor, told, self._costs, self._rng, self._optimism)
         pool = self._pool(surrogate)
         return pool[_first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
+
+    def _predictor(self) -> Predictor:
+        return EnsemblePredictor(members=_MEMBERS, seed=self._seed)
 
     def _pool(self, surrogate: Surrogate) -> Genes:
         """New candidates: all that are left of a small space, else those that an evolution on predictions looked at."""

@@ -36,6 +36,7 @@ def run_search(
     *,
     record: RunRecord,
     source: Source = "measured",
+    known: Told | None = None,
     batch: int | None = None,
     in_flight: int | None = None,
     chunk: int = 100,
@@ -50,6 +51,8 @@ def run_search(
         budget: Evaluations, stored ones included.
         record: The run.
         source: How the objectives' values come about.
+        known: Candidates that were evaluated before, and their values: the searcher is told them first. They are not
+            part of the run, but of its identity.
         batch: Candidates per ask, all of which are told before the next; part of the run's identity. None is what
             serves the searcher best.
         in_flight: Candidates that are asked and not told yet. If given, each is told as soon as it is evaluated, and
@@ -68,16 +71,19 @@ def run_search(
         raise ValueError(f"a search needs a budget of 1 or more evaluations, got {budget}")
     if in_flight is not None and in_flight < 1:
         raise ValueError(f"a search needs 1 or more candidates in flight, got {in_flight}")
-    recorder = Recorder(database, record, source, objectives, chunk, progress)
-    outcomes = (
-        _in_batches(searcher, recorder, budget, batch or searcher.batch)
-        if in_flight is None
-        else _as_they_come(searcher, recorder, budget, in_flight)
-    )
+    if known is not None and len(known[0]):
+        searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
     told = []
-    for population, values in outcomes:
-        searcher.tell(population, costs(objectives, values), violations(objectives, values))
-        told.append(values)
+    with database.claimed(record.run):
+        recorder = Recorder(database, record, source, objectives, chunk, progress)
+        outcomes = (
+            _in_batches(searcher, recorder, budget, batch or searcher.batch)
+            if in_flight is None
+            else _as_they_come(searcher, recorder, budget, in_flight)
+        )
+        for population, values in outcomes:
+            searcher.tell(population, costs(objectives, values), violations(objectives, values))
+            told.append(values)
     values = np.concatenate(told)
     if violations(objectives, values).min() > 0:
         raise NothingFeasible(how_near(objectives, values))

@@ -29,7 +29,7 @@ SMALL_JOB = {
     "space": {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8", "w4a8"]},
     "training": {"schedule": "deps", "epochs": 6, "batch_size": 25},
     "fit": {"predictor": "ridge", "candidates": 12},
-    "search": {"evaluations": 300, "verify": 5},
+    "search": {"searcher": "nsga2", "accuracy": "predicted", "evaluations": 300, "verify": 5},
     "export": {"count": 2},
 }
 

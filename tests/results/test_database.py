@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from results import storage
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import metric
 from results.storage import DatabaseError
 from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, ConvBlock, LayerPolicy
-
-POSTGRES = os.environ.get("NAS_TEST_POSTGRES")  # URL of an empty database that the tests may fill and clear
 
 
 def candidate(number: int) -> Candidate:
@@ -39,15 +36,11 @@ def evaluation(
     return Evaluation(candidate(sequence), values, source, run, sequence, seed=2**40 + sequence)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if POSTGRES is None or request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/new/folder/results.db"
-        return
-    yield POSTGRES
-    engine = storage.open_engine(POSTGRES)
-    storage.runs.metadata.drop_all(engine)
-    engine.dispose()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/new/folder/results.db"
+    return str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

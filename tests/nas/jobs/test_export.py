@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nas.jobs.export import choose
-from nas.jobs.search import VerifiedFront
+from nas.jobs.front import VerifiedFront
 from search_spaces.joint_space import JointSpace
 from search_spaces.registry import search_space
 

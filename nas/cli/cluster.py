@@ -1,0 +1,74 @@
+"""Commands for jobs on a Ray cluster.
+
+In: a job file or a job's id, and the address of the cluster's dashboard. Out: calls of `nas.jobs.submission`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nas.jobs.submission import Cluster
+
+Address = Annotated[
+    str, typer.Option(envvar="RAY_ADDRESS", help="The cluster's dashboard; its token is read from RAY_AUTH_TOKEN.")
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="As nas submit printed it.")]
+_LOCAL = "http://127.0.0.1:8265"
+
+app = typer.Typer(no_args_is_help=True, help="Jobs that were submitted to a Ray cluster.")
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands to the program."""
+    program.command("submit", help="Carry out a job on a Ray cluster; prints its id.")(_submit)
+    program.add_typer(app, name="jobs")
+
+
+def _submit(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")],
+    address: Address = _LOCAL,
+    data: Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")] = None,
+    ship_data: Annotated[bool, typer.Option("--ship-data", help="Send the images along; else they are there.")] = False,
+    runs: Annotated[str, typer.Option(help="Folder of all runs on the cluster.")] = "$HOME/nas/runs",
+    database: Annotated[str | None, typer.Option(help="URL of the results database, as the cluster sees it.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1,
+) -> None:
+    from nas.jobs.submission import submission
+
+    wanted = submission(job, data, ship_data, runs, database, workers)
+    typer.echo(_cluster(address).submit(wanted))
+
+
+@app.command("list")
+def list_jobs(address: Address = _LOCAL) -> None:
+    """List the jobs, oldest first."""
+    for job in _cluster(address).jobs():
+        typer.echo(f"{job['id']}  {job['status']}  {job['message']}".rstrip())
+
+
+@app.command()
+def logs(job: JobId, address: Address = _LOCAL) -> None:
+    """Print what a job has printed."""
+    typer.echo(_cluster(address).logs(job), nl=False)
+
+
+@app.command()
+def stop(job: JobId, address: Address = _LOCAL) -> None:
+    """End a job; resume lets it go on."""
+    _cluster(address).stop(job)
+
+
+@app.command()
+def resume(job: JobId, address: Address = _LOCAL) -> None:
+    """Let a job that was stopped or failed go on where it stopped; prints its new id."""
+    typer.echo(_cluster(address).resume(job))
+
+
+def _cluster(address: str) -> Cluster:
+    from nas.jobs.submission import Cluster
+
+    return Cluster(address)

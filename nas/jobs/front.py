@@ -1,0 +1,74 @@
+"""The front that a search found: candidates whose accuracy is measured, and what is known of them.
+
+In: measured values. Out: `VerifiedFront`, and choices of rows from a front. Knows no searcher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.objectives import FloatArray, Objective, costs, violations
+from nas.search.loop import NothingFeasible, how_near
+from results.pareto import non_dominated
+from search_spaces.joint_space import Population
+
+
+@dataclass(frozen=True)
+class VerifiedFront:
+    """Candidates of the predicted front, and what is known of each; arrays of shape (n,).
+
+    Attributes:
+        device: Where the latencies hold.
+        latency_error_percent: Mean error of table latencies on networks that were held out; None if unknown.
+        search_run: Database run of the search.
+        run: Database run of the measured accuracies.
+        population: The candidates.
+        predicted_accuracy: Percent, by the predictor; None if the search measured it.
+        measured_accuracy: Percent of the validation images, on the supernet.
+        latency_ms: Calibrated table latency.
+        weight_bytes: Size of the compressed weights.
+        best: Whether a candidate stays on the front, within all limits, with its measured accuracy.
+    """
+
+    device: str
+    latency_error_percent: float | None
+    search_run: str
+    run: str
+    population: Population
+    predicted_accuracy: FloatArray | None
+    measured_accuracy: FloatArray
+    latency_ms: FloatArray
+    weight_bytes: FloatArray
+    best: NDArray[np.bool_]
+
+
+def feasible_front(objectives: list[Objective], values: FloatArray) -> NDArray[np.int64]:
+    """Rows of values, shape (n, m), that keep all limits and that no other such row beats; best of the first first."""
+    feasible = np.flatnonzero(violations(objectives, values) == 0)
+    front = feasible[non_dominated(costs(objectives, values[feasible]))]
+    return front[np.lexsort(costs(objectives, values[front]).T[::-1])]
+
+
+def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Up to `count` of the rows, evenly spread in their order."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return rows[np.unique(places)]
+
+
+def still_best(objectives: list[Objective], candidates: Population, accuracy: FloatArray) -> NDArray[np.bool_]:
+    """Which candidates are on the front, within all limits, with their measured accuracies of shape (n,).
+
+    Raises:
+        NothingFeasible: If none keeps the limits.
+    """
+    columns = [accuracy if o.metric.name == "accuracy" else o.evaluate(candidates) for o in objectives]
+    values = np.column_stack(columns)
+    feasible = violations(objectives, values) == 0
+    if not feasible.any():
+        raise NothingFeasible(f"once its accuracy is measured, {how_near(objectives, values)}")
+    best = np.zeros(len(candidates), dtype=bool)
+    best[feasible] = non_dominated(costs(objectives, values[feasible]))
+    return best

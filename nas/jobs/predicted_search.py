@@ -1,0 +1,86 @@
+"""Stage 4, on predictions: search by the fitted predictor and exact tables, then verify the front on the supernet.
+
+In: a checkpoint, a latency table, a fitted predictor and the job's search section. Out: the verified front.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hardware.table_file import load_table
+from nas.jobs.fit import FittedAccuracy, measure_accuracy
+from nas.jobs.front import VerifiedFront, evenly, feasible_front, still_best
+from nas.jobs.priced_objectives import exact_objective, job_objectives
+from nas.jobs.workspace import Workspace
+from nas.objectives import Objective
+from nas.search.loop import run_search
+from nas.search.registry import searcher
+from search_spaces.joint_space import Population
+
+
+def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAccuracy) -> VerifiedFront:
+    """Runs the search of the job and verifies its front; a killed one goes on.
+
+    Raises:
+        NothingFeasible: If no candidate keeps the limits.
+    """
+    job = workspace.job
+    latencies = load_table(table)
+    objectives = job_objectives(workspace, latencies, fitted)
+    quality = latencies.calibration.quality
+    error_percent = None if quality is None else round(quality.error_percent, 2)
+    inputs = {
+        "supernet": checkpoint,
+        "latency_table": table,
+        "latency_error_percent": error_percent,
+        "fit": job.fit.model_dump(),
+        "search": job.search.model_dump(exclude={"verify"}),
+    }
+    record = workspace.record("search", inputs, latencies.place)
+    with workspace.reporter.bar("search", job.search.evaluations) as bar:
+        run_search(
+            searcher(job.search.searcher, workspace.space, objectives, job.seed),
+            objectives,
+            workspace.database,
+            job.search.evaluations,
+            record=record,
+            source="predicted",
+            progress=bar.advance,
+        )
+    candidates = _predicted_front(workspace, record.run, objectives)
+    latency = exact_objective(workspace.space, latencies, "latency_ms")
+    size = exact_objective(workspace.space, latencies, "weight_bytes")
+    verified = {
+        "supernet": checkpoint,
+        "search": record.run,
+        "verify": job.search.verify,
+        "latency_error_percent": error_percent,
+    }
+    verify = workspace.record("verify", verified, record.device)
+    others = [one for one in objectives if one.metric.name not in ("accuracy", latency.metric.name, size.metric.name)]
+    stored = [latency, size, *others]
+    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", stored)
+    front = VerifiedFront(
+        device=record.device,
+        latency_error_percent=error_percent,
+        search_run=record.run,
+        run=verify.run,
+        population=candidates,
+        predicted_accuracy=fitted(candidates),
+        measured_accuracy=accuracy,
+        latency_ms=latency.evaluate(candidates),
+        weight_bytes=size.evaluate(candidates),
+        best=still_best(objectives, candidates, accuracy),
+    )
+    workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
+    return front
+
+
+def _predicted_front(workspace: Workspace, run: str, objectives: list[Objective]) -> Population:
+    """Up to `verify` candidates, evenly spread along the front of what the search found."""
+    evaluations = workspace.database.evaluations(run)
+    values = np.array([[entry.values[o.metric.name] for o in objectives] for entry in evaluations])
+    chosen = evenly(feasible_front(objectives, values), workspace.job.search.verify)
+    return workspace.space.encode([evaluations[row].candidate for row in chosen])

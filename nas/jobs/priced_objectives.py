@@ -1,0 +1,33 @@
+"""The objectives of a job: an accuracy that is given, and costs that are exact.
+
+In: a job's search section, its space and its latency table. Out: `Objective`s. Knows no searcher.
+"""
+
+from __future__ import annotations
+
+from hardware.analytic import COSTS
+from hardware.latency_table import LatencyTable
+from hardware.pricing import network_costs
+from nas.jobs.job import TABLE_COSTS
+from nas.jobs.workspace import Workspace
+from nas.objectives import Evaluator, Objective
+from results.metric import METRICS
+from search_spaces.joint_space import JointSpace
+
+
+def job_objectives(workspace: Workspace, latencies: LatencyTable, accuracy: Evaluator) -> list[Objective]:
+    """The objectives of the job: this accuracy, costs by the table, exact analytic costs."""
+    section = workspace.job.search
+
+    def objective(name: str) -> Objective:
+        if name == "accuracy":
+            return Objective(METRICS[name], accuracy, section.limits.get(name))
+        return exact_objective(workspace.space, latencies, name, section.limits.get(name))
+
+    return [objective(name) for name in section.objectives]
+
+
+def exact_objective(space: JointSpace, latencies: LatencyTable, name: str, limit: float | None = None) -> Objective:
+    """A cost that is looked up: latency in milliseconds or energy in millijoules by the table, or an analytic one."""
+    cost = network_costs(space, latencies, name) if name in TABLE_COSTS else space.tabulate(COSTS[name])
+    return Objective(METRICS[name], lambda population: cost(population.genes), limit, exact=True)

@@ -1,0 +1,72 @@
+"""What other runs measured of the same supernet: where a new search starts from.
+
+In: a database and the record of a new run. Out: candidates and their accuracies. Costs are not taken over: they are
+those of the new run's own device.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from nas.objectives import FloatArray
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation, RunRecord
+from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace, Population
+
+_SAME = ("program", "data", "supernet")  # what an accuracy depends on besides the candidate
+_MEASURED = ("measured", "verified")
+
+
+@dataclass(frozen=True)
+class Known:
+    """Candidates, n of them, and their measured accuracies in percent, shape (n,)."""
+
+    population: Population
+    accuracy: FloatArray
+
+
+def sources_of(database: ResultsDatabase, record: RunRecord) -> dict[str, int]:
+    """How many evaluations of which other runs a run starts from.
+
+    A run that was begun before starts from what it started from then, whatever was measured since.
+    """
+    runs = database.runs()
+    begun = runs[runs["run"] == record.run]
+    if len(begun):
+        return dict(json.loads(begun["job"].iloc[0])["warm_start"])
+    mine = json.loads(record.job)
+    jobs = runs["job"].map(json.loads)
+    same = [all(job.get(name) == mine[name] for name in _SAME) for job in jobs]
+    counts = {run: sum(map(_measured, database.evaluations(run))) for run in runs["run"][same]}
+    return {run: count for run, count in counts.items() if count}
+
+
+def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapping[str, int]) -> Known:
+    """The accuracies that those runs measured, of candidates of a space, each candidate once."""
+    found: dict[Candidate, float] = {}
+    for run, count in sources.items():
+        measured = filter(_measured, sorted(database.evaluations(run), key=lambda entry: entry.told))
+        found |= {entry.candidate: entry.values["accuracy"] for entry in islice(measured, count)}
+    candidates = [candidate for candidate in found if _belongs(space, candidate)]
+    genes = [space.encode([candidate]).genes for candidate in candidates]
+    nothing = np.empty((0, len(space.cardinalities)), dtype=np.int16)
+    accuracies = np.array([found[candidate] for candidate in candidates], dtype=np.float64)
+    return Known(Population(space, np.concatenate([nothing, *genes])), accuracies)
+
+
+def _measured(entry: Evaluation) -> bool:
+    return entry.source in _MEASURED and "accuracy" in entry.values
+
+
+def _belongs(space: JointSpace, candidate: Candidate) -> bool:
+    try:
+        space.encode([candidate])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""A search that measures: it starts from what is known of its supernet, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from rich.console import Console
+
+from hardware.latency_table import LATENCY
+from hardware.table_file import load_table, save_table
+from nas.jobs.front import VerifiedFront
+from nas.jobs.job import load_job
+from nas.jobs.reporter import Reporter
+from nas.jobs.run import search_front
+from nas.jobs.workspace import Workspace
+from results.evaluation import Evaluation
+
+SEARCH = {"searcher": "linas", "accuracy": "measured", "evaluations": 24, "verify": 5}
+
+
+class Stopped(Exception):
+    """Ends a search from outside."""
+
+
+@pytest.fixture
+def runs(finished_run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished_run, tmp_path / "runs")
+
+
+def searched(job_file: Path, runs: Path, table: Path | None = None, **search: object) -> tuple[VerifiedFront, str]:
+    """The front of the small job when it measures, and what was said."""
+    job = yaml.safe_load(job_file.read_text()) | {"search": SEARCH | search}
+    if table is not None:
+        job["device"] = {"table": str(table)}
+    changed = runs.parent / "changed.yaml"
+    changed.write_text(yaml.safe_dump(job))
+    said = io.StringIO()
+    with Workspace(load_job(changed), runs, None, Reporter(Console(file=said, width=200)), 2) as workspace:
+        return search_front(workspace), said.getvalue()
+
+
+def evaluations(job_file: Path, runs: Path, run: str) -> list[Evaluation]:
+    with Workspace(load_job(job_file), runs, None, Reporter(Console(file=io.StringIO()))) as workspace:
+        return workspace.database.evaluations(run)
+
+
+def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Path, runs: Path) -> None:
+    front, said = searched(job_file, runs)
+    assert "17 candidates of this supernet were measured before" in said  # 12 to fit, 5 to verify
+    stored = evaluations(job_file, runs, front.run)
+    assert len(stored) == 24
+    assert {entry.source for entry in stored} == {"measured"}
+    known = {entry.candidate.key for entry in stored}
+    assert front.predicted_accuracy is None
+    sources = json.loads(_record(job_file, runs, front.run))["warm_start"]
+    others = [entry for run in sources for entry in evaluations(job_file, runs, run)]
+    assert sum(sources.values()) == len(others) == 17
+    assert not known & {entry.candidate.key for entry in others}
+    best = front.measured_accuracy.max()
+    assert best == max(entry.values["accuracy"] for entry in [*stored, *others])
+
+
+def test_it_goes_on_from_what_it_started_from(
+    job_file: Path, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    undisturbed, _ = searched(job_file, shutil.copytree(runs, tmp_path / "undisturbed" / "runs"))
+    told = 0
+
+    def stop(*_: object) -> None:
+        nonlocal told
+        told += 1
+        if told == 15:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.jobs.reporter.Bar.advance", stop)
+        with pytest.raises(Stopped):
+            searched(job_file, runs)
+    searched(job_file, runs, evaluations=5)  # measures others meanwhile
+    resumed, _ = searched(job_file, runs)
+    assert resumed.run == undisturbed.run
+    assert [resumed.population[row].key for row in range(len(resumed.best))] == [
+        undisturbed.population[row].key for row in range(len(undisturbed.best))
+    ]
+
+
+def test_another_device_needs_another_table_only(
+    job_file: Path, runs: Path, synthetic_table: Path, tmp_path: Path
+) -> None:
+    first, _ = searched(job_file, runs)
+    table = load_table(synthetic_table)
+    slower = {
+        segment: replace(entry, values={LATENCY: 2 * entry.values[LATENCY]}) for segment, entry in table.entries.items()
+    }
+    save_table(table.with_entries(slower, 2.0, {"processor": "another"}), tmp_path / "slower.parquet")
+    front, said = searched(job_file, runs, tmp_path / "slower.parquet", evaluations=1)
+    assert "41 candidates of this supernet were measured before" in said
+    assert front.measured_accuracy.max() >= first.measured_accuracy.max()
+    cold, said = searched(job_file, runs, evaluations=3, warm_start=False)
+    assert "before" not in said
+    assert len(cold.population) <= 3
+    assert np.isfinite(cold.latency_ms).all()
+
+
+def _record(job_file: Path, runs: Path, run: str) -> str:
+    with Workspace(load_job(job_file), runs, None, Reporter(Console(file=io.StringIO()))) as workspace:
+        return workspace.database.record(run).job
