@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # One compute thread per process, set before any numerical library starts its pool.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray reads these when it is imported: clusters of tests ask for a token, as those of users do.
+os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", token_hex(32)
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +54,6 @@ def ray_dashboard() -> Iterator[str]:
     """The address of the dashboard of the one Ray cluster of all tests, which asks for a token."""
     ray = pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", token_hex(32))
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # jobs call nas
         options = {"num_cpus": 2, "resources": {"pi5": 1}, "log_to_driver": False}
         context = ray.init(address="local", include_dashboard=True, dashboard_port=0, **options)

@@ -104,7 +104,7 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
-        import_ray()
+        self._ray = import_ray()
         from ray.job_submission import JobSubmissionClient
 
         _check_reachable(address)
@@ -181,7 +181,7 @@ class Cluster:
         """Turns what the client raises into one line."""
         try:
             yield
-        except (RuntimeError, ConnectionError) as error:
+        except (RuntimeError, ConnectionError, self._ray.exceptions.RayError) as error:
             reason = next(line for line in str(error).splitlines() if line.strip()).strip()
             advice = f"; set {_TOKEN} to the cluster's token" if "uthenticat" in reason else ""
             raise ValueError(f"the Ray cluster at {self._address} refuses: {reason}{advice}") from error

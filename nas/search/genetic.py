@@ -38,6 +38,8 @@ class GeneticSearcher(Searcher):
         mutated_genes: Expected number of active genes that mutate in a child.
     """
 
+    batch = 20
+
     def __init__(
         self,
         space: JointSpace,

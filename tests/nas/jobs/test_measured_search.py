@@ -99,7 +99,7 @@ def test_another_device_needs_another_table_only(
     slower = {
         segment: replace(entry, values={LATENCY: 2 * entry.values[LATENCY]}) for segment, entry in table.entries.items()
     }
-    save_table(table.with_entries(slower, 2.0, {"processor": "another"}), tmp_path / "slower.parquet")
+    save_table(replace(table, entries=slower), tmp_path / "slower.parquet")
     front, said = searched(job_file, runs, tmp_path / "slower.parquet", evaluations=1)
     assert "41 candidates of this supernet were measured before" in said
     assert front.measured_accuracy.max() >= first.measured_accuracy.max()

