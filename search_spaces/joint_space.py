@@ -71,13 +71,13 @@ class JointSpace:
 
     def smallest(self) -> Candidate:
         """The candidate with the first value of every gene."""
-        return self.decode(self.population(np.zeros((1, len(self.cardinalities)))).genes[0])
+        return self.population(np.zeros((1, len(self.cardinalities))))[0]
 
     def largest(self) -> Candidate:
         """The candidate with the last value of every architecture gene and the first policy everywhere."""
         genes = np.zeros((1, len(self.cardinalities)))
         genes[0, : self._border] = self.architectures.cardinalities - 1
-        return self.decode(self.population(genes).genes[0])
+        return self.population(genes)[0]
 
     def population(self, genes: ArrayLike) -> Population:
         """Wraps genes of shape (n, d) in canonical form.
@@ -99,11 +99,15 @@ class JointSpace:
         """The population of the given candidates, in order."""
         return self.population(np.array([self._encode_one(candidate) for candidate in candidates]))
 
-    def decode(self, genes: Genes) -> Candidate:
-        """The candidate of one gene vector of shape (d,)."""
-        active = self.active(genes[None])[0, self._border :]
-        policy = [self.policies.policies[gene] for gene in genes[self._border :][active]]
-        return Candidate(self.architectures.decode(genes[: self._border]), CompressionPolicy(tuple(policy)))
+    def decode(self, genes: Genes) -> list[Candidate]:
+        """The candidates of gene vectors of shape (n, d)."""
+        active = self.active(genes)[:, self._border :]
+        found = []
+        for vector, mattering in zip(genes, active, strict=True):
+            policy = [self.policies.policies[gene] for gene in vector[self._border :][mattering]]
+            architecture = self.architectures.decode(vector[: self._border])
+            found.append(Candidate(architecture, CompressionPolicy(tuple(policy))))
+        return found
 
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d)."""
@@ -179,7 +183,11 @@ class Population:
         return len(self.genes)
 
     def __getitem__(self, index: int) -> Candidate:
-        return self.space.decode(self.genes[index])
+        return self.space.decode(self.genes[index][None])[0]
+
+    def candidates(self) -> list[Candidate]:
+        """All of them; faster than one by one."""
+        return self.space.decode(self.genes)
 
     def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Population:
         """The candidates of a slice, at row numbers, or under a mask."""

@@ -154,12 +154,19 @@ class SearchSpace(ABC):
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d), given genes of shape (n, d)."""
         mask = np.ones(genes.shape, dtype=bool)
-        for index, choice in enumerate(self.choices):
-            if choice.active_when is not None:
-                parent = self.position[choice.active_when[0]]
-                wanted = [self.choices[parent].values.index(value) for value in choice.active_when[1]]
-                mask[:, index] = mask[:, parent] & np.isin(genes[:, parent], wanted)
+        for index, parent, wanted in self._conditions:
+            mask[:, index] = mask[:, parent] & wanted[genes[:, parent]]
         return mask
+
+    @cached_property
+    def _conditions(self) -> list[tuple[int, int, BoolArray]]:
+        """Of every gene that depends on another: its number, that of the other, and whether each value activates it."""
+        return [
+            (index, parent, np.array([value in choice.active_when[1] for value in self.choices[parent].values]))
+            for index, choice in enumerate(self.choices)
+            if choice.active_when is not None
+            for parent in [self.position[choice.active_when[0]]]
+        ]
 
     def values(self, genes: Genes) -> dict[str, Value]:
         """Name and value of every gene of one vector of shape (d,)."""

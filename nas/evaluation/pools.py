@@ -36,7 +36,7 @@ class Pool(ABC):
 
     def __call__(self, population: Population) -> FloatArray:
         """Measured values, shape (n,), in the order of the population."""
-        futures = [self.submit(population[row]) for row in range(len(population))]
+        futures = [self.submit(candidate) for candidate in population.candidates()]
         return np.array([future.result() for future in futures], dtype=np.float64)
 
     def __enter__(self) -> Self:

@@ -127,7 +127,7 @@ class Recorder:
     def _store(self, outcome: Outcome, told: Sequence[int]) -> None:
         self._database.append(
             Evaluation(
-                outcome.population[row],
+                candidate,
                 dict(zip(self._names, outcome.values[row].tolist(), strict=True)),
                 self._source,
                 self._record.run,
@@ -135,6 +135,8 @@ class Recorder:
                 self._record.seed,
                 told[row],
             )
-            for row, sequence in enumerate(outcome.sequences)
+            for row, (sequence, candidate) in enumerate(
+                zip(outcome.sequences, outcome.population.candidates(), strict=True)
+            )
         )
         self._progress(len(outcome.sequences))

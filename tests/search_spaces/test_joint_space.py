@@ -47,7 +47,7 @@ def test_inactive_genes_are_zero_and_change_nothing(joint: JointSpace) -> None:
     assert (disturbed != population.genes).any()
     assert np.array_equal(joint.population(disturbed).genes, population.genes)
     assert np.array_equal(joint.population(disturbed).features(), population.features())
-    assert [joint.decode(row).key for row in disturbed] == [population[row].key for row in range(100)]
+    assert [candidate.key for candidate in joint.decode(disturbed)] == [population[row].key for row in range(100)]
     for cost in COSTS:
         price = joint.tabulate(cost)
         assert np.array_equal(price(disturbed), price(population.genes))
