@@ -31,6 +31,16 @@ class RidgePredictor(Predictor):
         if not self.penalties or min(self.penalties) <= 0:
             raise ValueError(f"penalties must be one or more positive numbers, got {self.penalties}")
 
+    @property
+    def slope(self) -> FloatArray:
+        """What a feature adds to a prediction, shape (f,); only after a fit."""
+        return self._slope
+
+    @property
+    def offset(self) -> float:
+        """The prediction where all features are 0; only after a fit."""
+        return self._offset - float(self._center @ self._slope)
+
     def _fit(self, features: FloatArray, targets: FloatArray) -> None:
         from sklearn.linear_model import RidgeCV
 

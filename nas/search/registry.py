@@ -52,6 +52,7 @@ SEARCHERS = {
     "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
     "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
     "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
+    "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
     "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
     "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
     "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),

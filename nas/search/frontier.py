@@ -1,0 +1,161 @@
+"""The exact frontier of an additive surrogate: integer programs over the one-hot code of genes.
+
+In: costs and violations. Out: the candidates that are best under a linear model of every cost, for many bounds on the
+others. Knows genes only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from nas.objectives import FloatArray
+from nas.search.problem import SearchProblem
+from nas.search.searcher import Searcher, UnseenCandidates
+from predictors.ridge import RidgePredictor
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.space import Genes
+
+_TIME_S = 2.0  # for one program
+_EXACT_SAMPLE = 2000  # candidates by which an exact cost is made additive
+_CUTS = 3  # programs for one candidate, each of which leaves out what is known
+
+
+class AdditiveFrontier:
+    """Minimises one linear cost of genes under bounds on others, exactly.
+
+    Args:
+        space: The joint space. Whether a gene matters must depend on one other gene.
+
+    Raises:
+        ValueError: If it depends on more.
+    """
+
+    def __init__(self, space: JointSpace) -> None:
+        self.space = space
+        self._starts = np.cumsum(space.cardinalities) - space.cardinalities
+        self._width = int(space.cardinalities.sum())
+        rows, right = [], []
+        for gene in range(len(space.cardinalities)):
+            row, one = self._one_value(gene)
+            rows.append(row)
+            right.append(one)
+        self._structure = LinearConstraint(csr_array(np.array(rows)), right, right)
+
+    def best(self, slope: FloatArray, bounds: list[tuple[FloatArray, float]], known: list[Genes]) -> Genes | None:
+        """Genes, shape (d,), of least `slope` x features within all bounds; None if there are none.
+
+        Args:
+            slope: Cost of every feature of `Population.features`, shape (f,).
+            bounds: Slopes of other costs, and the most that each may be.
+            known: Canonical genes that are left out.
+        """
+        constraints = [self._structure, *(LinearConstraint(row[None], -np.inf, most) for row, most in bounds)]
+        for genes in known:
+            code = Population(self.space, genes[None]).features()[0]
+            constraints.append(LinearConstraint((2 * code - 1)[None], -np.inf, code.sum() - 1))
+        options = {"time_limit": _TIME_S}
+        binary = {"integrality": np.ones(self._width), "bounds": Bounds(0, 1)}
+        found = milp(slope, constraints=constraints, options=options, **binary)
+        if found.x is None:
+            return None
+        chosen = [
+            int(found.x[start : start + size].argmax())
+            for start, size in zip(self._starts, self.space.cardinalities, strict=True)
+        ]
+        return self.space.population([chosen]).genes[0]
+
+    def _one_value(self, gene: int) -> tuple[FloatArray, float]:
+        """That a gene which matters has one value, and another has none, as a row and its right side."""
+        row = np.zeros(self._width)
+        row[self._columns(gene)] = 1.0
+        parent, active = self._condition(gene)
+        if parent is None:
+            return row, 1.0
+        row[self._columns(parent)] -= active
+        return row, 0.0
+
+    def _columns(self, gene: int) -> slice:
+        return slice(int(self._starts[gene]), int(self._starts[gene] + self.space.cardinalities[gene]))
+
+    def _condition(self, gene: int) -> tuple[int | None, NDArray[np.bool_]]:
+        """The gene on which it depends whether one matters, and which of its values let it; None if it always does."""
+        sample = self.space.sample(np.random.default_rng(0), _EXACT_SAMPLE).genes
+        active = self.space.active(sample)
+        if active[:, gene].all():
+            return None, np.empty(0, dtype=np.bool_)
+        for parent in np.flatnonzero(np.arange(len(self.space.cardinalities)) != gene):
+            values = range(self.space.cardinalities[parent])
+            shares = np.array([active[sample[:, parent] == value, gene].mean() for value in values])
+            when = np.array([active[sample[:, parent] == value, parent].all() for value in values])
+            if np.isin(shares, (0.0, 1.0)).all() and when[shares == 1.0].all():
+                return int(parent), shares == 1.0
+        raise ValueError(f"whether {self.space.genes[gene].name} matters depends on more than one gene")
+
+
+class FrontierSearcher(Searcher):
+    """Asks for the optima of linear models of the costs, each under other bounds; refitted after every batch.
+
+    Args:
+        problem: The problem.
+        seed: Seeds the first candidates and the bounds.
+        initial: Random candidates before the first fit.
+    """
+
+    batch = 10
+
+    def __init__(self, problem: SearchProblem, seed: int, initial: int = 30) -> None:
+        self.space = problem.space
+        self._problem, self._initial = problem, initial
+        self._rng = np.random.default_rng(seed)
+        self._unseen = UnseenCandidates(self.space, self._rng)
+        self._frontier = AdditiveFrontier(self.space)
+        self._told = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        self._costs = np.empty((0, len(problem.objectives)))
+
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates: random ones first, then optima; random ones again where no new optimum is found."""
+        found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        if len(self._told) >= self._initial:
+            slopes, offsets = self._models()
+            optima = [self._optimum(slopes, offsets) for _ in range(n)]
+            found = np.concatenate([found, *(genes[None] for genes in optima if genes is not None)])
+        return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
+
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:  # noqa: ARG002
+        """Keeps the outcome for the next fit."""
+        self._unseen.admit(population.genes)
+        self._told = np.concatenate([self._told, population.genes])
+        self._costs = np.concatenate([self._costs, costs])
+
+    def _models(self) -> tuple[FloatArray, FloatArray]:
+        """Slopes, shape (m, f), and offsets, shape (m,), of linear models of the costs."""
+        told = Population(self.space, self._told)
+        slopes, offsets = [], []
+        for objective, costs in zip(self._problem.objectives, self._costs.T, strict=True):
+            model, population = RidgePredictor(), told
+            if objective.exact:
+                population = self.space.sample(self._rng, _EXACT_SAMPLE)
+                costs = objective.metric.costs(objective.evaluate(population))
+            model.fit(population.features(), costs)
+            slopes.append(model.slope)
+            offsets.append(model.offset)
+        return np.array(slopes), np.array(offsets)
+
+    def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
+        """The best candidate of a cost, within random bounds on the others that told candidates keep; None if known."""
+        main = int(self._rng.integers(len(slopes)))
+        levels = np.minimum(self._costs[self._rng.integers(len(self._costs))], self._problem.cost_limits())
+        others = [other for other in range(len(slopes)) if other != main]
+        bounds = [(slopes[other], float(levels[other] - offsets[other])) for other in others]
+        known: list[Genes] = []
+        for _ in range(_CUTS):
+            genes = self._frontier.best(slopes[main], bounds, known)
+            if genes is None:
+                return None
+            if len(self._unseen.admit(genes[None])):
+                return genes
+            known.append(genes)
+        return None
