@@ -22,10 +22,10 @@ Columns = Mapping[str, tuple[str, str]]  # heading and format, by name of the co
 _COLUMNS: Columns = {
     "role": ("network", "{}"),
     "predicted_accuracy": ("accuracy %\npredicted", "{:.2f}"),
-    "measured_accuracy": ("\nmeasured", "{:.2f}"),
-    "test_accuracy": ("\ntest", "{:.2f}"),
+    "measured_accuracy": ("accuracy %\nmeasured", "{:.2f}"),
+    "test_accuracy": ("accuracy %\ntest", "{:.2f}"),
     "predicted_latency_ms": ("latency ms\npredicted", "{:.4f}"),
-    "measured_latency_ms": ("\nmeasured", "{:.4f}"),
+    "measured_latency_ms": ("latency ms\nmeasured", "{:.4f}"),
     "weight_bytes": ("weights\nbytes", "{:,.0f}"),
     "file": ("file", "{}"),
 }
@@ -49,7 +49,8 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
         f"predicted latencies are {trust}; measured accuracy is on validation images; "
         "test accuracy and measured latency are of the ONNX file in onnxruntime"
     )
-    workspace.reporter.console.print(networks_table(networks, _COLUMNS, caption))
+    columns = {name: column for name, column in _COLUMNS.items() if not networks[name].isna().all()}
+    workspace.reporter.console.print(networks_table(networks, columns, caption))
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("accuracy", "latency_ms", "weight_bytes")]
     title = f"{workspace.job.name}: predicted latencies are {trust}"
