@@ -75,14 +75,11 @@ class Subspace:
 
     def contains(self, population: Population) -> list[bool]:
         """Whether all genes that matter to a candidate are open to it, for every candidate of a population."""
-        active = self.space.active(population.genes)
-        return [
-            all(
-                not matters or int(gene) in values
-                for gene, values, matters in zip(genes, self.open, mattering, strict=True)
-            )
-            for genes, mattering in zip(population.genes, active, strict=True)
-        ]
+        opened = np.zeros((len(self.open), int(self.space.cardinalities.max())), dtype=np.bool_)
+        for gene, values in enumerate(self.open):
+            opened[gene, list(values)] = True
+        fitting = opened[np.arange(len(self.open)), population.genes]
+        return [bool(row.all()) for row in fitting | ~self.space.active(population.genes)]
 
     def always_matters(self, gene: int) -> bool:
         """Whether a gene matters in every candidate."""

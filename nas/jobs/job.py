@@ -180,6 +180,13 @@ class Job(Section):
         return name
 
     @model_validator(mode="after")
+    def _leaves_are_of_the_whole(self) -> Job:
+        name = self.search.searcher
+        if SEARCHERS[name].of_leaves and (self.space.only or self.search.accuracy == "predicted"):
+            raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.accuracy")
+        return self
+
+    @model_validator(mode="after")
     def _energy_needs_a_table(self) -> Job:
         if "energy_mj" in self.search.objectives and self.device.table is None:
             raise ValueError("the objective energy_mj needs a device.table that has it; this machine measures latency")

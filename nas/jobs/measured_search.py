@@ -19,7 +19,8 @@ from nas.jobs.warm_start import Known, known_accuracies, sources_of
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.loop import run_search
-from nas.search.registry import searcher
+from nas.search.registry import SEARCHERS, searcher
+from nas.training.checkpoint import read_leaves
 from search_spaces.joint_space import Population
 
 
@@ -44,13 +45,15 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     known = known_accuracies(workspace.database, workspace.space, sources)
     if len(known.accuracy):
         workspace.reporter.say(f"search   {len(known.accuracy)} candidates of this supernet were measured before")
+    split = SEARCHERS[section.searcher].of_leaves
+    leaves = read_leaves(checkpoint, workspace.space.architectures) if split else ()
     with (
         open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar("search", section.evaluations) as bar,
     ):
         objectives = job_objectives(workspace, latencies, pool)
         run_search(
-            searcher(section.searcher, workspace.space, objectives, workspace.job.seed),
+            searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves),
             objectives,
             workspace.database,
             section.evaluations,

@@ -52,7 +52,7 @@ class LinasSearcher(Searcher):
         self._problem, self._seed = problem, seed
         self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, optimism
         self._rng = np.random.default_rng(seed)
-        self._unseen = UnseenCandidates(self.space, self._rng)
+        self._unseen = UnseenCandidates(self.space, self._rng, problem.part)
         self._told = self._nothing()
         self._costs = np.empty((0, len(problem.objectives)))
         self._violations = np.empty(0)

@@ -22,6 +22,7 @@ class SearchProblem:
         space: The joint space.
         objectives: One or more; their order is that of the columns of costs.
         leaves: The parts of the space that a split supernet serves with weights of their own; empty if it is whole.
+        part: Where new candidates are looked for; None is everywhere.
 
     Raises:
         ValueError: If there is no objective, or two have the same metric.
@@ -30,6 +31,7 @@ class SearchProblem:
     space: JointSpace
     objectives: tuple[Objective, ...]
     leaves: tuple[Subspace, ...] = ()
+    part: Subspace | None = None
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]

@@ -25,12 +25,14 @@ class SearcherEntry:
         maker: Name of a function or class of `(problem, seed)`.
         most_objectives: How many objectives it supports; None is any number.
         least_objectives: How many it needs.
+        of_leaves: Whether it searches the leaves of a split supernet.
     """
 
     module: str
     maker: str
     most_objectives: int | None = None
     least_objectives: int = 1
+    of_leaves: bool = False
 
     def check(self, name: str, objectives: int) -> None:
         """Raises ValueError unless the searcher supports so many objectives; `name` is what it is called."""
@@ -53,6 +55,7 @@ SEARCHERS = {
     "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
     "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
     "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
+    "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True),
     "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
     "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
     "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
@@ -80,4 +83,6 @@ def searcher(
     entry = SEARCHERS[name]
     problem = SearchProblem(space, tuple(objectives), tuple(leaves))
     entry.check(name, len(problem.objectives))
+    if entry.of_leaves and not leaves:
+        raise ValueError(f"searcher {name!r} needs a supernet that was split, such as by training.schedule: few_shot")
     return getattr(import_module(entry.module), entry.maker)(problem, seed)

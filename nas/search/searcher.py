@@ -13,6 +13,7 @@ import numpy as np
 from nas.objectives import FloatArray
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import BoolArray, Genes
+from search_spaces.subspace import Subspace
 
 _ATTEMPTS = 20  # rounds of sampling before the rest of a space is enumerated
 _ENUMERABLE = 1 << 20  # gene vectors; a larger space is not exhausted by sampling
@@ -53,11 +54,13 @@ class UnseenCandidates:
     Args:
         space: The joint space.
         rng: Source of random candidates.
+        part: Where candidates are found; None is everywhere.
     """
 
-    def __init__(self, space: JointSpace, rng: np.random.Generator) -> None:
+    def __init__(self, space: JointSpace, rng: np.random.Generator, part: Subspace | None = None) -> None:
         self.space = space
         self._rng = rng
+        self._part = part
         self._seen: set[bytes] = set()
 
     def admit(self, genes: Genes) -> Genes:
@@ -70,8 +73,9 @@ class UnseenCandidates:
         return genes[fresh]
 
     def among(self, genes: Genes) -> BoolArray:
-        """Which rows of canonical genes, shape (n, d), are new; they stay so."""
-        return np.array([vector.tobytes() not in self._seen for vector in genes], dtype=np.bool_)
+        """Which rows of canonical genes, shape (n, d), are new and in the part; they stay so."""
+        new = np.array([vector.tobytes() not in self._seen for vector in genes], dtype=np.bool_)
+        return new if self._part is None else new & self._part.contains(Population(self.space, genes))
 
     def sample(self, n: int) -> Genes:
         """Up to `n` new canonical vectors, at random; fewer only when nothing new is left in the space."""
@@ -80,7 +84,8 @@ class UnseenCandidates:
             missing = n - len(found)
             if missing == 0:
                 return found
-            found = np.concatenate([found, self.admit(self.space.sample(self._rng, missing).genes)])
+            drawn = (self._part or self.space).sample(self._rng, missing)
+            found = np.concatenate([found, self.admit(drawn.genes)])
         return np.concatenate([found, self._enumerate(n - len(found))])
 
     def _enumerate(self, n: int) -> Genes:
@@ -93,7 +98,6 @@ class UnseenCandidates:
             if not block:
                 break
             canonical = self.space.population(block).unique().genes
-            unseen = [vector for vector in canonical if vector.tobytes() not in self._seen]
-            if unseen:
-                found = np.concatenate([found, self.admit(np.array(unseen[: n - len(found)]))])
+            unseen = canonical[self.among(canonical)]
+            found = np.concatenate([found, self.admit(unseen[: n - len(found)])])
         return found

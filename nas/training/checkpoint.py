@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from nas.files import replacing
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 
 _FORMAT = "nas-supernet-2"
@@ -72,12 +74,8 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
     Raises:
         ValueError: If the file is damaged or belongs to another space; the supernet is then as it was.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"cannot read the checkpoint {path}: {error}; delete it, then: nas train JOB") from error
+    with _opened(path) as (file, header):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
         found = header.get("space", "an unknown program")
         raise ValueError(
@@ -85,7 +83,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
             f"this job needs one of {supernet.space.name!r} in format {_FORMAT}"
         )
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_EXTRA)}
-    domains = [_domain(supernet, described) for described in header["leaves"]]
+    domains = [_domain(supernet.space, described) for described in header["leaves"]]
     restored = copy.deepcopy(supernet)
     if domains:
         restored.split([(0, domain) for domain in domains])
@@ -99,6 +97,26 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
     return TrainingState(int(header["step"]), str(header["schedule"]), extra, odds)
 
 
+def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
+    """The parts of the space that the leaves of a stored supernet serve; none if it was not split.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    with _opened(path) as (_, header):
+        return tuple(_domain(architectures, described) for described in header["leaves"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """An open checkpoint and its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file, json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"cannot read the checkpoint {path}: {error}; delete it, then: nas train JOB") from error
+
+
 def _stored(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous()
 
@@ -107,8 +125,8 @@ def _described(domain: Subspace) -> dict[str, Any]:
     return {"policies": [str(policy) for policy in domain.space.policies.policies], "open": domain.open}
 
 
-def _domain(supernet: Supernet, described: dict[str, Any]) -> Subspace:
-    space = JointSpace(supernet.space, PolicySpace.parse(described["policies"]))
+def _domain(architectures: SearchSpace, described: dict[str, Any]) -> Subspace:
+    space = JointSpace(architectures, PolicySpace.parse(described["policies"]))
     return Subspace(space, tuple(tuple(values) for values in described["open"]))
 
 

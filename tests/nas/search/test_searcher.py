@@ -14,6 +14,7 @@ from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.registry import search_space
+from search_spaces.subspace import Subspace
 
 pytestmark = pytest.mark.parametrize("name", list(SEARCHERS))
 
@@ -27,7 +28,7 @@ def large() -> JointSpace:
 def small() -> JointSpace:
     """24 candidates among 32 gene vectors."""
     whole = search_space("resnet_digits", 1, 10)
-    only: dict[str, Domain] = {"resolution": [16], "0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16]}
+    only: dict[str, Domain] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
     return JointSpace(NarrowedSpace(whole, only))
 
 
@@ -48,7 +49,9 @@ def price(population: Population) -> FloatArray:
 
 
 def made_for(name: str, space: JointSpace, seed: int) -> Searcher:
-    return searcher(name, space, problem(name, space), seed)
+    whole = Subspace.whole(space)
+    leaves = [whole.narrowed(0, [value]) for value in range(2)] if SEARCHERS[name].of_leaves else []
+    return searcher(name, space, problem(name, space), seed, leaves)
 
 
 def sizes(name: str) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from nas.training.checkpoint import TrainingState, load_checkpoint, read_leaves, save_checkpoint
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
@@ -54,6 +54,8 @@ def test_leaves_and_learnt_steps_come_back(tmp_path: Path) -> None:
     assert set(expected) == {0, 1, 2}
     other_leaves = copy.deepcopy(written)
     other_leaves.split([(0, whole), (0, whole)])
+    leaves = read_leaves(tmp_path / "a.safetensors", written.space)
+    assert [leaf.open for leaf in leaves] == [domain.open for domain in written.domains]
     for read in (net(seed=1), other_leaves):
         load_checkpoint(tmp_path / "a.safetensors", read)
         assert read.learns_weight_steps

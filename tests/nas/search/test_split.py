@@ -1,0 +1,54 @@
+"""The leaf first: what a leaf does not add is not searched any further."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.objectives import FloatArray, Objective
+from nas.search.registry import searcher
+from results.metric import METRICS
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.registry import search_space
+from search_spaces.subspace import Subspace
+
+SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+WHOLE = Subspace.whole(SPACE)
+GENE = next(number for number, gene in enumerate(SPACE.genes) if gene.name == "0.0.kernel")
+LEAVES = [WHOLE.narrowed(GENE, [0]), WHOLE.narrowed(GENE, [1])]
+OBJECTIVES = [Objective(METRICS[name], lambda population: np.zeros(len(population))) for name in ("macs", "bops")]
+
+
+def price(population: Population, worse: int) -> FloatArray:
+    """Two costs in conflict, of which one leaf has more."""
+    genes = population.genes.astype(float)
+    size = genes.sum(axis=1)
+    return np.column_stack([size, 40 - size]) + 50.0 * (genes[:, [GENE]] == worse)
+
+
+@pytest.mark.parametrize("worse", [0, 1])
+def test_a_leaf_that_adds_nothing_is_dropped(worse: int) -> None:
+    made = searcher("split", SPACE, OBJECTIVES, 0, LEAVES)
+    shares = []
+    for _ in range(8):
+        population = made.ask(10)
+        assert len(population) == 10
+        made.tell(population, price(population, worse), np.zeros(10))
+        shares.append((population.genes[:, GENE] == worse).mean())
+    assert shares[0] == 0.5
+    assert shares[-1] == 0.0
+
+
+def test_leaves_that_add_something_stay() -> None:
+    made = searcher("split", SPACE, OBJECTIVES, 0, LEAVES)
+    for _ in range(8):
+        population = made.ask(10)
+        costs = price(population, 0)
+        costs[:, 1] -= 100.0 * (population.genes[:, GENE] == 0)  # better in one cost, worse in the other
+        made.tell(population, costs, np.zeros(10))
+    assert 0 < (population.genes[:, GENE] == 0).mean() < 1
+
+
+def test_it_needs_leaves() -> None:
+    with pytest.raises(ValueError, match=r"searcher 'split' needs a supernet that was split"):
+        searcher("split", SPACE, OBJECTIVES, 0)
