@@ -58,7 +58,7 @@ def pareto(
         found = opened.frame(run, source, device, _limits(limit or []))
         front = best_of(found if job is None else found[found["run"].str.startswith(f"{job}/")], chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
-        _print(front[shown], "Pareto front", _latency_errors(opened, front))
+        _print(front.reindex(columns=shown), "Pareto front", _latency_errors(opened, front))
 
 
 @app.command()

@@ -58,6 +58,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
             workspace.database,
             section.evaluations,
             record=record,
+            source="verified",
             known=(known.population, _values(objectives, known)),
             in_flight=section.in_flight,
             progress=bar.advance,

@@ -33,6 +33,10 @@ def test_pareto_keeps_the_limits(finished_run: Path) -> None:
     assert max(sizes) <= median
 
 
+def test_nothing_found_is_an_empty_table(finished_run: Path) -> None:
+    assert "Pareto front (0)" in shown("pareto", "--source", "finetuned", "--runs", str(finished_run))
+
+
 def test_every_prediction_says_how_far_off_it_may_be(finished_run: Path) -> None:
     for source in ("predicted", "verified"):
         output = shown("pareto", "--source", source, "--runs", str(finished_run))

@@ -56,7 +56,7 @@ def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Pa
     assert "17 candidates of this supernet were measured before" in said  # 12 to fit, 5 to verify
     stored = evaluations(job_file, runs, front.run)
     assert len(stored) == 24
-    assert {entry.source for entry in stored} == {"measured"}
+    assert {entry.source for entry in stored} == {"verified"}
     known = {entry.candidate.key for entry in stored}
     assert front.predicted_accuracy is None
     sources = json.loads(_record(job_file, runs, front.run))["warm_start"]
