@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+_ENDING_S, _LOOK_S = 10.0, 0.2
 
 
 @contextmanager
@@ -30,15 +34,24 @@ def replacing(path: Path) -> Iterator[Path]:
 def alone_in(folder: Path) -> Iterator[None]:
     """Holds a folder for this process while a block runs; the system frees it when the process dies.
 
+    A process that was told to end may take a few seconds for it, so as long is waited.
+
     Raises:
         ValueError: If another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"another process works in {folder}; wait for it, or give this job another name"
-            ) from error
+        deadline = time.monotonic() + _ENDING_S
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                raise ValueError(f"another process works in {folder}; wait for it, or give this job another name")
+            time.sleep(_LOOK_S)
         yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

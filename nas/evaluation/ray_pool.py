@@ -85,8 +85,10 @@ class RayPool(Pool):
                 return
             except Exception as error:  # of the actor or of the whole cluster
                 deaths += 1
-                if deaths == _MOST_DEATHS and not self._closing.is_set():
+                others = self._actors.keys() - {threading.current_thread()}
+                if deaths == _MOST_DEATHS and not others and not self._closing.is_set():
                     self._fail(lost("a Ray worker died", error))
+                if deaths == _MOST_DEATHS:
                     return
             finally:
                 self._actors.pop(threading.current_thread(), None)

