@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ MACS = SPACE.tabulate(analytic.macs)
 OBJECTIVES = [Objective(METRICS["macs"], lambda population: MACS(population.genes))]
 
 
-def make() -> Searcher:
-    return searcher("nsga2", SPACE, OBJECTIVES, 0)
+def make(name: str = "nsga2") -> Searcher:
+    return searcher(name, SPACE, OBJECTIVES, 0)
 
 
 def test_trials_are_what_the_searcher_asks_for(ray_cluster: str, tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_trials_are_what_the_searcher_asks_for(ray_cluster: str, tmp_path: Path)
         tune_config=tune.TuneConfig(
             metric="loss",
             mode="min",
-            search_alg=SearcherInTune(make, OBJECTIVES),
+            search_alg=SearcherInTune(partial(make, "random"), OBJECTIVES),
             scheduler=ASHAScheduler(max_t=4, grace_period=1, reduction_factor=2),
             num_samples=8,
             max_concurrent_trials=2,
@@ -50,8 +51,8 @@ def test_trials_are_what_the_searcher_asks_for(ray_cluster: str, tmp_path: Path)
         run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0),
     ).fit()
     asked = {SPACE.encode([candidate_of(result.config)])[0].key for result in tuned}
-    made = make()
-    assert asked == {made.ask(1)[0].key for _ in range(8)}  # too few for children: no outcome matters yet
+    made = make("random")
+    assert asked == {made.ask(1)[0].key for _ in range(8)}
     assert {result.metrics["training_iteration"] for result in tuned} - {4}  # some were stopped early
 
 
