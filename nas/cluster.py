@@ -27,7 +27,7 @@ def import_ray() -> Any:
         import ray
     except ImportError as error:
         raise ValueError(
-            "--ray needs Ray; in the folder of this project: pip install -c constraints.txt -e '.[ray]'"
+            "this needs Ray; in the folder of this project: pip install -c constraints.txt -e '.[ray]'"
         ) from error
     return ray
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nas.data.images import ImageData
 from nas.data.sources import DataSource
-from nas.evaluation.pools import Measure
+from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
 from search_spaces.elastic.registry import supernet

@@ -1,50 +1,13 @@
 """Where candidates are measured: in this process, in local processes, or in Ray actors.
 
-In: a description of a measurement. Out: evaluators that give the same values wherever they run. Knows no metric.
+In: a description of a measurement. Out: a pool, which gives the same values wherever it measures. Knows no metric.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
-from multiprocessing.connection import wait
-from types import TracebackType
-from typing import Self
-
-import numpy as np
-
-from nas.objectives import FloatArray
-from search_spaces.candidate import Candidate
-from search_spaces.joint_space import Population
-
-Measure = Callable[[Candidate], float]
-MakeMeasure = Callable[[], Measure]  # hashable and picklable; called once in every worker
-
-
-class Pool(ABC):
-    """A concurrent evaluator that holds workers until it is closed."""
-
-    @abstractmethod
-    def submit(self, candidate: Candidate) -> Future[float]:
-        """Begins to measure a candidate, or queues it until a worker is free."""
-
-    def __call__(self, population: Population) -> FloatArray:
-        """Measured values, shape (n,), in the order of the population."""
-        futures = [self.submit(candidate) for candidate in population.candidates()]
-        return np.array([future.result() for future in futures], dtype=np.float64)
-
-    def __enter__(self) -> Self:
-        return self
-
-    @abstractmethod
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Frees the workers."""
+from nas.evaluation.local_pools import InProcess, ProcessPool
+from nas.evaluation.pool import MakeMeasure, Pool
+from nas.evaluation.ray_pool import RayPool
 
 
 def open_pool(make: MakeMeasure, workers: int, ray_address: str | None) -> Pool:
@@ -56,74 +19,5 @@ def open_pool(make: MakeMeasure, workers: int, ray_address: str | None) -> Pool:
         ray_address: None for no Ray, `"local"` to start a cluster, else the cluster to join (`"auto"`, `host:port`).
     """
     if ray_address is not None:
-        from nas.evaluation.ray_pool import RayPool
-
         return RayPool(make, workers, ray_address)
     return ProcessPool(make, workers) if workers > 1 else InProcess(make)
-
-
-class InProcess(Pool):
-    """Measures in this process, in a thread: what is known can be stored while the next candidate is measured."""
-
-    def __init__(self, make: MakeMeasure) -> None:
-        self._make = make
-        self._executor = ThreadPoolExecutor(1)
-
-    def submit(self, candidate: Candidate) -> Future[float]:
-        """Queues a candidate."""
-        return self._executor.submit(_measure_in_worker, self._make, candidate)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._executor.shutdown(cancel_futures=True)
-
-
-class ProcessPool(Pool):
-    """Measures in local processes, one thread each."""
-
-    def __init__(self, make: MakeMeasure, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._make = make
-        self._executor = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
-
-    def submit(self, candidate: Candidate) -> Future[float]:
-        """Queues a candidate for the next free process."""
-        given: Future[float] = Future()
-
-        def hand_over(measured: Future[float]) -> None:
-            error = measured.exception()
-            if error is None:
-                given.set_result(measured.result())
-            elif isinstance(error, BrokenProcessPool):
-                given.set_exception(
-                    OSError("a worker process died (out of memory?); start the run again to go on with it")
-                )
-            else:
-                given.set_exception(error)
-
-        self._executor.submit(_measure_in_worker, self._make, candidate).add_done_callback(hand_over)
-        return given
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._executor.shutdown(cancel_futures=True)
-
-
-@lru_cache(maxsize=1)
-def _built(make: MakeMeasure) -> Measure:
-    """The measurement of this process, built when its first candidate arrives."""
-    return make()
-
-
-def _end_with_parent() -> None:
-    """Lets a worker process end when its parent is gone, even if that was killed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _measure_in_worker(make: MakeMeasure, candidate: Candidate) -> float:
-    return _built(make)(candidate)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from nas.cluster import import_ray, joined, lost
-from nas.evaluation.pools import MakeMeasure, Pool
+from nas.evaluation.pool import MakeMeasure, Pool
 from search_spaces.candidate import Candidate
 
 _FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20  # until an actor has its place: where none works, and where others do

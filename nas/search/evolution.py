@@ -29,6 +29,8 @@ class EvolutionSearcher(Searcher):
         tournament: How many of them compete for a child.
     """
 
+    batch = 1
+
     def __init__(self, problem: SearchProblem, seed: int, population_size: int = 100, tournament: int = 25) -> None:
         self.space = problem.space
         self._rng = np.random.default_rng(seed)

@@ -38,6 +38,8 @@ class OptunaSearcher(Searcher):
         seed: Seeds the candidates that are drawn at random.
     """
 
+    batch = 1
+
     def __init__(self, problem: SearchProblem, sampler: BaseSampler, seed: int) -> None:
         self.space = problem.space
         self._distributions = {gene.name: _distribution(gene) for gene in self.space.genes}

@@ -9,8 +9,9 @@ from operator import attrgetter
 import numpy as np
 import pytest
 
+from nas.evaluation.local_pools import InProcess, ProcessPool
 from nas.evaluation.measurement import AccuracyMeasurement
-from nas.evaluation.pools import InProcess, ProcessPool, open_pool
+from nas.evaluation.pools import open_pool
 from nas.evaluation.realize import CandidateRealizer
 from search_spaces.joint_space import JointSpace, Population
 

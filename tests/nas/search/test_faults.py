@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nas.evaluation.pools import InProcess, open_pool
+from nas.evaluation.local_pools import InProcess
+from nas.evaluation.pools import open_pool
 from nas.objectives import Objective
 from nas.search.loop import run_search
 from nas.search.registry import searcher

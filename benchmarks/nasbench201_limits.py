@@ -1,0 +1,73 @@
+"""Hard limits on NAS-Bench-201: how far the best network within a latency is from the true best, after 200 evaluations.
+
+In: the reference data. Out: rows of the table in `README.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from nasbench201 import DEVICES, contest_file
+from report import row
+
+from nas.jobs.bench_file import load_bench
+from nas.search.contest import Contest
+from nas.search.loop import NothingFeasible, run_search
+from nas.search.registry import searcher
+from results.database import ResultsDatabase
+from results.evaluation import provenance
+from search_spaces.joint_space import Population
+
+SHARES = {"a fifth": 0.2, "half": 0.5}  # of the range of latencies
+BUDGET = 200
+COMMAND = "python benchmarks/nasbench201_limits.py"
+
+
+def regret(contest: Contest, everything: Population, name: str, seed: int) -> float:
+    """Points of accuracy between the best feasible network and the best that was found."""
+    accuracy, latency = contest.problem.objectives
+    best = accuracy.evaluate(everything)[latency.evaluate(everything) <= latency.limit].max()
+    with ResultsDatabase("sqlite://") as database:
+        made = searcher(name, contest.problem.space, contest.problem.objectives, seed)
+        with suppress(NothingFeasible):
+            run_search(made, contest.problem.objectives, database, BUDGET, record=provenance("run", "{}", seed, "none"))
+        found = [entry.values for entry in database.evaluations("run")]
+    return float(best - max(one["accuracy"] for one in found if one["latency_ms"] <= latency.limit))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--searchers", nargs="+", default=["linas", "nsga2", "random"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for what, share in SHARES.items():
+            contests = []
+            for device in DEVICES:
+                path = contest_file(options.data / "nasbench201", device, Path(folder), 2, ["linas"])
+                contest = load_bench(path).contest(path.parent)
+                accuracy, latency = contest.problem.objectives
+                space = contest.problem.space
+                everything = space.population(np.indices(tuple(space.cardinalities)).reshape(6, -1).T)
+                values = latency.evaluate(everything)
+                limit = float(values.min() + share * np.ptp(values))
+                limited = replace(contest.problem, objectives=(accuracy, replace(latency, limit=limit)))
+                contests.append((replace(contest, problem=limited), everything))
+            for name in options.searchers:
+                regrets = [[regret(*one, name, seed) for one in contests] for seed in range(options.seeds)]
+                samples = np.mean(regrets, axis=1).tolist()
+                target = ": at most 0.15" if name == "linas" else ""
+                title = f"NAS-Bench-201, accuracy lost under {what} of the latencies, `{name}`{target}"
+                seeds = f"0 to {options.seeds - 1}, mean of 3 devices"
+                summary = f"{title}; mean {np.mean(samples):.3f}"
+                print(row(summary, samples, "{:.3f} points", seeds, COMMAND), flush=True)
+
+
+if __name__ == "__main__":
+    main()
