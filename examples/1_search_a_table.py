@@ -13,7 +13,7 @@ import pandas as pd
 import nas
 
 table = pd.read_csv(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("networks.csv"))
-name = sys.argv[2] if len(sys.argv) > 2 else "nsga2"
+name = sys.argv[2] if len(sys.argv) > 2 else "linas"
 genes = [column for column in table.columns if column not in ("accuracy", "parameters")]
 
 networks = nas.TabularSpace("perceptrons", table, genes)

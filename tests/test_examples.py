@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from nas.jobs.bench import bench
+from nas.jobs.reporter import Reporter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -16,12 +21,19 @@ def output_of(script: str, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
-@pytest.mark.parametrize("searcher", ["random", "nsga2"])
+@pytest.mark.parametrize("searcher", ["linas", "nsga2"])
 def test_a_table_is_searched(searcher: str) -> None:
     output = output_of("1_search_a_table.py", str(EXAMPLES / "networks.csv"), searcher)
     assert "45 of 90 networks were looked up" in output
     assert all(float(line.split()[0]) >= 80 for line in output.splitlines()[:-1])
     assert len((EXAMPLES / "1_search_a_table.py").read_text().splitlines()) < 40
+
+
+def test_searchers_are_compared(tmp_path: Path) -> None:
+    found = bench(EXAMPLES / "searchers.yaml", tmp_path, 2, Reporter(Console(file=io.StringIO())))
+    means = found[found["evaluations"] == 40].groupby("searcher")["hypervolume"].mean()
+    assert means.idxmax() == "linas"
+    assert set(means.index) == {"linas", "nsga2", "random"}
 
 
 def test_candidates_are_priced() -> None:
