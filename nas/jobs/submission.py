@@ -56,9 +56,12 @@ class Submission:
 
     @property
     def entrypoint(self) -> str:
-        """The command that the cluster carries out."""
+        """The command that the cluster carries out.
+
+        `exec` leaves no shell in between: a stop that came while the shell was starting its child would miss the child.
+        """
         database = f" --database {shlex.quote(self.database)}" if self.database else ""
-        return f'nas run job.yaml --ray-address auto --workers {self.workers} --runs "{self.runs}"{database}'
+        return f'exec nas run job.yaml --ray-address auto --workers {self.workers} --runs "{self.runs}"{database}'
 
 
 def submission(

@@ -79,7 +79,7 @@ def test_data_are_shipped_or_named(job_file: Path, tmp_path: Path) -> None:
     shipped = submission(job_file, str(images), True, "runs", None, 2)
     assert str(images) in shipped.shipped
     assert yaml.safe_load(shipped.job)["data"]["source"] == "images"
-    assert shipped.entrypoint == 'nas run job.yaml --ray-address auto --workers 2 --runs "runs"'
+    assert shipped.entrypoint == 'exec nas run job.yaml --ray-address auto --workers 2 --runs "runs"'
     assert yaml.safe_load(submission(job_file, str(images), False, "runs", None, 2).job)["data"]["source"] == str(
         images
     )
