@@ -24,6 +24,7 @@ BUDGETS = [50, 100, 200, 500]
 TARGETS = {100: 0.965, 200: 0.985, 500: 0.995}  # of the default searcher
 SEARCHERS = ["linas", "nsga2", "optuna_tpe", "optuna_nsga2", "random"]
 EDGES = [f"edge{number}" for number in range(6)]
+CELL = {"edges": [[0, 1], [0, 2], [1, 2], [0, 3], [1, 3], [2, 3]], "zero": "none"}
 
 
 def contest_file(data: Path, device: str, folder: Path, seeds: int, searchers: list[str]) -> Path:
@@ -37,6 +38,7 @@ def contest_file(data: Path, device: str, folder: Path, seeds: int, searchers: l
         "name": f"nasbench201-{device}",
         "table": f"{device}.csv",
         "genes": EDGES,
+        "cell": CELL,
         "objectives": {"accuracy": "maximize", "latency_ms": "minimize"},
         "reference": {"accuracy": 85.0, "latency_ms": float(table["latency_ms"].max())},
         "searchers": searchers,

@@ -197,11 +197,17 @@ class Population:
         """The distinct candidates, in order of first appearance."""
         return self.take(np.sort(np.unique(self.genes, axis=0, return_index=True)[1]))
 
-    def features(self) -> FloatArray:
+    def one_hot(self) -> FloatArray:
         """One-hot code of every gene, shape (n, sum of cardinalities); an inactive gene is all zeros."""
         cardinalities = self.space.cardinalities
         starts = np.cumsum(cardinalities) - cardinalities
-        features = np.zeros((len(self), int(cardinalities.sum())))
+        code = np.zeros((len(self), int(cardinalities.sum())))
         rows, columns = np.nonzero(self.space.active(self.genes))
-        features[rows, starts[columns] + self.genes[rows, columns]] = 1.0
-        return features
+        code[rows, starts[columns] + self.genes[rows, columns]] = 1.0
+        return code
+
+    def features(self) -> FloatArray:
+        """What predictors are fitted to: the one-hot code, and what the architectures' space adds, shape (n, f)."""
+        architectures = self.space.architectures
+        added = architectures.features(self.genes[:, : len(architectures.choices)])
+        return np.concatenate([self.one_hot(), added], axis=1)

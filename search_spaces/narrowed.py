@@ -56,8 +56,14 @@ class NarrowedSpace(SearchSpace):
         mattering = [choice.name for choice, matters in zip(self.choices, active, strict=True) if matters]
         return self.genes_of({name: values[name] for name in mattering}, architecture)
 
+    def features(self, genes: Genes) -> NDArray[np.float64]:
+        """What the whole space knows of them."""
+        return self.whole.features(self._of_whole(genes))
+
     def _of_whole(self, genes: Genes) -> NDArray[np.int16]:
-        return np.array([kept[gene] for kept, gene in zip(self._table, genes, strict=True)], dtype=np.int16)
+        """The genes of the whole space, shape (..., d)."""
+        columns = [kept[genes[..., number]] for number, kept in enumerate(self._table)]
+        return np.stack(columns, axis=-1).astype(np.int16)
 
 
 def _narrowed(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:

@@ -158,6 +158,10 @@ class SearchSpace(ABC):
             mask[:, index] = mask[:, parent] & wanted[genes[:, parent]]
         return mask
 
+    def features(self, genes: Genes) -> NDArray[np.float64]:
+        """What the space knows of architectures beyond single genes, shape (n, k), for predictors; by default nothing."""
+        return np.empty((len(genes), 0))
+
     @cached_property
     def _conditions(self) -> list[tuple[int, int, BoolArray]]:
         """Of every gene that depends on another: its number, that of the other, and whether each value activates it."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.cell import Cell
 from search_spaces.joint_space import Population
 from search_spaces.space import Choice, Genes, SearchSpace
 
@@ -26,12 +27,14 @@ class TabularSpace(SearchSpace):
         name: Name of the space.
         table: One row per network; every combination of gene values must be there once.
         genes: Names of the gene columns.
+        cell: How the genes are wired, if they are operators on the edges of a cell.
 
     Raises:
-        ValueError: If a column is missing, or a combination is missing or there twice.
+        ValueError: If a column is missing, a combination is missing or there twice, or the cell has another number of
+            edges.
     """
 
-    def __init__(self, name: str, table: pd.DataFrame, genes: Sequence[str]) -> None:
+    def __init__(self, name: str, table: pd.DataFrame, genes: Sequence[str], cell: Cell | None = None) -> None:
         absent = [gene for gene in genes if gene not in table.columns]
         if absent:
             raise ValueError(f"the table of space {name!r} lacks the columns {absent}; it has {list(table.columns)}")
@@ -45,6 +48,12 @@ class TabularSpace(SearchSpace):
                 f"the table of space {name!r} must list each of {self.cardinalities.prod()} combinations once, "
                 f"got {len(rows)} rows with {len(np.unique(rows))} distinct ones"
             )
+        if cell is not None and len(cell.edges) != len(genes):
+            raise ValueError(f"the cell of space {name!r} has {len(cell.edges)} edges, but there are {len(genes)} genes")
+        values = {value for choice in self.choices for value in choice.values}
+        if cell is not None and cell.zero is not None and cell.zero not in values:
+            raise ValueError(f"no edge of space {name!r} can have the operator {cell.zero!r}; known: {sorted(map(str, values))}")
+        self._cell = cell
         self._table = table
         self._row_of = np.argsort(rows)
 
@@ -64,6 +73,12 @@ class TabularSpace(SearchSpace):
             block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)
         ]
         return self.genes_of(dict(zip((choice.name for choice in self.choices), operators, strict=True)), architecture)
+
+    def features(self, genes: Genes) -> NDArray[np.float64]:
+        """What the paths of the cells are made of, see `Cell.features`; nothing where the genes are not wired."""
+        if self._cell is None:
+            return super().features(genes)
+        return self._cell.features(genes, [choice.values for choice in self.choices])
 
     def column(self, population: Population, name: str) -> NDArray[np.float64]:
         """The entries of a column of the table, shape (n,), for candidates of this space: an evaluator."""

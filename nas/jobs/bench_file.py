@@ -16,6 +16,7 @@ from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from nas.search.registry import SEARCHERS
 from results.metric import METRICS, Metric
+from search_spaces.cell import Cell
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.tabular import TabularSpace
 
@@ -23,16 +24,34 @@ Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
+class CellSection(Section):
+    """How genes are wired that are operators on the edges of a cell; see `search_spaces.cell`."""
+
+    edges: list[tuple[int, int]]
+    zero: str | None = None
+
+    @model_validator(mode="after")
+    def _wired(self) -> CellSection:
+        self.cell()
+        return self
+
+    def cell(self) -> Cell:
+        """As a value."""
+        return Cell(tuple(self.edges), self.zero)
+
+
 class BenchFile(Section):
     """Searchers, seeds and budgets on a table of networks.
 
     `objectives` names columns of the table and says which way is better; `reference` is the worst value of interest of
-    each, from which the hypervolume is counted. With `limits`, only networks that keep them count.
+    each, from which the hypervolume is counted. With `limits`, only networks that keep them count. With `cell`, predictors
+    see the paths of a cell, too.
     """
 
     name: str
     table: str
     genes: list[str]
+    cell: CellSection | None = None
     objectives: dict[str, Literal["minimize", "maximize"]]
     reference: dict[str, Finite]
     limits: dict[str, Finite] = {}
@@ -72,7 +91,7 @@ class BenchFile(Section):
         lacking = [name for name in self.objectives if name not in table.columns]
         if lacking:
             raise ValueError(f"{self.table} lacks the columns {lacking}; it has {list(table.columns)}")
-        networks = TabularSpace(self.name, table, self.genes)
+        networks = TabularSpace(self.name, table, self.genes, self.cell.cell() if self.cell else None)
 
         def column(name: str) -> Objective:
             known = METRICS.get(name, Metric(name, "", self.objectives[name] == "maximize"))

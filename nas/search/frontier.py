@@ -48,13 +48,13 @@ class AdditiveFrontier:
         """Genes, shape (d,), of least `slope` x features within all bounds; None if there are none.
 
         Args:
-            slope: Cost of every feature of `Population.features`, shape (f,).
+            slope: Cost of every feature of `Population.one_hot`, shape (f,).
             bounds: Slopes of other costs, and the most that each may be.
             known: Canonical genes that are left out.
         """
         constraints = [self._structure, *(LinearConstraint(row[None], -np.inf, most) for row, most in bounds)]
         for genes in known:
-            code = Population(self.space, genes[None]).features()[0]
+            code = Population(self.space, genes[None]).one_hot()[0]
             constraints.append(LinearConstraint((2 * code - 1)[None], -np.inf, code.sum() - 1))
         options = {"time_limit": _TIME_S}
         binary = {"integrality": np.ones(self._width), "bounds": Bounds(0, 1)}
@@ -139,7 +139,7 @@ class FrontierSearcher(Searcher):
             if objective.exact:
                 population = self.space.sample(self._rng, _EXACT_SAMPLE)
                 costs = objective.metric.costs(objective.evaluate(population))
-            model.fit(population.features(), costs)
+            model.fit(population.one_hot(), costs)
             slopes.append(model.slope)
             offsets.append(model.offset)
         return np.array(slopes), np.array(offsets)

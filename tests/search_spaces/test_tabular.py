@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from search_spaces.cell import Cell
 from search_spaces.joint_space import JointSpace
 from search_spaces.tabular import TabularSpace
 
@@ -52,6 +53,28 @@ def test_candidates_round_trip_and_carry_no_policy() -> None:
 def test_incomplete_tables_are_refused(table: pd.DataFrame, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TabularSpace("table", table, GENES)
+
+
+def test_wired_genes_add_features_of_paths() -> None:
+    plain, wired = (TabularSpace("table", TABLE, GENES, cell) for cell in (None, Cell(((0, 1), (1, 2)), "skip")))
+    genes = JointSpace(plain).sample(np.random.default_rng(0), 20).genes
+    code = JointSpace(plain).population(genes).features()
+    assert code.shape == (20, 2 + 3)
+    more = JointSpace(wired).population(genes).features()
+    assert np.array_equal(more[:, :5], code)
+    assert np.array_equal(more[:, 5], code[:, 0])  # whether the one path is whole: the first operator is "conv"
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (Cell(((0, 1),)), "the cell of space 'table' has 1 edges, but there are 2 genes"),
+        (Cell(((0, 1), (1, 2)), "cut"), "no edge of space 'table' can have the operator 'cut'; known:"),
+    ],
+)
+def test_cells_that_do_not_fit_are_refused(cell: Cell, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TabularSpace("table", TABLE, GENES, cell)
 
 
 def test_nasbench201_is_a_space_of_six_genes(reference_data: Path) -> None:

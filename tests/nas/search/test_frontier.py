@@ -17,7 +17,7 @@ EVERYTHING = SPACE.population(np.indices(tuple(SPACE.cardinalities)).reshape(len
 @pytest.mark.parametrize("seed", range(20))
 def test_it_equals_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    features = EVERYTHING.features()
+    features = EVERYTHING.one_hot()
     cost, size, time = rng.integers(-9, 10, (3, features.shape[1])).astype(float)
     frontier = AdditiveFrontier(SPACE)
     values, sizes, times = features @ cost, features @ size, features @ time
@@ -35,22 +35,22 @@ def test_it_equals_brute_force(seed: int) -> None:
 
 
 def test_what_is_known_is_left_out() -> None:
-    features = EVERYTHING.features()
+    features = EVERYTHING.one_hot()
     cost = np.random.default_rng(0).random(features.shape[1])
     known: list[np.ndarray] = []
     for value in np.sort(features @ cost)[:5]:
         found = AdditiveFrontier(SPACE).best(cost, [], known)
         assert found is not None
         known.append(found)
-        assert float(SPACE.population([found]).features()[0] @ cost) == pytest.approx(value)
+        assert float(SPACE.population([found]).one_hot()[0] @ cost) == pytest.approx(value)
 
 
 def test_policies_of_layers_that_are_not_there_cost_nothing() -> None:
     whole = search_space("mobilenet_v3_digits", 1, 10)
     space = JointSpace(NarrowedSpace(whole, {"resolution": [12]}), PolicySpace.parse(["w32a32", "w8a8"]))
-    slope = np.ones(space.sample(np.random.default_rng(0), 1).features().shape[1])
+    slope = np.ones(space.sample(np.random.default_rng(0), 1).one_hot().shape[1])
     found = AdditiveFrontier(space).best(slope, [], [])
     assert found is not None
-    assert space.population([found]).features().sum() == space.active(space.population([found]).genes).sum()
+    assert space.population([found]).one_hot().sum() == space.active(space.population([found]).genes).sum()
     smallest = space.encode([space.smallest()])
-    assert space.population([found]).features().sum() == smallest.features().sum()  # as few active genes as can be
+    assert space.population([found]).one_hot().sum() == smallest.one_hot().sum()  # as few active genes as can be

@@ -1,0 +1,78 @@
+"""Cells: directed acyclic graphs with an operator on every edge, as in NAS-Bench-201.
+
+In: the edges of a cell and the operators on them. Out: what its paths are made of, as numbers. Knows no table, no
+predictor and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.space import Genes, Value
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The wiring of a cell: node 0 is its input, the highest node its output.
+
+    Attributes:
+        edges: First and last node of every edge, in the order of the genes; every edge leads to a higher node.
+        zero: The operator that cuts an edge; None if there is none.
+
+    Raises:
+        ValueError: If an edge does not lead upwards, or no path leads from the input to the output.
+    """
+
+    edges: tuple[tuple[int, int], ...]
+    zero: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.edges:
+            raise ValueError("a cell needs one or more edges, got none")
+        for first, last in self.edges:
+            if not 0 <= first < last:
+                raise ValueError(f"an edge of a cell leads from a node to a higher one, got {first} to {last}")
+        if not self.paths:
+            raise ValueError(f"no path leads from node 0 to the highest node along the edges {list(self.edges)}")
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        """Every path from the input to the output, as numbers of edges."""
+        output = max(last for _, last in self.edges)
+
+        def from_node(node: int) -> list[tuple[int, ...]]:
+            if node == output:
+                return [()]
+            leaving = [number for number, (first, _) in enumerate(self.edges) if first == node]
+            return [(number, *rest) for number in leaving for rest in from_node(self.edges[number][1])]
+
+        return tuple(from_node(0))
+
+    def features(self, genes: Genes, operators: Sequence[Sequence[Value]]) -> NDArray[np.float64]:
+        """How often each operator stands on each path that is not cut, and the sum and maximum over the paths.
+
+        Cells that differ only on edges that carry nothing have the same features; one-hot codes of edges hide that.
+        Source: the path encoding of White et al., BANANAS, AAAI 2021, 3; counts of operators replace their sequences.
+
+        Args:
+            genes: Operator of every edge, shape (n, e).
+            operators: The domain of each gene.
+
+        Returns:
+            Shape (n, (paths + 2) * (operators + 1)): per path whether it is whole, then the counts.
+        """
+        names = sorted({str(name) for domain in operators for name in domain} - {self.zero})
+        domains = [np.array([str(name) for name in domain]) for domain in operators]
+        on_edge = np.stack([domain[column] for domain, column in zip(domains, genes.T, strict=True)], axis=1)
+        counts = []
+        for path in self.paths:
+            along = on_edge[:, path]
+            whole = (along != self.zero).all(axis=1) if self.zero is not None else np.ones(len(genes), dtype=bool)
+            counts.append(np.column_stack([whole, *(whole * (along == name).sum(axis=1) for name in names)]))
+        stacked = np.stack(counts, axis=1).astype(np.float64)
+        return np.concatenate([stacked.reshape(len(genes), -1), stacked.sum(axis=1), stacked.max(axis=1)], axis=1)
