@@ -28,6 +28,14 @@ class Prediction:
     std: FloatArray
 
 
+@dataclass(frozen=True)
+class Linear:
+    """`offset + features @ slope`, with a slope of shape (f,)."""
+
+    slope: FloatArray
+    offset: float
+
+
 class Predictor(ABC):
     """Learns a value from labelled rows. Refitting starts afresh; equal seeds and rows give equal predictions.
 
@@ -36,6 +44,11 @@ class Predictor(ABC):
 
     def __init__(self) -> None:
         self._width: int | None = None
+
+    @property
+    def linear(self) -> Linear | None:
+        """The fitted means as a linear function, if they are one: it can be summed by gene instead of multiplied."""
+        return None
 
     def fit(self, features: ArrayLike, targets: ArrayLike) -> None:
         """Learns from labelled rows and forgets all earlier ones.

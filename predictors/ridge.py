@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from predictors.predictor import FloatArray, Prediction, Predictor
+from predictors.predictor import FloatArray, Linear, Prediction, Predictor
 
 
 class RidgePredictor(Predictor):
@@ -32,14 +32,9 @@ class RidgePredictor(Predictor):
             raise ValueError(f"penalties must be one or more positive numbers, got {self.penalties}")
 
     @property
-    def slope(self) -> FloatArray:
-        """What a feature adds to a prediction, shape (f,); only after a fit."""
-        return self._slope
-
-    @property
-    def offset(self) -> float:
-        """The prediction where all features are 0; only after a fit."""
-        return self._offset - float(self._center @ self._slope)
+    def linear(self) -> Linear:
+        """The prediction as a linear function; only after a fit."""
+        return Linear(self._slope, self._offset - float(self._center @ self._slope))
 
     def _fit(self, features: FloatArray, targets: FloatArray) -> None:
         from sklearn.linear_model import RidgeCV

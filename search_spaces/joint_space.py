@@ -17,7 +17,7 @@ from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.layers import LayerSpec
 from search_spaces.space import BoolArray, Gene, Genes, SearchSpace
-from search_spaces.tabulated_slot import TabulatedSlot, block_term, layer_term
+from search_spaces.tabulated_slot import TabulatedSlot, block_term, gene_term, layer_term
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,24 @@ class JointSpace:
         return AdditiveCost(
             [layer_term(slot, self._border + number, policies, priced) for number, slot in enumerate(self.slots)]
         )
+
+    def linear(self, weights: FloatArray) -> AdditiveCost:
+        """Sums the weights of a candidate's genes: `population.one_hot() @ weights`, without the matrix.
+
+        Args:
+            weights: One per value of every gene, shape (sum of cardinalities,).
+
+        Raises:
+            ValueError: If there are more or fewer.
+        """
+        values = self.cardinalities.sum()
+        if weights.shape != (values,):
+            raise ValueError(f"the genes of {self.name!r} have {values} values, got {weights.shape} weights")
+        of_gene = np.split(weights, np.cumsum(self.cardinalities)[:-1])
+        terms = [gene_term(self.architectures, number, of_gene[number]) for number in range(self._border)]
+        for number, slot in enumerate(self.slots, start=self._border):
+            terms.append(slot.policy_term(number, of_gene[number]))
+        return AdditiveCost(terms)
 
     def tabulate_blocks(self, cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float]) -> AdditiveCost:
         """Prices every block under all values of its genes, once; for costs that are no sums over layers.

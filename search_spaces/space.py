@@ -159,7 +159,7 @@ class SearchSpace(ABC):
         return mask
 
     def features(self, genes: Genes) -> NDArray[np.float64]:
-        """What the space knows of architectures beyond single genes, shape (n, k), for predictors; by default nothing."""
+        """What else the space can tell predictors about architectures, shape (n, k); by default nothing."""
         return np.empty((len(genes), 0))
 
     @cached_property

@@ -49,10 +49,10 @@ class TabularSpace(SearchSpace):
                 f"got {len(rows)} rows with {len(np.unique(rows))} distinct ones"
             )
         if cell is not None and len(cell.edges) != len(genes):
-            raise ValueError(f"the cell of space {name!r} has {len(cell.edges)} edges, but there are {len(genes)} genes")
-        values = {value for choice in self.choices for value in choice.values}
-        if cell is not None and cell.zero is not None and cell.zero not in values:
-            raise ValueError(f"no edge of space {name!r} can have the operator {cell.zero!r}; known: {sorted(map(str, values))}")
+            raise ValueError(f"the cell of space {name!r} has {len(cell.edges)} edges, but {len(genes)} genes")
+        operators = sorted({str(value) for choice in self.choices for value in choice.values})
+        if cell is not None and cell.zero is not None and cell.zero not in operators:
+            raise ValueError(f"no edge of space {name!r} can have the operator {cell.zero!r}; known: {operators}")
         self._cell = cell
         self._table = table
         self._row_of = np.argsort(rows)

@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from search_spaces.additive_cost import Term
+from search_spaces.additive_cost import FloatArray, Term
 from search_spaces.candidate import LayerPolicy
 from search_spaces.layers import LayerSpec
 from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
@@ -35,6 +35,21 @@ class TabulatedSlot:
         """Whether the slot holds a layer, shape (n,), for genes of shape (n, d)."""
         found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
         return found
+
+    def policy_term(self, policy_gene: int, weights: FloatArray) -> Term:
+        """What the policy of the layer adds, by weights of shape (policies,); nothing where there is no layer."""
+        return Term((*self.columns, policy_gene), self._filled[..., None] * weights)
+
+
+def gene_term(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
+    """What the value of a gene adds, by weights of shape (values,); nothing where it does not matter."""
+    columns, table = [gene], weights
+    while (condition := space.choices[columns[0]].active_when) is not None:
+        parent = space.position[condition[0]]
+        allowed = np.array([value in condition[1] for value in space.choices[parent].values])
+        columns.insert(0, parent)
+        table = allowed.reshape(-1, *[1] * table.ndim) * table
+    return Term(tuple(columns), table)
 
 
 def layer_term(

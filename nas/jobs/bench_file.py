@@ -44,8 +44,8 @@ class BenchFile(Section):
     """Searchers, seeds and budgets on a table of networks.
 
     `objectives` names columns of the table and says which way is better; `reference` is the worst value of interest of
-    each, from which the hypervolume is counted. With `limits`, only networks that keep them count. With `cell`, predictors
-    see the paths of a cell, too.
+    each, from which the hypervolume is counted. With `limits`, only networks that keep them count. With `cell`,
+    predictors see the paths of a cell, too.
     """
 
     name: str

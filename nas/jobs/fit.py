@@ -7,7 +7,6 @@ The measured candidates lie in the database; the predictor is fitted anew from t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,20 +22,26 @@ from predictors.registry import predictor
 from predictors.report import held_out_report
 from results.evaluation import RunRecord, Source
 from results.metric import METRICS
-from search_spaces.joint_space import Population
+from search_spaces.joint_space import JointSpace, Population
 
 _STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
 
 
-@dataclass(frozen=True)
 class FittedAccuracy:
-    """A fitted predictor of accuracy in percent, as an evaluator."""
+    """A fitted predictor of accuracy in percent, as an evaluator; a linear one is summed gene by gene."""
 
-    predictor: Predictor
+    def __init__(self, predictor: Predictor, space: JointSpace) -> None:
+        self._predictor, self._linear = predictor, predictor.linear
+        only_genes = self._linear is not None and len(self._linear.slope) == space.cardinalities.sum()
+        self._by_gene = space.linear(self._linear.slope) if self._linear and only_genes else None
 
     def __call__(self, population: Population) -> FloatArray:
         """Predicted accuracy, shape (n,)."""
-        return np.clip(self.predictor.predict(population.features()).mean, 0.0, 100.0)
+        if self._linear is not None and self._by_gene is not None:
+            mean = self._linear.offset + self._by_gene(population.genes)
+        else:
+            mean = self._predictor.predict(population.features()).mean
+        return np.clip(mean, 0.0, 100.0)
 
 
 def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
@@ -103,7 +108,7 @@ def measure_accuracy(
 def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) -> FittedAccuracy:
     fitted = _predictor(workspace)()
     fitted.fit(population.features(), accuracy)
-    return FittedAccuracy(fitted)
+    return FittedAccuracy(fitted, workspace.space)
 
 
 def _predictor(workspace: Workspace) -> Callable[[], Predictor]:

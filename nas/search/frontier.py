@@ -12,6 +12,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from nas.objectives import FloatArray
+from nas.search.archive import Archive
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from predictors.ridge import RidgePredictor
@@ -112,8 +113,7 @@ class FrontierSearcher(Searcher):
         self._rng = np.random.default_rng(seed)
         self._unseen = UnseenCandidates(self.space, self._rng)
         self._frontier = AdditiveFrontier(self.space)
-        self._told = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
-        self._costs = np.empty((0, len(problem.objectives)))
+        self._told = Archive(problem)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: random ones first, then optima; random ones again where no new optimum is found."""
@@ -124,30 +124,28 @@ class FrontierSearcher(Searcher):
             found = np.concatenate([found, *(genes[None] for genes in optima if genes is not None)])
         return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
 
-    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:  # noqa: ARG002
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Keeps the outcome for the next fit."""
         self._unseen.admit(population.genes)
-        self._told = np.concatenate([self._told, population.genes])
-        self._costs = np.concatenate([self._costs, costs])
+        self._told.add(population, costs, violations)
 
     def _models(self) -> tuple[FloatArray, FloatArray]:
         """Slopes, shape (m, f), and offsets, shape (m,), of linear models of the costs."""
-        told = Population(self.space, self._told)
         slopes, offsets = [], []
-        for objective, costs in zip(self._problem.objectives, self._costs.T, strict=True):
-            model, population = RidgePredictor(), told
+        for objective, costs in zip(self._problem.objectives, self._told.costs.T, strict=True):
+            model, population = RidgePredictor(), self._told.population
             if objective.exact:
                 population = self.space.sample(self._rng, _EXACT_SAMPLE)
                 costs = objective.metric.costs(objective.evaluate(population))
             model.fit(population.one_hot(), costs)
-            slopes.append(model.slope)
-            offsets.append(model.offset)
+            slopes.append(model.linear.slope)
+            offsets.append(model.linear.offset)
         return np.array(slopes), np.array(offsets)
 
     def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
         """The best candidate of a cost, within random bounds on the others that told candidates keep; None if known."""
         main = int(self._rng.integers(len(slopes)))
-        levels = np.minimum(self._costs[self._rng.integers(len(self._costs))], self._problem.cost_limits())
+        levels = np.minimum(self._told.costs[self._rng.integers(len(self._told))], self._problem.cost_limits())
         others = [other for other in range(len(slopes)) if other != main]
         bounds = [(slopes[other], float(levels[other] - offsets[other])) for other in others]
         known: list[Genes] = []

@@ -11,14 +11,13 @@ from collections.abc import Callable
 import numpy as np
 
 from nas.objectives import FloatArray
+from nas.search.fronts import ranks
 from nas.search.searcher import UnseenCandidates
-from results.pareto import pareto_ranks
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import Genes
 
 _PARENTS, _CHILDREN = 200, 1000
 _MUTATED_GENES = 2.0  # of a child, on average
-_INFEASIBLE_RANK = 1e6
 
 Believe = Callable[[Population], tuple[FloatArray, FloatArray]]  # costs (n, m) and violations (n,)
 
@@ -50,15 +49,6 @@ def evolve(space: JointSpace, believe: Believe, start: Genes, rng: np.random.Gen
             more = believe(Population(space, fresh))
             pool = Population(space, np.concatenate([pool.genes, fresh]))
             costs, violations = np.concatenate([costs, more[0]]), np.concatenate([violations, more[1]])
-
-
-def ranks(costs: FloatArray, violations: FloatArray) -> FloatArray:
-    """Front of every row: those that keep the limits first, then the others by how much they miss them."""
-    result = _INFEASIBLE_RANK + violations
-    kept = violations == 0
-    if kept.any():
-        result[kept] = pareto_ranks(costs[kept])
-    return result
 
 
 def _children(space: JointSpace, parents: Genes, rng: np.random.Generator) -> Genes:

@@ -8,10 +8,11 @@ Source: Cummings et al., "A hardware-aware framework for accelerating neural arc
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.objectives import FloatArray
-from nas.search.inner_evolution import evolve, ranks
+from nas.search.archive import Archive
+from nas.search.fronts import first_fronts, ranks
+from nas.search.inner_evolution import evolve
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from nas.search.surrogate import Surrogate
@@ -53,10 +54,8 @@ class LinasSearcher(Searcher):
         self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, optimism
         self._rng = np.random.default_rng(seed)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.part)
-        self._told = self._nothing()
-        self._costs = np.empty((0, len(problem.objectives)))
-        self._violations = np.empty(0)
-        self._planned = self._nothing()
+        self._told = Archive(problem)
+        self._planned = self._told.genes
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: random ones first, then those of the present round, then of a new one."""
@@ -74,19 +73,13 @@ class LinasSearcher(Searcher):
         self._unseen.admit(population.genes)
         told = {genes.tobytes() for genes in population.genes}
         self._planned = self._planned[[genes.tobytes() not in told for genes in self._planned]]
-        self._told = np.concatenate([self._told, population.genes])
-        self._costs = np.concatenate([self._costs, costs])
-        self._violations = np.concatenate([self._violations, violations])
-
-    def _nothing(self) -> Genes:
-        return np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        self._told.add(population, costs, violations)
 
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
-        told = Population(self.space, self._told)
-        surrogate = Surrogate(self._problem, self._predictor, told, self._costs, self._rng, self._optimism)
+        surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
         pool = self._pool(surrogate)
-        return pool[_first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
+        return pool[first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
 
     def _predictor(self) -> Predictor:
         return EnsemblePredictor(members=_MEMBERS, seed=self._seed)
@@ -97,32 +90,7 @@ class LinasSearcher(Searcher):
             everything = np.indices(tuple(self.space.cardinalities)).reshape(len(self.space.cardinalities), -1).T
             pool = self.space.population(everything).unique().genes
         else:
-            best = np.argsort(ranks(self._costs, self._violations), kind="stable")[: self._inner_evaluations // 100]
-            pool = evolve(self.space, surrogate, self._told[best], self._rng, self._inner_evaluations)
+            order = np.argsort(ranks(self._told.costs, self._told.violations), kind="stable")
+            start = self._told.genes[order[: self._inner_evaluations // 100]]
+            pool = evolve(self.space, surrogate, start, self._rng, self._inner_evaluations)
         return pool[self._unseen.among(pool)]
-
-
-def _first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
-    """Rows of the best `n`: front after front; of the last that is needed, those furthest from one another."""
-    order = ranks(costs, violations)
-    chosen: list[int] = []
-    for rank in np.unique(order):
-        front = np.flatnonzero(order == rank)
-        room = n - len(chosen)
-        chosen += (front if len(front) <= room else front[_far_apart(costs[front], room)]).tolist()
-        if len(chosen) == n:
-            break
-    return np.array(chosen, dtype=np.int64)
-
-
-def _far_apart(costs: FloatArray, n: int) -> list[int]:
-    """`n` rows: the best of each cost, then always the one that is furthest from those taken."""
-    extent = np.ptp(costs, axis=0)
-    scaled = costs / np.where(extent > 0, extent, 1.0)
-    taken = list(dict.fromkeys(scaled.argmin(axis=0).tolist()))[:n]
-    distance = np.min([((scaled - scaled[row]) ** 2).sum(axis=1) for row in taken], axis=0)
-    while len(taken) < n:
-        distance[taken] = -1.0
-        taken.append(int(distance.argmax()))
-        distance = np.minimum(distance, ((scaled - scaled[taken[-1]]) ** 2).sum(axis=1))
-    return taken

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from nas.objectives import FloatArray
+from nas.search.archive import Archive
 from nas.search.linas import LinasSearcher
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
@@ -44,9 +45,7 @@ class SplitSearcher(Searcher):
         ]
         self._racing = list(range(len(problem.leaves)))
         self._next = self._since_cut = 0
-        self._leaf_of = np.empty(0, dtype=np.int64)
-        self._costs = np.empty((0, len(problem.objectives)))
-        self._violations = np.empty(0)
+        self._told = Archive(problem)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates, from one racing leaf after the other; from the others once these are exhausted."""
@@ -67,10 +66,7 @@ class SplitSearcher(Searcher):
         """Lets all leaves learn, and drops some when it is time."""
         for inner in self._inner:
             inner.tell(population, costs, violations)
-        holders = np.array([leaf.contains(population) for leaf in self._leaves])
-        self._leaf_of = np.concatenate([self._leaf_of, holders.argmax(axis=0)])
-        self._costs = np.concatenate([self._costs, costs])
-        self._violations = np.concatenate([self._violations, violations])
+        self._told.add(population, costs, violations)
         self._since_cut += len(population)
         if self._since_cut >= _TOLD_PER_LEAF * len(self._racing) and len(self._racing) > 1:
             self._cut()
@@ -78,10 +74,11 @@ class SplitSearcher(Searcher):
     def _cut(self) -> None:
         """Ends the race of up to half of the leaves."""
         self._since_cut = 0
-        kept = self._violations == 0
+        kept = self._told.violations == 0
         if not kept.any():
             return
-        costs, leaf_of = self._costs[kept], self._leaf_of[kept]
+        costs = self._told.costs[kept]
+        leaf_of = np.array([leaf.contains(self._told.population.take(kept)) for leaf in self._leaves]).argmax(axis=0)
         extent = np.ptp(costs, axis=0)
         corner = costs.max(axis=0) + _MARGIN * np.where(extent > 0, extent, 1.0)
         total = hypervolume(costs, corner)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.objectives import FloatArray
+from nas.search.archive import Archive
 from nas.search.problem import SearchProblem
 from predictors.predictor import Predictor
 from predictors.warp import Warp
@@ -30,31 +31,32 @@ class Surrogate:
     Args:
         problem: The problem.
         make: Makes an unfitted predictor of one cost.
-        told: Candidates, n of them, at least 2.
-        costs: Theirs, shape (n, m).
+        told: Candidates, at least 2, and their costs.
         rng: Draws the rows that are fitted, where there are too many.
         optimism: How many standard deviations a cost is hoped to be below its prediction.
+        features: What predictors are fitted to.
     """
 
     def __init__(
         self,
         problem: SearchProblem,
         make: Callable[[], Predictor],
-        told: Population,
-        costs: FloatArray,
+        told: Archive,
         rng: np.random.Generator,
         optimism: float,
+        features: Callable[[Population], FloatArray] = Population.features,
     ) -> None:
         self._objectives = problem.objectives
         self._optimism = optimism
-        self._warps = [Warp.fit(column) for column in costs.T]
-        rows = _fitted_rows(costs, rng)
-        features = told.take(rows).features()
+        self._features = features
+        self._warps = [Warp.fit(column) for column in told.costs.T]
+        rows = _fitted_rows(told.costs, rng)
+        fitted = features(told.population.take(rows))
         self._models: list[Predictor | None] = []
-        for objective, warp, column in zip(problem.objectives, self._warps, costs.T, strict=True):
+        for objective, warp, column in zip(problem.objectives, self._warps, told.costs.T, strict=True):
             model = None if objective.exact else make()
             if model is not None:
-                model.fit(features, warp.forward(column[rows]))
+                model.fit(fitted, warp.forward(column[rows]))
             self._models.append(model)
         self._limits = [
             None if o.limit is None else warp.forward(o.metric.costs(np.array([o.limit])))[0]
@@ -63,7 +65,7 @@ class Surrogate:
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
         """Optimistic costs, warped, shape (n, m), and by how much they exceed the limits in sum, shape (n,)."""
-        features = population.features() if any(self._models) else np.empty((len(population), 0))
+        features = self._features(population) if any(self._models) else np.empty((len(population), 0))
         columns = []
         for objective, warp, model in zip(self._objectives, self._warps, self._models, strict=True):
             if model is None:

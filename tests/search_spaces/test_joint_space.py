@@ -61,6 +61,16 @@ def test_features_tell_candidates_apart(joint: JointSpace) -> None:
     assert len(np.unique(features, axis=0)) == len({population[row] for row in range(300)}) == len(population.unique())
 
 
+def test_weights_of_genes_are_summed_without_a_matrix(joint: JointSpace) -> None:
+    rng = np.random.default_rng(6)
+    genes = rng.integers(0, joint.cardinalities, (200, len(joint.cardinalities)))  # inactive ones, too
+    weights = rng.random(int(joint.cardinalities.sum()))
+    summed = joint.linear(weights)(genes.astype(np.int16))
+    assert np.allclose(summed, joint.population(genes).one_hot() @ weights, rtol=1e-12)
+    with pytest.raises(ValueError, match=rf"have {len(weights)} values, got \(3,\) weights"):
+        joint.linear(weights[:3])
+
+
 def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None:
     population = joint.sample(np.random.default_rng(3), 50)
     candidates = [population[row] for row in range(50)]

@@ -68,7 +68,7 @@ def test_wired_genes_add_features_of_paths() -> None:
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (Cell(((0, 1),)), "the cell of space 'table' has 1 edges, but there are 2 genes"),
+        (Cell(((0, 1),)), "the cell of space 'table' has 1 edges, but 2 genes"),
         (Cell(((0, 1), (1, 2)), "cut"), "no edge of space 'table' can have the operator 'cut'; known:"),
     ],
 )

@@ -1,0 +1,43 @@
+"""All that a searcher was told.
+
+In: candidates, costs and violations. Out: the same, together. Knows no searcher.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.objectives import FloatArray
+from nas.search.problem import SearchProblem
+from search_spaces.joint_space import Population
+from search_spaces.space import Genes
+
+
+class Archive:
+    """Outcomes in the order in which they were told, n of them.
+
+    Attributes:
+        genes: Canonical genes, shape (n, d).
+        costs: Shape (n, m).
+        violations: Shape (n,).
+    """
+
+    def __init__(self, problem: SearchProblem) -> None:
+        self._space = problem.space
+        self.genes: Genes = np.empty((0, len(problem.space.cardinalities)), dtype=np.int16)
+        self.costs: FloatArray = np.empty((0, len(problem.objectives)))
+        self.violations: FloatArray = np.empty(0)
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    @property
+    def population(self) -> Population:
+        """The candidates."""
+        return Population(self._space, self.genes)
+
+    def add(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Appends outcomes."""
+        self.genes = np.concatenate([self.genes, population.genes])
+        self.costs = np.concatenate([self.costs, costs])
+        self.violations = np.concatenate([self.violations, violations])
