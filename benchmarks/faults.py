@@ -52,8 +52,8 @@ def measurement() -> Callable[[Candidate], float]:
 def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
     """The driver: one search, with two actors."""
     space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
-    with ResultsDatabase(url) as database, RayPool(measurement, 2, address) as pool:
-        objectives = [Objective(METRICS["bops"], pool)]
+    with ResultsDatabase(url) as database, RayPool(2, address) as pool:
+        objectives = [Objective(METRICS["bops"], pool.measuring(measurement))]
         made = searcher("nsga2", space, objectives, 0)
         run_search(made, objectives, database, BUDGET, record=provenance(run, "{}", 0, "none"), in_flight=in_flight)
 

@@ -24,7 +24,7 @@ Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
 Source = Annotated[
-    Literal["measured", "predicted", "verified", "exported", "finetuned"] | None,
+    Literal["screened", "measured", "predicted", "verified", "exported", "finetuned"] | None,
     typer.Option(help="Only values that came about so."),
 ]
 OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]

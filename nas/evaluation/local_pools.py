@@ -1,6 +1,6 @@
 """Pools on this machine: a thread of this process, or processes of their own.
 
-In: a description of a measurement. Out: futures of values. Knows no metric.
+In: descriptions of measurements. Out: futures of values. Knows no metric.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from search_spaces.candidate import Candidate
 class InProcess(Pool):
     """Measures in this process, in a thread: what is known can be stored while the next candidate is measured."""
 
-    def __init__(self, make: MakeMeasure) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1)
 
-    def submit(self, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
         """Queues a candidate."""
-        return self._executor.submit(_measure_in_worker, self._make, candidate)
+        return self._executor.submit(measure_here, make, candidate)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._executor.shutdown(cancel_futures=True)
@@ -36,12 +35,11 @@ class InProcess(Pool):
 class ProcessPool(Pool):
     """Measures in local processes, one thread each."""
 
-    def __init__(self, make: MakeMeasure, workers: int) -> None:
+    def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._make = make
         self._executor = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
 
-    def submit(self, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
         """Queues a candidate for the next free process."""
         given: Future[float] = Future()
 
@@ -56,17 +54,11 @@ class ProcessPool(Pool):
             else:
                 given.set_exception(error)
 
-        self._executor.submit(_measure_in_worker, self._make, candidate).add_done_callback(hand_over)
+        self._executor.submit(measure_here, make, candidate).add_done_callback(hand_over)
         return given
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._executor.shutdown(cancel_futures=True)
-
-
-@lru_cache(maxsize=1)
-def _built(make: MakeMeasure) -> Measure:
-    """The measurement of this process, built when its first candidate arrives."""
-    return make()
 
 
 def _end_with_parent() -> None:
@@ -81,5 +73,12 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _measure_in_worker(make: MakeMeasure, candidate: Candidate) -> float:
+@lru_cache(maxsize=2)
+def _built(make: MakeMeasure) -> Measure:
+    """A measurement of this process, built when its first candidate arrives."""
+    return make()
+
+
+def measure_here(make: MakeMeasure, candidate: Candidate) -> float:
+    """Measures a candidate in this process."""
     return _built(make)(candidate)

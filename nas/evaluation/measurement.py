@@ -6,6 +6,7 @@ In: paths and names. Out: the accuracy of candidates on the validation images. K
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from nas.data.images import ImageData
@@ -25,18 +26,30 @@ class AccuracyMeasurement:
         checkpoint: A finished supernet.
         space: Name of its space.
         data: The images.
+        fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
     """
 
     checkpoint: Path
     space: str
     data: DataSource
+    fidelity: float = 1.0
 
     def __call__(self) -> Measure:
         """The accuracy in percent of a candidate."""
-        return self.realizer(self.data.load()).accuracy
+        return partial(_realizer(self.checkpoint, self.space, self.data).accuracy, fidelity=self.fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
         """The trained supernet with its images."""
-        trained = supernet(search_space(self.space, data.channels, data.classes), seed=0)
-        load_checkpoint(self.checkpoint, trained)
-        return CandidateRealizer(trained, data)
+        return _of(self.checkpoint, self.space, data)
+
+
+@lru_cache(maxsize=1)
+def _realizer(checkpoint: Path, space: str, data: DataSource) -> CandidateRealizer:
+    """One for all fidelities."""
+    return _of(checkpoint, space, data.load())
+
+
+def _of(checkpoint: Path, space: str, data: ImageData) -> CandidateRealizer:
+    trained = supernet(search_space(space, data.channels, data.classes), seed=0)
+    load_checkpoint(checkpoint, trained)
+    return CandidateRealizer(trained, data)

@@ -1,6 +1,7 @@
 """What measures candidates one by one, several at the same time.
 
-In: candidates. Out: futures of values, or all values in order. Knows no metric and no place.
+In: descriptions of measurements, and candidates. Out: futures of values, or all values in order. Knows no metric and no
+place.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -18,20 +20,19 @@ from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
 
 Measure = Callable[[Candidate], float]
-MakeMeasure = Callable[[], Measure]  # hashable and picklable; called once in every worker
+MakeMeasure = Callable[[], Measure]  # hashable and picklable; called when a worker first needs it
 
 
 class Pool(ABC):
-    """A concurrent evaluator that holds workers until it is closed."""
+    """Workers that measure, held until it is closed."""
 
     @abstractmethod
-    def submit(self, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
         """Begins to measure a candidate, or queues it until a worker is free."""
 
-    def __call__(self, population: Population) -> FloatArray:
-        """Measured values, shape (n,), in the order of the population."""
-        futures = [self.submit(candidate) for candidate in population.candidates()]
-        return np.array([future.result() for future in futures], dtype=np.float64)
+    def measuring(self, make: MakeMeasure) -> Measuring:
+        """A concurrent evaluator by this measurement."""
+        return Measuring(self, make)
 
     def __enter__(self) -> Self:
         return self
@@ -39,3 +40,20 @@ class Pool(ABC):
     @abstractmethod
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Frees the workers."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Evaluates candidates by one measurement in the workers of a pool, of which others may make use, too."""
+
+    pool: Pool
+    make: MakeMeasure
+
+    def submit(self, candidate: Candidate) -> Future[float]:
+        """Begins to measure a candidate, or queues it until a worker is free."""
+        return self.pool.submit(self.make, candidate)
+
+    def __call__(self, population: Population) -> FloatArray:
+        """Measured values, shape (n,), in the order of the population."""
+        futures = [self.submit(candidate) for candidate in population.candidates()]
+        return np.array([future.result() for future in futures], dtype=np.float64)

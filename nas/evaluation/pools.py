@@ -1,23 +1,22 @@
 """Where candidates are measured: in this process, in local processes, or in Ray actors.
 
-In: a description of a measurement. Out: a pool, which gives the same values wherever it measures. Knows no metric.
+In: where, and how many. Out: a pool, which gives the same values wherever it measures. Knows no metric.
 """
 
 from __future__ import annotations
 
 from nas.evaluation.local_pools import InProcess, ProcessPool
-from nas.evaluation.pool import MakeMeasure, Pool
+from nas.evaluation.pool import Pool
 from nas.evaluation.ray_pool import RayPool
 
 
-def open_pool(make: MakeMeasure, workers: int, ray_address: str | None) -> Pool:
+def open_pool(workers: int, ray_address: str | None) -> Pool:
     """A pool of workers.
 
     Args:
-        make: Builds the measurement inside a worker.
         workers: How many; one without Ray measures in this process.
         ray_address: None for no Ray, `"local"` to start a cluster, else the cluster to join (`"auto"`, `host:port`).
     """
     if ray_address is not None:
-        return RayPool(make, workers, ray_address)
-    return ProcessPool(make, workers) if workers > 1 else InProcess(make)
+        return RayPool(workers, ray_address)
+    return ProcessPool(workers) if workers > 1 else InProcess()

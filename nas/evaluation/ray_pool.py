@@ -1,6 +1,6 @@
 """Measures candidates in Ray actors; one that is lost is replaced, and its candidate measured again.
 
-In: a description of a measurement, and a cluster. Out: futures of values. Knows no metric.
+In: descriptions of measurements, and a cluster. Out: futures of values. Knows no metric.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from nas.cluster import import_ray, joined, lost
+from nas.evaluation.local_pools import measure_here
 from nas.evaluation.pool import MakeMeasure, Pool
 from search_spaces.candidate import Candidate
 
@@ -23,6 +24,7 @@ _MOST_DEATHS = 3  # of actors that measure the same candidate
 
 @dataclass
 class _Task:
+    make: MakeMeasure
     candidate: Candidate
     value: Future[float]
     deaths: int = 0
@@ -36,13 +38,12 @@ class RayPool(Pool):
     room are done without.
 
     Args:
-        make: Builds the measurement inside an actor.
         workers: Actors, one CPU each.
         address: `"local"` to start a cluster, else the one to join.
     """
 
-    def __init__(self, make: MakeMeasure, workers: int, address: str) -> None:
-        self._ray, self._make, self._workers, self._address = import_ray(), make, workers, address
+    def __init__(self, workers: int, address: str) -> None:
+        self._ray, self._workers, self._address = import_ray(), workers, address
         self._cluster = ExitStack()
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -50,14 +51,14 @@ class RayPool(Pool):
         self._failure: OSError | None = None
         self._closing = threading.Event()
 
-    def submit(self, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
         """Queues a candidate for the next free actor."""
         if not self._threads:
             self._cluster.enter_context(joined(self._address, self._workers))
             self._threads = [threading.Thread(target=self._watch, daemon=True) for _ in range(self._workers)]
             for thread in self._threads:
                 thread.start()
-        task = _Task(candidate, Future())
+        task = _Task(make, candidate, Future())
         self._tasks.put(task)
         if self._failure is not None:
             self._fail(self._failure)
@@ -96,7 +97,7 @@ class RayPool(Pool):
     def _measure(self, actor: Any, task: _Task) -> None:
         """Gives a task its value; where the actor is lost, the task goes back, unless it was the death of several."""
         try:
-            task.value.set_result(self._ray.get(actor.measure.remote(task.candidate)))
+            task.value.set_result(self._ray.get(actor.measure.remote(task.make, task.candidate)))
         except self._ray.exceptions.RayTaskError as error:
             task.value.set_exception(error.cause)  # what a local worker would raise
         except Exception as error:
@@ -109,7 +110,7 @@ class RayPool(Pool):
 
     def _placed(self) -> Any | None:
         """A new actor that has its place in the cluster; None if there is no room for it."""
-        actor = self._ray.remote(num_cpus=1)(_Actor).remote(self._make)
+        actor = self._ray.remote(num_cpus=1)(_Actor).remote()
         placed, waited_s = actor.ready.remote(), 0
         while not self._ray.wait([placed], timeout=1)[0]:
             waited_s += 1
@@ -133,11 +134,8 @@ class RayPool(Pool):
 
 
 class _Actor:
-    def __init__(self, make: MakeMeasure) -> None:
-        self._measure = make()
-
     def ready(self) -> None:
         """Returns when the actor has its place in the cluster."""
 
-    def measure(self, candidate: Candidate) -> float:
-        return self._measure(candidate)
+    def measure(self, make: MakeMeasure, candidate: Candidate) -> float:
+        return measure_here(make, candidate)

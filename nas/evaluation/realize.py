@@ -6,6 +6,7 @@ Knows no search, database or place of execution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -41,10 +42,10 @@ class CandidateRealizer:
         self.normalization = data.normalization
         self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
 
-    def network(self, candidate: Candidate) -> nn.Module:
-        """The candidate as a calibrated stand-alone network."""
+    def network(self, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
+        """The candidate as a stand-alone network, calibrated with a share of the images for that."""
         architecture = candidate.architecture
-        inputs = self._calibration_inputs(architecture.resolution)
+        inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
         with one_thread():
             network = self.supernet.extract(architecture, candidate.policy)
             compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
@@ -57,14 +58,25 @@ class CandidateRealizer:
     def _resized_training_images(self, resolution: int) -> Tensor:
         return self.normalization.inputs(self.data.train.images[:_NORM_IMAGES], resolution)
 
-    def accuracy(self, candidate: Candidate) -> float:
-        """Accuracy in percent on the validation images."""
-        return self.accuracy_of(self.network(candidate), candidate.architecture.resolution, self.data.validation)
+    def accuracy(self, candidate: Candidate, fidelity: float = 1.0) -> float:
+        """Accuracy in percent on the validation images, or on the first of them.
+
+        Args:
+            candidate: The candidate.
+            fidelity: Share of the images that calibrate and measure, above 0 and at most 1.
+        """
+        validation = self.data.validation
+        images = ImageSet(_first(fidelity, validation.images), _first(fidelity, validation.labels))
+        return self.accuracy_of(self.network(candidate, fidelity), candidate.architecture.resolution, images)
 
     def accuracy_of(self, network: Callable[[Tensor], Tensor], resolution: int, images: ImageSet) -> float:
         """Accuracy in percent of a realised network, or of whatever else gives logits for inputs."""
         with one_thread():
             return accuracy_percent(network, self.normalization.batches(images, resolution, _EVALUATION_BATCH))
+
+
+def _first(share: float, rows: Tensor) -> Tensor:
+    return rows[: math.ceil(share * len(rows))]
 
 
 @contextmanager

@@ -27,7 +27,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 class CellSection(Section):
     """How genes are wired that are operators on the edges of a cell; see `search_spaces.cell`."""
 
-    edges: list[tuple[int, int]]
+    edges: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
     zero: str | None = None
 
     @model_validator(mode="after")
@@ -37,7 +37,7 @@ class CellSection(Section):
 
     def cell(self) -> Cell:
         """As a value."""
-        return Cell(tuple(self.edges), self.zero)
+        return Cell(tuple((first, last) for first, last in self.edges), self.zero)
 
 
 class BenchFile(Section):
@@ -65,6 +65,8 @@ class BenchFile(Section):
         for name in searchers:
             if name not in SEARCHERS:
                 raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
+            if SEARCHERS[name].screens or SEARCHERS[name].of_leaves:
+                raise ValueError(f"searcher {name!r} needs a supernet; a table has neither screening nor leaves")
         return searchers
 
     @model_validator(mode="after")

@@ -95,11 +95,11 @@ def measure_accuracy(
     """
     source: Source = "verified" if costs else "measured"
     with (
-        open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
+        open_pool(workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar(title, len(population)) as bar,
         workspace.database.claimed(record.run),
     ):
-        objectives = [Objective(METRICS["accuracy"], pool), *costs]
+        objectives = [Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint))), *costs]
         recorder = Recorder(workspace.database, record, source, objectives, len(population), bar.advance)
         values = recorder.evaluate(population)
     return values[:, 0]

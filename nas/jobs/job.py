@@ -117,6 +117,13 @@ class FitSection(Section):
         return _one_of(name, PREDICTORS)
 
 
+class ScreeningSection(Section):
+    """The cheap look before a full measurement: by a share of the images, at `ratio` candidates for each measured."""
+
+    fidelity: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    ratio: Count = 8
+
+
 class SearchSection(Section):
     """The search: of candidates that are measured on the supernet, or on predictions, with a front that is verified.
 
@@ -133,6 +140,7 @@ class SearchSection(Section):
     verify: Annotated[int, Field(ge=3)] = 24
     in_flight: Count | None = None
     warm_start: bool = True
+    screening: ScreeningSection | None = None
 
     @field_validator("searcher")
     @classmethod
@@ -150,6 +158,18 @@ class SearchSection(Section):
         for name in self.limits:
             if name not in self.objectives:
                 raise ValueError(f"limits.{name} must limit one of the objectives {self.objectives}")
+        return self
+
+    @model_validator(mode="after")
+    def _screens_if_it_can(self) -> SearchSection:
+        screens = SEARCHERS[self.searcher].screens
+        if screens and self.screening is None:
+            raise ValueError(f"searcher {self.searcher!r} needs screening, such as {{fidelity: 0.1, ratio: 8}}")
+        if self.screening is not None and not screens:
+            able = ", ".join(name for name, entry in SEARCHERS.items() if entry.screens)
+            raise ValueError(f"searcher {self.searcher!r} takes no screening; use {able}")
+        if screens and (self.accuracy == "predicted" or self.in_flight is not None):
+            raise ValueError("screening measures, and in batches; leave out accuracy and in_flight")
         return self
 
 

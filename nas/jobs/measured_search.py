@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hardware.latency_table import LatencyTable
 from hardware.table_file import load_table
+from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
 from nas.jobs.front import VerifiedFront, evenly, feasible_front
 from nas.jobs.priced_objectives import exact_objective, job_objectives
@@ -20,7 +22,9 @@ from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.loop import run_search
 from nas.search.registry import SEARCHERS, searcher
+from nas.search.screening import Screening
 from nas.training.checkpoint import read_leaves
+from results.evaluation import RunRecord
 from search_spaces.joint_space import Population
 
 
@@ -48,10 +52,10 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     split = SEARCHERS[section.searcher].of_leaves
     leaves = read_leaves(checkpoint, workspace.space.architectures) if split else ()
     with (
-        open_pool(workspace.measurement(checkpoint), workspace.workers, workspace.ray_address) as pool,
+        open_pool(workspace.workers, workspace.ray_address) as pool,
         workspace.reporter.bar("search", section.evaluations) as bar,
     ):
-        objectives = job_objectives(workspace, latencies, pool)
+        objectives = job_objectives(workspace, latencies, pool.measuring(workspace.measurement(checkpoint)))
         run_search(
             searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves),
             objectives,
@@ -61,6 +65,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
             source="verified",
             known=(known.population, _values(objectives, known)),
             in_flight=section.in_flight,
+            screening=_screening(workspace, checkpoint, latencies, pool, record),
             progress=bar.advance,
         )
     front = _front(workspace, record.run, objectives, known)
@@ -78,6 +83,18 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     )
     workspace.reporter.say(f"search   {len(front.accuracy)} candidates are on the front")
     return found
+
+
+def _screening(
+    workspace: Workspace, checkpoint: Path, latencies: LatencyTable, pool: Pool, record: RunRecord
+) -> Screening | None:
+    """The cheap look of the job, if it wants one; its outcomes are a run of their own."""
+    section = workspace.job.search.screening
+    if section is None:
+        return None
+    accuracy = pool.measuring(workspace.measurement(checkpoint, section.fidelity))
+    objectives = tuple(job_objectives(workspace, latencies, accuracy))
+    return Screening(objectives, section.ratio, replace(record, run=f"{record.run}-screening"))
 
 
 def _front(workspace: Workspace, run: str, objectives: list[Objective], known: Known) -> Known:

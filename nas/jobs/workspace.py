@@ -94,9 +94,9 @@ class Workspace:
         if "database" in vars(self):
             self.database.close()
 
-    def measurement(self, checkpoint: Path) -> AccuracyMeasurement:
-        """The accuracy measurement on a trained supernet."""
-        return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source)
+    def measurement(self, checkpoint: Path, fidelity: float = 1.0) -> AccuracyMeasurement:
+        """The accuracy measurement on a trained supernet, by a share of the images."""
+        return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source, fidelity)
 
     def training_task(
         self, schedule: Schedule, folder: Path, start: Path | None = None, only: Candidate | None = None

@@ -51,6 +51,32 @@ def evolve(space: JointSpace, believe: Believe, start: Genes, rng: np.random.Gen
             costs, violations = np.concatenate([costs, more[0]]), np.concatenate([violations, more[1]])
 
 
+def candidates_of(
+    space: JointSpace,
+    believe: Believe,
+    start: Genes,
+    rng: np.random.Generator,
+    evaluations: int,
+    unseen: UnseenCandidates,
+) -> Genes:
+    """Unseen candidates to choose from: all of a small space, else those that an evolution on beliefs looked at.
+
+    Args:
+        space: The joint space.
+        believe: Costs to be minimised, and violations.
+        start: Canonical genes, shape (n, d), the best first.
+        rng: Source of everything random.
+        evaluations: How many are looked at.
+        unseen: Tells them.
+    """
+    if space.cardinalities.prod(dtype=float) <= evaluations:
+        everything = np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T
+        pool = space.population(everything).unique().genes
+    else:
+        pool = evolve(space, believe, start[: evaluations // 100], rng, evaluations)
+    return pool[unseen.among(pool)]
+
+
 def _children(space: JointSpace, parents: Genes, rng: np.random.Generator) -> Genes:
     """Canonical genes of children, some of which may be known."""
     pairs = rng.integers(0, len(parents), (2, _CHILDREN))

@@ -12,7 +12,7 @@ import numpy as np
 from nas.objectives import FloatArray
 from nas.search.archive import Archive
 from nas.search.fronts import first_fronts, ranks
-from nas.search.inner_evolution import evolve
+from nas.search.inner_evolution import candidates_of
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from nas.search.surrogate import Surrogate
@@ -78,19 +78,9 @@ class LinasSearcher(Searcher):
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
-        pool = self._pool(surrogate)
+        best = self._told.genes[np.argsort(ranks(self._told.costs, self._told.violations), kind="stable")]
+        pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
         return pool[first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
 
     def _predictor(self) -> Predictor:
         return EnsemblePredictor(members=_MEMBERS, seed=self._seed)
-
-    def _pool(self, surrogate: Surrogate) -> Genes:
-        """New candidates: all that are left of a small space, else those that an evolution on predictions looked at."""
-        if self.space.cardinalities.prod(dtype=float) <= self._inner_evaluations:
-            everything = np.indices(tuple(self.space.cardinalities)).reshape(len(self.space.cardinalities), -1).T
-            pool = self.space.population(everything).unique().genes
-        else:
-            order = np.argsort(ranks(self._told.costs, self._told.violations), kind="stable")
-            start = self._told.genes[order[: self._inner_evaluations // 100]]
-            pool = evolve(self.space, surrogate, start, self._rng, self._inner_evaluations)
-        return pool[self._unseen.among(pool)]

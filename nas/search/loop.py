@@ -5,13 +5,15 @@ In: a searcher, objectives and a budget. Out: every evaluation of the run. Knows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nas.objectives import FloatArray, Objective, costs, violations
 from nas.search.recorder import Progress, Recorder
+from nas.search.screening import Screening, ScreeningSearcher
 from nas.search.searcher import Searcher
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord, Source
@@ -39,6 +41,7 @@ def run_search(
     known: Told | None = None,
     batch: int | None = None,
     in_flight: int | None = None,
+    screening: Screening | None = None,
     chunk: int = 100,
     progress: Progress = lambda _: None,
 ) -> pd.DataFrame:
@@ -57,6 +60,8 @@ def run_search(
             serves the searcher best.
         in_flight: Candidates that are asked and not told yet. If given, each is told as soon as it is evaluated, and
             another is asked; part of the run's identity, while the number of workers is not.
+        screening: A cheap look at more candidates before each batch; part of the run's identity. Only for searchers
+            that make use of it, and in batches.
         chunk: Candidates evaluated and stored at a time; not part of it.
         progress: Called with the number of candidates that became known.
 
@@ -65,22 +70,28 @@ def run_search(
 
     Raises:
         NothingFeasible: If no candidate keeps all limits; it tells how near the nearest one came.
-        ValueError: If the budget is not positive, or the database holds another run of that name.
+        ValueError: If the budget is not positive, the database holds another run of that name, or the searcher is not
+            made for screening.
     """
     if budget < 1:
         raise ValueError(f"a search needs a budget of 1 or more evaluations, got {budget}")
     if in_flight is not None and in_flight < 1:
         raise ValueError(f"a search needs 1 or more candidates in flight, got {in_flight}")
+    if screening is not None and (in_flight is not None or not isinstance(searcher, ScreeningSearcher)):
+        raise ValueError("screening takes a searcher that is made for it, and batches: leave out in_flight")
     if known is not None and len(known[0]):
         searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
     told = []
     with database.claimed(record.run):
         recorder = Recorder(database, record, source, objectives, chunk, progress)
-        outcomes = (
-            _in_batches(searcher, recorder, budget, batch or searcher.batch)
-            if in_flight is None
-            else _as_they_come(searcher, recorder, budget, in_flight)
-        )
+        if in_flight is not None:
+            outcomes = _as_they_come(searcher, recorder, budget, in_flight)
+        elif screening is not None and isinstance(searcher, ScreeningSearcher):
+            looks = Recorder(database, screening.record, "screened", screening.objectives, chunk)
+            screen = partial(_screen, searcher, looks, screening)
+            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, screen)
+        else:
+            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch)
         for population, values in outcomes:
             searcher.tell(population, costs(objectives, values), violations(objectives, values))
             told.append(values)
@@ -90,15 +101,25 @@ def run_search(
     return database.frame(run=record.run).head(len(values))
 
 
-def _in_batches(searcher: Searcher, recorder: Recorder, budget: int, batch: int) -> Iterator[Told]:
-    """Outcomes of whole batches, each asked after the one before was told."""
+def _in_batches(
+    searcher: Searcher, recorder: Recorder, budget: int, batch: int, before: Callable[[int], None] = lambda _: None
+) -> Iterator[Told]:
+    """Outcomes of whole batches, each asked after the one before was told; `before` is called with their sizes."""
     asked = 0
     while asked < budget:
+        before(min(batch, budget - asked))
         population = searcher.ask(min(batch, budget - asked))
         if len(population) == 0:
             return
         asked += len(population)
         yield population, recorder.evaluate(population)
+
+
+def _screen(searcher: ScreeningSearcher, looks: Recorder, screening: Screening, batch: int) -> None:
+    """A cheap look at candidates, from which the next batch will be chosen."""
+    population = searcher.screen(batch * screening.ratio)
+    if len(population):
+        searcher.tell_screened(population, costs(screening.objectives, looks.evaluate(population)))
 
 
 def _as_they_come(searcher: Searcher, recorder: Recorder, budget: int, in_flight: int) -> Iterator[Told]:

@@ -26,6 +26,7 @@ class SearcherEntry:
         most_objectives: How many objectives it supports; None is any number.
         least_objectives: How many it needs.
         of_leaves: Whether it searches the leaves of a split supernet.
+        screens: Whether it is made for screening.
     """
 
     module: str
@@ -33,6 +34,7 @@ class SearcherEntry:
     most_objectives: int | None = None
     least_objectives: int = 1
     of_leaves: bool = False
+    screens: bool = False
 
     def check(self, name: str, objectives: int) -> None:
         """Raises ValueError unless the searcher supports so many objectives; `name` is what it is called."""
@@ -49,6 +51,7 @@ class SearcherEntry:
 
 SEARCHERS = {
     "linas": SearcherEntry("nas.search.linas", "LinasSearcher"),
+    "screened": SearcherEntry("nas.search.screened", "ScreenedSearcher", screens=True),
     "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
     "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
     "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),

@@ -35,6 +35,9 @@ class Surrogate:
         rng: Draws the rows that are fitted, where there are too many.
         optimism: How many standard deviations a cost is hoped to be below its prediction.
         features: What predictors are fitted to.
+
+    Attributes:
+        warps: Of each cost, what makes it roughly normal.
     """
 
     def __init__(
@@ -49,25 +52,25 @@ class Surrogate:
         self._objectives = problem.objectives
         self._optimism = optimism
         self._features = features
-        self._warps = [Warp.fit(column) for column in told.costs.T]
+        self.warps = [Warp.fit(column) for column in told.costs.T]
         rows = _fitted_rows(told.costs, rng)
         fitted = features(told.population.take(rows))
         self._models: list[Predictor | None] = []
-        for objective, warp, column in zip(problem.objectives, self._warps, told.costs.T, strict=True):
+        for objective, warp, column in zip(problem.objectives, self.warps, told.costs.T, strict=True):
             model = None if objective.exact else make()
             if model is not None:
                 model.fit(fitted, warp.forward(column[rows]))
             self._models.append(model)
         self._limits = [
             None if o.limit is None else warp.forward(o.metric.costs(np.array([o.limit])))[0]
-            for o, warp in zip(problem.objectives, self._warps, strict=True)
+            for o, warp in zip(problem.objectives, self.warps, strict=True)
         ]
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
         """Optimistic costs, warped, shape (n, m), and by how much they exceed the limits in sum, shape (n,)."""
         features = self._features(population) if any(self._models) else np.empty((len(population), 0))
         columns = []
-        for objective, warp, model in zip(self._objectives, self._warps, self._models, strict=True):
+        for objective, warp, model in zip(self._objectives, self.warps, self._models, strict=True):
             if model is None:
                 columns.append(warp.forward(objective.metric.costs(objective.evaluate(population))))
             else:

@@ -37,37 +37,42 @@ def test_workers_measure_what_this_process_measures(
 ) -> None:
     expected = [realizer.accuracy(population[row]) for row in range(6)]
     assert len(set(expected)) > 1
-    with open_pool(measurement, 2, ray_address) as pool:
-        assert pool(population).tolist() == expected
-        assert pool(population.take(slice(0, 1))).tolist() == expected[:1]
+    with open_pool(2, ray_address) as pool:
+        accuracy, resolution = pool.measuring(measurement), pool.measuring(READ_RESOLUTION)
+        assert accuracy(population).tolist() == expected
+        assert resolution(population).tolist() == [population[row].architecture.resolution for row in range(6)]
+        assert accuracy(population.take(slice(0, 1))).tolist() == expected[:1]
 
 
 def test_values_keep_the_order_of_the_population(space: JointSpace, ray_address: str | None) -> None:
     many = space.sample(np.random.default_rng(6), 40)
-    with open_pool(READ_RESOLUTION, 2, ray_address) as pool:
-        assert pool(many).tolist() == [many[row].architecture.resolution for row in range(40)]
-        assert pool(many.take(slice(0, 0))).shape == (0,)
+    with open_pool(2, ray_address) as pool:
+        resolution = pool.measuring(READ_RESOLUTION)
+        assert resolution(many).tolist() == [many[row].architecture.resolution for row in range(40)]
+        assert resolution(many.take(slice(0, 0))).shape == (0,)
 
 
 def test_a_worker_that_dies_is_an_error_of_the_system(population: Population, ray_address: str | None) -> None:
     with (
         pytest.raises(OSError, match=r"worker.* died .*start the run again to go on with it"),
-        open_pool(DIE, 2, ray_address) as pool,
+        open_pool(2, ray_address) as pool,
     ):
-        pool(population)
+        pool.measuring(DIE)(population)
 
 
 def test_what_a_measurement_cannot_do_is_said_as_it_says_it(population: Population, ray_address: str | None) -> None:
     with (
         pytest.raises(TypeError, match=r"^'Candidate' object cannot be interpreted as an integer$"),
-        open_pool(partial(partial, os._exit), 2, ray_address) as pool,
+        open_pool(2, ray_address) as pool,
     ):
-        pool(population)
+        pool.measuring(partial(partial, os._exit))(population)
 
 
-def test_one_worker_without_ray_is_this_process(measurement: AccuracyMeasurement, population: Population) -> None:
-    with open_pool(READ_RESOLUTION, 1, None) as pool:
+def test_one_worker_without_ray_is_this_process(population: Population) -> None:
+    with open_pool(1, None) as pool:
         assert isinstance(pool, InProcess)
-        assert pool(population).tolist() == [population[row].architecture.resolution for row in range(6)]
-    with open_pool(READ_RESOLUTION, 2, None) as pool:
+        assert pool.measuring(READ_RESOLUTION)(population).tolist() == [
+            population[row].architecture.resolution for row in range(6)
+        ]
+    with open_pool(2, None) as pool:
         assert isinstance(pool, ProcessPool)

@@ -69,9 +69,19 @@ def test_only_feasible_networks_count(contest: Path, table: pd.DataFrame) -> Non
     assert volume == pytest.approx(hypervolume(np.column_stack([-kept["accuracy"], kept["parameters"]]), [-50.0, 40.0]))
 
 
+def test_genes_may_be_wired_to_a_cell(contest: Path) -> None:
+    contest.write_text(yaml.safe_dump(CONTEST | {"cell": {"edges": [[0, 1], [1, 2]]}}))
+    space = load_bench(contest).contest(contest.parent).problem.space
+    everything = space.sample(np.random.default_rng(0), 5)
+    assert everything.features().shape[1] > everything.one_hot().shape[1]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"searchers": ["screened"]}, "searcher 'screened' needs a supernet; a table has neither screening nor"),
+        ({"cell": {"edges": [[1, 0], [1, 2]]}}, "an edge of a cell leads from a node to a higher one, got 1 to 0"),
+        ({"cell": {"edges": [[0, 1]]}}, "the cell of space 'toy' has 1 edges, but 2 genes"),
         ({"searchers": ["oracle"]}, "unknown searcher 'oracle'; known searchers: linas"),
         ({"searchers": ["evolution"]}, "searcher 'evolution' takes 1 objective only, got 2; use one of linas"),
         ({"reference": {"accuracy": 50.0}}, r"reference needs a value for each of \['accuracy', 'parameters'\]"),

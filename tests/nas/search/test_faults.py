@@ -48,8 +48,8 @@ def once_each(found: list[Evaluation]) -> bool:
 
 @pytest.fixture(scope="module")
 def undisturbed() -> list[Evaluation]:
-    with ResultsDatabase("sqlite://") as database, InProcess(measurement) as pool:
-        return searched(database, pool)
+    with ResultsDatabase("sqlite://") as database, InProcess() as pool:
+        return searched(database, pool.measuring(measurement))
 
 
 def measurement(deaths: Path | None = None) -> Callable[[Candidate], float]:
@@ -72,9 +72,9 @@ def test_actors_that_die_are_replaced(
     deaths.mkdir()
     with (
         ResultsDatabase(f"sqlite:///{tmp_path}/results.db") as database,
-        open_pool(partial(measurement, deaths), 2, ray_cluster) as pool,
+        open_pool(2, ray_cluster) as pool,
     ):
-        found = searched(database, pool, in_flight)
+        found = searched(database, pool.measuring(partial(measurement, deaths)), in_flight)
     assert list(deaths.iterdir())  # else nothing was tested
     assert once_each(found)
     if in_flight is None:
@@ -97,9 +97,9 @@ def test_the_database_server_restarts(
         return slowly
 
     restarts = threading.Timer(0.6, lambda: (postgresql.stop(), time.sleep(0.5), postgresql.start()))
-    with ResultsDatabase(postgresql_url) as database, InProcess(slow) as pool:
+    with ResultsDatabase(postgresql_url) as database, InProcess() as pool:
         restarts.start()
-        found = searched(database, pool)
+        found = searched(database, pool.measuring(slow))
         restarts.join()
     assert once_each(found)
     assert found == undisturbed
@@ -109,14 +109,15 @@ def test_the_database_server_restarts(
 def test_two_drivers_of_one_run_are_one_too_many(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     own = f"sqlite:///{tmp_path}/results.db"
     url = own if server == "sqlite" else str(request.getfixturevalue("postgresql_url"))
-    with ResultsDatabase(url) as first, ResultsDatabase(url) as second, InProcess(measurement) as pool:
+    with ResultsDatabase(url) as first, ResultsDatabase(url) as second, InProcess() as pool:
+        measuring = pool.measuring(measurement)
         with (
             first.claimed("run"),
             pytest.raises(ValueError, match="another process writes run 'run'; wait for it, or give this one"),
         ):
-            searched(second, pool)
+            searched(second, measuring)
         assert second.runs().empty
-        assert once_each(searched(second, pool))
+        assert once_each(searched(second, measuring))
 
 
 def _never(population: object) -> np.ndarray:

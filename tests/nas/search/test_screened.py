@@ -1,0 +1,98 @@
+"""Screening: what is evaluated was looked at, both fidelities are kept, and a killed run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nas.objectives import FloatArray, Objective
+from nas.search.loop import run_search
+from nas.search.registry import searcher
+from nas.search.screening import Screening
+from results.database import ResultsDatabase
+from results.evaluation import Evaluation, RunRecord
+from results.metric import METRICS
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.tabular import TabularSpace
+
+RECORD = RunRecord("run", "{}", 0, "none", {}, "none", "2025-01-01T00:00:00+00:00")
+LOOKS = replace(RECORD, run="looks")
+EVALUATIONS, RATIO = 24, 5
+
+
+class Killed(BaseException):
+    """Ends a run from outside."""
+
+
+class Cells:
+    """Cells of NAS-Bench-201; dies after so many full evaluations."""
+
+    def __init__(self, table: TabularSpace, die_after: int | None = None) -> None:
+        self.space = JointSpace(table)
+        self._table, self._left = table, die_after
+
+    def accuracy(self, population: Population) -> FloatArray:
+        if self._left is not None:
+            self._left -= len(population)
+            if self._left < 0:
+                raise Killed
+        return self._table.column(population, "cifar10_test_200e")
+
+    def short_accuracy(self, population: Population) -> FloatArray:
+        return self._table.column(population, "cifar10_val_12e")
+
+    def latency(self, population: Population) -> FloatArray:
+        return self._table.column(population, "eyeriss")
+
+    def searched(self, database: ResultsDatabase, ratio: int = RATIO) -> list[Evaluation]:
+        latency = Objective(METRICS["latency_ms"], self.latency)
+        objectives = (Objective(METRICS["accuracy"], self.accuracy), latency)
+        looks = Screening((Objective(METRICS["accuracy"], self.short_accuracy), latency), ratio, LOOKS)
+        made = searcher("screened", self.space, objectives, 0)
+        run_search(made, objectives, database, EVALUATIONS, record=RECORD, screening=looks, chunk=3)
+        return database.evaluations("run")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(nasbench201: TabularSpace) -> tuple[list[Evaluation], list[Evaluation]]:
+    with ResultsDatabase("sqlite://") as database:
+        return Cells(nasbench201).searched(database), database.evaluations("looks")
+
+
+def test_what_is_evaluated_was_the_best_of_what_was_looked_at(
+    undisturbed: tuple[list[Evaluation], list[Evaluation]],
+) -> None:
+    found, looks = undisturbed
+    assert (len(found), len(looks)) == (EVALUATIONS, EVALUATIONS * RATIO)
+    assert {entry.source for entry in looks} == {"screened"}
+    screened = [entry.candidate.key for entry in looks]
+    assert len(set(screened)) == len(screened)
+    evaluated = [entry.candidate.key for entry in found]
+    assert set(evaluated) < set(screened)
+    short = {entry.candidate.key: entry.values["accuracy"] for entry in looks}
+    assert np.median([short[key] for key in evaluated]) > np.median(list(short.values())) + 2
+
+
+@pytest.mark.parametrize("die_after", [0, 4, 13, 23])
+def test_a_killed_run_goes_on(
+    nasbench201: TabularSpace, undisturbed: tuple[list[Evaluation], list[Evaluation]], die_after: int
+) -> None:
+    with ResultsDatabase("sqlite://") as database:
+        with pytest.raises(Killed):
+            Cells(nasbench201, die_after).searched(database)
+        assert (Cells(nasbench201).searched(database), database.evaluations("looks")) == undisturbed
+
+
+def test_other_searchers_and_single_tells_are_refused(nasbench201: TabularSpace) -> None:
+    cells = Cells(nasbench201)
+    objectives = (Objective(METRICS["accuracy"], cells.accuracy),)
+    looks = Screening(objectives, 2, LOOKS)
+    with ResultsDatabase("sqlite://") as database:
+        for name, in_flight in (("random", None), ("screened", 2)):
+            made = searcher(name, cells.space, objectives, 0)
+            with pytest.raises(ValueError, match="screening takes a searcher that is made for it, and batches"):
+                run_search(made, objectives, database, 5, record=RECORD, screening=looks, in_flight=in_flight)
+    with pytest.raises(ValueError, match="looks at 1 or more candidates for each evaluation, got 0"):
+        Screening(objectives, 0, LOOKS)
