@@ -27,6 +27,7 @@ from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
 _MEMBERS = 5  # of the ensemble that predicts a cost
+_WEIGHT = 5.0  # of a cheap cost among features: it tells more than the value of a gene
 _FEWEST_TOLD = 8  # full evaluations from which their costs are predicted
 
 
@@ -107,7 +108,7 @@ class ScreenedSearcher(ScreeningSearcher):
         )
 
         def features(population: Population) -> FloatArray:
-            return np.concatenate([population.features(), glance.warped(population)[:, ~same]], axis=1)
+            return np.concatenate([population.features(), _WEIGHT * glance.warped(population)[:, ~same]], axis=1)
 
         problem = replace(self._problem, objectives=objectives)
         return Surrogate(problem, self._predictor, told, self._rng, self._optimism, features)

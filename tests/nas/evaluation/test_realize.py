@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -26,6 +28,16 @@ def test_accuracy_is_repeatable_whatever_was_measured_before(realizer: Candidate
     first = [realizer.accuracy(population[row]) for row in range(4)]
     assert [realizer.accuracy(population[row]) for row in (3, 2, 1, 0)] == first[::-1]
     assert all(torch.equal(tensor, before[name]) for name, tensor in realizer.supernet.state_dict().items())
+
+
+def test_a_part_of_the_images_gives_an_accuracy_near_by(realizer: CandidateRealizer, space: JointSpace) -> None:
+    population = space.sample(np.random.default_rng(0), 4)
+    images = math.ceil(0.3 * len(realizer.data.validation))
+    for row in range(4):
+        whole, part = realizer.accuracy(population[row]), realizer.accuracy(population[row], fidelity=0.3)
+        assert part * images / 100 == pytest.approx(round(part * images / 100))
+        assert part != whole
+        assert abs(part - whole) < 15
 
 
 def test_a_trained_network_is_better_than_chance_and_two_bits_ruin_it(

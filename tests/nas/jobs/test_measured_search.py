@@ -67,6 +67,21 @@ def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Pa
     assert best == max(entry.values["accuracy"] for entry in [*stored, *others])
 
 
+def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs: Path) -> None:
+    screening = {"fidelity": 0.25, "ratio": 3}
+    front, _ = searched(job_file, runs, searcher="screened", evaluations=10, screening=screening)
+    stored, looks = (evaluations(job_file, runs, run) for run in (front.run, f"{front.run}-screening"))
+    assert (len(stored), len(looks)) == (10, 30)
+    assert {entry.source for entry in looks} == {"screened"}
+    assert {entry.candidate for entry in stored} < {entry.candidate for entry in looks}
+    full = {entry.candidate: entry.values for entry in stored}
+    both = [(entry.values, full[entry.candidate]) for entry in looks if entry.candidate in full]
+    assert any(look["accuracy"] != values["accuracy"] for look, values in both)
+    assert all(look["latency_ms"] == values["latency_ms"] for look, values in both)
+    _, again = searched(job_file, runs, evaluations=5)
+    assert "27 candidates of this supernet were measured before" in again  # those that were only screened do not count
+
+
 def test_it_goes_on_from_what_it_started_from(
     job_file: Path, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
