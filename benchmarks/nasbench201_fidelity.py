@@ -17,7 +17,8 @@ import pandas as pd
 from nasbench201 import DEVICES, contest_file
 from report import row
 
-from nas.jobs.bench_file import load_bench
+from nas.jobs.bench import load_bench
+from nas.jobs.bench_file import Place
 from nas.objectives import Objective
 from nas.search.contest import interval95
 from nas.search.loop import run_search
@@ -39,7 +40,7 @@ def share(data: Path, device: str, seed: int) -> float:
         path = contest_file(data / "nasbench201", device, Path(folder), 2, ["linas"])
         short = pd.read_csv(data / "nasbench201" / "accuracy.csv")["cifar10_val_12e"]
         pd.read_csv(path.with_suffix(".csv")).assign(short=short).to_csv(path.with_suffix(".csv"), index=False)
-        contest = load_bench(path).contest(path.parent)
+        contest = load_bench(path).contest(Place(path.parent, path.parent))
         space, objectives = contest.problem.space, contest.problem.objectives
         networks = space.architectures
         look = Objective(METRICS["accuracy"], lambda population: networks.column(population, "short"))  # type: ignore[attr-defined]

@@ -15,7 +15,8 @@ import numpy as np
 from nasbench201 import DEVICES, contest_file
 from report import row
 
-from nas.jobs.bench_file import load_bench
+from nas.jobs.bench import load_bench
+from nas.jobs.bench_file import Place
 from nas.search.contest import Contest
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
@@ -51,7 +52,7 @@ def main() -> None:
             contests = []
             for device in DEVICES:
                 path = contest_file(options.data / "nasbench201", device, Path(folder), 2, ["linas"])
-                contest = load_bench(path).contest(path.parent)
+                contest = load_bench(path).contest(Place(path.parent, path.parent))
                 accuracy, latency = contest.problem.objectives
                 space = contest.problem.space
                 everything = space.population(np.indices(tuple(space.cardinalities)).reshape(6, -1).T)

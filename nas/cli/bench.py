@@ -20,9 +20,10 @@ def _bench(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The contest, a YAML file; see docs/search.md.")],
     runs: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
     workers: Annotated[int, typer.Option(min=1, help="Searchers that run at the same time.")] = 1,
+    data: Annotated[str | None, typer.Option(help="Images of the job, instead of its data.source.")] = None,
 ) -> None:
     from nas.cli.console import open_console
     from nas.jobs.bench import bench
     from nas.jobs.reporter import Reporter
 
-    bench(file, runs, workers, Reporter(open_console()))
+    bench(file, runs, workers, Reporter(open_console()), data)

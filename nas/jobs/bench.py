@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from nas.files import alone_in, replacing
-from nas.jobs.bench_file import BenchFile, load_bench
+from nas.jobs.bench_file import BenchFile, Place
+from nas.jobs.live_bench import LiveBench
 from nas.jobs.reporter import Reporter
+from nas.jobs.section import read_section
+from nas.jobs.table_bench import TableBench
+from nas.jobs.yaml_file import read_yaml
 from nas.search.contest import interval95
 from results.curves import write_curves_page
 
@@ -26,7 +30,18 @@ if TYPE_CHECKING:
 COLUMNS = ("searcher", "seed", "evaluations", "hypervolume")
 
 
-def bench(path: Path, runs: Path, workers: int, reporter: Reporter) -> pd.DataFrame:
+def load_bench(path: Path) -> BenchFile:
+    """Reads the file of a contest: on the supernet of a job, if it names one, else on a table.
+
+    Raises:
+        ValueError: In one line: what is wrong, where, and what would do.
+    """
+    document = read_yaml(path)
+    live = isinstance(document, dict) and "job" in document
+    return read_section(path, LiveBench if live else TableBench)
+
+
+def bench(path: Path, runs: Path, workers: int, reporter: Reporter, data: str | None = None) -> pd.DataFrame:
     """Lets every searcher run with every seed; what is finished already is not run again.
 
     Args:
@@ -34,24 +49,25 @@ def bench(path: Path, runs: Path, workers: int, reporter: Reporter) -> pd.DataFr
         runs: Folder of all runs; the contest's is `bench-NAME-...` below it.
         workers: Processes.
         reporter: Where progress and the outcome are shown.
+        data: Replaces `data.source` of the job, if given.
 
     Returns:
         One row per searcher, seed and budget: searcher, seed, evaluations, hypervolume.
 
     Raises:
-        ValueError: If the file or its table is wrong.
+        ValueError: If the file or its table is wrong, or the job's supernet is not trained.
     """
     import pandas as pd
 
-    file = load_bench(path)
-    file.contest(path.parent)  # what is wrong with the table is said before anything runs
-    folder = runs / f"bench-{file.name}-{_fingerprint(file, path.parent)}"
+    file, place = load_bench(path), Place(path.parent, runs, data)
+    file.contest(place)  # what is wrong with the table or the job is said before anything runs
+    folder = runs / f"bench-{file.name}-{_fingerprint(file, place)}"
     pairs = [(name, seed) for seed in range(file.seeds) for name in file.searchers]
     with alone_in(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         missing = [pair for pair in pairs if not _file_of(folder, *pair).exists()]
         bar.advance(len(pairs) - len(missing))
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-            waiting = [pool.submit(_carry_out, path, folder, *pair) for pair in missing]
+            waiting = [pool.submit(_carry_out, path, place, folder, *pair) for pair in missing]
             for done in as_completed(waiting):
                 done.result()
                 bar.advance(1)
@@ -63,12 +79,12 @@ def bench(path: Path, runs: Path, workers: int, reporter: Reporter) -> pd.DataFr
     return found
 
 
-def _carry_out(path: Path, folder: Path, name: str, seed: int) -> None:
+def _carry_out(path: Path, place: Place, folder: Path, name: str, seed: int) -> None:
     """One searcher with one seed, in a process of its own."""
     import pandas as pd
 
     file = load_bench(path)
-    volumes = file.contest(path.parent).curve(name, seed)
+    volumes = file.contest(place).curve(name, seed)
     rows = pd.DataFrame({"searcher": name, "seed": seed, "evaluations": file.budgets, "hypervolume": volumes})
     with replacing(_file_of(folder, name, seed)) as draft:
         rows.to_csv(draft, index=False)
@@ -78,10 +94,11 @@ def _file_of(folder: Path, name: str, seed: int) -> Path:
     return folder / f"{name}-{seed}.csv"
 
 
-def _fingerprint(file: BenchFile, folder: Path) -> str:
+def _fingerprint(file: BenchFile, place: Place) -> str:
     """Stands for all that decides the outcome of one run of a searcher."""
     described = file.model_dump_json(exclude={"searchers", "seeds"}).encode()
-    return hashlib.sha256(described + (folder / file.table).read_bytes()).hexdigest()[:8]
+    contents = [path.read_bytes() for path in file.inputs(place)]
+    return hashlib.sha256(b"".join([described, *contents])).hexdigest()[:8]
 
 
 def _one_thread() -> None:

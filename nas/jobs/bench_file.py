@@ -1,60 +1,46 @@
 """The file of a contest: what searchers are compared on, strict and typed.
 
-In: a YAML file. Out: a frozen `BenchFile`, and the contest that it describes. Knows no searcher's inside.
+In: a YAML file. Out: what all contests have in common; the kinds are `table_bench` and `live_bench`. Knows no
+searcher's inside.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from nas.jobs.section import Section, read_section
-from nas.objectives import FloatArray, Objective
+from nas.jobs.section import Section
 from nas.search.contest import Contest
-from nas.search.problem import SearchProblem
 from nas.search.registry import SEARCHERS
-from results.metric import METRICS, Metric
-from search_spaces.cell import Cell
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.tabular import TabularSpace
 
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class CellSection(Section):
-    """How genes are wired that are operators on the edges of a cell; see `search_spaces.cell`."""
+@dataclass(frozen=True)
+class Place:
+    """Where a contest is held.
 
-    edges: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
-    zero: str | None = None
+    Attributes:
+        folder: That of the file; other files are looked for beside it.
+        runs: That of all runs.
+        data: Replaces `data.source` of a job, if given.
+    """
 
-    @model_validator(mode="after")
-    def _wired(self) -> CellSection:
-        self.cell()
-        return self
-
-    def cell(self) -> Cell:
-        """As a value."""
-        return Cell(tuple((first, last) for first, last in self.edges), self.zero)
+    folder: Path
+    runs: Path
+    data: str | None = None
 
 
 class BenchFile(Section):
-    """Searchers, seeds and budgets on a table of networks.
-
-    `objectives` names columns of the table and says which way is better; `reference` is the worst value of interest of
-    each, from which the hypervolume is counted. With `limits`, only networks that keep them count. With `cell`,
-    predictors see the paths of a cell, too.
-    """
+    """Searchers, seeds and budgets. `reference` is the worst value of interest of each objective."""
 
     name: str
-    table: str
-    genes: list[str]
-    cell: CellSection | None = None
-    objectives: dict[str, Literal["minimize", "maximize"]]
     reference: dict[str, Finite]
-    limits: dict[str, Finite] = {}
     searchers: list[str] = ["linas", "nsga2", "random"]
     budgets: list[Count] = [50, 100, 200]
     seeds: Annotated[int, Field(ge=2)] = 10
@@ -65,56 +51,21 @@ class BenchFile(Section):
         for name in searchers:
             if name not in SEARCHERS:
                 raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
-            if SEARCHERS[name].screens or SEARCHERS[name].of_leaves:
-                raise ValueError(f"searcher {name!r} needs a supernet; a table has neither screening nor leaves")
+            if SEARCHERS[name].screens:
+                raise ValueError(f"searcher {name!r} is told more than others at equal numbers of evaluations")
         return searchers
 
-    @model_validator(mode="after")
-    def _belongs_together(self) -> BenchFile:
-        if set(self.reference) != set(self.objectives):
-            raise ValueError(f"reference needs a value for each of {list(self.objectives)}, got {list(self.reference)}")
-        for name in self.limits:
-            if name not in self.objectives:
-                raise ValueError(f"limits.{name} must limit one of the objectives {list(self.objectives)}")
+    def check(self, objectives: list[str]) -> None:
+        """Raises ValueError unless references and searchers fit the objectives."""
+        if set(self.reference) != set(objectives):
+            raise ValueError(f"reference needs a value for each of {objectives}, got {list(self.reference)}")
         for name in self.searchers:
-            SEARCHERS[name].check(name, len(self.objectives))
-        return self
+            SEARCHERS[name].check(name, len(objectives))
 
-    def contest(self, folder: Path) -> Contest:
-        """What is compared; the table is looked for beside the file.
+    @abstractmethod
+    def contest(self, place: Place) -> Contest:
+        """What is compared."""
 
-        Raises:
-            ValueError: If the table is no complete table of networks, or lacks a column.
-            OSError: If it cannot be read.
-        """
-        import pandas as pd
-
-        table = pd.read_csv(folder / self.table)
-        lacking = [name for name in self.objectives if name not in table.columns]
-        if lacking:
-            raise ValueError(f"{self.table} lacks the columns {lacking}; it has {list(table.columns)}")
-        networks = TabularSpace(self.name, table, self.genes, self.cell.cell() if self.cell else None)
-
-        def column(name: str) -> Objective:
-            known = METRICS.get(name, Metric(name, "", self.objectives[name] == "maximize"))
-            if known.maximize != (self.objectives[name] == "maximize"):
-                better = "more" if known.maximize else "less"
-                raise ValueError(f"of {name}, {better} is better everywhere in this program; rename the column")
-
-            def values(population: Population) -> FloatArray:
-                return networks.column(population, name)
-
-            return Objective(known, values, self.limits.get(name))
-
-        objectives = tuple(column(name) for name in self.objectives)
-        reference = tuple(self.reference[name] for name in self.objectives)
-        return Contest(SearchProblem(JointSpace(networks), objectives), reference, tuple(self.budgets))
-
-
-def load_bench(path: Path) -> BenchFile:
-    """Reads the file of a contest.
-
-    Raises:
-        ValueError: In one line: what is wrong, where, and what would do.
-    """
-    return read_section(path, BenchFile)
+    @abstractmethod
+    def inputs(self, place: Place) -> list[Path]:
+        """Files on which the outcome depends, besides this one."""

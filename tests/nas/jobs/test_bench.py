@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from nas.jobs.bench import bench
-from nas.jobs.bench_file import load_bench
+from nas.jobs.bench import bench, load_bench
+from nas.jobs.bench_file import Place
 from nas.jobs.reporter import Reporter
 from results.pareto import hypervolume
 
@@ -64,22 +65,47 @@ def test_everybody_finds_the_exact_front_in_the_end(contest: Path, table: pd.Dat
 
 def test_only_feasible_networks_count(contest: Path, table: pd.DataFrame) -> None:
     contest.write_text(yaml.safe_dump(CONTEST | {"limits": {"parameters": 6.0}}))
-    volume = load_bench(contest).contest(contest.parent).curve("linas", 0)[-1]
+    volume = load_bench(contest).contest(Place(contest.parent, contest.parent)).curve("linas", 0)[-1]
     kept = table[table["parameters"] <= 6]
     assert volume == pytest.approx(hypervolume(np.column_stack([-kept["accuracy"], kept["parameters"]]), [-50.0, 40.0]))
 
 
 def test_genes_may_be_wired_to_a_cell(contest: Path) -> None:
     contest.write_text(yaml.safe_dump(CONTEST | {"cell": {"edges": [[0, 1], [1, 2]]}}))
-    space = load_bench(contest).contest(contest.parent).problem.space
+    space = load_bench(contest).contest(Place(contest.parent, contest.parent)).problem.space
     everything = space.sample(np.random.default_rng(0), 5)
     assert everything.features().shape[1] > everything.one_hot().shape[1]
+
+
+LIVE = {
+    "name": "live",
+    "reference": {"accuracy": 5.0, "latency_ms": 10.0, "weight_bytes": 1e6},
+    "searchers": ["linas", "random"],
+    "budgets": [2, 5],
+    "seeds": 2,
+}
+
+
+def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "live.yaml"
+    path.write_text(yaml.safe_dump(LIVE | {"job": str(job_file)}))
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    found = bench(path, runs, 2, Reporter(Console(file=io.StringIO())))
+    assert len(found) == 2 * 2 * 2
+    after = found.pivot_table(index=["searcher", "seed"], columns="evaluations", values="hypervolume")
+    assert (after[2] > 0).all()
+    assert (after[5] >= after[2]).all()
+    path.write_text(yaml.safe_dump(LIVE | {"job": str(job_file), "searchers": ["split"]}))
+    with pytest.raises(ValueError, match="searcher 'split' needs a supernet that was split"):
+        bench(path, runs, 1, Reporter(Console(file=io.StringIO())))
+    with pytest.raises(ValueError, match="needs a trained supernet; make it with: nas train JOB"):
+        bench(path, tmp_path / "elsewhere", 1, Reporter(Console(file=io.StringIO())))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"searchers": ["screened"]}, "searcher 'screened' needs a supernet; a table has neither screening nor"),
+        ({"searchers": ["screened"]}, "searcher 'screened' is told more than others"),
         ({"cell": {"edges": [[1, 0], [1, 2]]}}, "an edge of a cell leads from a node to a higher one, got 1 to 0"),
         ({"cell": {"edges": [[0, 1]]}}, "the cell of space 'toy' has 1 edges, but 2 genes"),
         ({"searchers": ["oracle"]}, "unknown searcher 'oracle'; known searchers: linas"),
@@ -91,10 +117,10 @@ def test_genes_may_be_wired_to_a_cell(contest: Path) -> None:
         ({"genes": ["depth", "height"]}, r"lacks the columns \['height'\]"),
         ({"objectives": {"accuracy": "minimize", "parameters": "minimize"}}, "of accuracy, more is better everywhere"),
         ({"table": "none.csv"}, "none.csv"),
-        ({"colour": "red"}, "unknown key 'colour'; known keys: name, table"),
+        ({"colour": "red"}, "unknown key 'colour'; known keys: name, reference"),
     ],
 )
 def test_mistakes_are_named(contest: Path, changes: dict[str, object], message: str) -> None:
     contest.write_text(yaml.safe_dump(CONTEST | changes))
     with pytest.raises((ValueError, OSError), match=message):
-        load_bench(contest).contest(contest.parent)
+        load_bench(contest).contest(Place(contest.parent, contest.parent))

@@ -1,0 +1,79 @@
+"""Architecture and bits together on a trained supernet, against either alone, at equal numbers of measurements.
+
+In: a job whose supernet is trained and whose device is profiled (`nas train`, `nas profile`). Out: rows of the table in
+`README.md`. All are searched by LINAS: (a) architectures, every layer of 8 bits; (b) bits, on the largest architecture;
+both at once. The reference of the hypervolume is chance, and the latency and size of the largest network of 32 bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from report import row
+from rich.console import Console
+
+from hardware.table_file import load_table
+from nas.evaluation.pools import open_pool
+from nas.jobs.job import load_job
+from nas.jobs.priced_objectives import exact_objective
+from nas.jobs.profile import latency_table
+from nas.jobs.reporter import Reporter
+from nas.jobs.train import trained_checkpoint
+from nas.jobs.workspace import Workspace
+from nas.objectives import Objective
+from nas.search.contest import Contest
+from nas.search.problem import SearchProblem
+from results.metric import METRICS
+from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.narrowed import NarrowedSpace
+
+BUDGETS = (40, 80, 120)
+CASES = ("both at once", "architectures, uniform int8", "bits of the largest architecture")
+
+
+def spaces(workspace: Workspace) -> list[JointSpace]:
+    """What each case searches, in the order of `CASES`."""
+    joint = workspace.space
+    whole = joint.architectures
+    names = sorted({gene.dimension for gene in whole.genes})
+    largest = NarrowedSpace(whole, dict.fromkeys(names, "largest 1"))
+    return [joint, JointSpace(whole, PolicySpace.parse(["w8a8"])), JointSpace(largest, joint.policies)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("job", type=Path)
+    parser.add_argument("--data", default=None)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    job = load_job(options.job, options.data)
+    with Workspace(job, options.runs, None, Reporter(Console()), options.workers) as workspace:
+        checkpoint, latencies = trained_checkpoint(workspace), load_table(latency_table(workspace))
+        searched = spaces(workspace)
+        costs = ("latency_ms", "weight_bytes")
+        largest = searched[0].encode([searched[0].largest()])
+        worst = [float(exact_objective(searched[0], latencies, name).evaluate(largest)[0]) for name in costs]
+        volumes = {case: np.empty((options.seeds, len(BUDGETS))) for case in CASES}
+        with open_pool(options.workers, None) as pool:
+            accuracy = Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint)))
+            for seed in range(options.seeds):
+                for case, space in zip(CASES, searched, strict=True):
+                    objectives = (accuracy, *(exact_objective(space, latencies, name) for name in costs))
+                    reference = (100.0 / workspace.data.classes, *worst)
+                    contest = Contest(SearchProblem(space, objectives), reference, BUDGETS)
+                    volumes[case][seed] = contest.curve("linas", seed)
+    command = f"python benchmarks/live_joint.py {options.job} --data FOLDER"
+    seeds = f"0 to {options.seeds - 1}"
+    for other in CASES[1:]:
+        for at, budget in enumerate(BUDGETS):
+            ratios = (volumes[CASES[0]][:, at] / volumes[other][:, at]).tolist()
+            what = f"`{job.space.name}`, {budget} measurements, hypervolume of {CASES[0]} over {other}: above 1"
+            print(row(what, ratios, "{:.3f}", seeds, command, 1), flush=True)
+
+
+if __name__ == "__main__":
+    main()
