@@ -55,7 +55,7 @@ def ray_dashboard() -> Iterator[str]:
     ray = pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # jobs call nas
-        options = {"num_cpus": 2, "resources": {"pi5": 1}, "log_to_driver": False}
+        options = {"num_cpus": 2, "num_gpus": 1, "resources": {"pi5": 1}, "log_to_driver": False}
         context = ray.init(address="local", include_dashboard=True, dashboard_port=0, **options)
         yield f"http://{context.dashboard_url}"
         ray.shutdown()

@@ -36,10 +36,13 @@ def _submit(
     runs: Annotated[str, typer.Option(help="Folder of all runs on the cluster.")] = "$HOME/nas/runs",
     database: Annotated[str | None, typer.Option(help="URL of the results database, as the cluster sees it.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1,
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
+    ] = 0.0,
 ) -> None:
     from nas.jobs.submission import submission
 
-    wanted = submission(job, data, ship_data, runs, database, workers)
+    wanted = submission(job, data, ship_data, runs, database, workers, gpus_per_worker)
     typer.echo(_cluster(address).submit(wanted))
 
 

@@ -26,6 +26,10 @@ TrainingWorkers = Annotated[int, typer.Option(min=1, help="With Ray: workers tha
 Ray = Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")]
 RayAddress = Annotated[str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")]
 
+GpusPerWorker = Annotated[
+    float, typer.Option(min=0.0, help="With Ray: share of a GPU on which each worker measures; 0 is its CPU.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program; `nas.jobs.run.STAGES` has the stages that need the job only."""
@@ -87,10 +91,12 @@ def _measuring(stage: str) -> Callable[..., None]:
         workers: Workers = 1,
         ray: Ray = False,
         ray_address: RayAddress = None,
+        gpus_per_worker: GpusPerWorker = 0.0,
     ) -> None:
         from nas.jobs.run import STAGES
 
-        with _opened(job, data, runs, database, workers, _address(ray, ray_address)) as workspace:
+        address = _address(ray, ray_address)
+        with _opened(job, data, runs, database, workers, address, gpus_per_worker) as workspace:
             STAGES[stage](workspace)
 
     return command
@@ -124,6 +130,7 @@ def _opened(
     database: str | None = None,
     workers: int = 1,
     ray_address: str | None = None,
+    gpus_per_worker: float = 0.0,
 ) -> Iterator[Workspace]:
     """The workspace of a job file, held by this process alone."""
     from nas.cli.console import open_console
@@ -133,6 +140,6 @@ def _opened(
     from nas.jobs.workspace import Workspace
 
     loaded = load_job(job, data)
-    workspace = Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address)
+    workspace = Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address, gpus_per_worker)
     with alone_in(runs / loaded.name), workspace:
         yield workspace

@@ -34,6 +34,10 @@ class ImageSet:
         """The images at the given row numbers."""
         return ImageSet(self.images[rows], self.labels[rows])
 
+    def to(self, processor: str) -> ImageSet:
+        """The same in the memory of a processor, `"cpu"` or `"cuda"`."""
+        return ImageSet(self.images.to(processor), self.labels.to(processor))
+
 
 @dataclass(frozen=True)
 class ImageData:
@@ -49,6 +53,11 @@ class ImageData:
         """Channels of an image."""
         return self.train.images.shape[1]
 
+    def to(self, processor: str) -> ImageData:
+        """The same in the memory of a processor, `"cpu"` or `"cuda"`."""
+        train, validation, test = (part.to(processor) for part in (self.train, self.validation, self.test))
+        return ImageData(train, validation, test, self.classes)
+
     def digest(self) -> str:
         """A hash of all images and labels; equal data give equal digests wherever they lie."""
         found = hashlib.sha256(str(self.classes).encode())
@@ -61,7 +70,7 @@ class ImageData:
     @cached_property
     def normalization(self) -> Normalization:
         """Mean and standard deviation of each channel over the training images."""
-        pixels = self.train.images.float() / 255
+        pixels = self.train.images.cpu().float() / 255
         return Normalization(tuple(pixels.mean((0, 2, 3)).tolist()), tuple(pixels.std((0, 2, 3)).tolist()))
 
 

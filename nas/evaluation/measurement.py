@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+import torch
+
 from nas.data.images import ImageData
 from nas.data.sources import DataSource
 from nas.evaluation.pool import Measure
@@ -27,16 +29,23 @@ class AccuracyMeasurement:
         space: Name of its space.
         data: The images.
         fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
+        processor: Where a worker measures: "cpu" or "cuda".
     """
 
     checkpoint: Path
     space: str
     data: DataSource
     fidelity: float = 1.0
+    processor: str = "cpu"
 
     def __call__(self) -> Measure:
-        """The accuracy in percent of a candidate."""
-        return partial(_realizer(self.checkpoint, self.space, self.data).accuracy, fidelity=self.fidelity)
+        """The accuracy in percent of a candidate.
+
+        Raises:
+            ValueError: If it is to be measured on a GPU, and torch finds none.
+        """
+        realizer = _realizer(self.checkpoint, self.space, self.data, self.processor)
+        return partial(realizer.accuracy, fidelity=self.fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
         """The trained supernet with its images."""
@@ -44,9 +53,13 @@ class AccuracyMeasurement:
 
 
 @lru_cache(maxsize=1)
-def _realizer(checkpoint: Path, space: str, data: DataSource) -> CandidateRealizer:
+def _realizer(checkpoint: Path, space: str, data: DataSource, processor: str) -> CandidateRealizer:
     """One for all fidelities."""
-    return _of(checkpoint, space, data.load())
+    if processor == "cuda" and not torch.cuda.is_available():
+        raise ValueError("torch finds no GPU in this worker; leave out --gpus-per-worker")
+    realizer = _of(checkpoint, space, data.load().to(processor))
+    realizer.supernet.to(processor)
+    return realizer
 
 
 def _of(checkpoint: Path, space: str, data: ImageData) -> CandidateRealizer:

@@ -40,10 +40,11 @@ class RayPool(Pool):
     Args:
         workers: Actors, one CPU each.
         address: `"local"` to start a cluster, else the one to join.
+        gpus: Share of a GPU that each takes.
     """
 
-    def __init__(self, workers: int, address: str) -> None:
-        self._ray, self._workers, self._address = import_ray(), workers, address
+    def __init__(self, workers: int, address: str, gpus: float = 0.0) -> None:
+        self._ray, self._workers, self._address, self._gpus = import_ray(), workers, address, gpus
         self._cluster = ExitStack()
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -110,7 +111,7 @@ class RayPool(Pool):
 
     def _placed(self) -> Any | None:
         """A new actor that has its place in the cluster; None if there is no room for it."""
-        actor = self._ray.remote(num_cpus=1)(_Actor).remote()
+        actor = self._ray.remote(num_cpus=1, num_gpus=self._gpus)(_Actor).remote()
         placed, waited_s = actor.ready.remote(), 0
         while not self._ray.wait([placed], timeout=1)[0]:
             waited_s += 1
@@ -118,7 +119,8 @@ class RayPool(Pool):
                 self._ray.kill(actor)
                 if not self._actors:
                     advice = f"within {_FIRST_ACTOR_S} s; start again later"
-                    self._fail(OSError(f"the Ray cluster had no CPU free for a worker {advice}"))
+                    needs = "CPU" if self._gpus == 0 else f"CPU and {self._gpus:g} GPU"
+                    self._fail(OSError(f"the Ray cluster had no {needs} free for a worker {advice}"))
                 return None
         self._ray.get(placed)
         self._actors[threading.current_thread()] = actor

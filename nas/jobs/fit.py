@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.evaluation.pools import open_pool
 from nas.jobs.sampling import representative_sample
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
@@ -95,7 +94,7 @@ def measure_accuracy(
     """
     source: Source = "verified" if costs else "measured"
     with (
-        open_pool(workspace.workers, workspace.ray_address) as pool,
+        workspace.pool() as pool,
         workspace.reporter.bar(title, len(population)) as bar,
         workspace.database.claimed(record.run),
     ):

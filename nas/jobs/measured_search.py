@@ -14,7 +14,6 @@ import numpy as np
 from hardware.latency_table import LatencyTable
 from hardware.table_file import load_table
 from nas.evaluation.pool import Pool
-from nas.evaluation.pools import open_pool
 from nas.jobs.front import VerifiedFront, evenly, feasible_front
 from nas.jobs.priced_objectives import exact_objective, job_objectives
 from nas.jobs.warm_start import Known, known_accuracies, sources_of
@@ -52,7 +51,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     split = SEARCHERS[section.searcher].of_leaves
     leaves = read_leaves(checkpoint, workspace.space.architectures) if split else ()
     with (
-        open_pool(workspace.workers, workspace.ray_address) as pool,
+        workspace.pool() as pool,
         workspace.reporter.bar("search", section.evaluations) as bar,
     ):
         objectives = job_objectives(workspace, latencies, pool.measuring(workspace.measurement(checkpoint)))

@@ -44,6 +44,7 @@ class Submission:
         runs: Folder of all runs, as the shell of the cluster's head reads it.
         database: URL of the results database; None is `results.db` in the folder of runs.
         workers: Ray actors that train and measure.
+        gpus_per_worker: Share of a GPU on which each of them measures.
         shipped: Local files and folders that are sent along.
     """
 
@@ -52,6 +53,7 @@ class Submission:
     runs: str
     database: str | None
     workers: int
+    gpus_per_worker: float = 0.0
     shipped: tuple[str, ...] = ()
 
     @property
@@ -61,11 +63,19 @@ class Submission:
         `exec` leaves no shell in between: a stop that came while the shell was starting its child would miss the child.
         """
         database = f" --database {shlex.quote(self.database)}" if self.database else ""
-        return f'exec nas run job.yaml --ray-address auto --workers {self.workers} --runs "{self.runs}"{database}'
+        gpus = f" --gpus-per-worker {self.gpus_per_worker}" if self.gpus_per_worker else ""
+        options = f'--ray-address auto --workers {self.workers}{gpus} --runs "{self.runs}"{database}'
+        return f"exec nas run job.yaml {options}"
 
 
 def submission(
-    path: Path, data: str | None, ship_data: bool, runs: str, database: str | None, workers: int
+    path: Path,
+    data: str | None,
+    ship_data: bool,
+    runs: str,
+    database: str | None,
+    workers: int,
+    gpus_per_worker: float = 0.0,
 ) -> Submission:
     """Reads a job file, and says what of this machine goes along with it.
 
@@ -76,6 +86,7 @@ def submission(
         runs: Folder of all runs on the cluster.
         database: URL of the results database.
         workers: Ray actors.
+        gpus_per_worker: Share of a GPU on which each of them measures.
 
     Raises:
         ValueError: If the job file is wrong, or the data are to be shipped and are not there.
@@ -93,7 +104,7 @@ def submission(
         if not Path(one).exists():
             raise ValueError(f"{one} is to be sent to the cluster and is not there")
     text = yaml.safe_dump(job.model_copy(update=sections).model_dump(mode="json", exclude_unset=True))
-    return Submission(text, job.name, runs, database, workers, tuple(shipped))
+    return Submission(text, job.name, runs, database, workers, gpus_per_worker, tuple(shipped))
 
 
 class Cluster:

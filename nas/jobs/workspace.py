@@ -19,6 +19,8 @@ from typing import Self
 from nas.data.images import ImageData
 from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import AccuracyMeasurement
+from nas.evaluation.pool import Pool
+from nas.evaluation.pools import open_pool
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
 from nas.training.schedule import Schedule
@@ -41,6 +43,10 @@ class Workspace:
         reporter: Where progress is shown.
         workers: Processes that measure candidates; with Ray, actors that train and measure.
         ray_address: None for no Ray; see `nas.cluster.joined`.
+        gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 for the CPU.
+
+    Raises:
+        ValueError: If workers without Ray are to share GPUs.
     """
 
     job: Job
@@ -49,6 +55,11 @@ class Workspace:
     reporter: Reporter
     workers: int = 1
     ray_address: str | None = None
+    gpus_per_worker: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.gpus_per_worker and self.ray_address is None:
+            raise ValueError("--gpus-per-worker needs --ray or --ray-address: it is Ray that shares GPUs out")
 
     @cached_property
     def data(self) -> ImageData:
@@ -96,7 +107,12 @@ class Workspace:
 
     def measurement(self, checkpoint: Path, fidelity: float = 1.0) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet, by a share of the images."""
-        return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source, fidelity)
+        processor = "cuda" if self.gpus_per_worker else "cpu"
+        return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source, fidelity, processor)
+
+    def pool(self) -> Pool:
+        """The workers that measure candidates."""
+        return open_pool(self.workers, self.ray_address, self.gpus_per_worker)
 
     def training_task(
         self, schedule: Schedule, folder: Path, start: Path | None = None, only: Candidate | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 
 import numpy as np
 import pytest
+import torch
 
 from nas.evaluation.local_pools import InProcess, ProcessPool
 from nas.evaluation.measurement import AccuracyMeasurement
@@ -66,6 +68,16 @@ def test_what_a_measurement_cannot_do_is_said_as_it_says_it(population: Populati
         open_pool(2, ray_address) as pool,
     ):
         pool.measuring(partial(partial, os._exit))(population)
+
+
+def test_workers_share_a_gpu(ray_cluster: str, population: Population, measurement: AccuracyMeasurement) -> None:
+    ray = pytest.importorskip("ray")
+    with open_pool(1, ray_cluster, 0.25) as pool:
+        assert len(pool.measuring(READ_RESOLUTION)(population)) == 6
+        assert ray.cluster_resources()["GPU"] - ray.available_resources()["GPU"] == 0.25
+        if not torch.cuda.is_available():  # the GPU of this cluster is a number
+            with pytest.raises(ValueError, match="torch finds no GPU in this worker; leave out --gpus-per-worker"):
+                pool.measuring(replace(measurement, processor="cuda"))(population)
 
 
 def test_one_worker_without_ray_is_this_process(population: Population) -> None:

@@ -83,5 +83,7 @@ def test_data_are_shipped_or_named(job_file: Path, tmp_path: Path) -> None:
     assert yaml.safe_load(submission(job_file, str(images), False, "runs", None, 2).job)["data"]["source"] == str(
         images
     )
+    on_gpus = submission(job_file, None, False, "runs", None, 4, gpus_per_worker=0.5)
+    assert "--workers 4 --gpus-per-worker 0.5 --runs" in on_gpus.entrypoint
     with pytest.raises(ValueError, match="to be sent to the cluster and is not there"):
         submission(job_file, str(tmp_path / "none"), True, "runs", None, 2)
