@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 
-from results import storage
+from results import queries, storage
 from results.evaluation import SOURCES, Evaluation, RunRecord, Source, utc_now
 from results.metric import Metric
 from results.rows import candidate_row, evaluation_row, read_candidate, read_evaluation
@@ -146,17 +146,8 @@ class ResultsDatabase:
         """One row per run, oldest first: run, device, seed, evaluations (count), created, git, versions, job."""
         import pandas as pd
 
-        table = storage.runs
-        count = sa.func.count(storage.evaluations.c.sequence).label("evaluations")
-        counted = sa.select(storage.evaluations.c.run, count).group_by(storage.evaluations.c.run).subquery()
-        columns = [
-            *(table.c.run, table.c.device, table.c.seed),
-            sa.func.coalesce(counted.c.evaluations, 0).label("evaluations"),
-            *(table.c.created, table.c.git, table.c.versions, table.c.job),
-        ]
-        query = sa.select(*columns).outerjoin(counted, counted.c.run == table.c.run)
-        rows = self._rows(query.order_by(table.c.created, table.c.run))
-        return pd.DataFrame.from_records(rows, columns=[column.key for column in columns])
+        query = queries.of_runs()
+        return pd.DataFrame.from_records(self._rows(query), columns=[column.key for column in query.selected_columns])
 
     def frame(
         self,
@@ -207,19 +198,13 @@ class ResultsDatabase:
     def _selected(self, run: str | None, source: Source | None, device: str | None) -> list[dict[str, Any]]:
         if source is not None and source not in SOURCES:
             raise ValueError(f"unknown source {source!r}; known: {', '.join(SOURCES)}")
-        table, of_run, of_candidate = storage.evaluations.c, storage.runs.c, storage.candidates.c
-        query = (
-            sa.select(table.run, of_run.device, table.sequence, table.source, of_candidate.key, table["values"])
-            .add_columns(of_candidate.resolution, of_candidate.blocks, of_candidate.mean_weight_bits)
-            .select_from(storage.evaluations.join(storage.runs).join(storage.candidates))
-            .order_by(of_run.created, table.run, table.sequence)
-        )
+        query, of_run = queries.of_evaluations(), storage.runs.c
         for name, column, wanted in (("run", of_run.run, run), ("device", of_run.device, device)):
             if wanted is not None:
                 if not self._rows(sa.select(column).where(column == wanted).limit(1)):
                     raise self._unknown(name, wanted, column)
                 query = query.where(column == wanted)
-        return self._rows(query if source is None else query.where(table.source == source))
+        return self._rows(query if source is None else query.where(storage.evaluations.c.source == source))
 
     def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
         with storage.translated(self._engine), self._engine.connect() as connection:

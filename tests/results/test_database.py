@@ -4,7 +4,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -161,16 +160,6 @@ with ResultsDatabase(sys.argv[1]) as database:
     assert [process.communicate()[1] for process in processes] == ["", ""]
     assert [len(database.evaluations(run)) for run in ("a", "b")] == [200, 200]
     assert database.frame()["key"].nunique() == 200
-
-
-def test_appending_is_fast(database: ResultsDatabase) -> None:
-    batches = [[evaluation("a", start + i) for i in range(100)] for start in range(0, 1000, 100)]
-    spent = []
-    for batch in batches:
-        start = time.perf_counter()
-        database.append(batch)
-        spent.append(time.perf_counter() - start)
-    assert min(spent) / 100 < 1e-4  # seconds a row; the minimum, because other processes disturb
 
 
 def test_a_row_changed_behind_our_back_is_noticed(tmp_path: Path) -> None:
