@@ -19,7 +19,9 @@ from nas.jobs.front import VerifiedFront
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import search_front
+from nas.jobs.train import train
 from nas.jobs.workspace import Workspace
+from nas.training.checkpoint import read_leaves
 from results.evaluation import Evaluation
 
 SEARCH = {"searcher": "linas", "accuracy": "measured", "evaluations": 24, "verify": 5}
@@ -80,6 +82,21 @@ def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs:
     assert all(look["latency_ms"] == values["latency_ms"] for look, values in both)
     _, again = searched(job_file, runs, evaluations=5)
     assert "27 candidates of this supernet were measured before" in again  # those that were only screened do not count
+
+
+def test_a_split_supernet_is_searched_leaf_by_leaf(job_file: Path, tmp_path: Path) -> None:
+    job = yaml.safe_load(job_file.read_text())
+    training = {"schedule": "few_shot", "epochs": 2, "batch_size": 25}
+    search = {"searcher": "split", "evaluations": 9, "verify": 5}
+    path = tmp_path / "split.yaml"
+    path.write_text(yaml.safe_dump(job | {"training": training, "search": search}))
+    with Workspace(load_job(path), tmp_path, None, Reporter(Console(file=io.StringIO()))) as workspace:
+        checkpoint = train(workspace)
+        front = search_front(workspace)
+        stored = workspace.space.encode([entry.candidate for entry in workspace.database.evaluations(front.run)])
+        leaves = read_leaves(checkpoint, workspace.space.architectures)
+    assert len(stored) == 9
+    assert sum(any(leaf.contains(stored)) for leaf in leaves) == len(leaves) == 4
 
 
 def test_it_goes_on_from_what_it_started_from(
