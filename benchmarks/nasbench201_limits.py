@@ -58,8 +58,10 @@ def main() -> None:
                 everything = space.population(np.indices(tuple(space.cardinalities)).reshape(6, -1).T)
                 values = latency.evaluate(everything)
                 limit = float(values.min() + share * np.ptp(values))
-                limited = replace(contest.problem, objectives=(accuracy, replace(latency, limit=limit)))
-                contests.append((replace(contest, problem=limited), everything))
+                limited = replace(
+                    contest.problem, objectives=(accuracy, replace(latency, limit=limit, constraint=True))
+                )
+                contests.append((replace(contest, problem=limited, reference=contest.reference[:1]), everything))
             for name in options.searchers:
                 regrets = [[regret(*one, name, seed) for one in contests] for seed in range(options.seeds)]
                 samples = np.mean(regrets, axis=1).tolist()

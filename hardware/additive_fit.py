@@ -49,7 +49,7 @@ class AdditiveFit:
                 f"latencies of shape {targets.shape}"
             )
         check_latencies(targets)
-        features = population.features()
+        features = population.one_hot()
         folds = np.random.default_rng(seed).permutation(len(targets)) % _FOLDS
         held_out = np.empty_like(targets)
         for fold in range(_FOLDS):

@@ -15,6 +15,7 @@ LOCAL = "local"  # the address that starts a cluster
 _AUTO = "auto"  # the one that runs on this machine
 _ANSWER_S = 5  # for a server that is there
 _LAST_PORT = 65535
+_LEAST_SHARE = 0.0001  # of a GPU; finer ones Ray does not keep
 
 
 def import_ray() -> Any:
@@ -64,6 +65,12 @@ def joined(address: str, cpus: int) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def check_gpus(share: float) -> None:
+    """Raises ValueError unless Ray can give a worker such a share of a GPU, or none."""
+    if share != 0 and not _LEAST_SHARE <= share <= 1:
+        raise ValueError(f"a worker takes 0, or from {_LEAST_SHARE} to 1 GPU, got {share:g}")
 
 
 def lost(what: str, error: Exception) -> OSError:

@@ -43,12 +43,26 @@ class Objective:
         evaluate: Gives the metric of every candidate of a population, shape (n,).
         limit: The worst value allowed, in the metric's unit: at most, or at least where the metric is maximised.
         exact: Whether `evaluate` is cheap and true, as a table is: searchers look it up and do not learn it.
+        constraint: Whether only the limit matters: values within it are all as good.
+
+    Raises:
+        ValueError: If a constraint has no limit.
     """
 
     metric: Metric
     evaluate: Evaluator
     limit: float | None = None
     exact: bool = False
+    constraint: bool = False
+
+    def __post_init__(self) -> None:
+        if self.constraint and self.limit is None:
+            raise ValueError(f"{self.metric.name} is to be a constraint, and has no limit")
+
+    @property
+    def cost_limit(self) -> float:
+        """The largest cost allowed; infinite where there is no limit."""
+        return np.inf if self.limit is None else float(self.metric.costs(np.array([self.limit]))[0])
 
 
 def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
@@ -56,12 +70,17 @@ def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
     return np.column_stack([o.metric.costs(values[:, index]) for index, o in enumerate(objectives)])
 
 
+def compared(objectives: Sequence[Objective], costs: FloatArray) -> FloatArray:
+    """Costs, shape (n, m), as they compare: within a constraint, all are those of its limit."""
+    least = [objective.cost_limit if objective.constraint else -np.inf for objective in objectives]
+    return np.maximum(costs, least)
+
+
 def violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
     """By how much each candidate misses the limits, shape (n,): 0, or the sum of the relative excesses."""
     total = np.zeros(len(values))
     for index, objective in enumerate(objectives):
         if objective.limit is not None:
-            limit = objective.metric.costs(np.array([objective.limit]))
-            excess = objective.metric.costs(values[:, index]) - limit
+            excess = objective.metric.costs(values[:, index]) - objective.cost_limit
             total += np.maximum(excess, 0.0) / max(abs(objective.limit), 1e-12)
     return total

@@ -64,7 +64,7 @@ class Cell:
             operators: The domain of each gene.
 
         Returns:
-            Shape (n, (paths + 2) * (operators + 1)): per path whether it is whole, then the counts.
+            Shape (n, (paths + 2) * (1 + operators other than `zero`)): per path whether it is whole, then the counts.
         """
         names = sorted({str(name) for domain in operators for name in domain} - {self.zero})
         domains = [np.array([str(name) for name in domain]) for domain in operators]

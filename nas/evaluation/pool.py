@@ -20,7 +20,9 @@ from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
 
 Measure = Callable[[Candidate], float]
-MakeMeasure = Callable[[], Measure]  # hashable and picklable; called when a worker first needs it
+# Called when a worker first needs it; the worker keeps the last two. Copies must be equal and hash alike, as frozen
+# dataclasses and functions do and partials do not: those are called for every candidate.
+MakeMeasure = Callable[[], Measure]
 
 
 class Pool(ABC):

@@ -56,6 +56,8 @@ class RayPool(Pool):
         """Queues a candidate for the next free actor."""
         if not self._threads:
             self._cluster.enter_context(joined(self._address, self._workers))
+            if self._gpus and "GPU" not in self._ray.cluster_resources():
+                raise ValueError("the Ray cluster has no GPU; leave out --gpus-per-worker")
             self._threads = [threading.Thread(target=self._watch, daemon=True) for _ in range(self._workers)]
             for thread in self._threads:
                 thread.start()

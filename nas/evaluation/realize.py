@@ -47,7 +47,7 @@ class CandidateRealizer:
         architecture = candidate.architecture
         inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
         with one_thread():
-            network = self.supernet.extract(architecture, candidate.policy)
+            network = self.supernet.extract(architecture, candidate.policy).to(inputs.device)
             compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
             # after rounding: the statistics of the full weights would undo what the rounded ones were trained to

@@ -68,9 +68,12 @@ def bench(path: Path, runs: Path, workers: int, reporter: Reporter, data: str | 
         bar.advance(len(pairs) - len(missing))
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
             waiting = [pool.submit(_carry_out, path, place, folder, *pair) for pair in missing]
-            for done in as_completed(waiting):
-                done.result()
-                bar.advance(1)
+            try:
+                for done in as_completed(waiting):
+                    done.result()
+                    bar.advance(1)
+            finally:
+                pool.shutdown(cancel_futures=True)  # after a failure, what waits would be run for nothing
     found = pd.concat([pd.read_csv(_file_of(folder, *pair)) for pair in pairs], ignore_index=True)
     found.to_csv(folder / "hypervolumes.csv", index=False)
     write_curves_page(found, folder / "curves.html", f"{file.name}: {file.seeds} seeds")

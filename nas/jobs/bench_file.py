@@ -51,8 +51,8 @@ class BenchFile(Section):
         for name in searchers:
             if name not in SEARCHERS:
                 raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
-            if SEARCHERS[name].screens:
-                raise ValueError(f"searcher {name!r} is told more than others at equal numbers of evaluations")
+            if SEARCHERS[name].screens or SEARCHERS[name].of_leaves:
+                raise ValueError(f"searcher {name!r} is told more than the others of a contest are; leave it out")
         return searchers
 
     def check(self, objectives: list[str]) -> None:

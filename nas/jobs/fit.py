@@ -30,14 +30,15 @@ class FittedAccuracy:
     """A fitted predictor of accuracy in percent, as an evaluator; a linear one is summed gene by gene."""
 
     def __init__(self, predictor: Predictor, space: JointSpace) -> None:
-        self._predictor, self._linear = predictor, predictor.linear
-        only_genes = self._linear is not None and len(self._linear.slope) == space.cardinalities.sum()
-        self._by_gene = space.linear(self._linear.slope) if self._linear and only_genes else None
+        self._predictor, self._by_gene, self._offset = predictor, None, 0.0
+        linear = predictor.linear
+        if linear is not None and len(linear.slope) == space.cardinalities.sum():  # else the space adds features
+            self._by_gene, self._offset = space.linear(linear.slope), linear.offset
 
     def __call__(self, population: Population) -> FloatArray:
         """Predicted accuracy, shape (n,)."""
-        if self._linear is not None and self._by_gene is not None:
-            mean = self._linear.offset + self._by_gene(population.genes)
+        if self._by_gene is not None:
+            mean = self._offset + self._by_gene(population.genes)
         else:
             mean = self._predictor.predict(population.features()).mean
         return np.clip(mean, 0.0, 100.0)
@@ -70,7 +71,8 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
 
 def _record(workspace: Workspace, checkpoint: Path) -> RunRecord:
     """The database record of the measurements."""
-    inputs = {"supernet": checkpoint, "candidates": workspace.job.fit.candidates}
+    candidates, processor = workspace.job.fit.candidates, workspace.processor
+    inputs = {"supernet": checkpoint, "candidates": candidates, "processor": processor}
     return workspace.record("fit", inputs, device="any")  # accuracy is the same on all devices
 
 

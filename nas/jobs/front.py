@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.objectives import FloatArray, Objective, costs, violations
+from nas.objectives import FloatArray, Objective, compared, costs, violations
 from nas.search.loop import NothingFeasible, how_near
 from results.pareto import non_dominated
 from search_spaces.joint_space import Population
@@ -48,8 +48,9 @@ class VerifiedFront:
 def feasible_front(objectives: list[Objective], values: FloatArray) -> NDArray[np.int64]:
     """Rows of values, shape (n, m), that keep all limits and that no other such row beats; best of the first first."""
     feasible = np.flatnonzero(violations(objectives, values) == 0)
-    front = feasible[non_dominated(costs(objectives, values[feasible]))]
-    return front[np.lexsort(costs(objectives, values[front]).T[::-1])]
+    found = compared(objectives, costs(objectives, values))
+    front = feasible[non_dominated(found[feasible])]
+    return front[np.lexsort(found[front].T[::-1])]
 
 
 def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -70,5 +71,5 @@ def still_best(objectives: list[Objective], candidates: Population, accuracy: Fl
     if not feasible.any():
         raise NothingFeasible(f"once its accuracy is measured, {how_near(objectives, values)}")
     best = np.zeros(len(candidates), dtype=bool)
-    best[feasible] = non_dominated(costs(objectives, values[feasible]))
+    best[feasible] = non_dominated(compared(objectives, costs(objectives, values[feasible])))
     return best

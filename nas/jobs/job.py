@@ -147,17 +147,21 @@ class SearchSection(Section):
     def _known(cls, name: str) -> str:
         return _one_of(name, SEARCHERS)
 
+    @property
+    def asked(self) -> list[str]:
+        """All metrics that a candidate is judged by: the objectives, then what is only limited."""
+        return [*self.objectives, *(name for name in self.limits if name not in self.objectives)]
+
     @model_validator(mode="after")
-    def _limits_are_objectives(self) -> SearchSection:
-        for name in self.objectives:
+    def _judges_by_known_metrics(self) -> SearchSection:
+        for name in self.asked:
             if name not in OBJECTIVES:
-                raise ValueError(f"unknown objective {name!r}; known objectives: {', '.join(OBJECTIVES)}")
+                raise ValueError(f"unknown objective or limit {name!r}; known ones: {', '.join(OBJECTIVES)}")
+        if self.accuracy == "measured" and "accuracy" not in self.asked:
+            raise ValueError("nothing is to be measured; name accuracy in objectives or limits, or take predicted")
         SEARCHERS[self.searcher].check(self.searcher, len(self.objectives))
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
-        for name in self.limits:
-            if name not in self.objectives:
-                raise ValueError(f"limits.{name} must limit one of the objectives {self.objectives}")
         return self
 
     @model_validator(mode="after")
@@ -208,8 +212,8 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _energy_needs_a_table(self) -> Job:
-        if "energy_mj" in self.search.objectives and self.device.table is None:
-            raise ValueError("the objective energy_mj needs a device.table that has it; this machine measures latency")
+        if "energy_mj" in self.search.asked and self.device.table is None:
+            raise ValueError("energy_mj needs a device.table that has it; this machine measures latency")
         return self
 
 

@@ -12,7 +12,6 @@ from nas.jobs.bench_file import BenchFile, Place
 from nas.jobs.job import load_job
 from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
-from nas.search.registry import SEARCHERS
 
 if TYPE_CHECKING:
     from nas.jobs.workspace import Workspace
@@ -32,26 +31,23 @@ class LiveBench(BenchFile):
         from hardware.table_file import load_table
         from nas.evaluation.pools import open_pool
         from nas.jobs.priced_objectives import job_objectives
-        from nas.training.checkpoint import read_leaves
 
         workspace = self._workspace(place)
         self.check(workspace.job.search.objectives)
-        checkpoint, table = self.inputs(place)
+        _, checkpoint, table = self.inputs(place)
         measured = open_pool(1, None).measuring(workspace.measurement(checkpoint))
         objectives = job_objectives(workspace, load_table(table), measured)
-        split = any(SEARCHERS[name].of_leaves for name in self.searchers)
-        leaves = read_leaves(checkpoint, workspace.space.architectures) if split else ()
-        reference = tuple(self.reference[objective.metric.name] for objective in objectives)
-        problem = SearchProblem(workspace.space, tuple(objectives), leaves)
+        reference = tuple(self.reference[name] for name in workspace.job.search.objectives)
+        problem = SearchProblem(workspace.space, tuple(objectives))
         return Contest(problem, reference, tuple(self.budgets))
 
     def inputs(self, place: Place) -> list[Path]:
-        """The checkpoint and the latency table."""
+        """The job, its checkpoint and its latency table."""
         from nas.jobs.profile import latency_table
         from nas.jobs.train import trained_checkpoint
 
         workspace = self._workspace(place)
-        return [trained_checkpoint(workspace), latency_table(workspace)]
+        return [place.folder / self.job, trained_checkpoint(workspace), latency_table(workspace)]
 
     def _workspace(self, place: Place) -> Workspace:
         from rich.console import Console

@@ -41,6 +41,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
         "latency_table": table,
         "latency_error_percent": error_percent,
         "search": section.model_dump(exclude={"verify"}),
+        "processor": workspace.processor,
     }
     record = workspace.record("search", inputs, latencies.place)
     sources = sources_of(workspace.database, record) if section.warm_start else {}
@@ -100,9 +101,9 @@ def _front(workspace: Workspace, run: str, objectives: list[Objective], known: K
     """Up to `verify` candidates, evenly spread along the front of all that is measured."""
     evaluations = workspace.database.evaluations(run)
     accuracies = np.array([entry.values["accuracy"] for entry in evaluations])
-    genes = workspace.space.encode([entry.candidate for entry in evaluations]).genes
+    genes = [workspace.space.encode([entry.candidate]).genes for entry in evaluations]
     everything = Known(
-        Population(workspace.space, np.concatenate([known.population.genes, genes])),
+        Population(workspace.space, np.concatenate([known.population.genes, *genes])),
         np.concatenate([known.accuracy, accuracies]),
     )
     rows = evenly(feasible_front(objectives, _values(objectives, everything)), workspace.job.search.verify)

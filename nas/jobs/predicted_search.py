@@ -56,6 +56,7 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         "supernet": checkpoint,
         "search": record.run,
         "verify": job.search.verify,
+        "processor": workspace.processor,
         "latency_error_percent": error_percent,
     }
     verify = workspace.record("verify", verified, record.device)

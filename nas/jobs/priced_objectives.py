@@ -5,6 +5,8 @@ In: a job's search section, its space and its latency table. Out: `Objective`s. 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hardware.analytic import COSTS
 from hardware.latency_table import LatencyTable
 from hardware.pricing import network_costs
@@ -16,18 +18,19 @@ from search_spaces.joint_space import JointSpace
 
 
 def job_objectives(workspace: Workspace, latencies: LatencyTable, accuracy: Evaluator) -> list[Objective]:
-    """The objectives of the job: this accuracy, costs by the table, exact analytic costs."""
+    """The objectives of the job: this accuracy, costs by the table, exact analytic costs; then its constraints."""
     section = workspace.job.search
 
     def objective(name: str) -> Objective:
+        limit, constraint = section.limits.get(name), name not in section.objectives
         if name == "accuracy":
-            return Objective(METRICS[name], accuracy, section.limits.get(name))
-        return exact_objective(workspace.space, latencies, name, section.limits.get(name))
+            return Objective(METRICS[name], accuracy, limit, constraint=constraint)
+        return replace(exact_objective(workspace.space, latencies, name), limit=limit, constraint=constraint)
 
-    return [objective(name) for name in section.objectives]
+    return [objective(name) for name in section.asked]
 
 
-def exact_objective(space: JointSpace, latencies: LatencyTable, name: str, limit: float | None = None) -> Objective:
+def exact_objective(space: JointSpace, latencies: LatencyTable, name: str) -> Objective:
     """A cost that is looked up: latency in milliseconds or energy in millijoules by the table, or an analytic one."""
     cost = network_costs(space, latencies, name) if name in TABLE_COSTS else space.tabulate(COSTS[name])
-    return Objective(METRICS[name], lambda population: cost(population.genes), limit, exact=True)
+    return Objective(METRICS[name], lambda population: cost(population.genes), exact=True)

@@ -131,7 +131,7 @@ def _given_table(workspace: Workspace, path: Path) -> Path:
 def _serving(workspace: Workspace, path: Path, table: LatencyTable) -> Path:
     """The path of a table that has what the search of the job asks of it, and tells it well enough."""
     search = workspace.job.search
-    for name in {LATENCY, *search.objectives}.intersection(TABLE_COSTS):
+    for name in {LATENCY, *search.asked}.intersection(TABLE_COSTS):
         network_costs(workspace.space, table, name)  # a missing entry is an error that names it
     quality = table.calibration.quality
     if quality is not None and LATENCY in search.limits and not workspace.job.device.accept_poor_fit:

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import yaml
 
-from nas.cluster import import_ray
+from nas.cluster import check_gpus, import_ray
 from nas.data.sources import EMBEDDED
 from nas.jobs.job import load_job
 from nas.jobs.section import Section
@@ -89,8 +89,9 @@ def submission(
         gpus_per_worker: Share of a GPU on which each of them measures.
 
     Raises:
-        ValueError: If the job file is wrong, or the data are to be shipped and are not there.
+        ValueError: If the job file or the share of a GPU is wrong, or the data are to be shipped and are not there.
     """
+    check_gpus(gpus_per_worker)
     job = load_job(path, data)
     shipped: list[str] = []
     sections: dict[str, Section] = {}

@@ -19,7 +19,7 @@ from results.evaluation import Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, Population
 
-_SAME = ("program", "data", "supernet")  # what an accuracy depends on besides the candidate
+_SAME = ("program", "data", "supernet", "processor")  # what an accuracy depends on besides the candidate
 _MEASURED = ("measured", "verified")
 
 

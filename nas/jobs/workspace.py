@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from nas.cluster import check_gpus
 from nas.data.images import ImageData
 from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import AccuracyMeasurement
@@ -46,7 +47,7 @@ class Workspace:
         gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 for the CPU.
 
     Raises:
-        ValueError: If workers without Ray are to share GPUs.
+        ValueError: If workers without Ray are to share GPUs, or the share is none.
     """
 
     job: Job
@@ -58,6 +59,7 @@ class Workspace:
     gpus_per_worker: float = 0.0
 
     def __post_init__(self) -> None:
+        check_gpus(self.gpus_per_worker)
         if self.gpus_per_worker and self.ray_address is None:
             raise ValueError("--gpus-per-worker needs --ray or --ray-address: it is Ray that shares GPUs out")
 
@@ -107,8 +109,13 @@ class Workspace:
 
     def measurement(self, checkpoint: Path, fidelity: float = 1.0) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet, by a share of the images."""
-        processor = "cuda" if self.gpus_per_worker else "cpu"
-        return AccuracyMeasurement(checkpoint.resolve(), self.job.space.name, self.data_source, fidelity, processor)
+        path, name = checkpoint.resolve(), self.job.space.name
+        return AccuracyMeasurement(path, name, self.data_source, fidelity, self.processor)
+
+    @property
+    def processor(self) -> str:
+        """Where workers measure; on a GPU some figures differ a little, so it is in the inputs of what they measure."""
+        return "cuda" if self.gpus_per_worker else "cpu"
 
     def pool(self) -> Pool:
         """The workers that measure candidates."""

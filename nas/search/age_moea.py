@@ -17,5 +17,5 @@ from nas.search.problem import SearchProblem
 def age_moea(problem: SearchProblem, seed: int, population_size: int = 100) -> GeneticSearcher:
     """A searcher for fronts of any shape, of two or more objectives."""
     return GeneticSearcher(
-        problem.space, seed, AGEMOEASurvival(), binary_tournament, "comp_by_rank_and_crowding", population_size
+        problem, seed, AGEMOEASurvival(), binary_tournament, "comp_by_rank_and_crowding", population_size
     )

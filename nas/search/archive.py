@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nas.objectives import FloatArray
+from nas.search.fronts import ranks
 from nas.search.problem import SearchProblem
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
@@ -23,7 +24,7 @@ class Archive:
     """
 
     def __init__(self, problem: SearchProblem) -> None:
-        self._space = problem.space
+        self._problem = problem
         self.genes: Genes = np.empty((0, len(problem.space.cardinalities)), dtype=np.int16)
         self.costs: FloatArray = np.empty((0, len(problem.objectives)))
         self.violations: FloatArray = np.empty(0)
@@ -34,7 +35,11 @@ class Archive:
     @property
     def population(self) -> Population:
         """The candidates."""
-        return Population(self._space, self.genes)
+        return Population(self._problem.space, self.genes)
+
+    def best_first(self) -> Genes:
+        """The genes, front after front."""
+        return self.genes[np.argsort(ranks(self._problem.compared(self.costs), self.violations), kind="stable")]
 
     def add(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Appends outcomes."""

@@ -26,7 +26,7 @@ class Contest:
 
     Attributes:
         problem: The problem; every searcher evaluates all its objectives alike.
-        reference: The worst value of interest of every objective, in natural units, shape (m,).
+        reference: The worst value of interest of every objective but the constraints, in natural units.
         budgets: Numbers of evaluations after which the hypervolume is taken, rising.
 
     Raises:
@@ -40,8 +40,8 @@ class Contest:
     def __post_init__(self) -> None:
         if not self.budgets or self.budgets[0] < 1 or list(self.budgets) != sorted(set(self.budgets)):
             raise ValueError(f"budgets must be one or more rising numbers from 1, got {list(self.budgets)}")
-        if len(self.reference) != len(self.problem.objectives):
-            raise ValueError(f"a reference needs {len(self.problem.objectives)} values, got {list(self.reference)}")
+        if len(self.reference) != len(self.problem.minimized):
+            raise ValueError(f"a reference needs {len(self.problem.minimized)} values, got {list(self.reference)}")
 
     def curve(self, name: str, seed: int) -> FloatArray:
         """Hypervolume of the feasible candidates after each budget, shape (len(budgets),), by one searcher."""
@@ -57,8 +57,9 @@ class Contest:
 
     def volume(self, values: FloatArray) -> float:
         """Hypervolume of values, shape (n, m), in natural units, as far as they keep the limits."""
-        objectives = self.problem.objectives
-        kept = values[violations(objectives, values) == 0]
+        columns = self.problem.minimized
+        kept = values[violations(self.problem.objectives, values) == 0][:, columns]
+        objectives = [self.problem.objectives[column] for column in columns]
         corner = costs(objectives, np.array([self.reference]))[0]
         return hypervolume(costs(objectives, kept), corner) if len(kept) else 0.0
 

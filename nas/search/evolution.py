@@ -33,6 +33,7 @@ class EvolutionSearcher(Searcher):
 
     def __init__(self, problem: SearchProblem, seed: int, population_size: int = 100, tournament: int = 25) -> None:
         self.space = problem.space
+        (self._column,) = problem.minimized
         self._rng = np.random.default_rng(seed)
         self._unseen = UnseenCandidates(problem.space, self._rng)
         self._alive: deque[tuple[float, float, Genes]] = deque(maxlen=population_size)
@@ -49,7 +50,7 @@ class EvolutionSearcher(Searcher):
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Lets the told candidates live, and as many of the oldest die."""
         self._unseen.admit(population.genes)
-        for genes, cost, violation in zip(population.genes, costs[:, 0], violations, strict=True):
+        for genes, cost, violation in zip(population.genes, costs[:, self._column], violations, strict=True):
             self._alive.append((float(violation), float(cost), genes))
 
     def _child(self) -> Genes:

@@ -144,7 +144,7 @@ class FrontierSearcher(Searcher):
 
     def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
         """The best candidate of a cost, within random bounds on the others that told candidates keep; None if known."""
-        main = int(self._rng.integers(len(slopes)))
+        main = int(self._rng.choice(self._problem.minimized))
         levels = np.minimum(self._told.costs[self._rng.integers(len(self._told))], self._problem.cost_limits())
         others = [other for other in range(len(slopes)) if other != main]
         bounds = [(slopes[other], float(levels[other] - offsets[other])) for other in others]

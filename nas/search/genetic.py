@@ -17,8 +17,9 @@ from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from nas.objectives import FloatArray
+from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
 _FIRST_PARENTS = 20  # told candidates before the first children; a first ask for more makes a larger random start
@@ -29,7 +30,7 @@ class GeneticSearcher(Searcher):
     """Uniform crossover and random-reset mutation of parents that are chosen in tournaments of two.
 
     Args:
-        space: The joint space.
+        problem: The problem.
         seed: Seeds the first population and the operators.
         survival: Of pymoo: who survives a tell.
         tournament: Of pymoo: the winners of pairs of parents.
@@ -42,7 +43,7 @@ class GeneticSearcher(Searcher):
 
     def __init__(
         self,
-        space: JointSpace,
+        problem: SearchProblem,
         seed: int,
         survival: Survival,
         tournament: Callable[..., NDArray[np.int64]],
@@ -50,7 +51,8 @@ class GeneticSearcher(Searcher):
         population_size: int = 100,
         mutated_genes: float = 2.0,
     ) -> None:
-        self.space = space
+        space = problem.space
+        self.space, self._minimized = space, problem.minimized
         self.population_size = population_size
         self.mutated_genes = mutated_genes
         self.random_state = np.random.default_rng(seed)  # these two names are read by pymoo's tournament
@@ -78,7 +80,9 @@ class GeneticSearcher(Searcher):
         self._unseen.admit(population.genes)
         told = [
             Individual(X=genes, F=cost, G=np.array([violation]), evaluated={"F", "G"})
-            for genes, cost, violation in zip(self._with_silent_genes(population.genes), costs, violations, strict=True)
+            for genes, cost, violation in zip(
+                self._with_silent_genes(population.genes), costs[:, self._minimized], violations, strict=True
+            )
         ]
         merged = PymooPopulation.merge(self._parents, PymooPopulation.create(*told))
         self._parents = self._survival.do(

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.archive import Archive
-from nas.search.fronts import first_fronts, ranks
+from nas.search.fronts import first_fronts
 from nas.search.inner_evolution import candidates_of
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
@@ -78,7 +78,7 @@ class LinasSearcher(Searcher):
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
-        best = self._told.genes[np.argsort(ranks(self._told.costs, self._told.violations), kind="stable")]
+        best = self._told.best_first()
         pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
         return pool[first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
 

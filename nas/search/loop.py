@@ -77,11 +77,13 @@ def run_search(
         raise ValueError(f"a search needs a budget of 1 or more evaluations, got {budget}")
     if in_flight is not None and in_flight < 1:
         raise ValueError(f"a search needs 1 or more candidates in flight, got {in_flight}")
-    if screening is not None and (in_flight is not None or not isinstance(searcher, ScreeningSearcher)):
-        raise ValueError("screening takes a searcher that is made for it, and batches: leave out in_flight")
+    if isinstance(searcher, ScreeningSearcher) != (screening is not None) or (screening and in_flight is not None):
+        raise ValueError("screening, a searcher that is made for it, and batches (no in_flight) need one another")
+    if screening is not None:
+        screening.check(objectives, record)
     if known is not None and len(known[0]):
         searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
-    told = []
+    told = [np.empty((0, len(objectives))) if known is None else known[1]]
     with database.claimed(record.run):
         recorder = Recorder(database, record, source, objectives, chunk, progress)
         if in_flight is not None:
@@ -95,10 +97,10 @@ def run_search(
         for population, values in outcomes:
             searcher.tell(population, costs(objectives, values), violations(objectives, values))
             told.append(values)
-    values = np.concatenate(told)
-    if violations(objectives, values).min() > 0:
-        raise NothingFeasible(how_near(objectives, values))
-    return database.frame(run=record.run).head(len(values))
+    everything = np.concatenate(told)
+    if violations(objectives, everything).min() > 0:
+        raise NothingFeasible(how_near(objectives, everything))
+    return database.frame(run=record.run).head(len(everything) - len(told[0]))
 
 
 def _in_batches(

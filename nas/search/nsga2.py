@@ -16,5 +16,5 @@ from nas.search.problem import SearchProblem
 def nsga2(problem: SearchProblem, seed: int, population_size: int = 100) -> GeneticSearcher:
     """A searcher of any number of objectives; beyond three, `nsga3` and `age_moea` spread better."""
     return GeneticSearcher(
-        problem.space, seed, RankAndCrowding(), binary_tournament, "comp_by_dom_and_crowding", population_size
+        problem, seed, RankAndCrowding(), binary_tournament, "comp_by_dom_and_crowding", population_size
     )

@@ -18,10 +18,10 @@ from nas.search.problem import SearchProblem
 
 def nsga3(problem: SearchProblem, seed: int, population_size: int = 100) -> GeneticSearcher:
     """A searcher whose survivors are spread over as many directions as the population has room for."""
-    objectives = len(problem.objectives)
+    objectives = len(problem.minimized)
     partitions = 1  # of the simplex, as fine as the population allows (Das and Dennis, 1998)
     while objectives > 1 and comb(objectives + partitions, objectives - 1) <= population_size:
         partitions += 1
     directions = get_reference_directions("das-dennis", objectives, n_partitions=partitions)
     survival = ReferenceDirectionSurvival(directions)
-    return GeneticSearcher(problem.space, seed, survival, comp_by_cv_then_random, population_size=population_size)
+    return GeneticSearcher(problem, seed, survival, comp_by_cv_then_random, population_size=population_size)

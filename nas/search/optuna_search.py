@@ -42,12 +42,13 @@ class OptunaSearcher(Searcher):
 
     def __init__(self, problem: SearchProblem, sampler: BaseSampler, seed: int) -> None:
         self.space = problem.space
+        self._minimized = problem.minimized
         self._distributions = {gene.name: _distribution(gene) for gene in self.space.genes}
         self._unseen = UnseenCandidates(self.space, np.random.default_rng(seed))
         self._outcomes: dict[bytes, tuple[list[float], float]] = {}
         self._waiting: dict[bytes, deque[optuna.Trial]] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(problem.objectives))
+        self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(problem.minimized))
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates; one trial each, and one for every repeated suggestion."""
@@ -67,7 +68,7 @@ class OptunaSearcher(Searcher):
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Finishes the trials of told candidates; those that no sampler suggested become trials of their own."""
         self._unseen.admit(population.genes)
-        for genes, cost, violation in zip(population.genes, costs, violations, strict=True):
+        for genes, cost, violation in zip(population.genes, costs[:, self._minimized], violations, strict=True):
             self._outcomes[genes.tobytes()] = (cost.tolist(), float(violation))
             if genes.tobytes() in self._waiting:
                 self._report(genes)

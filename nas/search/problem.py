@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.objectives import FloatArray, Objective
+from nas.objectives import FloatArray, Objective, compared
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
@@ -25,7 +25,7 @@ class SearchProblem:
         part: Where new candidates are looked for; None is everywhere.
 
     Raises:
-        ValueError: If there is no objective, or two have the same metric.
+        ValueError: If there is no objective that is no mere constraint, or two have the same metric.
     """
 
     space: JointSpace
@@ -35,10 +35,18 @@ class SearchProblem:
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]
-        if not names or len(set(names)) != len(names):
+        if not self.minimized or len(set(names)) != len(names):
             raise ValueError(f"a search needs one or more objectives of distinct metrics, got {names}")
+
+    @property
+    def minimized(self) -> list[int]:
+        """Columns of costs that are more than constraints."""
+        return [column for column, objective in enumerate(self.objectives) if not objective.constraint]
 
     def cost_limits(self) -> FloatArray:
         """The largest cost allowed of every objective, shape (m,); infinite where there is no limit."""
-        limits = [np.inf if o.limit is None else float(o.metric.costs(np.array([o.limit]))[0]) for o in self.objectives]
-        return np.array(limits)
+        return np.array([objective.cost_limit for objective in self.objectives])
+
+    def compared(self, costs: FloatArray) -> FloatArray:
+        """Costs, shape (n, m), as they compare: within a constraint, all are those of its limit."""
+        return compared(self.objectives, costs)

@@ -51,7 +51,6 @@ class SearcherEntry:
 
 SEARCHERS = {
     "linas": SearcherEntry("nas.search.linas", "LinasSearcher"),
-    "screened": SearcherEntry("nas.search.screened", "ScreenedSearcher", screens=True),
     "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
     "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
     "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
@@ -59,6 +58,7 @@ SEARCHERS = {
     "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
     "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
     "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True),
+    "screened": SearcherEntry("nas.search.screened", "ScreenedSearcher", screens=True),
     "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
     "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
     "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
@@ -85,7 +85,7 @@ def searcher(
         raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
     entry = SEARCHERS[name]
     problem = SearchProblem(space, tuple(objectives), tuple(leaves))
-    entry.check(name, len(problem.objectives))
+    entry.check(name, len(problem.minimized))
     if entry.of_leaves and not leaves:
         raise ValueError(f"searcher {name!r} needs a supernet that was split, such as by training.schedule: few_shot")
     return getattr(import_module(entry.module), entry.maker)(problem, seed)

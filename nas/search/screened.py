@@ -15,7 +15,7 @@ import numpy as np
 
 from nas.objectives import FloatArray, Objective
 from nas.search.archive import Archive
-from nas.search.fronts import first_fronts, ranks
+from nas.search.fronts import first_fronts
 from nas.search.glance import Glance
 from nas.search.inner_evolution import Believe, candidates_of
 from nas.search.problem import SearchProblem
@@ -39,7 +39,7 @@ class ScreenedSearcher(ScreeningSearcher):
     Args:
         problem: The problem.
         seed: Of everything random.
-        inner_evaluations: Candidates looked at for a screening.
+        inner_evaluations: Candidates whose costs are predicted for a screening.
         optimism: How many standard deviations a cost is hoped to be below its prediction.
     """
 
@@ -55,6 +55,7 @@ class ScreenedSearcher(ScreeningSearcher):
         self._unseen = UnseenCandidates(self.space, self._rng, problem.part)  # neither screened nor asked
         self._screened, self._told = Archive(problem), Archive(problem)
         self._waiting = self._screened.genes  # screened, and not asked
+        self._asked: set[bytes] = set()  # or told
         self._glance: Glance | None = None  # of all that is screened
 
     def screen(self, n: int) -> Population:
@@ -62,7 +63,7 @@ class ScreenedSearcher(ScreeningSearcher):
         chosen = self._waiting[:0]
         if len(self._told) >= _FEWEST_TOLD and len(self._screened) > 1:
             believe = self._believe()
-            best = self._told.genes[np.argsort(ranks(self._told.costs, self._told.violations), kind="stable")]
+            best = self._told.best_first()
             pool = candidates_of(self.space, believe, best, self._rng, self._inner_evaluations, self._unseen)
             if len(pool):
                 chosen = self._unseen.admit(pool[first_fronts(n, *believe(Population(self.space, pool)))])
@@ -73,7 +74,8 @@ class ScreenedSearcher(ScreeningSearcher):
         self._unseen.admit(population.genes)
         self._screened.add(population, costs, np.zeros(len(costs)))
         self._glance = None
-        self._waiting = np.concatenate([self._waiting, population.genes])
+        new = [vector.tobytes() not in self._asked for vector in population.genes]
+        self._waiting = np.concatenate([self._waiting, population.genes[new]])
 
     def ask(self, n: int) -> Population:
         """The most promising that were screened; random ones where there are no more."""
@@ -81,8 +83,9 @@ class ScreenedSearcher(ScreeningSearcher):
         if len(chosen) > n:
             waiting = Population(self.space, chosen)
             chosen = chosen[np.sort(first_fronts(n, *self._believe()(waiting)))]
-        self._forget(chosen)
-        return Population(self.space, np.concatenate([chosen, self._unseen.sample(n - len(chosen))]))
+        asked = np.concatenate([chosen, self._unseen.sample(n - len(chosen))])
+        self._forget(asked)
+        return Population(self.space, asked)
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Keeps the outcome for the next fit."""
@@ -91,9 +94,9 @@ class ScreenedSearcher(ScreeningSearcher):
         self._told.add(population, costs, violations)
 
     def _forget(self, genes: Genes) -> None:
-        """These wait no more."""
-        gone = {vector.tobytes() for vector in genes}
-        self._waiting = self._waiting[[vector.tobytes() not in gone for vector in self._waiting]]
+        """These wait no more, and never will."""
+        self._asked |= {vector.tobytes() for vector in genes}
+        self._waiting = self._waiting[[vector.tobytes() not in self._asked for vector in self._waiting]]
 
     def _believe(self) -> Believe:
         """Optimistic costs and violations of any candidates, by all that is known."""

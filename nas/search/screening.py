@@ -7,6 +7,7 @@ metric.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.objectives import FloatArray, Objective
@@ -35,6 +36,14 @@ class Screening:
     def __post_init__(self) -> None:
         if self.ratio < 1:
             raise ValueError(f"a screening looks at 1 or more candidates for each evaluation, got {self.ratio}")
+
+    def check(self, objectives: Sequence[Objective], record: RunRecord) -> None:
+        """Raises ValueError unless it belongs to a search by these objectives, and has a run of its own."""
+        wanted, given = ([one.metric.name for one in some] for some in (objectives, self.objectives))
+        if wanted != given:
+            raise ValueError(f"a screening needs the objectives of its search, {wanted}, got {given}")
+        if self.record.run == record.run:
+            raise ValueError(f"a screening needs a run of its own, got that of its search, {record.run!r}")
 
 
 class ScreeningSearcher(Searcher):

@@ -38,6 +38,7 @@ class SplitSearcher(Searcher):
 
     def __init__(self, problem: SearchProblem, seed: int) -> None:
         self.space = problem.space
+        self._problem = problem
         self._leaves = problem.leaves
         self._inner = [
             LinasSearcher(replace(problem, leaves=(), part=leaf), seed + number)
@@ -77,7 +78,7 @@ class SplitSearcher(Searcher):
         kept = self._told.violations == 0
         if not kept.any():
             return
-        costs = self._told.costs[kept]
+        costs = self._problem.compared(self._told.costs[kept])
         leaf_of = np.array([leaf.contains(self._told.population.take(kept)) for leaf in self._leaves]).argmax(axis=0)
         extent = np.ptp(costs, axis=0)
         corner = costs.max(axis=0) + _MARGIN * np.where(extent > 0, extent, 1.0)

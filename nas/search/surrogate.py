@@ -62,26 +62,25 @@ class Surrogate:
                 model.fit(fitted, warp.forward(column[rows]))
             self._models.append(model)
         self._limits = [
-            None if o.limit is None else warp.forward(o.metric.costs(np.array([o.limit])))[0]
+            None if o.limit is None else warp.forward(np.array([o.cost_limit]))[0]
             for o, warp in zip(problem.objectives, self.warps, strict=True)
         ]
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
-        """Optimistic costs, warped, shape (n, m), and by how much they exceed the limits in sum, shape (n,)."""
+        """Optimistic costs, warped and as they compare, shape (n, m), and their excess over the limits, shape (n,)."""
         features = self._features(population) if any(self._models) else np.empty((len(population), 0))
-        columns = []
-        for objective, warp, model in zip(self._objectives, self.warps, self._models, strict=True):
+        columns, excess = [], np.zeros(len(population))
+        for objective, warp, model, limit in zip(self._objectives, self.warps, self._models, self._limits, strict=True):
             if model is None:
-                columns.append(warp.forward(objective.metric.costs(objective.evaluate(population))))
+                column = warp.forward(objective.metric.costs(objective.evaluate(population)))
             else:
                 prediction = model.predict(features)
-                columns.append(prediction.mean - self._optimism * prediction.std)
-        excess = [
-            np.maximum(column - limit, 0.0)
-            for column, limit in zip(columns, self._limits, strict=True)
-            if limit is not None
-        ]
-        return np.column_stack(columns), np.sum(excess, axis=0) if excess else np.zeros(len(population))
+                column = prediction.mean - self._optimism * prediction.std
+            if limit is not None:
+                excess += np.maximum(column - limit, 0.0)
+                column = np.maximum(column, limit) if objective.constraint else column
+            columns.append(column)
+        return np.column_stack(columns), excess
 
 
 def _fitted_rows(costs: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from nas.objectives import Objective, costs, violations
+from nas.objectives import Objective, compared, costs, violations
 from results.metric import metric
 
 VALUES = np.array([[90.0, 5.0, 100.0], [80.0, 10.0, 300.0], [60.0, 20.0, 100.0]])
@@ -28,3 +30,14 @@ def test_violations_are_summed_relative_excesses() -> None:
     assert violations(objectives(80.0, None), VALUES).tolist() == pytest.approx([0, 0, 0.25])  # at least
     assert violations(objectives(None, 10.0), VALUES).tolist() == pytest.approx([0, 0, 1.0])  # at most
     assert violations(objectives(100.0, 5.0), VALUES).tolist() == pytest.approx([0.1, 0.2 + 1.0, 0.4 + 3.0])
+
+
+def test_within_a_constraint_all_costs_compare_alike() -> None:
+    accuracy, latency, size = objectives(80.0, None)
+    limited = [replace(accuracy, constraint=True), latency, size]
+    raw = costs(limited, VALUES)
+    assert raw[:, 0].tolist() == [-90.0, -80.0, -60.0]
+    assert compared(limited, raw)[:, 0].tolist() == [-80.0, -80.0, -60.0]
+    assert np.array_equal(compared(limited, raw)[:, 1:], VALUES[:, 1:])
+    with pytest.raises(ValueError, match="latency_ms is to be a constraint, and has no limit"):
+        replace(latency, constraint=True)

@@ -84,6 +84,16 @@ def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs:
     assert "27 candidates of this supernet were measured before" in again  # those that were only screened do not count
 
 
+def test_a_limited_metric_that_is_no_objective_is_a_constraint(job_file: Path, runs: Path) -> None:
+    everything, _ = searched(job_file, runs, evaluations=4)
+    limit = float(np.median(everything.latency_ms))
+    front, _ = searched(job_file, runs, evaluations=4, objectives=["accuracy"], limits={"latency_ms": limit})
+    assert (front.latency_ms <= limit).all()
+    assert len(set(front.measured_accuracy)) == 1  # the best within the limit, and those as good
+    kept = everything.measured_accuracy[everything.latency_ms <= limit]
+    assert front.measured_accuracy[0] >= kept.max()
+
+
 def test_a_split_supernet_is_searched_leaf_by_leaf(job_file: Path, tmp_path: Path) -> None:
     job = yaml.safe_load(job_file.read_text())
     training = {"schedule": "few_shot", "epochs": 2, "batch_size": 25}

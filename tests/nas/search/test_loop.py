@@ -21,12 +21,15 @@ from results.database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import Metric, metric
 from search_spaces.candidate import Candidate
+from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
+from search_spaces.narrowed import NarrowedSpace
 from search_spaces.registry import search_space
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 BUDGET, BATCH, CHUNK = 130, 55, 20  # batches of 55, 55 and 20: chunks of 20, 20, 15, 20, 20, 15 and 20
 CHUNKS = 7
+SMALL: dict[str, Domain] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
 MACS, PARAMETERS = SPACE.tabulate(analytic.macs), SPACE.tabulate(analytic.parameters)
 
 
@@ -162,6 +165,26 @@ def test_killed_as_they_come_nothing_is_lost_and_a_replay_is_exact(
     assert told != sorted(told)  # else this tests nothing
     pd.testing.assert_frame_equal(run_as_they_come(name, database, untouched := Bench()), frame)
     assert untouched.priced == []
+
+
+def test_what_is_known_counts_as_found(name: str, database: ResultsDatabase) -> None:
+    bench = Bench()
+    everything = SPACE.sample(np.random.default_rng(0), 30)
+    known = np.column_stack([MACS(everything.genes), PARAMETERS(everything.genes)])
+    objectives = bench.objectives(macs=float(known[:, 0].min()) * 0.999)
+    made = searcher(name, SPACE, objectives, 3)
+    feasible = known * [0.5, 1.0]  # pretends that they keep the limit, which nothing that is evaluated does
+    frame = run_search(made, objectives, database, 4, record=record(name), known=(everything, feasible), batch=4)
+    assert len(frame) == 4
+
+
+def test_a_space_of_which_all_is_known_is_not_searched(name: str, database: ResultsDatabase) -> None:
+    space = JointSpace(NarrowedSpace(search_space("resnet_digits", 1, 10), SMALL))
+    everything = space.population(np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T)
+    objectives = [Objective(metric("macs"), lambda _: np.empty(0))]
+    known = everything.unique(), space.tabulate(analytic.macs)(everything.unique().genes)[:, None]
+    made = searcher(name, space, objectives, 0)
+    assert run_search(made, objectives, database, 5, record=record(name), known=known).empty
 
 
 def test_another_number_in_flight_is_another_run(name: str, database: ResultsDatabase) -> None:

@@ -92,7 +92,20 @@ def test_other_searchers_and_single_tells_are_refused(nasbench201: TabularSpace)
     with ResultsDatabase("sqlite://") as database:
         for name, in_flight in (("random", None), ("screened", 2)):
             made = searcher(name, cells.space, objectives, 0)
-            with pytest.raises(ValueError, match="screening takes a searcher that is made for it, and batches"):
+            with pytest.raises(ValueError, match="screening, a searcher that is made for it, and batches"):
                 run_search(made, objectives, database, 5, record=RECORD, screening=looks, in_flight=in_flight)
+        with pytest.raises(ValueError, match="need one another"):
+            run_search(searcher("screened", cells.space, objectives, 0), objectives, database, 5, record=RECORD)
+        latency = Objective(METRICS["latency_ms"], cells.latency)
+        for wrong, message in (
+            (
+                Screening((latency,), 2, LOOKS),
+                r"needs the objectives of its search, \['accuracy'\], got \['latency_ms'\]",
+            ),
+            (Screening(objectives, 2, RECORD), "a screening needs a run of its own, got that of its search, 'run'"),
+        ):
+            made = searcher("screened", cells.space, objectives, 0)
+            with pytest.raises(ValueError, match=message):
+                run_search(made, objectives, database, 5, record=RECORD, screening=wrong)
     with pytest.raises(ValueError, match="looks at 1 or more candidates for each evaluation, got 0"):
         Screening(objectives, 0, LOOKS)

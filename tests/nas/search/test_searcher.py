@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hardware import analytic
-from nas.objectives import FloatArray, Objective
+from nas.objectives import FloatArray, Objective, compared, costs, violations
 from nas.search.registry import SEARCHERS, searcher
+from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import Searcher
 from results.metric import METRICS
 from search_spaces.domains import Domain
@@ -48,10 +49,13 @@ def price(population: Population) -> FloatArray:
     return np.column_stack([macs, -parameters])
 
 
-def made_for(name: str, space: JointSpace, seed: int) -> Searcher:
+def leaves_for(name: str, space: JointSpace) -> list[Subspace]:
     whole = Subspace.whole(space)
-    leaves = [whole.narrowed(0, [value]) for value in range(2)] if SEARCHERS[name].of_leaves else []
-    return searcher(name, space, problem(name, space), seed, leaves)
+    return [whole.narrowed(0, [value]) for value in range(2)] if SEARCHERS[name].of_leaves else []
+
+
+def made_for(name: str, space: JointSpace, seed: int) -> Searcher:
+    return searcher(name, space, problem(name, space), seed, leaves_for(name, space))
 
 
 def sizes(name: str) -> list[int]:
@@ -60,9 +64,13 @@ def sizes(name: str) -> list[int]:
 
 
 def rounds(made: Searcher, sizes: list[int], violations: float = 0.0) -> list[Population]:
-    """Asks and tells, each outcome in two portions."""
+    """Asks and tells, each outcome in two portions; what is screened costs roughly as much."""
     asked = []
     for size in sizes:
+        if isinstance(made, ScreeningSearcher):
+            looked = made.screen(2 * size)
+            if len(looked):
+                made.tell_screened(looked, np.round(price(looked), -4))
         population = made.ask(size)
         asked.append(population)
         for part in (slice(0, size // 3), slice(size // 3, None)):
@@ -105,6 +113,26 @@ def test_a_whole_space_may_be_asked_at_once(name: str, small: JointSpace) -> Non
 def test_infeasible_outcomes_do_not_stop_it(name: str, large: JointSpace) -> None:
     asked = genes(rounds(made_for(name, large, 0), sizes(name), violations=3.0))
     assert len(np.unique(asked, axis=0)) == sum(sizes(name))
+
+
+def test_within_a_constraint_all_values_cost_the_same(name: str, large: JointSpace) -> None:
+    if SEARCHERS[name].least_objectives > 1:
+        pytest.skip("takes no single objective")
+    tables = [large.tabulate(cost) for cost in (analytic.macs, analytic.parameters)]
+    limit = float(np.median(tables[0](large.sample(np.random.default_rng(0), 500).genes)))
+    objectives = [
+        Objective(METRICS["macs"], lambda some: tables[0](some.genes), limit, constraint=True),
+        Objective(METRICS["parameters"], lambda some: tables[1](some.genes)),
+    ]
+    made, kept = searcher(name, large, objectives, 0, leaves_for(name, large)), []
+    for size in sizes(name):
+        population = made.ask(size)
+        values = np.column_stack([objective.evaluate(population) for objective in objectives])
+        told = costs(objectives, values)
+        assert (compared(objectives, told)[values[:, 0] <= limit, 0] == limit).all()
+        made.tell(population, told, violations(objectives, values))
+        kept.append(population)
+    assert len(np.unique(genes(kept), axis=0)) == sum(sizes(name))
 
 
 def test_what_is_known_from_elsewhere_is_not_asked(name: str, small: JointSpace) -> None:
