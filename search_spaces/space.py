@@ -154,7 +154,7 @@ class SearchSpace(ABC):
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d), given genes of shape (n, d)."""
         mask = np.ones(genes.shape, dtype=bool)
-        for index, parent, wanted in self._conditions:
+        for index, parent, wanted in self.conditions:
             mask[:, index] = mask[:, parent] & wanted[genes[:, parent]]
         return mask
 
@@ -163,7 +163,7 @@ class SearchSpace(ABC):
         return np.empty((len(genes), 0))
 
     @cached_property
-    def _conditions(self) -> list[tuple[int, int, BoolArray]]:
+    def conditions(self) -> list[tuple[int, int, BoolArray]]:
         """Of every gene that depends on another: its number, that of the other, and whether each value activates it."""
         return [
             (index, parent, np.array([value in choice.active_when[1] for value in self.choices[parent].values]))

@@ -44,11 +44,10 @@ class TabulatedSlot:
 def gene_term(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
     """What the value of a gene adds, by weights of shape (values,); nothing where it does not matter."""
     columns, table = [gene], weights
-    while (condition := space.choices[columns[0]].active_when) is not None:
-        parent = space.position[condition[0]]
-        allowed = np.array([value in condition[1] for value in space.choices[parent].values])
-        columns.insert(0, parent)
-        table = allowed.reshape(-1, *[1] * table.ndim) * table
+    for index, parent, wanted in reversed(space.conditions):  # every gene stands after the one that it depends on
+        if index == columns[0]:
+            columns.insert(0, parent)
+            table = wanted.reshape(-1, *[1] * table.ndim) * table
     return Term(tuple(columns), table)
 
 

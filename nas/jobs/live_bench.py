@@ -31,10 +31,12 @@ class LiveBench(BenchFile):
         from hardware.table_file import load_table
         from nas.evaluation.pools import open_pool
         from nas.jobs.priced_objectives import job_objectives
+        from nas.jobs.profile import latency_table
+        from nas.jobs.train import trained_checkpoint
 
         workspace = self._workspace(place)
         self.check(workspace.job.search.objectives)
-        _, checkpoint, table = self.inputs(place)
+        checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
         measured = open_pool(1, None).measuring(workspace.measurement(checkpoint))
         objectives = job_objectives(workspace, load_table(table), measured)
         reference = tuple(self.reference[name] for name in workspace.job.search.objectives)

@@ -109,8 +109,9 @@ def _in_batches(
     """Outcomes of whole batches, each asked after the one before was told; `before` is called with their sizes."""
     asked = 0
     while asked < budget:
-        before(min(batch, budget - asked))
-        population = searcher.ask(min(batch, budget - asked))
+        size = min(batch, budget - asked)
+        before(size)
+        population = searcher.ask(size)
         if len(population) == 0:
             return
         asked += len(population)
