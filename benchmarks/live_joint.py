@@ -3,6 +3,7 @@
 In: a job whose supernet is trained and whose device is profiled (`nas train`, `nas profile`). Out: rows of the table in
 `README.md`. All are searched by LINAS: (a) architectures, every layer of 8 bits; (b) bits, on the largest architecture;
 both at once. The reference of the hypervolume is chance, and the latency and size of the largest network of 32 bits.
+Evaluations are kept below the runs' folder: what was stopped goes on.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.narrowed import NarrowedSpace
 
 BUDGETS = (40, 80, 120)
-CASES = ("both at once", "architectures, uniform int8", "bits of the largest architecture")
+CASES = ("both at once", "architectures with uniform int8", "bits of the largest architecture")
 
 
 def spaces(workspace: Workspace) -> list[JointSpace]:
@@ -57,6 +58,8 @@ def main() -> None:
         costs = ("latency_ms", "weight_bytes")
         largest = searched[0].encode([searched[0].largest()])
         worst = [float(exact_objective(searched[0], latencies, name).evaluate(largest)[0]) for name in costs]
+        kept = options.runs / "live_joint" / checkpoint.parent.name
+        kept.mkdir(parents=True, exist_ok=True)
         volumes = {case: np.empty((options.seeds, len(BUDGETS))) for case in CASES}
         with open_pool(options.workers, None) as pool:
             accuracy = Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint)))
@@ -65,7 +68,7 @@ def main() -> None:
                     objectives = (accuracy, *(exact_objective(space, latencies, name) for name in costs))
                     reference = (100.0 / workspace.data.classes, *worst)
                     contest = Contest(SearchProblem(space, objectives), reference, BUDGETS)
-                    volumes[case][seed] = contest.curve("linas", seed)
+                    volumes[case][seed] = contest.curve("linas", seed, f"sqlite:///{kept / case}.db")
     command = f"python benchmarks/live_joint.py {options.job} --data FOLDER"
     seeds = f"0 to {options.seeds - 1}"
     for other in CASES[1:]:

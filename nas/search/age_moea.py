@@ -12,9 +12,10 @@ from pymoo.algorithms.moo.nsga2 import binary_tournament
 
 from nas.search.genetic import GeneticSearcher
 from nas.search.problem import SearchProblem
+from nas.search.searcher import POPULATION_SIZE
 
 
-def age_moea(problem: SearchProblem, seed: int, population_size: int = 100) -> GeneticSearcher:
+def age_moea(problem: SearchProblem, seed: int, population_size: int = POPULATION_SIZE) -> GeneticSearcher:
     """A searcher for fronts of any shape, of two or more objectives."""
     return GeneticSearcher(
         problem, seed, AGEMOEASurvival(), binary_tournament, "comp_by_rank_and_crowding", population_size

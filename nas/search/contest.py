@@ -43,12 +43,15 @@ class Contest:
         if len(self.reference) != len(self.problem.minimized):
             raise ValueError(f"a reference needs {len(self.problem.minimized)} values, got {list(self.reference)}")
 
-    def curve(self, name: str, seed: int) -> FloatArray:
-        """Hypervolume of the feasible candidates after each budget, shape (len(budgets),), by one searcher."""
+    def curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
+        """Hypervolume of the feasible candidates after each budget, shape (len(budgets),), by one searcher.
+
+        A database that outlives the process keeps the evaluations: a contest that was stopped goes on where it was.
+        """
         objectives = self.problem.objectives
         made = searcher(name, self.problem.space, objectives, seed, self.problem.leaves)
         record = provenance(f"{name}/{seed}", "{}", seed, "none")
-        with ResultsDatabase("sqlite://") as database:
+        with ResultsDatabase(database_url) as database:
             with suppress(NothingFeasible):  # a volume of 0 says so
                 run_search(made, objectives, database, self.budgets[-1], record=record)
             stored = database.evaluations(record.run)

@@ -18,7 +18,7 @@ from pymoo.operators.selection.tournament import TournamentSelection
 
 from nas.objectives import FloatArray
 from nas.search.problem import SearchProblem
-from nas.search.searcher import Searcher, UnseenCandidates
+from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
@@ -48,7 +48,7 @@ class GeneticSearcher(Searcher):
         survival: Survival,
         tournament: Callable[..., NDArray[np.int64]],
         tournament_type: str = "",
-        population_size: int = 100,
+        population_size: int = POPULATION_SIZE,
         mutated_genes: float = 2.0,
     ) -> None:
         space = problem.space

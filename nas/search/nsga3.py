@@ -14,9 +14,10 @@ from pymoo.util.ref_dirs import get_reference_directions
 
 from nas.search.genetic import GeneticSearcher
 from nas.search.problem import SearchProblem
+from nas.search.searcher import POPULATION_SIZE
 
 
-def nsga3(problem: SearchProblem, seed: int, population_size: int = 100) -> GeneticSearcher:
+def nsga3(problem: SearchProblem, seed: int, population_size: int = POPULATION_SIZE) -> GeneticSearcher:
     """A searcher whose survivors are spread over as many directions as the population has room for."""
     objectives = len(problem.minimized)
     partitions = 1  # of the simplex, as fine as the population allows (Das and Dennis, 1998)

@@ -18,7 +18,7 @@ from optuna.trial import TrialState, create_trial
 
 from nas.objectives import FloatArray
 from nas.search.problem import SearchProblem
-from nas.search.searcher import Searcher, UnseenCandidates
+from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
 from search_spaces.joint_space import Population
 from search_spaces.space import Gene, Genes
 
@@ -97,7 +97,7 @@ def optuna_tpe(problem: SearchProblem, seed: int) -> OptunaSearcher:
     return OptunaSearcher(problem, TPESampler(seed=seed), seed)
 
 
-def optuna_nsga2(problem: SearchProblem, seed: int, population_size: int = 50) -> OptunaSearcher:
+def optuna_nsga2(problem: SearchProblem, seed: int, population_size: int = POPULATION_SIZE) -> OptunaSearcher:
     """Optuna's own NSGA-II."""
     return OptunaSearcher(problem, NSGAIISampler(seed=seed, population_size=population_size), seed)
 

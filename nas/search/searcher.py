@@ -15,6 +15,7 @@ from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import BoolArray, Genes
 from search_spaces.subspace import Subspace
 
+POPULATION_SIZE = 20  # of genetic searchers, for budgets of hundreds: a larger one sees few generations
 _ATTEMPTS = 20  # rounds of sampling before the rest of a space is enumerated
 _ENUMERABLE = 1 << 20  # gene vectors; a larger space is not exhausted by sampling
 _BLOCK = 1 << 14
