@@ -58,7 +58,7 @@ SEARCHERS = {
     "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
     "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
     "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True),
-    "screened": SearcherEntry("nas.search.screened", "ScreenedSearcher", screens=True),
+    "screened": SearcherEntry("nas.search.screened", "ScreenedLinasSearcher", screens=True),
     "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
     "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
     "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),

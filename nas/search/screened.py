@@ -31,7 +31,7 @@ _WEIGHT = 5.0  # of a cheap cost among features: it tells more than the value of
 _FEWEST_TOLD = 8  # full evaluations from which their costs are predicted
 
 
-class ScreenedSearcher(ScreeningSearcher):
+class ScreenedLinasSearcher(ScreeningSearcher):
     """Screens what looks best, and evaluates the best of that.
 
     Costs that came out of the evaluation as they came out of the screening, such as latencies, count as known.
