@@ -74,6 +74,8 @@ def test_ranges_of_known_data() -> None:
     assert percentile(100)(values) == min_max(values)
     with_outliers = torch.cat([torch.linspace(-1, 1, 100_000), torch.tensor([-1e3, 1e6, 1e9])])
     assert percentile(99.99)(with_outliers) == pytest.approx((-1, 1), abs=1e-3)
+    together = torch.randn(10_001, generator=torch.Generator().manual_seed(0)).sort().values  # outliers share blocks
+    assert percentile(99)(together) == (together[99].item(), together[-100].item())
 
 
 @pytest.mark.parametrize("share", [50, 101, -1])

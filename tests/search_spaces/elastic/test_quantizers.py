@@ -92,3 +92,19 @@ def test_gradients_pass_straight_through_inside_the_range() -> None:
     quantizer(activation).sum().backward()
     assert activation.grad is not None
     assert activation.grad.tolist() == [0, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_activations_and_gradients_are_those_of_torch(bits: int) -> None:
+    activation, gradient = uniform(-2, 7, 1000), uniform(-1, 1, 1000)
+    ours, theirs = activation.clone().requires_grad_(), activation.clone().requires_grad_()
+    quantizer = ActivationQuantizer(bits)
+    quantizer.range = (-1.3, 4.1)
+    quantizer(ours).backward(gradient)
+    scale, zero_point = activation_grid(*quantizer.range, bits)
+    reference = torch.fake_quantize_per_tensor_affine(theirs, scale, zero_point, 0, 2**bits - 1)
+    reference.backward(gradient)
+    assert torch.equal(quantizer(activation), reference)
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.equal(ours.grad, theirs.grad)
