@@ -97,7 +97,8 @@ class ActivationQuantizer(nn.Module):
         if not (math.isfinite(low) and math.isfinite(high)):
             return activation  # has no grid; whoever trains it sees the loss
         scale, zero_point = activation_grid(low, high, self.bits)
-        return _ToGrid.apply(activation, scale, zero_point, 2**self.bits - 1)
+        rounded: Tensor = _ToGrid.apply(activation, scale, zero_point, 2**self.bits - 1)  # type: ignore[no-untyped-call]
+        return rounded
 
 
 class _ToGrid(torch.autograd.Function):
