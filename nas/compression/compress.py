@@ -7,7 +7,6 @@ Knows no supernet and no device.
 from __future__ import annotations
 
 import copy
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -79,8 +78,7 @@ def _largest(values: Tensor, rank: int) -> float:
 def calibrate(network: nn.Module, batches: Iterable[Tensor], estimate: RangeEstimator = min_max) -> None:
     """Fixes the range of every activation quantiser to the widest estimate over some batches.
 
-    A quantiser that reads what another one of the same bits has just rounded takes over its range: a second grid would
-    round again, which no runtime does.
+    A quantiser that reads what another one of the same bits has just rounded takes over its range.
 
     Args:
         network: A network from `apply_policy`, in evaluation mode; changed in place.
@@ -88,14 +86,13 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor], estimate: RangeEsti
         estimate: How the range of one activation is taken.
     """
     ranges: dict[ActivationQuantizer, tuple[float, float]] = {}
-    rounded: list[tuple[weakref.ref[Tensor], ActivationQuantizer]] = []  # who made which tensor of the present batch
     producers: dict[ActivationQuantizer, ActivationQuantizer] = {}
 
     def observe(quantizer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(quantizer, ActivationQuantizer)
-        for output, producer in rounded:
-            if output() is inputs[0] and producer.bits == quantizer.bits:
-                producers[quantizer] = producer
+        if producer := quantizer.producer(inputs[0]):
+            producers[quantizer] = producer
+            return
         low, high = estimate(inputs[0])
         seen = ranges.get(quantizer, (low, high))
         ranges[quantizer] = (min(low, seen[0]), max(high, seen[1]))
@@ -105,13 +102,8 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor], estimate: RangeEsti
     for quantizer in active:
         quantizer.range = None
     hooks = [quantizer.register_forward_pre_hook(observe) for quantizer in active]
-    hooks += [
-        quantizer.register_forward_hook(lambda made_by, _, made: rounded.append((weakref.ref(made), made_by)))
-        for quantizer in active
-    ]
     for inputs in batches:
         network(inputs)
-        rounded.clear()
     for hook in hooks:
         hook.remove()
     for quantizer, limits in ranges.items():

@@ -17,6 +17,7 @@ from search_spaces.candidate import FULL_PRECISION_BITS
 from search_spaces.elastic.double_rounding import double_rounding, lower_codes, lower_scale, master_codes
 
 _SMALLEST_SCALE = 1e-12
+_PRODUCER = "rounded_by"  # attribute of a tensor that a quantiser has made
 
 
 def weight_scale(weight: Tensor, bits: int) -> Tensor:
@@ -78,6 +79,9 @@ class WeightQuantizer(nn.Module):
 class ActivationQuantizer(nn.Module):
     """Fake-quantises an activation: asymmetric, one step per tensor.
 
+    What another one of the same bits has just rounded is returned as it is: a second grid would round again, which no
+    runtime does.
+
     Args:
         bits: Bits of a code; 32 returns the input object unchanged.
 
@@ -91,14 +95,20 @@ class ActivationQuantizer(nn.Module):
         self.range: tuple[float, float] | None = None
 
     def forward(self, activation: Tensor) -> Tensor:
-        if self.bits == FULL_PRECISION_BITS:
+        if self.bits == FULL_PRECISION_BITS or self.producer(activation):
             return activation
         low, high = self.range or (bound.item() for bound in activation.detach().aminmax())
         if not (math.isfinite(low) and math.isfinite(high)):
             return activation  # has no grid; whoever trains it sees the loss
         scale, zero_point = activation_grid(low, high, self.bits)
         rounded: Tensor = _ToGrid.apply(activation, scale, zero_point, 2**self.bits - 1)  # type: ignore[no-untyped-call]
+        setattr(rounded, _PRODUCER, self)
         return rounded
+
+    def producer(self, activation: Tensor) -> ActivationQuantizer | None:
+        """The quantiser of the same bits that has just made the activation, if one has."""
+        made_by: ActivationQuantizer | None = getattr(activation, _PRODUCER, None)
+        return made_by if made_by is not None and made_by.bits == self.bits else None
 
 
 class _ToGrid(torch.autograd.Function):
