@@ -53,12 +53,13 @@ def main() -> None:
     options = parser.parse_args()
     job = load_job(options.job, options.data)
     with Workspace(job, options.runs, None, Reporter(Console()), options.workers) as workspace:
-        checkpoint, latencies = trained_checkpoint(workspace), load_table(latency_table(workspace))
+        checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
+        latencies = load_table(table)
         searched = spaces(workspace)
         costs = ("latency_ms", "weight_bytes")
         largest = searched[0].encode([searched[0].largest()])
         worst = [float(exact_objective(searched[0], latencies, name).evaluate(largest)[0]) for name in costs]
-        kept = options.runs / "live_joint" / checkpoint.parent.name
+        kept = options.runs / "live_joint" / f"{checkpoint.parent.name}-{table.parent.name}"
         kept.mkdir(parents=True, exist_ok=True)
         volumes = {case: np.empty((options.seeds, len(BUDGETS))) for case in CASES}
         with open_pool(options.workers, None) as pool:

@@ -6,15 +6,13 @@ In: descriptions of measurements. Out: futures of values. Knows no metric.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from multiprocessing.connection import wait
 from types import TracebackType
 
 from nas.evaluation.pool import MakeMeasure, Measure, Pool
+from nas.evaluation.worker_process import prepare_worker
 from search_spaces.candidate import Candidate
 
 
@@ -37,7 +35,7 @@ class ProcessPool(Pool):
 
     def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
+        self._executor = ProcessPoolExecutor(workers, context, initializer=prepare_worker)
 
     def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
         """Queues a candidate for the next free process."""
@@ -59,18 +57,6 @@ class ProcessPool(Pool):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._executor.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Lets a worker process end when its parent is gone, even if that was killed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @lru_cache(maxsize=2)

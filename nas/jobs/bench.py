@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from nas.evaluation.worker_process import prepare_worker
 from nas.files import alone_in, replacing
 from nas.jobs.bench_file import BenchFile, Place
 from nas.jobs.live_bench import LiveBench
@@ -66,7 +67,7 @@ def bench(path: Path, runs: Path, workers: int, reporter: Reporter, data: str | 
     with alone_in(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         missing = [pair for pair in pairs if not _file_of(folder, *pair).exists()]
         bar.advance(len(pairs) - len(missing))
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker) as pool:
             waiting = [pool.submit(_carry_out, path, place, folder, *pair) for pair in missing]
             try:
                 for done in as_completed(waiting):
@@ -99,15 +100,9 @@ def _file_of(folder: Path, name: str, seed: int) -> Path:
 
 def _fingerprint(file: BenchFile, place: Place) -> str:
     """Stands for all that decides the outcome of one run of a searcher."""
-    described = file.model_dump_json(exclude={"searchers", "seeds"}).encode()
+    described = version("nas") + file.model_dump_json(exclude={"searchers", "seeds"})
     contents = [path.read_bytes() for path in file.inputs(place)]
-    return hashlib.sha256(b"".join([described, *contents])).hexdigest()[:8]
-
-
-def _one_thread() -> None:
-    """Two processes with several threads each collapse on few cores instead of sharing them."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    return hashlib.sha256(b"".join([described.encode(), *contents])).hexdigest()[:8]
 
 
 def _table(found: pd.DataFrame, file: BenchFile) -> Table:

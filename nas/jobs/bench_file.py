@@ -48,6 +48,8 @@ class BenchFile(Section):
     @field_validator("searchers")
     @classmethod
     def _known(cls, searchers: list[str]) -> list[str]:
+        if len(set(searchers)) < len(searchers):
+            raise ValueError(f"searchers must not repeat, got {searchers}")
         for name in searchers:
             if name not in SEARCHERS:
                 raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")

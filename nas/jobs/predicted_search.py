@@ -36,6 +36,7 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         "latency_table": table,
         "latency_error_percent": error_percent,
         "fit": job.fit.model_dump(),
+        "processor": workspace.processor,
         "search": job.search.model_dump(exclude={"verify"}),
     }
     record = workspace.record("search", inputs, latencies.place)

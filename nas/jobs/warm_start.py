@@ -7,9 +7,8 @@ those of the new run's own device.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -43,7 +42,7 @@ def sources_of(database: ResultsDatabase, record: RunRecord) -> dict[str, int]:
     mine = json.loads(record.job)
     jobs = runs["job"].map(json.loads)
     same = [all(job.get(name) == mine[name] for name in _SAME) for job in jobs]
-    counts = {run: sum(map(_measured, database.evaluations(run))) for run in runs["run"][same]}
+    counts = {run: len(_settled(database.evaluations(run))) for run in runs["run"][same]}
     return {run: count for run, count in counts.items() if count}
 
 
@@ -51,8 +50,8 @@ def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapp
     """The accuracies that those runs measured, of candidates of a space, each candidate once."""
     found: dict[Candidate, float] = {}
     for run, count in sources.items():
-        measured = filter(_measured, sorted(database.evaluations(run), key=lambda entry: entry.told))
-        found |= {entry.candidate: entry.values["accuracy"] for entry in islice(measured, count)}
+        settled = _settled(database.evaluations(run))[:count]
+        found |= {entry.candidate: entry.values["accuracy"] for entry in settled}
     candidates = [candidate for candidate in found if _belongs(space, candidate)]
     genes = [space.encode([candidate]).genes for candidate in candidates]
     nothing = np.empty((0, len(space.cardinalities)), dtype=np.int16)
@@ -60,8 +59,11 @@ def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapp
     return Known(Population(space, np.concatenate([nothing, *genes])), accuracies)
 
 
-def _measured(entry: Evaluation) -> bool:
-    return entry.source in _MEASURED and "accuracy" in entry.values
+def _settled(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The measured ones in the order of telling, up to the first that is still missing: no later one comes between."""
+    measured = [entry for entry in evaluations if entry.source in _MEASURED and "accuracy" in entry.values]
+    in_order = sorted(measured, key=lambda entry: entry.told)
+    return [entry for number, entry in enumerate(in_order) if entry.told == number]
 
 
 def _belongs(space: JointSpace, candidate: Candidate) -> bool:

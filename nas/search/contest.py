@@ -46,7 +46,8 @@ class Contest:
     def curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
         """Hypervolume of the feasible candidates after each budget, shape (len(budgets),), by one searcher.
 
-        A database that outlives the process keeps the evaluations: a contest that was stopped goes on where it was.
+        A database that outlives the process, of this very contest alone, keeps the evaluations: a contest that was
+        stopped goes on where it was.
         """
         objectives = self.problem.objectives
         made = searcher(name, self.problem.space, objectives, seed, self.problem.leaves)

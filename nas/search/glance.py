@@ -6,6 +6,7 @@ In: screened candidates and their cheap costs. Out: cheap costs of others, looke
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,8 @@ class Glance:
     def __init__(
         self, problem: SearchProblem, make: Callable[[], Predictor], screened: Archive, rng: np.random.Generator
     ) -> None:
-        self._surrogate = Surrogate(problem, make, screened, rng, optimism=0.0)
+        raw = replace(problem, objectives=tuple(replace(one, constraint=False) for one in problem.objectives))
+        self._surrogate = Surrogate(raw, make, screened, rng, optimism=0.0)
         self._screened = screened
         self._row_of = {genes.tobytes(): row for row, genes in enumerate(screened.genes)}
 

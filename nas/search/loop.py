@@ -51,7 +51,8 @@ def run_search(
         searcher: Freshly seeded; it is told the stored part of the run again.
         objectives: What is optimised, and the limits.
         database: Receives every evaluation.
-        budget: Evaluations, stored ones included.
+        budget: Evaluations, stored ones included. A run goes on with a larger budget; with screening, if the budget
+            was a multiple of the batch.
         record: The run.
         source: How the objectives' values come about.
         known: Candidates that were evaluated before, and their values: the searcher is told them first. They are not
@@ -109,9 +110,9 @@ def _in_batches(
     """Outcomes of whole batches, each asked after the one before was told; `before` is called with their sizes."""
     asked = 0
     while asked < budget:
-        size = min(batch, budget - asked)
-        before(size)
-        population = searcher.ask(size)
+        before(min(batch, budget - asked))
+        # as many are asked as a larger budget would ask, so that it can go on
+        population = searcher.ask(batch).take(slice(0, budget - asked))
         if len(population) == 0:
             return
         asked += len(population)
@@ -127,7 +128,7 @@ def _screen(searcher: ScreeningSearcher, looks: Recorder, screening: Screening, 
 
 def _as_they_come(searcher: Searcher, recorder: Recorder, budget: int, in_flight: int) -> Iterator[Told]:
     """Outcomes of single candidates; whenever one was told, another is asked."""
-    first = searcher.ask(min(in_flight, budget))
+    first = searcher.ask(in_flight).take(slice(0, budget))
     recorder.start(first)
     asked, told = len(first), 0
     while told < asked:

@@ -15,6 +15,7 @@ import numpy as np
 from ray.tune.search import Searcher as TuneSearcher
 
 from nas.objectives import Objective, costs, violations
+from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import Searcher
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
@@ -31,12 +32,17 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
     Args:
         make: Makes the freshly seeded searcher; called again when an experiment is restored, which replays its story.
         objectives: What trials report, by the names of their metrics.
+
+    Raises:
+        ValueError: If the searcher is one for screenings.
     """
 
     def __init__(self, make: Callable[[], Searcher], objectives: Sequence[Objective]) -> None:
         super().__init__()
         self._make, self._objectives = make, list(objectives)
         self._searcher = make()
+        if isinstance(self._searcher, ScreeningSearcher):
+            raise ValueError("a searcher for screenings learns nothing from the trials of Ray Tune; use linas")
         self._running: dict[str, Population] = {}
         self._story: list[tuple[str, list[float] | None]] = []  # trial and None for an ask, or the values told
 

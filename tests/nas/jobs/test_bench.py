@@ -105,6 +105,7 @@ def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: P
         ({"searchers": ["screened"]}, "searcher 'screened' is told more than the others"),
         ({"cell": {"edges": [[1, 0], [1, 2]]}}, "an edge of a cell leads from a node to a higher one, got 1 to 0"),
         ({"cell": {"edges": [[0, 1]]}}, "the cell of space 'toy' has 1 edges, but 2 genes"),
+        ({"searchers": ["random", "linas", "random"]}, "searchers must not repeat"),
         ({"searchers": ["oracle"]}, "unknown searcher 'oracle'; known searchers: linas"),
         ({"searchers": ["evolution"]}, "searcher 'evolution' takes 1 objective only, got 2; use one of linas"),
         ({"reference": {"accuracy": 50.0}}, r"reference needs a value for each of \['accuracy', 'parameters'\]"),

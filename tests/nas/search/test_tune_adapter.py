@@ -56,6 +56,13 @@ def test_trials_are_what_the_searcher_asks_for(ray_cluster: str, tmp_path: Path)
     assert {result.metrics["training_iteration"] for result in tuned} - {4}  # some were stopped early
 
 
+def test_a_searcher_that_would_learn_nothing_is_refused() -> None:
+    from nas.search.tune_adapter import SearcherInTune
+
+    with pytest.raises(ValueError, match="learns nothing from the trials of Ray Tune; use linas"):
+        SearcherInTune(lambda: make("screened"), OBJECTIVES)
+
+
 def test_a_restored_search_goes_on_where_it_was(tmp_path: Path) -> None:
     from nas.search.tune_adapter import SearcherInTune, candidate_of
 
