@@ -2,7 +2,8 @@
 
 In: a job whose supernet is trained and whose device is profiled (`nas train`, `nas profile`). Out: rows of the table in
 `README.md`. All are searched by LINAS: (a) architectures, every layer of 8 bits; (b) bits, on the largest architecture;
-both at once. The reference of the hypervolume is chance, and the latency and size of the largest network of 32 bits.
+both at once. The reference of the hypervolume is chance, and what the largest network takes at most where all layers
+have the same bits.
 Evaluations are kept below the runs' folder: what was stopped goes on.
 """
 
@@ -57,8 +58,9 @@ def main() -> None:
         latencies = load_table(table)
         searched = spaces(workspace)
         costs = ("latency_ms", "weight_bytes")
-        largest = searched[0].encode([searched[0].largest()])
-        worst = [float(exact_objective(searched[0], latencies, name).evaluate(largest)[0]) for name in costs]
+        alike = [JointSpace(workspace.space.architectures, PolicySpace.parse([bits])) for bits in job.space.policies]
+        largest = workspace.space.encode([space.largest() for space in alike])
+        worst = [float(exact_objective(workspace.space, latencies, name).evaluate(largest).max()) for name in costs]
         kept = options.runs / "live_joint" / f"{checkpoint.parent.name}-{table.parent.name}"
         kept.mkdir(parents=True, exist_ok=True)
         volumes = {case: np.empty((options.seeds, len(BUDGETS))) for case in CASES}
