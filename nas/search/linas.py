@@ -45,7 +45,7 @@ class LinasSearcher(Searcher):
         self,
         problem: SearchProblem,
         seed: int,
-        initial: int = 20,
+        initial: int = 30,
         inner_evaluations: int = 20_000,
         optimism: float = 1.0,
     ) -> None:
