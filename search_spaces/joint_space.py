@@ -96,8 +96,9 @@ class JointSpace:
         return Population(self, np.where(self.active(table), table, 0).astype(np.int16))
 
     def encode(self, candidates: Sequence[Candidate]) -> Population:
-        """The population of the given candidates, in order."""
-        return self.population(np.array([self._encode_one(candidate) for candidate in candidates]))
+        """The population of the given candidates, in order; there may be none."""
+        vectors = [self._encode_one(candidate) for candidate in candidates]
+        return self.population(np.array(vectors, dtype=np.int16).reshape(-1, len(self.cardinalities)))
 
     def decode(self, genes: Genes) -> list[Candidate]:
         """The candidates of gene vectors of shape (n, d)."""

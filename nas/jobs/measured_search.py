@@ -101,9 +101,9 @@ def _front(workspace: Workspace, run: str, objectives: list[Objective], known: K
     """Up to `verify` candidates, evenly spread along the front of all that is measured."""
     evaluations = workspace.database.evaluations(run)
     accuracies = np.array([entry.values["accuracy"] for entry in evaluations])
-    genes = [workspace.space.encode([entry.candidate]).genes for entry in evaluations]
+    genes = workspace.space.encode([entry.candidate for entry in evaluations]).genes
     everything = Known(
-        Population(workspace.space, np.concatenate([known.population.genes, *genes])),
+        Population(workspace.space, np.concatenate([known.population.genes, genes])),
         np.concatenate([known.accuracy, accuracies]),
     )
     rows = evenly(feasible_front(objectives, _values(objectives, everything)), workspace.job.search.verify)

@@ -53,10 +53,8 @@ def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapp
         settled = _settled(database.evaluations(run))[:count]
         found |= {entry.candidate: entry.values["accuracy"] for entry in settled}
     candidates = [candidate for candidate in found if _belongs(space, candidate)]
-    genes = [space.encode([candidate]).genes for candidate in candidates]
-    nothing = np.empty((0, len(space.cardinalities)), dtype=np.int16)
     accuracies = np.array([found[candidate] for candidate in candidates], dtype=np.float64)
-    return Known(Population(space, np.concatenate([nothing, *genes])), accuracies)
+    return Known(space.encode(candidates), accuracies)
 
 
 def _settled(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
