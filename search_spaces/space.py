@@ -64,6 +64,11 @@ class Gene:
         """What it makes elastic, such as `kernel` or `policy`: the last part of its name."""
         return self.name.rpartition(".")[2]
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it chooses among sizes, which rise with its index; names of operators and policies have no order."""
+        return not self.is_policy and all(isinstance(value, int | float) for value in self.values)
+
 
 @dataclass(frozen=True)
 class LayerSlot:

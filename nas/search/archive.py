@@ -10,6 +10,7 @@ import numpy as np
 from nas.objectives import FloatArray
 from nas.search.fronts import ranks
 from nas.search.problem import SearchProblem
+from results.pareto import non_dominated
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
@@ -36,6 +37,13 @@ class Archive:
     def population(self) -> Population:
         """The candidates."""
         return Population(self._problem.space, self.genes)
+
+    @property
+    def front(self) -> FloatArray:
+        """Costs of the front as they compare, shape (k, m): of what keeps the limits, or, if nothing does, of all."""
+        kept = self.violations == 0
+        found = self._problem.compared(self.costs[kept] if kept.any() else self.costs)
+        return found[non_dominated(found)]
 
     def best_first(self) -> Genes:
         """The genes, front after front."""

@@ -11,6 +11,7 @@ from collections import deque
 import numpy as np
 
 from nas.objectives import FloatArray
+from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from search_spaces.joint_space import Population
@@ -24,7 +25,7 @@ class EvolutionSearcher(Searcher):
 
     Args:
         problem: Of one objective.
-        seed: Seeds the first population, the tournaments and the mutations.
+        seed: Seeds the first design, the tournaments and the mutations.
         population_size: How many candidates are alive.
         tournament: How many of them compete for a child.
     """
@@ -35,15 +36,15 @@ class EvolutionSearcher(Searcher):
         self.space = problem.space
         (self._column,) = problem.minimized
         self._rng = np.random.default_rng(seed)
-        self._unseen = UnseenCandidates(problem.space, self._rng)
+        self._unseen = UnseenCandidates(problem.space, self._rng, design=first_design(self.space, FIRST_DESIGN, seed))
         self._alive: deque[tuple[float, float, Genes]] = deque(maxlen=population_size)
         self._tournament = tournament
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: random ones until a population is told, then mutants."""
-        children = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        """The next `n` candidates: those of the first design, then mutants once a tournament can be held."""
+        children = self._unseen.designed(n)
         if len(self._alive) >= self._tournament:
-            found = [child for _ in range(n) if len(child := self._child())]
+            found = [child for _ in range(n - len(children)) if len(child := self._child())]
             children = np.concatenate([children, *found])
         return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
 

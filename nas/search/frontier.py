@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from nas.objectives import FloatArray
 from nas.search.archive import Archive
+from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from predictors.ridge import RidgePredictor
@@ -101,26 +102,26 @@ class FrontierSearcher(Searcher):
 
     Args:
         problem: The problem.
-        seed: Seeds the first candidates and the bounds.
-        initial: Random candidates before the first fit.
+        seed: Seeds the first design and the bounds.
+        initial: Candidates of the first design, before the first fit.
     """
 
     batch = 10
 
-    def __init__(self, problem: SearchProblem, seed: int, initial: int = 30) -> None:
+    def __init__(self, problem: SearchProblem, seed: int, initial: int = FIRST_DESIGN) -> None:
         self.space = problem.space
         self._problem, self._initial = problem, initial
         self._rng = np.random.default_rng(seed)
-        self._unseen = UnseenCandidates(self.space, self._rng)
+        self._unseen = UnseenCandidates(self.space, self._rng, design=first_design(self.space, initial, seed))
         self._frontier = AdditiveFrontier(self.space)
         self._told = Archive(problem)
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: random ones first, then optima; random ones again where no new optimum is found."""
-        found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
-        if len(self._told) >= self._initial:
+        """The next `n` candidates: those of the first design, then optima; random ones where no optimum is new."""
+        found = self._unseen.designed(n)
+        if len(found) < n and len(self._told) >= self._initial:
             slopes, offsets = self._models()
-            optima = [self._optimum(slopes, offsets) for _ in range(n)]
+            optima = [self._optimum(slopes, offsets) for _ in range(n - len(found))]
             found = np.concatenate([found, *(genes[None] for genes in optima if genes is not None)])
         return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
 

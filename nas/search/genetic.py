@@ -17,6 +17,7 @@ from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from nas.objectives import FloatArray
+from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
 from search_spaces.joint_space import Population
@@ -31,7 +32,7 @@ class GeneticSearcher(Searcher):
 
     Args:
         problem: The problem.
-        seed: Seeds the first population and the operators.
+        seed: Seeds the first design and the operators.
         survival: Of pymoo: who survives a tell.
         tournament: Of pymoo: the winners of pairs of parents.
         tournament_type: By what pymoo's tournament compares feasible parents.
@@ -57,7 +58,7 @@ class GeneticSearcher(Searcher):
         self.mutated_genes = mutated_genes
         self.random_state = np.random.default_rng(seed)  # these two names are read by pymoo's tournament
         self.tournament_type = tournament_type
-        self._unseen = UnseenCandidates(space, self.random_state)
+        self._unseen = UnseenCandidates(space, self.random_state, design=first_design(space, FIRST_DESIGN, seed))
         self._problem = Problem(n_var=len(space.cardinalities), n_obj=1, n_ieq_constr=1, xl=0, xu=space.cardinalities)
         self._parents = PymooPopulation.create()
         self._selection = TournamentSelection(func_comp=tournament)
@@ -65,8 +66,8 @@ class GeneticSearcher(Searcher):
         self._survival = survival
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: random ones first, then children of the survivors."""
-        children = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        """The next `n` candidates: those of the first design, then children of the survivors."""
+        children = self._unseen.designed(n)
         if len(self._parents) >= min(self.population_size, _FIRST_PARENTS):
             for _ in range(_MATING_ROUNDS):
                 if len(children) == n:

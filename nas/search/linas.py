@@ -11,6 +11,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.archive import Archive
+from nas.search.first_design import FIRST_DESIGN, first_design, obvious_candidates
 from nas.search.fronts import first_fronts
 from nas.search.inner_evolution import candidates_of
 from nas.search.problem import SearchProblem
@@ -34,7 +35,7 @@ class LinasSearcher(Searcher):
     Args:
         problem: The problem.
         seed: Of everything random.
-        initial: Random candidates before the first round.
+        initial: Candidates of the first design, before the first round.
         inner_evaluations: Candidates looked at in a round.
         optimism: How many standard deviations a cost is hoped to be below its prediction.
     """
@@ -45,20 +46,24 @@ class LinasSearcher(Searcher):
         self,
         problem: SearchProblem,
         seed: int,
-        initial: int = 30,
+        initial: int = FIRST_DESIGN,
         inner_evaluations: int = 20_000,
-        optimism: float = 1.0,
+        optimism: float = 0.5,
     ) -> None:
         self.space = problem.space
         self._problem, self._seed = problem, seed
         self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, optimism
         self._rng = np.random.default_rng(seed)
-        self._unseen = UnseenCandidates(self.space, self._rng, problem.part)
+        design = first_design(self.space, initial, seed, problem.part)
+        self._unseen = UnseenCandidates(self.space, self._rng, problem.part, design)
+        self._obvious = obvious_candidates(self.space, problem.part).genes
         self._told = Archive(problem)
         self._planned = self._told.genes
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: random ones first, then those of the present round, then of a new one."""
+        """The next `n` candidates: those of the first design, then those of the present round, then of a new one."""
+        designed = self._unseen.designed(n)
+        n -= len(designed)
         while len(self._planned) < n and len(self._told) >= self._initial:
             size = max(n - len(self._planned), self.batch, len(self._told) // _GROWTH)
             planned = self._unseen.admit(self._round(size))
@@ -66,7 +71,7 @@ class LinasSearcher(Searcher):
                 break
             self._planned = np.concatenate([self._planned, planned])
         asked, self._planned = self._planned[:n], self._planned[n:]
-        return Population(self.space, np.concatenate([asked, self._unseen.sample(n - len(asked))]))
+        return Population(self.space, np.concatenate([designed, asked, self._unseen.sample(n - len(asked))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Keeps the outcome for the next fit."""
@@ -78,9 +83,12 @@ class LinasSearcher(Searcher):
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
-        best = self._told.best_first()
+        best = np.concatenate([self._obvious, self._told.best_first()])
         pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
-        return pool[first_fronts(n, *surrogate(Population(self.space, pool)))] if len(pool) else pool
+        if len(pool) == 0:
+            return pool
+        measured = surrogate.warped(self._told.front)
+        return pool[first_fronts(n, *surrogate(Population(self.space, pool)), measured)]
 
     def _predictor(self) -> Predictor:
         return EnsemblePredictor(members=_MEMBERS, seed=self._seed)

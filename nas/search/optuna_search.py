@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from nas.objectives import FloatArray
+from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
 from search_spaces.joint_space import Population
@@ -27,7 +28,7 @@ _LIMITS = "limits"
 
 
 class OptunaSearcher(Searcher):
-    """Asks what a sampler of Optuna suggests.
+    """Asks what a sampler of Optuna suggests; its first trials are the first design.
 
     A suggestion that was asked before is told to Optuna again with its known outcome, which costs nothing, and the
     sampler suggests another; after some in a row, a new candidate is drawn at random.
@@ -35,7 +36,7 @@ class OptunaSearcher(Searcher):
     Args:
         problem: The problem.
         sampler: Seeded.
-        seed: Seeds the candidates that are drawn at random.
+        seed: Seeds the first design and the candidates that are drawn at random.
     """
 
     batch = 1
@@ -49,6 +50,8 @@ class OptunaSearcher(Searcher):
         self._waiting: dict[bytes, deque[optuna.Trial]] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(problem.minimized))
+        for genes in first_design(self.space, FIRST_DESIGN, seed).genes:
+            self._study.enqueue_trial(self._parameters(genes))
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates; one trial each, and one for every repeated suggestion."""
@@ -85,11 +88,16 @@ class OptunaSearcher(Searcher):
             self._study.tell(trial, cost, state=TrialState.COMPLETE)
 
     def _trial(self, genes: Genes, cost: list[float], violation: float) -> optuna.trial.FrozenTrial:
-        params = {gene.name: int(value) for gene, value in zip(self.space.genes, genes, strict=True)}
         distributions: Mapping[str, BaseDistribution] = self._distributions
         return create_trial(
-            values=cost, params=params, distributions=dict(distributions), constraints={_LIMITS: violation}
+            values=cost,
+            params=self._parameters(genes),
+            distributions=dict(distributions),
+            constraints={_LIMITS: violation},
         )
+
+    def _parameters(self, genes: Genes) -> dict[str, int]:
+        return {gene.name: int(value) for gene, value in zip(self.space.genes, genes, strict=True)}
 
 
 def optuna_tpe(problem: SearchProblem, seed: int) -> OptunaSearcher:

@@ -1,6 +1,6 @@
 """Random search: the baseline that every other searcher has to beat.
 
-In: nothing it is told. Out: uniform samples without repetition.
+In: nothing it is told. Out: the first design, then uniform samples without repetition.
 """
 
 from __future__ import annotations
@@ -8,26 +8,29 @@ from __future__ import annotations
 import numpy as np
 
 from nas.objectives import FloatArray
+from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from search_spaces.joint_space import Population
 
 
 class RandomSearcher(Searcher):
-    """Samples every gene uniformly.
+    """Samples every gene uniformly, after the first design.
 
     Args:
         problem: Whose space is sampled.
-        seed: Seeds the samples.
+        seed: Seeds the design and the samples.
     """
 
     def __init__(self, problem: SearchProblem, seed: int) -> None:
         self.space = problem.space
-        self._unseen = UnseenCandidates(problem.space, np.random.default_rng(seed))
+        design = first_design(problem.space, FIRST_DESIGN, seed)
+        self._unseen = UnseenCandidates(problem.space, np.random.default_rng(seed), design=design)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates, none of them asked before."""
-        return Population(self.space, self._unseen.sample(n))
+        designed = self._unseen.designed(n)
+        return Population(self.space, np.concatenate([designed, self._unseen.sample(n - len(designed))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:  # noqa: ARG002
         """Random search learns only what it need not ask."""

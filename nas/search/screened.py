@@ -15,13 +15,14 @@ import numpy as np
 
 from nas.objectives import FloatArray, Objective
 from nas.search.archive import Archive
+from nas.search.first_design import FIRST_DESIGN, first_design, obvious_candidates
 from nas.search.fronts import first_fronts
 from nas.search.glance import Glance
 from nas.search.inner_evolution import Believe, candidates_of
 from nas.search.problem import SearchProblem
 from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import UnseenCandidates
-from nas.search.surrogate import Surrogate
+from nas.search.surrogate import Surrogate, searched_features
 from predictors.ensemble import EnsemblePredictor
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
@@ -52,21 +53,24 @@ class ScreenedLinasSearcher(ScreeningSearcher):
         self._problem, self._inner_evaluations, self._optimism = problem, inner_evaluations, optimism
         self._rng = np.random.default_rng(seed)
         self._predictor = partial(EnsemblePredictor, members=_MEMBERS, seed=seed)
-        self._unseen = UnseenCandidates(self.space, self._rng, problem.part)  # neither screened nor asked
+        design = first_design(self.space, FIRST_DESIGN, seed, problem.part)
+        self._unseen = UnseenCandidates(self.space, self._rng, problem.part, design)  # neither screened nor asked
+        self._obvious = obvious_candidates(self.space, problem.part).genes
         self._screened, self._told = Archive(problem), Archive(problem)
         self._waiting = self._screened.genes  # screened, and not asked
         self._asked: set[bytes] = set()  # or told
         self._glance: Glance | None = None  # of all that is screened
 
     def screen(self, n: int) -> Population:
-        """Random candidates until enough is told, then those that look best."""
-        chosen = self._waiting[:0]
-        if len(self._told) >= _FEWEST_TOLD and len(self._screened) > 1:
+        """The first design and random candidates until enough is told, then those that look best."""
+        chosen = self._unseen.designed(n)
+        if len(chosen) < n and len(self._told) >= _FEWEST_TOLD and len(self._screened) > 1:
             believe = self._believe()
-            best = self._told.best_first()
+            best = np.concatenate([self._obvious, self._told.best_first()])
             pool = candidates_of(self.space, believe, best, self._rng, self._inner_evaluations, self._unseen)
             if len(pool):
-                chosen = self._unseen.admit(pool[first_fronts(n, *believe(Population(self.space, pool)))])
+                found = pool[first_fronts(n - len(chosen), *believe(Population(self.space, pool)))]
+                chosen = np.concatenate([chosen, self._unseen.admit(found)])
         return Population(self.space, np.concatenate([chosen, self._unseen.sample(n - len(chosen))]))
 
     def tell_screened(self, population: Population, costs: FloatArray) -> None:
@@ -111,7 +115,8 @@ class ScreenedLinasSearcher(ScreeningSearcher):
         )
 
         def features(population: Population) -> FloatArray:
-            return np.concatenate([population.features(), _WEIGHT * glance.warped(population)[:, ~same]], axis=1)
+            cheap = _WEIGHT * glance.warped(population)[:, ~same]
+            return np.concatenate([searched_features(population), cheap], axis=1)
 
         problem = replace(self._problem, objectives=objectives)
         return Surrogate(problem, self._predictor, told, self._rng, self._optimism, features)

@@ -56,13 +56,21 @@ class UnseenCandidates:
         space: The joint space.
         rng: Source of random candidates.
         part: Where candidates are found; None is everywhere.
+        design: Candidates to begin with, in order; see `nas.search.first_design`.
     """
 
-    def __init__(self, space: JointSpace, rng: np.random.Generator, part: Subspace | None = None) -> None:
+    def __init__(
+        self,
+        space: JointSpace,
+        rng: np.random.Generator,
+        part: Subspace | None = None,
+        design: Population | None = None,
+    ) -> None:
         self.space = space
         self._rng = rng
         self._part = part
         self._seen: set[bytes] = set()
+        self._design = np.empty((0, len(space.cardinalities)), dtype=np.int16) if design is None else design.genes
 
     def admit(self, genes: Genes) -> Genes:
         """The rows of canonical genes, shape (n, d), that are new; from now on they are seen."""
@@ -76,7 +84,15 @@ class UnseenCandidates:
     def among(self, genes: Genes) -> BoolArray:
         """Which rows of canonical genes, shape (n, d), are new and in the part; they stay so."""
         new = np.array([vector.tobytes() not in self._seen for vector in genes], dtype=np.bool_)
-        return new if self._part is None else new & self._part.contains(Population(self.space, genes))
+        if self._part is None or len(genes) == 0:
+            return new
+        return new & np.array(self._part.contains(Population(self.space, genes)), dtype=np.bool_)
+
+    def designed(self, n: int) -> Genes:
+        """Up to `n` of what is left of the design, in order."""
+        left = self._design[self.among(self._design)]
+        asked, self._design = left[:n], left[n:]
+        return self.admit(asked)
 
     def sample(self, n: int) -> Genes:
         """Up to `n` new canonical vectors, at random; fewer only when nothing new is left in the space."""

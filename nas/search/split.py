@@ -13,6 +13,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.archive import Archive
+from nas.search.first_design import FIRST_DESIGN
 from nas.search.linas import LinasSearcher
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
@@ -40,8 +41,9 @@ class SplitSearcher(Searcher):
         self.space = problem.space
         self._problem = problem
         self._leaves = problem.leaves
+        initial = -(-FIRST_DESIGN // len(problem.leaves))  # the leaves share the first design's size
         self._inner = [
-            LinasSearcher(replace(problem, leaves=(), part=leaf), seed + number)
+            LinasSearcher(replace(problem, leaves=(), part=leaf), seed + number, initial)
             for number, leaf in enumerate(problem.leaves)
         ]
         self._racing = list(range(len(problem.leaves)))

@@ -18,8 +18,14 @@ from predictors.predictor import Predictor
 from predictors.warp import Warp
 from results.pareto import pareto_ranks
 from search_spaces.joint_space import Population
+from search_spaces.summary import size_features
 
 _MOST_ROWS = 600  # told candidates that a predictor is fitted to; a fit takes cubic time
+
+
+def searched_features(population: Population) -> FloatArray:
+    """What a search learns from: the features of candidates, and their sizes in a few numbers, shape (n, f)."""
+    return np.concatenate([population.features(), size_features(population)], axis=1)
 
 
 class Surrogate:
@@ -47,7 +53,7 @@ class Surrogate:
         told: Archive,
         rng: np.random.Generator,
         optimism: float,
-        features: Callable[[Population], FloatArray] = Population.features,
+        features: Callable[[Population], FloatArray] = searched_features,
     ) -> None:
         self._objectives = problem.objectives
         self._optimism = optimism
@@ -65,6 +71,10 @@ class Surrogate:
             None if o.limit is None else warp.forward(np.array([o.cost_limit]))[0]
             for o, warp in zip(problem.objectives, self.warps, strict=True)
         ]
+
+    def warped(self, costs: FloatArray) -> FloatArray:
+        """Costs, shape (n, m), on the scale of the predictions."""
+        return np.column_stack([warp.forward(column) for warp, column in zip(self.warps, costs.T, strict=True)])
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
         """Optimistic costs, warped and as they compare, shape (n, m), and their excess over the limits, shape (n,)."""

@@ -7,10 +7,12 @@ import pytest
 
 from hardware import analytic
 from nas.objectives import FloatArray, Objective, compared, costs, violations
+from nas.search.first_design import FIRST_DESIGN, first_design, obvious_candidates
 from nas.search.registry import SEARCHERS, searcher
 from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import Searcher
 from results.metric import METRICS
+from results.pareto import hypervolume
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.narrowed import NarrowedSpace
@@ -60,7 +62,7 @@ def made_for(name: str, space: JointSpace, seed: int) -> Searcher:
 
 def sizes(name: str) -> list[int]:
     """Enough for a searcher to leave its random start; one that takes a second for a candidate is asked for few."""
-    return [12, 1, 1] if name == "optuna_gp" else [40, 6, 6]
+    return [32, 1, 1] if name == "optuna_gp" else [40, 6, 6]
 
 
 def rounds(made: Searcher, sizes: list[int], violations: float = 0.0) -> list[Population]:
@@ -141,6 +143,29 @@ def test_what_is_known_from_elsewhere_is_not_asked(name: str, small: JointSpace)
     made.tell(known, price(known), np.zeros(len(known)))
     asked = np.concatenate([known.genes, *(population.genes for population in rounds(made, [5, 30]))])
     assert len(asked) == len(np.unique(asked, axis=0)) == 24
+
+
+def test_what_is_obvious_extends_no_front(name: str, large: JointSpace) -> None:
+    """The largest, the smallest and other extremes, all layers alike: none adds 1 % to what a search found."""
+    made = made_for(name, large, 0)
+    columns = [column for column, _ in enumerate(problem(name, large))]
+    found = rounds(made, [10] * 4)
+    obvious = price(obvious_candidates(large))[:, columns]
+    costs = np.concatenate([price(population)[:, columns] for population in found])
+    corner = np.concatenate([costs, obvious]).max(axis=0) + 1.0
+    volume = hypervolume(costs, corner)
+    assert hypervolume(np.concatenate([costs, obvious]), corner) <= 1.01 * volume
+
+
+def test_it_starts_with_the_first_design(name: str, large: JointSpace) -> None:
+    if SEARCHERS[name].of_leaves or SEARCHERS[name].screens:
+        pytest.skip("starts in every leaf, or with what looks best of the design")
+    made, asked = made_for(name, large, 3), []
+    for size in (7, 1, FIRST_DESIGN - 8):
+        population = made.ask(size)
+        made.tell(population, price(population), np.zeros(size))
+        asked.append(population)
+    assert np.array_equal(genes(asked), first_design(large, FIRST_DESIGN, 3).genes)
 
 
 def test_outcomes_may_come_late_and_in_any_order(name: str, large: JointSpace) -> None:

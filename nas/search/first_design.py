@@ -1,0 +1,120 @@
+"""The candidates that a search evaluates first: what anybody would try, then a rest that fills the space.
+
+Drawn gene by gene, candidates of a space with dozens of genes are all middling mixtures: neither a uniform policy nor
+an extreme architecture ever occurs, and predictors know nothing of the ends of a front. Independent of any searcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.space import Gene
+from search_spaces.subspace import Subspace
+
+FIRST_DESIGN = 30  # candidates: with fewer, predictors start blind; with more, small budgets are spent on the start
+_OBVIOUS_SHARE = 2 / 3  # of a first design at most, so that something lies between the extremes
+_STREAM = 0xF1  # of the seed: the design is the same for every searcher of that seed
+_CONCENTRATION = 0.4  # of the Dirichlet distribution of policy shares: small, for many nearly uniform policies
+_DRAWS = 4  # times the candidates that are wanted are drawn, as some turn out equal
+
+
+def first_design(space: JointSpace, size: int, seed: int, part: Subspace | None = None) -> Population:
+    """The first candidates of a search: the obvious ones, then a space-filling rest.
+
+    Args:
+        space: The joint space.
+        size: How many candidates; fewer only where the space has fewer.
+        seed: Of the rest; equal seeds give equal designs, whatever the searcher.
+        part: Where candidates are looked for; None is everywhere.
+
+    Returns:
+        Distinct candidates, the most telling first, so that any prefix is a design of its own.
+    """
+    opened = part or Subspace.whole(space)
+    obvious = obvious_candidates(space, opened)
+    few = obvious.take(slice(0, round(size * _OBVIOUS_SHARE)))
+    filling = _space_filling(space, opened, size * _DRAWS, np.random.default_rng([seed, _STREAM]))
+    genes = np.concatenate([few.genes, filling.genes, obvious.genes])
+    return Population(space, genes).unique().take(slice(0, size))
+
+
+def obvious_candidates(space: JointSpace, part: Subspace | None = None) -> Population:
+    """What anybody would try: extreme architectures, each with the same policy in all layers.
+
+    The architectures are the largest, the smallest, and those that are smallest in one dimension (such as `kernel` or
+    `depth`) and largest in all others. A gene whose values have no order has no extremes: architectures take its values
+    in turn, the same for all genes of one domain.
+
+    Args:
+        space: The joint space.
+        part: Whose extremes and policies are meant; None is the whole space.
+
+    Returns:
+        Distinct candidates: all policies of the largest architecture first, then those of the smallest, and so on.
+    """
+    opened = part or Subspace.whole(space)
+    rows = []
+    for number, smallest in enumerate(_corners(space, opened)):
+        for policy in range(_most_policies(opened)):
+            rows.append(
+                [
+                    values[policy % len(values)]
+                    if gene.is_policy
+                    else values[(0 if gene.dimension in smallest else -1) if gene.is_ordered else number % len(values)]
+                    for gene, values in zip(space.genes, opened.open, strict=True)
+                ]
+            )
+    return space.population(np.array(rows)).unique()
+
+
+def _corners(space: JointSpace, opened: Subspace) -> Iterator[set[str]]:
+    """Dimensions that are smallest, for every extreme architecture; where nothing has an order, one for every value."""
+    genes = [
+        (gene, values)
+        for gene, values in zip(space.genes, opened.open, strict=True)
+        if not gene.is_policy and len(values) > 1
+    ]
+    dimensions = list(dict.fromkeys(gene.dimension for gene, _ in genes if gene.is_ordered))
+    if not dimensions:
+        return iter([set()] * max((len(values) for _, values in genes), default=1))
+    return iter([set(), set(dimensions), *({dimension} for dimension in dimensions)])
+
+
+def _space_filling(space: JointSpace, opened: Subspace, count: int, rng: np.random.Generator) -> Population:
+    """Candidates whose sizes and shares of policies are spread evenly.
+
+    For every ordered dimension a level between the smallest (0) and the largest (1) is drawn, and the genes of the
+    dimension scatter around it binomially; for the policies shares are drawn, and every layer takes one by them; genes
+    without an order are drawn each for itself. Levels are a Latin hypercube.
+    """
+    dimensions = list(dict.fromkeys(_level_name(gene) for gene in space.genes if not gene.is_policy))
+    levels = qmc.LatinHypercube(max(len(dimensions), 1), rng=rng).random(count)
+    of_dimension = dict(zip(dimensions, levels.T, strict=False))
+    columns: list[NDArray[np.int64]] = []
+    shares = rng.dirichlet(np.full(_most_policies(opened), _CONCENTRATION), size=count)
+    for gene, values in zip(space.genes, opened.open, strict=True):
+        if gene.is_policy:
+            chances = np.cumsum(shares[:, : len(values)], axis=1) / shares[:, : len(values)].sum(axis=1, keepdims=True)
+            steps = (rng.random(count)[:, None] > chances[:, :-1]).sum(axis=1)
+        elif gene.is_ordered:
+            steps = rng.binomial(len(values) - 1, of_dimension[gene.dimension])
+        else:
+            steps = np.minimum((of_dimension[gene.name] * len(values)).astype(int), len(values) - 1)
+        columns.append(np.array(values)[steps])
+    return space.population(np.column_stack(columns)).unique()
+
+
+def _most_policies(opened: Subspace) -> int:
+    """The number of open policies of the layer that has most of them; 1 where there are no layers."""
+    pairs = zip(opened.space.genes, opened.open, strict=True)
+    return max((len(values) for gene, values in pairs if gene.is_policy), default=1)
+
+
+def _level_name(gene: Gene) -> str:
+    """What shares a level: the dimension of an ordered gene, any other gene for itself."""
+    return gene.dimension if gene.is_ordered else gene.name
