@@ -13,6 +13,7 @@ from predictors.predictor import FloatArray, Prediction, Predictor
 from predictors.warp import Warp
 
 _CHUNK = 8192  # rows predicted at a time: bounds the memory to a few dozen MB per 500 labels
+_JITTER = 1e-6  # of the signal's variance: a covariance of equal rows has no root without
 _NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
 
 
@@ -74,6 +75,16 @@ class EnsemblePredictor(Predictor):
         chunks = [self._predict_chunk(features[start : start + _CHUNK]) for start in range(0, len(features), _CHUNK)]
         mean = np.concatenate([np.empty(0), *(chunk.mean for chunk in chunks)])
         return Prediction(mean, self._factor * np.concatenate([np.empty(0), *(chunk.std for chunk in chunks)]))
+
+    def _draw(self, features: FloatArray, prediction: Prediction, count: int, rng: np.random.Generator) -> FloatArray:
+        """Joint draws around the means of the committee, by the covariance of one process that sees all rows."""
+        kernel = self._kernel
+        seen = kernel.correlation(self._rows, self._rows) + kernel.noise * np.eye(len(self._rows))
+        cross = kernel.correlation(features, self._rows)
+        covariance = kernel.correlation(features, features) - cross @ np.linalg.solve(seen, cross.T)
+        root = np.sqrt(kernel.signal) * np.linalg.cholesky(covariance + _JITTER * np.eye(len(features)))
+        normal = rng.normal(size=(count, len(features)))
+        return self._warp.backward(self._warp.forward(prediction.mean) + normal @ root.T)
 
     def _predict_chunk(self, features: FloatArray) -> Prediction:
         correlation = self._kernel.correlation(features, self._rows)

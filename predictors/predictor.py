@@ -81,6 +81,35 @@ class Predictor(ABC):
             raise ValueError(f"features must have the {self._width} columns of the fitted rows, got {rows.shape[1]}")
         return self._predict(rows)
 
+    def draw(self, features: ArrayLike, count: int, rng: np.random.Generator) -> FloatArray:
+        """Draws what the rows may truly be, without the noise of measurements, as far as the fit tells.
+
+        Args:
+            features: Shape (n, f), with the f of the fitted rows.
+            count: Number of draws.
+            rng: Source of the draws.
+
+        Returns:
+            Shape (count, n). Rows that resemble one another err alike within a draw, where the predictor knows it.
+
+        Raises:
+            ValueError: As `predict`.
+        """
+        prediction = self.predict(features)
+        return self._draw(_feature_rows(features), prediction, count, rng)
+
+    def _draw(
+        self,
+        features: FloatArray,  # noqa: ARG002 for predictors that know which rows err alike
+        prediction: Prediction,
+        count: int,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """Draws of checked rows; here each row for itself, by its mean and standard deviation."""
+        normal = rng.normal(size=(count, len(prediction.mean)))
+        drawn: FloatArray = prediction.mean + prediction.std * normal
+        return drawn
+
     @abstractmethod
     def _fit(self, features: FloatArray, targets: FloatArray) -> None:
         """Learns from rows of shape (n, f) and targets of shape (n,), all finite, n >= 2."""

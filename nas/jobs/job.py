@@ -6,16 +6,15 @@ In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from hardware.analytic import COSTS
 from hardware.device import Device, device
-from nas.jobs.section import Section, read_section
+from nas.jobs.search_section import SearchSection
+from nas.jobs.section import Section, one_of, read_section
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
@@ -25,8 +24,6 @@ from search_spaces.registry import SPACES, search_space
 from search_spaces.space import SearchSpace
 
 Count = Annotated[int, Field(ge=1)]
-TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
-OBJECTIVES = ("accuracy", *TABLE_COSTS, *COSTS)
 
 
 class DataSection(Section):
@@ -51,7 +48,7 @@ class SpaceSection(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _one_of(name, SPACES)
+        return one_of(name, SPACES)
 
     @field_validator("policies")
     @classmethod
@@ -114,67 +111,7 @@ class FitSection(Section):
     @field_validator("predictor")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _one_of(name, PREDICTORS)
-
-
-class ScreeningSection(Section):
-    """The cheap look before a full measurement: by a share of the images, at `ratio` candidates for each measured."""
-
-    fidelity: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    ratio: Count = 8
-
-
-class SearchSection(Section):
-    """The search: of candidates that are measured on the supernet, or on predictions, with a front that is verified.
-
-    `verify` is how many of the front are kept. Of a search that measures, `in_flight` is how many candidates it asks
-    for before the first is measured (left out: it asks in batches), and `warm_start` lets it start from what was
-    measured of the same supernet before.
-    """
-
-    searcher: str = "linas"
-    accuracy: Literal["measured", "predicted"] = "measured"
-    evaluations: Count = 200
-    objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
-    limits: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
-    verify: Annotated[int, Field(ge=3)] = 24
-    in_flight: Count | None = None
-    warm_start: bool = True
-    screening: ScreeningSection | None = None
-
-    @field_validator("searcher")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return _one_of(name, SEARCHERS)
-
-    @property
-    def asked(self) -> list[str]:
-        """All metrics that a candidate is judged by: the objectives, then what is only limited."""
-        return [*self.objectives, *(name for name in self.limits if name not in self.objectives)]
-
-    @model_validator(mode="after")
-    def _judges_by_known_metrics(self) -> SearchSection:
-        for name in self.asked:
-            if name not in OBJECTIVES:
-                raise ValueError(f"unknown objective or limit {name!r}; known ones: {', '.join(OBJECTIVES)}")
-        if self.accuracy == "measured" and "accuracy" not in self.asked:
-            raise ValueError("nothing is to be measured; name accuracy in objectives or limits, or take predicted")
-        SEARCHERS[self.searcher].check(self.searcher, len(self.objectives))
-        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
-            raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
-        return self
-
-    @model_validator(mode="after")
-    def _screens_if_it_can(self) -> SearchSection:
-        screens = SEARCHERS[self.searcher].screens
-        if screens and self.screening is None:
-            raise ValueError(f"searcher {self.searcher!r} needs screening, such as {{fidelity: 0.1, ratio: 8}}")
-        if self.screening is not None and not screens:
-            able = ", ".join(name for name, entry in SEARCHERS.items() if entry.screens)
-            raise ValueError(f"searcher {self.searcher!r} takes no screening; use {able}")
-        if screens and (self.accuracy == "predicted" or self.in_flight is not None):
-            raise ValueError("screening measures, and in batches; leave out accuracy and in_flight")
-        return self
+        return one_of(name, PREDICTORS)
 
 
 class ExportSection(Section):
@@ -229,9 +166,3 @@ def load_job(path: Path, data: str | None = None) -> Job:
     """
     job = read_section(path, Job)
     return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})
-
-
-def _one_of(name: str, known: Mapping[str, object]) -> str:
-    if name not in known:
-        raise ValueError(f"unknown name {name!r}; known names: {', '.join(known)}")
-    return name

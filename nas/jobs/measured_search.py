@@ -16,12 +16,14 @@ from hardware.table_file import load_table
 from nas.evaluation.pool import Pool
 from nas.jobs.front import VerifiedFront, evenly, feasible_front
 from nas.jobs.priced_objectives import exact_objective, job_objectives
+from nas.jobs.reporter import Reporter
 from nas.jobs.warm_start import Known, known_accuracies, sources_of
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.loop import run_search
 from nas.search.registry import SEARCHERS, searcher
 from nas.search.screening import Screening
+from nas.search.searcher import Searcher
 from nas.training.checkpoint import read_leaves
 from results.evaluation import RunRecord
 from search_spaces.joint_space import Population
@@ -56,8 +58,9 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
         workspace.reporter.bar("search", section.evaluations) as bar,
     ):
         objectives = job_objectives(workspace, latencies, pool.measuring(workspace.measurement(checkpoint)))
+        made = searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves)
         run_search(
-            searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves),
+            made,
             objectives,
             workspace.database,
             section.evaluations,
@@ -66,8 +69,10 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
             known=(known.population, _values(objectives, known)),
             in_flight=section.in_flight,
             screening=_screening(workspace, checkpoint, latencies, pool, record),
-            progress=bar.advance,
+            stop_gain=section.stop.gain if section.stop else None,
+            progress=lambda more: bar.advance(more, str(made.outlook or "")),
         )
+    say_outlook(workspace.reporter, made, section.evaluations)
     front = _front(workspace, record.run, objectives, known)
     found = VerifiedFront(
         device=record.device,
@@ -83,6 +88,13 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     )
     workspace.reporter.say(f"search   {len(front.accuracy)} candidates are on the front")
     return found
+
+
+def say_outlook(reporter: Reporter, made: Searcher, evaluations: int) -> None:
+    """Says what going on would bring, of a searcher that foresees it, and how to go on."""
+    outlook = made.foresee()
+    if outlook is not None:
+        reporter.say(f"search   {outlook}; search.evaluations is {evaluations}")
 
 
 def _screening(

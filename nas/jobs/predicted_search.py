@@ -40,14 +40,16 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         "search": job.search.model_dump(exclude={"verify"}),
     }
     record = workspace.record("search", inputs, latencies.place)
+    made = searcher(job.search.searcher, workspace.space, objectives, job.seed)
     with workspace.reporter.bar("search", job.search.evaluations) as bar:
         run_search(
-            searcher(job.search.searcher, workspace.space, objectives, job.seed),
+            made,
             objectives,
             workspace.database,
             job.search.evaluations,
             record=record,
             source="predicted",
+            stop_gain=job.search.stop.gain if job.search.stop else None,
             progress=bar.advance,
         )
     candidates = _predicted_front(workspace, record.run, objectives)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hardware.analytic import COSTS
 from hardware.latency_table import LatencyTable
 from hardware.pricing import network_costs
-from nas.jobs.job import TABLE_COSTS
+from nas.jobs.search_section import TABLE_COSTS
 from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, Objective
 from results.metric import METRICS

@@ -20,8 +20,8 @@ from hardware.profiler import Profiler
 from hardware.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.evaluation.profilers import profiler
 from nas.evaluation.remote_profiler import remote_profiler
-from nas.jobs.job import TABLE_COSTS
 from nas.jobs.sampling import representative_sample
+from nas.jobs.search_section import TABLE_COSTS
 from nas.jobs.table_summary import fit_error
 from nas.jobs.workspace import Workspace
 

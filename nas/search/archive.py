@@ -39,10 +39,21 @@ class Archive:
         return Population(self._problem.space, self.genes)
 
     @property
+    def is_feasible(self) -> bool:
+        """Whether anything that was told keeps all limits."""
+        return bool((self.violations == 0).any())
+
+    def first(self, count: int) -> Archive:
+        """The first outcomes alone."""
+        found = Archive(self._problem)
+        found.add(self.population.take(slice(0, count)), self.costs[:count], self.violations[:count])
+        return found
+
+    @property
     def front(self) -> FloatArray:
         """Costs of the front as they compare, shape (k, m): of what keeps the limits, or, if nothing does, of all."""
         kept = self.violations == 0
-        found = self._problem.compared(self.costs[kept] if kept.any() else self.costs)
+        found = self._problem.compared(self.costs[kept] if self.is_feasible else self.costs)
         return found[non_dominated(found)]
 
     def best_first(self) -> Genes:

@@ -14,6 +14,7 @@ from nas.search.archive import Archive
 from nas.search.first_design import FIRST_DESIGN, first_design, obvious_candidates
 from nas.search.fronts import first_fronts
 from nas.search.inner_evolution import candidates_of
+from nas.search.outlook import GainForecast, Outlook
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from nas.search.surrogate import Surrogate
@@ -24,6 +25,9 @@ from search_spaces.space import Genes
 
 _MEMBERS = 5  # of the ensemble that predicts a cost: more take longer and find no more
 _GROWTH = 20  # a round is at least such a part of all that was told: later fits take longer, and change less
+_DRAWS = 24  # of the costs, for what going on would bring
+_MOST_FORESEEN = 200  # candidates of an outlook: joint draws take cubic time
+_FORECAST_STREAM = 0xFC  # of the seed, so that forecasts change no search
 
 
 class LinasSearcher(Searcher):
@@ -59,17 +63,14 @@ class LinasSearcher(Searcher):
         self._obvious = obvious_candidates(self.space, problem.part).genes
         self._told = Archive(problem)
         self._planned = self._told.genes
+        self._forecast, self._forecast_rng = GainForecast(self._told), np.random.default_rng([seed, _FORECAST_STREAM])
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then those of the present round, then of a new one."""
         designed = self._unseen.designed(n)
         n -= len(designed)
-        while len(self._planned) < n and len(self._told) >= self._initial:
-            size = max(n - len(self._planned), self.batch, len(self._told) // _GROWTH)
-            planned = self._unseen.admit(self._round(size))
-            if len(planned) == 0:
-                break
-            self._planned = np.concatenate([self._planned, planned])
+        while len(self._planned) < n and len(self._told) >= self._initial and self._plan(n - len(self._planned)):
+            pass
         asked, self._planned = self._planned[:n], self._planned[n:]
         return Population(self.space, np.concatenate([designed, asked, self._unseen.sample(n - len(asked))]))
 
@@ -80,6 +81,18 @@ class LinasSearcher(Searcher):
         self._planned = self._planned[[genes.tobytes() not in told for genes in self._planned]]
         self._told.add(population, costs, violations)
 
+    def foresee(self) -> Outlook | None:
+        """What as many evaluations again would bring; None before the first round, and while nothing is feasible."""
+        if len(self._planned) == 0 and len(self._told) >= self._initial:
+            self._plan(self.batch)
+        return self.outlook
+
+    def _plan(self, n: int) -> bool:
+        """Plans a round of `n` candidates or more; whether there was anything left to plan."""
+        planned = self._unseen.admit(self._round(max(n, self.batch, len(self._told) // _GROWTH)))
+        self._planned = np.concatenate([self._planned, planned])
+        return len(planned) > 0
+
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
@@ -87,8 +100,16 @@ class LinasSearcher(Searcher):
         pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
         if len(pool) == 0:
             return pool
-        measured = surrogate.warped(self._told.front)
-        return pool[first_fronts(n, *surrogate(Population(self.space, pool)), measured)]
+        believed = surrogate(Population(self.space, pool))
+        chosen = first_fronts(min(n, len(pool)), *believed)
+        if self._told.is_feasible:
+            many = first_fronts(min(len(self._told), _MOST_FORESEEN, len(pool)), *believed)
+            drawn = [
+                surrogate.draw(Population(self.space, pool[rows]), _DRAWS, self._forecast_rng)
+                for rows in (chosen, many)
+            ]
+            self.outlook = self._forecast.forecast(*drawn)
+        return pool[chosen]
 
     def _predictor(self) -> Predictor:
         return EnsemblePredictor(members=_MEMBERS, seed=self._seed)

@@ -42,6 +42,7 @@ def run_search(
     batch: int | None = None,
     in_flight: int | None = None,
     screening: Screening | None = None,
+    stop_gain: float | None = None,
     chunk: int = 100,
     progress: Progress = lambda _: None,
 ) -> pd.DataFrame:
@@ -63,6 +64,8 @@ def run_search(
             another is asked; part of the run's identity, while the number of workers is not.
         screening: A cheap look at more candidates before each batch; part of the run's identity. Only for searchers
             that make use of it, and in batches.
+        stop_gain: Ends the search before its budget, once the expected gain of going on (see `nas.search.outlook`) is
+            below this share of the volume of the front; None spends the budget. Only for searchers that foresee it.
         chunk: Candidates evaluated and stored at a time; not part of it.
         progress: Called with the number of candidates that became known.
 
@@ -84,17 +87,18 @@ def run_search(
         screening.check(objectives, record)
     if known is not None and len(known[0]):
         searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
+    enough = partial(_gains_little, searcher, stop_gain)
     told = [np.empty((0, len(objectives))) if known is None else known[1]]
     with database.claimed(record.run):
         recorder = Recorder(database, record, source, objectives, chunk, progress)
         if in_flight is not None:
-            outcomes = _as_they_come(searcher, recorder, budget, in_flight)
+            outcomes = _as_they_come(searcher, recorder, budget, in_flight, enough)
         elif screening is not None and isinstance(searcher, ScreeningSearcher):
             looks = Recorder(database, screening.record, "screened", screening.objectives, chunk)
             screen = partial(_screen, searcher, looks, screening)
-            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, screen)
+            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough, screen)
         else:
-            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch)
+            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough)
         for population, values in outcomes:
             searcher.tell(population, costs(objectives, values), violations(objectives, values))
             told.append(values)
@@ -105,11 +109,16 @@ def run_search(
 
 
 def _in_batches(
-    searcher: Searcher, recorder: Recorder, budget: int, batch: int, before: Callable[[int], None] = lambda _: None
+    searcher: Searcher,
+    recorder: Recorder,
+    budget: int,
+    batch: int,
+    enough: Callable[[], bool],
+    before: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Told]:
     """Outcomes of whole batches, each asked after the one before was told; `before` is called with their sizes."""
     asked = 0
-    while asked < budget:
+    while asked < budget and not enough():
         before(min(batch, budget - asked))
         # as many are asked as a larger budget would ask, so that it can go on
         population = searcher.ask(batch).take(slice(0, budget - asked))
@@ -126,7 +135,15 @@ def _screen(searcher: ScreeningSearcher, looks: Recorder, screening: Screening, 
         searcher.tell_screened(population, costs(screening.objectives, looks.evaluate(population)))
 
 
-def _as_they_come(searcher: Searcher, recorder: Recorder, budget: int, in_flight: int) -> Iterator[Told]:
+def _gains_little(searcher: Searcher, stop_gain: float | None) -> bool:
+    """Whether the searcher expects less of going on than it is to go on for."""
+    outlook = searcher.foresee()
+    return stop_gain is not None and outlook is not None and outlook.gain < stop_gain
+
+
+def _as_they_come(
+    searcher: Searcher, recorder: Recorder, budget: int, in_flight: int, enough: Callable[[], bool]
+) -> Iterator[Told]:
     """Outcomes of single candidates; whenever one was told, another is asked."""
     first = searcher.ask(in_flight).take(slice(0, budget))
     recorder.start(first)
@@ -135,7 +152,7 @@ def _as_they_come(searcher: Searcher, recorder: Recorder, budget: int, in_flight
         for outcome in recorder.told():
             yield outcome
             told += 1
-            if asked < budget:
+            if asked < budget and not enough():
                 more = searcher.ask(1)
                 recorder.start(more)
                 asked += len(more)

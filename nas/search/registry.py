@@ -27,6 +27,7 @@ class SearcherEntry:
         least_objectives: How many it needs.
         of_leaves: Whether it searches the leaves of a split supernet.
         screens: Whether it is made for screening.
+        foresees: Whether it forecasts what more evaluations would gain.
     """
 
     module: str
@@ -35,6 +36,7 @@ class SearcherEntry:
     least_objectives: int = 1
     of_leaves: bool = False
     screens: bool = False
+    foresees: bool = False
 
     def check(self, name: str, objectives: int) -> None:
         """Raises ValueError unless the searcher supports so many objectives; `name` is what it is called."""
@@ -50,7 +52,7 @@ class SearcherEntry:
 
 
 SEARCHERS = {
-    "linas": SearcherEntry("nas.search.linas", "LinasSearcher"),
+    "linas": SearcherEntry("nas.search.linas", "LinasSearcher", foresees=True),
     "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
     "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
     "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),

@@ -11,6 +11,7 @@ from itertools import islice, product
 import numpy as np
 
 from nas.objectives import FloatArray
+from nas.search.outlook import Outlook
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import BoolArray, Genes
 from search_spaces.subspace import Subspace
@@ -30,9 +31,18 @@ class Searcher(ABC):
 
     Attributes:
         batch: How many candidates at a time serve it best.
+        outlook: What it last foresaw of going on; None if it foresees nothing.
     """
 
     batch = 100
+    outlook: Outlook | None = None
+
+    def foresee(self) -> Outlook | None:
+        """What more evaluations would bring, after all that was told; sets `outlook`.
+
+        Asked for after whole batches, it changes none of the asks that follow.
+        """
+        return self.outlook
 
     @abstractmethod
     def ask(self, n: int) -> Population:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.objectives import FloatArray
+from nas.objectives import FloatArray, compared
 from nas.search.archive import Archive
 from nas.search.problem import SearchProblem
 from predictors.predictor import Predictor
@@ -75,6 +75,23 @@ class Surrogate:
     def warped(self, costs: FloatArray) -> FloatArray:
         """Costs, shape (n, m), on the scale of the predictions."""
         return np.column_stack([warp.forward(column) for warp, column in zip(self.warps, costs.T, strict=True)])
+
+    def draw(self, population: Population, count: int, rng: np.random.Generator) -> FloatArray:
+        """Draws of the costs that candidates may have, in natural units and as they compare, shape (count, n, m).
+
+        A candidate that misses a limit in a draw costs infinitely much there.
+        """
+        features = self._features(population) if any(self._models) else np.empty((len(population), 0))
+        drawn = np.empty((count, len(population), len(self._objectives)))
+        for column, (objective, warp, model) in enumerate(zip(self._objectives, self.warps, self._models, strict=True)):
+            if model is None:
+                drawn[:, :, column] = objective.metric.costs(objective.evaluate(population))
+            else:
+                drawn[:, :, column] = warp.backward(model.draw(features, count, rng))
+        missed = (drawn > [objective.cost_limit for objective in self._objectives]).any(axis=2)
+        compared_costs = compared(self._objectives, drawn.reshape(-1, drawn.shape[2])).reshape(drawn.shape)
+        compared_costs[missed] = np.inf
+        return compared_costs
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
         """Optimistic costs, warped and as they compare, shape (n, m), and their excess over the limits, shape (n,)."""

@@ -130,3 +130,27 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     code = "import sys, predictors.registry, predictors.report; print({'sklearn', 'scipy', 'torch'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_draws_scatter_around_the_mean_and_equal_rows_are_drawn_alike(name: str) -> None:
+    rng = np.random.default_rng(11)
+    features = one_hot(rng, 80)
+    model = fitted(name, features, features @ rng.normal(size=24) + 0.1 * rng.normal(size=80))
+    rows = one_hot(rng, 6)
+    drawn = model.draw(rows, 4000, np.random.default_rng(0))
+    prediction = model.predict(rows)
+    assert drawn.shape == (4000, 6)
+    assert np.array_equal(drawn, model.draw(rows, 4000, np.random.default_rng(0)))
+    assert (np.abs(drawn.mean(axis=0) - prediction.mean) < 0.2 * prediction.std).all()
+    assert (drawn.std(axis=0) < 1.2 * prediction.std).all()  # without the noise of a measurement, or as much
+    assert model.draw(rows[:0], 3, rng).shape == (3, 0)
+
+
+def test_an_ensemble_draws_whole_functions() -> None:
+    """Two equal rows have one value in a draw: errors of a model are shared, and not averaged away."""
+    rng = np.random.default_rng(12)
+    features = one_hot(rng, 40)
+    model = fitted("ensemble", features, features @ rng.normal(size=24))
+    row = one_hot(rng, 1)
+    pair = model.draw(np.concatenate([row, row]), 200, np.random.default_rng(0))
+    assert np.abs(pair[:, 0] - pair[:, 1]).mean() < 0.1 * pair[:, 0].std()
