@@ -12,7 +12,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.archive import Archive
-from results.pareto import hypervolume
+from results.pareto import hypervolume, non_dominated
 
 _MARGIN = 0.1  # of the extent of the front, by which its worst costs lie before the reference point: ends count, too
 _MEMORY = 0.6  # weight of what came before a round against the round itself, when forecasts are corrected
@@ -68,9 +68,7 @@ class GainForecast:
         """
         self._settle()
         front = self._archive.front
-        extent = np.ptp(front, axis=0)
-        extent = np.where(extent > 0, extent, np.ptp(self._archive.costs, axis=0))  # a front of one has no extent
-        reference = front.max(axis=0) + _MARGIN * np.where(extent > 0, extent, 1.0)
+        reference = volume_reference(front)
         correction = (self._came + _UNDECIDED) / (self._expected + _UNDECIDED)
         self._pending = (len(self._archive), reference, float(_gains(front, round_draws, reference).mean()))
         gains = correction * _gains(front, draws, reference)
@@ -86,6 +84,14 @@ class GainForecast:
         came = hypervolume(after.front, reference) / hypervolume(before.front, reference) - 1.0
         self._expected = _MEMORY * self._expected + expected
         self._came = _MEMORY * self._came + came
+
+
+def volume_reference(costs: FloatArray) -> FloatArray:
+    """A point a little behind the worst costs of the front of costs, shape (n, m), to measure volumes from."""
+    front = costs[non_dominated(costs)]
+    extent = np.ptp(front, axis=0)
+    extent = np.where(extent > 0, extent, np.abs(front[0]))  # a front of one network has no extent
+    return front.max(axis=0) + _MARGIN * np.where(extent > 0, extent, 1.0)
 
 
 def _gains(front: FloatArray, draws: FloatArray, reference: FloatArray) -> FloatArray:

@@ -1,0 +1,114 @@
+"""What a search expects of going on against what came, and what is lost where it stops by that.
+
+In: the reference data. Out: rows of the table in `README.md`. After every round LINAS forecasts the gain in hypervolume
+of as many evaluations again; the search goes on, and the forecast is held against what they brought. A search stops
+once the forecast is below `GAIN`; its volume is held against that of three times the evaluations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from nasbench201 import DEVICES, contest_file
+from ofa_surrogate import contest as ofa_contest
+from report import row
+
+from nas.jobs.bench import load_bench
+from nas.jobs.bench_file import Place
+from nas.objectives import FloatArray, costs, violations
+from nas.search.contest import Contest
+from nas.search.outlook import Outlook, volume_reference
+from nas.search.registry import searcher
+from results.pareto import hypervolume
+
+GAIN, MOST = 0.005, 600  # share at which a search stops; evaluations at most, so a third of them until it stops
+COMMAND = "python benchmarks/outlook.py"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A search of LINAS: its costs, shape (n, m), and what it foresaw after so many evaluations."""
+
+    costs: FloatArray
+    outlooks: list[tuple[int, Outlook]]
+
+    def come(self, told: int, evaluations: int) -> float:
+        """By what share so many evaluations more raised the volume."""
+        before, after = self.costs[:told], self.costs[: told + evaluations]
+        reference = volume_reference(before)
+        return hypervolume(after, reference) / hypervolume(before, reference) - 1.0
+
+    def settled(self) -> Iterator[tuple[Outlook, float]]:
+        """Forecasts whose evaluations were made, and what came."""
+        for told, outlook in self.outlooks:
+            if told + outlook.evaluations <= len(self.costs):
+                yield outlook, self.come(told, outlook.evaluations)
+
+    def stop(self) -> int | None:
+        """After how many evaluations the search would have stopped."""
+        return next((told for told, outlook in self.outlooks if outlook.gain < GAIN), None)
+
+
+def course(contest: Contest, seed: int) -> Course:
+    """Three times as many evaluations as until the search stops, as far as `MOST` allows."""
+    objectives = contest.problem.objectives
+    made, found, outlooks = searcher("linas", contest.problem.space, objectives, seed), [], []
+    told, end = 0, MOST
+    while told < end:
+        outlook = made.foresee()
+        if outlook is not None:
+            outlooks.append((told, outlook))
+            if outlook.gain < GAIN:
+                end = min(end, 3 * told)
+        population = made.ask(made.batch)
+        if len(population) == 0:
+            break
+        values = np.column_stack([objective.evaluate(population) for objective in objectives])
+        made.tell(population, costs(objectives, values), violations(objectives, values))
+        found.append(costs(objectives, values))
+        told += len(population)
+    return Course(np.concatenate(found), outlooks)
+
+
+def contests(data: Path, folder: Path) -> dict[str, list[Contest]]:
+    """What is searched."""
+    cells = [contest_file(data / "nasbench201", device, folder, 2, ["linas"]) for device in DEVICES]
+    tables = [load_bench(path).contest(Place(path.parent, path.parent)) for path in cells]
+    return {"NAS-Bench-201, 3 devices": tables, "OFA surrogate": [ofa_contest(data)]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    seeds = f"0 to {options.seeds - 1}"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, problems in contests(options.data, Path(folder)).items():
+            courses = [course(contest, seed) for contest in problems for seed in range(options.seeds)]
+            pairs = [list(one.settled()) for one in courses]
+            inside = [100 * float(np.mean([o.low <= came <= o.high for o, came in some])) for some in pairs if some]
+            what = f"{name}, rounds whose forecast held what came of as many evaluations again: at least 67 %"
+            print(row(f"{what}; mean {np.mean(inside):.0f} %", inside, "{:.0f} %", seeds, COMMAND))
+            for title, pick in (("expected", lambda o, _: o.gain), ("that came", lambda _, came: came)):
+                gains = [100 * float(np.mean([pick(o, came) for o, came in some])) for some in pairs if some]
+                print(row(f"{name}, mean gain {title}", gains, "{:.2f} %", seeds, COMMAND))
+            stopped = [
+                (one, stop) for one in courses if (stop := one.stop()) is not None and 3 * stop <= len(one.costs)
+            ]
+            kept = [100 / (1 + one.come(stop, 2 * stop)) for one, stop in stopped]
+            stops = f"{len(stopped)} of {len(courses)} searches stopped by {MOST // 3}"
+            if kept:
+                what = f"{name}, volume where it stops by {GAIN:.1%}, of that of three times as many: at least 99 %"
+                print(row(f"{what}; {stops}", kept, "{:.2f} %", seeds, COMMAND), flush=True)
+            else:
+                print(f"{name}: {stops}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
