@@ -38,7 +38,7 @@ class Kernel:
         return correlation
 
     @classmethod
-    def most_likely(cls, features: FloatArray, targets: FloatArray) -> Kernel:
+    def most_likely(cls, features: FloatArray, targets: FloatArray, least_noise: float = 0.0) -> Kernel:
         """The kernel with the largest marginal likelihood on a grid of lengths and noises; the signal in closed form.
 
         One eigendecomposition per length serves all noises: O(n³) time, O(n²) memory. Being a grid, it has no start
@@ -47,6 +47,7 @@ class Kernel:
         Args:
             features: Shape (n, f).
             targets: Shape (n,), of mean 0.
+            least_noise: Variance of the noise that is known to be there; the kernel has no less.
         """
         distances = _squared_distances(features, features)
         apart = distances[distances > 1e-12]
@@ -55,8 +56,10 @@ class Kernel:
         for length in unit * _LENGTHS:
             eigenvalues, vectors = np.linalg.eigh(np.exp(-0.5 * distances / length**2))
             spectrum = np.maximum(eigenvalues, 0.0) + _NOISES[:, None]
-            signals = np.maximum(np.mean((vectors.T @ targets) ** 2 / spectrum, axis=1), 1e-300)
-            likelihoods = -0.5 * (len(targets) * np.log(signals) + np.log(spectrum).sum(axis=1))
+            fits = np.mean((vectors.T @ targets) ** 2 / spectrum, axis=1)
+            signals = np.maximum(np.maximum(fits, 1e-300), least_noise / _NOISES)
+            misfits = np.log(signals) + (fits / signals - 1.0)  # 0 but where the least noise is more than the best
+            likelihoods = -0.5 * (len(targets) * misfits + np.log(spectrum).sum(axis=1))
             index = int(np.argmax(likelihoods))
             if likelihoods[index] > best[0]:
                 best = (float(likelihoods[index]), cls(float(length), float(signals[index]), float(_NOISES[index])))

@@ -36,6 +36,7 @@ METRICS: dict[str, Metric] = {
     entry.name: entry
     for entry in (
         Metric("accuracy", "%", maximize=True),
+        Metric("expected_accuracy", "%", maximize=True),
         Metric("test_accuracy", "%", maximize=True),
         Metric("latency_ms", "ms"),
         Metric("weight_bytes", "bytes"),

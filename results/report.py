@@ -5,8 +5,9 @@ The page holds all it needs, the plotting library included, so that it opens any
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 _SHOWN_KEY = 8  # digits of a key on the chart; the table has them all
 _MANY_POINTS = 5000  # beyond, faint points are drawn by WebGL
 _STYLES = {"searched": ("#94a3b8", "circle", 5, 0.35), "verified": ("#475569", "circle-open", 8, 0.9)}
-_EXTRA_COLUMNS = ("resolution", "blocks", "mean_weight_bits", "description", "group", "source", "run", "device")
+_NUMBERS = ("measured_accuracy", "resolution", "blocks", "mean_weight_bits")
+_EXTRA_COLUMNS = (*_NUMBERS, "description", "group", "source", "run", "device")
+NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
 _CHART = {
     "displaylogo": False,
     "responsive": True,
@@ -42,7 +45,7 @@ th { border-bottom: 2px solid #94a3b8; } tbody tr:hover { background: #f1f5f9; }
 """
 
 
-def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path, title: str) -> None:
+def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path, title: str, note: str = "") -> None:
     """Writes the page, making its folder.
 
     The vertical axis shows the first metric that is maximised (else the second metric), the horizontal axis the first
@@ -52,10 +55,13 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     Args:
         frame: Evaluations as from `ResultsDatabase.frame`: a column `key` and one per metric; rows that lack a metric
             are left out. Optional columns: `description` (text for people), `group` ("searched", "verified" or
-            "exported"; searched if absent; exported rows are labelled) and the others of `ResultsDatabase.frame`.
+            "exported"; searched if absent; exported rows are labelled), the standard deviation of a metric under its
+            name and `_std` (the front then shows 90 % intervals), `measured_accuracy` where another accuracy is
+            traded, and the others of `ResultsDatabase.frame`.
         metrics: Two or more metrics to trade.
         path: The HTML file to write.
         title: Heading of the page.
+        note: What readers are to know of the values.
 
     Raises:
         ValueError: If there are fewer than two metrics, no row has all of them, or a group is unknown.
@@ -86,6 +92,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>",
         f"<p>{len(best)} of {len(trusted)} {kind} evaluations are on the Pareto front. {escape(aims)}.</p>",
+        *([f"<p>{escape(note)}</p>"] if note else []),
         chart,
         f'<h2>Pareto front</h2>\n<div class="table">{_table(best, axes)}</div>\n</body>\n</html>\n',
     ]
@@ -140,7 +147,8 @@ def _figure(points: pd.DataFrame, best: pd.DataFrame, border: pd.DataFrame, axes
         bar = {"title": {"text": escape(axes[2].label), "side": "right"}, "thickness": 14, "outlinewidth": 0}
         marker |= {"color": best[axes[2].name], "colorscale": "Viridis", "showscale": True, "colorbar": bar}
     shown = {"mode": "markers", "marker": marker, "name": f"Pareto front ({len(best)})"}
-    figure.add_trace(go.Scatter({"x": best[x], "y": best[y], **shown, **_hover(best, axes)}))
+    bars = {f"error_{axis}": _error_bars(best, entry) for axis, entry in zip("xy", axes, strict=False)}
+    figure.add_trace(go.Scatter({"x": best[x], "y": best[y], **bars, **shown, **_hover(best, axes)}))
     chosen = points[points["group"] == "exported"]
     if len(chosen):
         marker = {"size": 17, "symbol": "diamond-open", "color": "#ea580c", "line": {"width": 2.5}}
@@ -156,27 +164,47 @@ def _figure(points: pd.DataFrame, best: pd.DataFrame, border: pd.DataFrame, axes
     return figure.update_layout(hoverlabel=hover, font={"family": "system-ui, sans-serif", "color": "#1e293b"})
 
 
+def _error_bars(rows: pd.DataFrame, entry: Metric) -> dict[str, Any]:
+    """90 % intervals of a metric, where its standard deviation is known."""
+    if _std(entry) not in rows:
+        return {"visible": False}
+    half = (NORMAL_90 * rows[_std(entry)]).tolist()
+    return {"type": "data", "array": half, "color": "rgba(220, 38, 38, 0.45)", "thickness": 1.2, "width": 3}
+
+
+def _std(entry: Metric) -> str:
+    """Name of the column with the standard deviation of a metric."""
+    return f"{entry.name}_std"
+
+
+def _value(row: Mapping[Any, Any], entry: Metric) -> str:
+    """The value of a metric, and half of its 90 % interval where that is known."""
+    half = NORMAL_90 * row.get(_std(entry), math.nan)
+    return _text(row[entry.name]) + ("" if math.isnan(half) else f" ± {half:.2g}")
+
+
 def _hover(rows: pd.DataFrame, axes: Sequence[Metric]) -> dict[str, Any]:
     """What a pointer over each of the rows shows."""
     shown = [name for name in _EXTRA_COLUMNS if name in rows]
     texts = []
     for row in rows.to_dict("records"):
-        values = [f"{escape(entry.label)}: <b>{_text(row[entry.name])}</b>" for entry in axes]
-        extras = [f"{name}: {escape(_text(row[name]))}" for name in shown]
+        values = [f"{escape(entry.label)}: <b>{_value(row, entry)}</b>" for entry in axes]
+        extras = [f"{name}: {escape(_text(row[name]))}" for name in shown if row[name] == row[name]]  # but not NaN
         texts.append("<br>".join([f"<b>{escape(str(row['key']))}</b>", *values, *extras]))
     return {"customdata": texts, "hovertemplate": "%{customdata}<extra></extra>"}
 
 
 def _table(rows: pd.DataFrame, axes: Sequence[Metric]) -> str:
     shown = [name for name in _EXTRA_COLUMNS if name in rows]
-    numeric = {entry.name for entry in axes} | {"resolution", "blocks", "mean_weight_bits"}
+    numeric = {entry.name for entry in axes} | {*_NUMBERS}
     heads = {"key": "key"} | {entry.name: entry.label for entry in axes}
     heads |= {name: name.replace("_", " ") for name in shown}
     style = {name: "number" if name in numeric else name for name in heads}
     head = "".join(f'<th class="{style[name]}">{escape(label)}</th>' for name, label in heads.items())
     lines = []
     for row in rows.to_dict("records"):
-        cells = "".join(f'<td class="{style[name]}">{escape(_text(row[name]))}</td>' for name in heads)
+        texts = {name: _text(row[name]) for name in heads} | {entry.name: _value(row, entry) for entry in axes}
+        cells = "".join(f'<td class="{style[name]}">{escape(text)}</td>' for name, text in texts.items())
         lines.append(f'<tr class="{escape(str(row["group"]))}">{cells}</tr>')
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody>\n</table>"
 

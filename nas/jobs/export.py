@@ -21,7 +21,8 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
     Returns:
         One row per network, and the folder that holds them and the table as `networks.csv`. Columns: role (why it was
         chosen), key, predicted_accuracy (percent, by the predictor; NaN where the search measured instead),
-        measured_accuracy (percent of the validation images, on the supernet), test_accuracy (percent of the test
+        measured_accuracy (percent of the validation images, on the supernet), expected_accuracy and accuracy_std
+        (percent of new images given all measurements, and its standard deviation), test_accuracy (percent of the test
         images, by the ONNX file), predicted_latency_ms, measured_latency_ms (of the ONNX file), weight_bytes and file.
 
     Raises:
@@ -37,12 +38,13 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
 
 
 def choose(front: VerifiedFront, count: int) -> dict[str, int]:
-    """Up to `count` distinct networks of the measured front by role: role to row of the front.
+    """Up to `count` distinct networks of the front by role: role to row of the front.
 
-    The balanced network is the nearest to the ideal point, each axis scaled to the range of the front.
+    Accuracies are the expected ones: by its score, the most accurate would be the luckiest. The balanced network is the
+    nearest to the ideal point, each axis scaled to the range of the front.
     """
     rows = np.flatnonzero(front.best)
-    axes = np.column_stack([-front.measured_accuracy[rows], front.latency_ms[rows], front.weight_bytes[rows]])
+    axes = np.column_stack([-front.expected_accuracy[rows], front.latency_ms[rows], front.weight_bytes[rows]])
     scaled = (axes - axes.min(0)) / np.maximum(np.ptp(axes, axis=0), 1e-12)
     wanted = {
         "most accurate": rows[axes[:, 0].argmin()],
@@ -75,6 +77,8 @@ def _exported(
             "key": [candidate.key for candidate in candidates],
             "predicted_accuracy": np.nan if front.predicted_accuracy is None else front.predicted_accuracy[rows],
             "measured_accuracy": front.measured_accuracy[rows],
+            "expected_accuracy": front.expected_accuracy[rows],
+            "accuracy_std": front.accuracy_std[rows],
             "test_accuracy": accuracies,
             "predicted_latency_ms": front.latency_ms[rows],
             "measured_latency_ms": measured_latencies(workspace, [folder / name for name in names], candidates),

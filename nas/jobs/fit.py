@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.jobs.sampling import representative_sample
+from nas.jobs.warm_start import Known
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.recorder import Recorder
@@ -60,13 +61,23 @@ def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     Raises:
         ValueError: If the measurements are not complete.
     """
+    known = measured_to_fit(workspace, checkpoint)
+    return _fitted(workspace, known.population, known.accuracy)
+
+
+def measured_to_fit(workspace: Workspace, checkpoint: Path) -> Known:
+    """The candidates that the predictor is fitted to, and their accuracies in the database.
+
+    Raises:
+        ValueError: If the measurements are not complete.
+    """
     population = _candidates(workspace)
     record = _record(workspace, checkpoint)
     runs = workspace.database.runs()
     stored = workspace.database.evaluations(record.run) if record.run in set(runs["run"]) else []
     if len(stored) < len(population):
         raise ValueError(f"job {workspace.job.name!r} needs a fitted predictor; make it with: nas fit JOB")
-    return _fitted(workspace, population, np.array([entry.values["accuracy"] for entry in stored]))
+    return Known(population, np.array([entry.values["accuracy"] for entry in stored]))
 
 
 def _record(workspace: Workspace, checkpoint: Path) -> RunRecord:

@@ -28,9 +28,13 @@ class VerifiedFront:
         population: The candidates.
         predicted_accuracy: Percent, by the predictor; None if the search measured it.
         measured_accuracy: Percent of the validation images, on the supernet.
+        expected_accuracy: Percent of new images, given all measurements; see `nas.jobs.expected_accuracy`.
+        accuracy_std: Standard deviation of the accuracy on new images around it.
         latency_ms: Calibrated table latency.
         weight_bytes: Size of the compressed weights.
-        best: Whether a candidate stays on the front, within all limits, with its measured accuracy.
+        best: Whether a candidate stays on the front, within all limits, with its expected accuracy.
+        searched_accuracy: Expected accuracy of all that the search evaluated, in the order of its run; None if the
+            search knew predictions only, which are expectations themselves.
     """
 
     device: str
@@ -40,14 +44,23 @@ class VerifiedFront:
     population: Population
     predicted_accuracy: FloatArray | None
     measured_accuracy: FloatArray
+    expected_accuracy: FloatArray
+    accuracy_std: FloatArray
     latency_ms: FloatArray
     weight_bytes: FloatArray
     best: NDArray[np.bool_]
+    searched_accuracy: FloatArray | None = None
 
 
 def feasible_front(objectives: list[Objective], values: FloatArray) -> NDArray[np.int64]:
-    """Rows of values, shape (n, m), that keep all limits and that no other such row beats; best of the first first."""
+    """Rows of values, shape (n, m), that keep all limits and that no other such row beats; best of the first first.
+
+    Raises:
+        NothingFeasible: If no row keeps the limits.
+    """
     feasible = np.flatnonzero(violations(objectives, values) == 0)
+    if not len(feasible):
+        raise NothingFeasible(f"by the accuracy that all measurements let expect, {how_near(objectives, values)}")
     found = compared(objectives, costs(objectives, values))
     front = feasible[non_dominated(found[feasible])]
     return front[np.lexsort(found[front].T[::-1])]
@@ -59,17 +72,7 @@ def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return rows[np.unique(places)]
 
 
-def still_best(objectives: list[Objective], candidates: Population, accuracy: FloatArray) -> NDArray[np.bool_]:
-    """Which candidates are on the front, within all limits, with their measured accuracies of shape (n,).
-
-    Raises:
-        NothingFeasible: If none keeps the limits.
-    """
+def valued(objectives: list[Objective], candidates: Population, accuracy: FloatArray) -> FloatArray:
+    """Values of candidates, shape (n, m), with their accuracies of shape (n,) given."""
     columns = [accuracy if o.metric.name == "accuracy" else o.evaluate(candidates) for o in objectives]
-    values = np.column_stack(columns)
-    feasible = violations(objectives, values) == 0
-    if not feasible.any():
-        raise NothingFeasible(f"once its accuracy is measured, {how_near(objectives, values)}")
-    best = np.zeros(len(candidates), dtype=bool)
-    best[feasible] = non_dominated(compared(objectives, costs(objectives, values[feasible])))
-    return best
+    return np.column_stack(columns)

@@ -14,26 +14,25 @@ import numpy as np
 from hardware.latency_table import LatencyTable
 from hardware.table_file import load_table
 from nas.evaluation.pool import Pool
-from nas.jobs.front import VerifiedFront, evenly, feasible_front
+from nas.jobs.expected_accuracy import expect_accuracy
+from nas.jobs.front import VerifiedFront, evenly, feasible_front, valued
 from nas.jobs.priced_objectives import exact_objective, job_objectives
 from nas.jobs.reporter import Reporter
 from nas.jobs.warm_start import Known, known_accuracies, sources_of
 from nas.jobs.workspace import Workspace
-from nas.objectives import FloatArray, Objective
 from nas.search.loop import run_search
 from nas.search.registry import SEARCHERS, searcher
 from nas.search.screening import Screening
 from nas.search.searcher import Searcher
 from nas.training.checkpoint import read_leaves
 from results.evaluation import RunRecord
-from search_spaces.joint_space import Population
 
 
 def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> VerifiedFront:
     """Runs the search of the job, on what is measured already of its supernet; a killed one goes on.
 
     Raises:
-        NothingFeasible: If no candidate keeps the limits.
+        NothingFeasible: If no candidate keeps the limits, by its measured or by its expected accuracy.
     """
     section, latencies = workspace.job.search, load_table(table)
     quality = latencies.calibration.quality
@@ -66,27 +65,34 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
             section.evaluations,
             record=record,
             source="verified",
-            known=(known.population, _values(objectives, known)),
+            known=(known.population, valued(objectives, known.population, known.accuracy)),
             in_flight=section.in_flight,
             screening=_screening(workspace, checkpoint, latencies, pool, record),
             stop_gain=section.stop.gain if section.stop else None,
             progress=lambda more: bar.advance(more, str(made.outlook or "")),
         )
     say_outlook(workspace.reporter, made, section.evaluations)
-    front = _front(workspace, record.run, objectives, known)
+    everything = known.joined(_measured(workspace, record.run))
+    expected = expect_accuracy(everything, len(workspace.data.validation), workspace.job.seed)
+    front = feasible_front(objectives, valued(objectives, everything.population, expected.mean))
+    rows = evenly(front, section.verify)
+    population = everything.population.take(rows)
     found = VerifiedFront(
         device=record.device,
         latency_error_percent=error_percent,
         search_run=record.run,
         run=record.run,
-        population=front.population,
+        population=population,
         predicted_accuracy=None,
-        measured_accuracy=front.accuracy,
-        latency_ms=exact_objective(workspace.space, latencies, "latency_ms").evaluate(front.population),
-        weight_bytes=exact_objective(workspace.space, latencies, "weight_bytes").evaluate(front.population),
-        best=np.ones(len(front.accuracy), dtype=np.bool_),
+        measured_accuracy=everything.accuracy[rows],
+        expected_accuracy=expected.mean[rows],
+        accuracy_std=expected.std[rows],
+        latency_ms=exact_objective(workspace.space, latencies, "latency_ms").evaluate(population),
+        weight_bytes=exact_objective(workspace.space, latencies, "weight_bytes").evaluate(population),
+        best=np.ones(len(rows), dtype=np.bool_),
+        searched_accuracy=expected.mean[len(known.accuracy) :],
     )
-    workspace.reporter.say(f"search   {len(front.accuracy)} candidates are on the front")
+    workspace.reporter.say(f"search   {len(rows)} candidates are on the front")
     return found
 
 
@@ -109,20 +115,8 @@ def _screening(
     return Screening(objectives, section.ratio, replace(record, run=f"{record.run}-screening"))
 
 
-def _front(workspace: Workspace, run: str, objectives: list[Objective], known: Known) -> Known:
-    """Up to `verify` candidates, evenly spread along the front of all that is measured."""
+def _measured(workspace: Workspace, run: str) -> Known:
+    """What the search measured, by sequence number."""
     evaluations = workspace.database.evaluations(run)
     accuracies = np.array([entry.values["accuracy"] for entry in evaluations])
-    genes = workspace.space.encode([entry.candidate for entry in evaluations]).genes
-    everything = Known(
-        Population(workspace.space, np.concatenate([known.population.genes, genes])),
-        np.concatenate([known.accuracy, accuracies]),
-    )
-    rows = evenly(feasible_front(objectives, _values(objectives, everything)), workspace.job.search.verify)
-    return Known(everything.population.take(rows), everything.accuracy[rows])
-
-
-def _values(objectives: list[Objective], known: Known) -> FloatArray:
-    """Values of candidates whose accuracy is known, shape (n, m)."""
-    columns = [o.evaluate(known.population) if o.exact else known.accuracy for o in objectives]
-    return np.column_stack(columns)
+    return Known(workspace.space.encode([entry.candidate for entry in evaluations]), accuracies)

@@ -28,6 +28,7 @@ from search_spaces.candidate import Candidate
 _CHECKED_IMAGES = 256
 _COLUMNS = {  # of a table, by metric
     "accuracy": "measured_accuracy",
+    "expected_accuracy": "expected_accuracy",
     "test_accuracy": "test_accuracy",
     "latency_ms": "measured_latency_ms",
     "weight_bytes": "weight_bytes",
@@ -98,7 +99,8 @@ def store_networks(
     Args:
         workspace: Has the database.
         candidates: One for each row of the table.
-        networks: Columns measured_accuracy, test_accuracy, measured_latency_ms and weight_bytes.
+        networks: Columns measured_accuracy, test_accuracy, measured_latency_ms and weight_bytes; expected_accuracy
+            where more than the network itself was measured.
         source: Of the evaluations.
         record: Their run.
     """
@@ -111,7 +113,7 @@ def store_networks(
             {
                 name: float(networks[column].iloc[sequence])
                 for name, column in _COLUMNS.items()
-                if name != LATENCY or not math.isnan(networks[column].iloc[sequence])
+                if column in networks and not (name == LATENCY and math.isnan(networks[column].iloc[sequence]))
             },
             source,
             record.run,

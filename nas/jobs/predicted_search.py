@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from hardware.table_file import load_table
-from nas.jobs.fit import FittedAccuracy, measure_accuracy
-from nas.jobs.front import VerifiedFront, evenly, feasible_front, still_best
+from nas.jobs.expected_accuracy import expect_accuracy
+from nas.jobs.fit import FittedAccuracy, measure_accuracy, measured_to_fit
+from nas.jobs.front import VerifiedFront, evenly, feasible_front, valued
 from nas.jobs.priced_objectives import exact_objective, job_objectives
+from nas.jobs.warm_start import Known
 from nas.jobs.workspace import Workspace
 from nas.objectives import Objective
 from nas.search.loop import run_search
@@ -24,7 +26,7 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
     """Runs the search of the job and verifies its front; a killed one goes on.
 
     Raises:
-        NothingFeasible: If no candidate keeps the limits.
+        NothingFeasible: If no candidate keeps the limits, by its predicted or by its expected accuracy.
     """
     job = workspace.job
     latencies = load_table(table)
@@ -66,6 +68,11 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
     others = [one for one in objectives if one.metric.name not in ("accuracy", latency.metric.name, size.metric.name)]
     stored = [latency, size, *others]
     accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", stored)
+    everything = measured_to_fit(workspace, checkpoint).joined(Known(candidates, accuracy))
+    expected = expect_accuracy(everything, len(workspace.data.validation), job.seed)
+    expected = expected.take(slice(-len(candidates), None))
+    best = np.zeros(len(candidates), dtype=np.bool_)
+    best[feasible_front(objectives, valued(objectives, candidates, expected.mean))] = True
     front = VerifiedFront(
         device=record.device,
         latency_error_percent=error_percent,
@@ -74,9 +81,11 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         population=candidates,
         predicted_accuracy=fitted(candidates),
         measured_accuracy=accuracy,
+        expected_accuracy=expected.mean,
+        accuracy_std=expected.std,
         latency_ms=latency.evaluate(candidates),
         weight_bytes=size.evaluate(candidates),
-        best=still_best(objectives, candidates, accuracy),
+        best=best,
     )
     workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
     return front

@@ -29,6 +29,11 @@ class Known:
     population: Population
     accuracy: FloatArray
 
+    def joined(self, others: Known) -> Known:
+        """These, and the others after them, of the same space."""
+        genes = np.concatenate([self.population.genes, others.population.genes])
+        return Known(Population(self.population.space, genes), np.concatenate([self.accuracy, others.accuracy]))
+
 
 def sources_of(database: ResultsDatabase, record: RunRecord) -> dict[str, int]:
     """How many evaluations of which other runs a run starts from.

@@ -60,9 +60,23 @@ def test_verified_rows_alone_make_the_front_and_exported_ones_are_labelled(tmp_p
     assert f'"text":["{frame["key"][48][:8]}","{frame["key"][49][:8]}"]' in text
 
 
+def test_the_front_shows_the_intervals_of_a_metric_whose_deviation_is_known(tmp_path: Path) -> None:
+    frame = made_up_frame().assign(measured_accuracy=97.25)
+    assert '"error_y":{"visible":false}' in written(frame, tmp_path)[0]
+    text, listed = written(frame.assign(accuracy_std=1.0), tmp_path)
+    (bars,) = re.findall(r'"error_y":\{"array":\[([^]]*)\]', text)
+    assert [float(half) for half in bars.split(",")] == [1.645] * len(listed)
+    accuracy = frame.set_index("key")["accuracy"][listed[0]]
+    assert f'<td class="number">{accuracy:.4g} ± 1.6</td>' in text
+    assert '<th class="number">measured accuracy</th>' in text
+    assert text.count('<td class="number">97.25</td>') == len(listed)
+
+
 def test_all_text_is_escaped(tmp_path: Path) -> None:
     evil = "</script><b onclick=x>&"
-    text, _ = written(made_up_frame().assign(description=evil), tmp_path, title=evil)
+    page = tmp_path / "evil.html"
+    write_pareto_page(made_up_frame().assign(description=evil), TRADE, page, evil, note=evil)
+    text = page.read_text(encoding="utf-8")
     assert evil not in text
     assert "<b onclick" not in text
     assert "<h1>&lt;/script&gt;" in text

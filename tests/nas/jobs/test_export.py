@@ -20,14 +20,16 @@ def front(accuracy: list[float], latency_ms: list[float], weight_bytes: list[flo
         run="verify",
         population=space.sample(np.random.default_rng(0), len(best)),
         predicted_accuracy=np.array(accuracy),
-        measured_accuracy=np.array(accuracy),
+        measured_accuracy=np.array(accuracy)[::-1],
+        expected_accuracy=np.array(accuracy),
+        accuracy_std=np.ones(len(best)),
         latency_ms=np.array(latency_ms),
         weight_bytes=np.array(weight_bytes),
         best=np.array(best),
     )
 
 
-def test_each_role_goes_to_its_network() -> None:
+def test_each_role_goes_to_its_network_by_expected_accuracy() -> None:
     found = front([99, 90, 95, 80, 99.5], [9.0, 1.0, 3.0, 5.0, 0.1], [90, 60, 30, 5, 1], [True] * 4 + [False])
     assert choose(found, 4) == {"most accurate": 0, "balanced": 2, "fastest": 1, "smallest": 3}
 

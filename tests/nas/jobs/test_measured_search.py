@@ -23,6 +23,7 @@ from nas.jobs.train import train
 from nas.jobs.workspace import Workspace
 from nas.training.checkpoint import read_leaves
 from results.evaluation import Evaluation
+from results.pareto import non_dominated
 
 SEARCH = {"searcher": "linas", "accuracy": "measured", "evaluations": 24, "verify": 5}
 
@@ -65,8 +66,23 @@ def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Pa
     others = [entry for run in sources for entry in evaluations(job_file, runs, run)]
     assert sum(sources.values()) == len(others) == 17
     assert not known & {entry.candidate.key for entry in others}
-    best = front.measured_accuracy.max()
-    assert best == max(entry.values["accuracy"] for entry in [*stored, *others])
+    measured = {entry.candidate.key: entry.values["accuracy"] for entry in [*stored, *others]}
+    keys = [candidate.key for candidate in front.population.candidates()]
+    assert front.measured_accuracy.tolist() == [measured[key] for key in keys]
+
+
+def test_the_front_is_that_of_expected_accuracies(job_file: Path, runs: Path) -> None:
+    front, _ = searched(job_file, runs, warm_start=False, verify=1000)
+    stored = evaluations(job_file, runs, front.run)
+    assert front.searched_accuracy is not None
+    exact = [[entry.values["latency_ms"], entry.values["weight_bytes"]] for entry in stored]
+    best = non_dominated(np.column_stack([-front.searched_accuracy, exact]))
+    keys = [candidate.key for candidate in front.population.candidates()]
+    assert sorted(keys) == sorted(stored[row].candidate.key for row in np.flatnonzero(best))
+    expected = dict(zip([entry.candidate.key for entry in stored], front.searched_accuracy, strict=True))
+    assert front.expected_accuracy.tolist() == [expected[key] for key in keys]
+    assert np.ptp(front.searched_accuracy) < np.ptp([entry.values["accuracy"] for entry in stored])
+    assert (front.accuracy_std > 0).all()
 
 
 def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs: Path) -> None:
@@ -89,9 +105,7 @@ def test_a_limited_metric_that_is_no_objective_is_a_constraint(job_file: Path, r
     limit = float(np.median(everything.latency_ms))
     front, _ = searched(job_file, runs, evaluations=4, objectives=["accuracy"], limits={"latency_ms": limit})
     assert (front.latency_ms <= limit).all()
-    assert len(set(front.measured_accuracy)) == 1  # the best within the limit, and those as good
-    kept = everything.measured_accuracy[everything.latency_ms <= limit]
-    assert front.measured_accuracy[0] >= kept.max()
+    assert len(set(front.expected_accuracy)) == 1  # the best within the limit, and those as good
 
 
 def test_a_split_supernet_is_searched_leaf_by_leaf(job_file: Path, tmp_path: Path) -> None:
@@ -144,7 +158,7 @@ def test_another_device_needs_another_table_only(
     save_table(replace(table, entries=slower), tmp_path / "slower.parquet")
     front, said = searched(job_file, runs, tmp_path / "slower.parquet", evaluations=1)
     assert "41 candidates of this supernet were measured before" in said
-    assert front.measured_accuracy.max() >= first.measured_accuracy.max()
+    assert front.expected_accuracy.max() == pytest.approx(first.expected_accuracy.max(), abs=3.0)
     cold, said = searched(job_file, runs, evaluations=3, warm_start=False)
     assert "before" not in said
     assert len(cold.population) <= 3

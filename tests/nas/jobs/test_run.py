@@ -50,8 +50,16 @@ def test_a_run_leaves_files_that_work(finished_run: Path) -> None:
         assert logits.shape == (3, 10)
         assert row.measured_latency_ms > 0
         assert row.measured_accuracy > 20  # chance is 10
+        assert abs(row.expected_accuracy - row.measured_accuracy) < 15
+        assert 0 < row.accuracy_std < 15
     page = (folder / "pareto.html").read_text()
     assert all(key in page for key in table["key"])
+    assert '"error_y":{"array":[' in page
+    assert "expected_accuracy (%)" in page
+    assert "90 % intervals" in page
+    with ResultsDatabase(f"sqlite:///{finished_run / 'results.db'}") as database:
+        exported = database.frame(source="exported")
+    assert exported["expected_accuracy"].tolist() == pytest.approx(table["expected_accuracy"].tolist())
 
 
 def test_the_front_is_verified_and_within_the_search(finished_run: Path) -> None:
