@@ -66,10 +66,20 @@ def feasible_front(objectives: list[Objective], values: FloatArray) -> NDArray[n
     return front[np.lexsort(found[front].T[::-1])]
 
 
-def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Up to `count` of the rows, evenly spread in their order."""
-    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    return rows[np.unique(places)]
+def thinned_front(objectives: list[Objective], values: FloatArray, count: int) -> NDArray[np.int64]:
+    """Up to `count` rows of the front of values, shape (n, m), within all limits: its ends, and others between them.
+
+    A front in three objectives has ends that lie in the middle of any one order; evenly spaced rows would lose them.
+
+    Raises:
+        NothingFeasible: If no row keeps the limits.
+    """
+    front = feasible_front(objectives, values)
+    found = compared(objectives, costs(objectives, values))[front]
+    ends = list(dict.fromkeys(found.argmin(axis=0).tolist()))[:count]
+    others = np.setdiff1d(np.arange(len(front)), ends)
+    spaced = np.linspace(0, len(others) - 1, min(count - len(ends), len(others))).round().astype(int)
+    return front[np.sort(np.concatenate([np.array(ends, dtype=np.int64), others[spaced]]))]
 
 
 def valued(objectives: list[Objective], candidates: Population, accuracy: FloatArray) -> FloatArray:

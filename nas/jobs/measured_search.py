@@ -15,7 +15,7 @@ from hardware.latency_table import LatencyTable
 from hardware.table_file import load_table
 from nas.evaluation.pool import Pool
 from nas.jobs.expected_accuracy import expect_accuracy
-from nas.jobs.front import VerifiedFront, evenly, feasible_front, valued
+from nas.jobs.front import VerifiedFront, thinned_front, valued
 from nas.jobs.priced_objectives import exact_objective, job_objectives
 from nas.jobs.reporter import Reporter
 from nas.jobs.warm_start import Known, known_accuracies, sources_of
@@ -71,11 +71,11 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
             stop_gain=section.stop.gain if section.stop else None,
             progress=lambda more: bar.advance(more, str(made.outlook or "")),
         )
-    say_outlook(workspace.reporter, made, section.evaluations)
+    _say_outlook(workspace.reporter, made, section.evaluations)
     everything = known.joined(_measured(workspace, record.run))
     expected = expect_accuracy(everything, len(workspace.data.validation), workspace.job.seed)
-    front = feasible_front(objectives, valued(objectives, everything.population, expected.mean))
-    rows = evenly(front, section.verify)
+    values = valued(objectives, everything.population, expected.mean)
+    rows = thinned_front(objectives, values, section.verify)
     population = everything.population.take(rows)
     found = VerifiedFront(
         device=record.device,
@@ -96,7 +96,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     return found
 
 
-def say_outlook(reporter: Reporter, made: Searcher, evaluations: int) -> None:
+def _say_outlook(reporter: Reporter, made: Searcher, evaluations: int) -> None:
     """Says what going on would bring, of a searcher that foresees it, and how to go on."""
     outlook = made.foresee()
     if outlook is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from hardware.table_file import load_table
 from nas.jobs.expected_accuracy import expect_accuracy
 from nas.jobs.fit import FittedAccuracy, measure_accuracy, measured_to_fit
-from nas.jobs.front import VerifiedFront, evenly, feasible_front, valued
+from nas.jobs.front import VerifiedFront, feasible_front, thinned_front, valued
 from nas.jobs.priced_objectives import exact_objective, job_objectives
 from nas.jobs.warm_start import Known
 from nas.jobs.workspace import Workspace
@@ -92,8 +92,8 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
 
 
 def _predicted_front(workspace: Workspace, run: str, objectives: list[Objective]) -> Population:
-    """Up to `verify` candidates, evenly spread along the front of what the search found."""
+    """Up to `verify` candidates of the front of what the search found, its ends among them."""
     evaluations = workspace.database.evaluations(run)
     values = np.array([[entry.values[o.metric.name] for o in objectives] for entry in evaluations])
-    chosen = evenly(feasible_front(objectives, values), workspace.job.search.verify)
+    chosen = thinned_front(objectives, values, workspace.job.search.verify)
     return workspace.space.encode([evaluations[row].candidate for row in chosen])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.jobs.front import evenly, feasible_front, valued
+from nas.jobs.front import feasible_front, thinned_front, valued
 from nas.objectives import Objective
 from nas.search.loop import NothingFeasible
 from results.metric import METRICS
@@ -37,6 +37,15 @@ def test_values_are_of_the_accuracy_that_is_given() -> None:
     assert valued(objectives(), population, accuracy).tolist() == [[90.0, 3.0], [91.0, 2.0], [92.0, 1.0]]
 
 
-def test_rows_are_spread_evenly() -> None:
-    assert evenly(np.arange(10), 4).tolist() == [0, 3, 6, 9]
-    assert evenly(np.arange(2), 4).tolist() == [0, 1]
+def test_a_thinned_front_keeps_its_ends() -> None:
+    """The smallest network lies in the middle of the order by accuracy, and stays."""
+    three = [
+        *objectives(),
+        Objective(METRICS["weight_bytes"], lambda population: np.zeros(len(population)), exact=True),
+    ]
+    values = np.array([[90.0 + row, 1.0 + row, 50.0 if row == 7 else 100.0 - row] for row in range(20)])
+    for count in (3, 4, 10):
+        kept = thinned_front(three, values, count).tolist()
+        assert len(kept) == count
+        assert {19, 0, 7} <= set(kept)
+    assert thinned_front(three, values, 30).tolist() == feasible_front(three, values).tolist()
