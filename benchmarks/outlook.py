@@ -2,7 +2,7 @@
 
 In: the reference data. Out: rows of the table in `README.md`. After every round LINAS forecasts the gain in hypervolume
 of as many evaluations again; the search goes on, and the forecast is held against what they brought. A search stops
-once the forecast is below `GAIN`; its volume is held against that of three times the evaluations.
+once the upper end of the forecast is below `GAIN`; its volume is held against that of three times the evaluations.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Course:
 
     def stop(self) -> int | None:
         """After how many evaluations the search would have stopped."""
-        return next((told for told, outlook in self.outlooks if outlook.gain < GAIN), None)
+        return next((told for told, outlook in self.outlooks if outlook.high < GAIN), None)
 
 
 def course(contest: Contest, seed: int) -> Course:
@@ -63,7 +63,7 @@ def course(contest: Contest, seed: int) -> Course:
         outlook = made.foresee()
         if outlook is not None:
             outlooks.append((told, outlook))
-            if outlook.gain < GAIN:
+            if outlook.high < GAIN:
                 end = min(end, 3 * told)
         population = made.ask(made.batch)
         if len(population) == 0:

@@ -27,7 +27,7 @@ class ScreeningSection(Section):
 
 
 class StopSection(Section):
-    """When a search ends before its evaluations are spent: once going on is expected to gain less than this share."""
+    """When a search ends before its evaluations are spent: once it foresees that going on gains less than this."""
 
     gain: Annotated[float, Field(gt=0, lt=1)]
 

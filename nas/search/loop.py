@@ -64,8 +64,9 @@ def run_search(
             another is asked; part of the run's identity, while the number of workers is not.
         screening: A cheap look at more candidates before each batch; part of the run's identity. Only for searchers
             that make use of it, and in batches.
-        stop_gain: Ends the search before its budget, once the expected gain of going on (see `nas.search.outlook`) is
-            below this share of the volume of the front; None spends the budget. Only for searchers that foresee it.
+        stop_gain: Ends the search before its budget, once the gain of going on (see `nas.search.outlook`) is expected
+            to be below this share of the volume of the front, even at the upper end of its interval; None spends the
+            budget. Only for searchers that foresee it.
         chunk: Candidates evaluated and stored at a time; not part of it.
         progress: Called with the number of candidates that became known.
 
@@ -136,9 +137,12 @@ def _screen(searcher: ScreeningSearcher, looks: Recorder, screening: Screening, 
 
 
 def _gains_little(searcher: Searcher, stop_gain: float | None) -> bool:
-    """Whether the searcher expects less of going on than it is to go on for."""
+    """Whether going on would bring less than it is to go on for, even at the upper end of what is expected.
+
+    The expected gain alone ends searches too early: it is looked at round by round, and one low estimate is enough.
+    """
     outlook = searcher.foresee()
-    return stop_gain is not None and outlook is not None and outlook.gain < stop_gain
+    return stop_gain is not None and outlook is not None and outlook.high < stop_gain
 
 
 def _as_they_come(
