@@ -73,9 +73,10 @@ def postgresql(
 
 
 @pytest.fixture
-def postgresql_url(postgresql: PostgresServer) -> str:
+def postgresql_url(postgresql: PostgresServer, listening: Callable[..., PostgresServer]) -> str:
     """The URL of a database of its own for a test."""
     name = f"test_{uuid4().hex}"
+    listening(postgresql)  # a test may have restarted it
     postgresql.psql(f"CREATE DATABASE {name};")
     return postgresql.get_uri(database=name)
 

