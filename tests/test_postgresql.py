@@ -55,9 +55,7 @@ def test_other_errors_are_not_waited_out(listening: Callable[..., Any]) -> None:
         listening(Slow([("start", FileNotFoundError("initdb"))]))
 
 
-def test_it_answers_after_a_test_that_stopped_it(
-    postgresql: PostgresServer, request: pytest.FixtureRequest
-) -> None:
+def test_it_answers_after_a_test_that_stopped_it(postgresql: PostgresServer, request: pytest.FixtureRequest) -> None:
     postgresql.stop()
     with ResultsDatabase(request.getfixturevalue("postgresql_url")) as database:
         assert database.runs().empty

@@ -7,7 +7,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 

@@ -36,7 +36,9 @@ def runs(finished_run: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished_run, tmp_path / "runs")
 
 
-def searched(job_file: Path, runs: Path, table: Path | None = None, workers: int = 1, **search: object) -> tuple[VerifiedFront, str]:
+def searched(
+    job_file: Path, runs: Path, table: Path | None = None, workers: int = 1, **search: object
+) -> tuple[VerifiedFront, str]:
     """The front of the small job when it measures, and what was said."""
     job = yaml.safe_load(job_file.read_text()) | {"search": SEARCH | search}
     if table is not None:
