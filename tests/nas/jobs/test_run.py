@@ -14,7 +14,7 @@ import pandas as pd
 from typer.testing import CliRunner
 
 from nas.cli.main import app
-from nas.jobs.run import run
+from nas.jobs.run import fit_trained, search_front
 from nas.jobs.workspace import Workspace
 from results.database import ResultsDatabase
 
@@ -70,13 +70,14 @@ def test_a_finished_run_is_not_done_again(job_file: Path, finished_run: Path) ->
 
 
 def test_ray_and_processes_give_the_same_run(
-    workspace: Callable[..., Workspace], job_file: Path, finished_run: Path, tmp_path: Path, ray_cluster: str
+    workspace: Callable[..., Workspace], finished_run: Path, tmp_path: Path, ray_cluster: str
 ) -> None:
     for place in ("ray", "processes"):  # several training workers would give other bits: all measure one supernet
         (trained,) = finished_run.glob("small/train-*")
         shutil.copytree(trained, tmp_path / place / "small" / trained.name)
-    run(workspace(tmp_path / "ray", 2, ray_cluster))
-    carry_out(job_file, tmp_path / "processes", "--workers", "2")
+    for opened in (workspace(tmp_path / "ray", 2, ray_cluster), workspace(tmp_path / "processes", 2)):
+        fit_trained(opened)
+        search_front(opened)
     assert outcome(tmp_path / "ray") == outcome(tmp_path / "processes") == outcome(finished_run)
 
 

@@ -31,7 +31,9 @@ def test_a_job_is_submitted_stopped_and_resumed(
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     changed = tmp_path / "job.yaml"
     search = {"searcher": "random", "accuracy": "measured", "evaluations": 4}
-    changed.write_text(yaml.safe_dump(yaml.safe_load(job_file.read_text()) | {"search": search}))
+    changed.write_text(
+        yaml.safe_dump(yaml.safe_load(job_file.read_text()) | {"search": search, "export": {"count": 1}})
+    )
     url = f"sqlite:///{runs}/results.db"
     cluster = Cluster(ray_dashboard)
     job = cluster.submit(submission(changed, None, False, str(runs), url, workers=1))
