@@ -131,7 +131,8 @@ for number, (moment, arm) in enumerate(moments.items()):
 
 def test_a_run_killed_in_every_stage_ends_as_if_undisturbed(job_file: Path, finished_run: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(job_file), "--runs", str(tmp_path)]
-    killed = subprocess.run(command, capture_output=True, text=True, check=True)
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == 0, killed.stderr
     moments = ("train", "fit, at once", "fit", "search", "verify", "export")
     said = killed.stdout.splitlines()
     assert [line for line in said if line.endswith(("True", "False"))] == [f"{one} True" for one in moments], said
