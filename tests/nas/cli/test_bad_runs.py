@@ -113,7 +113,7 @@ def test_a_checkpoint_of_another_space_is_refused(
 
 def test_a_disk_without_room_is_reported_and_the_run_goes_on_later(job_file: Path, tmp_path: Path) -> None:
     job, small = yaml.safe_load(job_file.read_text()), tmp_path / "small.yaml"
-    job["training"]["epochs"], job["fit"]["candidates"] = 1, 4
+    job["training"]["epochs"], job["fit"]["candidates"] = 1, 10
     job["search"]["evaluations"], job["export"]["count"] = 20, 1
     small.write_text(yaml.safe_dump(job))
     arguments = ["run", str(small), "--runs", str(tmp_path / "runs")]
