@@ -74,9 +74,7 @@ def main() -> None:
         print(schedule, np.round(found, 1).tolist(), file=sys.stderr)
         print(f"| `{schedule}` | {' | '.join(map(interval, zip(*found, strict=True)))} |")
     losses = [of_subnets("kl", seed) - of_subnets("alpha", seed) for seed in SEEDS]
-    print(
-        f"After {DIVERGENCE_EPOCHS} epochs of `sandwich` with `alpha`, subnets are {interval(losses)} points behind `kl`"
-    )
+    print(f"After {DIVERGENCE_EPOCHS} epochs of `sandwich`, `alpha` is {interval(losses)} points behind `kl`")
 
 
 if __name__ == "__main__":
