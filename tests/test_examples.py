@@ -47,7 +47,8 @@ def test_candidates_are_priced() -> None:
 def test_a_supernet_is_trained_and_exported_by_hand(tmp_path: Path) -> None:
     output = output_of("3_train_compress_export.py", str(tmp_path))
     assert len(list(tmp_path.glob("*.onnx"))) == 3
-    assert all(float(line.split()[0]) > 20 for line in output.splitlines())  # chance is 10
+    assert all(float(line.split()[0]) > 20 for line in output.splitlines())
+    # 52 to 84 over three seeds and three arithmetics; chance is 10
 
 
 def test_there_is_a_test_for_every_example() -> None:

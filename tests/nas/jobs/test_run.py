@@ -48,7 +48,7 @@ def test_a_run_leaves_files_that_work(finished_run: Path) -> None:
         (logits,) = session.run(None, {"images": np.zeros((3, 1, side, side), np.float32)})
         assert logits.shape == (3, 10)
         assert row.measured_latency_ms > 0
-        assert row.measured_accuracy > 20  # chance is 10
+        assert row.measured_accuracy > 20  # 34 to 63 for subnets of five seeds in two arithmetics; chance is 10
     page = (folder / "pareto.html").read_text()
     assert all(key in page for key in table["key"])
 
