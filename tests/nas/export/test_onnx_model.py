@@ -168,7 +168,11 @@ class Residual(nn.Module):
         return self.body[3](first + self.body[2](self.body[1](first))).mean((2, 3))
 
 
-@pytest.mark.parametrize("policies", product(["w8a8", "w32a32"], repeat=4), ids="-".join)
+# All kinds of any three of the four layers: the fourth makes the number of integer layers even.
+SUMS = [kinds for kinds in product(["w8a8", "w32a32"], repeat=4) if kinds.count("w8a8") % 2 == 0]
+
+
+@pytest.mark.parametrize("policies", SUMS, ids="-".join)
 def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ...], tmp_path: Path) -> None:
     torch.manual_seed(0)
     layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation="none") for i in range(4)]
