@@ -97,3 +97,16 @@ def ray_dashboard() -> Iterator[str]:
 def ray_cluster(ray_dashboard: str) -> str:
     """The address of the one Ray cluster of all tests, for programs that are in it."""
     return "local"
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """New tensors are of double precision, where two ways to a result differ by less than what flips a ReLU or a code.
+
+    In single precision they may flip, and then differ as much as networks do, on one processor and not on another.
+    """
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

@@ -121,6 +121,7 @@ def test_a_gene_is_split_once_only_where_it_always_matters_and_only_if_it_is_ful
     assert "0.0.expand" not in splittable(whole.narrowed(gene_named(space, "0.0.expand"), (1, 2)))
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_learnt_steps_are_not_compared(lab: Callable[..., Any]) -> None:
     trained = lab("mobilenet_v3_digits", BITS)
     net = trained.supernet().train()
@@ -134,8 +135,8 @@ def test_learnt_steps_are_not_compared(lab: Callable[..., Any]) -> None:
     (found,) = divide(net, domain, split, batch_of, Alone(), (1,))
     with_steps = directly(net.leaves[0], domain, gene, 1)[1]
     without = directly(net.leaves[0], domain, gene, 1, lambda parameter: not parameter.endswith("log_weight_step"))[1]
-    assert found.separation == pytest.approx(without, rel=1e-3)
-    assert without != pytest.approx(with_steps, rel=1e-2)
+    assert found.separation == pytest.approx(without, rel=1e-9)
+    assert without != pytest.approx(with_steps, rel=1e-6)
 
 
 def test_children_inherit_weights_and_momentum_and_then_take_turns(lab: Callable[..., Any], tmp_path: Path) -> None:

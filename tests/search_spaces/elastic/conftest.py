@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -38,14 +36,3 @@ def trained(fresh: SharedWeights) -> SharedWeights:
         for matrix in fresh.kernel_transforms.values():
             matrix.add_(torch.randn_like(matrix), alpha=0.1)
     return fresh
-
-
-@pytest.fixture
-def double_precision() -> Iterator[None]:
-    """New tensors are of double precision, where two ways to a result differ by less than what flips a ReLU or a code.
-
-    In single precision they may flip, and then differ as much as networks do, on one processor and not on another.
-    """
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
