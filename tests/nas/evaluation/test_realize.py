@@ -38,8 +38,10 @@ def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, 
     data = realizer.data
     part = replace(data, train=first(data.train), validation=first(data.validation))
     assert 0 < len(part.validation) < len(data.validation)
+    of_part = CandidateRealizer(realizer.supernet, part)
+    of_part.normalization = data.normalization  # which is of all images that the supernet was trained on
     population = space.sample(np.random.default_rng(0), 4)
-    expected = [CandidateRealizer(realizer.supernet, part).accuracy(population[row]) for row in range(4)]
+    expected = [of_part.accuracy(population[row]) for row in range(4)]
     assert [realizer.accuracy(population[row], fidelity=0.3) for row in range(4)] == expected
     assert expected != [realizer.accuracy(population[row]) for row in range(4)]
 
