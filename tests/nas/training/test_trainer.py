@@ -63,9 +63,9 @@ def leaves(space: JointSpace) -> Schedule:
 
 
 TRAININGS: dict[str, tuple[str, Callable[[JointSpace], Schedule], TrainingSettings]] = {
-    "ofa": ("mobilenet_v3_digits", lambda space: preset("ofa", 3, 0.1, space), SETTINGS),
+    "ofa": ("mobilenet_v3_digits", lambda space: preset("ofa", 2, 0.1, space), SETTINGS),
     "few_shot": ("resnet_digits", leaves, SETTINGS),
-    "multi_precision": ("resnet_digits", lambda space: preset("multi_precision", 3, 0.1, space), SETTINGS),
+    "multi_precision": ("resnet_digits", lambda space: preset("multi_precision", 2, 0.1, space), SETTINGS),
     "teacher, then bits": ("resnet_digits", teacher_then_bits, SETTINGS),
     "leaves of bits": ("resnet_digits", leaves_of_bits, SETTINGS),
     "todm, scaled_adam": ("mobilenet_v3_digits", lambda space: fitted(todm(2, 0.1), space), SCALED),
