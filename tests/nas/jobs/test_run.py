@@ -83,7 +83,8 @@ def test_ray_and_processes_give_the_same_run(
 
 
 # Carries out a job again and again, in processes that are killed at a moment of each stage: a step of the training, an
-# append of evaluations, between the file of a network and its table. They are forks of one that has imported everything and has no threads.
+# append of evaluations, between the file of a network and its table. They are forks of one that has imported everything
+# and has no threads.
 KILLED = """
 import os, signal, sys
 from itertools import count
