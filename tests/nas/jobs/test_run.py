@@ -122,7 +122,7 @@ moments = {
     "verify": append("verify", 2),
     "export": lambda: dying(nas.jobs.export, "measured_latencies", 1),
 }
-for number, (moment, arm) in enumerate(moments.items()):
+for moment, arm in moments.items():
     child = os.fork()
     if child == 0:
         arm()
