@@ -2,10 +2,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := nas search_spaces predictors hardware results
+# The other tests load no torch, as the import rules say; `test-avx2` leaves them out.
+TORCH_TESTS := tests/nas --ignore tests/nas/search tests/search_spaces/elastic tests/test_examples.py
 # One compute thread per process: two multi-threaded processes on two cores collapse instead of sharing.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install develop check test clean
+.PHONY: demo install develop check test test-avx2 test-arithmetics clean
 
 demo: install  ## train, profile, fit, search and export on scikit-learn's digits
 	OMP_NUM_THREADS=2 $(BIN)/nas run examples/digits.yaml --workers 2
@@ -31,6 +33,16 @@ check: develop  ## lint, format, types and import rules
 
 test: develop  ## the whole test suite
 	$(BIN)/pytest
+
+AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
+PLAIN := ATEN_CPU_CAPABILITY=default
+
+test-avx2: develop  ## what computes with torch, as a processor without AVX-512 computes it
+	$(AVX2) $(BIN)/pytest $(TORCH_TESTS)
+
+test-arithmetics: test  ## the whole test suite in three arithmetics, in which every training has another outcome
+	$(AVX2) $(BIN)/pytest
+	$(PLAIN) $(BIN)/pytest
 
 clean:  ## what the other targets made, but not runs/
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

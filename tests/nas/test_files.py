@@ -23,7 +23,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
-def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.files._ENDING_S", 0.5)  # as long as it waits for a process that ends
     with alone_in(tmp_path), pytest.raises(ValueError, match="another process works in"), alone_in(tmp_path):
         pass
     with alone_in(tmp_path):

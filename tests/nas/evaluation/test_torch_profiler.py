@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from hardware.build_table import measure_missing
 from hardware.calibrate_table import calibrate_table, random_network
@@ -46,11 +47,14 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_more_work_takes_longer() -> None:
+def test_what_is_timed_is_the_work_of_all_copies() -> None:
     layers = [layer for layer in JointSpace(search_space("resnet_cifar", 3, 10)).layer_shapes() if layer.kind == "conv"]
-    large = max(layers, key=lambda layer: layer.macs)
-    frame, copies = TorchProfiler(torch_cpu()).time([Frame(), LayerCopies(large, LayerPolicy())])
-    assert copies.latency_ms > 10 * frame.latency_ms
+    copies = LayerCopies(max(layers, key=lambda layer: layer.macs), LayerPolicy())
+    runner = TorchProfiler(torch_cpu(), Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1, warmup=0))
+    for workload, macs in ((Frame(), 0), (copies, copies.count * copies.layer.macs)):
+        with FlopCounterMode(display=False) as counter:
+            (timing,) = runner.time([workload])
+        assert counter.get_total_flops() == timing.repeats * 2 * macs
 
 
 def test_what_is_not_here_is_refused() -> None:

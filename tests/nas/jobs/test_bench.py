@@ -47,7 +47,7 @@ def contest(table: pd.DataFrame, tmp_path: Path) -> Path:
 
 def test_everybody_finds_the_exact_front_in_the_end(contest: Path, table: pd.DataFrame, tmp_path: Path) -> None:
     said = io.StringIO()
-    found = bench(contest, tmp_path / "runs", 2, Reporter(Console(file=said, width=120)))
+    found = bench(contest, tmp_path / "runs", 1, Reporter(Console(file=said, width=120)))  # an example takes two
     exact = hypervolume(np.column_stack([-table["accuracy"], table["parameters"]]), [-50.0, 40.0])
     assert found.columns.tolist() == ["searcher", "seed", "evaluations", "hypervolume"]
     assert len(found) == 2 * 2 * 2
@@ -93,7 +93,7 @@ def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: P
     found = bench(path, runs, 2, Reporter(Console(file=io.StringIO())))
     assert len(found) == 2 * 2 * 2
     after = found.pivot_table(index=["searcher", "seed"], columns="evaluations", values="hypervolume")
-    assert (after[2] > 0).all()
+    assert (after[2] > 0).all()  # better than the reference of 5 %: subnets have 34 or more, whatever the arithmetic
     assert (after[5] >= after[2]).all()
     with pytest.raises(ValueError, match="needs a trained supernet; make it with: nas train JOB"):
         bench(path, tmp_path / "elsewhere", 1, Reporter(Console(file=io.StringIO())))

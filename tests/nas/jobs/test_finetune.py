@@ -1,4 +1,4 @@
-"""A candidate of few bits gets better by fine-tuning, and its file computes what torch computes."""
+"""Candidates of few bits get better by fine-tuning, and their files compute what torch computes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -18,11 +19,11 @@ from rich.console import Console
 import nas.jobs.finetune
 import nas.training.task
 from nas.export.agreement import check_agreement
-from nas.export.onnx_model import open_session
+from nas.export.onnx_model import open_session, run_session
 from nas.jobs.finetune import finetune
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
-from nas.jobs.train import train
+from nas.jobs.train import train, trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.training.settings import Report, Watch
 from nas.training.trainer import train_supernet
@@ -53,12 +54,10 @@ def opened(job: Path, runs: Path) -> Workspace:
     return Workspace(load_job(job), runs, None, Reporter(Console(file=io.StringIO(), width=200)))
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Candidate]:
+def found_in(folder: Path, seed: int = 0) -> tuple[Path, Path, Candidate]:
     """A job, the runs in which its supernet is trained, and a candidate of 2 and 3 bits in their database."""
-    folder = tmp_path_factory.mktemp("low")
     job, runs = folder / "job.yaml", folder / "runs"
-    job.write_text(yaml.safe_dump(JOB))
+    job.write_text(yaml.safe_dump(JOB | {"seed": seed}))
     with opened(job, runs) as workspace:
         checkpoint = train(workspace)
         space = workspace.space
@@ -72,19 +71,30 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Candida
 
 
 @pytest.fixture(scope="module")
-def tuned(found: tuple[Path, Path, Candidate], tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    job, runs, candidate = found
-    runs = shutil.copytree(runs, tmp_path_factory.mktemp("tuned") / "runs")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Candidate]:
+    """What `found_in` leaves; not to be changed."""
+    return found_in(tmp_path_factory.mktemp("low"))
+
+
+def tuned_in(runs: Path, job: Path, candidate: Candidate) -> Tuned:
     with opened(job, runs) as workspace:
         networks, folder = finetune(workspace, candidate.key[:6], EPOCHS, LEARNING_RATE)
     return Tuned(job, runs, candidate, networks, folder)
 
 
-def test_a_candidate_of_few_bits_gets_better(tuned: Tuned) -> None:
-    row = tuned.networks.iloc[0]
-    assert row["key"] == tuned.candidate.key
-    assert row["measured_accuracy"] > row["accuracy_before"] + 5
-    assert abs(row["test_accuracy"] - row["measured_accuracy"]) < 10
+@pytest.fixture(scope="module")
+def tuned(found: tuple[Path, Path, Candidate], tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    job, runs, candidate = found
+    return tuned_in(shutil.copytree(runs, tmp_path_factory.mktemp("tuned") / "runs"), job, candidate)
+
+
+def test_candidates_of_few_bits_get_better(tuned: Tuned, tmp_path: Path) -> None:
+    job, runs, candidate = found_in(tmp_path, seed=1)
+    rows = [one.networks.iloc[0] for one in (tuned, tuned_in(runs, job, candidate))]
+    assert [row["key"] for row in rows] == [tuned.candidate.key] * 2
+    rises = [row["measured_accuracy"] - row["accuracy_before"] for row in rows]
+    # 7 to 14 points over four seeds and three arithmetics, 11 on average, with a deviation of 2.4
+    assert np.mean(rises) > 4, rises
 
 
 def test_what_was_found_is_stored(tuned: Tuned) -> None:
@@ -100,12 +110,19 @@ def test_what_was_found_is_stored(tuned: Tuned) -> None:
     assert "onnxruntime_cpu" in stored["device"]
 
 
-def test_the_file_agrees_with_torch(tuned: Tuned) -> None:
+def test_the_file_is_the_network_that_was_measured(tuned: Tuned) -> None:
+    candidate, row = tuned.candidate, tuned.networks.iloc[0]
     with opened(tuned.job, tuned.runs) as workspace:
         realizer = workspace.measurement(tuned.folder / "supernet.safetensors").realizer(workspace.data)
-        images, resolution = workspace.data.test.images, tuned.candidate.architecture.resolution
-    session = open_session((tuned.folder / tuned.networks["file"].iloc[0]).read_bytes())
-    check_agreement(realizer.network(tuned.candidate), session, realizer.normalization.inputs(images, resolution))
+        before = workspace.measurement(trained_checkpoint(workspace)).realizer(workspace.data)
+        test = workspace.data.test
+    inputs = realizer.normalization.inputs(test.images, candidate.architecture.resolution)
+    session = open_session((tuned.folder / row["file"]).read_bytes())
+    check_agreement(realizer.network(candidate), session, inputs)
+    hits = run_session(session, inputs.numpy()).argmax(1) == test.labels.numpy()
+    assert row["test_accuracy"] == pytest.approx(100 * hits.mean())
+    assert row["measured_accuracy"] == realizer.accuracy(candidate)
+    assert row["accuracy_before"] == before.accuracy(candidate)
 
 
 def test_it_is_not_done_twice(tuned: Tuned) -> None:

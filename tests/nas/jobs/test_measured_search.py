@@ -37,7 +37,9 @@ def runs(finished_run: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished_run, tmp_path / "runs")
 
 
-def searched(job_file: Path, runs: Path, table: Path | None = None, **search: object) -> tuple[VerifiedFront, str]:
+def searched(
+    job_file: Path, runs: Path, table: Path | None = None, workers: int = 1, **search: object
+) -> tuple[VerifiedFront, str]:
     """The front of the small job when it measures, and what was said."""
     job = yaml.safe_load(job_file.read_text()) | {"search": SEARCH | search}
     if table is not None:
@@ -45,7 +47,7 @@ def searched(job_file: Path, runs: Path, table: Path | None = None, **search: ob
     changed = runs.parent / "changed.yaml"
     changed.write_text(yaml.safe_dump(job))
     said = io.StringIO()
-    with Workspace(load_job(changed), runs, None, Reporter(Console(file=said, width=200)), 2) as workspace:
+    with Workspace(load_job(changed), runs, None, Reporter(Console(file=said, width=200)), workers) as workspace:
         return search_front(workspace), said.getvalue()
 
 
@@ -55,7 +57,7 @@ def evaluations(job_file: Path, runs: Path, run: str) -> list[Evaluation]:
 
 
 def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Path, runs: Path) -> None:
-    front, said = searched(job_file, runs)
+    front, said = searched(job_file, runs, workers=2)
     assert "17 candidates of this supernet were measured before" in said  # 12 to fit, 5 to verify
     stored = evaluations(job_file, runs, front.run)
     assert len(stored) == 24

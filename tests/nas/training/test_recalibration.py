@@ -33,8 +33,8 @@ def test_statistics_are_the_mean_over_batches() -> None:
     assert len(norms) > 5
     for norm in norms:
         means, variances = (torch.stack(parts).mean(0) for parts in zip(*seen[norm], strict=True))
-        torch.testing.assert_close(norm.running_mean, means, rtol=1e-6, atol=1e-6)
-        torch.testing.assert_close(norm.running_var, variances, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(norm.running_mean, means, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(norm.running_var, variances, rtol=1e-4, atol=1e-5)
     assert not network.training
     assert not any(norm.training for norm in norms)
     assert [norm.momentum for norm in norms] == momenta

