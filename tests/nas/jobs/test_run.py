@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pandas as pd
+import pytest
 import yaml
 from typer.testing import CliRunner
 
