@@ -23,39 +23,31 @@ def ranks(costs: FloatArray, violations: FloatArray) -> FloatArray:
     return result
 
 
-def first_fronts(
-    n: int, costs: FloatArray, violations: FloatArray, present: FloatArray | None = None
-) -> NDArray[np.int64]:
+def first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
     """Rows of the best `n`: front after front; of the last that is needed, its ends and what fills the largest gaps.
 
     Args:
         n: How many, at most as many as there are rows.
         costs: To be minimised, shape (rows, m).
         violations: Shape (rows,); 0 where all limits are kept.
-        present: Costs of what is there already and leaves the gaps, shape (k, m); None is nothing.
     """
     order = ranks(costs, violations)
-    there = np.empty((0, costs.shape[1])) if present is None else present
     chosen: list[int] = []
     for rank in np.unique(order):
         front = np.flatnonzero(order == rank)
         room = n - len(chosen)
-        if len(front) > room:
-            front = front[_far_apart(costs[front], room, np.concatenate([there, costs[chosen]]))]
-        chosen += front.tolist()
+        chosen += (front if len(front) <= room else front[_far_apart(costs[front], room)]).tolist()
         if len(chosen) == n:
             break
     return np.array(chosen, dtype=np.int64)
 
 
-def _far_apart(costs: FloatArray, n: int, present: FloatArray) -> list[int]:
-    """`n` rows: the best of each cost, then always the one that is furthest from those taken and those present."""
-    extent = np.ptp(np.concatenate([costs, present]), axis=0)
-    extent[extent == 0] = 1.0
-    scaled = costs / extent
+def _far_apart(costs: FloatArray, n: int) -> list[int]:
+    """`n` rows: the best of each cost, then always the one that is furthest from those taken."""
+    extent = np.ptp(costs, axis=0)
+    scaled = costs / np.where(extent > 0, extent, 1.0)
     taken = list(dict.fromkeys(scaled.argmin(axis=0).tolist()))[:n]
-    there = np.concatenate([present / extent, scaled[taken]])
-    distance = np.min([((scaled - point) ** 2).sum(axis=1) for point in there], axis=0)
+    distance = np.min([((scaled - scaled[row]) ** 2).sum(axis=1) for row in taken], axis=0)
     while len(taken) < n:
         distance[taken] = -1.0
         taken.append(int(distance.argmax()))

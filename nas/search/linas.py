@@ -34,7 +34,9 @@ class LinasSearcher(Searcher):
     """Rounds of fitting, searching on predictions, and asking for what was found.
 
     Unlike the publication, it looks exact costs up, hopes for costs below their predictions by the predictors' own
-    uncertainty, never asks for what is measured, takes small rounds, and looks at a small space whole.
+    uncertainty, never asks for what is measured, takes small rounds, and looks at a small space whole. It starts with a
+    design that spans the space, and every round looks at what is obvious; its predictors know sizes and shares of
+    policies. What is known from elsewhere stands in for the design.
 
     Args:
         problem: The problem.
@@ -67,7 +69,7 @@ class LinasSearcher(Searcher):
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then those of the present round, then of a new one."""
-        designed = self._unseen.designed(n)
+        designed = self._unseen.designed(n if len(self._told) < self._initial else 0)
         n -= len(designed)
         while len(self._planned) < n and len(self._told) >= self._initial and self._plan(n - len(self._planned)):
             pass

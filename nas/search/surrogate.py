@@ -72,10 +72,6 @@ class Surrogate:
             for o, warp in zip(problem.objectives, self.warps, strict=True)
         ]
 
-    def warped(self, costs: FloatArray) -> FloatArray:
-        """Costs, shape (n, m), on the scale of the predictions."""
-        return np.column_stack([warp.forward(column) for warp, column in zip(self.warps, costs.T, strict=True)])
-
     def draw(self, population: Population, count: int, rng: np.random.Generator) -> FloatArray:
         """Draws of the costs that candidates may have, in natural units and as they compare, shape (count, n, m).
 
