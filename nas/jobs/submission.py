@@ -12,6 +12,7 @@ import shlex
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,8 @@ from nas.jobs.job import load_job
 from nas.jobs.section import Section
 
 _ANSWER_S = 5
+_AGENT_S = 120.0  # for a node of a young cluster to take jobs
+_NO_AGENT = "No available agent"  # how Ray says that none does yet
 _TOKEN = "RAY_AUTH_TOKEN"
 _TOKEN_FILE = Path("~/.ray/auth_token")
 _METADATA = "nas"  # key of a submission's metadata under which all is that it takes to submit it again
@@ -134,14 +137,32 @@ class Cluster:
             for one in wanted.shipped:
                 source, target = Path(one), Path(folder) / Path(one).name
                 shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-            return str(
-                self._client.submit_job(
-                    entrypoint=wanted.entrypoint,
-                    submission_id=f"{wanted.name}-{uuid4().hex[:6]}",
-                    runtime_env={"working_dir": folder},
-                    metadata={_METADATA: json.dumps(asdict(wanted))},
-                )
+            return self._submit_when_ready(
+                entrypoint=wanted.entrypoint,
+                submission_id=f"{wanted.name}-{uuid4().hex[:6]}",
+                runtime_env={"working_dir": folder},
+                metadata={_METADATA: json.dumps(asdict(wanted))},
             )
+
+    def _submit_when_ready(
+        self, *, entrypoint: str, submission_id: str, runtime_env: dict[str, str], metadata: dict[str, str]
+    ) -> str:
+        """Submits; again where the dashboard of a young cluster answers, and no node of it takes jobs yet."""
+        deadline = time.monotonic() + _AGENT_S
+        while True:
+            try:
+                return str(
+                    self._client.submit_job(
+                        entrypoint=entrypoint,
+                        submission_id=submission_id,
+                        runtime_env=runtime_env,
+                        metadata=metadata,
+                    )
+                )
+            except RuntimeError as error:
+                if _NO_AGENT not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1.0)
 
     def resume(self, job: str) -> str:
         """Submits a job again, which goes on where it stopped; returns the new id.

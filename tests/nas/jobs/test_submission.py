@@ -91,3 +91,20 @@ def test_data_are_shipped_or_named(job_file: Path, tmp_path: Path) -> None:
     assert "--workers 4 --gpus-per-worker 0.5 --runs" in on_gpus.entrypoint
     with pytest.raises(ValueError, match="to be sent to the cluster and is not there"):
         submission(job_file, str(tmp_path / "none"), True, "runs", None, 2)
+
+
+def test_a_young_cluster_is_waited_for(ray_dashboard: str, job_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, answers = Cluster(ray_dashboard), ["No available agent to submit job", "No available agent to submit job"]
+
+    def submit_job(**_: object) -> str:
+        if answers:
+            raise RuntimeError(answers.pop())
+        return "taken"
+
+    monkeypatch.setattr("nas.jobs.submission.time.sleep", lambda _: None)
+    monkeypatch.setattr(cluster._client, "submit_job", submit_job)
+    wanted = submission(job_file, None, False, "runs", None, workers=1)
+    assert cluster.submit(wanted) == "taken"
+    answers.append("no such working directory")
+    with pytest.raises(ValueError, match="refuses: no such working directory"):
+        cluster.submit(wanted)
