@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EMBEDDED = "digits"  # the source that needs no files
-_SPLIT_SEED = 0  # splits belong to the data, not to a run
 _HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
 _FEWEST = 50  # training images
 
@@ -33,13 +32,14 @@ class DataSource:
     source: str
     limit: int | None = None
     image_size: int = 32
+    split_seed: int = 0
 
     def load(self) -> ImageData:
         """The images; read once in a process."""
         return _loaded(self)
 
 
-def load_images(source: str, limit: int | None = None, image_size: int = 32) -> ImageData:
+def load_images(source: str, limit: int | None = None, image_size: int = 32, split_seed: int = 0) -> ImageData:
     """Loads a data set.
 
     Args:
@@ -48,18 +48,20 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32) -> 
             images per class.
         limit: Uses only the first so many images for training and validation together.
         image_size: Side in pixels to which the images of a folder are resized.
+        split_seed: Which of the random splits. It belongs to the data, not to a run: runs that share it keep the same
+            images from training.
 
     Raises:
         ValueError: If the data are missing, damaged, too few or all of one class.
     """
     if source == EMBEDDED:
-        return _split_test(_digits(), limit, 10)
+        return _split_test(_digits(), limit, 10, split_seed)
     folder = Path(source)
     if (folder / "train.parquet").is_file():
-        return _parquet(folder, limit)
+        return _parquet(folder, limit, split_seed)
     if folder.is_dir() and any(path.is_dir() for path in folder.iterdir()):
         images, classes = _image_folder(folder, image_size)
-        return _split_test(images, limit, classes)
+        return _split_test(images, limit, classes, split_seed)
     raise ValueError(
         f"no data at {source!r}: expected 'digits', a folder with train.parquet, or one with a sub-folder per class"
     )
@@ -73,10 +75,10 @@ def _digits() -> ImageSet:
     return ImageSet(pixels.unsqueeze(1), torch.from_numpy(scans.target.astype(np.int64)))
 
 
-def _parquet(folder: Path, limit: int | None) -> ImageData:
+def _parquet(folder: Path, limit: int | None, split_seed: int) -> ImageData:
     train, test = _parquet_file(folder / "train.parquet", limit), _parquet_file(folder / "test.parquet", None)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
-    data = _split_validation(train, test, limit, classes)
+    data = _split_validation(train, test, limit, classes, split_seed)
     if classes > len(data.train):  # every class costs memory, seen or not
         raise ValueError(
             f"labels in {folder} must lie below the number of training images, {len(data.train)}, got {classes - 1}; "
@@ -147,18 +149,15 @@ def _pixels(encoded: object, where: str, side: int | None = None) -> np.ndarray[
         raise ValueError(f"{where} is not a readable image: {error}") from error
 
 
-def _split_test(images: ImageSet, limit: int | None, classes: int) -> ImageData:
-    """Sets a random fifth aside for testing; the rest is for training and validation."""
-    shuffled = _shuffled(images)
-    held_out = int(len(images) * _HELD_OUT)
-    return _split_validation(shuffled.take(slice(held_out, None)), shuffled.take(slice(0, held_out)), limit, classes)
+def _split_test(images: ImageSet, limit: int | None, classes: int, split_seed: int) -> ImageData:
+    """Sets a random fifth of every class aside for testing; the rest is for training and validation."""
+    test, seen = _held_out(images, split_seed)
+    return _split_validation(seen, test, limit, classes, split_seed)
 
 
-def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes: int) -> ImageData:
-    """Sets a random fifth of the first `limit` images aside for validation."""
-    shuffled = _shuffled(seen.take(slice(0, limit)))
-    held_out = int(len(shuffled) * _HELD_OUT)
-    train, validation = shuffled.take(slice(held_out, None)), shuffled.take(slice(0, held_out))
+def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes: int, split_seed: int) -> ImageData:
+    """Sets a random fifth of every class of the first `limit` images aside for validation."""
+    validation, train = _held_out(seen.take(slice(0, limit)), split_seed)
     if len(train) < _FEWEST:
         raise ValueError(f"a data set must leave {_FEWEST} or more training images, got {len(train)}")
     if len(train.labels.unique()) < 2:
@@ -169,10 +168,20 @@ def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes
     return ImageData(train, validation, test, classes)
 
 
-def _shuffled(images: ImageSet) -> ImageSet:
-    return images.take(torch.randperm(len(images), generator=torch.Generator().manual_seed(_SPLIT_SEED)))
+def _held_out(images: ImageSet, split_seed: int) -> tuple[ImageSet, ImageSet]:
+    """A random fifth that holds every class in its share, as far as whole images can, and the other images."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(split_seed))
+    shuffled = images.take(order)
+    place = torch.empty(len(images))  # of an image among those of its class, from 0 to 1
+    for label in shuffled.labels.unique():
+        members = shuffled.labels == label
+        count = int(members.sum())
+        place[members] = (torch.arange(count) + 0.5) / count
+    first = int(len(images) * _HELD_OUT)
+    by_place = place.argsort(stable=True)
+    return shuffled.take(by_place[:first].sort().values), shuffled.take(by_place[first:].sort().values)
 
 
 @lru_cache(maxsize=1)
 def _loaded(data: DataSource) -> ImageData:
-    return load_images(data.source, data.limit, data.image_size)
+    return load_images(data.source, data.limit, data.image_size, data.split_seed)

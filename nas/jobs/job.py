@@ -32,6 +32,7 @@ class DataSection(Section):
     source: str = "digits"
     limit: Annotated[int, Field(ge=100)] | None = None
     image_size: Annotated[int, Field(ge=8, le=512)] = 32
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 class SpaceSection(Section):

@@ -80,7 +80,7 @@ class Workspace:
         embedded = section.source == EMBEDDED
         # workers may have another working directory
         source = section.source if embedded else str(Path(section.source).resolve())
-        return DataSource(source, section.limit, section.image_size)
+        return DataSource(source, section.limit, section.image_size, section.split_seed)
 
     @cached_property
     def space(self) -> JointSpace:

@@ -1,4 +1,4 @@
-"""Data sets are split once and for all; what is missing or damaged is named in one line."""
+"""Data sets are split once and for all, class by class; what is missing or damaged is named in one line."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ def test_digits_are_split_into_disjoint_parts_always_the_same() -> None:
     assert pixels(first) == pixels(again)
     assert int(first.train.images.max()) == 255
     assert all(len(part.labels.unique()) == 10 for part in (first.train, first.validation, first.test))
+
+
+def test_every_part_holds_every_class_in_its_share_and_another_seed_splits_otherwise() -> None:
+    first, other = load_images("digits"), load_images("digits", split_seed=1)
+    for data in (first, other):
+        parts = [np.bincount(part.labels, minlength=10) for part in (data.test, data.validation, data.train)]
+        everything = sum(parts)
+        assert np.abs(parts[0] - 0.2 * everything).max() < 1
+        assert np.abs(parts[1] - 0.2 * (everything - parts[0])).max() < 1
+    assert set(pixels(first)) == set(pixels(other))
+    assert not torch.equal(first.test.images, other.test.images)
+
+
+def test_a_class_of_one_image_is_trained_on(tmp_path: Path) -> None:
+    folder = write_parquet(tmp_path / "data", lambda rows: rows.assign(label=[3, *rows["label"][1:]]))
+    assert 3 in load_images(str(folder)).train.labels
 
 
 def test_a_limit_leaves_the_test_set_alone() -> None:
