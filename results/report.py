@@ -168,8 +168,11 @@ def _error_bars(rows: pd.DataFrame, entry: Metric) -> dict[str, Any]:
     """90 % intervals of a metric, where its standard deviation is known."""
     if _std(entry) not in rows:
         return {"visible": False}
-    half = (NORMAL_90 * rows[_std(entry)]).tolist()
-    return {"type": "data", "array": half, "color": "rgba(220, 38, 38, 0.45)", "thickness": 1.2, "width": 3}
+    half = NORMAL_90 * rows[_std(entry)]
+    least, most = (0.0, 100.0) if entry.unit == "%" else (-math.inf, math.inf)  # a share lies between none and all
+    above, below = half.clip(upper=most - rows[entry.name]), half.clip(upper=rows[entry.name] - least)
+    style = {"color": "rgba(220, 38, 38, 0.45)", "thickness": 1.2, "width": 3}
+    return {"type": "data", "array": above.tolist(), "arrayminus": below.tolist(), "symmetric": False, **style}
 
 
 def _std(entry: Metric) -> str:

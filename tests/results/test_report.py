@@ -64,12 +64,23 @@ def test_the_front_shows_the_intervals_of_a_metric_whose_deviation_is_known(tmp_
     frame = made_up_frame().assign(measured_accuracy=97.25)
     assert '"error_y":{"visible":false}' in written(frame, tmp_path)[0]
     text, listed = written(frame.assign(accuracy_std=1.0), tmp_path)
-    (bars,) = re.findall(r'"error_y":\{"array":\[([^]]*)\]', text)
-    assert [float(half) for half in bars.split(",")] == [1.645] * len(listed)
+    assert _bars(text) == [[1.645] * len(listed)] * 2
+    near_all = frame.assign(accuracy=99.0 + 0.01 * frame["accuracy"], accuracy_std=1.0)
+    text_near_all, listed_near_all = written(near_all, tmp_path)
+    above, below = _bars(text_near_all)
+    assert below == [1.645] * len(listed_near_all)
+    shown = near_all["accuracy"][near_all["key"].isin(listed_near_all)]
+    assert sorted(above) == pytest.approx(sorted(100.0 - shown))  # nothing is more accurate than 100 %
     accuracy = frame.set_index("key")["accuracy"][listed[0]]
     assert f'<td class="number">{accuracy:.4g} ± 1.6</td>' in text
     assert '<th class="number">measured accuracy</th>' in text
     assert text.count('<td class="number">97.25</td>') == len(listed)
+
+
+def _bars(page: str) -> list[list[float]]:
+    """How far the error bars of the accuracy reach upwards and downwards."""
+    ((above, below),) = re.findall(r'"error_y":\{"array":\[([^]]*)\],"arrayminus":\[([^]]*)\]', page)
+    return [[float(half) for half in side.split(",")] for side in (above, below)]
 
 
 def test_all_text_is_escaped(tmp_path: Path) -> None:
