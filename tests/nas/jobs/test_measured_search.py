@@ -25,7 +25,7 @@ from nas.training.checkpoint import read_leaves
 from results.evaluation import Evaluation
 from results.pareto import non_dominated
 
-SEARCH = {"searcher": "linas", "accuracy": "measured", "evaluations": 24, "verify": 5}
+SEARCH = {"searcher": "linas", "accuracy": "measured", "evaluations": 16, "verify": 5}
 
 
 class Stopped(Exception):
@@ -60,7 +60,7 @@ def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Pa
     front, said = searched(job_file, runs, workers=2)
     assert "17 candidates of this supernet were measured before" in said  # 12 to fit, 5 to verify
     stored = evaluations(job_file, runs, front.run)
-    assert len(stored) == 24
+    assert len(stored) == 16
     assert {entry.source for entry in stored} == {"verified"}
     known = {entry.candidate.key for entry in stored}
     assert front.predicted_accuracy is None
@@ -134,7 +134,7 @@ def test_it_goes_on_from_what_it_started_from(
     def stop(*_: object) -> None:
         nonlocal told
         told += 1
-        if told == 15:
+        if told == 12:
             raise Stopped
 
     with monkeypatch.context() as patch:
@@ -159,7 +159,7 @@ def test_another_device_needs_another_table_only(
     }
     save_table(replace(table, entries=slower), tmp_path / "slower.parquet")
     front, said = searched(job_file, runs, tmp_path / "slower.parquet", evaluations=1)
-    assert "41 candidates of this supernet were measured before" in said
+    assert "33 candidates of this supernet were measured before" in said
     assert front.expected_accuracy.max() == pytest.approx(first.expected_accuracy.max(), abs=3.0)
     cold, said = searched(job_file, runs, evaluations=3, warm_start=False)
     assert "before" not in said

@@ -1,0 +1,123 @@
+"""The ends of a search's front on a trained supernet, against what anybody would try first.
+
+In: a job whose supernet is trained and whose device is profiled (`nas train`, `nas profile`). Out: rows of the table in
+`README.md`. The obvious are eight extreme architectures, each under every policy in all layers. The reference of the
+hypervolume is 50 %, and what the largest network costs without compression.
+Evaluations are kept below the runs' folder: what was stopped goes on. After a change of the searcher keep them as
+something else, and hold the new ones against the old ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from report import row
+from rich.console import Console
+
+from hardware.table_file import load_table
+from nas.evaluation.pools import open_pool
+from nas.jobs.job import load_job
+from nas.jobs.priced_objectives import exact_objective
+from nas.jobs.profile import latency_table
+from nas.jobs.reporter import Reporter
+from nas.jobs.train import trained_checkpoint
+from nas.jobs.workspace import Workspace
+from nas.objectives import FloatArray, Objective
+from nas.search.contest import Contest
+from nas.search.problem import SearchProblem
+from results.database import ResultsDatabase
+from results.evaluation import provenance
+from results.metric import METRICS
+from search_spaces.joint_space import JointSpace, Population
+
+LEAST_ACCURACY = 50.0  # percent
+EVALUATIONS = 120
+METRIC_NAMES = ("accuracy", "latency_ms", "weight_bytes")
+LEAST, MOST = ("kernel", "depth", "expand", "resolution"), ("depth", "resolution")
+
+
+def obvious(space: JointSpace) -> Population:
+    """The extreme architectures, each with one policy in all layers, the largest without compression first."""
+    genes = space.architectures.genes
+    dimensions = np.array([gene.dimension for gene in genes])
+    largest = space.cardinalities[: len(genes)] - 1
+    architectures = [
+        largest,
+        np.zeros_like(largest),
+        *(np.where(dimensions == name, 0, largest) for name in LEAST),
+        *(np.where(dimensions == name, largest, 0) for name in MOST),
+    ]
+    policies = range(len(space.policies.policies))
+    return space.population(
+        [np.concatenate([one, np.full(len(space.slots), policy)]) for one in architectures for policy in policies]
+    )
+
+
+def searched(contest: Contest, name: str, seed: int, database_url: str) -> FloatArray:
+    """What a search measured, shape (n, 3); one that was stopped goes on."""
+    contest.curve(name, seed, database_url)
+    with ResultsDatabase(database_url) as database:
+        stored = database.evaluations(provenance(f"{name}/{seed}", "{}", seed, "none").run)
+    return np.array([[entry.values[metric] for metric in METRIC_NAMES] for entry in stored])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("job", type=Path)
+    parser.add_argument("--data", default=None)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--kept", default="linas", help="what the searches are kept as")
+    parser.add_argument("--against", help="what earlier searches were kept as, which these are held against")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    job = load_job(options.job, options.data)
+    with Workspace(job, options.runs, None, Reporter(Console()), options.workers) as workspace:
+        checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
+        latencies, space = load_table(table), workspace.space
+        folder = options.runs / "live_ends" / f"{checkpoint.parent.name}-{table.parent.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with open_pool(options.workers, None) as pool:
+            accuracy = Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint)))
+            exact = [exact_objective(space, latencies, name) for name in METRIC_NAMES[1:]]
+            tried = obvious(space)
+            known = np.column_stack([objective.evaluate(tried) for objective in (accuracy, *exact)])
+            reference = (LEAST_ACCURACY, *known[0, 1:].tolist())
+            contest = Contest(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
+            names = [name for name in (options.kept, options.against) if name]
+            found = {
+                name: [
+                    searched(contest, "linas", seed, f"sqlite:///{folder / name}.db") for seed in range(options.seeds)
+                ]
+                for name in names
+            }
+    volumes = {name: np.array([contest.volume(values) for values in found[name]]) for name in names}
+    start, command = (
+        f"`{job.space.name}`, {EVALUATIONS} measurements, `linas`",
+        f"python benchmarks/live_ends.py {options.job} --data FOLDER",
+    )
+
+    def say(what: str, samples: FloatArray, form: str) -> None:
+        print(row(f"{start}, {what}", samples.tolist(), form, f"0 to {options.seeds - 1}", command, 1), flush=True)
+
+    for name in names:
+        best = np.array([values[:, 0].max() for values in found[name]])
+        added = [
+            100 * (contest.volume(np.concatenate([values, known])) / contest.volume(values) - 1)
+            for values in found[name]
+        ]
+        title = "" if name == options.kept else f" ({name})"
+        say(f"best accuracy below that of the largest network{title}: at most 0.3", known[0, 0] - best, "{:.2f} points")
+        say(f"hypervolume that {len(known)} obvious candidates add{title}: below 1 %", np.array(added), "{:.2f} %")
+    if options.against:
+        say(
+            f"hypervolume over that of {options.against}: at least 1.2",
+            volumes[options.kept] / volumes[options.against],
+            "{:.3f}",
+        )
+
+
+if __name__ == "__main__":
+    main()
