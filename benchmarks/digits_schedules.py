@@ -1,4 +1,5 @@
-"""What multi-precision training and the alpha-divergence do on the digits, over five seeds.
+"""What multi-precision training and the alpha-divergence do on the digits, over five seeds
+and splits of the data.
 
 In: nothing. Out: the table of `docs/training.md`, means with 95 % intervals over the seeds; on standard error, what
 every training reached. One training is no figure: another seed or processor moves it more than a schedule does.
@@ -36,7 +37,7 @@ SUBNETS = 8
 
 def trained(schedule: Schedule, seed: int) -> CandidateRealizer:
     """Measures candidates of a supernet that is trained afresh."""
-    net, images = supernet(SPACE.architectures, seed), load_images("digits")
+    net, images = supernet(SPACE.architectures, seed), load_images("digits", split_seed=seed)
     with TemporaryDirectory() as folder:
         settings = TrainingSettings(batch_size=BATCH)
         train_supernet(net, SPACE, images, schedule, settings, seed, Path(folder))

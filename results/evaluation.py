@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from search_spaces.candidate import Candidate
 
-Source = Literal["screened", "measured", "predicted", "verified", "exported", "finetuned"]  # see Evaluation
+Source = Literal["screened", "measured", "predicted", "verified", "expected", "exported", "finetuned"]  # see Evaluation
 SOURCES: tuple[Source, ...] = get_args(Source)
 AS_ASKED = -1
 _PACKAGES = ("torch", "onnxruntime", "numpy", "pymoo", "optuna", "nas")
@@ -32,7 +32,8 @@ class Evaluation:
         values: Metric name to a finite value in the metric's natural unit; one or more.
         source: How the values came about. "screened": by measuring with a part of the images. "measured": by
             measuring. "predicted": by predictors and tables. "verified": accuracy by measuring on the supernet, costs
-            by tables. "exported": by running the exported file. "finetuned": the same, after its weights were trained
+            by tables. "expected": accuracy by its posterior mean given all that a search measured, costs by tables.
+            "exported": by running the exported file. "finetuned": the same, after its weights were trained
             further for it alone.
         run: Name of the run.
         sequence: Place within the run, from 0; a run has every number at most once.

@@ -63,6 +63,12 @@ def front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     return frame.iloc[best[np.lexsort(costs[best].T[::-1])]].reset_index(drop=True)
 
 
+def traded(frame: pd.DataFrame) -> list[str]:
+    """Names of the metrics that people trade who name none: the accuracy, the expected one where known, and costs."""
+    expected = "expected_accuracy" in frame and frame["expected_accuracy"].notna().any()
+    return ["expected_accuracy" if expected else "accuracy", "latency_ms", "weight_bytes"]
+
+
 def costs_of(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
     """Costs of the rows, shape (n, m), NaN where a row lacks a metric.
 

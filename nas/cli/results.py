@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
     from results.database import ResultsDatabase
 
-_METRICS = "accuracy,latency_ms,weight_bytes"
-
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
 Source = Annotated[
-    Literal["screened", "measured", "predicted", "verified", "exported", "finetuned"] | None,
+    Literal["screened", "measured", "predicted", "verified", "expected", "exported", "finetuned"] | None,
     typer.Option(help="Only values that came about so."),
 ]
 OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]
+Metrics = Annotated[
+    str | None,
+    typer.Option(help="What to trade, separated by commas; default: accuracy, expected where known, latency and size."),
+]
 Limit = Annotated[list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")]
 
 
@@ -40,10 +42,10 @@ def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
 
 @app.command()
 def pareto(
-    metrics: Annotated[str, typer.Option(help="What to trade, separated by commas.")] = _METRICS,
+    metrics: Metrics = None,
     job: Annotated[str | None, typer.Option(help="Only runs of the job of this name.")] = None,
     run: Run = None,
-    source: Source = "verified",
+    source: Source = "expected",
     device: OnDevice = None,
     limit: Limit = None,
     runs: Runs = Path("runs"),
@@ -51,11 +53,12 @@ def pareto(
 ) -> None:
     """Show the Pareto front of everything that was found, across runs."""
     from results.frame import front as best_of
+    from results.frame import traded
     from results.metric import metric
 
-    chosen = [metric(name) for name in metrics.split(",")]
     with _open(runs, database) as opened:
         found = opened.frame(run, source, device, _limits(limit or []))
+        chosen = [metric(name) for name in (metrics.split(",") if metrics else traded(found))]
         front = best_of(found if job is None else found[found["run"].str.startswith(f"{job}/")], chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
         _print(front.reindex(columns=shown), "Pareto front", _latency_errors(opened, front))

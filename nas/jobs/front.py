@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nas.objectives import FloatArray, Objective, compared, costs, violations
 from nas.search.loop import NothingFeasible, how_near
+from results.evaluation import Evaluation
 from results.pareto import non_dominated
 from search_spaces.joint_space import Population
 
@@ -50,6 +51,26 @@ class VerifiedFront:
     weight_bytes: FloatArray
     best: NDArray[np.bool_]
     searched_accuracy: FloatArray | None = None
+
+    def evaluations(self, run: str, seed: int) -> list[Evaluation]:
+        """What the front's best are expected to be, as evaluations of a run of their own."""
+        columns = {
+            "expected_accuracy": self.expected_accuracy,
+            "accuracy": self.measured_accuracy,
+            "latency_ms": self.latency_ms,
+            "weight_bytes": self.weight_bytes,
+        }
+        return [
+            Evaluation(
+                self.population[row],
+                {name: float(column[row]) for name, column in columns.items()},
+                "expected",
+                run,
+                sequence,
+                seed,
+            )
+            for sequence, row in enumerate(np.flatnonzero(self.best).tolist())
+        ]
 
 
 def feasible_front(objectives: list[Objective], values: FloatArray) -> NDArray[np.int64]:

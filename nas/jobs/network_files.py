@@ -104,21 +104,21 @@ def store_networks(
         source: Of the evaluations.
         record: Their run.
     """
-    workspace.database.begin(record)
-    if workspace.database.evaluations(record.run):
-        return
-    workspace.database.append(
-        Evaluation(
-            candidate,
-            {
-                name: float(networks[column].iloc[sequence])
-                for name, column in _COLUMNS.items()
-                if column in networks and not (name == LATENCY and math.isnan(networks[column].iloc[sequence]))
-            },
-            source,
-            record.run,
-            sequence,
-            workspace.job.seed,
-        )
-        for sequence, candidate in enumerate(candidates)
+    workspace.store(
+        record,
+        [
+            Evaluation(
+                candidate,
+                {
+                    name: float(networks[column].iloc[sequence])
+                    for name, column in _COLUMNS.items()
+                    if column in networks and not (name == LATENCY and math.isnan(networks[column].iloc[sequence]))
+                },
+                source,
+                record.run,
+                sequence,
+                workspace.job.seed,
+            )
+            for sequence, candidate in enumerate(candidates)
+        ],
     )

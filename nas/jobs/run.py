@@ -37,8 +37,14 @@ def search_front(workspace: Workspace) -> VerifiedFront:
     """Searches on what the earlier stages left, and measures the accuracy of what it finds."""
     checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
     if workspace.job.search.accuracy == "measured":
-        return measured_search(workspace, checkpoint, table)
-    return predicted_search(workspace, checkpoint, table, fitted_accuracy(workspace, checkpoint))
+        front = measured_search(workspace, checkpoint, table)
+    else:
+        front = predicted_search(workspace, checkpoint, table, fitted_accuracy(workspace, checkpoint))
+    inputs = {"of": front.run, "verify": workspace.job.search.verify}
+    known = {"latency_error_percent": front.latency_error_percent}
+    record = workspace.record("front", inputs | known, front.device)
+    workspace.store(record, front.evaluations(record.run, record.seed))
+    return front
 
 
 def export_front(workspace: Workspace) -> None:

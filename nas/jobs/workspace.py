@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from nas.jobs.reporter import Reporter
 from nas.training.schedule import Schedule
 from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
-from results.evaluation import RunRecord, provenance
+from results.evaluation import Evaluation, RunRecord, provenance
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.registry import search_space
@@ -159,6 +159,12 @@ class Workspace:
         described = _described({"data": self.data_digest, **job, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
         return provenance(run, described, self.job.seed, device)
+
+    def store(self, record: RunRecord, evaluations: Sequence[Evaluation]) -> None:
+        """Stores a run that is stored whole, unless an earlier start did."""
+        self.database.begin(record)
+        if not self.database.evaluations(record.run):
+            self.database.append(evaluations)
 
 
 def _described(inputs: Mapping[str, object]) -> str:

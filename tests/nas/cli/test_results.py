@@ -19,7 +19,20 @@ def shown(*arguments: str) -> str:
 
 def test_list_names_every_run(finished_run: Path) -> None:
     output = shown("list", "--runs", str(finished_run))
-    assert all(f"small/{stage}-" in output for stage in ("fit", "search", "verify", "export"))
+    assert all(f"small/{stage}-" in output for stage in ("fit", "search", "verify", "front", "export"))
+
+
+def test_pareto_ranks_by_what_is_expected_and_by_what_was_measured_on_request(finished_run: Path) -> None:
+    with ResultsDatabase(f"sqlite:///{finished_run / 'results.db'}") as database:
+        front = database.frame(source="expected").set_index("key")
+        verified = database.frame(source="verified").set_index("key")
+    assert set(front.index) <= set(verified.index)
+    assert front["accuracy"].to_dict() == verified["accuracy"][front.index].to_dict()
+    assert (front["expected_accuracy"] != front["accuracy"]).any()
+    output = shown("pareto", "--runs", str(finished_run))
+    assert "expected_accuracy" in output
+    assert all(key in output for key in front.index)
+    assert "expected_accuracy" not in shown("pareto", "--source", "verified", "--runs", str(finished_run))
 
 
 def test_pareto_keeps_the_limits(finished_run: Path) -> None:
@@ -38,7 +51,7 @@ def test_nothing_found_is_an_empty_table(finished_run: Path) -> None:
 
 
 def test_every_prediction_says_how_far_off_it_may_be(finished_run: Path) -> None:
-    for source in ("predicted", "verified"):
+    for source in ("predicted", "verified", "expected"):
         output = shown("pareto", "--source", source, "--runs", str(finished_run))
         assert "are within 3.5 % on average" in output
     assert "within" not in shown("pareto", "--source", "exported", "--runs", str(finished_run))
