@@ -1,7 +1,7 @@
 """Makes a table of measurements to search: every architecture of a trained supernet under eight policies.
 
 In: a job whose supernet is trained and whose device is profiled (`nas train`, `nas profile`), such as
-`examples/digits.yaml`. Out: `digits.parquet`, one row per candidate: its genes, correct validation and test images,
+`examples/digits.yaml`. Out: `digits.parquet`, one row per candidate: its genes, accuracy and test_accuracy in percent,
 latency_ms by the job's table, weight_bytes. It takes about an hour on two quiet cores; blocks that are measured are
 kept, so a stopped run goes on.
 
@@ -13,6 +13,7 @@ half are mixtures, every combination of genes is there, and the exact front is k
 from __future__ import annotations
 
 import argparse
+import hashlib
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,12 +28,14 @@ from rich.progress import track
 from hardware.table_file import load_table
 from nas.evaluation.realize import CandidateRealizer
 from nas.evaluation.worker_process import prepare_worker
+from nas.files import replacing
 from nas.jobs.job import load_job
 from nas.jobs.priced_objectives import exact_objective
 from nas.jobs.profile import latency_table
 from nas.jobs.reporter import Reporter
 from nas.jobs.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
+from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
@@ -79,19 +82,19 @@ def _realizer(job: Path, data: str | None, runs: Path) -> CandidateRealizer:
         return workspace.measurement(trained_checkpoint(workspace)).realizer(workspace.data)
 
 
-def measured(job: Path, data: str | None, runs: Path, candidates: Sequence[Candidate]) -> list[tuple[int, int]]:
-    """Correct validation and test images of candidates."""
+def measured(job: Path, data: str | None, runs: Path, candidates: Sequence[Candidate]) -> FloatArray:
+    """Accuracies of candidates on the validation and on the test images, shape (n, 2), percent."""
     realizer, found = _realizer(job, data, runs), []
     for candidate in candidates:
         network, side = realizer.network(candidate), candidate.architecture.resolution
-        shares = [(realizer.accuracy_of(network, side, part), len(part)) for part in _parts(realizer)]
-        correct = [round(percent * count / 100) for percent, count in shares]
-        found.append((correct[0], correct[1]))
-    return found
+        parts = (realizer.data.validation, realizer.data.test)
+        found.append([realizer.accuracy_of(network, side, part) for part in parts])
+    return np.array(found)
 
 
-def _parts(realizer: CandidateRealizer) -> tuple:  # type: ignore[type-arg]
-    return realizer.data.validation, realizer.data.test
+def digest(candidates: Sequence[Candidate]) -> str:
+    """Stands for the candidates in the name of a folder."""
+    return hashlib.sha256("".join(one.key for one in candidates).encode()).hexdigest()[:8]
 
 
 def main() -> None:
@@ -105,7 +108,7 @@ def main() -> None:
     with Workspace(load_job(options.job, options.data), options.runs, None, Reporter(Console())) as workspace:
         checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
         genes, candidates = every_candidate(workspace.space, workspace.job.space.policies)
-        kept = options.runs / "digits_table" / checkpoint.parent.name
+        kept = options.runs / "digits_table" / f"{checkpoint.parent.name}-{digest(candidates)}"
         kept.mkdir(parents=True, exist_ok=True)
         starts = range(0, len(candidates), _BLOCK)
         files = [kept / f"{start}.npy" for start in starts]
@@ -116,11 +119,12 @@ def main() -> None:
                 (file, pool.submit(measured, *given, candidates[start : start + _BLOCK])) for start, file in missing
             ]
             for file, block in track(jobs, "measure"):
-                np.save(file, np.array(block.result(), dtype=np.int16))
-        correct = np.concatenate([np.load(file) for file in files])
+                with replacing(file) as draft, draft.open("wb") as opened:
+                    np.save(opened, block.result())
+        accuracies = np.concatenate([np.load(file) for file in files]).astype(np.float32)
         population = workspace.space.encode(candidates)
         latencies = load_table(table)
-        genes["validation_correct"], genes["test_correct"] = correct.T
+        genes["accuracy"], genes["test_accuracy"] = accuracies.T
         genes["latency_ms"] = exact_objective(workspace.space, latencies, "latency_ms").evaluate(population)
         genes["weight_bytes"] = exact_objective(workspace.space, latencies, "weight_bytes").evaluate(population)
         genes.to_parquet(options.table, compression="zstd", index=False)

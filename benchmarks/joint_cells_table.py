@@ -160,8 +160,8 @@ class CellsWithBits(SearchSpace):
             first = [Choice(f"edge{edge}.operator", OPERATORS) for edge in EDGES]
             when = [(choice.name, weighted) for choice in first]
         else:
-            first = [Choice("cell", tuple(range(len(cells))))]
-            when = [("cell", tuple(np.flatnonzero(column >= WEIGHTLESS).tolist())) for column in cells.T]
+            first = [Choice("cell", tuple(f"cell{number}" for number in range(len(cells))))]
+            when = [("cell", tuple(f"cell{row}" for row in np.flatnonzero(column >= WEIGHTLESS))) for column in cells.T]
         second = [Choice(f"edge{edge}.bits", tuple(bits), when[edge]) for edge in EDGES]
         super().__init__("cells_with_bits", [*first, *second], [])
 
@@ -186,7 +186,7 @@ class CellsWithBits(SearchSpace):
         if self._cells is None:
             values = {f"edge{edge}.operator": name for edge, name in zip(EDGES, names, strict=True)}
         else:
-            values = {"cell": int((self._cells == operators).all(axis=1).argmax())}
+            values = {"cell": f"cell{(self._cells == operators).all(axis=1).argmax()}"}
         with_weights = [edge for edge in EDGES if operators[edge] >= WEIGHTLESS]
         values |= {f"edge{edge}.bits": number for edge, number in zip(with_weights, bits, strict=True)}
         return self.genes_of(values, architecture)

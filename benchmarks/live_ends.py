@@ -28,12 +28,11 @@ from nas.objectives import FloatArray, Objective
 from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from results.database import ResultsDatabase
-from results.evaluation import provenance
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace, Population
 
 LEAST_ACCURACY = 50.0  # percent
-EVALUATIONS = 120
+SEARCHER, EVALUATIONS = "linas", 120
 METRIC_NAMES = ("accuracy", "latency_ms", "weight_bytes")
 LEAST, MOST = ("kernel", "depth", "expand", "resolution"), ("depth", "resolution")
 
@@ -55,11 +54,12 @@ def obvious(space: JointSpace) -> Population:
     )
 
 
-def searched(contest: Contest, name: str, seed: int, database_url: str) -> FloatArray:
-    """What a search measured, shape (n, 3); one that was stopped goes on."""
-    contest.curve(name, seed, database_url)
-    with ResultsDatabase(database_url) as database:
-        stored = database.evaluations(provenance(f"{name}/{seed}", "{}", seed, "none").run)
+def kept(path: Path, seed: int) -> FloatArray:
+    """What a search measured, shape (n, 3)."""
+    if not path.exists():
+        raise SystemExit(f"no searches at {path}; make them with --kept {path.stem}")
+    with ResultsDatabase(f"sqlite:///{path}") as database:
+        stored = database.evaluations(f"{SEARCHER}/{seed}")
     return np.array([[entry.values[metric] for metric in METRIC_NAMES] for entry in stored])
 
 
@@ -86,18 +86,13 @@ def main() -> None:
             known = np.column_stack([objective.evaluate(tried) for objective in (accuracy, *exact)])
             reference = (LEAST_ACCURACY, *known[0, 1:].tolist())
             contest = Contest(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
-            names = [name for name in (options.kept, options.against) if name]
-            found = {
-                name: [
-                    searched(contest, "linas", seed, f"sqlite:///{folder / name}.db") for seed in range(options.seeds)
-                ]
-                for name in names
-            }
+            for seed in range(options.seeds):
+                contest.curve(SEARCHER, seed, f"sqlite:///{folder / options.kept}.db")
+    names = [name for name in (options.kept, options.against) if name]
+    found = {name: [kept(folder / f"{name}.db", seed) for seed in range(options.seeds)] for name in names}
     volumes = {name: np.array([contest.volume(values) for values in found[name]]) for name in names}
-    start, command = (
-        f"`{job.space.name}`, {EVALUATIONS} measurements, `linas`",
-        f"python benchmarks/live_ends.py {options.job} --data FOLDER",
-    )
+    start = f"`{job.space.name}`, {EVALUATIONS} measurements, `{SEARCHER}`"
+    command = f"python benchmarks/live_ends.py {options.job} --data FOLDER"
 
     def say(what: str, samples: FloatArray, form: str) -> None:
         print(row(f"{start}, {what}", samples.tolist(), form, f"0 to {options.seeds - 1}", command, 1), flush=True)

@@ -60,7 +60,7 @@ def course(contest: Contest, seed: int) -> Course:
     made, found, outlooks = searcher("linas", contest.problem.space, objectives, seed), [], []
     told, end = 0, MOST
     while told < end:
-        outlook = made.foresee()
+        outlook = made.foresee(made.batch)
         if outlook is not None:
             outlooks.append((told, outlook))
             if outlook.high < GAIN:

@@ -76,7 +76,13 @@ class EnsemblePredictor(Predictor):
         mean = np.concatenate([np.empty(0), *(chunk.mean for chunk in chunks)])
         return Prediction(mean, self._factor * np.concatenate([np.empty(0), *(chunk.std for chunk in chunks)]))
 
-    def _draw(self, features: FloatArray, prediction: Prediction, count: int, rng: np.random.Generator) -> FloatArray:
+    def _draw(
+        self,
+        features: FloatArray,
+        prediction: Prediction,  # noqa: ARG002 beyond what was seen, its mean cannot be warped again
+        count: int,
+        rng: np.random.Generator,
+    ) -> FloatArray:
         """Joint draws around the means of the committee, by the covariance of one process that sees all rows."""
         kernel = self._kernel
         seen = kernel.correlation(self._rows, self._rows) + kernel.noise * np.eye(len(self._rows))
@@ -84,7 +90,8 @@ class EnsemblePredictor(Predictor):
         covariance = kernel.correlation(features, features) - cross @ np.linalg.solve(seen, cross.T)
         root = np.sqrt(kernel.signal) * np.linalg.cholesky(covariance + _JITTER * np.eye(len(features)))
         normal = rng.normal(size=(count, len(features)))
-        return self._warp.backward(self._warp.forward(prediction.mean) + normal @ root.T)
+        means = (cross @ self._weights).mean(axis=1)
+        return self._warp.backward(means + normal @ root.T)
 
     def _predict_chunk(self, features: FloatArray) -> Prediction:
         correlation = self._kernel.correlation(features, self._rows)

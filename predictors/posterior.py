@@ -58,10 +58,9 @@ def noise_free(features: ArrayLike, targets: ArrayLike, least_noise: Noise, seed
     Raises:
         ValueError: If a shape is wrong or a value is not finite.
     """
-    labels = np.asarray(targets, dtype=np.float64)
+    rows, labels = labelled_rows(features, targets, fewest=1)
     if len(labels) < _FEW_ROWS:
         return Posterior(labels, least_noise(labels))
-    rows, labels = labelled_rows(features, labels)
     fitted = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST_ROWS])
     warp = Warp.fit(labels)
     warped = warp.forward(labels)

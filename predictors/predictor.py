@@ -119,18 +119,18 @@ class Predictor(ABC):
         """Predicts rows of shape (n, f), finite, f as fitted."""
 
 
-def labelled_rows(features: ArrayLike, targets: ArrayLike) -> tuple[FloatArray, FloatArray]:
+def labelled_rows(features: ArrayLike, targets: ArrayLike, fewest: int = 2) -> tuple[FloatArray, FloatArray]:
     """Checks labelled rows and returns them as arrays of shapes (n, f) and (n,).
 
     Raises:
-        ValueError: If a shape is wrong, there are fewer than 2 rows or a value is not finite.
+        ValueError: If a shape is wrong, there are too few rows or a value is not finite.
     """
     rows = _feature_rows(features)
     labels = np.asarray(targets, dtype=np.float64)
     if labels.shape != (len(rows),):
         raise ValueError(f"targets must have one value per row, shape ({len(rows)},), got {labels.shape}")
-    if len(rows) < 2:
-        raise ValueError(f"a predictor needs at least 2 labelled rows, got {len(rows)}")
+    if len(rows) < fewest:
+        raise ValueError(f"a predictor needs at least {fewest} labelled rows, got {len(rows)}")
     if not np.isfinite(labels).all():
         raise ValueError(
             f"targets must be finite, got {np.count_nonzero(~np.isfinite(labels))} that are not; drop them"

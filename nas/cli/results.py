@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from results.database import ResultsDatabase
+    from results.evaluation import Source as SourceName
 
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
@@ -23,7 +24,7 @@ Database = Annotated[str | None, typer.Option(help="URL of the results database;
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
 Source = Annotated[
     Literal["screened", "measured", "predicted", "verified", "expected", "exported", "finetuned"] | None,
-    typer.Option(help="Only values that came about so."),
+    typer.Option(help="Only values that came about so; default: expected, or verified where no search has ended."),
 ]
 OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]
 Metrics = Annotated[
@@ -45,7 +46,7 @@ def pareto(
     metrics: Metrics = None,
     job: Annotated[str | None, typer.Option(help="Only runs of the job of this name.")] = None,
     run: Run = None,
-    source: Source = "expected",
+    source: Source = None,
     device: OnDevice = None,
     limit: Limit = None,
     runs: Runs = Path("runs"),
@@ -57,11 +58,16 @@ def pareto(
     from results.metric import metric
 
     with _open(runs, database) as opened:
-        found = opened.frame(run, source, device, _limits(limit or []))
+        kinds: list[SourceName] = [source] if source else ["expected", "verified"]  # no front before a search has ended
+        for kind in kinds:
+            found = opened.frame(run, kind, device, _limits(limit or []))
+            found = found if job is None else found[found["run"].str.startswith(f"{job}/")]
+            if len(found):
+                break
         chosen = [metric(name) for name in (metrics.split(",") if metrics else traded(found))]
-        front = best_of(found if job is None else found[found["run"].str.startswith(f"{job}/")], chosen)
+        front = best_of(found, chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
-        _print(front.reindex(columns=shown), "Pareto front", _latency_errors(opened, front))
+        _print(front.reindex(columns=shown), f"Pareto front, {kind}", _latency_errors(opened, front))
 
 
 @app.command()

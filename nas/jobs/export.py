@@ -32,7 +32,7 @@ def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tupl
     folder = workspace.folder("export", inputs)
     chosen = choose(front, workspace.job.export.count)
     networks = networks_of(workspace, "export", folder, lambda: _exported(workspace, checkpoint, front, chosen, folder))
-    candidates = [front.population[row] for row in chosen.values()]
+    candidates = [workspace.database.candidate(key) for key in networks["key"]]  # an earlier start may have chosen them
     store_networks(workspace, candidates, networks, "exported", workspace.record("export", inputs, front.device))
     return networks, folder
 

@@ -5,6 +5,7 @@ In: measured values. Out: `VerifiedFront`, and choices of rows from a front. Kno
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ class VerifiedFront:
         accuracy_std: Standard deviation of the accuracy on new images around it.
         latency_ms: Calibrated table latency.
         weight_bytes: Size of the compressed weights.
+        others: What else the search was asked for, by metric.
         best: Whether a candidate stays on the front, within all limits, with its expected accuracy.
         searched_accuracy: Expected accuracy of all that the search evaluated, in the order of its run; None if the
             search knew predictions only, which are expectations themselves.
@@ -49,6 +51,7 @@ class VerifiedFront:
     accuracy_std: FloatArray
     latency_ms: FloatArray
     weight_bytes: FloatArray
+    others: Mapping[str, FloatArray]
     best: NDArray[np.bool_]
     searched_accuracy: FloatArray | None = None
 
@@ -59,6 +62,7 @@ class VerifiedFront:
             "accuracy": self.measured_accuracy,
             "latency_ms": self.latency_ms,
             "weight_bytes": self.weight_bytes,
+            **self.others,
         }
         return [
             Evaluation(
@@ -101,6 +105,12 @@ def thinned_front(objectives: list[Objective], values: FloatArray, count: int) -
     others = np.setdiff1d(np.arange(len(front)), ends)
     spaced = np.linspace(0, len(others) - 1, min(count - len(ends), len(others))).round().astype(int)
     return front[np.sort(np.concatenate([np.array(ends, dtype=np.int64), others[spaced]]))]
+
+
+def other_costs(objectives: list[Objective], candidates: Population) -> dict[str, FloatArray]:
+    """Values of candidates by metric, of all objectives but accuracy, latency and size, which every front has."""
+    common = ("accuracy", "latency_ms", "weight_bytes")
+    return {o.metric.name: o.evaluate(candidates) for o in objectives if o.metric.name not in common}
 
 
 def valued(objectives: list[Objective], candidates: Population, accuracy: FloatArray) -> FloatArray:

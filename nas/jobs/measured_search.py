@@ -15,15 +15,14 @@ from hardware.latency_table import LatencyTable
 from hardware.table_file import load_table
 from nas.evaluation.pool import Pool
 from nas.jobs.expected_accuracy import expect_accuracy
-from nas.jobs.front import VerifiedFront, thinned_front, valued
+from nas.jobs.front import VerifiedFront, other_costs, thinned_front, valued
 from nas.jobs.priced_objectives import exact_objective, job_objectives
-from nas.jobs.reporter import Reporter
+from nas.jobs.search_progress import noted, say_outlook
 from nas.jobs.warm_start import Known, known_accuracies, sources_of
 from nas.jobs.workspace import Workspace
 from nas.search.loop import run_search
 from nas.search.registry import SEARCHERS, searcher
 from nas.search.screening import Screening
-from nas.search.searcher import Searcher
 from nas.training.checkpoint import read_leaves
 from results.evaluation import RunRecord
 
@@ -69,9 +68,9 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
             in_flight=section.in_flight,
             screening=_screening(workspace, checkpoint, latencies, pool, record),
             stop_gain=section.stop.gain if section.stop else None,
-            progress=lambda more: bar.advance(more, str(made.outlook or "")),
+            progress=noted(bar, made),
         )
-    _say_outlook(workspace.reporter, made, section.evaluations)
+    say_outlook(workspace.reporter, made, section.evaluations)
     everything = known.joined(_measured(workspace, record.run))
     expected = expect_accuracy(everything, len(workspace.data.validation), workspace.job.seed)
     values = valued(objectives, everything.population, expected.mean)
@@ -89,18 +88,12 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
         accuracy_std=expected.std[rows],
         latency_ms=exact_objective(workspace.space, latencies, "latency_ms").evaluate(population),
         weight_bytes=exact_objective(workspace.space, latencies, "weight_bytes").evaluate(population),
+        others=other_costs(objectives, population),
         best=np.ones(len(rows), dtype=np.bool_),
         searched_accuracy=expected.mean[len(known.accuracy) :],
     )
     workspace.reporter.say(f"search   {len(rows)} candidates are on the front")
     return found
-
-
-def _say_outlook(reporter: Reporter, made: Searcher, evaluations: int) -> None:
-    """Says what going on would bring, of a searcher that foresees it, and how to go on."""
-    outlook = made.foresee()
-    if outlook is not None:
-        reporter.say(f"search   {outlook}; search.evaluations is {evaluations}")
 
 
 def _screening(

@@ -12,8 +12,9 @@ import numpy as np
 from hardware.table_file import load_table
 from nas.jobs.expected_accuracy import expect_accuracy
 from nas.jobs.fit import FittedAccuracy, measure_accuracy, measured_to_fit
-from nas.jobs.front import VerifiedFront, feasible_front, thinned_front, valued
+from nas.jobs.front import VerifiedFront, feasible_front, other_costs, thinned_front, valued
 from nas.jobs.priced_objectives import exact_objective, job_objectives
+from nas.jobs.search_progress import noted, say_outlook
 from nas.jobs.warm_start import Known
 from nas.jobs.workspace import Workspace
 from nas.objectives import Objective
@@ -52,8 +53,9 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
             record=record,
             source="predicted",
             stop_gain=job.search.stop.gain if job.search.stop else None,
-            progress=bar.advance,
+            progress=noted(bar, made),
         )
+    say_outlook(workspace.reporter, made, job.search.evaluations)
     candidates = _predicted_front(workspace, record.run, objectives)
     latency = exact_objective(workspace.space, latencies, "latency_ms")
     size = exact_objective(workspace.space, latencies, "weight_bytes")
@@ -85,6 +87,7 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         accuracy_std=expected.std,
         latency_ms=latency.evaluate(candidates),
         weight_bytes=size.evaluate(candidates),
+        others=other_costs(objectives, candidates),
         best=best,
     )
     workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")

@@ -6,8 +6,6 @@ an extreme architecture ever occurs, and predictors know nothing of the ends of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
@@ -28,7 +26,7 @@ def first_design(space: JointSpace, size: int, seed: int, part: Subspace | None 
 
     Args:
         space: The joint space.
-        size: How many candidates; fewer only where the space has fewer.
+        size: How many candidates; fewer only in small spaces, where draws repeat.
         seed: Of the rest; equal seeds give equal designs, whatever the searcher.
         part: Where candidates are looked for; None is everywhere.
 
@@ -72,7 +70,7 @@ def obvious_candidates(space: JointSpace, part: Subspace | None = None) -> Popul
     return space.population(np.array(rows)).unique()
 
 
-def _corners(space: JointSpace, opened: Subspace) -> Iterator[set[str]]:
+def _corners(space: JointSpace, opened: Subspace) -> list[set[str]]:
     """Dimensions that are smallest, for every extreme architecture; where nothing has an order, one for every value."""
     genes = [
         (gene, values)
@@ -81,8 +79,8 @@ def _corners(space: JointSpace, opened: Subspace) -> Iterator[set[str]]:
     ]
     dimensions = list(dict.fromkeys(gene.dimension for gene, _ in genes if gene.is_ordered))
     if not dimensions:
-        return iter([set()] * max((len(values) for _, values in genes), default=1))
-    return iter([set(), set(dimensions), *({dimension} for dimension in dimensions)])
+        return [set()] * max((len(values) for _, values in genes), default=1)
+    return [set(), set(dimensions), *({dimension} for dimension in dimensions)]
 
 
 def _space_filling(space: JointSpace, opened: Subspace, count: int, rng: np.random.Generator) -> Population:

@@ -47,6 +47,7 @@ class LinasSearcher(Searcher):
     """
 
     batch = 10
+    foresees = True
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class LinasSearcher(Searcher):
         self._told = Archive(problem)
         self._planned = self._told.genes
         self._forecast, self._forecast_rng = GainForecast(self._told), np.random.default_rng([seed, _FORECAST_STREAM])
+        self._unforeseen: tuple[Surrogate, Population, Population] | None = None  # the round that is not forecast yet
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then those of the present round, then of a new one."""
@@ -83,10 +85,17 @@ class LinasSearcher(Searcher):
         self._planned = self._planned[[genes.tobytes() not in told for genes in self._planned]]
         self._told.add(population, costs, violations)
 
-    def foresee(self) -> Outlook | None:
-        """What as many evaluations again would bring; None before the first round, and while nothing is feasible."""
-        if len(self._planned) == 0 and len(self._told) >= self._initial:
-            self._plan(self.batch)
+    def foresee(self, n: int) -> Outlook | None:
+        """What as many evaluations again would bring.
+
+        None before the first round, while nothing is feasible, and when nothing is left to ask.
+        """
+        if len(self._planned) < n and len(self._told) >= self._initial:
+            self._plan(n - len(self._planned))
+        if self._unforeseen is not None:
+            surrogate, *rounds = self._unforeseen
+            drawn = [surrogate.draw(population, _DRAWS, self._forecast_rng) for population in rounds]
+            self.outlook, self._unforeseen = self._forecast.forecast(*drawn), None
         return self.outlook
 
     def _plan(self, n: int) -> bool:
@@ -100,17 +109,14 @@ class LinasSearcher(Searcher):
         surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
         best = np.concatenate([self._obvious, self._told.best_first()])
         pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
+        self.outlook, self._unforeseen = None, None
         if len(pool) == 0:
             return pool
         believed = surrogate(Population(self.space, pool))
         chosen = first_fronts(min(n, len(pool)), *believed)
         if self._told.is_feasible:
             many = first_fronts(min(len(self._told), _MOST_FORESEEN, len(pool)), *believed)
-            drawn = [
-                surrogate.draw(Population(self.space, pool[rows]), _DRAWS, self._forecast_rng)
-                for rows in (chosen, many)
-            ]
-            self.outlook = self._forecast.forecast(*drawn)
+            self._unforeseen = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
         return pool[chosen]
 
     def _predictor(self) -> Predictor:

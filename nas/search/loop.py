@@ -66,7 +66,7 @@ def run_search(
             that make use of it, and in batches.
         stop_gain: Ends the search before its budget, once the gain of going on (see `nas.search.outlook`) is expected
             to be below this share of the volume of the front, even at the upper end of its interval; None spends the
-            budget. Only for searchers that foresee it.
+            budget.
         chunk: Candidates evaluated and stored at a time; not part of it.
         progress: Called with the number of candidates that became known.
 
@@ -76,7 +76,7 @@ def run_search(
     Raises:
         NothingFeasible: If no candidate keeps all limits; it tells how near the nearest one came.
         ValueError: If the budget is not positive, the database holds another run of that name, or the searcher is not
-            made for screening.
+            made for screening, or foresees nothing and is to stop by it.
     """
     if budget < 1:
         raise ValueError(f"a search needs a budget of 1 or more evaluations, got {budget}")
@@ -84,11 +84,14 @@ def run_search(
         raise ValueError(f"a search needs 1 or more candidates in flight, got {in_flight}")
     if isinstance(searcher, ScreeningSearcher) != (screening is not None) or (screening and in_flight is not None):
         raise ValueError("screening, a searcher that is made for it, and batches (no in_flight) need one another")
+    if stop_gain is not None and not searcher.foresees:
+        raise ValueError("stop_gain needs a searcher that foresees what going on gains, such as linas")
     if screening is not None:
         screening.check(objectives, record)
     if known is not None and len(known[0]):
         searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
-    enough = partial(_gains_little, searcher, stop_gain)
+    next_asked = 1 if in_flight is not None else batch or searcher.batch
+    enough = partial(_gains_little, searcher, next_asked, stop_gain)
     told = [np.empty((0, len(objectives))) if known is None else known[1]]
     with database.claimed(record.run):
         recorder = Recorder(database, record, source, objectives, chunk, progress)
@@ -97,9 +100,9 @@ def run_search(
         elif screening is not None and isinstance(searcher, ScreeningSearcher):
             looks = Recorder(database, screening.record, "screened", screening.objectives, chunk)
             screen = partial(_screen, searcher, looks, screening)
-            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough, screen)
+            outcomes = _in_batches(searcher, recorder, budget, next_asked, enough, screen)
         else:
-            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough)
+            outcomes = _in_batches(searcher, recorder, budget, next_asked, enough)
         for population, values in outcomes:
             searcher.tell(population, costs(objectives, values), violations(objectives, values))
             told.append(values)
@@ -136,12 +139,13 @@ def _screen(searcher: ScreeningSearcher, looks: Recorder, screening: Screening, 
         searcher.tell_screened(population, costs(screening.objectives, looks.evaluate(population)))
 
 
-def _gains_little(searcher: Searcher, stop_gain: float | None) -> bool:
+def _gains_little(searcher: Searcher, n: int, stop_gain: float | None) -> bool:
     """Whether going on would bring less than it is to go on for, even at the upper end of what is expected.
 
     The expected gain alone ends searches too early: it is looked at round by round, and one low estimate is enough.
+    A search that is not to stop foresees nevertheless, before the next `n` are asked: who watches it wants to know.
     """
-    outlook = searcher.foresee()
+    outlook = searcher.foresee(n)
     return stop_gain is not None and outlook is not None and outlook.high < stop_gain
 
 
@@ -149,7 +153,7 @@ def _as_they_come(
     searcher: Searcher, recorder: Recorder, budget: int, in_flight: int, enough: Callable[[], bool]
 ) -> Iterator[Told]:
     """Outcomes of single candidates; whenever one was told, another is asked."""
-    first = searcher.ask(in_flight).take(slice(0, budget))
+    first = searcher.ask(0 if enough() else in_flight).take(slice(0, budget))
     recorder.start(first)
     asked, told = len(first), 0
     while told < asked:

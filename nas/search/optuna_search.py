@@ -119,6 +119,5 @@ def optuna_gp(problem: SearchProblem, seed: int) -> OptunaSearcher:
 
 def _distribution(gene: Gene) -> BaseDistribution:
     """Numbers in rising order are integers, names are categories; a parameter is an index either way."""
-    numeric = all(isinstance(value, int | float) for value in gene.values)
     last = len(gene.values) - 1
-    return IntDistribution(0, last) if numeric else CategoricalDistribution(tuple(range(last + 1)))
+    return IntDistribution(0, last) if gene.is_ordered else CategoricalDistribution(tuple(range(last + 1)))

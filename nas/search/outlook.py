@@ -72,12 +72,14 @@ class GainForecast:
         correction = (self._came + _UNDECIDED) / (self._expected + _UNDECIDED)
         self._pending = (len(self._archive), reference, float(_gains(front, round_draws, reference).mean()))
         gains = correction * _gains(front, draws, reference)
+        gain = float(gains.mean())
         low, high = np.quantile(gains, _QUANTILES)
-        return Outlook(draws.shape[1], float(gains.mean()), float(low / _SPREAD), float(high * _SPREAD))
+        # where few draws gain anything, and these much, the mean lies beyond the quantiles
+        return Outlook(draws.shape[1], gain, min(gain, float(low / _SPREAD)), max(gain, float(high * _SPREAD)))
 
     def _settle(self) -> None:
-        """Compares the last forecast of a round with what came since."""
-        if self._pending is None:
+        """Compares the last forecast of a round with what came since, if anything did."""
+        if self._pending is None or self._pending[0] == len(self._archive):
             return
         told, reference, expected = self._pending
         before, after = (self._archive.first(count) for count in (told, len(self._archive)))

@@ -31,16 +31,19 @@ class Searcher(ABC):
 
     Attributes:
         batch: How many candidates at a time serve it best.
-        outlook: What it last foresaw of going on; None if it foresees nothing.
+        foresees: Whether it forecasts what more evaluations would bring.
+        outlook: What it last foresaw of that; None if nothing.
     """
 
     batch = 100
+    foresees = False
     outlook: Outlook | None = None
 
-    def foresee(self) -> Outlook | None:
+    def foresee(self, n: int) -> Outlook | None:  # noqa: ARG002 for searchers that foresee
         """What more evaluations would bring, after all that was told; sets `outlook`.
 
-        Asked for after whole batches, it changes none of the asks that follow.
+        Args:
+            n: How many candidates are asked next: then it changes none of the asks that follow.
         """
         return self.outlook
 

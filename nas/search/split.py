@@ -15,13 +15,13 @@ from nas.objectives import FloatArray
 from nas.search.archive import Archive
 from nas.search.first_design import FIRST_DESIGN
 from nas.search.linas import LinasSearcher
+from nas.search.outlook import volume_reference
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
 from results.pareto import hypervolume
 from search_spaces.joint_space import Population
 
 _TOLD_PER_LEAF = 15  # between two cuts
-_MARGIN = 0.1  # of the extent of costs, by which the worst lie before the reference point
 
 
 class SplitSearcher(Searcher):
@@ -82,8 +82,7 @@ class SplitSearcher(Searcher):
             return
         costs = self._problem.compared(self._told.costs[kept])
         leaf_of = np.array([leaf.contains(self._told.population.take(kept)) for leaf in self._leaves]).argmax(axis=0)
-        extent = np.ptp(costs, axis=0)
-        corner = costs.max(axis=0) + _MARGIN * np.where(extent > 0, extent, 1.0)
+        corner = volume_reference(costs)
         total = hypervolume(costs, corner)
         added = {leaf: total - _volume(costs[leaf_of != leaf], corner) for leaf in self._racing}
         ranked = sorted(self._racing, key=lambda leaf: -added[leaf])

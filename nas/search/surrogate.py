@@ -77,7 +77,7 @@ class Surrogate:
 
         A candidate that misses a limit in a draw costs infinitely much there.
         """
-        features = self._features(population) if any(self._models) else np.empty((len(population), 0))
+        features = self._learnt_from(population)
         drawn = np.empty((count, len(population), len(self._objectives)))
         for column, (objective, warp, model) in enumerate(zip(self._objectives, self.warps, self._models, strict=True)):
             if model is None:
@@ -91,7 +91,7 @@ class Surrogate:
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
         """Optimistic costs, warped and as they compare, shape (n, m), and their excess over the limits, shape (n,)."""
-        features = self._features(population) if any(self._models) else np.empty((len(population), 0))
+        features = self._learnt_from(population)
         columns, excess = [], np.zeros(len(population))
         for objective, warp, model, limit in zip(self._objectives, self.warps, self._models, self._limits, strict=True):
             if model is None:
@@ -104,6 +104,10 @@ class Surrogate:
                 column = np.maximum(column, limit) if objective.constraint else column
             columns.append(column)
         return np.column_stack(columns), excess
+
+    def _learnt_from(self, population: Population) -> FloatArray:
+        """The features of candidates, none where nothing is learnt."""
+        return self._features(population) if any(self._models) else np.empty((len(population), 0))
 
 
 def _fitted_rows(costs: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:

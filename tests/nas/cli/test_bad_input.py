@@ -42,6 +42,13 @@ Refusal = Callable[..., str]
             {"searcher": "screened", "screening": {}, "in_flight": 2},
             ["screening measures, and in batches; leave out accuracy and in_flight"],
         ),
+        (
+            "search",
+            {"searcher": "random", "stop": {"gain": 0.01}},
+            ["does not foresee", "leave out stop, or use linas"],
+        ),
+        ("search.stop", {"gain": "half"}, ["search.stop.gain", "a share such as '0.5 %' or 0.005, got 'half'"]),
+        ("search.stop", {"gain": "100 %"}, ["search.stop.gain", "less than 1"]),
         ("search.limits", {"speed": 5.0}, ["unknown objective or limit 'speed'", "latency_ms"]),
         ("search", {"objectives": ["macs"]}, ["nothing is to be measured; name accuracy in objectives or limits"]),
         ("search.limits", {"latency_ms": float("nan")}, ["search.limits.latency_ms", "finite"]),

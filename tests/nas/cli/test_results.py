@@ -32,7 +32,10 @@ def test_pareto_ranks_by_what_is_expected_and_by_what_was_measured_on_request(fi
     output = shown("pareto", "--runs", str(finished_run))
     assert "expected_accuracy" in output
     assert all(key in output for key in front.index)
-    assert "expected_accuracy" not in shown("pareto", "--source", "verified", "--runs", str(finished_run))
+    for options in (["--source", "verified"], ["--run", str(verified["run"].iloc[0])]):
+        output = shown("pareto", *options, "--runs", str(finished_run))
+        assert "Pareto front, verified" in output
+        assert "expected_accuracy" not in output
 
 
 def test_pareto_keeps_the_limits(finished_run: Path) -> None:
@@ -47,7 +50,7 @@ def test_pareto_keeps_the_limits(finished_run: Path) -> None:
 
 
 def test_nothing_found_is_an_empty_table(finished_run: Path) -> None:
-    assert "Pareto front (0)" in shown("pareto", "--source", "finetuned", "--runs", str(finished_run))
+    assert "Pareto front, finetuned (0)" in shown("pareto", "--source", "finetuned", "--runs", str(finished_run))
 
 
 def test_every_prediction_says_how_far_off_it_may_be(finished_run: Path) -> None:

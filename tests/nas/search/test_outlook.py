@@ -51,6 +51,36 @@ def test_draws_that_are_sure_give_their_gain_exactly() -> None:
     assert GainForecast(known).forecast(np.full_like(sure, np.inf), np.full_like(sure, np.inf)).gain == 0.0
 
 
+def test_a_few_draws_that_gain_much_are_within_the_interval() -> None:
+    """Under tight limits most draws are infeasible; a search must not stop because few of them gain anything."""
+    known = archive((0.0, 10.0), (10.0, 0.0))
+    draws = np.full((24, 1, 2), np.inf)
+    draws[:2] = 2.0
+    outlook = GainForecast(known).forecast(draws, draws)
+    assert outlook.low <= outlook.gain <= outlook.high
+    assert outlook.gain > 0.2
+
+
+def test_a_forecast_that_nothing_came_after_corrects_nothing() -> None:
+    known = archive((0.0, 10.0), (10.0, 0.0))
+    forecast, sure = GainForecast(known), np.tile([[[5.0, 5.0]]], (8, 1, 1))
+    assert forecast.forecast(sure, sure) == forecast.forecast(sure, sure)
+
+
+def test_nothing_is_foreseen_of_a_space_that_is_spent() -> None:
+    small = JointSpace(search_space("resnet_digits", 1, 10))
+    made = searcher("linas", small, [OBJECTIVES[0]], 0)
+    while len(population := made.ask(100)):
+        made.tell(population, -OBJECTIVES[0].evaluate(population)[:, None], np.zeros(len(population)))
+    assert made.foresee(10) is None
+
+
+def test_a_searcher_that_foresees_nothing_cannot_stop_by_it() -> None:
+    made, record = searcher("random", SPACE, OBJECTIVES, 0), provenance("run", "{}", 0, "none")
+    with ResultsDatabase("sqlite://") as database, pytest.raises(ValueError, match="stop_gain needs a searcher that"):
+        run_search(made, OBJECTIVES, database, 9, record=record, stop_gain=0.1)
+
+
 def test_what_came_corrects_what_is_expected() -> None:
     """Promised much and nothing came: less is promised."""
     known = archive((0.0, 10.0), (10.0, 0.0))
@@ -64,7 +94,7 @@ def test_foreseeing_changes_no_search() -> None:
     watched, alone = (searcher("linas", SPACE, OBJECTIVES, 3) for _ in range(2))
     for _ in range(6):
         told(watched, 10)
-        watched.foresee()
+        watched.foresee(10)
         told(alone, 10)
     assert np.array_equal(watched.ask(10).genes, alone.ask(10).genes)
     assert isinstance(watched.outlook, Outlook)
@@ -88,5 +118,5 @@ def test_a_search_ends_when_little_is_to_gain_and_ends_there_again(in_flight: in
             record = provenance("run", "{}", 0, "none")
             found = run_search(made, objectives, database, 400, record=record, in_flight=in_flight, stop_gain=0.2)
             assert 30 <= len(found) == calls < 400
-            assert made.foresee() is not None
+            assert made.foresee(made.batch) is not None
     assert len(found) == calls  # the second time, nothing was evaluated

@@ -168,6 +168,19 @@ def test_it_starts_with_the_first_design(name: str, large: JointSpace) -> None:
     assert np.array_equal(genes(asked), first_design(large, FIRST_DESIGN, 3).genes)
 
 
+def test_who_foresees_says_so_and_asks_the_same(name: str, large: JointSpace) -> None:
+    watched, alone = (made_for(name, large, 0) for _ in range(2))
+    assert watched.foresees == SEARCHERS[name].foresees
+    if not watched.foresees:
+        assert watched.foresee(15) is None
+        return
+    for size in (30, 15):  # larger batches than its own
+        rounds(watched, [size])
+        rounds(alone, [size])
+        assert watched.foresee(15) is not None
+    assert np.array_equal(watched.ask(15).genes, alone.ask(15).genes)
+
+
 def test_outcomes_may_come_late_and_in_any_order(name: str, large: JointSpace) -> None:
     made = made_for(name, large, 0)
     waiting = [made.ask(1) for _ in range(8)]
