@@ -15,7 +15,7 @@ from search_spaces.space import Gene
 from search_spaces.subspace import Subspace
 
 FIRST_DESIGN = 30  # candidates: with fewer, predictors start blind; with more, small budgets are spent on the start
-_OBVIOUS_SHARE = 2 / 3  # of a first design at most, so that something lies between the extremes
+_OBVIOUS_SHARE = 0.8  # of a first design at most, so that something lies between the extremes
 _STREAM = 0xF1  # of the seed: the design is the same for every searcher of that seed
 _CONCENTRATION = 0.4  # of the Dirichlet distribution of policy shares: small, for many nearly uniform policies
 _DRAWS = 4  # times the candidates that are wanted are drawn, as some turn out equal
