@@ -25,6 +25,7 @@ def front(accuracy: list[float], latency_ms: list[float], weight_bytes: list[flo
         accuracy_std=np.ones(len(best)),
         latency_ms=np.array(latency_ms),
         weight_bytes=np.array(weight_bytes),
+        others={},
         best=np.array(best),
     )
 
