@@ -102,6 +102,15 @@ def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs:
     assert "27 candidates of this supernet were measured before" in again  # those that were only screened do not count
 
 
+def test_the_stored_front_has_all_that_was_asked_for(job_file: Path, runs: Path) -> None:
+    searched(job_file, runs, evaluations=4, objectives=["accuracy", "macs"])
+    with Workspace(load_job(job_file), runs, None, Reporter(Console(file=io.StringIO()))) as workspace:
+        frame = workspace.database.frame(source="expected")
+    asked = frame[frame["macs"].notna()]
+    assert len(asked)
+    assert asked[["expected_accuracy", "accuracy", "latency_ms", "weight_bytes"]].notna().all(axis=None)
+
+
 def test_a_limited_metric_that_is_no_objective_is_a_constraint(job_file: Path, runs: Path) -> None:
     everything, _ = searched(job_file, runs, evaluations=4)
     limit = float(np.median(everything.latency_ms))
