@@ -91,6 +91,8 @@ class Table:
         space = JointSpace(DigitsUnderPolicies())
         stored["policy"] = stored["policy"].map(list(GUARD).index)
         stored["guard"] = stored["guard"].map([SAME, OTHER].index)
+        # of all images that were held out: the fewer judge 28,224 networks, the more the best of them are lucky
+        stored["accuracy"] = stored[["accuracy", "test_accuracy"]].to_numpy() @ [287 / 646, 359 / 646]
         genes = stored[[gene.name for gene in space.genes]].to_numpy(dtype=np.int16)
         return Table(space, genes, stored[list(METRIC_NAMES)].to_numpy(dtype=float))
 
