@@ -1,5 +1,5 @@
-"""What multi-precision training and the alpha-divergence do on the digits, over five seeds, of the split
-of the data, too.
+"""What multi-precision training and the alpha-divergence do on the digits, over five seeds,
+of the split of the data, too.
 
 In: nothing. Out: the table of `docs/training.md`, means with 95 % intervals over the seeds; on standard error, what
 every training reached. One training is no figure: another seed or processor moves it more than a schedule does.

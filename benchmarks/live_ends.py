@@ -38,7 +38,10 @@ LEAST, MOST = ("kernel", "depth", "expand", "resolution"), ("depth", "resolution
 
 
 def obvious(space: JointSpace) -> Population:
-    """The extreme architectures, each with one policy in all layers, the largest without compression first."""
+    """The extreme architectures, each with one policy in all layers, the largest without compression first.
+
+    They are not taken from the first design of searches, which is judged by them.
+    """
     genes = space.architectures.genes
     dimensions = np.array([gene.dimension for gene in genes])
     largest = space.cardinalities[: len(genes)] - 1

@@ -76,13 +76,7 @@ class EnsemblePredictor(Predictor):
         mean = np.concatenate([np.empty(0), *(chunk.mean for chunk in chunks)])
         return Prediction(mean, self._factor * np.concatenate([np.empty(0), *(chunk.std for chunk in chunks)]))
 
-    def _draw(
-        self,
-        features: FloatArray,
-        prediction: Prediction,  # noqa: ARG002 beyond what was seen, its mean cannot be warped again
-        count: int,
-        rng: np.random.Generator,
-    ) -> FloatArray:
+    def _draw(self, features: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
         """Joint draws around the means of the committee, by the covariance of one process that sees all rows."""
         kernel = self._kernel
         seen = kernel.correlation(self._rows, self._rows) + kernel.noise * np.eye(len(self._rows))

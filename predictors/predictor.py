@@ -74,12 +74,7 @@ class Predictor(ABC):
         Raises:
             ValueError: If nothing was fitted yet, a shape is wrong or a value is not finite.
         """
-        if self._width is None:
-            raise ValueError(f"{type(self).__name__} predicts only after fit(features, targets)")
-        rows = _feature_rows(features)
-        if rows.shape[1] != self._width:
-            raise ValueError(f"features must have the {self._width} columns of the fitted rows, got {rows.shape[1]}")
-        return self._predict(rows)
+        return self._predict(self._checked(features))
 
     def draw(self, features: ArrayLike, count: int, rng: np.random.Generator) -> FloatArray:
         """Draws what the rows may truly be, without the noise of measurements, as far as the fit tells.
@@ -95,17 +90,20 @@ class Predictor(ABC):
         Raises:
             ValueError: As `predict`.
         """
-        prediction = self.predict(features)
-        return self._draw(_feature_rows(features), prediction, count, rng)
+        return self._draw(self._checked(features), count, rng)
 
-    def _draw(
-        self,
-        features: FloatArray,  # noqa: ARG002 for predictors that know which rows err alike
-        prediction: Prediction,
-        count: int,
-        rng: np.random.Generator,
-    ) -> FloatArray:
+    def _checked(self, features: ArrayLike) -> FloatArray:
+        """The features as rows that the fit can be asked about."""
+        if self._width is None:
+            raise ValueError(f"{type(self).__name__} predicts only after fit(features, targets)")
+        rows = _feature_rows(features)
+        if rows.shape[1] != self._width:
+            raise ValueError(f"features must have the {self._width} columns of the fitted rows, got {rows.shape[1]}")
+        return rows
+
+    def _draw(self, features: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
         """Draws of checked rows; here each row for itself, by its mean and standard deviation."""
+        prediction = self._predict(features)
         normal = rng.normal(size=(count, len(prediction.mean)))
         drawn: FloatArray = prediction.mean + prediction.std * normal
         return drawn

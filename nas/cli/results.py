@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from results.evaluation import Source as SourceName
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from results.database import ResultsDatabase
-    from results.evaluation import Source as SourceName
 
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
@@ -23,7 +24,7 @@ Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
 Source = Annotated[
-    Literal["screened", "measured", "predicted", "verified", "expected", "exported", "finetuned"] | None,
+    SourceName | None,
     typer.Option(help="Only values that came about so; default: expected, or verified where no search has ended."),
 ]
 OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]

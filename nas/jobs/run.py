@@ -40,9 +40,12 @@ def search_front(workspace: Workspace) -> VerifiedFront:
         front = measured_search(workspace, checkpoint, table)
     else:
         front = predicted_search(workspace, checkpoint, table, fitted_accuracy(workspace, checkpoint))
-    inputs = {"of": front.run, "verify": workspace.job.search.verify}
-    known = {"latency_error_percent": front.latency_error_percent}
-    record = workspace.record("front", inputs | known, front.device)
+    inputs = {
+        "of": front.run,
+        "verify": workspace.job.search.verify,
+        "latency_error_percent": front.latency_error_percent,
+    }
+    record = workspace.record("front", inputs, front.device)
     workspace.store(record, front.evaluations(record.run, record.seed))
     return front
 

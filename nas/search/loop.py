@@ -90,8 +90,7 @@ def run_search(
         screening.check(objectives, record)
     if known is not None and len(known[0]):
         searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
-    next_asked = 1 if in_flight is not None else batch or searcher.batch
-    enough = partial(_gains_little, searcher, next_asked, stop_gain)
+    enough = partial(_gains_little, searcher, stop_gain)
     told = [np.empty((0, len(objectives))) if known is None else known[1]]
     with database.claimed(record.run):
         recorder = Recorder(database, record, source, objectives, chunk, progress)
@@ -100,9 +99,9 @@ def run_search(
         elif screening is not None and isinstance(searcher, ScreeningSearcher):
             looks = Recorder(database, screening.record, "screened", screening.objectives, chunk)
             screen = partial(_screen, searcher, looks, screening)
-            outcomes = _in_batches(searcher, recorder, budget, next_asked, enough, screen)
+            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough, screen)
         else:
-            outcomes = _in_batches(searcher, recorder, budget, next_asked, enough)
+            outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough)
         for population, values in outcomes:
             searcher.tell(population, costs(objectives, values), violations(objectives, values))
             told.append(values)
@@ -117,12 +116,12 @@ def _in_batches(
     recorder: Recorder,
     budget: int,
     batch: int,
-    enough: Callable[[], bool],
+    enough: Callable[[int], bool],
     before: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Told]:
     """Outcomes of whole batches, each asked after the one before was told; `before` is called with their sizes."""
     asked = 0
-    while asked < budget and not enough():
+    while asked < budget and not enough(batch):
         before(min(batch, budget - asked))
         # as many are asked as a larger budget would ask, so that it can go on
         population = searcher.ask(batch).take(slice(0, budget - asked))
@@ -139,7 +138,7 @@ def _screen(searcher: ScreeningSearcher, looks: Recorder, screening: Screening, 
         searcher.tell_screened(population, costs(screening.objectives, looks.evaluate(population)))
 
 
-def _gains_little(searcher: Searcher, n: int, stop_gain: float | None) -> bool:
+def _gains_little(searcher: Searcher, stop_gain: float | None, n: int) -> bool:
     """Whether going on would bring less than it is to go on for, even at the upper end of what is expected.
 
     The expected gain alone ends searches too early: it is looked at round by round, and one low estimate is enough.
@@ -150,17 +149,17 @@ def _gains_little(searcher: Searcher, n: int, stop_gain: float | None) -> bool:
 
 
 def _as_they_come(
-    searcher: Searcher, recorder: Recorder, budget: int, in_flight: int, enough: Callable[[], bool]
+    searcher: Searcher, recorder: Recorder, budget: int, in_flight: int, enough: Callable[[int], bool]
 ) -> Iterator[Told]:
     """Outcomes of single candidates; whenever one was told, another is asked."""
-    first = searcher.ask(0 if enough() else in_flight).take(slice(0, budget))
+    first = searcher.ask(0 if enough(in_flight) else in_flight).take(slice(0, budget))
     recorder.start(first)
     asked, told = len(first), 0
     while told < asked:
         for outcome in recorder.told():
             yield outcome
             told += 1
-            if asked < budget and not enough():
+            if asked < budget and not enough(1):
                 more = searcher.ask(1)
                 recorder.start(more)
                 asked += len(more)
