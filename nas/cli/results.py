@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-
-from results.evaluation import Source as SourceName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +21,8 @@ app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
+# as in results.evaluation, which every command would load for it
+SourceName = Literal["screened", "measured", "predicted", "verified", "expected", "exported", "finetuned"]
 Source = Annotated[
     SourceName | None,
     typer.Option(help="Only values that came about so; default: expected, or verified where no search has ended."),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from nas.cli.main import app
+from nas.cli.results import SourceName
 from results.database import ResultsDatabase
+from results.evaluation import SOURCES
 
 
 def shown(*arguments: str) -> str:
@@ -47,6 +50,10 @@ def test_pareto_keeps_the_limits(finished_run: Path) -> None:
     ]
     assert sizes
     assert max(sizes) <= median
+
+
+def test_every_source_may_be_asked_for() -> None:
+    assert get_args(SourceName) == SOURCES
 
 
 def test_nothing_found_is_an_empty_table(finished_run: Path) -> None:
