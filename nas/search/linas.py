@@ -7,6 +7,9 @@ Source: Cummings et al., "A hardware-aware framework for accelerating neural arc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle
+
 import numpy as np
 
 from nas.objectives import FloatArray
@@ -25,6 +28,7 @@ from search_spaces.space import Genes
 
 _MEMBERS = 5  # of the ensemble that predicts a cost: more take longer and find no more
 _GROWTH = 20  # a round is at least such a part of all that was told: later fits take longer, and change less
+_OPTIMISM = (0.5, 1.5)  # of the rounds in turn: careful ones serve a whole front, bold ones find what limits hide
 _DRAWS = 24  # of the costs, for what going on would bring
 _MOST_FORESEEN = 200  # candidates of an outlook: joint draws take cubic time
 _FORECAST_STREAM = 0xFC  # of the seed, so that forecasts change no search
@@ -43,7 +47,7 @@ class LinasSearcher(Searcher):
         seed: Of everything random.
         initial: Candidates of the first design, before the first round.
         inner_evaluations: Candidates looked at in a round.
-        optimism: How many standard deviations a cost is hoped to be below its prediction.
+        optimism: How many standard deviations a cost is hoped to be below its prediction, in the rounds in turn.
     """
 
     batch = 10
@@ -55,11 +59,11 @@ class LinasSearcher(Searcher):
         seed: int,
         initial: int = FIRST_DESIGN,
         inner_evaluations: int = 20_000,
-        optimism: float = 0.5,
+        optimism: Sequence[float] = _OPTIMISM,
     ) -> None:
         self.space = problem.space
         self._problem, self._seed = problem, seed
-        self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, optimism
+        self._initial, self._inner_evaluations, self._optimism = initial, inner_evaluations, cycle(optimism)
         self._rng = np.random.default_rng(seed)
         design = first_design(self.space, initial, seed, problem.part)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.part, design)
@@ -106,7 +110,7 @@ class LinasSearcher(Searcher):
 
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
-        surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, self._optimism)
+        surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, next(self._optimism))
         best = np.concatenate([self._obvious, self._told.best_first()])
         pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
         self.outlook, self._unforeseen = None, None

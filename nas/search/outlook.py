@@ -18,7 +18,7 @@ _MARGIN = 0.1  # of the extent of the front, by which its worst costs lie before
 _MEMORY = 0.6  # weight of what came before a round against the round itself, when forecasts are corrected
 _SPREAD = 1.5  # factor by which the interval of the draws is widened on either side: draws share the model's errors
 _QUANTILES = (0.1, 0.9)
-_UNDECIDED = 0.005  # gain that stands for both, expected and come, while little of either is known
+_UNDECIDED = 0.001  # gain that stands for both, expected and come, while little of either is known
 
 
 @dataclass(frozen=True)
