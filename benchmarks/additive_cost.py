@@ -23,7 +23,7 @@ from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate, LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.layers import LayerSpec
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.space import Genes
 
 SEEDS = (0, 1, 2, 3, 4)

@@ -25,7 +25,7 @@ from nas.objectives import FloatArray
 from nas.search.inner_evolution import evolve
 from predictors.ridge import RidgePredictor
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 ROUNDS, CANDIDATES = 7, 200_000
 EVOLVED = 20_000

@@ -26,7 +26,7 @@ from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SEEDS = range(5)
 BITS_EPOCHS, DIVERGENCE_EPOCHS, BATCH = 10, 4, 64

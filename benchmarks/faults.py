@@ -28,7 +28,7 @@ from results.evaluation import provenance
 from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 BUDGET, MEASUREMENT_S, IN_FLIGHT = 300, 0.02, 6
 FAULTS = ("actor", "node", "driver", "database")

@@ -34,7 +34,7 @@ from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 FAMILIES = ("mobilenet_v3_cifar", "resnet_cifar")
 SETS, CANDIDATES = 3, 30

@@ -23,7 +23,7 @@ from results.metric import METRICS, Metric
 from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, ConvBlock, LayerPolicy
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 BUDGETS, PUBLISHED = (100, 250, 500), (2758.0, 2940.0, 3059.0)  # the best published run of this space
 REFERENCE = (70.0, 600.0)  # percent, millions of multiply-accumulates

@@ -22,7 +22,7 @@ from results.database import ResultsDatabase
 from results.evaluation import provenance
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SEEDS = (0, 1, 2, 3, 4)
 CANDIDATES, POPULATION = 2000, 100

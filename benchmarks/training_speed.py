@@ -32,7 +32,7 @@ from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.mobilenet_v3 import MobileNetV3Space
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 COMMAND = "taskset -c 0 python benchmarks/training_speed.py"
 SEEDS = (0, 1, 2)

@@ -17,7 +17,7 @@ from nas.data.sources import load_images
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.mobilenet_v3 import MobileNetV3Space
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 RANDOM_SUBNETS = 20
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.registry import Registry
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")  # of single-board computers, whose processor information has no model name
@@ -114,12 +115,15 @@ def torch_cuda() -> Device:
     return Device("torch_cuda", "torch", processor="cuda")
 
 
-DEVICES: dict[str, Callable[[], Device]] = {
-    "onnxruntime_cpu": onnxruntime_cpu,
-    "onnxruntime_cuda": onnxruntime_cuda,
-    "torch_cpu": torch_cpu,
-    "torch_cuda": torch_cuda,
-}
+DEVICES: Registry[Callable[[], Device]] = Registry(
+    "device",
+    {
+        "onnxruntime_cpu": onnxruntime_cpu,
+        "onnxruntime_cuda": onnxruntime_cuda,
+        "torch_cpu": torch_cpu,
+        "torch_cuda": torch_cuda,
+    },
+)
 
 
 def device(name: str) -> Device:
@@ -128,8 +132,6 @@ def device(name: str) -> Device:
     Raises:
         ValueError: If the name is unknown.
     """
-    if name not in DEVICES:
-        raise ValueError(f"unknown device {name!r}; known devices are {', '.join(sorted(DEVICES))}")
     return DEVICES[name]()
 
 

@@ -30,7 +30,7 @@ _PUBLIC = {
     "provenance": "results.evaluation",
     "run_session": "nas.export.onnx_model",
     "run_search": "nas.search.loop",
-    "search_space": "search_spaces.registry",
+    "search_space": "search_spaces.presets",
     "searcher": "nas.search.registry",
     "supernet": "search_spaces.elastic.registry",
     "to_onnx": "nas.export.onnx_model",

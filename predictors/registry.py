@@ -10,11 +10,15 @@ from collections.abc import Callable
 from predictors.ensemble import EnsemblePredictor
 from predictors.predictor import Predictor
 from predictors.ridge import RidgePredictor
+from search_spaces.registry import Registry
 
-PREDICTORS: dict[str, Callable[[int], Predictor]] = {
-    "ensemble": lambda seed: EnsemblePredictor(seed=seed),
-    "ridge": lambda _seed: RidgePredictor(),  # draws nothing at random
-}
+PREDICTORS: Registry[Callable[[int], Predictor]] = Registry(
+    "predictor",
+    {
+        "ensemble": lambda seed: EnsemblePredictor(seed=seed),
+        "ridge": lambda _seed: RidgePredictor(),  # draws nothing at random
+    },
+)
 
 
 def predictor(name: str, seed: int = 0) -> Predictor:
@@ -27,6 +31,4 @@ def predictor(name: str, seed: int = 0) -> Predictor:
     Raises:
         ValueError: If the name is unknown.
     """
-    if name not in PREDICTORS:
-        raise ValueError(f"unknown predictor {name!r}; known are: {', '.join(sorted(PREDICTORS))}")
     return PREDICTORS[name](seed)

@@ -17,6 +17,7 @@ from results.evaluation import SOURCES, Evaluation, RunRecord, Source, utc_now
 from results.metric import Metric
 from results.rows import candidate_row, evaluation_row, read_candidate, read_evaluation
 from search_spaces.candidate import Candidate
+from search_spaces.registry import unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +140,7 @@ class ResultsDatabase:
         if not rows:
             raise self._unknown("candidate", key_prefix, key)
         if len(rows) > 1:
-            raise ValueError(f"{key_prefix!r} must begin one key only, got {_some(rows, 'key')}; add digits")
+            raise ValueError(f"{key_prefix!r} must begin one key only, got {', '.join(_some(rows, 'key'))}; add digits")
         return read_candidate(rows[0])
 
     def runs(self) -> pd.DataFrame:
@@ -197,7 +198,7 @@ class ResultsDatabase:
 
     def _selected(self, run: str | None, source: Source | None, device: str | None) -> list[dict[str, Any]]:
         if source is not None and source not in SOURCES:
-            raise ValueError(f"unknown source {source!r}; known: {', '.join(SOURCES)}")
+            raise unknown_name("source", source, SOURCES)
         query, of_run = queries.of_evaluations(), storage.runs.c
         for name, column, wanted in (("run", of_run.run, run), ("device", of_run.device, device)):
             if wanted is not None:
@@ -212,7 +213,7 @@ class ResultsDatabase:
 
     def _unknown(self, what: str, name: str, column: sa.Column[str]) -> ValueError:
         rows = self._rows(sa.select(column.label("name")).distinct().order_by(column).limit(_SHOWN_NAMES + 1))
-        return ValueError(f"unknown {what} {name!r}; known: {_some(rows, 'name') or 'none yet'}")
+        return unknown_name(what, name, _some(rows, "name"))
 
     def _holds(self, batch: Sequence[Evaluation]) -> bool:
         """Whether all evaluations of a batch, of one run, are stored."""
@@ -237,5 +238,5 @@ class ResultsDatabase:
         return ValueError("two of the evaluations have the same run and sequence number; nothing was added")
 
 
-def _some(rows: Sequence[Mapping[str, Any]], field: str) -> str:
-    return ", ".join([row[field] for row in rows[:_SHOWN_NAMES]] + ["..."] * (len(rows) > _SHOWN_NAMES))
+def _some(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
+    return [row[field] for row in rows[:_SHOWN_NAMES]] + ["..."] * (len(rows) > _SHOWN_NAMES)

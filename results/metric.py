@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search_spaces.registry import Registry
+
 FloatArray = NDArray[np.float64]
 
 
@@ -32,20 +34,24 @@ class Metric:
         return -natural if self.maximize else natural
 
 
-METRICS: dict[str, Metric] = {
-    entry.name: entry
-    for entry in (
-        Metric("accuracy", "%", maximize=True),
-        Metric("expected_accuracy", "%", maximize=True),
-        Metric("test_accuracy", "%", maximize=True),
-        Metric("latency_ms", "ms"),
-        Metric("weight_bytes", "bytes"),
-        Metric("macs", "count"),
-        Metric("bops", "count"),
-        Metric("parameters", "count"),
-        Metric("energy_mj", "mJ"),
-    )
-}
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {
+        entry.name: entry
+        for entry in (
+            Metric("accuracy", "%", maximize=True),
+            Metric("expected_accuracy", "%", maximize=True),
+            Metric("test_accuracy", "%", maximize=True),
+            Metric("latency_ms", "ms"),
+            Metric("weight_bytes", "bytes"),
+            Metric("macs", "count"),
+            Metric("bops", "count"),
+            Metric("parameters", "count"),
+            Metric("energy_mj", "mJ"),
+        )
+    },
+    lambda entry: isinstance(entry, Metric),
+)
 
 
 def metric(name: str) -> Metric:
@@ -54,6 +60,4 @@ def metric(name: str) -> Metric:
     Raises:
         ValueError: If there is none; the message lists the known ones.
     """
-    if name not in METRICS:
-        raise ValueError(f"unknown metric {name!r}; known: {', '.join(METRICS)}")
     return METRICS[name]

@@ -1,108 +1,98 @@
-"""Names of the ready-made spaces.
+"""Names to entries: those of this project, and those that other packages add by entry points.
 
-In: a name, the image channels and the classes of a data set. Out: a `SearchSpace`. Knows no torch and no data.
+Independent of what is registered: spaces, searchers, predictors, metrics and all else are registries of this one kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from search_spaces.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
-from search_spaces.resnet import BASIC, BOTTLENECK, ResNetShape, ResNetSpace, ResNetStage
-from search_spaces.space import SearchSpace
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
-_MOBILENET_V3_IMAGENET = MobileNetV3Shape(
-    resolutions=(128, 160, 192, 224),
-    depths=(2, 3, 4),
-    kernel_sizes=(3, 5, 7),
-    expand_ratios=(3, 4, 6),
-    stem_width=16,
-    stem_stride=2,
-    stages=(
-        MobileStage(24, 2, "relu", squeeze_excite=False),
-        MobileStage(40, 2, "relu", squeeze_excite=True),
-        MobileStage(80, 2, "hard_swish", squeeze_excite=False),
-        MobileStage(112, 1, "hard_swish", squeeze_excite=True),
-        MobileStage(160, 2, "hard_swish", squeeze_excite=True),
-    ),
-    head_width=960,
-    feature_width=1280,
-)
-_MOBILENET_V3_CIFAR = MobileNetV3Shape(
-    resolutions=(24, 28, 32),
-    depths=(1, 2, 3),
-    kernel_sizes=(3, 5, 7),
-    expand_ratios=(2, 3, 4),
-    stem_width=16,
-    stem_stride=1,
-    stages=(
-        MobileStage(24, 2, "relu", squeeze_excite=False),
-        MobileStage(40, 2, "relu", squeeze_excite=True),
-        MobileStage(64, 1, "hard_swish", squeeze_excite=True),
-    ),
-    head_width=192,
-    feature_width=256,
-)
-_MOBILENET_V3_DIGITS = MobileNetV3Shape(
-    resolutions=(12, 16),
-    depths=(1, 2),
-    kernel_sizes=(3, 5),
-    expand_ratios=(2, 3, 4),
-    stem_width=8,
-    stem_stride=1,
-    stages=(
-        MobileStage(16, 2, "relu", squeeze_excite=False),
-        MobileStage(24, 2, "relu", squeeze_excite=True),
-    ),
-    head_width=64,
-    feature_width=64,
-)
-_RESNET_CIFAR = ResNetShape(
-    resolutions=(24, 28, 32),
-    stem_width=16,
-    block_kernels=BOTTLENECK,
-    inner_ratios=(0.25, 0.5, 0.75),
-    shortcut="conv",
-    stages=(
-        ResNetStage((32, 48, 64), (1, 2, 3), 1),
-        ResNetStage((64, 96, 128), (1, 2, 3), 2),
-        ResNetStage((128, 192, 256), (1, 2, 3), 2),
-    ),
-)
-_RESNET_DIGITS = ResNetShape(
-    resolutions=(12, 16),
-    stem_width=8,
-    block_kernels=BASIC,
-    inner_ratios=(0.5, 1.0),
-    shortcut="conv",
-    stages=(ResNetStage((16, 24), (1, 2), 2), ResNetStage((24, 32), (1, 2), 2)),
-)
-_RESNET20_CIFAR = ResNetShape(
-    resolutions=(32,),
-    stem_width=16,
-    block_kernels=BASIC,
-    inner_ratios=(1.0,),
-    shortcut="pad",
-    stages=(ResNetStage((16,), (1, 2, 3), 1), ResNetStage((32,), (1, 2, 3), 2), ResNetStage((64,), (1, 2, 3), 2)),
-)
-
-SPACES: dict[str, Callable[[int, int], SearchSpace]] = {
-    "mobilenet_v3_imagenet": partial(MobileNetV3Space, "mobilenet_v3_imagenet", _MOBILENET_V3_IMAGENET),
-    "mobilenet_v3_cifar": partial(MobileNetV3Space, "mobilenet_v3_cifar", _MOBILENET_V3_CIFAR),
-    "mobilenet_v3_digits": partial(MobileNetV3Space, "mobilenet_v3_digits", _MOBILENET_V3_DIGITS),
-    "resnet_cifar": partial(ResNetSpace, "resnet_cifar", _RESNET_CIFAR),
-    "resnet_digits": partial(ResNetSpace, "resnet_digits", _RESNET_DIGITS),
-    "resnet20_cifar": partial(ResNetSpace, "resnet20_cifar", _RESNET20_CIFAR),
-}
+Entry = TypeVar("Entry")
 
 
-def search_space(name: str, image_channels: int, classes: int) -> SearchSpace:
-    """The ready-made space of that name for images of `image_channels` channels and `classes` classes.
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """What is raised where a name is not among those that are known; the one wording of it."""
+    return ValueError(f"unknown {kind} {name!r}; known {kind}s: {', '.join(known) or 'none yet'}")
 
-    Raises:
-        ValueError: If the name is unknown; the known ones are listed.
+
+class Registry(Mapping[str, Entry], Generic[Entry]):
+    """A mapping of names to entries, which other packages extend.
+
+    A package adds an entry by an entry point of the group `nas.` and the kind in plural, such as `nas.searchers`. It is
+    imported only when its name is asked for.
+
+    Args:
+        kind: What the entries are, in singular, such as `searcher`.
+        entries: Those of this project, in the order in which they are listed.
+        accepts: Whether an object that a package adds can be an entry.
     """
-    if name not in SPACES:
-        raise ValueError(f"unknown space {name!r}; known spaces: {', '.join(SPACES)}")
-    return SPACES[name](image_channels, classes)
+
+    def __init__(self, kind: str, entries: Mapping[str, Entry], accepts: Callable[[object], bool] = callable) -> None:
+        self.kind = kind
+        self._entries, self._accepts = dict(entries), accepts
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of a name.
+
+        Raises:
+            ValueError: If the name is unknown, or what a package adds under it is no entry or cannot be imported.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        return self._loaded(self._added()[self.known(name)])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._added()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._entries, *sorted(self._added())])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def known(self, name: str) -> str:
+        """The name, which must be known.
+
+        Raises:
+            ValueError: If it is not; the known ones are listed.
+        """
+        if name not in (names := list(self)):
+            raise unknown_name(self.kind, name, names)
+        return name
+
+    @property
+    def group(self) -> str:
+        """Of the entry points that add entries."""
+        return f"nas.{self.kind.replace(' ', '_')}s"
+
+    def _added(self) -> dict[str, EntryPoint]:
+        """The entry points of other packages. Looked for only where they may count: it takes 15 ms and an import."""
+        from importlib.metadata import entry_points
+
+        added: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            if point.name in self._entries or point.name in added:
+                raise ValueError(
+                    f"{self.kind} {point.name!r} of {_package(point)} must have a name of its own, and there is one; "
+                    "rename it in that package"
+                )
+            added[point.name] = point
+        return added
+
+    def _loaded(self, point: EntryPoint) -> Entry:
+        what = f"{self.kind} {point.name!r} of {_package(point)}"
+        try:
+            entry = point.load()
+        except Exception as error:  # whatever the import of a foreign module raises
+            raise ValueError(f"{what} must be importable: {type(error).__name__}: {error}") from error
+        if not self._accepts(entry):
+            raise ValueError(f"{what} must be what group {self.group} asks for, got {type(entry).__name__}")
+        return entry
+
+
+def _package(point: EntryPoint) -> str:
+    return f"package {point.dist.name!r}" if point.dist else "an unknown package"

@@ -13,13 +13,17 @@ from hardware.importers.haq import haq
 from hardware.importers.hawq import hawq
 from hardware.importers.once_for_all import once_for_all
 from hardware.latency_table import LatencyTable
+from search_spaces.registry import Registry
 
-IMPORTERS: dict[str, Callable[[Path], LatencyTable]] = {
-    "once_for_all": once_for_all,
-    "haq": haq,
-    "apq": apq,
-    "hawq": hawq,
-}
+IMPORTERS: Registry[Callable[[Path], LatencyTable]] = Registry(
+    "table format",
+    {
+        "once_for_all": once_for_all,
+        "haq": haq,
+        "apq": apq,
+        "hawq": hawq,
+    },
+)
 
 
 def import_table(name: str, path: Path) -> LatencyTable:
@@ -29,6 +33,4 @@ def import_table(name: str, path: Path) -> LatencyTable:
         ValueError: If the format is unknown, or the file is not of it.
         FileNotFoundError: If there is no file.
     """
-    if name not in IMPORTERS:
-        raise ValueError(f"unknown table format {name!r}; known formats are {', '.join(IMPORTERS)}")
     return IMPORTERS[name](path)

@@ -49,7 +49,7 @@ def estimate(
     from hardware.table_file import save_table
     from nas.jobs.roofline_file import load_roofline
     from search_spaces.joint_space import JointSpace
-    from search_spaces.registry import search_space
+    from search_spaces.presets import search_space
 
     _must_be_new(output)
     layers = JointSpace(search_space(space, channels, classes)).layer_shapes()

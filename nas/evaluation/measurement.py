@@ -17,7 +17,7 @@ from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
 from search_spaces.elastic.registry import supernet
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 @dataclass(frozen=True)

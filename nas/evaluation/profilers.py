@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from hardware.device import Device
 from hardware.profiler import OnnxRuntimeProfiler, Profiler
+from search_spaces.registry import Registry
 
 
 def _torch(device: Device) -> Profiler:
@@ -17,7 +18,9 @@ def _torch(device: Device) -> Profiler:
     return TorchProfiler(device)
 
 
-PROFILERS: dict[str, Callable[[Device], Profiler]] = {"onnxruntime": OnnxRuntimeProfiler, "torch": _torch}
+PROFILERS: Registry[Callable[[Device], Profiler]] = Registry(
+    "runtime", {"onnxruntime": OnnxRuntimeProfiler, "torch": _torch}
+)  # by runtime
 
 
 def profiler(device: Device) -> Profiler:
@@ -26,8 +29,4 @@ def profiler(device: Device) -> Profiler:
     Raises:
         ValueError: If this machine has no profiler for its runtime, or lacks its processor.
     """
-    if device.runtime not in PROFILERS:
-        raise ValueError(
-            f"nothing here runs {device.runtime!r}, the runtime of {device.name!r}; known are {', '.join(PROFILERS)}"
-        )
     return PROFILERS[device.runtime](device)

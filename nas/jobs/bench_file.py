@@ -51,9 +51,8 @@ class BenchFile(Section):
         if len(set(searchers)) < len(searchers):
             raise ValueError(f"searchers must not repeat, got {searchers}")
         for name in searchers:
-            if name not in SEARCHERS:
-                raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
-            if SEARCHERS[name].screens or SEARCHERS[name].of_leaves:
+            entry = SEARCHERS[SEARCHERS.known(name)]
+            if entry.screens or entry.of_leaves:
                 raise ValueError(f"searcher {name!r} is told more than the others of a contest are; leave it out")
         return searchers
 

@@ -14,13 +14,13 @@ from pydantic import Field, field_validator, model_validator
 
 from hardware.device import Device, device
 from nas.jobs.search_section import SearchSection
-from nas.jobs.section import Section, one_of, read_section
+from nas.jobs.section import Section, read_section
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
 from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 from search_spaces.space import SearchSpace
 
 Count = Annotated[int, Field(ge=1)]
@@ -49,7 +49,7 @@ class SpaceSection(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return one_of(name, SPACES)
+        return SPACES.known(name)
 
     @field_validator("policies")
     @classmethod
@@ -112,7 +112,7 @@ class FitSection(Section):
     @field_validator("predictor")
     @classmethod
     def _known(cls, name: str) -> str:
-        return one_of(name, PREDICTORS)
+        return PREDICTORS.known(name)
 
 
 class ExportSection(Section):

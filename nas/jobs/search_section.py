@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hardware.analytic import COSTS
-from nas.jobs.section import Section, one_of
+from nas.jobs.section import Section
 from nas.search.registry import SEARCHERS
+from search_spaces.registry import unknown_name
 
 Count = Annotated[int, Field(ge=1)]
 TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
@@ -65,7 +66,7 @@ class SearchSection(Section):
     @field_validator("searcher")
     @classmethod
     def _known(cls, name: str) -> str:
-        return one_of(name, SEARCHERS)
+        return SEARCHERS.known(name)
 
     @property
     def asked(self) -> list[str]:
@@ -76,7 +77,7 @@ class SearchSection(Section):
     def _judges_by_known_metrics(self) -> SearchSection:
         for name in self.asked:
             if name not in OBJECTIVES:
-                raise ValueError(f"unknown objective or limit {name!r}; known ones: {', '.join(OBJECTIVES)}")
+                raise unknown_name("objective", name, OBJECTIVES)
         if self.accuracy == "measured" and "accuracy" not in self.asked:
             raise ValueError("nothing is to be measured; name accuracy in objectives or limits, or take predicted")
         SEARCHERS[self.searcher].check(self.searcher, len(self.objectives))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -33,17 +33,6 @@ def read_section(path: Path, root: type[Root]) -> Root:
         return root.model_validate(document)
     except ValidationError as error:
         raise ValueError(f"{path}: {_one_line(error, root)}") from error
-
-
-def one_of(name: str, known: Mapping[str, object]) -> str:
-    """The name, for validators of keys that name an entry of a registry.
-
-    Raises:
-        ValueError: If it is not known; the known ones are listed.
-    """
-    if name not in known:
-        raise ValueError(f"unknown name {name!r}; known names: {', '.join(known)}")
-    return name
 
 
 def _one_line(error: ValidationError, root: type[Section]) -> str:

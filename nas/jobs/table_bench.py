@@ -80,7 +80,7 @@ class TableBench(BenchFile):
         networks = TabularSpace(self.name, table, self.genes, self.cell.cell() if self.cell else None)
 
         def column(name: str) -> Objective:
-            known = METRICS.get(name, Metric(name, "", self.objectives[name] == "maximize"))
+            known = METRICS[name] if name in METRICS else Metric(name, "", self.objectives[name] == "maximize")
             if known.maximize != (self.objectives[name] == "maximize"):
                 better = "more" if known.maximize else "less"
                 raise ValueError(f"of {name}, {better} is better everywhere in this program; rename the column")

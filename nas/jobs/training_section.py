@@ -95,9 +95,7 @@ class TrainingSection(Section):
     @field_validator("schedule")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in PRESETS:
-            raise ValueError(f"unknown schedule {name!r}; known schedules: {', '.join(PRESETS)}")
-        return name
+        return PRESETS.known(name)
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> TrainingSection:

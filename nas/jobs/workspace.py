@@ -30,7 +30,7 @@ from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, provenance
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 @dataclass(frozen=True)

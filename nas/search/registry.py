@@ -13,6 +13,7 @@ from nas.objectives import Objective
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
 from search_spaces.joint_space import JointSpace
+from search_spaces.registry import Registry
 from search_spaces.subspace import Subspace
 
 
@@ -51,20 +52,24 @@ class SearcherEntry:
         return self.least_objectives <= objectives <= (self.most_objectives or objectives)
 
 
-SEARCHERS = {
-    "linas": SearcherEntry("nas.search.linas", "LinasSearcher", foresees=True),
-    "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
-    "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
-    "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
-    "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
-    "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
-    "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
-    "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True),
-    "screened": SearcherEntry("nas.search.screened", "ScreenedLinasSearcher", screens=True),
-    "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
-    "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
-    "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
-}
+SEARCHERS: Registry[SearcherEntry] = Registry(
+    "searcher",
+    {
+        "linas": SearcherEntry("nas.search.linas", "LinasSearcher", foresees=True),
+        "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
+        "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
+        "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
+        "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
+        "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
+        "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
+        "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True),
+        "screened": SearcherEntry("nas.search.screened", "ScreenedLinasSearcher", screens=True),
+        "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
+        "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
+        "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
+    },
+    lambda entry: isinstance(entry, SearcherEntry),
+)
 
 
 def searcher(
@@ -83,8 +88,6 @@ def searcher(
         ValueError: If the name is unknown, or the searcher does not take so many objectives; the known or fitting ones
             are listed.
     """
-    if name not in SEARCHERS:
-        raise ValueError(f"unknown searcher {name!r}; known searchers: {', '.join(SEARCHERS)}")
     entry = SEARCHERS[name]
     problem = SearchProblem(space, tuple(objectives), tuple(leaves))
     entry.check(name, len(problem.minimized))

@@ -13,6 +13,7 @@ from nas.training.phase import Phase, Split, Subnet
 from nas.training.schedule import Schedule
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
+from search_spaces.registry import Registry
 from search_spaces.subspace import Subspace
 
 _WIDTHS = ("expand", "ratio", "width")  # what the families call it
@@ -115,15 +116,18 @@ def multi_precision(epochs: float, learning_rate: float) -> Schedule:
     return Schedule((whole, bits))
 
 
-PRESETS: dict[str, Callable[[float, float], Schedule]] = {
-    "ofa": ofa,
-    "sandwich": sandwich,
-    "deps": deps,
-    "todm": todm,
-    "single": single,
-    "few_shot": few_shot,
-    "multi_precision": multi_precision,
-}
+PRESETS: Registry[Callable[[float, float], Schedule]] = Registry(
+    "schedule",
+    {
+        "ofa": ofa,
+        "sandwich": sandwich,
+        "deps": deps,
+        "todm": todm,
+        "single": single,
+        "few_shot": few_shot,
+        "multi_precision": multi_precision,
+    },
+)
 
 
 def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) -> Schedule:
@@ -138,8 +142,6 @@ def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) ->
     Raises:
         ValueError: If the name is unknown; the known ones are listed. Or if it trains policies and the space has one.
     """
-    if name not in PRESETS:
-        raise ValueError(f"unknown schedule {name!r}; known schedules: {', '.join(PRESETS)}")
     return fitted(PRESETS[name](epochs, learning_rate), space)
 
 

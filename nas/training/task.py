@@ -17,7 +17,7 @@ from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from hardware.additive_fit import AdditiveFit
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.space import Choice, Genes, SearchSpace
 
 

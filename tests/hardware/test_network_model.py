@@ -13,7 +13,7 @@ from hardware.network_model import network_model
 from hardware.workload import RandomNetwork
 from search_spaces.candidate import LayerPolicy
 from search_spaces.dataflow import present_nodes
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
 

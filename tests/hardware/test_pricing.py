@@ -12,7 +12,7 @@ from hardware.pricing import network_costs
 from hardware.roofline import Roofline
 from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((W32, W8)))

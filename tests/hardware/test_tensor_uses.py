@@ -12,7 +12,7 @@ from hardware.tensor_uses import NO_TENSOR, TensorUses, form
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import present_nodes
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
 

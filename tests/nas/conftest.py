@@ -23,7 +23,7 @@ from nas.jobs.run import run
 from nas.jobs.workspace import Workspace
 from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SMALL_JOB = {
     "name": "small",

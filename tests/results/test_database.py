@@ -84,15 +84,15 @@ def test_sequence_numbers_are_used_once_and_a_refused_batch_leaves_nothing(datab
 
 def test_unknown_names_list_the_known_ones(database: ResultsDatabase) -> None:
     database.append([evaluation("a", 0)])
-    with pytest.raises(ValueError, match="unknown run 'c'; known: a, b"):
+    with pytest.raises(ValueError, match="unknown run 'c'; known runs: a, b"):
         database.append([evaluation("c", 0)])
-    with pytest.raises(ValueError, match="unknown run 'c'; known: a, b"):
+    with pytest.raises(ValueError, match="unknown run 'c'; known runs: a, b"):
         database.evaluations("c")
-    with pytest.raises(ValueError, match="unknown run 'c'; known: a, b"):
+    with pytest.raises(ValueError, match="unknown run 'c'; known runs: a, b"):
         database.frame(run="c")
-    with pytest.raises(ValueError, match="unknown device 'tpu'; known: phone, server"):
+    with pytest.raises(ValueError, match="unknown device 'tpu'; known devices: phone, server"):
         database.frame(device="tpu")
-    with pytest.raises(ValueError, match="unknown metric 'speed'; known: accuracy"):
+    with pytest.raises(ValueError, match="unknown metric 'speed'; known metrics: accuracy"):
         database.frame(limits={"speed": 1.0})
     with pytest.raises(ValueError, match="no evaluation here has energy_mj; recorded: accuracy, latency_ms"):
         database.frame(limits={"energy_mj": 1.0})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from results.metric import METRICS, metric
 
@@ -13,10 +12,3 @@ def test_only_maximised_metrics_change_sign() -> None:
         "expected_accuracy",
         "test_accuracy",
     ]
-
-
-def test_unknown_metric_lists_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match=r"'latency'; known: accuracy, expected_accuracy, test_accuracy, latency_ms, .*energy_mj"
-    ):
-        metric("latency")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 from search_spaces.space import SearchSpace
 
 

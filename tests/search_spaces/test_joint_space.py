@@ -13,7 +13,7 @@ from hardware import analytic
 from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.layers import LayerSpec
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace, block_of
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])

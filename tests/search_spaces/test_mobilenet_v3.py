@@ -10,7 +10,7 @@ import pytest
 
 from hardware import analytic
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 @pytest.fixture(scope="module")

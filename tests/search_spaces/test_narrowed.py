@@ -9,7 +9,7 @@ from search_spaces.candidate import LayerPolicy
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
 
 POLICIES = PolicySpace((LayerPolicy(), LayerPolicy(8, 8)))

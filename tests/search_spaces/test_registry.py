@@ -1,12 +1,101 @@
+"""Names are looked up in this project and in what other packages add; what is wrong with either is one line."""
+
 from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from search_spaces.registry import search_space
+from hardware.device import DEVICES
+from hardware.importers.registry import IMPORTERS
+from nas.evaluation.profilers import PROFILERS
+from nas.search.registry import SEARCHERS
+from nas.training.presets import PRESETS
+from predictors.registry import PREDICTORS
+from results.metric import METRICS
+from search_spaces.presets import SPACES
+from search_spaces.registry import Registry
+
+REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, PRESETS, DEVICES]
+OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
+
+Install = Callable[..., None]
 
 
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match=r"unknown space 'abacus'; known spaces: mobilenet_v3_imagenet, .*resnet20_cifar"
-    ):
-        search_space("abacus", 3, 10)
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Installs a package `paint` of one module, with entry points of a group: names, and what they stand for."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(source: str, group: str = OURS.group, **entries: str) -> None:
+        (tmp_path / "paint.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "paint", raising=False)
+        folder = tmp_path / "paint-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: paint\nVersion: 1.0\n")
+        lines = [f"{name} = paint:{attribute}" for name, attribute in entries.items()]
+        (folder / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+
+    return install
+
+
+def test_without_other_packages_it_is_a_mapping_of_its_own_entries() -> None:
+    assert dict(OURS) == {"red": 1, "blue": 2}
+    assert "red" in OURS
+    assert "green" not in OURS
+    assert OURS.known("blue") == "blue"
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_unknown_names_are_refused_in_the_same_words(registry: Registry[object]) -> None:
+    line = f"unknown {registry.kind} 'nobody'; known {registry.kind}s: {', '.join(registry)}"
+    for look_up in (registry.__getitem__, registry.known):
+        with pytest.raises(ValueError) as refused:  # noqa: PT011 the whole line is compared
+            look_up("nobody")
+        assert str(refused.value) == line
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_every_registry_is_open(registry: Registry[object], install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("from registries import entry", registry.group, another="entry")
+    known = next(iter(registry.values()))
+    monkeypatch.setitem(sys.modules, "registries", SimpleNamespace(entry=known))
+    assert list(registry)[-1] == "another"
+    assert registry["another"] is known
+
+
+def test_a_package_is_imported_only_for_its_name(install: Install) -> None:
+    install("green = 3", green="green")
+    assert list(OURS) == ["red", "blue", "green"]
+    assert "green" in OURS
+    assert OURS["red"] == 1
+    assert "paint" not in sys.modules
+    assert OURS["green"] == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "entries", "name", "line"),
+    [
+        ("red = 3", {"red": "red"}, "green", "colour 'red' of package 'paint' must have a name of its own, and there"),
+        ("import nowhere", {"green": "green"}, "green", "colour 'green' of package 'paint' must be importable: Modul"),
+        ("1 / 0", {"green": "green"}, "green", "colour 'green' of package 'paint' must be importable: ZeroDivisionE"),
+        ("", {"green": "green"}, "green", "colour 'green' of package 'paint' must be importable: AttributeError: "),
+        (
+            "green = 'x'",
+            {"green": "green"},
+            "green",
+            "colour 'green' of package 'paint' must be what group nas.colours",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_package_is_one_line(
+    source: str, entries: dict[str, str], name: str, line: str, install: Install
+) -> None:
+    install(source, **entries)
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 the line is compared
+        OURS[name]
+    assert str(refused.value).startswith(line)
+    assert "\n" not in str(refused.value)

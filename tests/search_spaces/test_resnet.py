@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 def test_the_largest_resnet20_is_the_published_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 from search_spaces.space import Choice, SearchSpace
 
 _ENUMERABLE = 1 << 15

@@ -9,7 +9,7 @@ import pytest
 
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))

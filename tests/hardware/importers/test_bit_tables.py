@@ -117,7 +117,7 @@ def test_other_files_are_refused(reference_data: Path, tmp_path: Path) -> None:
         ("apq", "alone.csv", FileNotFoundError, "head_tail.json"),
         ("apq", "twice/layers.csv", ValueError, "has two rows for 'conv"),
         ("hawq", "alone.csv", ValueError, "it lacks name, params, macs"),
-        ("nvidia", "alone.csv", ValueError, "known formats are once_for_all, haq, apq, hawq"),
+        ("nvidia", "alone.csv", ValueError, "known table formats: once_for_all, haq, apq, hawq"),
     ]
     for name, file, kind, message in cases:
         with pytest.raises(kind, match=message):

@@ -19,7 +19,7 @@ from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 from search_spaces.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 FP32 = LayerPolicy()
 

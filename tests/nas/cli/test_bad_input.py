@@ -31,7 +31,7 @@ Refusal = Callable[..., str]
         ("space.policies", ["w32a32", "w1a8"], ["space.policies", "2 bits or more", "'w1a8'"]),
         ("space.policies", ["8 bit"], ["space.policies", "w8a8", "8 bit"]),
         ("device.name", "tpu", ["table of 'onnxruntime_cpu'", "needs 'tpu'"]),
-        ("device", {"name": "tpu"}, ["device", "tpu", "known devices are onnxruntime_cpu"]),
+        ("device", {"name": "tpu"}, ["device", "tpu", "known devices: onnxruntime_cpu"]),
         ("fit.predictor", "oracle", ["fit.predictor", "oracle", "ridge"]),
         ("search.searcher", "luck", ["search.searcher", "luck", "nsga2"]),
         ("search.searcher", "screened", ["searcher 'screened' needs screening, such as {fidelity: 0.1, ratio: 8}"]),

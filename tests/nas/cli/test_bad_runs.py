@@ -16,7 +16,7 @@ from nas.cli.main import app
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 Refusal = Callable[..., str]
 
@@ -40,7 +40,7 @@ def test_an_unfinished_training_of_another_schedule_is_not_forgotten(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ffffffffffff"], ["unknown candidate 'ffffffffffff'", "known: "]),
+        (["ffffffffffff"], ["unknown candidate 'ffffffffffff'", "known candidates: "]),
         (["OTHER"], ["is not of the space of job 'small'", "'resnet_digits'", "the job that found it"]),
         (["OTHER", "--epochs", "0"], ["epochs must be above 0", "got 0"]),
         (["OTHER", "--epochs", "1e7"], ["epochs must be above 0 and at most 1,000,000", "got 1e+07"]),
@@ -102,7 +102,7 @@ def test_a_checkpoint_of_another_space_is_refused(
 ) -> None:
     from nas.training.checkpoint import TrainingState, save_checkpoint
     from search_spaces.elastic.registry import supernet
-    from search_spaces.registry import search_space
+    from search_spaces.presets import search_space
 
     (file,) = copied_run.glob("small/train-*/supernet.safetensors")
     save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))

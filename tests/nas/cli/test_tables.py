@@ -60,7 +60,7 @@ def test_a_device_that_nobody_can_measure_is_estimated(tmp_path: Path, refusal: 
         ("hawq", "", "is not a CSV file"),
         ("once_for_all", "a\n1,2,3\n4\n5,6,7,8\n", "is not a CSV file"),
         ("haq", "text", "is not an array that NumPy wrote"),
-        ("excel", "text", "known formats are once_for_all, haq, apq, hawq"),
+        ("excel", "text", "known table formats: once_for_all, haq, apq, hawq"),
     ],
 )
 def test_what_is_no_table_is_refused(form: str, content: str, message: str, tmp_path: Path, refusal: Refusal) -> None:

@@ -17,7 +17,7 @@ from nas.training.recalibration import accuracy_percent
 from search_spaces.candidate import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SPACE = search_space("resnet20_cifar", 3, 10)

@@ -15,7 +15,7 @@ from nas.export.onnx_model import to_onnx
 from search_spaces.candidate import LayerPolicy
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -28,7 +28,7 @@ from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 MIXED = ("w8a8", "w32a32", "w4a8")
 MEAN_ERROR = {"w32a32": 1e-5, "w8a8": 2 / 255, "w4a4": 1e-3}  # of the range of the logits, by the first layer's policy

@@ -9,7 +9,7 @@ from nas.jobs.expected_accuracy import expect_accuracy
 from nas.jobs.warm_start import Known
 from nas.objectives import FloatArray
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.summary import size_features
 
 IMAGES = 300

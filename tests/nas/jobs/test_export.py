@@ -8,7 +8,7 @@ import pytest
 from nas.jobs.export import choose
 from nas.jobs.front import VerifiedFront
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 def front(accuracy: list[float], latency_ms: list[float], weight_bytes: list[float], best: list[bool]) -> VerifiedFront:

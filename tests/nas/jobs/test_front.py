@@ -10,7 +10,7 @@ from nas.objectives import Objective
 from nas.search.loop import NothingFeasible
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 def objectives(limit: float | None = None) -> list[Objective]:

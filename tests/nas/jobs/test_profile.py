@@ -28,7 +28,7 @@ from nas.jobs.workspace import Workspace
 from results.database import ResultsDatabase
 from search_spaces.candidate import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
 

@@ -7,7 +7,7 @@ import pytest
 
 from nas.jobs.sampling import representative_sample
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 
 @pytest.mark.parametrize("policies", [["w8a8"], ["w32a32", "w8a8", "w4a8"]])

@@ -10,7 +10,7 @@ from nas.jobs.warm_start import known_accuracies, sources_of
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, provenance
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10))
 SAME = {"program": "1", "data": "d", "supernet": "s", "processor": "cpu"}

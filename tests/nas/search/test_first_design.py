@@ -6,7 +6,7 @@ import pytest
 
 from nas.search.first_design import first_design, obvious_candidates
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 from search_spaces.tabular import TabularSpace
 

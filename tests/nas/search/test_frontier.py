@@ -8,7 +8,7 @@ import pytest
 from nas.search.frontier import AdditiveFrontier
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10))
 EVERYTHING = SPACE.population(np.indices(tuple(SPACE.cardinalities)).reshape(len(SPACE.cardinalities), -1).T).unique()

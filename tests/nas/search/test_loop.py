@@ -24,7 +24,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 BUDGET, BATCH, CHUNK = 130, 55, 20  # batches of 55, 55 and 20: chunks of 20, 20, 15, 20, 20, 15 and 20

@@ -15,7 +15,7 @@ from results.database import ResultsDatabase
 from results.evaluation import provenance
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 MACS, PARAMETERS = (SPACE.tabulate(cost) for cost in (analytic.macs, analytic.parameters))

@@ -7,15 +7,10 @@ from nas.objectives import Objective
 from nas.search.registry import searcher
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10))
 OBJECTIVES = [Objective(METRICS[name], lambda population: np.zeros(len(population))) for name in ("macs", "bops")]
-
-
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown searcher 'oracle'; known searchers: linas, random, evolution, nsga2"):
-        searcher("oracle", SPACE, OBJECTIVES, 0)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from results.pareto import hypervolume
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 
 pytestmark = pytest.mark.parametrize("name", list(SEARCHERS))

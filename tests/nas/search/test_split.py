@@ -9,7 +9,7 @@ from nas.objectives import FloatArray, Objective
 from nas.search.registry import searcher
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10))

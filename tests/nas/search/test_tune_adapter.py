@@ -14,7 +14,7 @@ from nas.search.registry import searcher
 from nas.search.searcher import Searcher
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 pytest.importorskip("ray.tune")
 SPACE = JointSpace(search_space("resnet_digits", 1, 10))

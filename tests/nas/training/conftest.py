@@ -19,7 +19,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 SETTINGS = TrainingSettings(batch_size=50)
 FOREVER = 1e9

@@ -15,7 +15,7 @@ from nas.training.checkpoint import TrainingState, load_checkpoint, read_leaves,
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 
 STATE = TrainingState(3, "a schedule")

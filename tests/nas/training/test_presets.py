@@ -9,7 +9,7 @@ import pytest
 from nas.training.presets import PRESETS, deps, fitted, ofa, preset, sandwich
 from search_spaces.elastic.registry import FAMILIES
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 from search_spaces.subspace import Subspace
 
 SPACE_NAMES = [name for name in SPACES if type(search_space(name, 3, 10)) in FAMILIES]
@@ -84,8 +84,3 @@ def test_policies_are_trained_where_there_are_several(policy: str) -> None:
         preset("multi_precision", 10, 0.1, space)
     assert "\n" not in str(caught.value)
     assert preset("deps", 10, 0.1, space).domains(space)
-
-
-def test_unknown_schedules_are_refused() -> None:
-    with pytest.raises(ValueError, match="unknown schedule 'bignas'; known schedules: ofa, sandwich, deps"):
-        preset("bignas", 1, 0.1, joint("resnet_digits"))

@@ -27,7 +27,7 @@ from nas.training.team import Alone, Team
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 pytest.importorskip("ray")
 from ray import cloudpickle

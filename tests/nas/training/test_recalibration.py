@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 BATCHES = list(torch.randn(4, 16, 1, 12, 12, generator=torch.Generator().manual_seed(0)))
 

@@ -19,7 +19,7 @@ from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 

@@ -24,7 +24,7 @@ from nas.training.team import ProcessGroup
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace, PolicySpace
-from search_spaces.registry import search_space
+from search_spaces.presets import search_space
 
 torch.set_num_threads(1)
 folder, other = Path(sys.argv[1]), os.fork()  # both have imported everything, and run no threads yet

@@ -8,7 +8,7 @@ from torch import nn
 
 from search_spaces.elastic.registry import FAMILIES
 from search_spaces.elastic.shared_weights import SharedWeights
-from search_spaces.registry import SPACES, search_space
+from search_spaces.presets import SPACES, search_space
 
 _NAMES = [name for name in SPACES if type(search_space(name, 3, 10)) in FAMILIES]
 
