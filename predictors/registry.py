@@ -12,10 +12,12 @@ from predictors.predictor import Predictor
 from predictors.ridge import RidgePredictor
 from search_spaces.registry import Registry
 
+_MEMBERS = 5  # more take longer, and searches find no more by them
+
 PREDICTORS: Registry[Callable[[int], Predictor]] = Registry(
     "predictor",
     {
-        "ensemble": lambda seed: EnsemblePredictor(seed=seed),
+        "ensemble": lambda seed: EnsemblePredictor(_MEMBERS, seed),
         "ridge": lambda _seed: RidgePredictor(),  # draws nothing at random
     },
 )

@@ -24,6 +24,7 @@ from nas.search.loop import run_search
 from nas.search.registry import SEARCHERS, searcher
 from nas.search.screening import Screening
 from nas.training.checkpoint import read_leaves
+from predictors.registry import PREDICTORS
 from results.evaluation import RunRecord
 
 
@@ -56,7 +57,8 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
         workspace.reporter.bar("search", section.evaluations) as bar,
     ):
         objectives = job_objectives(workspace, latencies, pool.measuring(workspace.measurement(checkpoint)))
-        made = searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves)
+        learner = PREDICTORS[section.predictor]
+        made = searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves, learner)
         run_search(
             made,
             objectives,

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from hardware.analytic import COSTS
 from nas.jobs.section import Section
 from nas.search.registry import SEARCHERS
+from predictors.registry import PREDICTORS
 from search_spaces.registry import unknown_name
 
 Count = Annotated[int, Field(ge=1)]
@@ -62,11 +63,17 @@ class SearchSection(Section):
     warm_start: bool = True
     screening: ScreeningSection | None = None
     stop: StopSection | None = None
+    predictor: str = "ensemble"
 
     @field_validator("searcher")
     @classmethod
     def _known(cls, name: str) -> str:
         return SEARCHERS.known(name)
+
+    @field_validator("predictor")
+    @classmethod
+    def _predicts(cls, name: str) -> str:
+        return PREDICTORS.known(name)
 
     @property
     def asked(self) -> list[str]:
@@ -83,6 +90,17 @@ class SearchSection(Section):
         SEARCHERS[self.searcher].check(self.searcher, len(self.objectives))
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
+        return self
+
+    @model_validator(mode="after")
+    def _learns_if_it_can(self) -> SearchSection:
+        learns = SEARCHERS[self.searcher].learns and self.accuracy == "measured"
+        if "predictor" in self.model_fields_set and not learns:
+            able = ", ".join(name for name, entry in SEARCHERS.items() if entry.learns)
+            raise ValueError(
+                f"predictor is for searchers that learn from measurements ({able}), got {self.searcher!r} on "
+                f"{self.accuracy} accuracies; leave it out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,6 @@ In: screened candidates and their cheap costs. Out: cheap costs of others, looke
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,6 @@ from nas.objectives import FloatArray
 from nas.search.archive import Archive
 from nas.search.problem import SearchProblem
 from nas.search.surrogate import Surrogate
-from predictors.predictor import Predictor
 from search_spaces.joint_space import Population
 from search_spaces.space import BoolArray
 
@@ -25,16 +23,14 @@ class Glance:
 
     Args:
         problem: The problem.
-        make: Makes an unfitted predictor of one cost.
+        seed: Of the predictors.
         screened: Candidates, at least 2, and their cheap costs.
         rng: Draws the rows that are fitted, where there are too many.
     """
 
-    def __init__(
-        self, problem: SearchProblem, make: Callable[[], Predictor], screened: Archive, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, problem: SearchProblem, seed: int, screened: Archive, rng: np.random.Generator) -> None:
         raw = replace(problem, objectives=tuple(replace(one, constraint=False) for one in problem.objectives))
-        self._surrogate = Surrogate(raw, make, screened, rng, optimism=0.0)
+        self._surrogate = Surrogate(raw, seed, screened, rng, optimism=0.0)
         self._screened = screened
         self._row_of = {genes.tobytes(): row for row, genes in enumerate(screened.genes)}
 

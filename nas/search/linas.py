@@ -21,12 +21,9 @@ from nas.search.outlook import GainForecast, Outlook
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from nas.search.surrogate import Surrogate
-from predictors.ensemble import EnsemblePredictor
-from predictors.predictor import Predictor
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
-_MEMBERS = 5  # of the ensemble that predicts a cost: more take longer and find no more
 _GROWTH = 20  # a round is at least such a part of all that was told: later fits take longer, and change less
 _OPTIMISM = (0.5, 1.5)  # of the rounds in turn: careful ones serve a whole front, bold ones find what limits hide
 _DRAWS = 24  # of the costs, for what going on would bring
@@ -110,7 +107,7 @@ class LinasSearcher(Searcher):
 
     def _round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best; fewer if fewer are left."""
-        surrogate = Surrogate(self._problem, self._predictor, self._told, self._rng, next(self._optimism))
+        surrogate = Surrogate(self._problem, self._seed, self._told, self._rng, next(self._optimism))
         best = np.concatenate([self._obvious, self._told.best_first()])
         pool = candidates_of(self.space, surrogate, best, self._rng, self._inner_evaluations, self._unseen)
         self.outlook, self._unforeseen = None, None
@@ -122,6 +119,3 @@ class LinasSearcher(Searcher):
             many = first_fronts(min(len(self._told), _MOST_FORESEEN, len(pool)), *believed)
             self._unforeseen = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
         return pool[chosen]
-
-    def _predictor(self) -> Predictor:
-        return EnsemblePredictor(members=_MEMBERS, seed=self._seed)

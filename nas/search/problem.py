@@ -5,11 +5,14 @@ In: a space and objectives. Out: `SearchProblem`, which a searcher is made for. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from nas.objectives import FloatArray, Objective, compared
+from predictors.predictor import Predictor
+from predictors.registry import PREDICTORS
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
@@ -23,6 +26,7 @@ class SearchProblem:
         objectives: One or more; their order is that of the columns of costs.
         leaves: The parts of the space that a split supernet serves with weights of their own; empty if it is whole.
         part: Where new candidates are looked for; None is everywhere.
+        predictor: Makes, of a seed, the unfitted predictor by which searchers learn a cost that is not exact.
 
     Raises:
         ValueError: If there is no objective that is no mere constraint, or two have the same metric.
@@ -32,6 +36,7 @@ class SearchProblem:
     objectives: tuple[Objective, ...]
     leaves: tuple[Subspace, ...] = ()
     part: Subspace | None = None
+    predictor: Callable[[int], Predictor] = PREDICTORS["ensemble"]
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]

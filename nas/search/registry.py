@@ -5,13 +5,15 @@ In: a name, a problem and a seed. Out: a searcher, whose libraries are loaded on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
 from nas.objectives import Objective
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
+from predictors.predictor import Predictor
+from predictors.registry import PREDICTORS
 from search_spaces.joint_space import JointSpace
 from search_spaces.registry import Registry
 from search_spaces.subspace import Subspace
@@ -28,6 +30,7 @@ class SearcherEntry:
         least_objectives: How many it needs.
         of_leaves: Whether it searches the leaves of a split supernet.
         screens: Whether it is made for screening.
+        learns: Whether it fits the predictor of its problem to what it is told.
         foresees: Whether it forecasts what more evaluations would gain.
     """
 
@@ -37,6 +40,7 @@ class SearcherEntry:
     least_objectives: int = 1
     of_leaves: bool = False
     screens: bool = False
+    learns: bool = False
     foresees: bool = False
 
     def check(self, name: str, objectives: int) -> None:
@@ -55,15 +59,15 @@ class SearcherEntry:
 SEARCHERS: Registry[SearcherEntry] = Registry(
     "searcher",
     {
-        "linas": SearcherEntry("nas.search.linas", "LinasSearcher", foresees=True),
+        "linas": SearcherEntry("nas.search.linas", "LinasSearcher", learns=True, foresees=True),
         "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
         "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
         "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
         "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
         "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
         "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
-        "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True),
-        "screened": SearcherEntry("nas.search.screened", "ScreenedLinasSearcher", screens=True),
+        "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True, learns=True),
+        "screened": SearcherEntry("nas.search.screened", "ScreenedLinasSearcher", screens=True, learns=True),
         "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
         "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
         "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
@@ -73,7 +77,12 @@ SEARCHERS: Registry[SearcherEntry] = Registry(
 
 
 def searcher(
-    name: str, space: JointSpace, objectives: Sequence[Objective], seed: int, leaves: Sequence[Subspace] = ()
+    name: str,
+    space: JointSpace,
+    objectives: Sequence[Objective],
+    seed: int,
+    leaves: Sequence[Subspace] = (),
+    predictor: Callable[[int], Predictor] = PREDICTORS["ensemble"],
 ) -> Searcher:
     """The searcher of that name.
 
@@ -83,13 +92,14 @@ def searcher(
         objectives: What is optimised.
         seed: Of everything random.
         leaves: The parts of the space that a split supernet serves; empty if it is whole.
+        predictor: Makes the predictors of searchers that learn, of a seed.
 
     Raises:
         ValueError: If the name is unknown, or the searcher does not take so many objectives; the known or fitting ones
             are listed.
     """
     entry = SEARCHERS[name]
-    problem = SearchProblem(space, tuple(objectives), tuple(leaves))
+    problem = SearchProblem(space, tuple(objectives), tuple(leaves), predictor=predictor)
     entry.check(name, len(problem.minimized))
     if entry.of_leaves and not leaves:
         raise ValueError(f"searcher {name!r} needs a supernet that was split, such as by training.schedule: few_shot")

@@ -9,7 +9,6 @@ levels of fidelity", 2014.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -23,11 +22,9 @@ from nas.search.problem import SearchProblem
 from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import UnseenCandidates
 from nas.search.surrogate import Surrogate, searched_features
-from predictors.ensemble import EnsemblePredictor
 from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
-_MEMBERS = 5  # of the ensemble that predicts a cost
 _WEIGHT = 5.0  # of a cheap cost among features: it tells more than the value of a gene
 _FEWEST_TOLD = 8  # full evaluations from which their costs are predicted
 
@@ -50,9 +47,9 @@ class ScreenedLinasSearcher(ScreeningSearcher):
         self, problem: SearchProblem, seed: int, inner_evaluations: int = 20_000, optimism: float = 1.0
     ) -> None:
         self.space = problem.space
-        self._problem, self._inner_evaluations, self._optimism = problem, inner_evaluations, optimism
+        self._problem, self._seed = problem, seed
+        self._inner_evaluations, self._optimism = inner_evaluations, optimism
         self._rng = np.random.default_rng(seed)
-        self._predictor = partial(EnsemblePredictor, members=_MEMBERS, seed=seed)
         design = first_design(self.space, FIRST_DESIGN, seed, problem.part)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.part, design)  # neither screened nor asked
         self._obvious = obvious_candidates(self.space, problem.part).genes
@@ -105,7 +102,7 @@ class ScreenedLinasSearcher(ScreeningSearcher):
     def _believe(self) -> Believe:
         """Optimistic costs and violations of any candidates, by all that is known."""
         if self._glance is None:
-            self._glance = Glance(self._problem, self._predictor, self._screened, self._rng)
+            self._glance = Glance(self._problem, self._seed, self._screened, self._rng)
         glance, early = self._glance, len(self._told) < _FEWEST_TOLD
         told = self._screened if early else self._told
         same = np.ones(len(self._problem.objectives), dtype=bool) if early else glance.same(told)
@@ -119,7 +116,7 @@ class ScreenedLinasSearcher(ScreeningSearcher):
             return np.concatenate([searched_features(population), cheap], axis=1)
 
         problem = replace(self._problem, objectives=objectives)
-        return Surrogate(problem, self._predictor, told, self._rng, self._optimism, features)
+        return Surrogate(problem, self._seed, told, self._rng, self._optimism, features)
 
 
 def _by_glance(objective: Objective, glance: Glance, column: int) -> Objective:

@@ -36,7 +36,7 @@ class Surrogate:
 
     Args:
         problem: The problem.
-        make: Makes an unfitted predictor of one cost.
+        seed: Of the predictors.
         told: Candidates, at least 2, and their costs.
         rng: Draws the rows that are fitted, where there are too many.
         optimism: How many standard deviations a cost is hoped to be below its prediction.
@@ -49,7 +49,7 @@ class Surrogate:
     def __init__(
         self,
         problem: SearchProblem,
-        make: Callable[[], Predictor],
+        seed: int,
         told: Archive,
         rng: np.random.Generator,
         optimism: float,
@@ -63,7 +63,7 @@ class Surrogate:
         fitted = features(told.population.take(rows))
         self._models: list[Predictor | None] = []
         for objective, warp, column in zip(problem.objectives, self.warps, told.costs.T, strict=True):
-            model = None if objective.exact else make()
+            model = None if objective.exact else problem.predictor(seed)
             if model is not None:
                 model.fit(fitted, warp.forward(column[rows]))
             self._models.append(model)

@@ -47,6 +47,12 @@ Refusal = Callable[..., str]
             {"searcher": "random", "stop": {"gain": 0.01}},
             ["does not foresee", "leave out stop, or use linas"],
         ),
+        (
+            "search",
+            {"searcher": "random", "predictor": "ridge"},
+            ["predictor is for searchers that learn from measurements (linas, ", "got 'random'", "leave it out"],
+        ),
+        ("search.predictor", "forest", ["search.predictor: unknown predictor 'forest'; known predictors: ensemble, r"]),
         ("search.stop", {"gain": "half"}, ["search.stop.gain", "a share such as '0.5 %' or 0.005, got 'half'"]),
         ("search.stop", {"gain": "100 %"}, ["search.stop.gain", "less than 1"]),
         ("search.limits", {"speed": 5.0}, ["unknown objective 'speed'", "latency_ms"]),

@@ -11,6 +11,8 @@ from nas.search.first_design import FIRST_DESIGN, first_design, obvious_candidat
 from nas.search.registry import SEARCHERS, searcher
 from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import Searcher
+from predictors.predictor import Predictor
+from predictors.ridge import RidgePredictor
 from results.metric import METRICS
 from results.pareto import hypervolume
 from search_spaces.domains import Domain
@@ -179,6 +181,20 @@ def test_who_foresees_says_so_and_asks_the_same(name: str, large: JointSpace) ->
         rounds(alone, [size])
         assert watched.foresee(15) is not None
     assert np.array_equal(watched.ask(15).genes, alone.ask(15).genes)
+
+
+def test_who_learns_does_so_by_the_predictor_of_its_problem(name: str, large: JointSpace) -> None:
+    seeds: list[int] = []
+
+    def counted(seed: int) -> Predictor:
+        seeds.append(seed)
+        return RidgePredictor()
+
+    made = searcher(name, large, problem(name, large), 5, leaves_for(name, large), counted)
+    rounds(made, sizes(name))
+    assert bool(seeds) == SEARCHERS[name].learns
+    if name != "split":  # its leaves have seeds of their own
+        assert set(seeds) <= {5}
 
 
 def test_outcomes_may_come_late_and_in_any_order(name: str, large: JointSpace) -> None:
