@@ -14,7 +14,7 @@ from nas.search.loop import run_search
 from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
 from nas.search.screening import Screening
-from predictors.ridge import RidgePredictor
+from predictors.registry import PREDICTORS
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from results.metric import METRICS
@@ -92,12 +92,13 @@ def test_a_killed_run_goes_on(
 def test_looks_at_a_constraint_are_not_cut_at_its_limit(nasbench201: TabularSpace) -> None:
     cells = Cells(nasbench201)
     accuracy = Objective(METRICS["accuracy"], cells.accuracy, limit=60.0, constraint=True)
-    problem = SearchProblem(cells.space, (accuracy, Objective(METRICS["latency_ms"], cells.latency)))
+    objectives = (accuracy, Objective(METRICS["latency_ms"], cells.latency))
+    problem = SearchProblem(cells.space, objectives, predictor=PREDICTORS["ridge"])
     screened, others = (cells.space.sample(np.random.default_rng(seed), 80) for seed in (0, 1))
     archive = Archive(problem)
     told = np.column_stack([-cells.short_accuracy(screened), cells.latency(screened)])
     archive.add(screened, told, np.zeros(len(screened)))
-    glance = Glance(problem, RidgePredictor, archive, np.random.default_rng(0))
+    glance = Glance(problem, 0, archive, np.random.default_rng(0))
     accuracies = -glance.costs(others)[:, 0]
     assert accuracies.min() < 60 < accuracies.max()
 
