@@ -43,7 +43,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         """
         if name in self._entries:
             return self._entries[name]
-        return self._loaded(self._added()[self.known(name)])
+        added = self._added()
+        if name not in added:
+            raise unknown_name(self.kind, name, self)
+        return self._loaded(added[name])
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._added()
@@ -88,7 +91,9 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         try:
             entry = point.load()
         except Exception as error:  # whatever the import of a foreign module raises
-            raise ValueError(f"{what} must be importable: {type(error).__name__}: {error}") from error
+            raise ValueError(
+                f"{what} must be importable: {type(error).__name__}: {' '.join(str(error).split())}"
+            ) from error
         if not self._accepts(entry):
             raise ValueError(f"{what} must be what group {self.group} asks for, got {type(entry).__name__}")
         return entry

@@ -20,7 +20,7 @@ def _torch(device: Device) -> Profiler:
 
 PROFILERS: Registry[Callable[[Device], Profiler]] = Registry(
     "runtime", {"onnxruntime": OnnxRuntimeProfiler, "torch": _torch}
-)  # by runtime
+)
 
 
 def profiler(device: Device) -> Profiler:

@@ -51,7 +51,7 @@ class BenchFile(Section):
         if len(set(searchers)) < len(searchers):
             raise ValueError(f"searchers must not repeat, got {searchers}")
         for name in searchers:
-            entry = SEARCHERS[SEARCHERS.known(name)]
+            entry = SEARCHERS[name]
             if entry.screens or entry.of_leaves:
                 raise ValueError(f"searcher {name!r} is told more than the others of a contest are; leave it out")
         return searchers

@@ -81,6 +81,12 @@ def test_a_package_is_imported_only_for_its_name(install: Install) -> None:
     [
         ("red = 3", {"red": "red"}, "green", "colour 'red' of package 'paint' must have a name of its own, and there"),
         ("import nowhere", {"green": "green"}, "green", "colour 'green' of package 'paint' must be importable: Modul"),
+        (
+            "raise RuntimeError('it is\\nbroken')",
+            {"green": "green"},
+            "green",
+            "colour 'green' of package 'paint' must be importable: RuntimeError: it is broken",
+        ),
         ("1 / 0", {"green": "green"}, "green", "colour 'green' of package 'paint' must be importable: ZeroDivisionE"),
         ("", {"green": "green"}, "green", "colour 'green' of package 'paint' must be importable: AttributeError: "),
         (
