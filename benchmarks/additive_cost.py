@@ -20,7 +20,8 @@ from hardware.pricing import network_costs
 from hardware.roofline import Roofline
 from hardware.tensor_uses import NO_TENSOR, TensorUses
 from search_spaces.additive_cost import AdditiveCost, FloatArray
-from search_spaces.candidate import Candidate, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.layers import LayerSpec
 from search_spaces.presets import search_space
@@ -52,7 +53,7 @@ def check_prices(cost: AdditiveCost, population: Population) -> None:
 
 def calibrated_latency(space: JointSpace) -> Callable[[Genes], FloatArray]:
     """Latencies by a made-up table of all layers and of the uses of the tensors of many networks."""
-    w32, w8 = LayerPolicy(), LayerPolicy(8, 8)
+    w32, w8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
     made_up = Roofline("npu", {w32: 10.0, w8: 40.0}, 1.0, 2.0).table(space.layer_shapes())
     layers = LatencyTable(onnxruntime_cpu(), made_up.entries)
     uses, _ = TensorUses(space, layers.device)(space.sample(np.random.default_rng(0), 2000).genes)

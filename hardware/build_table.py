@@ -13,7 +13,7 @@ from hardware.profiler import Profiler
 from hardware.table_file import save_table
 from hardware.workload import Frame, LayerCopies
 from hardware.yardstick import time_levelled
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 _GROUP = 32  # sessions open at once

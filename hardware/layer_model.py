@@ -22,7 +22,7 @@ from onnx import TensorProto
 from hardware.device import FP32, INT8
 from hardware.onnx_graph import MIDDLE, OnnxGraph
 from hardware.workload import LayerCopies, OnnxNetwork
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 _FRAME_NODES = 8

@@ -22,7 +22,7 @@ from hardware.calibration import Calibration, TensorCosts
 from hardware.device import Device, Kernel
 from hardware.fit_quality import FitQuality
 from hardware.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Se
     segment = tuple(
         (
             LayerSpec(**{column: record[column] for column in _LAYER}),
-            LayerPolicy(record["weight_bits"], record["activation_bits"]),
+            LayerPolicy.quantized(record["weight_bits"], record["activation_bits"]),
         )
         for record in records
     )

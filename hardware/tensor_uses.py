@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from hardware.device import Device
 from search_spaces.additive_cost import FloatArray
-from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.dataflow import IMAGES, Node
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec

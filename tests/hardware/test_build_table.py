@@ -15,11 +15,11 @@ from hardware.stopwatch import Timing
 from hardware.table_file import load_table
 from hardware.workload import Frame, LayerCopies, Workload
 from hardware.yardstick import yardsticks
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(20)]
-POLICIES = [LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)]
+POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]
 YARDSTICKS = yardsticks(onnxruntime_cpu().kernels)
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from hardware.device import onnxruntime_cpu
 from hardware.tensor_uses import NO_TENSOR, TensorUses, form
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import present_nodes
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.presets import SPACES, search_space
 
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 def _joint(name: str) -> JointSpace:
@@ -63,6 +64,6 @@ def test_the_use_of_a_tensor_by_hand() -> None:
 
 
 def test_a_policy_that_the_device_cannot_run_is_refused() -> None:
-    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((W32, LayerPolicy(8, 4))))
+    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((W32, LayerPolicy.quantized(8, 4))))
     with pytest.raises(ValueError, match="runs no layer at w8a4"):
         TensorUses(space, replace(onnxruntime_cpu(), name="here"))
