@@ -12,7 +12,7 @@ import numpy as np
 
 from hardware.device import Device
 from hardware.importers.imported import by_bits
-from hardware.latency_table import LatencyTable
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.layers import LayerSpec
 
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
