@@ -13,12 +13,12 @@ from collections.abc import Callable
 import numpy as np
 from report import row
 
-from hardware.calibration import Calibration, TensorCosts
+from hardware.calibration.calibration import Calibration, TensorCosts
+from hardware.calibration.tensor_uses import NO_TENSOR, TensorUses
 from hardware.device import onnxruntime_cpu
-from hardware.latency_table import LatencyTable
-from hardware.pricing import network_costs
-from hardware.roofline import Roofline
-from hardware.tensor_uses import NO_TENSOR, TensorUses
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.pricing import network_costs
+from hardware.tables.roofline import Roofline
 from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import LayerPolicy

@@ -16,7 +16,7 @@ import numpy as np
 from report import row
 
 from hardware.importers.apq import apq
-from hardware.latency_table import LATENCY, LatencyTable
+from hardware.tables.latency_table import LATENCY, LatencyTable
 from nas.objectives import FloatArray, Objective, costs, violations
 from nas.search.registry import searcher
 from results.metric import METRICS

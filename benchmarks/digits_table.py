@@ -25,7 +25,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from hardware.table_file import load_table
+from hardware.tables.table_file import load_table
 from nas.evaluation.realize import CandidateRealizer
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import replacing

@@ -16,7 +16,7 @@ import numpy as np
 from report import row
 from rich.console import Console
 
-from hardware.table_file import load_table
+from hardware.tables.table_file import load_table
 from nas.evaluation.pools import open_pool
 from nas.jobs.job import load_job
 from nas.jobs.priced_objectives import exact_objective

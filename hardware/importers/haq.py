@@ -13,7 +13,7 @@ import numpy as np
 
 from hardware.device import Device
 from hardware.importers.imported import by_bits
-from hardware.latency_table import LatencyTable
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layers import LayerSpec
 

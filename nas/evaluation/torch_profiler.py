@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardware.device import Device, fingerprint, gpu_fingerprint
-from hardware.profiler import Operators
-from hardware.stopwatch import Stopwatch, Timing
-from hardware.workload import LayerCopies, OnnxNetwork, RandomNetwork, Workload
+from hardware.profiling.profiler import Operators
+from hardware.profiling.stopwatch import Stopwatch, Timing
+from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
 from search_spaces.dataflow import IMAGES, Node
 from search_spaces.layers import LayerSpec
 
@@ -82,8 +82,8 @@ class TorchProfiler:
             raise ValueError(f"device {self.device.name!r} runs no ONNX files")
         module: nn.Module = nn.Identity()
         shape = [1]
-        if isinstance(workload, LayerCopies):
-            module, shape = _Copies(workload), _input_shape(workload.layer)
+        if isinstance(workload, ReplicatedLayer):
+            module, shape = _Replicas(workload), _input_shape(workload.layer)
         elif isinstance(workload, RandomNetwork):
             module, shape = _Network(workload), _input_shape(workload.layers[workload.nodes[0].name][0])
         inputs = torch.rand(self.device.batch, *shape, generator=torch.Generator().manual_seed(0))
@@ -113,10 +113,10 @@ class _Layer(nn.Module):
         return self.activation(self.op(x.flatten(1) if self.linear else x))
 
 
-class _Copies(nn.Module):
-    def __init__(self, copies: LayerCopies) -> None:
+class _Replicas(nn.Module):
+    def __init__(self, replicas: ReplicatedLayer) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(_Layer(copies.layer) for _ in range(copies.count))
+        self.layers = nn.ModuleList(_Layer(replicas.layer) for _ in range(replicas.count))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hardware.device import fingerprint, onnxruntime_cpu
-from hardware.latency_table import LATENCY, Entry, LatencyTable
+from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 

@@ -13,8 +13,8 @@ from hardware.importers.apq import apq
 from hardware.importers.haq import haq, mobilenet_v2
 from hardware.importers.hawq import hawq, resnet18_layer
 from hardware.importers.registry import import_table
-from hardware.latency_table import LATENCY, LatencyTable, Layers, MissingCost
-from hardware.table_file import load_table, save_table
+from hardware.tables.latency_table import LATENCY, LatencyTable, Layers, MissingCost
+from hardware.tables.table_file import load_table, save_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.mobilenet_v3 import inverted_bottleneck
 

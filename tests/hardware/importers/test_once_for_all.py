@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from hardware.importers.once_for_all import once_for_all
-from hardware.latency_table import LATENCY, MissingCost
-from hardware.pricing import network_costs
+from hardware.tables.latency_table import LATENCY, MissingCost
+from hardware.tables.pricing import network_costs
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hardware.calibrate_table import random_network
+from hardware.building.calibrate_table import random_network
 from hardware.device import onnxruntime_cpu
-from hardware.profiler import OnnxRuntimeProfiler, Operators
-from hardware.workload import OnnxNetwork
+from hardware.profiling.profiler import OnnxRuntimeProfiler, Operators
+from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from search_spaces.compression_policy import LayerPolicy

@@ -14,12 +14,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hardware.calibration import Calibration
+from hardware.calibration.calibration import Calibration
+from hardware.calibration.fit_quality import FitQuality
 from hardware.device import fingerprint
-from hardware.fit_quality import FitQuality
-from hardware.pricing import network_costs
-from hardware.roofline import Roofline
-from hardware.table_file import load_table, save_table
+from hardware.tables.pricing import network_costs
+from hardware.tables.roofline import Roofline
+from hardware.tables.table_file import load_table, save_table
 from nas.jobs.job import load_job
 from nas.jobs.profile import profile, table_of_this_machine
 from nas.jobs.reporter import Reporter
