@@ -12,7 +12,8 @@ from hardware.device import onnxruntime_cpu
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import present_nodes
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import SPACES, search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
