@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from search_spaces.layers import Activation
+from search_spaces.operators.pointwise import Activation
 
 IMAGES = "images"
 
@@ -33,7 +33,7 @@ class Node:
     name: str
     kind: Literal["layer", "add", "gate", "pool"]
     inputs: tuple[str, ...]
-    activation: Activation = "none"
+    activation: Activation | None = None
 
     def __post_init__(self) -> None:
         wanted = 2 if self.kind in ("add", "gate") else 1

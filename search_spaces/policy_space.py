@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution
 from search_spaces.space import LayerSlot, SearchSpace
 
 Position = Literal["first", "last"]
@@ -24,7 +25,8 @@ class PolicyRule:
     Attributes:
         policies: What they may choose from.
         name: A pattern of their names, in which `*` stands for any characters, such as `stages.0.*`.
-        operator: What they compute: `convolution`, `depthwise` (which all of these are convolutions, too) or `linear`.
+        operator: What they compute, by its name in `search_spaces.operators.registry`, such as `convolution` or
+            `linear`; `depthwise` are the convolutions of one kernel per channel.
         position: `"first"` or `"last"` of all layers in execution order.
 
     Raises:
@@ -136,10 +138,8 @@ def _slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:
 
 def _operators(layer: LayerSpec) -> tuple[str, ...]:
     """What a rule may call the operator of a layer."""
-    if layer.kind == "linear":
-        return ("linear",)
-    depthwise = layer.groups == layer.in_channels == layer.out_channels > 1
-    return ("convolution", "depthwise") if depthwise else ("convolution",)
+    depthwise = isinstance(layer.operator, Convolution) and layer.operator.is_depthwise
+    return (layer.operator.name, "depthwise") if depthwise else (layer.operator.name,)
 
 
 def _check_distinct(policies: tuple[LayerPolicy, ...]) -> None:

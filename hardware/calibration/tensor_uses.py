@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.dataflow import IMAGES, Node
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layers import RELU, LayerSpec
 from search_spaces.space import BoolArray, Genes
 from search_spaces.tabulated_slot import TabulatedSlot
 
@@ -103,9 +104,9 @@ class _Slot:
 
     def __init__(self, slot: TabulatedSlot, policy_gene: int, quantized: BoolArray) -> None:
         self._slot, self._policy_gene, self._quantized = slot, policy_gene, quantized
-        self._activated = self._tabulated(lambda layer: layer.activation not in ("none", "relu"))
+        self._activated = self._tabulated(lambda layer: layer.activation not in (None, RELU))
         self._elements = self._tabulated(lambda layer: layer.activations)
-        self._input_elements = self._tabulated(lambda layer: layer.in_channels * layer.input_size**2)
+        self._input_elements = self._tabulated(lambda layer: prod(layer.input_shape))
 
     def layers(self, genes: Genes) -> _Layers:
         at = tuple(genes[:, column] for column in self._slot.columns)

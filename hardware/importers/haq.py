@@ -48,14 +48,14 @@ def haq(path: Path) -> LatencyTable:
 def mobilenet_v2() -> list[LayerSpec]:
     """The layers of MobileNetV2, in order, without names, activations and normalisation."""
     width, size = 32, 112
-    layers = [LayerSpec("", "conv", 3, width, 3, 2, input_size=224)]
+    layers = [LayerSpec.conv("", 3, width, 3, 2, input_size=224)]
     for expand, out, depth, first_stride in _STAGES:
         for index in range(depth):
             stride, inner = first_stride if index == 0 else 1, width * expand
             if expand > 1:
-                layers.append(LayerSpec("", "conv", width, inner, input_size=size))
-            layers.append(LayerSpec("", "conv", inner, inner, 3, stride, inner, size))
+                layers.append(LayerSpec.conv("", width, inner, input_size=size))
+            layers.append(LayerSpec.conv("", inner, inner, 3, stride, inner, size))
             size = -(-size // stride)
-            layers.append(LayerSpec("", "conv", inner, out, input_size=size))
+            layers.append(LayerSpec.conv("", inner, out, input_size=size))
             width = out
-    return [*layers, LayerSpec("", "conv", width, 1280, input_size=size), LayerSpec("", "linear", 1280, _CLASSES)]
+    return [*layers, LayerSpec.conv("", width, 1280, input_size=size), LayerSpec.linear("", 1280, _CLASSES, bias=False)]

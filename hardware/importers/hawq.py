@@ -49,4 +49,4 @@ def resnet18_layer(name: str) -> LayerSpec:
     shrinks = is_first and stage > 1 and match[3] != "2"
     before, stride = (out // 2, 2) if shrinks else (out, 1)
     kernel = 3 if match[3] else 1
-    return LayerSpec(name, "conv", before, out, kernel, stride, input_size=(112 >> stage) * stride)
+    return LayerSpec.conv(name, before, out, kernel, stride, input_size=(112 >> stage) * stride)

@@ -16,6 +16,8 @@ starts a session for it alone. `layer_model` keeps that out of the measurement:
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from onnx import TensorProto
 
@@ -23,7 +25,7 @@ from hardware.device import FP32, INT8
 from hardware.profiling.onnx_graph import MIDDLE, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layers import RELU, LayerSpec
 
 _TRIVIAL_NODES = 8
 
@@ -39,8 +41,8 @@ def layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
         batch: Inputs at once.
 
     Returns:
-        A network with one float or uint8 input and one output per copy. Input shape: (batch, in_channels) if linear,
-        (batch, in_channels, size, size) if fp32, (batch, size, size, in_channels) if int8.
+        A network with one float or uint8 input and one output per copy. Its input has the shape of the
+        layer after the batch axis; feature maps of an int8 layer have their channels last.
 
     Raises:
         ValueError: If the kernel is another one.
@@ -72,32 +74,37 @@ def empty_session_model() -> OnnxNetwork:
 
 
 def _input_shape(layer: LayerSpec, kernel: LayerPolicy, batch: int) -> tuple[int, ...]:
-    channels, size = layer.in_channels, layer.input_size
-    if layer.kind == "linear":
-        return (batch, channels)
-    return (batch, size, size, channels) if kernel == INT8.policy else (batch, channels, size, size)
+    if _is_image(layer) and kernel == INT8.policy:
+        channels, *sides = layer.input_shape
+        return (batch, *sides, channels)
+    return (batch, *layer.input_shape)
 
 
 def _int8_unit(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
     codes, zero_point = graph.int8_layer(values, layer)
-    if layer.activation in ("none", "relu"):
+    if layer.activation in (None, RELU):
         return codes
     return graph.quantize(graph.activation(graph.dequantize(codes, zero_point), layer.activation), MIDDLE)
 
 
 def _channels_first(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
-    return values if layer.kind == "linear" else graph.node("Transpose", [values], {"perm": [0, 3, 1, 2]})
+    return graph.node("Transpose", [values], {"perm": [0, 3, 1, 2]}) if _is_image(layer) else values
 
 
 def _int8_tail(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
-    if layer.kind == "linear":
+    if not _is_image(layer):
         return values
     last = graph.node("Transpose", [values], {"perm": [0, 2, 3, 1]})
     start, end, axes = (graph.constant(np.array(pair)) for pair in ((0, 0), (1, 1), (1, 2)))
-    return last if layer.output_size == 1 else graph.node("Slice", [last, start, end, axes])
+    return last if prod(layer.output_shape[1:]) == 1 else graph.node("Slice", [last, start, end, axes])
 
 
 def _float_tail(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
-    if layer.kind == "linear" or layer.output_size == 1:
+    if not _is_image(layer) or prod(layer.output_shape[1:]) == 1:
         return values
-    return graph.node("MaxPool", [values], {"kernel_shape": [1, 1], "strides": [layer.output_size] * 2})
+    return graph.node("MaxPool", [values], {"kernel_shape": [1, 1], "strides": layer.output_shape[1:]})
+
+
+def _is_image(layer: LayerSpec) -> bool:
+    """Whether it reads and gives feature maps, whose layout a runtime chooses."""
+    return len(layer.input_shape) == len(layer.output_shape) == 3

@@ -20,7 +20,7 @@ from hardware.profiling.onnx_graph import MIDDLE, ZERO, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import IMAGES, Node
-from search_spaces.layers import LayerSpec
+from search_spaces.layers import RELU, LayerSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ def network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
     if strange:
         raise ValueError(f"a network model is built at {FP32.policy} or {INT8.policy}, got {strange[0]}")
     first = layers[nodes[0].name][0]
-    drawing = _Drawing(values={IMAGES: _Value(IMAGES, first.in_channels, first.input_size)})
+    drawing = _Drawing(values={IMAGES: _Value(IMAGES, first.input_shape[0], first.input_shape[1])})
     for node in nodes:
         inputs = [drawing.values[name] for name in node.inputs]
         drawing.values[node.name] = (
             drawing.layer(inputs[0], *layers[node.name]) if node.kind == "layer" else drawing.joined(node, inputs)
         )
-    shape = ("batch", first.in_channels, first.input_size, first.input_size)
+    shape: tuple[int | str, ...] = ("batch", *first.input_shape)
     outputs = [drawing.values[nodes[-1].name].name]
     return drawing.graph.network(IMAGES, TensorProto.FLOAT, shape, outputs, TensorProto.FLOAT, batch)
 
@@ -75,9 +75,9 @@ class _Drawing:
 
     def layer(self, value: _Value, layer: LayerSpec, kernel: LayerPolicy) -> _Value:
         graph, name, codes = self.graph, value.name, value.codes
-        if layer.kind == "linear":
+        if len(layer.input_shape) == 1:
             name, codes = graph.node("Flatten", [name]), None
-        shape, positive = (layer.out_channels, layer.output_size), layer.activation == "relu"
+        shape, positive = (layer.out_channels, (*layer.output_shape, 1)[1]), layer.activation == RELU
         if kernel == FP32.policy:
             if codes is not None:
                 name = graph.dequantize(*codes, value.channels)
@@ -86,7 +86,7 @@ class _Drawing:
         name = graph.dequantize(graph.quantize(name, zero_point), zero_point)
         codes = graph.int8_layer(name, layer)
         name = graph.dequantize(*codes)
-        if layer.activation in ("none", "relu"):
+        if layer.activation in (None, RELU):
             return _Value(name, *shape, positive, codes)
         return _Value(graph.activation(name, layer.activation), *shape)
 
@@ -97,7 +97,7 @@ class _Drawing:
         if node.kind == "gate":
             return _Value(graph.node("Mul", [value.name for value in values]), first.channels, first.size)
         total = graph.node("Add", [first.name, self._fitted(values[1], first)])
-        positive = node.activation == "relu"
+        positive = node.activation == RELU
         return _Value(graph.activation(total, node.activation), first.channels, first.size, positive)
 
     def _fitted(self, value: _Value, to: _Value) -> str:

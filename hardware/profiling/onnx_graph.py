@@ -6,6 +6,7 @@ no table, no runtime and no trained weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from hardware.onnx_forms import Call, write_operator
 from hardware.profiling.workload import OnnxNetwork
-from search_spaces.layers import LayerSpec
+from search_spaces.layers import RELU, LayerSpec
+from search_spaces.operators.operator import Operator, Shape
+from search_spaces.operators.pointwise import Activation
 
 _OPSET = 21
 _IR_VERSION = 10
@@ -80,16 +84,24 @@ class OnnxGraph:
         zeros = self.constant(np.zeros(channels, np.int8))
         dequantized = self.node("DequantizeLinear", [weights, scales, zeros], {"axis": 0})
         outputs, zero_point = self._weighted(values, dequantized, layer), MIDDLE
-        if layer.activation == "relu":
-            outputs, zero_point = self.activation(outputs, "relu"), ZERO
+        if layer.activation == RELU:
+            outputs, zero_point = self.activation(outputs, RELU), ZERO
         return self.quantize(outputs, zero_point), zero_point
 
-    def activation(self, values: str, activation: str) -> str:
-        """An activation function by its name in `LayerSpec`."""
-        if activation == "hard_sigmoid":
-            return self.node("HardSigmoid", [values], {"alpha": 1 / 6, "beta": 0.5})
-        operators = {"relu": "Relu", "hard_swish": "HardSwish"}
-        return values if activation == "none" else self.node(operators[activation], [values])
+    def activation(self, values: str, activation: Activation | None) -> str:
+        """The values behind an activation function, if there is one."""
+        return values if activation is None else self.operator(activation, values)
+
+    def operator(self, operator: Operator, *values: str, parameters: Sequence[str] = (), shape: Shape = ()) -> str:
+        """Any operator that has an ONNX form.
+
+        Args:
+            operator: What is computed.
+            values: Names of what it reads.
+            parameters: Names of its constants.
+            shape: Of what it reads first, without the batch axis, where the form depends on it.
+        """
+        return write_operator(Call(self, operator, values, parameters, [shape]))
 
     def network(
         self,
@@ -124,17 +136,12 @@ class OnnxGraph:
         return OnnxNetwork(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
 
     def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:
-        inputs = [values, weights]
-        if layer.bias or layer.normalized:
-            inputs.append(self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32)))
-        if layer.kind == "linear":
-            return self.node("Gemm", inputs, {"transB": 1})
-        kernel, strides, pads = [layer.kernel_size] * 2, [layer.stride] * 2, [layer.kernel_size // 2] * 4
-        attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads, "group": layer.groups}
-        return self.node("Conv", inputs, attributes)
+        parameters = [weights]
+        if layer.normalized or "bias" in layer.operator.parameter_shapes:
+            parameters.append(self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32)))
+        return self.operator(layer.operator, values, parameters=parameters, shape=layer.input_shape)
 
 
-def _weight_shape(layer: LayerSpec) -> tuple[int, ...]:
-    if layer.kind == "linear":
-        return (layer.out_channels, layer.in_channels)
-    return (layer.out_channels, layer.in_channels // layer.groups, layer.kernel_size, layer.kernel_size)
+def _weight_shape(layer: LayerSpec) -> Shape:
+    assert layer.operator.weight_shape is not None
+    return layer.operator.weight_shape

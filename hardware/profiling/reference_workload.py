@@ -17,8 +17,8 @@ from hardware.profiling.workload import ReplicatedLayer, Workload
 from search_spaces.layers import LayerSpec
 
 _LAYERS = (
-    LayerSpec("", "conv", 64, 64, 3, input_size=16, activation="relu"),
-    LayerSpec("", "conv", 96, 96, 5, groups=96, input_size=16, activation="relu"),
+    LayerSpec.conv("", 64, 64, 3, input_size=16, activation="relu"),
+    LayerSpec.conv("", 96, 96, 5, groups=96, input_size=16, activation="relu"),
 )
 
 

@@ -16,6 +16,7 @@ from hardware.calibration.calibration import Calibration
 from hardware.device import Device
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution, Linear
 
 Layers = Sequence[tuple[LayerSpec, LayerPolicy]]
 Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]  # layers as a table knows them, with the policies of their kernels
@@ -194,11 +195,14 @@ class LatencyTable:
 
     def _canonical(self, layer: LayerSpec) -> LayerSpec:
         shape = layer.shape
+        operator = shape.operator
+        if "bias" in self.ignores and isinstance(operator, Convolution | Linear):
+            operator = replace(operator, bias=False)
         return replace(
             shape,
-            bias=shape.bias and "bias" not in self.ignores,
+            operator=operator,
             normalized=shape.normalized or "normalized" in self.ignores,
-            activation="none" if "activation" in self.ignores else shape.activation,
+            activation=None if "activation" in self.ignores else shape.activation,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, Segment
@@ -94,5 +95,5 @@ class Roofline:
 
 def _moved_bytes(layer: LayerSpec, kernel: LayerPolicy) -> float:
     """Weights, input and output, each once."""
-    inputs = layer.in_channels * layer.input_size**2
+    inputs = prod(layer.input_shape)
     return (layer.weights * kernel.weight_bits + (inputs + layer.activations) * kernel.activation_bits) / 8

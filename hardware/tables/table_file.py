@@ -3,16 +3,17 @@
 In: a `LatencyTable`. Out: a file, and the table again. Knows no measurement.
 
 One row per layer of an entry, in order. `entry` numbers the entries: a block's layers share it, and its costs, which
-each of their rows repeats. The layer's fields and the bits of its kernel's policy are the key; then one column per
-metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within networks. What holds for
-all rows is in `DataFrame.attrs`.
+each of their rows repeats. The layer, its operator as text, and the bits of its kernel's policy are the key; then one
+column per metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within networks.
+What holds for all rows is in `DataFrame.attrs`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -24,12 +25,14 @@ from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.registry import parse_operator
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 4
-_LAYER = tuple(column.name for column in fields(LayerSpec))
+_LAYER = ("name", "operator", "input_shape", "normalized", "activation")
 _KEY = ("entry", *_LAYER, "weight_bits", "activation_bits")
 _QUALITY = ("spread", "repeats", "factor")
 
@@ -42,7 +45,7 @@ def frame(table: LatencyTable) -> pd.DataFrame:
     rows = [
         (
             number,
-            *(getattr(layer, column) for column in _LAYER),
+            *_layer_cells(layer),
             policy.weight_bits,
             policy.activation_bits,
             *(entry.values.get(name, np.nan) for name in metrics),
@@ -139,7 +142,7 @@ def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Se
     """The entry of the rows of its layers."""
     segment = tuple(
         (
-            LayerSpec(**{column: record[column] for column in _LAYER}),
+            _layer(record),
             LayerPolicy.quantized(record["weight_bits"], record["activation_bits"]),
         )
         for record in records
@@ -147,6 +150,21 @@ def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Se
     first = records[0]
     costs = {name: float(first[name]) for name in metrics if not np.isnan(first[name])}
     return segment, Entry(costs, first["spread"], first["repeats"], first["factor"])
+
+
+def _layer_cells(layer: LayerSpec) -> tuple[str | bool, ...]:
+    """A layer as the cells of `_LAYER`."""
+    activation = "" if layer.activation is None else str(layer.activation)
+    return layer.name, str(layer.operator), json.dumps(layer.input_shape), layer.normalized, activation
+
+
+def _layer(record: Mapping[Any, Any]) -> LayerSpec:
+    """The layer of the cells of a row."""
+    activation = parse_operator(record["activation"]) if record["activation"] else None
+    if not isinstance(activation, Activation | None):
+        raise ValueError(f"an activation is written like 'activation function=\"relu\"', got {activation}")
+    shape = tuple(json.loads(record["input_shape"]))
+    return LayerSpec(record["name"], parse_operator(record["operator"]), shape, record["normalized"], activation)
 
 
 def _device(document: Mapping[str, Any]) -> Device:

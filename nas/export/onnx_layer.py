@@ -13,8 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS
-from search_spaces.elastic.layer import HardSigmoid, Layer
+from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid
+from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.layers import RELU
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.weighted import Convolution
 
 OPSET = 21
 _SMALLEST_SCALE = 1e-12
@@ -40,8 +44,6 @@ class OnnxLayer(nn.Module):
         self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name)
         self.weight = _OnnxWeight(layer, gain, self._least_scale(bias))
         self.bias = nn.Buffer(bias)
-        self.activation = _OnnxHardSigmoid() if isinstance(layer.activation, HardSigmoid) else layer.activation
-        self.absorbs_activation = layer.spec.activation == "relu"
 
     def _least_scale(self, bias: Tensor) -> Tensor:
         """The least step of the weights, shape (out,), at which the bias fits an integer accumulator.
@@ -55,14 +57,18 @@ class OnnxLayer(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         x, weight = self.input_quantizer(inputs), self.weight()
-        if self.spec.kind == "linear":
-            x = F.linear(x, weight, self.bias)
+        operator, activation = self.spec.operator, self.spec.activation
+        if isinstance(operator, Convolution):  # by torch's own, as fast forms would be exported as what they consist of
+            padding = [before for before, _ in operator.padding]
+            x = F.conv2d(x, weight, self.bias, operator.stride, padding, operator.dilation, operator.groups)
         else:
-            padding = self.spec.kernel_size // 2
-            x = F.conv2d(x, weight, self.bias, self.spec.stride, padding, 1, self.spec.groups)
-        if self.absorbs_activation:
-            return self.output_quantizer(self.activation(x))
-        return self.activation(self.output_quantizer(x))
+            x = F.linear(x, weight, self.bias)
+        if activation == RELU:
+            return self.output_quantizer(x.relu())
+        x = self.output_quantizer(x)
+        if activation == Activation("hard_sigmoid"):
+            return _hard_sigmoid(x)
+        return x if activation is None else run_operator(activation, [x])
 
 
 class _OnnxWeight(nn.Module):
@@ -97,13 +103,11 @@ class _OnnxWeight(nn.Module):
         return _dequantize(arguments, value.shape, {"axis": 0})
 
 
-class _OnnxHardSigmoid(nn.Module):
+def _hard_sigmoid(x: Tensor) -> Tensor:
     """One node, for which torch's exporter writes three."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.onnx.ops.symbolic(
-            "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
-        )
+    return torch.onnx.ops.symbolic(
+        "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
+    )
 
 
 class _OnnxQuantizer(nn.Module):

@@ -8,8 +8,8 @@ import pytest
 
 from search_spaces.layers import LayerSpec, round_channels
 
-DEPTHWISE = LayerSpec("a", "conv", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
-LINEAR = LayerSpec("b", "linear", 64, 10, bias=True, normalized=False)
+DEPTHWISE = LayerSpec.conv("a", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
+LINEAR = LayerSpec.linear("b", 64, 10)
 
 
 def test_counts() -> None:

@@ -18,7 +18,7 @@ from hardware.tables.table_file import load_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(20)]
+LAYERS = [LayerSpec.conv(f"layer{i}", 8, 8 + i, input_size=4) for i in range(20)]
 POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]
 REFERENCE_WORKLOADS = reference_workloads(onnxruntime_cpu().kernels)
 

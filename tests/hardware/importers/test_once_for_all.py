@@ -38,7 +38,7 @@ def networks(tables: Path) -> dict[str, Any]:
 def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolicy]]]:
     """The layers of a published network, block by block."""
     size = network["image_size"]
-    stem = LayerSpec("", "conv", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
+    stem = LayerSpec.conv("", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
     yield [(stem, FP32)]
     size = stem.output_size
     for block in network["blocks"]:
@@ -50,11 +50,11 @@ def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolic
         yield [(layer, FP32) for part, layer in parts.items() if part not in absent]
         size = -(-size // block["stride"])
     before, after = network["final_expand"]
-    yield [(LayerSpec("", "conv", before, after, input_size=size, activation="hard_swish"), FP32)]
+    yield [(LayerSpec.conv("", before, after, input_size=size, activation="hard_swish"), FP32)]
     before, after = network["feature_mix"]
-    yield [(LayerSpec("", "conv", before, after, normalized=False, activation="hard_swish"), FP32)]
+    yield [(LayerSpec.conv("", before, after, normalized=False, activation="hard_swish"), FP32)]
     before, after = network["classifier"]
-    yield [(LayerSpec("", "linear", before, after, bias=True, normalized=False), FP32)]
+    yield [(LayerSpec.linear("", before, after), FP32)]
 
 
 def test_the_note_10_table_adds_up_to_the_published_latency(tables: Path, networks: dict[str, Any]) -> None:

@@ -17,11 +17,11 @@ from search_spaces.layers import LayerSpec
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 LAYERS = [
-    LayerSpec("", "conv", 16, 24, input_size=6, activation="relu"),
-    LayerSpec("", "conv", 16, 16, 5, stride=2, groups=16, input_size=7),
-    LayerSpec("", "conv", 3, 8, 3, stride=2, input_size=8, bias=True, normalized=False, activation="hard_swish"),
-    LayerSpec("", "conv", 24, 8, bias=True, normalized=False, activation="hard_sigmoid"),
-    LayerSpec("", "linear", 32, 10, bias=True, normalized=False),
+    LayerSpec.conv("", 16, 24, input_size=6, activation="relu"),
+    LayerSpec.conv("", 16, 16, 5, stride=2, groups=16, input_size=7),
+    LayerSpec.conv("", 3, 8, 3, stride=2, input_size=8, bias=True, normalized=False, activation="hard_swish"),
+    LayerSpec.conv("", 24, 8, bias=True, normalized=False, activation="hard_sigmoid"),
+    LayerSpec.linear("", 32, 10),
 ]
 
 
@@ -64,8 +64,8 @@ def test_int8_convolution_is_one_kernel_without_layout_changes(layer: LayerSpec,
 
 def test_large_layers_are_copied_less() -> None:
     assert ReplicatedLayer(LAYERS[0], W32).count == 8
-    assert ReplicatedLayer(LayerSpec("", "linear", 4096, 4096), W32).count == 1
-    assert ReplicatedLayer(LayerSpec("", "conv", 64, 64, 3, input_size=56), W32).count == 1
+    assert ReplicatedLayer(LayerSpec.linear("", 4096, 4096, bias=False), W32).count == 1
+    assert ReplicatedLayer(LayerSpec.conv("", 64, 64, 3, input_size=56), W32).count == 1
 
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:

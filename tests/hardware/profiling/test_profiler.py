@@ -11,7 +11,7 @@ from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
+LAYER = LayerSpec.conv("", 8, 8, 3, input_size=4, activation="relu")
 
 
 def test_real_measurements() -> None:

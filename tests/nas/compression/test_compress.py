@@ -16,8 +16,8 @@ from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.layers import LayerSpec
 
 LAYERS = [
-    LayerSpec("0", "conv", 2, 4, 3, input_size=5, activation="relu"),
-    LayerSpec("1", "conv", 4, 3, input_size=5),
+    LayerSpec.conv("0", 2, 4, 3, input_size=5, activation="relu"),
+    LayerSpec.conv("1", 4, 3, input_size=5),
 ]
 W8A8, FLOAT = LayerPolicy.quantized(8, 8), LayerPolicy()
 

@@ -11,7 +11,7 @@ from nas.evaluation.remote_profiler import remote_profiler
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
+LAYER = LayerSpec.conv("", 8, 8, 3, input_size=4, activation="relu")
 
 
 def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:

@@ -28,7 +28,7 @@ class Net(nn.Module):
 @pytest.mark.parametrize("policy", ["w32a32", "w8a8", "w4a4"])
 def test_other_weights_do_not_agree(policy: str) -> None:
     torch.manual_seed(0)
-    spec = LayerSpec("only", "conv", 3, 8, 3, input_size=8)
+    spec = LayerSpec.conv("only", 3, 8, 3, input_size=8)
     images = torch.randn(32, 3, 8, 8)
     network = apply_policy(Net(spec).eval(), [spec], CompressionPolicy((LayerPolicy.parse(policy),)))
     calibrate(network, [images])

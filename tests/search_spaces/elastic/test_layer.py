@@ -15,7 +15,7 @@ INPUTS = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
 
 def layer(activation: Activation, policy: LayerPolicy) -> Layer:
     torch.manual_seed(1)
-    return Layer(LayerSpec("a", "conv", 3, 4, 3, 1, 1, 6, activation=activation), policy).eval()
+    return Layer(LayerSpec.conv("a", 3, 4, 3, 1, 1, 6, activation=activation), policy).eval()
 
 
 def test_neutral_policies_leave_the_torch_operations() -> None:
@@ -61,6 +61,6 @@ def test_a_learnt_step_is_a_parameter_that_outlives_its_policy() -> None:
 
 
 def test_a_step_without_storage_has_its_shape() -> None:
-    made = Layer(LayerSpec("a", "linear", 3, 4, normalized=False), device="meta")
+    made = Layer(LayerSpec.linear("a", 3, 4, bias=False), device="meta")
     made.learn_weight_step(8)
     assert (made.log_weight_step.device.type, tuple(made.log_weight_step.shape)) == ("meta", (4,))
