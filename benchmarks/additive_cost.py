@@ -25,7 +25,8 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import network_costs, network_latency
 from hardware.tables.roofline import Roofline
 from search_spaces.additive_cost import AdditiveCost
-from search_spaces.candidate import Candidate, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.layers import LayerSpec
 from search_spaces.presets import search_space
@@ -59,7 +60,7 @@ def check_prices(cost: AdditiveCost, population: Population) -> None:
 
 def calibrated_table(space: JointSpace) -> LatencyTable:
     """A made-up table of all layers, and of the uses that the tensors of some networks have."""
-    w32, w8, rng = LayerPolicy(), LayerPolicy(8, 8), np.random.default_rng(0)
+    w32, w8, rng = LayerPolicy(), LayerPolicy.quantized(8, 8), np.random.default_rng(0)
     made_up = Roofline("npu", {w32: 10.0, w8: 40.0}, 1.0, 2.0).table(space.layer_shapes())
     layers = LatencyTable(onnxruntime_cpu(), made_up.entries)
     sample = space.sample(rng, KNOWN).candidates()

@@ -20,7 +20,8 @@ from hardware.tables.latency_table import LATENCY, LatencyTable
 from nas.objectives import FloatArray, Objective, costs, violations
 from nas.search.registry import searcher
 from results.metric import METRICS
-from search_spaces.candidate import Architecture, LayerPolicy
+from search_spaces.candidate import Architecture
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace, Population
 from search_spaces.layers import LayerSpec
 from search_spaces.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage

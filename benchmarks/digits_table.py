@@ -36,7 +36,8 @@ from nas.jobs.reporter import Reporter
 from nas.jobs.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.additive_cost import AdditiveCost, FloatArray
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layers import LayerSpec
 from search_spaces.space import BoolArray, Gene, Genes, SearchSpace
 from search_spaces.tabulated_slot import TabulatedSlot, block_term, gene_term, layer_term

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from search_spaces.additive_cost import FloatArray, Term
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
 

@@ -13,7 +13,7 @@ from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import EmptySession, ReplicatedLayer
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, Segment
 from hardware.tables.table_file import save_table
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 _GROUP = 32  # sessions open at once

@@ -15,7 +15,7 @@ from hardware.calibration.tensor_use import NodeClass, Producer, Reader, TensorU
 from hardware.calibration.tensors import IMAGES_CLASS
 from hardware.device import Device
 from search_spaces.additive_cost import Term
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import IMAGES, Node, is_kept, stands_for
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layers import LayerSpec
 
 FLOAT = "float"

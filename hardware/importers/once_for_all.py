@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hardware.device import Device
 from hardware.importers.imported import read_csv
 from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import Activation, LayerSpec, round_channels
 from search_spaces.mobilenet_v3 import inverted_bottleneck
 

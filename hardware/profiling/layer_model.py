@@ -22,7 +22,7 @@ from onnx import TensorProto
 from hardware.device import FP32, INT8
 from hardware.profiling.onnx_graph import MIDDLE, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 _TRIVIAL_NODES = 8

@@ -18,7 +18,7 @@ from onnx import TensorProto
 from hardware.device import FP32, INT8
 from hardware.profiling.onnx_graph import MIDDLE, ZERO, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import IMAGES, Node
 from search_spaces.layers import LayerSpec
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from hardware.calibration.calibration import Calibration
 from hardware.device import Device
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 Layers = Sequence[tuple[LayerSpec, LayerPolicy]]

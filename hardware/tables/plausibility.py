@@ -9,7 +9,7 @@ from collections import defaultdict
 
 from hardware.device import DEVICES
 from hardware.tables.latency_table import LATENCY, LatencyTable
-from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 
 _CORE_GOPS, _CORE_INT8_GOPS = 400.0, 8000.0  # billions of operations per second that no core of a CPU reaches
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, Segment
-from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layers import LayerSpec
 
 _LEAST_BITS = 1

@@ -24,7 +24,7 @@ from hardware.calibration.tensor_costs import TensorCost, TensorCosts
 from hardware.calibration.tensor_use import TensorUse
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Se
     segment = tuple(
         (
             LayerSpec(**{column: record[column] for column in _LAYER}),
-            LayerPolicy(record["weight_bits"], record["activation_bits"]),
+            LayerPolicy.quantized(record["weight_bits"], record["activation_bits"]),
         )
         for record in records
     )

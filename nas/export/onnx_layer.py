@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import HardSigmoid, Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid
 

@@ -18,7 +18,7 @@ from nas.jobs.section import Section, read_section
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
-from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.presets import SPACES, search_space
 from search_spaces.space import SearchSpace
@@ -57,9 +57,7 @@ class SpaceSection(Section):
         if not policies or len(set(policies)) != len(policies):
             raise ValueError(f"needs one or more distinct policies, got {policies}")
         for name in policies:
-            policy = LayerPolicy.parse(name)
-            if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
-                raise ValueError(f"layers can be quantised to {LEAST_QUANTIZED_BITS} bits or more, got {name!r}")
+            LayerPolicy.parse(name)
         return policies
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from hardware.tables.roofline import Roofline
 from nas.jobs.section import Section, read_section
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

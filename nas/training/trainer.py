@@ -28,7 +28,8 @@ from nas.training.step import Batch, accumulate_gradients, draw
 from nas.training.streams import Stream, numpy_generator, torch_generator
 from nas.training.team import Alone, Team
 from results.report import describe
-from search_spaces.candidate import FULL_PRECISION_BITS, Candidate
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace

@@ -11,7 +11,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.depthwise import depthwise_conv2d
 from search_spaces.elastic.double_rounding import initial_step
 from search_spaces.elastic.pointwise import pointwise_conv2d
@@ -84,15 +84,7 @@ class Layer(nn.Module):
         return None if self.log_weight_step is None else self.log_weight_step.exp()
 
     def quantize(self, policy: LayerPolicy) -> None:
-        """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays.
-
-        Raises:
-            ValueError: If the policy asks for sparsity, a rank or one bit.
-        """
-        if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
-            raise ValueError(f"a layer can be quantised to {LEAST_QUANTIZED_BITS} bits or more; got policy {policy}")
-        if policy.sparsity or policy.rank is not None:
-            raise ValueError(f"a layer can be quantised, not pruned or factorised; got policy {policy}")
+        """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays."""
         self.policy = policy
         self.weight_quantizer = WeightQuantizer(policy.weight_bits)
         self.input_quantizer = ActivationQuantizer(policy.activation_bits)

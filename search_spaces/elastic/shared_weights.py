@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from search_spaces.candidate import Architecture, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Architecture
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.layer import Layer

@@ -21,7 +21,7 @@ from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import run
 from nas.jobs.workspace import Workspace
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -57,7 +57,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     target = device("onnxruntime_cpu")
     space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
-    missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy(8, 8)])
+    missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
     entries = {}
     for segment in missing:
         ((layer, kernel),) = segment

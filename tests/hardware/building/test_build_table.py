@@ -15,11 +15,11 @@ from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import EmptySession, ReplicatedLayer, Workload
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import load_table
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 LAYERS = [LayerSpec(f"layer{i}", "conv", 8, 8 + i, input_size=4) for i in range(20)]
-POLICIES = [LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)]
+POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]
 REFERENCE_WORKLOADS = reference_workloads(onnxruntime_cpu().kernels)
 
 

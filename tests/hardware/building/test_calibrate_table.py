@@ -15,11 +15,11 @@ from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import RandomNetwork, Workload
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from hardware.tables.pricing import network_costs
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.presets import search_space
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(), LayerPolicy(8, 8))))
+SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))
 LAYER_MS, OPERATOR_MS, INT8_SLOPE = 0.1, 0.02, 1.3
 
 

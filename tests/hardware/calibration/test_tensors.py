@@ -10,13 +10,14 @@ from hardware.building.calibrate_table import random_network
 from hardware.calibration.tensors import find_tensors
 from hardware.device import onnxruntime_cpu
 from hardware.profiling.workload import RandomNetwork
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import Node
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.layers import LayerSpec
 from search_spaces.presets import search_space
 
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 def _uses(network: RandomNetwork) -> dict[str, str]:
@@ -66,6 +67,6 @@ def test_any_number_of_readers_of_any_name() -> None:
 
 
 def test_a_policy_that_the_device_cannot_run_is_refused() -> None:
-    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(8, 4),)))
+    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy.quantized(8, 4),)))
     with pytest.raises(ValueError, match="runs no layer at w8a4"):
         random_network(space, space.smallest(), onnxruntime_cpu())

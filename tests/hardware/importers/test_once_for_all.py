@@ -15,7 +15,7 @@ import pytest
 from hardware.importers.once_for_all import once_for_all
 from hardware.tables.latency_table import LATENCY, MissingCost
 from hardware.tables.pricing import network_costs
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 from search_spaces.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
@@ -109,7 +109,7 @@ def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
     with pytest.raises(MissingCost, match=r"no latency_ms for 'conv 1x1 s1 g1 16->64 at 112px .*in 'i7_8700k"):
         table.cost(LATENCY, [(layer, FP32) for layer in other.values()])
     with pytest.raises(ValueError, match="runs no layer at w8a8; it runs w32a32"):
-        table.cost(LATENCY, [(next(iter(other.values())), LayerPolicy(8, 8))])
+        table.cost(LATENCY, [(next(iter(other.values())), LayerPolicy.quantized(8, 8))])
 
 
 def test_other_files_are_refused(tables: Path, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from onnx import numpy_helper
 
 from hardware.profiling.layer_model import layer_model
 from hardware.profiling.workload import ReplicatedLayer
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 LAYERS = [
     LayerSpec("", "conv", 16, 24, input_size=6, activation="relu"),
     LayerSpec("", "conv", 16, 16, 5, stride=2, groups=16, input_size=7),
@@ -70,7 +70,7 @@ def test_large_layers_are_copied_less() -> None:
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy(4, 8)))
+        layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy.quantized(4, 8)))
 
 
 def _weighted_sum(inputs: NDArray[Any], weights: NDArray[Any], layer: LayerSpec) -> NDArray[Any]:

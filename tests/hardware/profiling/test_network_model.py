@@ -11,11 +11,11 @@ import pytest
 
 from hardware.profiling.network_model import network_model
 from hardware.profiling.workload import RandomNetwork
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import present_nodes
 from search_spaces.presets import SPACES, search_space
 
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -41,4 +41,6 @@ def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     space = search_space("resnet_digits", 1, 10)
     layers = space.layers(space.largest())
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        network_model(RandomNetwork(space.nodes, {layer.name: (layer, LayerPolicy(4, 8)) for layer in layers}))
+        network_model(
+            RandomNetwork(space.nodes, {layer.name: (layer, LayerPolicy.quantized(4, 8)) for layer in layers})
+        )

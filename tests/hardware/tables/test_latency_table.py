@@ -8,12 +8,12 @@ import pytest
 
 from hardware.device import fingerprint, onnxruntime_cpu
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, MissingCost
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
 CONV = LayerSpec("stem", "conv", 32, 64, 3, stride=2, input_size=16, activation="relu")
 LINEAR = LayerSpec("head", "linear", 64, 10, bias=True, normalized=False)
-W32, W8, W4 = LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)
+W32, W8, W4 = LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)
 
 
 def test_prices_a_layer_whatever_its_name(table: LatencyTable) -> None:
@@ -63,7 +63,7 @@ def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) 
     wanted = [((LINEAR.shape, W32),), ((CONV.shape, W8),)]
     assert table.missing([LINEAR, CONV, twin], [W8, W4, W32]) == wanted
     with pytest.raises(ValueError, match="runs no layer at w4a4"):
-        table.missing([CONV], [LayerPolicy(4, 4)])
+        table.missing([CONV], [LayerPolicy.quantized(4, 4)])
 
 
 def test_entries_of_two_machines_do_not_mix(table: LatencyTable) -> None:

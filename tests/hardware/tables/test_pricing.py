@@ -15,12 +15,12 @@ from hardware.device import onnxruntime_cpu
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, MissingCost
 from hardware.tables.pricing import network_costs, network_latency
 from hardware.tables.roofline import Roofline
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.presets import search_space
 
 RNG = np.random.default_rng
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((W32, W8)))
 TABLE = replace(Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(SPACE.layer_shapes()), constants={LATENCY: 0.5})
 

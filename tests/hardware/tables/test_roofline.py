@@ -10,10 +10,10 @@ import pytest
 from hardware.tables.latency_table import LATENCY
 from hardware.tables.roofline import Roofline
 from hardware.tables.table_file import load_table, save_table
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-W32, W8, W4 = LayerPolicy(), LayerPolicy(8, 8), LayerPolicy(4, 8)
+W32, W8, W4 = LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)
 NPU = Roofline("npu", {W32: 10.0, W8: 100.0, W4: 200.0}, 1.0, 2.0, {W32: 4.0, W8: 0.5, W4: 0.25}, 20.0)
 CONV = LayerSpec("", "conv", 16, 32, 3, input_size=8)  # 4,608 weights, 294,912 MACs, 1,024 inputs, 2,048 outputs
 WIDE = LayerSpec("", "linear", 1000, 1000)
@@ -33,10 +33,10 @@ def test_a_table_is_an_estimate(tmp_path: Path) -> None:
     assert table.place == "npu (estimated)"
     assert len(table.entries) == 6
     assert table.metrics == ("energy_mj", LATENCY)
-    assert table.latency_ms(CONV, LayerPolicy(3, 8)) == table.latency_ms(CONV, W4) == NPU.latency_ms(CONV, W4)
-    assert table.latency_ms(CONV, LayerPolicy(6, 8)) == NPU.latency_ms(CONV, W8)
+    assert table.latency_ms(CONV, LayerPolicy.quantized(3, 8)) == table.latency_ms(CONV, W4) == NPU.latency_ms(CONV, W4)
+    assert table.latency_ms(CONV, LayerPolicy.quantized(6, 8)) == NPU.latency_ms(CONV, W8)
     with pytest.raises(ValueError, match="runs no layer at w4a4"):
-        table.latency_ms(CONV, LayerPolicy(4, 4))
+        table.latency_ms(CONV, LayerPolicy.quantized(4, 4))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hardware.profiling.workload import EmptySession, OnnxNetwork, ReplicatedLay
 from hardware.tables.latency_table import LatencyTable
 from nas.evaluation.profilers import profiler
 from nas.evaluation.torch_profiler import TorchProfiler
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import SPACES, search_space
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_model import open_session, to_onnx
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.layers import LayerSpec
 

@@ -23,7 +23,7 @@ from nas.export.agreement import check_agreement
 from nas.export.onnx_layer import OnnxLayer
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.training.recalibration import recalibrate_batch_norm
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
@@ -105,7 +105,9 @@ def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: P
     assert kernels["Conv"] + kernels["FusedConv"] == sum(convolutions) - expected_kernels
     assert kernels["QGemm"] == integer[-1]
     assert kernels["GlobalAveragePool"] + kernels["QLinearGlobalAveragePool"] >= 1
-    assert not {"ReduceMean", "Clip"} & kernels.keys() or LayerPolicy(4, 4) in exported.policies  # which is clipped
+    assert (
+        not {"ReduceMean", "Clip"} & kernels.keys() or LayerPolicy.quantized(4, 4) in exported.policies
+    )  # which is clipped
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "QLinearConv":
@@ -229,7 +231,7 @@ def test_folding_a_normalisation_of_either_sign_leaves_the_codes(policy: str) ->
 
 
 def test_uncalibrated_networks_are_refused() -> None:
-    network = apply_policy(Chain(CHAIN).eval(), CHAIN, CompressionPolicy((LayerPolicy(8, 8),) * 3))
+    network = apply_policy(Chain(CHAIN).eval(), CHAIN, CompressionPolicy((LayerPolicy.quantized(8, 8),) * 3))
     with pytest.raises(ValueError, match=r"the activations of body\.0 must be calibrated before export"):
         to_onnx(network, (3, 8, 8))
 

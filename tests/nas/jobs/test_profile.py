@@ -26,11 +26,11 @@ from nas.jobs.reporter import Reporter
 from nas.jobs.run import run, search_front
 from nas.jobs.workspace import Workspace
 from results.database import ResultsDatabase
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, PolicySpace
 from search_spaces.presets import search_space
 
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 def _workspace(job: dict[str, object], folder: Path, runs: Path) -> Workspace:

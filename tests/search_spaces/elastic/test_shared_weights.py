@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.compression.compress import apply_policy
-from search_spaces.candidate import Architecture, Candidate, CompressionPolicy
+from search_spaces.candidate import Architecture, Candidate
+from search_spaces.compression_policy import CompressionPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.joint_space import JointSpace, PolicySpace
