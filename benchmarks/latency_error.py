@@ -33,7 +33,8 @@ from hardware.tables.pricing import network_costs
 from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
-from search_spaces.joint_space import JointSpace, PolicySpace, Population
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 FAMILIES = ("mobilenet_v3_cifar", "resnet_cifar")
@@ -74,7 +75,7 @@ def candidates(space: JointSpace) -> Population:
 
 def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler) -> LatencyTable:
     """What `nas profile` makes with its defaults."""
-    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.policies
+    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.known
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)

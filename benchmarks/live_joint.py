@@ -28,8 +28,9 @@ from nas.objectives import Objective
 from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicySpace
 
 BUDGETS = (40, 80, 120)
 CASES = ("both at once", "architectures with uniform int8", "bits of the largest architecture")

@@ -84,7 +84,7 @@ def _layers(
     space: JointSpace, table: LatencyTable, sample: Population
 ) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
     """Every entry of a layer of the sample, its latency in each network, shape (n, entries), and its kernel."""
-    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in space.policies.policies))
+    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in space.policies.known))
     columns: dict[Segment, int] = {}
     cells: list[tuple[int, int, float]] = []
     for row in range(len(sample)):

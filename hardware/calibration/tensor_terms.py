@@ -58,14 +58,14 @@ class _Walk:
     """A walk through the nodes of the largest network: `make` goes forwards, `read` and then `term` backwards."""
 
     def __init__(self, space: JointSpace, device: Device, quantities: Quantities) -> None:
-        kernels = [device.kernel(policy) for policy in space.policies.policies]
-        first_policy, self._quantities = len(space.architectures.choices), quantities
+        self._quantities, first_policy = quantities, len(space.architectures.choices)
+        slots = zip(space.architectures.slots, space.slots, space.slot_policies, strict=True)
         self._layers = {
             slot.name: (
                 quantities.of_genes(tabulated.columns, tabulated.layers),
-                quantities.of_genes([first_policy + number], kernels),
+                quantities.of_genes([gene], [device.kernel(policy) for policy in policies]),
             )
-            for number, (slot, tabulated) in enumerate(zip(space.architectures.slots, space.slots, strict=True))
+            for gene, (slot, tabulated, policies) in enumerate(slots, start=first_policy)
         }
         first, _ = next(iter(self._layers.values()))
         self._made = {

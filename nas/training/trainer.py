@@ -119,8 +119,7 @@ class _Trainer:
         self.probe_every = self.feed.steps_per_epoch * math.ceil(epochs / _PROBES)
         self.largest = space.largest()
         self.folder, self.unfinished = folder, folder / "training.safetensors"
-        policies = ", ".join(str(policy) for policy in space.policies.policies)
-        self.identity = f"{schedule}, {settings}, policies {policies}, seed {seed}"
+        self.identity = f"{schedule}, {settings}, policies {space.policies.to_json()}, seed {seed}"
         if only is not None:
             self.identity += f", only {only.key}"
 

@@ -7,8 +7,9 @@ import pytest
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 

@@ -16,7 +16,8 @@ from hardware.profiling.workload import RandomNetwork, Workload
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from hardware.tables.pricing import network_costs
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))

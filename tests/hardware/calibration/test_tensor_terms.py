@@ -12,10 +12,13 @@ from hardware.calibration.tensors import find_tensors
 from hardware.device import onnxruntime_cpu
 from search_spaces import quantities as quantities_module
 from search_spaces.additive_cost import AdditiveCost
-from search_spaces.joint_space import JointSpace, PolicySpace, Population
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import SPACES, search_space
 from search_spaces.quantities import Quantities
 
+W32, W8, W4 = (LayerPolicy.parse(text) for text in ("w32a32", "w8a8", "w4a8"))
 DEVICE = onnxruntime_cpu()
 
 
@@ -30,7 +33,8 @@ def _made_up_costs(population: Population, rng: np.random.Generator) -> TensorCo
 @pytest.mark.parametrize("name", SPACES)
 def test_equals_the_walk(name: str, cached_entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantities_module, "CACHED_ENTRIES", cached_entries)
-    space = JointSpace(search_space(name, 3, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+    policies = PolicySpace((W32, W8, W4), (PolicyRule((W8, W32), position="last"),))
+    space = JointSpace(search_space(name, 3, 10), policies)
     rng = np.random.default_rng(0)
     costs = _made_up_costs(space.sample(rng, 5), rng)  # so that other networks have uses that are not known
     quantities = Quantities(space.cardinalities.tolist())

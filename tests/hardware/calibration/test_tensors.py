@@ -13,8 +13,9 @@ from hardware.profiling.workload import RandomNetwork
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import Node
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)

@@ -16,7 +16,8 @@ from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, MissingC
 from hardware.tables.pricing import network_costs, network_latency
 from hardware.tables.roofline import Roofline
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 RNG = np.random.default_rng

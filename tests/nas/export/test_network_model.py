@@ -14,7 +14,8 @@ from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.registry import supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import SPACES, search_space
 
 

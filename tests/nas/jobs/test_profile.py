@@ -27,7 +27,8 @@ from nas.jobs.run import run, search_front
 from nas.jobs.workspace import Workspace
 from results.database import ResultsDatabase
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)

@@ -19,7 +19,8 @@ from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a8"]))

@@ -18,7 +18,8 @@ from nas.training.step import Batch, accumulate_gradients, draw, mean_width
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace

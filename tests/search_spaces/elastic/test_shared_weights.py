@@ -17,8 +17,9 @@ from search_spaces.candidate import Architecture, Candidate
 from search_spaces.compression_policy import CompressionPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.shared_weights import SharedWeights
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.policy_space import PolicySpace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a4", "w32a8", "w3a32"])
 
