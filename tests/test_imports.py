@@ -21,7 +21,8 @@ def test_only_elastic_networks_load_torch(package: str) -> None:
 def test_the_import_rules_name_all_that_loads_no_torch() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (named,) = (contract["source_modules"] for contract in contracts if contract.get("forbidden_modules") == ["torch"])
-    assert named == [*light_modules("search_spaces"), "hardware", "predictors", "results"]
+    known = [module for package in LIGHT for module in light_modules(package)]
+    assert [module for module in known if not any(f"{module}.".startswith(f"{name}.") for name in named)] == []
 
 
 def test_a_job_file_is_read_without_torch() -> None:

@@ -11,15 +11,19 @@ import pytest
 
 from hardware.device import DEVICES
 from hardware.importers.registry import IMPORTERS
+from hardware.onnx_forms import ONNX_FORMS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
 from nas.training.presets import PRESETS
 from predictors.registry import PREDICTORS
 from results.metric import METRICS
+from search_spaces.elastic.torch_forms import TORCH_FORMS
+from search_spaces.operators.registry import OPERATORS
 from search_spaces.presets import SPACES
 from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, PRESETS, DEVICES]
+REGISTRIES += [OPERATORS, TORCH_FORMS, ONNX_FORMS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
 Install = Callable[..., None]

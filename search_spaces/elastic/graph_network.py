@@ -1,0 +1,100 @@
+"""A plain torch module that runs any network graph by walking it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from search_spaces.elastic.opaque_calls import call_opaque
+from search_spaces.elastic.quantizers import WeightQuantizer
+from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.network_graph import NetworkGraph, Node
+from search_spaces.operators.opaque import Opaque
+
+
+class GraphNetwork(nn.Module):
+    """Runs a network graph with its stored tensors.
+
+    Args:
+        graph: What is computed.
+        parameters: The stored tensors by name, as the nodes call them; floating-point ones that require a gradient
+            become parameters, all others buffers.
+        modules: What runs a node in place of its torch form, by name of the node, such as a quantiser with a range.
+    """
+
+    def __init__(
+        self, graph: NetworkGraph, parameters: Mapping[str, Tensor], modules: Mapping[str, nn.Module] | None = None
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self._stored = {name: f"stored_{place}" for place, name in enumerate(graph.parameter_shapes)}
+        for name, attribute in self._stored.items():
+            if name not in parameters:
+                raise ValueError(f"a network needs a tensor for every parameter of its graph, got none for {name!r}")
+            self._store(attribute, parameters[name])
+        self._weight_quantizers = nn.ModuleDict()
+        self._modules_of_nodes = {name: f"node_{place}" for place, name in enumerate(modules or {})}
+        for name, module in (modules or {}).items():
+            self.add_module(self._modules_of_nodes[name], module)
+        self._last_readers = dict(_last_readers(graph))
+
+    def tensor(self, name: str) -> Tensor:
+        """A stored tensor by the name that the nodes use."""
+        tensor: Tensor = getattr(self, self._stored[name])
+        return tensor
+
+    def round_weight(self, name: str, bits: int) -> None:
+        """Has a weight rounded each time that it is used, by the reference quantiser; 32 bits leave it as it is."""
+        self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits)
+
+    def node_module(self, name: str) -> nn.Module | None:
+        """What runs a node in place of its torch form, if anything does."""
+        attribute = self._modules_of_nodes.get(name)
+        return None if attribute is None else self.get_submodule(attribute)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """The output of the network, or a tuple of its outputs, for one tensor per input of the graph."""
+        values: dict[str, Any] = dict(zip(dict(self.graph.inputs), inputs, strict=True))
+        rounded: dict[str, Tensor] = {}
+        batch = inputs[0].shape[0]
+        for place, node in enumerate(self.graph.nodes):
+            values[node.name] = self._value(node, [values[name] for name in node.inputs], rounded, batch)
+            for name in self._last_readers.get(place, ()):
+                del values[name]
+        outputs = tuple(values[name] for name in self.graph.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _value(self, node: Node, inputs: Sequence[Tensor], rounded: dict[str, Tensor], batch: int) -> Any:
+        if (module := self.node_module(node.name)) is not None:
+            return module(*inputs)
+        if isinstance(node.operator, Opaque):
+            return call_opaque(node.operator, inputs, batch=batch)
+        return run_operator(node.operator, inputs, [self._read(name, rounded) for name in node.parameters])
+
+    def _read(self, name: str, rounded: dict[str, Tensor]) -> Tensor:
+        """A stored tensor, rounded if it is a weight that is quantised: once for all nodes that use it."""
+        if self._stored[name] not in self._weight_quantizers:
+            return self.tensor(name)
+        if name not in rounded:
+            rounded[name] = self._weight_quantizers[self._stored[name]](self.tensor(name))
+        return rounded[name]
+
+    def _store(self, attribute: str, tensor: Tensor) -> None:
+        if tensor.requires_grad:
+            self.register_parameter(attribute, nn.Parameter(tensor.detach()))
+        else:
+            self.register_buffer(attribute, tensor)
+
+
+def _last_readers(graph: NetworkGraph) -> Iterator[tuple[int, list[str]]]:
+    """For every node by its place, the values that no later node reads, so that their memory can be freed."""
+    last = {name: -1 for name, _ in graph.inputs} | {node.name: place for place, node in enumerate(graph.nodes)}
+    for place, node in enumerate(graph.nodes):
+        last.update(dict.fromkeys(node.inputs, place))
+    unread: dict[int, list[str]] = {}
+    for name, place in last.items():
+        if place >= 0 and name not in graph.outputs:
+            unread.setdefault(place, []).append(name)
+    yield from unread.items()

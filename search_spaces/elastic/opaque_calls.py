@@ -1,0 +1,72 @@
+"""Runs opaque operators: an operation of torch by its name, with arguments that are data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from search_spaces.operators.opaque import Opaque
+
+
+def call_opaque(operator: Opaque, inputs: Sequence[Tensor], parameters: Sequence[Tensor] = (), batch: int = 0) -> Any:
+    """What the operation returns: a tensor, or several of them.
+
+    Args:
+        operator: The operation and its arguments.
+        inputs: The values that stand for `{"input": ...}`.
+        parameters: None; what it reads of them are values.
+        batch: The batch size, for `{"batch": ...}`.
+    """
+    assert not parameters
+    positional, named = _read_arguments(operator.arguments)
+    positional, named = _fill(positional, inputs, batch), _fill(named, inputs, batch)
+    return torch_operation(operator.target)(*positional, **named)
+
+
+@lru_cache(maxsize=4096)
+def torch_operation(target: str) -> Callable[..., Any]:
+    """The operation of torch with a name such as `aten.cumsum.default`.
+
+    Raises:
+        ValueError: If there is none, or it is one that changes its arguments in place.
+    """
+    try:
+        namespace, name, overload = target.split(".")
+        operation = getattr(getattr(getattr(torch.ops, namespace), name), overload)
+        mutable = operation._schema.is_mutable
+    except (AttributeError, ValueError) as error:
+        raise ValueError(
+            f"an opaque node calls an operation of torch, such as aten.cumsum.default, got {target!r}; import the "
+            "package that defines it"
+        ) from error
+    if mutable:
+        raise ValueError(f"an opaque node calls an operation that leaves its arguments as they are, got {target!r}")
+    return operation
+
+
+@lru_cache(maxsize=4096)
+def _read_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    positional, named = json.loads(text)
+    return positional, named
+
+
+def _fill(value: Any, inputs: Sequence[Tensor], batch: int) -> Any:
+    """Data with inputs, batch sizes and types in place of what stands for them."""
+    if isinstance(value, list):
+        return [_fill(part, inputs, batch) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((kind, part),) = value.items()
+        if kind == "input":
+            return inputs[part]
+        if kind == "batch":
+            return part * batch
+        if kind == "dtype":
+            return getattr(torch, part)
+    return {name: _fill(part, inputs, batch) for name, part in value.items()}

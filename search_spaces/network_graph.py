@@ -1,0 +1,220 @@
+"""One description of a network: operators in execution order, which values they read and which parameters they use.
+
+Independent of any runtime and of where the network comes from: a family builds one, and so does the tracing of a given
+network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from search_spaces.operators.operator import Operator, Shape, to_tuples
+from search_spaces.operators.pointwise import Activation, BatchNorm
+from search_spaces.operators.registry import OPERATORS
+
+_VERSION = 1  # of the JSON form
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of a network and the operator that yields it.
+
+    Attributes:
+        name: Of the value, unique in the graph.
+        operator: What is computed.
+        inputs: The values it reads, in the order of the operator: names of inputs of the graph or of earlier nodes.
+        parameters: Names of the stored tensors it uses, in the order of `operator.parameter_shapes`. A tensor that
+            several nodes use has one name.
+    """
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def weight(self) -> str | None:
+        """Name of the weight that a policy compresses, if there is one; it is the first of the parameters."""
+        return None if self.operator.weight_shape is None else self.parameters[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One call of a weight with what runs fused with it on a device.
+
+    Attributes:
+        call: The convolution, linear layer or embedding.
+        norm: The batch normalisation that alone reads it, if there is one.
+        activation: The activation function that alone reads those, if there is one.
+    """
+
+    call: Node
+    norm: Node | None = None
+    activation: Node | None = None
+
+    @property
+    def accumulated(self) -> Node:
+        """The node up to which a device accumulates: the normalisation, else the call itself."""
+        return self.norm or self.call
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedLayer:
+    """A weight and all of its call sites: what one `LayerPolicy` is for.
+
+    Attributes:
+        name: That of the weight without the last part `weight`, so the name of the module where a module has it.
+        weight: Name of the parameter.
+        units: Its call sites in execution order; a layer that is called twice, or tied to another one, has two.
+    """
+
+    name: str
+    weight: str
+    units: tuple[Unit, ...]
+
+    @property
+    def operator(self) -> Operator:
+        """The operator of the first call site."""
+        return self.units[0].call.operator
+
+
+@dataclass(frozen=True)
+class NetworkGraph:
+    """A network as a plain value: hashable, picklable, and JSON both ways.
+
+    Attributes:
+        inputs: Name and shape of every input, without the batch axis.
+        nodes: In execution order.
+        outputs: Names of the values that the network returns.
+    """
+
+    inputs: tuple[tuple[str, Shape], ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        known = {name for name, _ in self.inputs}
+        if len(known) != len(self.inputs) or not self.outputs:
+            raise ValueError(f"a graph needs inputs with names of their own, and outputs; got {self.inputs}")
+        for node in self.nodes:
+            unknown = [name for name in node.inputs if name not in known]
+            if unknown or node.name in known:
+                raise ValueError(f"node {node.name!r} must have a name of its own and read earlier values, got {node}")
+            if len(node.parameters) != len(roles := node.operator.parameter_shapes):
+                raise ValueError(f"node {node.name!r} must name its parameters {[*roles]}, got {node.parameters}")
+            known.add(node.name)
+        if missing := [name for name in self.outputs if name not in known]:
+            raise ValueError(f"a graph can only return its values, got {missing[0]!r}")
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """Shape of every value for one input, by propagation.
+
+        Raises:
+            ValueError: If an operator cannot read what it is given; the node is named.
+        """
+        shapes = dict(self.inputs)
+        for node in self.nodes:
+            try:
+                shapes[node.name] = node.operator.output_shape(*(shapes[name] for name in node.inputs))
+            except ValueError as error:
+                raise ValueError(f"node {node.name!r}: {error}") from error
+        return shapes
+
+    @cached_property
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Shape of every stored tensor, by name.
+
+        Raises:
+            ValueError: If two nodes want one tensor in different shapes.
+        """
+        shapes: dict[str, Shape] = {}
+        for node in self.nodes:
+            for name, shape in zip(node.parameters, node.operator.parameter_shapes.values(), strict=True):
+                if shapes.setdefault(name, shape) != shape:
+                    raise ValueError(f"parameter {name!r} must have one shape, got {shapes[name]} and {shape}")
+        return shapes
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes that read every value, in execution order."""
+        readers: dict[str, list[Node]] = {name: [] for name in (*dict(self.inputs), *(n.name for n in self.nodes))}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers[name].append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
+
+    @cached_property
+    def layers(self) -> tuple[WeightedLayer, ...]:
+        """The weights with their call sites, in the order of the first calls: one entry of a policy for each."""
+        units: dict[str, list[Unit]] = {}
+        for node in self.nodes:
+            if node.weight is not None:
+                units.setdefault(node.weight, []).append(self._unit(node))
+        named = [(weight.removesuffix(".weight") or weight, weight, tuple(calls)) for weight, calls in units.items()]
+        return tuple(WeightedLayer(*layer) for layer in named)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations for one input; those of opaque pieces are not known and not counted."""
+        return sum(node.operator.macs(*(self.shapes[name] for name in node.inputs)) for node in self.nodes)
+
+    @property
+    def operators(self) -> Counter[str]:
+        """How often each operator occurs."""
+        return Counter(node.operator.name for node in self.nodes)
+
+    def to_json(self) -> str:
+        """The canonical JSON text."""
+        document = {
+            "version": _VERSION,
+            "inputs": self.inputs,
+            "nodes": [
+                [node.name, {"operator": node.operator.name} | node.operator.attributes(), node.inputs, node.parameters]
+                for node in self.nodes
+            ],
+            "outputs": self.outputs,
+        }
+        return json.dumps(document, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> NetworkGraph:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: If the text is not the JSON of a graph, or of a version that is not known here.
+        """
+        try:
+            document = json.loads(text)
+            if document["version"] != _VERSION:
+                raise ValueError(f"a network graph is read in version {_VERSION}, got {document['version']}")
+            nodes = tuple(_read_nodes(document["nodes"]))
+            return cls(to_tuples(document["inputs"]), nodes, to_tuples(document["outputs"]))
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"not the JSON of a network graph ({error!r}): {text[:80]!r}") from error
+
+    def _unit(self, call: Node) -> Unit:
+        last = call
+        norm = activation = None
+        if (reader := self._only_reader(call)) and isinstance(reader.operator, BatchNorm):
+            norm = last = reader
+        if (reader := self._only_reader(last)) and isinstance(reader.operator, Activation):
+            activation = reader
+        return Unit(call, norm, activation)
+
+    def _only_reader(self, node: Node) -> Node | None:
+        """The one node that reads a value; None if others or the caller of the network need it, too."""
+        readers = self.readers[node.name]
+        return readers[0] if len(readers) == 1 and node.name not in self.outputs else None
+
+
+def _read_nodes(entries: Sequence[Sequence[Any]]) -> Iterator[Node]:
+    for name, fields, inputs, parameters in entries:
+        attributes = {key: to_tuples(value) for key, value in fields.items() if key != "operator"}
+        operator = OPERATORS[fields["operator"]](**attributes)
+        yield Node(name, operator, to_tuples(inputs), to_tuples(parameters))

@@ -1,0 +1,1 @@
+"""The open vocabulary of operators: what a node of a network is, with its weights, MACs and output shape."""

@@ -1,0 +1,163 @@
+"""Operators that arrange values or pool them: pooling, reshaping, slices and padding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from search_spaces.operators.operator import Operator, Shape, require
+
+PoolKind = Literal["mean", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Operator):
+    """Pooling of windows over the last one or two axes.
+
+    Attributes:
+        kind: `"mean"` or `"max"`.
+        kernel: Side of the window in every axis.
+        stride: In every axis.
+        padding: Before and after, in every axis.
+        ceil: Whether a last window that lies partly outside counts.
+        count_padding: Whether a mean counts the zeros of the padding.
+    """
+
+    name: ClassVar[str] = "pool"
+    kind: PoolKind
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    ceil: bool = False
+    count_padding: bool = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        axes = len(self.kernel)
+        require(len(inputs) == 1 and len(inputs[0]) > axes, self, f"one value of channels and {axes} axes", inputs)
+        return (*inputs[0][:-axes], *map(self._output_side, range(axes), inputs[0][-axes:]))
+
+    def _output_side(self, axis: int, side: int) -> int:
+        kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
+        span = side + 2 * padding - kernel
+        windows = (-(-span // stride) if self.ceil else span // stride) + 1
+        # a window that begins after the input and its padding before is none
+        return windows - 1 if self.ceil and (windows - 1) * stride >= side + padding else windows
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool(Operator):
+    """The mean or largest value over whole axes: of feature maps, or of tokens.
+
+    Attributes:
+        axes: Below 0, counted from the end.
+        kind: `"mean"` or `"max"`.
+        keep: Whether the axes stay, with side 1.
+    """
+
+    name: ClassVar[str] = "global_pool"
+    axes: tuple[int, ...] = (-2, -1)
+    kind: PoolKind = "mean"
+    keep: bool = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        fits = len(inputs) == 1 and len(inputs[0]) >= -min(self.axes)
+        require(fits, self, f"one value with axes {self.axes}", inputs)
+        pooled = {len(inputs[0]) + axis for axis in self.axes}
+        sides = [1 if place in pooled else side for place, side in enumerate(inputs[0])]
+        return tuple(side for place, side in enumerate(sides) if self.keep or place not in pooled)
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape(Operator):
+    """The same elements in another shape.
+
+    Attributes:
+        shape: Of one output, without the batch axis.
+    """
+
+    name: ClassVar[str] = "reshape"
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        elements = math.prod(self.shape)
+        fits = len(inputs) == 1 and math.prod(inputs[0]) == elements
+        require(fits, self, f"one value of {elements} elements", inputs)
+        return self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Operator):
+    """All elements of an input in one row."""
+
+    name: ClassVar[str] = "flatten"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        require(len(inputs) == 1, self, "one value", inputs)
+        return (math.prod(inputs[0]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Operator):
+    """Axes in another order.
+
+    Attributes:
+        order: Which axis of the input stands at each place of the output, all below 0, counted from the end.
+    """
+
+    name: ClassVar[str] = "transpose"
+    order: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(-len(self.order), 0)):
+            raise ValueError(f"the order of a transpose names every axis once, from -1 downwards, got {self.order}")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        fits = len(inputs) == 1 and len(inputs[0]) == len(self.order)
+        require(fits, self, f"one value of {len(self.order)} axes", inputs)
+        return tuple(inputs[0][axis] for axis in self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Operator):
+    """Some of the places of an axis.
+
+    Attributes:
+        axis: Below 0, counted from the end.
+        start: The first place.
+        stop: One after the last place.
+        step: From one place to the next.
+    """
+
+    name: ClassVar[str] = "slice"
+    axis: int
+    start: int
+    stop: int
+    step: int = 1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = inputs[0] if inputs else ()
+        place = len(shape) + self.axis
+        fits = len(inputs) == 1 and place >= 0 and 0 <= self.start <= self.stop <= shape[place]
+        require(fits, self, f"one value with places {self.start} to {self.stop} in axis {self.axis}", inputs)
+        return (*shape[:place], len(range(self.start, self.stop, self.step)), *shape[place + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Operator):
+    """A constant before and after the last axes.
+
+    Attributes:
+        padding: Before and after, for each of the last axes; where it is below 0, so much is cut off.
+        value: The constant.
+    """
+
+    name: ClassVar[str] = "pad"
+    padding: tuple[tuple[int, int], ...]
+    value: float = 0.0
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        axes = len(self.padding)
+        require(len(inputs) == 1 and len(inputs[0]) >= axes, self, f"one value of {axes} axes or more", inputs)
+        padded = (side + sum(sides) for side, sides in zip(inputs[0][-axes:], self.padding, strict=True))
+        return (*inputs[0][:-axes], *padded)

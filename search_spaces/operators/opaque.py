@@ -1,0 +1,72 @@
+"""Operators for what the engine runs and exports but does not understand, and for tensors that are read as values.
+
+An opaque node is data: the name of an operation of the runtime and its arguments. It is looked up in that runtime's
+library, so a file with a graph in it can call what the library offers and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from search_spaces.operators.operator import Operator, Shape, require
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Operator):
+    """A call of a torch operation, at full precision and without MACs that are known.
+
+    Attributes:
+        target: The operation with its overload, such as `aten.cumsum.default`.
+        arguments: JSON of [positional arguments, arguments by name]. `{"input": 0}` stands for the first input of the
+            node, `{"batch": 2}` for twice the batch size, `{"dtype": "int64"}` for a type.
+        shape: Of the output for one input; of an operation with several outputs (), and `Item` says the shape of each.
+    """
+
+    name: ClassVar[str] = "opaque"
+    target: str
+    arguments: str
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:  # noqa: ARG002 whatever they are
+        return self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Operator):
+    """One output of an opaque operation that has several.
+
+    Attributes:
+        index: Of the output.
+        shape: Of the output for one input.
+    """
+
+    name: ClassVar[str] = "item"
+    index: int
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        require(len(inputs) == 1, self, "one value", inputs)
+        return self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Operator):
+    """A stored tensor that is read as a value, the same for every input: a positional encoding, a mask.
+
+    Attributes:
+        shape: Of the stored tensor. Leading axes of side 1 stand where others have their batch axis.
+    """
+
+    name: ClassVar[str] = "constant"
+    shape: Shape
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        return {"value": self.shape}
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        require(not inputs, self, "nothing", inputs)
+        leading = next((place for place, side in enumerate(self.shape) if side != 1), len(self.shape))
+        return self.shape[leading:]

@@ -1,0 +1,99 @@
+"""Operators that join activations: products, attention, sums, gates and concatenations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from search_spaces.operators.operator import Operator, Shape, broadcast, require
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixProduct(Operator):
+    """The product of two activations, (..., rows, inner) and (..., inner, columns)."""
+
+    name: ClassVar[str] = "matrix_product"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        fits = len(inputs) == 2 and min(map(len, inputs)) >= 2 and inputs[0][-1] == inputs[1][-2]
+        require(fits, self, "(..., rows, inner) and (..., inner, columns)", inputs)
+        first, second = inputs
+        return (*broadcast(first[:-2], second[:-2]), first[-2], second[-1])
+
+    def macs(self, *inputs: Shape) -> int:
+        return math.prod(self.output_shape(*inputs)) * inputs[0][-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(Operator):
+    """Scaled dot-product attention (Vaswani et al., NeurIPS 2017): softmax(q k^T scale + mask) v.
+
+    It reads queries (..., heads, rows, width), keys (..., key_heads, columns, width), values (..., key_heads, columns,
+    value_width) and perhaps a mask that is broadcast to (..., heads, rows, columns): what is added, or, of booleans,
+    what is let through. Fewer key heads than heads are each read by as many heads in a row (grouped queries).
+
+    Attributes:
+        scale: Of the products; None is 1 / sqrt(width).
+        causal: Whether a row sees only the columns up to its own number.
+    """
+
+    name: ClassVar[str] = "attention"
+    scale: float | None = None
+    causal: bool = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        wanted = "queries, keys, values of (..., rows, width) and perhaps a mask"
+        require(len(inputs) in (3, 4) and min(map(len, inputs[:3])) >= 2, self, wanted, inputs)
+        query, key, value = inputs[:3]
+        grouped = len(query) > 2 and len(key) > 2 and key[-3] != query[-3]
+        heads_fit = query[-3] % key[-3] == 0 if grouped else query[:-2] == key[:-2]
+        fits = heads_fit and query[-1] == key[-1] and key[:-1] == value[:-1]
+        require(fits, self, wanted, inputs)
+        return (*query[:-1], value[-1])
+
+    def macs(self, *inputs: Shape) -> int:
+        query, key, value = inputs[:3]
+        return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Add(Operator):
+    """The sum of two values, one broadcast to the other."""
+
+    name: ClassVar[str] = "add"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        require(len(inputs) == 2, self, "two values", inputs)
+        return broadcast(*inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply(Operator):
+    """The elementwise product of two values, one broadcast to the other: a gate, where one has a factor per channel."""
+
+    name: ClassVar[str] = "multiply"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        require(len(inputs) == 2, self, "two values", inputs)
+        return broadcast(*inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenate(Operator):
+    """Values one after the other along an axis.
+
+    Attributes:
+        axis: Below 0, counted from the end.
+    """
+
+    name: ClassVar[str] = "concatenate"
+    axis: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        first = inputs[0] if inputs else ()
+        place = len(first) + self.axis
+        others = {(*shape[:place], *shape[place + 1 :]) for shape in inputs}
+        fits = 0 <= place < len(first) and len(others) == 1 and len(set(map(len, inputs))) == 1
+        require(fits, self, f"values that differ only in axis {self.axis}", inputs)
+        return (*first[:place], sum(shape[place] for shape in inputs), *first[place + 1 :])

@@ -1,0 +1,159 @@
+"""Operators with a weight that a policy compresses: convolutions, linear layers and embeddings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from search_spaces.operators.operator import Operator, Shape, require
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution(Operator):
+    """A convolution over the last one or two axes; it reads (..., channels, side) or (..., channels, height, width).
+
+    Attributes:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel: Side of the kernel in every axis; its length is the number of axes.
+        stride: In every axis.
+        padding: Zeros before and after, in every axis; of a transposed one, what is cut off instead.
+        dilation: In every axis.
+        groups: Groups of channels; equal to `in_channels` in a depthwise convolution.
+        bias: Whether a bias is added.
+        transposed: Whether it is the transposed convolution, which enlarges by its stride.
+        output_padding: What a transposed one adds after, in every axis.
+    """
+
+    name: ClassVar[str] = "convolution"
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    bias: bool = False
+    transposed: bool = False
+    output_padding: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        axes = len(self.kernel)
+        given = (self.stride, self.padding, self.dilation, self.output_padding or self.kernel)
+        if axes not in (1, 2) or any(len(values) != axes for values in given):
+            raise ValueError(f"a convolution has 1 or 2 axes, with a stride, padding and dilation for each; got {self}")
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(f"the groups of a convolution must divide its channels; got {self}")
+        if self.output_padding is not None and not self.transposed:
+            raise ValueError(f"only a transposed convolution has an output padding; got {self}")
+
+    @classmethod
+    def square(
+        cls, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False
+    ) -> Convolution:
+        """The usual one of images: a square kernel of odd side, padded by half of it: stride 1 keeps the size."""
+        padding = (kernel // 2, kernel // 2)
+        sides = ((kernel, kernel), (stride, stride), (padding, padding), (1, 1))
+        return cls(in_channels, out_channels, *sides, groups, bias)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether every channel has a kernel of its own."""
+        return self.groups == self.in_channels == self.out_channels > 1
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it is a linear layer at every position: a kernel of 1 without stride, padding or groups."""
+        ones = (1,) * len(self.kernel)
+        return self.kernel == self.stride == ones and self.groups == 1 and not any(map(any, self.padding))
+
+    @property
+    def weight_shape(self) -> Shape:
+        """(out, in / groups, *kernel); of a transposed one too, which torch stores as (in, out / groups, *kernel)."""
+        return (self.out_channels, self.in_channels // self.groups, *self.kernel)
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        stored = self.weight_shape
+        if self.transposed:
+            stored = (self.in_channels, self.out_channels // self.groups, *self.kernel)
+        return {"weight": stored} | ({"bias": (self.out_channels,)} if self.bias else {})
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        axes = len(self.kernel)
+        fits = len(inputs) == 1 and len(inputs[0]) > axes and inputs[0][-axes - 1] == self.in_channels
+        require(fits, self, f"one input of {self.in_channels} channels and {axes} axes", inputs)
+        sides = map(self._output_side, range(axes), inputs[0][-axes:])
+        return (*inputs[0][: -axes - 1], self.out_channels, *sides)
+
+    def macs(self, *inputs: Shape) -> int:
+        """A transposed one multiplies at every position of its input, any other at every one of its output."""
+        axes = len(self.kernel)
+        positions = inputs[0] if self.transposed else self.output_shape(*inputs)
+        return self.weights * math.prod(positions[: -axes - 1]) * math.prod(positions[-axes:])
+
+    def _output_side(self, axis: int, side: int) -> int:
+        reach, stride, padding = self.dilation[axis] * (self.kernel[axis] - 1), self.stride[axis], self.padding[axis]
+        if self.transposed:
+            return (side - 1) * stride - sum(padding) + reach + 1 + (self.output_padding or (0, 0))[axis]
+        return (side + sum(padding) - reach - 1) // stride + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Operator):
+    """A linear layer at every position; it reads (..., in_features).
+
+    Attributes:
+        in_features: Features of the input, its last axis.
+        out_features: Features of the output.
+        bias: Whether a bias is added.
+    """
+
+    name: ClassVar[str] = "linear"
+    in_features: int
+    out_features: int
+    bias: bool = False
+
+    @property
+    def weight_shape(self) -> Shape:
+        return (self.out_features, self.in_features)
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        return {"weight": self.weight_shape} | ({"bias": (self.out_features,)} if self.bias else {})
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        fits = len(inputs) == 1 and inputs[0][-1:] == (self.in_features,)
+        require(fits, self, f"one input of {self.in_features} features", inputs)
+        return (*inputs[0][:-1], self.out_features)
+
+    def macs(self, *inputs: Shape) -> int:
+        return self.weights * math.prod(inputs[0][:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding(Operator):
+    """Rows of a table; it reads numbers of rows, (...), and yields (..., width).
+
+    Attributes:
+        rows: Of the table.
+        width: Of a row.
+    """
+
+    name: ClassVar[str] = "embedding"
+    rows: int
+    width: int
+
+    @property
+    def weight_shape(self) -> Shape:
+        return (self.rows, self.width)
+
+    @property
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        return {"weight": self.weight_shape}
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        require(len(inputs) == 1, self, "one input", inputs)
+        return (*inputs[0], self.width)
