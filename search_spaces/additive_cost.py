@@ -65,20 +65,20 @@ class AdditiveCost:
     """
 
     def __init__(self, terms: Sequence[Term], derived: Sequence[DerivedColumn] = ()) -> None:
-        self.terms, self.derived = _fuse(terms), tuple(derived)
+        self.terms = _fuse(terms)
+        self._terms = [_LookUp(term.columns, term.table) for term in self.terms]
+        self._derived = [_LookUp(column.columns, column.table) for column in derived]
 
     def __call__(self, genes: Genes) -> FloatArray:
         """The cost of every candidate, shape (n,), given genes of shape (n, d), canonical or not."""
         total, first = np.zeros(len(genes)), genes.shape[1]
-        look_ups = [_LookUp(term.columns, term.table) for term in self.terms]
-        derived = [_LookUp(column.columns, column.table) for column in self.derived]
         for start in range(0, len(genes), _CHUNK_ROWS):
             chunk, part = genes[start : start + _CHUNK_ROWS], total[start : start + _CHUNK_ROWS]
-            columns = np.empty((first + len(derived), len(chunk)), dtype=np.int32)
+            columns = np.empty((first + len(self._derived), len(chunk)), dtype=np.int32)
             columns[:first] = chunk.T
-            for number, look_up in enumerate(derived, start=first):
+            for number, look_up in enumerate(self._derived, start=first):
                 columns[number] = look_up(columns)
-            for look_up in look_ups:
+            for look_up in self._terms:
                 part += look_up(columns)
         return total
 

@@ -62,12 +62,6 @@ def test_int8_convolution_is_one_kernel_without_layout_changes(layer: LayerSpec,
     assert set(operators) == {"QLinearConv", "Slice"}
 
 
-def test_large_layers_are_copied_less() -> None:
-    assert ReplicatedLayer(LAYERS[0], W32).count == 8
-    assert ReplicatedLayer(LayerSpec("", "linear", 4096, 4096), W32).count == 1
-    assert ReplicatedLayer(LayerSpec("", "conv", 64, 64, 3, input_size=56), W32).count == 1
-
-
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
         layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy.quantized(4, 8)))
