@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hardware.calibration.calibration import Sample, fit_calibration
 from hardware.calibration.conversions import Conversions
-from hardware.calibration.tensor_uses import TensorUses
+from hardware.calibration.tensors import find_tensors
 from hardware.device import Device
 from hardware.profiling.profiler import Operators, Profiler
 from hardware.profiling.reference_workload import time_normalized
@@ -60,22 +60,22 @@ def calibrate_table(
     """
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
     seen = Population(space, np.concatenate([sample.genes, others.genes]))
+    networks = [random_network(space, candidate, table.device) for candidate in seen.candidates()]
     operators: list[Operators] = []
-    for start in range(0, len(seen), _CHUNK):
-        rows = range(start, min(start + _CHUNK, len(seen)))
-        operators += profiler.count_operators([random_network(space, seen[row], table.device) for row in rows])
+    for start in range(0, len(networks), _CHUNK):
+        operators += profiler.count_operators(networks[start : start + _CHUNK])
         progress(len(operators))
-    uses, elements = TensorUses(space, table.device)(seen.genes)
-    conversions = Conversions.learn(uses, elements, operators)
+    tensors = [find_tensors(network) for network in networks]
+    conversions = Conversions.learn(tensors, operators)
+    timed = networks[: len(sample)]
     measured_ms: list[float] = []
-    for start in range(0, len(sample), _GROUP):
-        group = [random_network(space, sample[row], table.device) for row in range(len(sample))[start : start + _GROUP]]
+    for start in range(0, len(timed), _GROUP):
+        group = timed[start : start + _GROUP]
         found = time_normalized(profiler, group, table.device.kernels, table.reference_ms)
         measured_ms += [timing.latency_ms for timing in found.timings]
         progress(len(seen) + len(measured_ms))
     segments, layers_ms, kernels = _layers(space, table, sample)
-    timed = len(sample)  # the first of those seen
-    fitted = Sample(layers_ms, kernels, uses[:timed], elements[:timed], np.array(measured_ms))
+    fitted = Sample(layers_ms, kernels, tensors[: len(timed)], np.array(measured_ms))
     calibration, factors = fit_calibration(fitted, conversions)
     return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
 

@@ -16,13 +16,16 @@ element, and `Conversions` spreads them over the uses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware.calibration.conversions import Conversions
 from hardware.calibration.fit_quality import FitQuality, check_latencies
-from hardware.calibration.tensor_uses import FORMS, NO_TENSOR, IntArray, form
+from hardware.calibration.tensor_costs import TensorCost, TensorCosts
+from hardware.calibration.tensors import Tensor
 from predictors.linear_model import LinearModel
 from search_spaces.additive_cost import FloatArray
 
@@ -33,47 +36,6 @@ _ENTRY_STD = 0.15  # of its correction for an entry
 _LEAST_FACTOR = 0.1
 _SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
 _NOISE = 0.02  # relative
-
-
-@dataclass(frozen=True)
-class TensorCosts:
-    """What tensors cost besides the layers that make and read them, in milliseconds.
-
-    Attributes:
-        uses: The known uses, rising.
-        latency_ms: Per tensor of each use.
-        latency_ms_per_element: Per element of it.
-
-    Raises:
-        ValueError: If they are not as many, or the uses do not rise.
-    """
-
-    uses: tuple[int, ...] = ()
-    latency_ms: tuple[float, ...] = ()
-    latency_ms_per_element: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        count = len(self.uses)
-        if len(self.latency_ms) != count or len(self.latency_ms_per_element) != count:
-            raise ValueError(f"tensor costs need two costs for each of {count} uses")
-        if list(self.uses) != sorted(set(self.uses)):
-            raise ValueError("the uses of tensor costs must rise")
-
-    def __call__(self, uses: IntArray, elements: FloatArray) -> FloatArray:
-        """Cost of all tensors of each network, shape (n,), of their uses and elements, shape (n, t).
-
-        There must be a known use. A tensor of an unknown use costs what those of its form cost on average, or else all.
-        """
-        known = np.array(self.uses, dtype=np.int32)
-        per_tensor, per_element = np.array(self.latency_ms), np.array(self.latency_ms_per_element)
-        at = np.searchsorted(known, uses).clip(max=len(known) - 1)
-        costs = per_tensor[at] + per_element[at] * elements
-        unknown = (known[at] != uses) & (uses != NO_TENSOR)
-        if unknown.any():
-            means = [_by_form(known, values)[form(uses[unknown])] for values in (per_tensor, per_element)]
-            costs[unknown] = means[0] + means[1] * elements[unknown]
-        total: FloatArray = np.where(uses == NO_TENSOR, 0.0, costs).sum(axis=1)
-        return total
 
 
 @dataclass(frozen=True)
@@ -98,15 +60,13 @@ class Sample:
     Attributes:
         layers_ms: Latency of the layers of each entry in each network, shape (n, entries).
         kernels: Number of the kernel of each entry, from 0, shape (entries,).
-        uses: Of their tensors, shape (n, t).
-        elements: Of their tensors, shape (n, t).
+        tensors: Those of each network.
         measured_ms: Their latencies, shape (n,), n >= 4.
     """
 
     layers_ms: FloatArray
-    kernels: IntArray
-    uses: IntArray
-    elements: FloatArray
+    kernels: NDArray[np.int32]
+    tensors: Sequence[Sequence[Tensor]]
     measured_ms: FloatArray
 
     def __post_init__(self) -> None:
@@ -136,7 +96,7 @@ def fit_calibration(sample: Sample, conversions: Conversions) -> tuple[Calibrati
     """
     count, measured = len(sample.measured_ms), sample.measured_ms
     kernels, entries = int(sample.kernels.max()) + 1, len(sample.kernels)
-    operators = conversions.operators(sample.uses, sample.elements)
+    operators = conversions.operators(sample.tensors)
     features = np.concatenate([sample.sums_ms, sample.layers_ms, np.ones((count, 1)), operators], axis=1)
     predicted = np.zeros(count)
     for fold in range(min(_FOLDS, count)):
@@ -146,11 +106,8 @@ def fit_calibration(sample: Sample, conversions: Conversions) -> tuple[Calibrati
     found = _coefficients(features, measured, kernels, entries)
     slopes, effects, constant, costs = np.split(found, np.cumsum([kernels, entries, 1]))
     per_operator, per_element = np.split(costs, 2)
-    tensors = TensorCosts(
-        tuple(conversions.uses.tolist()),
-        tuple((conversions.counts @ per_operator).tolist()),
-        tuple((conversions.elements @ per_element).tolist()),
-    )
+    both = np.stack([conversions.counts @ per_operator, conversions.elements @ per_element], axis=1)
+    tensors = TensorCosts({use: TensorCost(*cost) for use, cost in zip(conversions.uses, both.tolist(), strict=True)})
     factors = np.maximum(slopes[sample.kernels] + effects, _LEAST_FACTOR)
     return Calibration(float(constant[0]), tensors, FitQuality.compare(predicted, measured)), factors
 
@@ -164,10 +121,3 @@ def _coefficients(features: FloatArray, measured: FloatArray, kernels: int, entr
     std[kernels : kernels + entries] = _ENTRY_STD
     prior = LinearModel.prior(mean, std, _NOISE**2)
     return prior.observe(features / measured[:, None], np.ones(len(measured))).mean
-
-
-def _by_form(known: IntArray, values: FloatArray) -> FloatArray:
-    """Mean value over the known uses of every form, shape (forms,), or over all where there is none."""
-    forms = form(known)
-    counts = np.bincount(forms, minlength=FORMS)
-    return np.where(counts, np.bincount(forms, values, FORMS) / np.maximum(counts, 1), values.mean())

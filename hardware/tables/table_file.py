@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hardware.calibration.calibration import Calibration, TensorCosts
+from hardware.calibration.calibration import Calibration
 from hardware.calibration.fit_quality import FitQuality
+from hardware.calibration.tensor_costs import TensorCost, TensorCosts
+from hardware.calibration.tensor_use import TensorUse
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
 from search_spaces.compression_policy import LayerPolicy
@@ -66,7 +68,7 @@ def frame(table: LatencyTable) -> pd.DataFrame:
         "reference_ms": table.reference_ms,
         "fingerprint": dict(table.fingerprint),
         "date": table.date,
-        "calibration": asdict(table.calibration),
+        "calibration": _calibration_document(table.calibration),
     }
     return found
 
@@ -172,7 +174,16 @@ def _device(document: Mapping[str, Any]) -> Device:
     return Device(**{**document, "kernels": tuple(kernels)})
 
 
+def _calibration_document(calibration: Calibration) -> dict[str, Any]:
+    costs = calibration.tensors.by_use
+    return {
+        "constant_ms": calibration.constant_ms,
+        "tensors": {str(use): [cost.latency_ms, cost.latency_ms_per_element] for use, cost in costs.items()},
+        "quality": calibration.quality and asdict(calibration.quality),
+    }
+
+
 def _calibration(document: Mapping[str, Any]) -> Calibration:
-    tensors = TensorCosts(**{name: tuple(values) for name, values in document["tensors"].items()})
+    tensors = {TensorUse.parse(text): TensorCost(*cost) for text, cost in document["tensors"].items()}
     quality = document["quality"]
-    return Calibration(**{**document, "tensors": tensors, "quality": quality and FitQuality(**quality)})
+    return Calibration(document["constant_ms"], TensorCosts(tensors), quality and FitQuality(**quality))

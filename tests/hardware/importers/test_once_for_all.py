@@ -40,7 +40,7 @@ def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolic
     size = network["image_size"]
     stem = LayerSpec.conv("", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
     yield [(stem, FP32)]
-    size = stem.output_size
+    size = stem.output_shape[1]
     for block in network["blocks"]:
         widths = block["in_c"], block["mid_c"], block["out_c"]
         activation = "hard_swish" if block["act"] == "h_swish" else "relu"
@@ -106,7 +106,10 @@ def genes_of(space: JointSpace, rows: pd.DataFrame) -> np.ndarray:
 def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
     table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
     other = inverted_bottleneck((16, 64, 24), 9, 2, 112, "relu")
-    with pytest.raises(MissingCost, match=r"no latency_ms for 'conv 1x1 s1 g1 16->64 at 112px .*in 'i7_8700k"):
+    with pytest.raises(
+        MissingCost,
+        match=r"in_channels=16 out_channels=64 .* at 16x112x112.*in 'i7_8700k",
+    ):
         table.cost(LATENCY, [(layer, FP32) for layer in other.values()])
     with pytest.raises(ValueError, match="runs no layer at w8a8; it runs w32a32"):
         table.cost(LATENCY, [(next(iter(other.values())), LayerPolicy.quantized(8, 8))])

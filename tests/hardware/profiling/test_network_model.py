@@ -27,7 +27,7 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
     network = network_model(RandomNetwork(nodes, {layer.name: (layer, kernel) for layer in layers}), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": np.ones(network.input_shape, np.float32)})
-    assert network.input_shape == (2, 3, layers[0].input_size, layers[0].input_size)
+    assert network.input_shape == (2, *layers[0].input_shape)
     assert logits.shape == (2, 10)
     assert np.ptp(logits) > 0
     graph = onnx.load_model_from_string(network.onnx).graph

@@ -11,22 +11,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hardware.calibration.calibration import Calibration, TensorCosts
+from hardware.calibration.calibration import Calibration
 from hardware.calibration.fit_quality import FitQuality
+from hardware.calibration.tensor_costs import TensorCost, TensorCosts
+from hardware.calibration.tensor_use import TensorUse
 from hardware.device import Device, fingerprint
 from hardware.tables.latency_table import LATENCY, LatencyTable
 from hardware.tables.table_file import frame, load_table, save_table
 
+STRANGE = {"constant_ms": 0.0, "tensors": {"two layers too": [0.0, 0.0]}, "quality": None}
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
-    tensors = TensorCosts((1, 257), (0.001, -0.002), (1e-7, 0.0))
+    costs = {
+        "float": TensorCost(0.001, 1e-7),
+        "add(int8, float) -> 1 add(int8; 1 float), 2 int8": TensorCost(-0.002, 0.0),
+    }
+    tensors = TensorCosts({TensorUse.parse(text): cost for text, cost in costs.items()})
     layers = {segment: entry for segment, entry in table.entries.items() if len(segment) == 1}
     calibration = Calibration(0.02, tensors, FitQuality(3.5, 0.9, 0.95, 20))
     calibrated = replace(table, entries=layers).with_calibration(calibration, dict.fromkeys(layers, 1.25))
     save_table(calibrated, tmp_path / "calibrated.parquet")
     assert load_table(tmp_path / "calibrated.parquet") == calibrated
+    assert [*pd.read_parquet(tmp_path / "calibrated.parquet").attrs["calibration"]["tensors"]] == [*costs]
     save_table(table, tmp_path / "deep" / "table.parquet")
     assert load_table(tmp_path / "deep" / "table.parquet") == table
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["table.parquet"]
@@ -48,7 +56,7 @@ def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda rows: rows.drop(columns="stride"), "its columns must be entry, .*; got entry"),
+        (lambda rows: rows.drop(columns="operator"), "its columns must be entry, .*; got entry"),
         (lambda rows: rows.assign(latency_ms=[0.5, np.nan, 1, 1]).drop(columns="energy_mj"), "it has empty cells"),
         (lambda rows: rows.assign(latency_ms=[0.5, 0.0, 1, 1]), "latency_ms must be positive and finite"),
         (lambda rows: rows.assign(latency_ms=[*"fast"]), "latency_ms must be positive and finite"),
@@ -58,6 +66,10 @@ def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) 
         (lambda rows: _with_attributes(rows, {"origin": "guessed"}), "its origin must be one of"),
         (lambda rows: _with_attributes(rows, {"calibration": {"slop": 1}}), "its metadata are incomplete"),
         (lambda rows: _with_attributes(rows, {"calibration": [1]}), "its metadata are incomplete"),
+        (
+            lambda rows: _with_attributes(rows, {"calibration": STRANGE}),
+            "a node is written like .* got 'two layers too'",
+        ),
     ],
 )
 def test_damaged_tables_are_refused(table: LatencyTable, tmp_path: Path, damage: Damage, message: str) -> None:

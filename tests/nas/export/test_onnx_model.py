@@ -28,6 +28,7 @@ from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution
 from search_spaces.presets import search_space
 
 MIXED = ("w8a8", "w32a32", "w4a8")
@@ -99,7 +100,7 @@ def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: P
     graph = optimised(exported.model, tmp_path)
     kernels = Counter(node.op_type for node in graph.node)
     integer = [policy.activation_bits == 8 for policy in exported.policies]
-    convolutions = [layer.kind == "conv" for layer in exported.layers]
+    convolutions = [isinstance(layer.operator, Convolution) for layer in exported.layers]
     expected_kernels = sum(quantised and conv for quantised, conv in zip(integer, convolutions, strict=True))
     assert kernels["QLinearConv"] == expected_kernels  # every 8-bit convolution, and none in floating point
     assert kernels["Conv"] + kernels["FusedConv"] == sum(convolutions) - expected_kernels
@@ -177,7 +178,7 @@ SUMS = [kinds for kinds in product(["w8a8", "w32a32"], repeat=4) if kinds.count(
 @pytest.mark.parametrize("policies", SUMS, ids="-".join)
 def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ...], tmp_path: Path) -> None:
     torch.manual_seed(0)
-    layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation="none") for i in range(4)]
+    layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation=None) for i in range(4)]
     images = torch.randn(64, 3, 8, 8)
     policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
     network = apply_policy(Residual(layers).eval(), layers, policy)

@@ -8,12 +8,12 @@ from torch import nn
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.layers import Activation, LayerSpec
+from search_spaces.layers import LayerSpec
 
 INPUTS = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
 
 
-def layer(activation: Activation, policy: LayerPolicy) -> Layer:
+def layer(activation: str | None, policy: LayerPolicy) -> Layer:
     torch.manual_seed(1)
     return Layer(LayerSpec.conv("a", 3, 4, 3, 1, 1, 6, activation=activation), policy).eval()
 
@@ -24,7 +24,7 @@ def test_neutral_policies_leave_the_torch_operations() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "hard_swish"])
-def test_accumulators_are_rounded_after_a_relu_and_before_any_other_activation(activation: Activation) -> None:
+def test_accumulators_are_rounded_after_a_relu_and_before_any_other_activation(activation: str) -> None:
     made = layer(activation, LayerPolicy.quantized(8, 3))
     seen: list[torch.Tensor] = []
     made.output_quantizer.register_forward_hook(lambda _m, _i, rounded: seen.append(rounded))
@@ -35,7 +35,7 @@ def test_accumulators_are_rounded_after_a_relu_and_before_any_other_activation(a
 
 
 def test_weight_and_input_are_rounded_too() -> None:
-    made = layer("none", LayerPolicy.quantized(2, 3))
+    made = layer(None, LayerPolicy.quantized(2, 3))
     seen: dict[nn.Module, torch.Tensor] = {}
     for quantizer in (made.weight_quantizer, made.input_quantizer):
         quantizer.register_forward_hook(lambda module, _, rounded: seen.update({module: rounded}))
@@ -45,7 +45,7 @@ def test_weight_and_input_are_rounded_too() -> None:
 
 
 def test_a_learnt_step_is_a_parameter_that_outlives_its_policy() -> None:
-    made = layer("none", LayerPolicy.quantized(4))
+    made = layer(None, LayerPolicy.quantized(4))
     names = set(made.state_dict())
     dynamic = made(INPUTS)
     made.learn_weight_step(8)
