@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.dataflow import Node, chain, check_dataflow
+from search_spaces.dataflow import block_of, chain, check_dataflow
 from search_spaces.layers import LayerSpec
+from search_spaces.network_graph import Node
 
 Value = int | float | str
 LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
@@ -88,11 +89,6 @@ class LayerSlot:
     def block(self) -> str:
         """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
         return block_of(self.name)
-
-
-def block_of(layer_name: str) -> str:
-    """Name of the block that a layer is a part of."""
-    return layer_name.rpartition(".")[0] or layer_name
 
 
 class SearchSpace(ABC):

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from hardware import analytic
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.dataflow import block_of
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
-from search_spaces.space import SearchSpace, block_of
+from search_spaces.space import SearchSpace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
 COSTS = [analytic.macs, analytic.parameters, analytic.weight_bytes, analytic.bops]
