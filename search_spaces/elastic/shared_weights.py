@@ -172,7 +172,7 @@ class SharedWeights(nn.Module):
         """Kernel sizes of every layer that has several, in rising order."""
         found: dict[str, set[int]] = {}
         for slot in self.space.slots:
-            for layer in self.space.slot_layers(slot):
+            for layer in self.space.slot_layers[slot.name]:
                 if layer is not None and isinstance(layer.operator, Convolution):
                     found.setdefault(slot.name, set()).add(layer.operator.kernel[-1])
         return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}

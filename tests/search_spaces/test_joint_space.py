@@ -81,6 +81,16 @@ def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None
     assert [Candidate.from_json(candidate.to_json()) for candidate in candidates] == candidates
 
 
+def test_layers_are_looked_up_as_their_slots_tell_them(joint: JointSpace) -> None:
+    population = joint.sample(np.random.default_rng(5), 20)
+    spaces = joint.architectures
+    for layers, candidate in zip(joint.layers(population.genes), population.candidates(), strict=True):
+        values = spaces.values(spaces.encode(candidate.architecture))
+        told = [slot.layer([values[gene] for gene in slot.genes]) for slot in spaces.slots]
+        assert layers == tuple(layer for layer in told if layer is not None) == spaces.layers(candidate.architecture)
+    assert joint.layers(population.genes[:0]) == []
+
+
 def test_additive_costs_equal_the_fold_over_layers(joint: JointSpace) -> None:
     population = joint.sample(np.random.default_rng(4), 100)
     folds = []
