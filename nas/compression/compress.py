@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.elastic.quantizers import ActivationQuantizer, value_range
 from search_spaces.layers import LayerSpec
 
 _BLOCK = 64  # values; most blocks hold none of the outliers
@@ -46,8 +46,7 @@ def apply_policy(network: nn.Module, layers: Sequence[LayerSpec], policy: Compre
 
 def min_max(activation: Tensor) -> tuple[float, float]:
     """The full range of an activation."""
-    low, high = activation.aminmax()
-    return low.item(), high.item()
+    return value_range(activation)
 
 
 def percentile(share: float) -> RangeEstimator:

@@ -18,6 +18,7 @@ from nas.compression.compress import apply_policy, calibrate, percentile
 from nas.data.images import ImageData, ImageSet
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
 from search_spaces.candidate import Candidate
+from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 
 _NORM_IMAGES, _NORM_BATCH = 2000, 200  # batch-norm re-calibration of once-for-all
@@ -49,6 +50,9 @@ class CandidateRealizer:
         with one_thread():
             network = self.supernet.extract(architecture, candidate.policy).to(inputs.device)
             compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
+            for module in compressed.modules():
+                if isinstance(module, Layer):
+                    module.keep_rounded_weight()
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
             # after rounding: the statistics of the full weights would undo what the rounded ones were trained to
             recalibrate_batch_norm(compressed, whole_batches or [inputs])

@@ -83,15 +83,23 @@ class Layer(nn.Module):
     def quantize(self, policy: LayerPolicy) -> None:
         """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays."""
         self.policy = policy
+        self._rounded: Tensor | None = None
         self.weight_quantizer = WeightQuantizer(policy.weight_bits)
         self.input_quantizer = ActivationQuantizer(policy.activation_bits)
         self.output_quantizer = ActivationQuantizer(policy.activation_bits)
 
+    @torch.no_grad()
+    def keep_rounded_weight(self) -> None:
+        """Rounds the weight once for all forward passes to come; until new quantisers are set, it must not change."""
+        self._rounded = self.weight_quantizer(self.op.weight, self.weight_step)
+
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.input_quantizer(inputs)
-        weight = self.weight_quantizer(self.op.weight, self.weight_step)
+        weight = self._rounded
+        if weight is None:
+            weight = self.weight_quantizer(self.op.weight, self.weight_step)
         x = self.norm(self.op(x, weight))
         if self.spec.activation == RELU:
-            return self.output_quantizer(x.relu_())
-        x = self.output_quantizer(x)
+            return self.output_quantizer(x.relu_(), overwrite=True)
+        x = self.output_quantizer(x, overwrite=True)
         return x if self.spec.activation is None else run_operator(self.spec.activation, [x])

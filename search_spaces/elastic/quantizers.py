@@ -33,6 +33,15 @@ def activation_grid(low: float, high: float, bits: int) -> tuple[float, int]:
     return scale, round(-low / scale)
 
 
+def value_range(activation: Tensor) -> tuple[float, float]:
+    """The lowest and the highest value, taken in the order of memory: any other order takes several times as long."""
+    values = activation.detach()
+    if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        values = values.permute(0, 2, 3, 1)
+    low, high = values.flatten().aminmax()
+    return low.item(), high.item()
+
+
 class WeightQuantizer(nn.Module):
     """Fake-quantises a weight of shape (out, ...): symmetric, one step per output channel.
 
@@ -94,14 +103,25 @@ class ActivationQuantizer(nn.Module):
         self.bits = bits
         self.range: tuple[float, float] | None = None
 
-    def forward(self, activation: Tensor) -> Tensor:
+    def forward(self, activation: Tensor, overwrite: bool = False) -> Tensor:
+        """Rounds an activation.
+
+        Args:
+            activation: In any memory format.
+            overwrite: Whether nobody else reads it, so that its memory may be used again where no gradient is needed.
+        """
         if self.bits == FULL_PRECISION_BITS or self.producer(activation):
             return activation
-        low, high = self.range or (bound.item() for bound in activation.detach().aminmax())
+        low, high = self.range or value_range(activation)
         if not (math.isfinite(low) and math.isfinite(high)):
             return activation  # has no grid; whoever trains it sees the loss
         scale, zero_point = activation_grid(low, high, self.bits)
-        rounded: Tensor = _ToGrid.apply(activation, scale, zero_point, 2**self.bits - 1)  # type: ignore[no-untyped-call]
+        grid = (scale, zero_point, 2**self.bits - 1)
+        needs_gradient = torch.is_grad_enabled() and activation.requires_grad
+        if overwrite and activation.dtype == torch.float32 and not needs_gradient:
+            rounded = _overwrite_with_codes(activation, *grid)
+        else:
+            rounded = _ToGrid.apply(activation, *grid)  # type: ignore[no-untyped-call]
         setattr(rounded, _PRODUCER, self)
         return rounded
 
@@ -111,14 +131,23 @@ class ActivationQuantizer(nn.Module):
         return made_by if made_by is not None and made_by.bits == self.bits else None
 
 
+def _inverse(scale: float) -> float:
+    """As torch's kernel has it: the reciprocal in single precision."""
+    return torch.tensor(scale, dtype=torch.float32).reciprocal().item()
+
+
+def _overwrite_with_codes(activation: Tensor, scale: float, zero_point: int, largest: int) -> Tensor:
+    """What `_ToGrid` computes, in the memory of the activation."""
+    return activation.mul_(_inverse(scale)).round_().clamp_(-zero_point, largest - zero_point).mul_(scale)
+
+
 class _ToGrid(torch.autograd.Function):
     """What `torch.fake_quantize_per_tensor_affine` computes, bit for bit, and its gradient; several times as fast."""
 
     @staticmethod
     def forward(ctx: Any, activation: Tensor, scale: float, zero_point: int, largest: int) -> Tensor:
-        inverse = torch.tensor(scale, dtype=torch.float32).reciprocal().item()
         low, high = -zero_point, largest - zero_point
-        codes = (activation.float() * inverse).round_()
+        codes = (activation.float() * _inverse(scale)).round_()
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward((codes >= low) & (codes <= high))
         return codes.clamp_(low, high).mul_(scale).to(activation.dtype)
