@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.export.onnx_model import run_session
 from search_spaces.candidate import FULL_PRECISION_BITS
-from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -40,7 +40,8 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
         ExportMismatch: If they differ by more than rounding.
     """
     with torch.no_grad():
-        expected = network(inputs).numpy()
+        found = network(inputs)
+    expected = (found[0] if isinstance(found, tuple) else found).numpy()
     difference = np.abs(run_session(session, inputs.numpy()) - expected)
     if not _quantized(network):
         worst = float(difference.max() / np.abs(expected).max())
@@ -58,5 +59,5 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
 
 
 def _quantized(network: nn.Module) -> bool:
-    policies = (layer.policy for layer in network.modules() if isinstance(layer, Layer))
-    return any(min(policy.weight_bits, policy.activation_bits) < FULL_PRECISION_BITS for policy in policies)
+    quantizers = (module for module in network.modules() if isinstance(module, WeightQuantizer | ActivationQuantizer))
+    return any(quantizer.bits < FULL_PRECISION_BITS for quantizer in quantizers)
