@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FLOAT_TOLERANCE = 1e-4  # relative to the largest logit
 # Steps of 8 bits over the range of the logits. Runtimes round the bias to the product of the steps of input and weight,
-# so that some roundings fall the other way: the more, the coarser the weights are.
+# so that some roundings fall the other way.
 _MEAN_STEPS, _MAX_STEPS = 2.0, 16.0
 
 

@@ -68,7 +68,7 @@ def least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:
 
 
 class OnnxWeight(nn.Module):
-    """A weight times a gain, stored as signed 8-bit codes where it is quantised; fewer bits use fewer of the codes.
+    """A weight times a gain, stored as signed 8-bit codes where it is quantised; fewer bits use every so many of them.
 
     Args:
         weight: Shape (out, ...).
@@ -95,6 +95,8 @@ class OnnxWeight(nn.Module):
         value = weight * gain.view(per_channel)
         if quantizer is not None and self.quantized:
             codes, step = quantizer.codes(weight, step)
+            finer = _finer_codes(quantizer.bits)
+            codes, step = codes * finer, step / finer
             scale = (step * gain.abs()).maximum(least_scale)
             value = (codes * (step * gain / scale).view(per_channel)).round().to(torch.int8)
             self.register_buffer("scale", scale)
@@ -107,6 +109,15 @@ class OnnxWeight(nn.Module):
             return value
         arguments = (value, self.get_buffer("scale"), self.get_buffer("zero_point"))
         return dequantize(arguments, value.shape, {"axis": self.axis})
+
+
+def _finer_codes(bits: int) -> int:
+    """How many stored codes are one code of fewer bits than 8; exact, as it is a power of two.
+
+    Runtimes round the bias to the product of the steps of input and weight, so the finer the stored step, the better.
+    Codes stay below 64, at which processors without VNNI, which add pairs of products in 16 bits, do not saturate.
+    """
+    return max(1, 2 ** (7 - bits))
 
 
 class OnnxHardSigmoid(nn.Module):

@@ -70,11 +70,11 @@ class GraphNetwork(nn.Module):
         Raises:
             ValueError: If the network is fixed to another batch size.
         """
-        if self.graph.batch not in (None, len(inputs[0])):
-            raise ValueError(f"this network was traced for a batch of {self.graph.batch} alone, got {len(inputs[0])}")
+        batch = inputs[0].shape[0]  # its len would fix it for those who export this module
+        if self.graph.batch is not None and batch != self.graph.batch:
+            raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         values: dict[str, Any] = dict(zip(dict(self.graph.inputs), inputs, strict=True))
         rounded: dict[str, Tensor] = {}
-        batch = inputs[0].shape[0]
         for place, node in enumerate(self.graph.nodes):
             values[node.name] = self._value(node, [values[name] for name in node.inputs], rounded, batch)
             for name in self._last_readers.get(place, ()):

@@ -23,10 +23,12 @@ class Constants:
 
     Attributes:
         parameters: The stored tensors that were given a name, by that name.
+        derived: Of those that were computed, by name: the parameter that they come from, or `constant`.
     """
 
     def __init__(self, program: ExportedProgram) -> None:
         self.parameters: dict[str, Tensor] = {}
+        self.derived: dict[str, str] = {}
         self._values: dict[fx.Node, Any] = {}
         self._origins: dict[fx.Node, str] = {}
         self._known: dict[tuple[Any, ...], str] = {}
@@ -63,7 +65,7 @@ class Constants:
         return True
 
     def name(self, node: fx.Node, view: Callable[[Tensor], Tensor] | None = None) -> str:
-        """The name of a stored tensor: that of its parameter, or of the first one that it is computed from.
+        """The name of a stored tensor: that of its parameter, or one that nothing else has.
 
         Args:
             node: Whose value it is.
@@ -72,10 +74,8 @@ class Constants:
         tensor = self._values[node] if view is None else view(self._values[node])
         identity = _identity(tensor)
         if identity not in self._known:
-            origin = self._origins.get(node, "constant")
-            taken = {*self._known.values()}
-            places = range(2, len(taken) + 3)
-            self._known[identity] = next(n for n in (origin, *(f"{origin}.{i}" for i in places)) if n not in taken)
+            self._known[identity] = f"derived {len(self.derived)}"
+            self.derived[self._known[identity]] = self._origins.get(node, "constant")
         name = self._known[identity]
         if name not in self.parameters:
             self.parameters[name] = self._stored(node, tensor)

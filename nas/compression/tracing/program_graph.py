@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, count
 
 import torch
 from torch import Tensor, fx
@@ -36,9 +38,10 @@ def read_program(program: ExportedProgram) -> tuple[NetworkGraph, dict[str, Tens
     for node in program.graph.nodes:
         if node.op == "call_function":
             reader.read(node)
-    graph = reader.graph()
-    stored = {name: reader.constants.parameters[name] for name in graph.parameter_shapes}
-    return graph, stored
+    graph, tensors = reader.graph(), reader.constants.parameters
+    names = _final_names([*graph.parameter_shapes], reader.constants.derived)
+    nodes = (replace(node, parameters=tuple(names[name] for name in node.parameters)) for node in graph.nodes)
+    return replace(graph, nodes=tuple(nodes)), {names[name]: tensors[name] for name in graph.parameter_shapes}
 
 
 class _Reader:
@@ -62,6 +65,7 @@ class _Reader:
         self._names = {node: node.name for node in self._inputs}
         self._nodes: dict[str, Node] = {}
         self._split: set[fx.Node] = set()
+        self._stored: dict[str, str] = {}  # nodes that yield stored tensors, by name of the tensor
 
     def read(self, node: fx.Node) -> None:
         """Adds the node of a call, unless it is a constant, a size, a check or passes its input on."""
@@ -135,14 +139,27 @@ class _Reader:
         if node not in self.constants:
             return self._names[node]
         parameter = self.constants.name(node)
-        name = f"value of {parameter}"
-        if name not in self._nodes:
+        if parameter not in self._stored:
             operator = Constant(tuple(self.constants.value(node).shape))
-            self._nodes[name] = Node(name, operator, (), (parameter,))
-        return name
+            self._nodes[node.name] = Node(node.name, operator, (), (parameter,))
+            self._stored[parameter] = node.name
+        return self._stored[parameter]
 
     def _shape(self, node: fx.Node) -> Shape:
         return self.batch.without(node.meta["val"].shape)
+
+
+def _final_names(used: Sequence[str], derived: Mapping[str, str]) -> dict[str, str]:
+    """Names for people: what was computed has that of the parameter it comes from, with a number if that is taken."""
+    taken = {name for name in used if name not in derived}
+    names = {name: name for name in taken}
+    for name in used:
+        if name in derived:
+            origin = derived[name]
+            numbered = (f"{origin}.{number}" for number in count(2))
+            names[name] = next(final for final in chain([origin], numbered) if final not in taken)
+            taken.add(names[name])
+    return names
 
 
 def _yields_tensor(node: fx.Node) -> bool:

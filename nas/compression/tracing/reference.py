@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+_COUNTER = "num_batches_tracked"  # of a batch norm in training; older files lack it
 _FORMS = "my_package.models:make_net, timm:resnet18 or transformers:path/to/config.json"
 
 
@@ -45,7 +46,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
     Args:
         module: Changed in place.
-        path: The file; weights that are tied to others may be left out, as safetensors does.
+        path: The file; weights that are tied to others may be left out, as safetensors does, and counters of batches.
 
     Raises:
         ValueError: If it is another kind of file, above all a pickle of `torch.save`, or does not fit.
@@ -61,7 +62,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
         raise ValueError(f"weights must be a file that can be read, got {path} ({error})") from error
     own = module.state_dict()
     loaded = {own[name].data_ptr() for name in state if name in own}
-    missing = [name for name, tensor in own.items() if name not in state and tensor.data_ptr() not in loaded]
+    needed = {name: tensor for name, tensor in own.items() if not name.endswith(_COUNTER)}
+    missing = [name for name, tensor in needed.items() if name not in state and tensor.data_ptr() not in loaded]
     strange = [name for name, tensor in state.items() if name not in own or own[name].shape != tensor.shape]
     if missing or strange:
         raise ValueError(
