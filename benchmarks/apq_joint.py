@@ -16,15 +16,17 @@ import numpy as np
 from report import row
 
 from hardware.importers.apq import apq
-from hardware.latency_table import LATENCY, LatencyTable
+from hardware.tables.latency_table import LATENCY, LatencyTable
 from nas.objectives import FloatArray, Objective, costs, violations
 from nas.search.registry import searcher
 from results.metric import METRICS
-from search_spaces.candidate import Architecture, LayerPolicy
-from search_spaces.joint_space import JointSpace, PolicySpace, Population
+from search_spaces.candidate import Architecture
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layers import LayerSpec
 from search_spaces.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.space import SearchSpace
 
 WIDTHS, STRIDES = (24, 40, 80, 96, 192, 320), (2, 2, 2, 1, 2, 1)

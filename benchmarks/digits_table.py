@@ -25,7 +25,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from hardware.table_file import load_table
+from hardware.tables.table_file import load_table
 from nas.evaluation.realize import CandidateRealizer
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import replacing
@@ -36,7 +36,8 @@ from nas.jobs.reporter import Reporter
 from nas.jobs.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 

@@ -27,7 +27,8 @@ from results.database import ResultsDatabase
 from results.evaluation import provenance
 from results.metric import METRICS
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 BUDGET, MEASUREMENT_S, IN_FLIGHT = 300, 0.02, 6

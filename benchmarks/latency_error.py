@@ -3,7 +3,7 @@
 In: nothing. Out: rows of the table in `README.md`; a sample is a set of 30 candidates of one family. The latency table
 of a family is made first, and the time that it takes is a row, too. The candidates are exported and timed
 twice after that; how far the second timing is from the first is the floor: a perfect prediction would be as far off.
-All latencies are at the speed that the machine had when the table was begun, by the yardstick.
+All latencies are at the speed that the machine had when the table was begun, by the reference workload.
 
 Exported files are kept in a folder, so that a second start does not export again.
 """
@@ -20,20 +20,21 @@ from pathlib import Path
 import numpy as np
 from report import row
 
-from hardware.build_table import measure_missing
-from hardware.calibrate_table import calibrate_table
+from hardware.building.build_table import measure_missing
+from hardware.building.calibrate_table import calibrate_table
+from hardware.calibration.fit_quality import FitQuality
 from hardware.device import onnxruntime_cpu
-from hardware.fit_quality import FitQuality
-from hardware.latency_table import LatencyTable
-from hardware.pricing import network_costs
-from hardware.profiler import OnnxRuntimeProfiler
-from hardware.stopwatch import Stopwatch
-from hardware.workload import OnnxNetwork
-from hardware.yardstick import time_levelled
+from hardware.profiling.profiler import OnnxRuntimeProfiler
+from hardware.profiling.reference_workload import time_normalized
+from hardware.profiling.stopwatch import Stopwatch
+from hardware.profiling.workload import OnnxNetwork
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.pricing import network_costs
 from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
-from search_spaces.joint_space import JointSpace, PolicySpace, Population
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 FAMILIES = ("mobilenet_v3_cifar", "resnet_cifar")
@@ -74,7 +75,7 @@ def candidates(space: JointSpace) -> Population:
 
 def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler) -> LatencyTable:
     """What `nas profile` makes with its defaults."""
-    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.policies
+    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.known
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)
@@ -107,9 +108,9 @@ def main() -> None:
         start = time.monotonic()
         table = made_table(space, profiler)
         minutes = (time.monotonic() - start) / 60
-        kernels, first_ms = table.device.kernels, table.yardstick_ms
+        kernels, first_ms = table.device.kernels, table.reference_ms
         precise = OnnxRuntimeProfiler(table.device, PRECISE)
-        turns = [time_levelled(precise, networks, kernels, first_ms).timings for _ in range(2)]
+        turns = [time_normalized(precise, networks, kernels, first_ms).timings for _ in range(2)]
         first, second = (np.array([timing.latency_ms for timing in turn]) for turn in turns)
         found = compared(network_costs(space, table)(candidates(space).genes), first)
         floor = compared(second, first)

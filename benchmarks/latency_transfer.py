@@ -17,7 +17,7 @@ import pandas as pd
 from report import row
 from scipy.stats import spearmanr
 
-from hardware.transfer import DeviceTransfer
+from hardware.transfer.transfer import DeviceTransfer
 from predictors.registry import predictor
 from search_spaces.additive_cost import FloatArray
 

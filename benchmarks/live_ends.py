@@ -16,7 +16,7 @@ import numpy as np
 from report import row
 from rich.console import Console
 
-from hardware.table_file import load_table
+from hardware.tables.table_file import load_table
 from nas.evaluation.pools import open_pool
 from nas.jobs.job import load_job
 from nas.jobs.priced_objectives import exact_objective
@@ -51,9 +51,8 @@ def obvious(space: JointSpace) -> Population:
         *(np.where(dimensions == name, 0, largest) for name in LEAST),
         *(np.where(dimensions == name, largest, 0) for name in MOST),
     ]
-    policies = range(len(space.policies.policies))
     return space.population(
-        [np.concatenate([one, np.full(len(space.slots), policy)]) for one in architectures for policy in policies]
+        [np.concatenate([one, policies]) for one in architectures for policies in space.uniform_policies]
     )
 
 

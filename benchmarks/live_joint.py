@@ -16,7 +16,7 @@ import numpy as np
 from report import row
 from rich.console import Console
 
-from hardware.table_file import load_table
+from hardware.tables.table_file import load_table
 from nas.evaluation.pools import open_pool
 from nas.jobs.job import load_job
 from nas.jobs.priced_objectives import exact_objective
@@ -28,8 +28,9 @@ from nas.objectives import Objective
 from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicySpace
 
 BUDGETS = (40, 80, 120)
 CASES = ("both at once", "architectures with uniform int8", "bits of the largest architecture")

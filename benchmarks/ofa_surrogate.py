@@ -20,7 +20,8 @@ from nas.search.contest import Contest, interval95
 from nas.search.problem import SearchProblem
 from predictors.ensemble import EnsemblePredictor
 from results.metric import METRICS, Metric
-from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, ConvBlock, LayerPolicy
+from search_spaces.candidate import Architecture, Candidate, ConvBlock
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.presets import search_space

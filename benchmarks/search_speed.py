@@ -21,7 +21,8 @@ from nas.search.problem import SearchProblem
 from results.database import ResultsDatabase
 from results.evaluation import provenance
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SEEDS = (0, 1, 2, 3, 4)

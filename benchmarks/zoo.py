@@ -99,7 +99,7 @@ def walk(make: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
     from nas.export.agreement import check_agreement
     from nas.export.onnx_graph_network import traced_to_onnx
     from nas.export.onnx_model import open_session
-    from search_spaces.candidate import CompressionPolicy, LayerPolicy
+    from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -119,7 +119,7 @@ def walk(make: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
         if not difference <= TOLERANCE:
             raise ValueError(f"the graph is off by {difference:.2g}")
         result["traced"] = True
-        network = compress(traced, CompressionPolicy((LayerPolicy(8, 8),) * len(traced.graph.layers)))
+        network = compress(traced, CompressionPolicy((LayerPolicy.quantized(8, 8),) * len(traced.graph.layers)))
         calibrate(network, [inputs])
         session = open_session(traced_to_onnx(network, [inputs]))
         check_agreement(network, session, inputs)

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from search_spaces.candidate import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.registry import Registry
 
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -42,12 +42,11 @@ class Kernel:
     @property
     def policy(self) -> LayerPolicy:
         """The policy of its own bits."""
-        return LayerPolicy(self.weight_bits[-1], self.activation_bits)
+        return LayerPolicy.quantized(self.weight_bits[-1], self.activation_bits)
 
     def runs(self, policy: LayerPolicy) -> bool:
-        """Whether a layer under this policy runs in this format; pruned and factorised layers do not."""
-        plain = policy.sparsity == 0.0 and policy.rank is None
-        return plain and policy.weight_bits in self.weight_bits and policy.activation_bits == self.activation_bits
+        """Whether a layer under this policy runs in this format."""
+        return policy.weight_bits in self.weight_bits and policy.activation_bits == self.activation_bits
 
     def __str__(self) -> str:
         ends = dict.fromkeys((self.weight_bits[0], self.weight_bits[-1]))

@@ -13,7 +13,7 @@ _PUBLIC = {
     "Metric": "results.metric",
     "Objective": "nas.objectives",
     "Phase": "nas.training.phase",
-    "PolicySpace": "search_spaces.joint_space",
+    "PolicySpace": "search_spaces.policy_space",
     "Population": "search_spaces.joint_space",
     "ResultsDatabase": "results.database",
     "Schedule": "nas.training.schedule",

@@ -1,4 +1,4 @@
 """Predictors of accuracy (or any other measured value): feature arrays in, means and standard deviations out.
 
-They know neither spaces nor devices: this package imports nothing else of the project.
+They know neither spaces nor devices: of the rest of the project, this package knows what a registry is.
 """

@@ -7,7 +7,8 @@ from typing import Any
 
 from results.evaluation import Evaluation
 from results.storage import DatabaseError
-from search_spaces.candidate import FULL_PRECISION_BITS, Candidate
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 
 
 def candidate_row(candidate: Candidate) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Additive costs: exact sums over layer slots, priced by array look-ups.
+"""Additive costs: exact sums over small tables, each over a few genes, priced by array look-ups.
 
-In: small tables over a few genes each. Out: `AdditiveCost`, which prices genes. Knows no layer, policy or device.
+It knows no layer, policy or device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from search_spaces.space import Genes
 
 FloatArray = NDArray[np.float64]
-_FUSED_ENTRIES = 1 << 14  # a fused table stays within the second-level cache (128 KiB of doubles)
-_CHUNK_ROWS = 4096  # the columns of a chunk stay in cache while every term reads them
+# A fused table stays within the second-level cache (128 KiB of doubles), and the columns of a chunk in the third; with
+# smaller chunks the calls of NumPy, about a microsecond each, take more time than what they do.
+CACHED_ENTRIES = 1 << 14
+_CHUNK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,56 @@ class Term:
         return prod(sizes.values())
 
 
+@dataclass(frozen=True)
+class DerivedColumn:
+    """A number that a few genes or earlier derived columns decide: `table[columns[0], columns[1], ...]`."""
+
+    columns: tuple[int, ...]
+    table: NDArray[np.int32]
+
+
 class AdditiveCost:
     """Prices gene vectors by summing tabulated terms: `cost(genes (n, d)) -> (n,)`.
 
-    Neighbouring terms that share most of their genes are fused into one table while it fits the cache, so a candidate
-    costs a few look-ups, not one per layer.
+    Terms that share most of their genes are fused into one table while it fits the cache, so a candidate costs a few
+    look-ups, not one per layer.
+
+    Args:
+        terms: What is summed.
+        derived: What terms may read besides genes: columns whose numbers go on from that of the last gene.
     """
 
-    def __init__(self, terms: Sequence[Term]) -> None:
+    def __init__(self, terms: Sequence[Term], derived: Sequence[DerivedColumn] = ()) -> None:
         self.terms = _fuse(terms)
+        self._terms = [_LookUp(term.columns, term.table) for term in self.terms]
+        self._derived = [_LookUp(column.columns, column.table) for column in derived]
 
     def __call__(self, genes: Genes) -> FloatArray:
         """The cost of every candidate, shape (n,), given genes of shape (n, d), canonical or not."""
-        total = np.zeros(len(genes))
-        flat = [(term.columns, _strides(term.table.shape), np.ravel(term.table)) for term in self.terms]
+        total, first = np.zeros(len(genes)), genes.shape[1]
         for start in range(0, len(genes), _CHUNK_ROWS):
-            rows = np.ascontiguousarray(genes[start : start + _CHUNK_ROWS].T, dtype=np.int32)
-            part = total[start : start + _CHUNK_ROWS]
-            for columns, strides, table in flat:
-                code = np.zeros(rows.shape[1], dtype=np.int32)
-                for column, stride in zip(columns, strides, strict=True):
-                    code += rows[column] * stride
-                part += table[code]
+            chunk, part = genes[start : start + _CHUNK_ROWS], total[start : start + _CHUNK_ROWS]
+            columns = np.empty((first + len(self._derived), len(chunk)), dtype=np.int32)
+            columns[:first] = chunk.T
+            for number, look_up in enumerate(self._derived, start=first):
+                columns[number] = look_up(columns)
+            for look_up in self._terms:
+                part += look_up(columns)
         return total
+
+
+class _LookUp:
+    """Reads a table at columns of integers."""
+
+    def __init__(self, numbers: tuple[int, ...], table: NDArray[Any]) -> None:
+        self._numbers, self._strides, self._table = numbers, _strides(table.shape), np.ravel(table)
+
+    def __call__(self, columns: NDArray[np.int32]) -> NDArray[Any]:
+        """The entries, shape (n,), for all columns, shape (columns, n)."""
+        code = np.zeros(columns.shape[1], dtype=np.int32)
+        for number, stride in zip(self._numbers, self._strides, strict=True):
+            code += columns[number] * stride
+        return self._table.take(code)
 
 
 def _strides(shape: tuple[int, ...]) -> list[np.int32]:
@@ -72,10 +102,16 @@ def _strides(shape: tuple[int, ...]) -> list[np.int32]:
 
 
 def _fuse(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """Adds each term to the one whose table grows least by it, while the table of both fits the cache."""
     fused: list[Term] = []
     for term in terms:
-        if fused and fused[-1].fused_entries(term) <= _FUSED_ENTRIES:
-            fused[-1] = fused[-1].fuse(term)
+        entries = [one.fused_entries(term) for one in fused]
+        growth = [
+            size / one.table.size if size <= CACHED_ENTRIES else inf for size, one in zip(entries, fused, strict=True)
+        ]
+        if min(growth, default=inf) < inf:
+            at = int(np.argmin(growth))
+            fused[at] = fused[at].fuse(term)
         else:
             fused.append(term)
     return tuple(fused)

@@ -1,21 +1,19 @@
 """Candidates: what a person, a database or a network sees of a point of the search.
 
-In: plain values. Out: frozen, hashable `Architecture`, `CompressionPolicy` and `Candidate` with JSON both ways.
-Knows no genes and no family. Only active blocks are listed: candidates are equal exactly when their networks are.
+Independent of genes and families. Only active blocks are listed: candidates are equal exactly when their networks are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-FULL_PRECISION_BITS = 32
-LEAST_QUANTIZED_BITS = 2  # of what layers can be rounded to: symmetric codes need a zero and one step either way
-SUPPORTED_BITS = (1, 2, 3, 4, 5, 6, 7, 8, FULL_PRECISION_BITS)
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+
+_VERSION = 1  # of the JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,51 +45,6 @@ class Architecture:
     stages: tuple[tuple[Block, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerPolicy:
-    """How one layer is compressed; the defaults leave it as it is.
-
-    Attributes:
-        weight_bits: Bits of a weight, one of `SUPPORTED_BITS`; 32 is floating point.
-        activation_bits: Bits of the layer's input and output activations; 32 is floating point.
-        sparsity: Share of weights removed, in [0, 1).
-        rank: Rank of a factorisation, or None for the full matrix.
-    """
-
-    weight_bits: int = FULL_PRECISION_BITS
-    activation_bits: int = FULL_PRECISION_BITS
-    sparsity: float = 0.0
-    rank: int | None = None
-
-    def __post_init__(self) -> None:
-        for bits in (self.weight_bits, self.activation_bits):
-            if bits not in SUPPORTED_BITS:
-                raise ValueError(f"a bit-width must be one of {SUPPORTED_BITS}, got {bits}")
-        if self.rank is not None and self.rank < 1:
-            raise ValueError(f"a rank must be 1 or more, or None, got {self.rank}")
-        if not 0.0 <= self.sparsity < 1.0:
-            raise ValueError(f"sparsity must lie in [0, 1), got {self.sparsity}")
-
-    @classmethod
-    def parse(cls, text: str) -> LayerPolicy:
-        """Reads the short form, such as `w4a8`."""
-        match = re.fullmatch(r"w(\d+)a(\d+)", text)
-        if match is None:
-            raise ValueError(f"a layer policy is written like w8a8 (weight and activation bits), got {text!r}")
-        return cls(int(match[1]), int(match[2]))
-
-    def __str__(self) -> str:
-        extras = (f"s{self.sparsity:g}" if self.sparsity else "") + (f"r{self.rank}" if self.rank is not None else "")
-        return f"w{self.weight_bits}a{self.activation_bits}{extras}"
-
-
-@dataclass(frozen=True, slots=True)
-class CompressionPolicy:
-    """One `LayerPolicy` for each of `space.layers(architecture)`, in that order."""
-
-    layers: tuple[LayerPolicy, ...]
-
-
 @dataclass(frozen=True)
 class Candidate:
     """An architecture together with its compression policy."""
@@ -112,12 +65,12 @@ class Candidate:
     def _json(self) -> str:
         architecture = self.architecture
         stages = [[_block_entry(block) for block in stage] for stage in architecture.stages]
-        layers = [[p.weight_bits, p.activation_bits, float(p.sparsity), p.rank] for p in self.policy.layers]
         document = {
+            "version": _VERSION,
             "space": architecture.space,
             "resolution": architecture.resolution,
             "stages": stages,
-            "policy": layers,
+            "policy": [policy.to_json() for policy in self.policy.layers],
         }
         return json.dumps(document, separators=(",", ":"))
 
@@ -130,10 +83,12 @@ class Candidate:
         """
         try:
             document = json.loads(text)
+            if (version := document.get("version")) != _VERSION:
+                raise ValueError(f"the JSON of a candidate must have version {_VERSION}, got {version!r}")
             stages = tuple(tuple(_block(entry) for entry in stage) for stage in document["stages"])
             architecture = Architecture(document["space"], document["resolution"], stages)
-            layers = tuple(LayerPolicy(*entry) for entry in document["policy"])
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            layers = tuple(LayerPolicy.from_json(parts) for parts in document["policy"])
+        except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not the JSON of a candidate ({error!r}): {text[:80]!r}") from error
         return cls(architecture, CompressionPolicy(layers))
 

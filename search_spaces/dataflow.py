@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from search_spaces.layers import Activation
+from search_spaces.operators.pointwise import Activation
 
 IMAGES = "images"
 
@@ -33,7 +33,7 @@ class Node:
     name: str
     kind: Literal["layer", "add", "gate", "pool"]
     inputs: tuple[str, ...]
-    activation: Activation = "none"
+    activation: Activation | None = None
 
     def __post_init__(self) -> None:
         wanted = 2 if self.kind in ("add", "gate") else 1
@@ -59,19 +59,35 @@ def check_dataflow(nodes: Sequence[Node], layers: Sequence[str]) -> None:
         raise ValueError(f"a dataflow needs one node per layer, {list(layers)}, got {named}")
 
 
+def stands_for(node: Node, filled: bool, inputs: Sequence[str]) -> str:
+    """The value that the name of a node stands for: its own, or that of its first input where the node is missing.
+
+    Args:
+        node: Of the largest network.
+        filled: Whether it is no layer, or one that the network has.
+        inputs: The values that the names of its inputs stand for.
+    """
+    passes = (
+        not filled
+        or (node.kind == "add" and inputs[0] == inputs[1])
+        or (node.kind == "gate" and inputs[1] != node.inputs[1])
+    )
+    return inputs[0] if passes else node.name
+
+
+def is_kept(node: Node, is_read: bool) -> bool:
+    """Whether a node that is not missing is run at all: a pooling is not if nothing reads it."""
+    return is_read or node.kind != "pool"
+
+
 def present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
     """The nodes of a network that has only some of the layers, each reading values that are there."""
     value = {IMAGES: IMAGES}
     present = []
     for node in nodes:
         inputs = tuple(value[name] for name in node.inputs)
-        passes = (
-            (node.kind == "layer" and node.name not in layers)
-            or (node.kind == "add" and inputs[0] == inputs[1])
-            or (node.kind == "gate" and node.inputs[1] not in layers)
-        )
-        value[node.name] = inputs[0] if passes else node.name
-        if not passes:
+        value[node.name] = stands_for(node, node.kind != "layer" or node.name in layers, inputs)
+        if value[node.name] == node.name:
             present.append(replace(node, inputs=inputs))
     read = {name for node in present for name in node.inputs}
-    return [node for node in present if node.kind != "pool" or node.name in read]
+    return [node for node in present if is_kept(node, node.name in read)]

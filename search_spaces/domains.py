@@ -51,6 +51,8 @@ def _open(space_name: str, gene: Gene, domain: Domain) -> tuple[int, ...]:
     numbers = tuple(range(len(gene.values)))
     if not isinstance(domain, str):
         opened = tuple(number for number in numbers if gene.values[number] in domain)
+        if not opened and gene.is_policy:  # a layer that may take none of them stays at its first
+            return numbers[:1]
         if not opened:
             raise ValueError(
                 f"{gene.name} of space {space_name!r} must be some of {list(gene.values)}, got {list(domain)}"
@@ -61,8 +63,10 @@ def _open(space_name: str, gene: Gene, domain: Domain) -> tuple[int, ...]:
     word, _, count = domain.partition(" ")
     if word != LARGEST or not count.isdigit() or int(count) < 1:
         raise ValueError(f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {domain!r}")
+    if gene.is_policy:  # a layer may have fewer to choose from than others
+        return numbers[: int(count)]
     if int(count) > len(numbers):
         raise ValueError(
             f"{gene.name} of space {space_name!r} has {len(numbers)} values {list(gene.values)}, got {domain!r}"
         )
-    return numbers[: int(count)] if gene.is_policy else numbers[-int(count) :]
+    return numbers[-int(count) :]

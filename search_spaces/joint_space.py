@@ -14,26 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.additive_cost import AdditiveCost, FloatArray
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layers import LayerSpec
+from search_spaces.policy_space import PolicySpace, nearest
 from search_spaces.space import BoolArray, Gene, Genes, SearchSpace
 from search_spaces.tabulated_slot import TabulatedSlot, block_term, gene_term, layer_term
-
-
-@dataclass(frozen=True)
-class PolicySpace:
-    """The layer policies that every layer may choose from."""
-
-    policies: tuple[LayerPolicy, ...] = (LayerPolicy(),)
-
-    def __post_init__(self) -> None:
-        if not self.policies or len(set(self.policies)) != len(self.policies):
-            raise ValueError(f"a policy space needs one or more distinct policies, got {self.policies}")
-
-    @classmethod
-    def parse(cls, names: Sequence[str]) -> PolicySpace:
-        """Reads short forms, such as `["w32a32", "w8a8", "w4a8"]`."""
-        return cls(tuple(LayerPolicy.parse(name) for name in names))
 
 
 class JointSpace:
@@ -41,29 +27,43 @@ class JointSpace:
 
     Args:
         architectures: The family of networks.
-        policies: The policies that each of their layers may take.
+        policies: The policies that their layers may take.
+
+    Raises:
+        ValueError: If a rule of the policies is for no layer.
     """
 
     def __init__(self, architectures: SearchSpace, policies: PolicySpace | None = None) -> None:
         self.architectures = architectures
         self.policies = policies or PolicySpace()
+        self.policies.check(architectures)
         self.name = architectures.name
         self.slots = tuple(TabulatedSlot(architectures, slot) for slot in architectures.slots)
+        self.slot_policies = tuple(self.policies.policies_for(slot, architectures) for slot in architectures.slots)
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
         """Name and domain of every gene, in the order of the columns of a population."""
-        policies = tuple(str(policy) for policy in self.policies.policies)
+        pairs = zip(self.architectures.slots, self.slot_policies, strict=True)
         return (
             *self.architectures.genes,
-            *(Gene(f"{slot.name}.policy", policies, is_policy=True) for slot in self.architectures.slots),
+            *(Gene(f"{slot.name}.policy", tuple(map(str, known)), is_policy=True) for slot, known in pairs),
         )
 
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:
         """Domain size of every gene, shape (d,)."""
-        policy = np.full(len(self.slots), len(self.policies.policies))
-        return np.concatenate([self.architectures.cardinalities, policy])
+        policies = np.array([len(known) for known in self.slot_policies], dtype=np.int64)
+        return np.concatenate([self.architectures.cardinalities, policies])
+
+    @cached_property
+    def uniform_policies(self) -> NDArray[np.int64]:
+        """Policy genes of every slot for each of `policies.known` in turn, shape (policies, slots).
+
+        A layer that may not choose the policy takes the nearest one that it may.
+        """
+        genes = [[nearest(policy, known) for known in self.slot_policies] for policy in self.policies.known]
+        return np.array(genes, dtype=np.int64).reshape(len(genes), len(self.slots))
 
     def sample(self, rng: np.random.Generator, n: int) -> Population:
         """Draws `n` candidates, every gene uniformly and independently; inactive genes are then cleared."""
@@ -105,7 +105,8 @@ class JointSpace:
         active = self.active(genes)[:, self._border :]
         found = []
         for vector, mattering in zip(genes, active, strict=True):
-            policy = [self.policies.policies[gene] for gene in vector[self._border :][mattering]]
+            chosen = zip(self.slot_policies, vector[self._border :], mattering, strict=True)
+            policy = [known[gene] for known, gene, matters in chosen if matters]
             architecture = self.architectures.decode(vector[: self._border])
             found.append(Candidate(architecture, CompressionPolicy(tuple(policy))))
         return found
@@ -122,10 +123,8 @@ class JointSpace:
             cost: Cost of a layer under a policy; called once per layer and policy.
         """
         priced = lru_cache(maxsize=None)(lambda layer, policy: float(cost(layer, policy)))
-        policies = self.policies.policies
-        return AdditiveCost(
-            [layer_term(slot, self._border + number, policies, priced) for number, slot in enumerate(self.slots)]
-        )
+        pairs = enumerate(zip(self.slots, self.slot_policies, strict=True), start=self._border)
+        return AdditiveCost([layer_term(slot, number, policies, priced) for number, (slot, policies) in pairs])
 
     def linear(self, weights: FloatArray) -> AdditiveCost:
         """Sums the weights of a candidate's genes: `population.one_hot() @ weights`, without the matrix.
@@ -159,7 +158,7 @@ class JointSpace:
                 block_term(
                     [self.slots[number] for number in numbers],
                     [self._border + number for number in numbers],
-                    self.policies.policies,
+                    [self.slot_policies[number] for number in numbers],
                     cost,
                 )
                 for numbers in blocks.values()
@@ -183,11 +182,13 @@ class JointSpace:
         if len(policies) != len(slots):
             raise ValueError(f"the policy must have one entry per layer ({len(slots)}), got {len(policies)}")
         for slot, policy in zip(slots, policies, strict=True):
-            if policy not in self.policies.policies:
+            known = self.slot_policies[slot]
+            if policy not in known:
                 raise ValueError(
-                    f"policy {policy} is not in the policy space {[str(p) for p in self.policies.policies]}"
+                    f"the policy of {self.architectures.slots[slot].name} is one of {', '.join(map(str, known))}, "
+                    f"got {policy}"
                 )
-            genes[self._border + slot] = self.policies.policies.index(policy)
+            genes[self._border + slot] = known.index(policy)
         return genes
 
 

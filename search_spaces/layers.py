@@ -1,15 +1,18 @@
 """Layer specifications: the pivot between spaces, policies and hardware.
 
-In: nothing. Out: `LayerSpec`, a weighted layer with all that decides its cost. Knows no family, torch or device.
+Independent of families, of torch and of devices.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from math import prod
 
-Kind = Literal["conv", "linear"]
-Activation = Literal["none", "relu", "hard_swish", "hard_sigmoid"]
+from search_spaces.operators.operator import Operator, Shape
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.weighted import Convolution, Linear
+
+RELU = Activation("relu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,54 +21,84 @@ class LayerSpec:
 
     Attributes:
         name: Name of the module in the extracted network; this is how a policy finds its layer.
-        kind: `"conv"` (square kernel, padding `kernel_size // 2`) or `"linear"`.
-        in_channels: Input channels (features of a linear layer).
-        out_channels: Output channels (features of a linear layer).
-        kernel_size: Side of the square kernel; 1 for a linear layer.
-        stride: Stride of the convolution.
-        groups: Groups of the convolution; equal to `in_channels` in a depthwise one.
-        input_size: Side of the square input feature map in pixels; 1 for a linear layer.
-        bias: Whether the layer itself adds a bias.
+        operator: What it computes, with a weight.
+        input_shape: Of one input, without the batch axis: (channels, height, width) of an image.
         normalized: Whether batch normalisation follows.
-        activation: The activation function that ends the unit.
+        activation: The activation function that ends the unit; None if there is none.
     """
 
     name: str
-    kind: Kind
-    in_channels: int
-    out_channels: int
-    kernel_size: int = 1
-    stride: int = 1
-    groups: int = 1
-    input_size: int = 1
-    bias: bool = False
-    normalized: bool = True
-    activation: Activation = "none"
+    operator: Operator
+    input_shape: Shape
+    normalized: bool = False
+    activation: Activation | None = None
+
+    @classmethod
+    def conv(
+        cls,
+        name: str,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        input_size: int = 1,
+        bias: bool = False,
+        normalized: bool = True,
+        activation: str | None = None,
+    ) -> LayerSpec:
+        """The usual one of images: a square kernel, padded by half of it, on square feature maps.
+
+        Args:
+            name: Of the layer.
+            in_channels: Channels of the input.
+            out_channels: Channels of the output.
+            kernel_size: Side of the kernel.
+            stride: Of both axes.
+            groups: Groups of channels; equal to `in_channels` in a depthwise one.
+            input_size: Side of the input in pixels.
+            bias: Whether the layer itself adds a bias.
+            normalized: Whether batch normalisation follows.
+            activation: Name of the function that ends the unit.
+        """
+        operator = Convolution.square(in_channels, out_channels, kernel_size, stride, groups, bias)
+        ending = None if activation is None else Activation(activation)
+        return cls(name, operator, (in_channels, input_size, input_size), normalized, ending)
+
+    @classmethod
+    def linear(cls, name: str, in_features: int, out_features: int, bias: bool = True) -> LayerSpec:
+        """A linear layer of one row of features, with nothing after it."""
+        return cls(name, Linear(in_features, out_features, bias), (in_features,))
 
     @property
-    def output_size(self) -> int:
-        """Side of the output feature map in pixels."""
-        return -(-self.input_size // self.stride)
+    def output_shape(self) -> Shape:
+        """Of one output, without the batch axis."""
+        return self.operator.output_shape(self.input_shape)
+
+    @property
+    def out_channels(self) -> int:
+        """Output channels: what has a step of its own where weights are quantised."""
+        return self._weight_shape[0]
 
     @property
     def weights(self) -> int:
         """Weight elements, without bias and normalisation."""
-        return self.out_channels * (self.in_channels // self.groups) * self.kernel_size**2
+        return prod(self._weight_shape)
 
     @property
     def parameters(self) -> int:
         """Trainable elements: weights, bias, and scale and shift of the normalisation."""
-        return self.weights + self.out_channels * (int(self.bias) + 2 * int(self.normalized))
+        return self.operator.parameters + 2 * self.out_channels * self.normalized
 
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations for one input; normalisation and activation are not counted."""
-        return self.weights * self.output_size**2
+        return self.operator.macs(self.input_shape)
 
     @property
     def activations(self) -> int:
         """Elements of the output for one input."""
-        return self.out_channels * self.output_size**2
+        return prod(self.output_shape)
 
     @property
     def shape(self) -> LayerSpec:
@@ -73,9 +106,16 @@ class LayerSpec:
         return replace(self, name="")
 
     def __str__(self) -> str:
-        size = f"{self.kind} {self.kernel_size}x{self.kernel_size} s{self.stride} g{self.groups}"
-        extras = f"{'+bn' if self.normalized else ''}{'+bias' if self.bias else ''}+{self.activation}"
-        return f"{size} {self.in_channels}->{self.out_channels} at {self.input_size}px {extras}"
+        fused = ["batch_norm"] if self.normalized else []
+        fused += [self.activation.function] if self.activation else []
+        return " + ".join([f"{self.operator} at {'x'.join(map(str, self.input_shape))}", *fused])
+
+    @property
+    def _weight_shape(self) -> Shape:
+        shape = self.operator.weight_shape
+        if shape is None:
+            raise ValueError(f"a layer needs an operator with a weight, got {self.operator}")
+        return shape
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.dataflow import Node, chain
-from search_spaces.layers import Activation, LayerSpec, round_channels
+from search_spaces.layers import LayerSpec, round_channels
 from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace, Value
 
 
@@ -20,7 +21,7 @@ class MobileStage:
 
     width: int
     stride: int
-    activation: Activation
+    activation: str
     squeeze_excite: bool
 
 
@@ -113,14 +114,15 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
         """A layer that is always there, on an input reduced by `reduction`; 0 stands for a pooled input."""
 
         def at(values: Sequence[Value]) -> LayerSpec:
-            return replace(layer, input_size=-(-int(values[0]) // reduction) if reduction else 1)
+            side = -(-int(values[0]) // reduction) if reduction else 1
+            return replace(layer, input_shape=(layer.input_shape[0], *[side] * (len(layer.input_shape) - 1)))
 
         return LayerSlot(layer.name, ("resolution",), at)
 
     slots = [
-        fixed(LayerSpec("stem", "conv", image_channels, stem, 3, stride, activation="hard_swish"), 1),
-        fixed(LayerSpec("first.depthwise", "conv", stem, stem, 3, 1, stem, activation="relu"), stride),
-        fixed(LayerSpec("first.project", "conv", stem, stem), stride),
+        fixed(LayerSpec.conv("stem", image_channels, stem, 3, stride, activation="hard_swish"), 1),
+        fixed(LayerSpec.conv("first.depthwise", stem, stem, 3, 1, stem, activation="relu"), stride),
+        fixed(LayerSpec.conv("first.project", stem, stem), stride),
     ]
     width, reduction = stem, stride
     for s, stage in enumerate(shape.stages):
@@ -132,9 +134,9 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
     head, feature = shape.head_width, shape.feature_width
     return [
         *slots,
-        fixed(LayerSpec("head", "conv", width, head, activation="hard_swish"), reduction),
-        fixed(LayerSpec("feature", "conv", head, feature, normalized=False, activation="hard_swish"), 0),
-        fixed(LayerSpec("classifier", "linear", feature, classes, bias=True, normalized=False), 0),
+        fixed(LayerSpec.conv("head", width, head, activation="hard_swish"), reduction),
+        fixed(LayerSpec.conv("feature", head, feature, normalized=False, activation="hard_swish"), 0),
+        fixed(LayerSpec.linear("classifier", feature, classes), 0),
     ]
 
 
@@ -208,7 +210,7 @@ class _Block:
 
 
 def inverted_bottleneck(
-    widths: tuple[int, int, int], kernel: int, stride: int, size: int, activation: Activation
+    widths: tuple[int, int, int], kernel: int, stride: int, size: int, activation: str
 ) -> dict[str, LayerSpec]:
     """The layers of an inverted bottleneck by part, in order, without names.
 
@@ -221,11 +223,11 @@ def inverted_bottleneck(
     """
     before, inner, after = widths
     squeezed = round_channels(inner / 4)
-    gate = LayerSpec("", "conv", inner, squeezed, bias=True, normalized=False, activation="relu")
+    gate = partial(LayerSpec.conv, "", bias=True, normalized=False)
     return {
-        "expand": LayerSpec("", "conv", before, inner, input_size=size, activation=activation),
-        "depthwise": LayerSpec("", "conv", inner, inner, kernel, stride, inner, size, activation=activation),
-        "squeeze": gate,
-        "excite": replace(gate, in_channels=squeezed, out_channels=inner, activation="hard_sigmoid"),
-        "project": LayerSpec("", "conv", inner, after, input_size=-(-size // stride)),
+        "expand": LayerSpec.conv("", before, inner, input_size=size, activation=activation),
+        "depthwise": LayerSpec.conv("", inner, inner, kernel, stride, inner, size, activation=activation),
+        "squeeze": gate(inner, squeezed, activation="relu"),
+        "excite": gate(squeezed, inner, activation="hard_sigmoid"),
+        "project": LayerSpec.conv("", inner, after, input_size=-(-size // stride)),
     }

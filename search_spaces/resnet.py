@@ -11,7 +11,7 @@ from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.dataflow import Node, chain
-from search_spaces.layers import Activation, LayerSpec, round_channels
+from search_spaces.layers import RELU, LayerSpec, round_channels
 from search_spaces.space import Choice, Genes, LayerFunction, LayerSlot, SearchSpace, Value
 
 Kernels = tuple[int, ...]
@@ -108,10 +108,10 @@ def _choices(shape: ResNetShape) -> list[Choice]:
 def _slots(shape: ResNetShape, image_channels: int, classes: int) -> list[LayerSlot]:
     def stem(values: Sequence[Value]) -> LayerSpec:
         width = shape.stem_width
-        return LayerSpec("stem", "conv", image_channels, width, 3, input_size=int(values[0]), activation="relu")
+        return LayerSpec.conv("stem", image_channels, width, 3, input_size=int(values[0]), activation="relu")
 
     def classifier(values: Sequence[Value]) -> LayerSpec:
-        return LayerSpec("classifier", "linear", int(values[0]), classes, bias=True, normalized=False)
+        return LayerSpec.linear("classifier", int(values[0]), classes)
 
     slots, reduction = [LayerSlot("stem", ("resolution",), stem)], 1
     for s, stage in enumerate(shape.stages):
@@ -167,7 +167,7 @@ class _Block:
         shortcut = f"{self._name}.shortcut" if self._projects else before
         if self._projects:
             nodes.append(Node(shortcut, "layer", (before,)))
-        return [*nodes, Node(f"{self._name}.add", "add", (convolutions[-1], shortcut), "relu")]
+        return [*nodes, Node(f"{self._name}.add", "add", (convolutions[-1], shortcut), RELU)]
 
     @property
     def _name(self) -> str:
@@ -183,7 +183,7 @@ class _Block:
     def _convolution(self, part: int) -> LayerFunction:
         kernels = self.shape.block_kernels
         last, strided = part == len(kernels), kernels.index(3) + 1
-        activation: Activation = "none" if last else "relu"
+        activation = None if last else "relu"
 
         def layer(values: Sequence[Value]) -> LayerSpec | None:
             if self.index >= int(values[1]):
@@ -193,7 +193,7 @@ class _Block:
             channels = (before if part == 1 else inner, out if last else inner)
             stride = self.stride if part == strided else 1
             name = f"{self._name}.conv{part}"
-            return LayerSpec(name, "conv", *channels, kernels[part - 1], stride, input_size=size, activation=activation)
+            return LayerSpec.conv(name, *channels, kernels[part - 1], stride, input_size=size, activation=activation)
 
         return layer
 
@@ -201,4 +201,4 @@ class _Block:
         if self.index >= int(values[1]):
             return None
         size, before, _, out = self._widths(values)
-        return LayerSpec(f"{self._name}.shortcut", "conv", before, out, 1, self.stride, input_size=size)
+        return LayerSpec.conv(f"{self._name}.shortcut", before, out, 1, self.stride, input_size=size)

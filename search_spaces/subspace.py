@@ -135,8 +135,8 @@ class Subspace:
             ValueError: If the part is one of a space with other policies.
         """
         if part.space.policies != self.space.policies:
-            policies = [[str(policy) for policy in one.space.policies.policies] for one in (part, self)]
-            raise ValueError(f"a leaf of policies {policies[0]} cannot serve a space of policies {policies[1]}")
+            leaf, wanted = part.space.policies.to_json(), self.space.policies.to_json()
+            raise ValueError(f"a leaf of policies {leaf} cannot serve a space of policies {wanted}")
         both = []
         for gene, mine, theirs in zip(self.space.genes, self.open, part.open, strict=True):
             common = tuple(value for value in mine if value in theirs)
@@ -163,9 +163,9 @@ class Subspace:
     @property
     def lowest_weight_bits(self) -> int:
         """The fewest bits that an open policy gives to weights."""
-        pairs = zip(self.space.genes, self.open, strict=True)
-        opened = {value for gene, values in pairs if gene.is_policy for value in values}
-        return min(self.space.policies.policies[value].weight_bits for value in opened)
+        opened = self.open[len(self.space.architectures.choices) :]
+        pairs = zip(self.space.slot_policies, opened, strict=True)
+        return min(known[value].weight_bits for known, values in pairs for value in values)
 
     def _slot_layers(self, slot: LayerSlot) -> set[LayerSpec | None]:
         position, choices = self.space.architectures.position, self.space.architectures.choices

@@ -35,9 +35,10 @@ def size_features(population: Population) -> NDArray[np.float64]:
         count = active[:, members].sum(axis=1)
         columns.append((levels * active)[:, members].sum(axis=1) / np.maximum(count, 1))
         columns.append(count / members.sum())
-    policies = np.array([gene.is_policy for gene in space.genes])
-    layers = np.maximum(active[:, policies].sum(axis=1), 1)
-    for policy in range(len(space.policies.policies) if policies.any() else 0):
-        columns.append((active & (genes == policy))[:, policies].sum(axis=1) / layers)
+    present, chosen = active[:, -len(space.slots) :], genes[:, -len(space.slots) :]
+    layers = np.maximum(present.sum(axis=1), 1)
+    for policy in space.policies.known if space.slots else ():
+        gene = np.array([known.index(policy) if policy in known else -1 for known in space.slot_policies])
+        columns.append((present & (chosen == gene)).sum(axis=1) / layers)
     table = np.column_stack(columns) if columns else np.empty((len(genes), 0))
     return np.sqrt(len(space.genes)) * table

@@ -6,12 +6,13 @@ In: slots of a space, and the cost of layers under policies. Out: `Term`s of an 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from math import prod
 
 import numpy as np
 
 from search_spaces.additive_cost import FloatArray, Term
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
 
@@ -65,28 +66,29 @@ def layer_term(
 def block_term(
     slots: Sequence[TabulatedSlot],
     policy_genes: Sequence[int],
-    policies: Sequence[LayerPolicy],
+    policies: Sequence[Sequence[LayerPolicy]],
     cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float],
 ) -> Term:
     """The cost of the layers of several slots together, of all their genes; `cost` is called once per different one."""
     columns = tuple(dict.fromkeys(column for slot in slots for column in slot.columns))
     sizes = {column: size for slot in slots for column, size in zip(slot.columns, slot.cardinalities, strict=True)}
-    entries = prod(sizes.values()) * len(policies) ** len(slots)
+    choices = [len(known) for known in policies]
+    entries = prod(sizes.values()) * prod(choices)
     if entries > _MOST_ENTRIES:
         raise ValueError(
-            f"the costs of a block of {len(slots)} layers under {len(policies)} policies take {entries:,} entries, "
-            f"more than {_MOST_ENTRIES:,}; use fewer policies, or costs of single layers"
+            f"the costs of a block of {len(slots)} layers under up to {max(choices)} policies take {entries:,} "
+            f"entries, more than {_MOST_ENTRIES:,}; use fewer policies, or costs of single layers"
         )
-    table = np.zeros((*(sizes[column] for column in columns), *[len(policies)] * len(slots)))
+    table = np.zeros((*(sizes[column] for column in columns), *choices))
     prices: dict[tuple[tuple[LayerSpec, LayerPolicy], ...], float] = {(): 0.0}
     for genes in np.ndindex(table.shape[: len(columns)]):
         value = dict(zip(columns, genes, strict=True))
         layers = [slot.layer_at([value[column] for column in slot.columns]) for slot in slots]
-        for chosen in np.ndindex(tuple(len(policies) if layer else 1 for layer in layers)):
-            pairs = list(zip(layers, chosen, strict=True))
-            present = tuple((layer, policies[policy]) for layer, policy in pairs if layer)
+        for chosen in product(*(range(count if layer else 1) for count, layer in zip(choices, layers, strict=True))):
+            placed = list(zip(layers, policies, chosen, strict=True))
+            present = tuple((layer, known[policy]) for layer, known, policy in placed if layer)
             if present not in prices:
                 prices[present] = float(cost(present))
             # an empty slot costs the same under every policy
-            table[genes + tuple(policy if layer else slice(None) for layer, policy in pairs)] = prices[present]
+            table[genes + tuple(policy if layer else slice(None) for layer, _, policy in placed)] = prices[present]
     return Term((*columns, *policy_genes), table)

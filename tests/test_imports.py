@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,24 @@ LIGHT = ["search_spaces", "predictors", "hardware", "results"]  # all but search
 
 @pytest.mark.parametrize("package", LIGHT)
 def test_only_elastic_networks_load_torch(package: str) -> None:
-    modules = [f"{package}.{file.stem}" for file in sorted((ROOT / package).glob("*.py")) if file.stem != "__init__"]
-    assert not loads_torch(*modules)
+    assert not loads_torch(*light_modules(package))
+
+
+def test_the_import_rules_name_all_that_loads_no_torch() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (named,) = (contract["source_modules"] for contract in contracts if contract.get("forbidden_modules") == ["torch"])
+    known = [module for package in LIGHT for module in light_modules(package)]
+    assert [module for module in known if not any(f"{module}.".startswith(f"{name}.") for name in named)] == []
 
 
 def test_a_job_file_is_read_without_torch() -> None:
     assert not loads_torch("nas.jobs.job")
+
+
+def light_modules(package: str) -> list[str]:
+    """All modules of a package but those of elastic networks."""
+    files = [file.relative_to(ROOT).with_suffix("") for file in sorted((ROOT / package).rglob("*.py"))]
+    return [".".join(file.parts) for file in files if file.name != "__init__" and "elastic" not in file.parts]
 
 
 def loads_torch(*modules: str) -> bool:

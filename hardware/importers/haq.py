@@ -6,13 +6,15 @@ Source: Wang et al., "HAQ", CVPR 2019.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from hardware.device import Device
 from hardware.importers.imported import by_bits
-from hardware.latency_table import LatencyTable
+from hardware.tables.latency_table import LatencyTable
+from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layers import LayerSpec
 
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -20,7 +22,7 @@ _CLASSES = 100
 
 
 def haq(path: Path) -> LatencyTable:
-    """Reads `latency_cycles.npy`: layer, weight bits from 1, activation bits from 1.
+    """Reads `latency_cycles.npy`: layer, weight bits from 1, activation bits from 1; those of 1 bit are left out.
 
     Raises:
         ValueError: If it is no such array, or prices equal layers differently.
@@ -36,24 +38,24 @@ def haq(path: Path) -> LatencyTable:
         )
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
     for layer, prices in zip(layers, cycles, strict=True):
-        for (weights, activations), price in np.ndenumerate(prices):
-            value = {"latency_cycles": float(price)}
-            if costs.setdefault((layer, weights + 1, activations + 1), value) != value:
-                raise ValueError(f"{path} has two prices for '{layer}' at w{weights + 1}a{activations + 1}")
+        for weights, activations in product(QUANTIZED_BITS, repeat=2):
+            value = {"latency_cycles": float(prices[weights - 1, activations - 1])}
+            if costs.setdefault((layer, weights, activations), value) != value:
+                raise ValueError(f"{path} has two prices for '{layer}' at w{weights}a{activations}")
     return by_bits(Device("haq_accelerator", "simulator", batch=16), costs)
 
 
 def mobilenet_v2() -> list[LayerSpec]:
     """The layers of MobileNetV2, in order, without names, activations and normalisation."""
     width, size = 32, 112
-    layers = [LayerSpec("", "conv", 3, width, 3, 2, input_size=224)]
+    layers = [LayerSpec.conv("", 3, width, 3, 2, input_size=224)]
     for expand, out, depth, first_stride in _STAGES:
         for index in range(depth):
             stride, inner = first_stride if index == 0 else 1, width * expand
             if expand > 1:
-                layers.append(LayerSpec("", "conv", width, inner, input_size=size))
-            layers.append(LayerSpec("", "conv", inner, inner, 3, stride, inner, size))
+                layers.append(LayerSpec.conv("", width, inner, input_size=size))
+            layers.append(LayerSpec.conv("", inner, inner, 3, stride, inner, size))
             size = -(-size // stride)
-            layers.append(LayerSpec("", "conv", inner, out, input_size=size))
+            layers.append(LayerSpec.conv("", inner, out, input_size=size))
             width = out
-    return [*layers, LayerSpec("", "conv", width, 1280, input_size=size), LayerSpec("", "linear", 1280, _CLASSES)]
+    return [*layers, LayerSpec.conv("", width, 1280, input_size=size), LayerSpec.linear("", 1280, _CLASSES, bias=False)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardware.device import Device, Kernel
-from hardware.latency_table import Entry, Ignored, LatencyTable, Segment
+from hardware.tables.latency_table import Entry, Ignored, LatencyTable
 from search_spaces.layers import LayerSpec
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ def by_bits(
     """
     pairs = sorted({(weights, activations) for _, weights, activations in costs}, reverse=True)
     kernels = {pair: Kernel((pair[0],), pair[1]) for pair in pairs}
-    entries: dict[Segment, Entry] = {
-        ((layer, kernels[weights, activations].policy),): Entry(values)
-        for (layer, weights, activations), values in costs.items()
-    }
     known = replace(device, kernels=tuple(kernels.values()))
-    return LatencyTable(known, entries, "imported", UNKNOWN_FIELDS, constants or {})
+    empty = LatencyTable(known, {}, "imported", UNKNOWN_FIELDS, constants or {})
+    entries: dict[Segment, Entry] = {}
+    for (layer, weights, activations), values in costs.items():
+        ((shape, kernel),) = empty.segment([(layer, kernels[weights, activations].policy)])
+        entries[((replace(shape, name=layer.name), kernel),)] = Entry(values)
+    return replace(empty, entries=entries)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.device import Device
 from hardware.importers.imported import read_csv
-from hardware.latency_table import LATENCY, Entry, Ignored, LatencyTable
-from search_spaces.candidate import LayerPolicy
-from search_spaces.layers import Activation, LayerSpec, round_channels
+from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layers import LayerSpec, round_channels
 from search_spaces.mobilenet_v3 import inverted_bottleneck
 
 if TYPE_CHECKING:
@@ -68,18 +68,18 @@ def _layers(row: Any) -> tuple[LayerSpec, ...]:
     before, after, size = int(row.in_c), int(row.out_c), int(row.in_h)
     if row.op in _STEM:
         stride = -(-size // int(row.out_h))
-        return (LayerSpec("", "conv", before, after, 3, stride, input_size=size, activation="hard_swish"),)
+        return (LayerSpec.conv("", before, after, 3, stride, input_size=size, activation="hard_swish"),)
     if row.op in _HEAD:
-        return (LayerSpec("", "conv", before, after, input_size=size, activation="hard_swish"),)
+        return (LayerSpec.conv("", before, after, input_size=size, activation="hard_swish"),)
     if row.op in _FEATURE:
-        return (LayerSpec("", "conv", before, after, normalized=False, activation="hard_swish"),)
+        return (LayerSpec.conv("", before, after, normalized=False, activation="hard_swish"),)
     if row.op in _CLASSIFIER:
-        return (LayerSpec("", "linear", before, after, bias=True, normalized=False),)
+        return (LayerSpec.linear("", before, after),)
     if row.op not in _BLOCK:
         known = (*_STEM, *_BLOCK, *_HEAD, _POOL, *_FEATURE, *_CLASSIFIER)
         raise ValueError(f"op {row.op!r} is not known; known are {', '.join(known)}")
     inner = int(row.mid_c) if hasattr(row, "mid_c") else round_channels(before * float(row.expand))
-    activation: Activation = "hard_swish" if getattr(row, "hs", 0) else "relu"
+    activation = "hard_swish" if getattr(row, "hs", 0) else "relu"
     parts = inverted_bottleneck((before, inner, after), int(row.kernel), int(row.stride), size, activation)
     absent = {"expand"} if inner == before else set()
     absent |= set() if row.se else {"squeeze", "excite"}

@@ -12,7 +12,7 @@ from hardware.importers.apq import apq
 from hardware.importers.haq import haq
 from hardware.importers.hawq import hawq
 from hardware.importers.once_for_all import once_for_all
-from hardware.latency_table import LatencyTable
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.registry import Registry
 
 IMPORTERS: Registry[Callable[[Path], LatencyTable]] = Registry(

@@ -27,8 +27,8 @@ def import_(
 ) -> None:
     """Make a latency table of one that others published."""
     from hardware.importers.registry import import_table
-    from hardware.plausibility import check_plausible
-    from hardware.table_file import save_table
+    from hardware.tables.plausibility import check_plausible
+    from hardware.tables.table_file import save_table
 
     _must_be_new(output)
     table = import_table(form, file)
@@ -46,7 +46,7 @@ def estimate(
     classes: Annotated[int, typer.Option(min=2, help="Classes of the images.")] = 10,
 ) -> None:
     """Make a table of a device that nobody can measure yet, by a roofline model."""
-    from hardware.table_file import save_table
+    from hardware.tables.table_file import save_table
     from nas.jobs.roofline_file import load_roofline
     from search_spaces.joint_space import JointSpace
     from search_spaces.presets import search_space
@@ -60,7 +60,7 @@ def estimate(
 @app.command()
 def show(table: Table) -> None:
     """Show where a table comes from, what it holds and how well it tells whole networks."""
-    from hardware.table_file import load_table
+    from hardware.tables.table_file import load_table
     from nas.cli.console import open_console
     from nas.jobs.table_summary import described
 

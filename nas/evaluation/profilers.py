@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hardware.device import Device
-from hardware.profiler import OnnxRuntimeProfiler, Profiler
+from hardware.profiling.profiler import OnnxRuntimeProfiler, Profiler
 from search_spaces.registry import Registry
 
 

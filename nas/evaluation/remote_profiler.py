@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from hardware.device import Device
-from hardware.profiler import Operators, Profiler
-from hardware.stopwatch import Timing
-from hardware.workload import Workload
+from hardware.profiling.profiler import Operators, Profiler
+from hardware.profiling.stopwatch import Timing
+from hardware.profiling.workload import Workload
 from nas.cluster import joined, lost
 from nas.evaluation.profilers import profiler
 

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardware.device import Device, fingerprint, gpu_fingerprint
-from hardware.profiler import Operators
-from hardware.stopwatch import Stopwatch, Timing
-from hardware.workload import LayerCopies, OnnxNetwork, RandomNetwork, Workload
+from hardware.profiling.profiler import Operators
+from hardware.profiling.stopwatch import Stopwatch, Timing
+from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
 from search_spaces.dataflow import IMAGES, Node
+from search_spaces.elastic.layer import WeightedOperator
+from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.layers import LayerSpec
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "none": lambda x: x,
-    "relu": F.relu,
-    "hard_swish": F.hardswish,
-    "hard_sigmoid": F.hardsigmoid,
-}
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.weighted import Convolution
 
 
 class TorchProfiler:
@@ -82,10 +80,10 @@ class TorchProfiler:
             raise ValueError(f"device {self.device.name!r} runs no ONNX files")
         module: nn.Module = nn.Identity()
         shape = [1]
-        if isinstance(workload, LayerCopies):
-            module, shape = _Copies(workload), _input_shape(workload.layer)
+        if isinstance(workload, ReplicatedLayer):
+            module, shape = _Replicas(workload), list(workload.layer.input_shape)
         elif isinstance(workload, RandomNetwork):
-            module, shape = _Network(workload), _input_shape(workload.layers[workload.nodes[0].name][0])
+            module, shape = _Network(workload), list(workload.layers[workload.nodes[0].name][0].input_shape)
         inputs = torch.rand(self.device.batch, *shape, generator=torch.Generator().manual_seed(0))
         inputs, module = inputs.to(self.device.processor), module.eval().to(self.device.processor)
         if inputs.dim() < 4:
@@ -95,28 +93,24 @@ class TorchProfiler:
 
 
 class _Layer(nn.Module):
+    """A layer with random weights, its normalisation folded."""
+
     def __init__(self, layer: LayerSpec) -> None:
         super().__init__()
-        bias = layer.bias or layer.normalized
-        channels = (layer.in_channels, layer.out_channels)
-        self.linear = layer.kind == "linear"
-        self.op: nn.Module = (
-            nn.Linear(*channels, bias)
-            if self.linear
-            else nn.Conv2d(
-                *channels, layer.kernel_size, layer.stride, layer.kernel_size // 2, groups=layer.groups, bias=bias
-            )
-        )
-        self.activation = _ACTIVATIONS[layer.activation]
+        operator = layer.operator
+        if layer.normalized and isinstance(operator, Convolution):
+            operator = replace(operator, bias=True)
+        self.op, self.activation = WeightedOperator(operator), layer.activation
+        self.flat = len(layer.input_shape) == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.op(x.flatten(1) if self.linear else x))
+        return _activate(self.activation, self.op(x.flatten(1) if self.flat else x))
 
 
-class _Copies(nn.Module):
-    def __init__(self, copies: LayerCopies) -> None:
+class _Replicas(nn.Module):
+    def __init__(self, replicas: ReplicatedLayer) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(_Layer(copies.layer) for _ in range(copies.count))
+        self.layers = nn.ModuleList(_Layer(replicas.layer) for _ in range(replicas.count))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -127,7 +121,7 @@ class _Copies(nn.Module):
 class _Join(nn.Module):
     def __init__(self, node: Node) -> None:
         super().__init__()
-        self.kind, self.activation = node.kind, _ACTIVATIONS[node.activation]
+        self.kind, self.activation = node.kind, node.activation
 
     def forward(self, x: Tensor, *other: Tensor) -> Tensor:
         if self.kind == "pool":
@@ -137,7 +131,7 @@ class _Join(nn.Module):
         stride, channels = -(-other[0].shape[-1] // x.shape[-1]), x.shape[1] - other[0].shape[1]
         shortcut = other[0][:, :, ::stride, ::stride] if stride > 1 else other[0]
         padding = (0, 0, 0, 0, channels // 2, channels - channels // 2)
-        return self.activation(x + (F.pad(shortcut, padding) if channels else shortcut))
+        return _activate(self.activation, x + (F.pad(shortcut, padding) if channels else shortcut))
 
 
 class _Network(nn.Module):
@@ -155,9 +149,8 @@ class _Network(nn.Module):
         return values[self.nodes[-1].name]
 
 
-def _input_shape(layer: LayerSpec) -> list[int]:
-    side = layer.input_size
-    return [layer.in_channels] if layer.kind == "linear" else [layer.in_channels, side, side]
+def _activate(activation: Activation | None, x: Tensor) -> Tensor:
+    return x if activation is None else run_operator(activation, [x])
 
 
 def _joins(module: nn.Module, inputs: Tensor) -> Operators:

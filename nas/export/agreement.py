@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.export.onnx_model import run_session
-from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.export.onnx_layer import OnnxHardSigmoid, OnnxWeight, least_weight_scale, onnx_quantizer
+from nas.export.onnx_layer import OnnxWeight, least_weight_scale, onnx_hard_sigmoid, onnx_quantizer
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -47,7 +47,7 @@ def onnx_form(network: GraphNetwork) -> GraphNetwork:
         if isinstance(quantizer, ActivationQuantizer):
             modules[node.name] = onnx_quantizer(quantizer, node.inputs[0])
         if node.operator == Activation("hard_sigmoid"):
-            modules[node.name] = OnnxHardSigmoid()
+            modules[node.name] = _OnnxHardSigmoid()
     folded: dict[str, str] = {}
     for layer in network.graph.layers:
         for unit in layer.units:
@@ -163,3 +163,10 @@ class _OnnxEmbedding(nn.Module):
         if not self.weight.quantized:
             return rows
         return rows.float() * F.embedding(inputs, self.weight.get_buffer("scale")[:, None])
+
+
+class _OnnxHardSigmoid(nn.Module):
+    """One node, for which torch's exporter writes three."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return onnx_hard_sigmoid(inputs)

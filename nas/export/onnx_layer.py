@@ -12,9 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from search_spaces.candidate import FULL_PRECISION_BITS
-from search_spaces.elastic.layer import HardSigmoid, Layer
+from search_spaces.compression_policy import FULL_PRECISION_BITS
+from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid
+from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.layers import RELU
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.weighted import Convolution
 
 OPSET = 21
 _SMALLEST_SCALE = 1e-12
@@ -41,19 +45,21 @@ class OnnxLayer(nn.Module):
         least_scale = least_weight_scale(bias, self.input_quantizer)
         self.weight = OnnxWeight(layer.op.weight.detach(), layer.weight_quantizer, gain, least_scale, layer.weight_step)
         self.bias = nn.Buffer(bias)
-        self.activation = OnnxHardSigmoid() if isinstance(layer.activation, HardSigmoid) else layer.activation
-        self.absorbs_activation = layer.spec.activation == "relu"
 
     def forward(self, inputs: Tensor) -> Tensor:
         x, weight = self.input_quantizer(inputs), self.weight()
-        if self.spec.kind == "linear":
-            x = F.linear(x, weight, self.bias)
+        operator, activation = self.spec.operator, self.spec.activation
+        if isinstance(operator, Convolution):  # by torch's own, as fast forms would be exported as what they consist of
+            padding = [before for before, _ in operator.padding]
+            x = F.conv2d(x, weight, self.bias, operator.stride, padding, operator.dilation, operator.groups)
         else:
-            padding = self.spec.kernel_size // 2
-            x = F.conv2d(x, weight, self.bias, self.spec.stride, padding, 1, self.spec.groups)
-        if self.absorbs_activation:
-            return self.output_quantizer(self.activation(x))
-        return self.activation(self.output_quantizer(x))
+            x = F.linear(x, weight, self.bias)
+        if activation == RELU:
+            return self.output_quantizer(x.relu())
+        x = self.output_quantizer(x)
+        if activation == Activation("hard_sigmoid"):
+            return onnx_hard_sigmoid(x)
+        return x if activation is None else run_operator(activation, [x])
 
 
 def least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:
@@ -120,13 +126,11 @@ def _finer_codes(bits: int) -> int:
     return max(1, 2 ** (7 - bits))
 
 
-class OnnxHardSigmoid(nn.Module):
+def onnx_hard_sigmoid(x: Tensor) -> Tensor:
     """One node, for which torch's exporter writes three."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.onnx.ops.symbolic(
-            "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
-        )
+    return torch.onnx.ops.symbolic(
+        "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
+    )
 
 
 class OnnxQuantizer(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,8 +18,9 @@ from nas.jobs.section import Section, read_section
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
-from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
+from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import SPACES, search_space
 from search_spaces.space import SearchSpace
 
@@ -35,8 +36,26 @@ class DataSection(Section):
     split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
+class PolicyRuleSection(Section):
+    """The policies of the layers of a name, an operator or a position; see `search_spaces.policy_space.PolicyRule`."""
+
+    policies: list[str]
+    name: str | None = None
+    operator: str | None = None
+    position: Literal["first", "last"] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_rule(self) -> PolicyRuleSection:
+        self.rule()
+        return self
+
+    def rule(self) -> PolicyRule:
+        """The rule as the engine has it."""
+        return PolicyRule.from_json(self.model_dump(exclude_none=True))
+
+
 class SpaceSection(Section):
-    """Which networks, and which policies for each of their layers.
+    """Which networks, and which policies for each of their layers: `policies`, but for those of `policies_for`.
 
     The supernet is trained for the whole space; `only` says what is profiled, fitted and searched of it. It gives the
     values that remain of a dimension (`depth`) or of one gene (`0.depth`); one value everywhere is one given network.
@@ -44,6 +63,7 @@ class SpaceSection(Section):
 
     name: str
     policies: list[str]
+    policies_for: list[PolicyRuleSection] = []
     only: dict[str, str | list[int | float | str]] = {}
 
     @field_validator("name")
@@ -54,18 +74,17 @@ class SpaceSection(Section):
     @field_validator("policies")
     @classmethod
     def _readable(cls, policies: list[str]) -> list[str]:
-        if not policies or len(set(policies)) != len(policies):
-            raise ValueError(f"needs one or more distinct policies, got {policies}")
-        for name in policies:
-            policy = LayerPolicy.parse(name)
-            if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
-                raise ValueError(f"layers can be quantised to {LEAST_QUANTIZED_BITS} bits or more, got {name!r}")
+        PolicySpace.parse(policies)
         return policies
 
     @model_validator(mode="after")
     def _narrows(self) -> SpaceSection:
-        self.narrowed(search_space(self.name, image_channels=1, classes=2))
+        JointSpace(self.narrowed(search_space(self.name, image_channels=1, classes=2)), self.policy_space())
         return self
+
+    def policy_space(self) -> PolicySpace:
+        """The policies of all layers, and of those that are named."""
+        return PolicySpace(PolicySpace.parse(self.policies).policies, tuple(one.rule() for one in self.policies_for))
 
     def narrowed(self, whole: SearchSpace) -> SearchSpace:
         """What remains of the space of that name."""

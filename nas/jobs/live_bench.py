@@ -28,7 +28,7 @@ class LiveBench(BenchFile):
         Raises:
             ValueError: If the job is wrong, not trained or not profiled, or the file does not fit its objectives.
         """
-        from hardware.table_file import load_table
+        from hardware.tables.table_file import load_table
         from nas.evaluation.pools import open_pool
         from nas.jobs.priced_objectives import job_objectives
         from nas.jobs.profile import latency_table

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware.latency_table import LatencyTable
-from hardware.table_file import load_table
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.table_file import load_table
 from nas.evaluation.pool import Pool
 from nas.jobs.expected_accuracy import expect_accuracy
 from nas.jobs.front import VerifiedFront, other_costs, thinned_front, valued

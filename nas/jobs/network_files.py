@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hardware.latency_table import LATENCY
-from hardware.profiler import OnnxRuntimeProfiler
-from hardware.workload import OnnxNetwork
-from hardware.yardstick import time_levelled
+from hardware.profiling.profiler import OnnxRuntimeProfiler
+from hardware.profiling.reference_workload import time_normalized
+from hardware.profiling.workload import OnnxNetwork
+from hardware.tables.latency_table import LATENCY
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
@@ -87,7 +87,7 @@ def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: 
     sides = [candidate.architecture.resolution for candidate in candidates]
     shapes = [(table.device.batch, channels, side, side) for side in sides]
     networks = [OnnxNetwork(file.read_bytes(), shape) for file, shape in zip(files, shapes, strict=True)]
-    timings = time_levelled(profiler, networks, table.device.kernels, table.yardstick_ms).timings
+    timings = time_normalized(profiler, networks, table.device.kernels, table.reference_ms).timings
     return [timing.latency_ms for timing in timings]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware.table_file import load_table
+from hardware.tables.table_file import load_table
 from nas.jobs.expected_accuracy import expect_accuracy
 from nas.jobs.fit import FittedAccuracy, measure_accuracy, measured_to_fit
 from nas.jobs.front import VerifiedFront, feasible_front, other_costs, thinned_front, valued

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hardware.analytic import COSTS
-from hardware.latency_table import LatencyTable
-from hardware.pricing import network_costs
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.pricing import network_costs
 from nas.jobs.search_section import TABLE_COSTS
 from nas.jobs.workspace import Workspace
 from nas.objectives import Evaluator, Objective

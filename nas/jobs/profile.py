@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware.build_table import measure_missing
-from hardware.calibrate_table import calibrate_table, calibration_steps
+from hardware.building.build_table import measure_missing
+from hardware.building.calibrate_table import calibrate_table, calibration_steps
 from hardware.device import DEVICES, device
-from hardware.latency_table import LATENCY, LatencyTable
-from hardware.plausibility import check_plausible
-from hardware.pricing import network_costs
-from hardware.profiler import Profiler
-from hardware.table_file import SCHEMA_VERSION, load_table, save_table
+from hardware.profiling.profiler import Profiler
+from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.tables.plausibility import check_plausible
+from hardware.tables.pricing import network_costs
+from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.evaluation.profilers import profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.jobs.sampling import representative_sample
@@ -141,7 +141,7 @@ def _serving(workspace: Workspace, path: Path, table: LatencyTable) -> Path:
 
 def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -> LatencyTable:
     table = load_table(unfinished) if unfinished.exists() else LatencyTable(workspace.job.device.here())
-    layers, policies = workspace.space.layer_shapes(), workspace.space.policies.policies
+    layers, policies = workspace.space.layer_shapes(), workspace.space.policies.known
     with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
         return measure_missing(table, layers, policies, runner, lambda done, _: bar.reach(done), unfinished)
 

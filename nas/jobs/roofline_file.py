@@ -10,15 +10,15 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from hardware.roofline import Roofline
+from hardware.tables.roofline import Roofline
 from nas.jobs.section import Section, read_section
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class RooflineFile(Section):
-    """See `hardware.roofline.Roofline`; policies are written like `w8a8`."""
+    """See `hardware.tables.roofline.Roofline`; policies are written like `w8a8`."""
 
     name: Annotated[str, Field(min_length=1)]
     peak_gops: Annotated[dict[str, Above0], Field(min_length=1)]

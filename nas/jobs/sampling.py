@@ -23,8 +23,8 @@ def representative_sample(space: JointSpace, rng: np.random.Generator, count: in
     """
     genes = space.sample(rng, count).genes
     first_policy = len(space.architectures.choices)
-    uniform = rng.integers(0, len(space.policies.policies), size=(count, 1))
-    genes[::2, first_policy:] = uniform[::2]
+    uniform = rng.integers(0, len(space.uniform_policies), size=count)
+    genes[::2, first_policy:] = space.uniform_policies[uniform[::2]]
     unseen = UnseenCandidates(space, rng)
     distinct = unseen.admit(space.population(genes).genes)
     return Population(space, np.concatenate([distinct, unseen.sample(count - len(distinct))]))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hardware.calibration import Calibration
-from hardware.latency_table import LatencyTable
+from hardware.calibration.calibration import Calibration
+from hardware.tables.latency_table import LatencyTable
 
 
 def described(table: LatencyTable) -> list[str]:

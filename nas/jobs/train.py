@@ -83,7 +83,7 @@ def _path(workspace: Workspace) -> Path:
     inputs = {
         "data": workspace.data_digest,
         "space": job.space.name,
-        "policies": job.space.policies,
+        "policies": job.space.policy_space().to_json(),
         "schedule": asdict(job.training.resolve(workspace.trained_space)),
         "settings": asdict(job.training.settings()),
         "seed": job.seed,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hardware.transfer import DeviceTransfer
+from hardware.transfer.transfer import DeviceTransfer
 from nas.files import replacing
 
 if TYPE_CHECKING:

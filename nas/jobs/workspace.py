@@ -29,7 +29,7 @@ from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, provenance
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
 
@@ -92,7 +92,7 @@ class Workspace:
         """The joint space that the supernet serves: the whole of what `space` may be a part of."""
         section = self.job.space
         architectures = search_space(section.name, self.data.channels, self.data.classes)
-        return JointSpace(architectures, PolicySpace.parse(section.policies))
+        return JointSpace(architectures, section.policy_space())
 
     @cached_property
     def database(self) -> ResultsDatabase:
@@ -129,7 +129,7 @@ class Workspace:
         return TrainingTask(
             self.data_source,
             section.name,
-            tuple(section.policies),
+            self.trained_space.policies,
             schedule,
             self.job.training.settings(),
             self.job.seed,

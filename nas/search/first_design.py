@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace, Population
+from search_spaces.policy_space import nearest
 from search_spaces.space import Gene
 from search_spaces.subspace import Subspace
 
@@ -56,18 +58,24 @@ def obvious_candidates(space: JointSpace, part: Subspace | None = None) -> Popul
         Distinct candidates: all policies of the largest architecture first, then those of the smallest, and so on.
     """
     opened = part or Subspace.whole(space)
+    border = len(space.architectures.choices)
     rows = []
     for number, smallest in enumerate(_corners(space, opened)):
-        for policy in range(_most_policies(opened)):
-            rows.append(
-                [
-                    values[policy % len(values)]
-                    if gene.is_policy
-                    else values[(0 if gene.dimension in smallest else -1) if gene.is_ordered else number % len(values)]
-                    for gene, values in zip(space.genes, opened.open, strict=True)
-                ]
-            )
+        architecture = [
+            values[(0 if gene.dimension in smallest else -1) if gene.is_ordered else number % len(values)]
+            for gene, values in zip(space.genes[:border], opened.open[:border], strict=True)
+        ]
+        rows += [[*architecture, *policies] for policies in _uniform_policies(opened)]
     return space.population(np.array(rows)).unique()
+
+
+def _uniform_policies(opened: Subspace) -> list[list[int]]:
+    """Policy genes of all layers for every open policy; a layer that may not take it takes the nearest."""
+    slots = _open_policies(opened)
+    return [
+        [values[nearest(policy, [known[value] for value in values])] for known, values in slots]
+        for policy in _known_policies(opened)
+    ] or [[]]
 
 
 def _corners(space: JointSpace, opened: Subspace) -> list[set[str]]:
@@ -94,23 +102,32 @@ def _space_filling(space: JointSpace, opened: Subspace, count: int, rng: np.rand
     levels = qmc.LatinHypercube(max(len(dimensions), 1), rng=rng).random(count)
     of_dimension = dict(zip(dimensions, levels.T, strict=False))
     columns: list[NDArray[np.int64]] = []
-    shares = rng.dirichlet(np.full(_most_policies(opened), _CONCENTRATION), size=count)
-    for gene, values in zip(space.genes, opened.open, strict=True):
-        if gene.is_policy:
-            chances = np.cumsum(shares[:, : len(values)], axis=1) / shares[:, : len(values)].sum(axis=1, keepdims=True)
-            steps = (rng.random(count)[:, None] > chances[:, :-1]).sum(axis=1)
-        elif gene.is_ordered:
+    policies = _known_policies(opened)
+    shares = rng.dirichlet(np.full(max(len(policies), 1), _CONCENTRATION), size=count)
+    border = len(space.architectures.choices)
+    for gene, values in zip(space.genes[:border], opened.open[:border], strict=True):
+        if gene.is_ordered:
             steps = rng.binomial(len(values) - 1, of_dimension[gene.dimension])
         else:
             steps = np.minimum((of_dimension[gene.name] * len(values)).astype(int), len(values) - 1)
         columns.append(np.array(values)[steps])
+    for known, values in _open_policies(opened):
+        own = shares[:, [policies.index(known[value]) for value in values]]
+        chances = np.cumsum(own, axis=1) / own.sum(axis=1, keepdims=True)
+        columns.append(np.array(values)[(rng.random(count)[:, None] > chances[:, :-1]).sum(axis=1)])
     return space.population(np.column_stack(columns)).unique()
 
 
-def _most_policies(opened: Subspace) -> int:
-    """The number of open policies of the layer that has most of them; 1 where there are no layers."""
-    pairs = zip(opened.space.genes, opened.open, strict=True)
-    return max((len(values) for gene, values in pairs if gene.is_policy), default=1)
+def _open_policies(opened: Subspace) -> list[tuple[tuple[LayerPolicy, ...], tuple[int, ...]]]:
+    """What every slot may choose from, and the indices of what is open of it."""
+    values = opened.open[len(opened.space.architectures.choices) :]
+    return list(zip(opened.space.slot_policies, values, strict=True))
+
+
+def _known_policies(opened: Subspace) -> list[LayerPolicy]:
+    """Every policy that is open in some layer, in the order of the space."""
+    somewhere = {known[value] for known, values in _open_policies(opened) for value in values}
+    return [policy for policy in opened.space.policies.known if policy in somewhere]
 
 
 def _level_name(gene: Gene) -> str:

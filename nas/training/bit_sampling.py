@@ -16,8 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.objectives import FloatArray
-
 
 def hessian_traces(loss: Tensor, weights: Sequence[Tensor], probes: int, generator: torch.Generator) -> list[float]:
     """Average diagonal entry of the loss's Hessian by each weight: its trace over its number of elements.
@@ -50,7 +48,7 @@ def hessian_traces(loss: Tensor, weights: Sequence[Tensor], probes: int, generat
     return [float(average) for average in np.mean(samples, axis=0)]
 
 
-def bit_odds(traces: Sequence[float], bits: Sequence[int]) -> FloatArray:
+def bit_odds(traces: Sequence[float], bits: Sequence[Sequence[int]]) -> list[list[float]]:
     """The probabilities with which training draws the bit-widths of each layer.
 
     All bit-widths are alike for a layer whose trace is at most the mean over layers. A more sensitive layer draws them
@@ -58,22 +56,24 @@ def bit_odds(traces: Sequence[float], bits: Sequence[int]) -> FloatArray:
 
     Args:
         traces: One finite number per layer, comparable across layers; see `hessian_traces`.
-        bits: The bit-widths to choose from, positive.
+        bits: The bit-widths that each layer chooses from, positive.
 
     Returns:
-        Shape (layers, bits); rows sum to 1.
+        One probability for each bit-width of each layer; those of a layer sum to 1.
 
     Raises:
         ValueError: If there are no traces or no bit-widths, or they are not such numbers.
     """
     if not traces or not all(math.isfinite(trace) for trace in traces):
         raise ValueError(f"traces must be finite numbers, one per layer; got {list(traces)}")
-    if not bits or min(bits) < 1:
-        raise ValueError(f"bits must be positive bit-widths, at least one; got {list(bits)}")
+    for known in bits:
+        if not known or min(known) < 1:
+            raise ValueError(f"bits must be positive bit-widths, at least one; got {list(known)}")
     threshold = mean(traces)  # of exact fractions: equal traces are not above their own mean
-    uniform = np.full(len(bits), 1 / len(bits))
-    proportional = np.asarray(bits, dtype=np.float64) / sum(bits)
-    return np.stack([proportional if trace > threshold else uniform for trace in traces])
+    return [
+        [number / sum(known) if trace > threshold else 1 / len(known) for number in known]
+        for trace, known in zip(traces, bits, strict=True)
+    ]
 
 
 def _signs(weight: Tensor, generator: torch.Generator) -> Tensor:

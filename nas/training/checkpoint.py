@@ -21,7 +21,8 @@ from torch import Tensor
 from nas.files import replacing
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 
@@ -122,11 +123,11 @@ def _stored(tensor: Tensor) -> Tensor:
 
 
 def _described(domain: Subspace) -> dict[str, Any]:
-    return {"policies": [str(policy) for policy in domain.space.policies.policies], "open": domain.open}
+    return {"policies": domain.space.policies.to_json(), "open": domain.open}
 
 
 def _domain(architectures: SearchSpace, described: dict[str, Any]) -> Subspace:
-    space = JointSpace(architectures, PolicySpace.parse(described["policies"]))
+    space = JointSpace(architectures, PolicySpace.from_json(described["policies"]))
     return Subspace(space, tuple(tuple(values) for values in described["open"]))
 
 

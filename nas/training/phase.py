@@ -141,12 +141,13 @@ class Phase:
                 f"phase {self.name!r}: bit_sampling hessian needs two or more policies open, such as policy: all, "
                 f"got {dict(self.open)}"
             )
-        bits = [policy.weight_bits for policy in space.policies.policies]
-        if several and bits != sorted(bits, reverse=True):
-            raise ValueError(
-                f"phase {self.name!r}: policies that are trained must be listed from the most weight bits to the "
-                f"fewest, got {', '.join(str(policy) for policy in space.policies.policies)}"
-            )
+        for policies in space.slot_policies if several else ():
+            bits = [policy.weight_bits for policy in policies]
+            if bits != sorted(bits, reverse=True):
+                raise ValueError(
+                    f"phase {self.name!r}: policies that are trained must be listed from the most weight bits to the "
+                    f"fewest, got {', '.join(map(str, policies))}"
+                )
         return opened
 
     def others_weight(self, position: float) -> float:

@@ -38,9 +38,11 @@ def policy_odds(supernet: Supernet, space: JointSpace, batch: Batch, team: Team,
     loss = F.cross_entropy(network(batch.inputs), batch.labels)
     traces = torch.tensor(hessian_traces(loss, [layer.op.weight for layer in layers], _PROBES, generator))
     team.average([traces])
-    bits = [policy.weight_bits for policy in space.policies.policies]
-    chances = bit_odds(traces.tolist(), bits)
-    by_name = {layer.spec.name: row.tolist() for layer, row in zip(layers, chances, strict=True)}
-    return {
-        number: by_name[gene.name.removesuffix(".policy")] for number, gene in enumerate(space.genes) if gene.is_policy
+    slots, first = space.architectures.slots, len(space.architectures.choices)
+    bits = {
+        slot.name: [policy.weight_bits for policy in known]
+        for slot, known in zip(slots, space.slot_policies, strict=True)
     }
+    names = [layer.spec.name for layer in layers]
+    by_name = dict(zip(names, bit_odds(traces.tolist(), [bits[name] for name in names]), strict=True))
+    return {number: by_name[slot.name] for number, slot in enumerate(slots, start=first)}

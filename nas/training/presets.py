@@ -153,10 +153,12 @@ def fitted(schedule: Schedule, space: JointSpace) -> Schedule:
     Raises:
         ValueError: If the schedule trains policies and the space has only one.
     """
-    if len(space.policies.policies) == 1 and any("policy" in phase.open for phase in schedule.phases):
-        (policy,) = space.policies.policies
+    fixed = all(len(known) == 1 for known in space.slot_policies)
+    if fixed and any("policy" in phase.open for phase in schedule.phases):
+        known = ", ".join(str(policy) for policy in space.policies.known)
         raise ValueError(
-            f"a schedule that trains policies needs two or more, got {policy} only; add some, such as w8a8"
+            f"a schedule that trains policies needs layers with two or more to choose from, got {known}; "
+            "add some, such as w8a8"
         )
     phases = [_fitted(phase, space) for phase in schedule.phases]
     opened = [Subspace.opened(space, phase.open).open for phase in phases]

@@ -16,7 +16,8 @@ from nas.training.team import Team
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 
@@ -27,7 +28,7 @@ class TrainingTask:
     Attributes:
         data: The images.
         space: Name of the search space.
-        policies: The policies that layers may take, as in `PolicySpace.parse`.
+        policies: The policies that layers may take.
         schedule: The phases.
         settings: What holds in all of them.
         seed: Of the initial weights and of all random choices.
@@ -38,7 +39,7 @@ class TrainingTask:
 
     data: DataSource
     space: str
-    policies: tuple[str, ...]
+    policies: PolicySpace
     schedule: Schedule
     settings: TrainingSettings
     seed: int
@@ -55,7 +56,7 @@ class TrainingTask:
         """
         data = self.data.load()
         architectures = search_space(self.space, data.channels, data.classes)
-        space = JointSpace(architectures, PolicySpace.parse(self.policies))
+        space = JointSpace(architectures, self.policies)
         net = supernet(architectures, self.seed)
         if self.start is not None:
             load_checkpoint(self.start, net)

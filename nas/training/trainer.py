@@ -28,7 +28,8 @@ from nas.training.step import Batch, accumulate_gradients, draw
 from nas.training.streams import Stream, numpy_generator, torch_generator
 from nas.training.team import Alone, Team
 from results.report import describe
-from search_spaces.candidate import FULL_PRECISION_BITS, Candidate
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
@@ -118,8 +119,7 @@ class _Trainer:
         self.probe_every = self.feed.steps_per_epoch * math.ceil(epochs / _PROBES)
         self.largest = space.largest()
         self.folder, self.unfinished = folder, folder / "training.safetensors"
-        policies = ", ".join(str(policy) for policy in space.policies.policies)
-        self.identity = f"{schedule}, {settings}, policies {policies}, seed {seed}"
+        self.identity = f"{schedule}, {settings}, policies {space.policies.to_json()}, seed {seed}"
         if only is not None:
             self.identity += f", only {only.key}"
 

@@ -1,37 +1,48 @@
 """One layer of a network: weighted operation, normalisation, activation and its quantisers.
 
-In: a `LayerSpec` and a `LayerPolicy`. Out: a torch module that computes it. Knows no family and no supernet.
+Independent of families and of supernets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import math
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
-from search_spaces.candidate import LEAST_QUANTIZED_BITS, LayerPolicy
-from search_spaces.elastic.depthwise import depthwise_conv2d
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.double_rounding import initial_step
-from search_spaces.elastic.pointwise import pointwise_conv2d
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
-from search_spaces.layers import LayerSpec
+from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.layers import RELU, LayerSpec
+from search_spaces.operators.operator import Operator
 
 
-class HardSigmoid(nn.Module):
-    """The hard sigmoid, by an operation that, unlike torch's own, has a second derivative."""
+class WeightedOperator(nn.Module):
+    """An operator with a weight that is learnt, and perhaps a bias; initialised as torch initialises its own layers.
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return F.relu6(inputs + 3) / 6
+    Args:
+        operator: A convolution, linear layer or embedding.
+        device: Where its parameters live; `"meta"` allocates none.
+    """
 
+    bias: nn.Parameter | None
 
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "none": nn.Identity,
-    "relu": partial(nn.ReLU, inplace=True),
-    "hard_swish": nn.Hardswish,
-    "hard_sigmoid": HardSigmoid,
-}
+    def __init__(self, operator: Operator, device: str = "cpu") -> None:
+        super().__init__()
+        self.operator = operator
+        shapes = operator.parameter_shapes
+        self.weight = nn.Parameter(torch.empty(shapes["weight"], device=device))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.register_parameter("bias", None)
+        if "bias" in shapes:
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            self.bias = nn.Parameter(torch.empty(shapes["bias"], device=device).uniform_(-bound, bound))
+
+    def forward(self, inputs: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The output for its own weight, or for another one in its place."""
+        own = self.weight if weight is None else weight
+        return run_operator(self.operator, [inputs], [own] if self.bias is None else [own, self.bias])
 
 
 class Layer(nn.Module):
@@ -55,22 +66,8 @@ class Layer(nn.Module):
     def __init__(self, spec: LayerSpec, policy: LayerPolicy | None = None, device: str = "cpu") -> None:
         super().__init__()
         self.spec = spec
-        self.op: nn.Conv2d | nn.Linear
-        if spec.kind == "linear":
-            self.op = nn.Linear(spec.in_channels, spec.out_channels, spec.bias, device=device)
-        else:
-            self.op = nn.Conv2d(
-                spec.in_channels,
-                spec.out_channels,
-                spec.kernel_size,
-                spec.stride,
-                spec.kernel_size // 2,
-                groups=spec.groups,
-                bias=spec.bias,
-                device=device,
-            )
+        self.op = WeightedOperator(spec.operator, device)
         self.norm = nn.BatchNorm2d(spec.out_channels, device=device) if spec.normalized else nn.Identity()
-        self.activation = _ACTIVATIONS[spec.activation]()
         self.register_parameter("log_weight_step", None)
         self.quantize(policy or LayerPolicy())
 
@@ -84,15 +81,7 @@ class Layer(nn.Module):
         return None if self.log_weight_step is None else self.log_weight_step.exp()
 
     def quantize(self, policy: LayerPolicy) -> None:
-        """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays.
-
-        Raises:
-            ValueError: If the policy asks for sparsity, a rank or one bit.
-        """
-        if min(policy.weight_bits, policy.activation_bits) < LEAST_QUANTIZED_BITS:
-            raise ValueError(f"a layer can be quantised to {LEAST_QUANTIZED_BITS} bits or more; got policy {policy}")
-        if policy.sparsity or policy.rank is not None:
-            raise ValueError(f"a layer can be quantised, not pruned or factorised; got policy {policy}")
+        """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays."""
         self.policy = policy
         self.weight_quantizer = WeightQuantizer(policy.weight_bits)
         self.input_quantizer = ActivationQuantizer(policy.activation_bits)
@@ -101,15 +90,8 @@ class Layer(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.input_quantizer(inputs)
         weight = self.weight_quantizer(self.op.weight, self.weight_step)
-        if isinstance(self.op, nn.Linear):
-            x = F.linear(x, weight, self.op.bias)
-        elif self.op.groups == self.op.in_channels == self.op.out_channels > 1:
-            x = depthwise_conv2d(x, weight, self.op.bias, self.spec.stride, self.spec.kernel_size // 2)
-        elif self.op.kernel_size == self.op.stride == (1, 1) and self.op.groups == 1:
-            x = pointwise_conv2d(x, weight, self.op.bias)
-        else:
-            x = F.conv2d(x, weight, self.op.bias, self.op.stride, self.op.padding, 1, self.op.groups)
-        x = self.norm(x)
-        if self.spec.activation == "relu":
-            return self.output_quantizer(self.activation(x))
-        return self.activation(self.output_quantizer(x))
+        x = self.norm(self.op(x, weight))
+        if self.spec.activation == RELU:
+            return self.output_quantizer(x.relu_())
+        x = self.output_quantizer(x)
+        return x if self.spec.activation is None else run_operator(self.spec.activation, [x])

@@ -25,7 +25,8 @@ class InvertedBottleneck(nn.Module):
         self.squeeze = layers.get("squeeze")
         self.excite = layers.get("excite")
         self.project = layers["project"]
-        self.residual = self.depthwise.spec.stride == 1 and _in_channels(layers) == self.project.spec.out_channels
+        entrance = self.depthwise if self.expand is None else self.expand
+        self.residual = entrance.spec.input_shape == self.project.spec.output_shape
 
     def forward(self, inputs: Tensor) -> Tensor:
         x = inputs if self.expand is None else self.expand(inputs)
@@ -83,7 +84,3 @@ class MobileNetV3Weights(SharedWeights):
 
 def _below(prefix: str, layers: Mapping[str, Layer]) -> dict[str, Layer]:
     return {name[len(prefix) + 1 :]: layer for name, layer in layers.items() if name.startswith(f"{prefix}.")}
-
-
-def _in_channels(layers: Mapping[str, Layer]) -> int:
-    return (layers["expand"] if "expand" in layers else layers["depthwise"]).spec.in_channels

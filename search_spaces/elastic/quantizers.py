@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.double_rounding import double_rounding, lower_codes, lower_scale, master_codes
 
 _SMALLEST_SCALE = 1e-12

@@ -28,8 +28,9 @@ class ResidualBlock(nn.Module):
             self.add_module(short, layers[key])
         self.shortcut = layers.get(f"{name}.shortcut")
         specs = [layers[key].spec for key in convolutions]
-        self.stride = max(spec.stride for spec in specs)
-        self.padding = (specs[-1].out_channels - specs[0].in_channels) // 2
+        before, after = specs[0].input_shape, specs[-1].output_shape
+        self.stride = -(-before[1] // after[1])
+        self.padding = (after[0] - before[0]) // 2
 
     def forward(self, inputs: Tensor) -> Tensor:
         x = inputs

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from search_spaces.candidate import Architecture, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Architecture
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 
@@ -44,7 +46,7 @@ class SharedWeights(nn.Module, ABC):
             torch.manual_seed(seed)
             self.network = self.wire(largest, {spec.name: Layer(spec) for spec in space.layers(largest)})
         for layer in self.network.modules():
-            if isinstance(layer, Layer) and isinstance(layer.op, nn.Conv2d):
+            if isinstance(layer, Layer) and layer.op.weight.dim() == 4:
                 layer.op.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kernel_transforms = nn.ParameterDict()
         for slot_name, sizes in self._elastic_kernels().items():
@@ -145,9 +147,11 @@ class SharedWeights(nn.Module, ABC):
 
     def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
         layer = self._layer(spec.name)
-        weight = _first(_first(layer.op.weight, spec.out_channels), spec.in_channels // spec.groups, dim=1)
-        if spec.kernel_size < layer.spec.kernel_size:
-            weight = self._shrink_kernel(weight, spec)
+        shape = spec.operator.weight_shape
+        assert shape is not None
+        weight = _first(_first(layer.op.weight, shape[0]), shape[1], dim=1)
+        if weight.shape != shape:
+            weight = self._shrink_kernel(weight, spec.name, shape[-1])
         found = [(f"{spec.name}.op.weight", weight)]
         if layer.op.bias is not None:
             found.append((f"{spec.name}.op.bias", _first(layer.op.bias, spec.out_channels)))
@@ -157,10 +161,11 @@ class SharedWeights(nn.Module, ABC):
             found.append((f"{spec.name}.norm.{name}", _first(tensor, spec.out_channels) if tensor.dim() else tensor))
         return found
 
-    def _shrink_kernel(self, weight: Tensor, spec: LayerSpec) -> Tensor:
-        for size in range(weight.shape[-1] - 2, spec.kernel_size - 1, -2):
+    def _shrink_kernel(self, weight: Tensor, name: str, side: int) -> Tensor:
+        """The square kernels of a smaller side: centres of the next larger ones, each transformed."""
+        for size in range(weight.shape[-1] - 2, side - 1, -2):
             centre = weight[:, :, 1:-1, 1:-1]
-            key = _transform_key(spec.name, size)
+            key = _transform_key(name, size)
             if key in self.kernel_transforms:
                 centre = (centre.flatten(2) @ self.kernel_transforms[key].T).view_as(centre)
             weight = centre
@@ -171,8 +176,8 @@ class SharedWeights(nn.Module, ABC):
         found: dict[str, set[int]] = {}
         for slot in self.space.slots:
             for layer in self.space.slot_layers(slot):
-                if layer is not None:
-                    found.setdefault(slot.name, set()).add(layer.kernel_size)
+                if layer is not None and isinstance(layer.operator, Convolution):
+                    found.setdefault(slot.name, set()).add(layer.operator.kernel[-1])
         return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}
 
 

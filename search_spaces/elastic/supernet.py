@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Architecture, Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace

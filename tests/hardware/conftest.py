@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hardware.device import fingerprint, onnxruntime_cpu
-from hardware.latency_table import LATENCY, Entry, LatencyTable
-from search_spaces.candidate import LayerPolicy
+from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-CONV = LayerSpec("stem", "conv", 32, 64, 3, stride=2, input_size=16, activation="relu")
-LINEAR = LayerSpec("head", "linear", 64, 10, bias=True, normalized=False)
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+CONV = LayerSpec.conv("stem", 32, 64, 3, stride=2, input_size=16, activation="relu")
+LINEAR = LayerSpec.linear("head", 64, 10)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 @pytest.fixture

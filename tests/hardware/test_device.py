@@ -3,7 +3,7 @@
 import pytest
 
 from hardware.device import device, fingerprint, onnxruntime_cpu
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,11 @@ def test_narrow_weights_run_in_the_int8_kernel(policy: str, kernel: str) -> None
 
 @pytest.mark.parametrize(
     "policy",
-    [LayerPolicy(4, 4), LayerPolicy(8, 32), LayerPolicy(32, 8), LayerPolicy(8, 8, sparsity=0.5), LayerPolicy(rank=4)],
+    [
+        LayerPolicy.quantized(4, 4),
+        LayerPolicy.quantized(8, 32),
+        LayerPolicy.quantized(32, 8),
+    ],
 )
 def test_other_policies_are_refused(policy: LayerPolicy) -> None:
     with pytest.raises(ValueError, match=r"'onnxruntime_cpu' runs no layer at .*; it runs w32a32 and w2a8 to w8a8$"):

@@ -11,17 +11,17 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hardware.calibration import Calibration
+from hardware.calibration.calibration import Calibration
+from hardware.calibration.fit_quality import FitQuality
 from hardware.device import device, fingerprint
-from hardware.fit_quality import FitQuality
-from hardware.latency_table import LATENCY, Entry, LatencyTable
-from hardware.stopwatch import Stopwatch
-from hardware.table_file import save_table
+from hardware.profiling.stopwatch import Stopwatch
+from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
+from hardware.tables.table_file import save_table
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import run
 from nas.jobs.workspace import Workspace
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -44,7 +44,7 @@ def brief_timings() -> Iterator[None]:
     """
     brief = partial(Stopwatch, rounds=(2, 2), turn_s=0.0, runs=2, warmup=1)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("hardware.profiler", "nas.evaluation.torch_profiler"):
+        for module in ("hardware.profiling.profiler", "nas.evaluation.torch_profiler"):
             patch.setattr(f"{module}.Stopwatch", brief)
         yield
 
@@ -57,7 +57,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     target = device("onnxruntime_cpu")
     space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
-    missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy(8, 8)])
+    missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
     entries = {}
     for segment in missing:
         ((layer, kernel),) = segment

@@ -14,13 +14,15 @@ from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import metric
 from results.storage import DatabaseError
-from search_spaces.candidate import Architecture, Candidate, CompressionPolicy, ConvBlock, LayerPolicy
+from search_spaces.candidate import Architecture, Candidate, ConvBlock
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 
 def candidate(number: int) -> Candidate:
     blocks = (ConvBlock(8 + number, 3, 4.0), ConvBlock(16, 5, 6.0))
     return Candidate(
-        Architecture("made-up", 32, (blocks,)), CompressionPolicy((LayerPolicy(8, 8), LayerPolicy(4, 8, 0.5)))
+        Architecture("made-up", 32, (blocks,)),
+        CompressionPolicy((LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8))),
     )
 
 

@@ -9,14 +9,8 @@ import pytest
 
 from results.metric import metric
 from results.report import describe, write_pareto_page
-from search_spaces.candidate import (
-    Architecture,
-    Candidate,
-    CompressionPolicy,
-    ConvBlock,
-    LayerPolicy,
-    OperatorBlock,
-)
+from search_spaces.candidate import Architecture, Candidate, ConvBlock, OperatorBlock
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 TRADE = [metric("latency_ms"), metric("accuracy"), metric("weight_bytes")]
 
@@ -104,7 +98,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
 
 def test_describe_counts_blocks_and_policies() -> None:
     stages = ((ConvBlock(8, 3, 4.0), ConvBlock(8, 3, 4.0)), (OperatorBlock("skip"),))
-    policy = CompressionPolicy((LayerPolicy(8, 8), LayerPolicy(4, 8), LayerPolicy(8, 8)))
+    policy = CompressionPolicy((LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8), LayerPolicy.quantized(8, 8)))
     made = Candidate(Architecture("made-up", 32, stages), policy)
     assert describe(made) == "32 px, blocks 2-1: 2x k3e4, 1x skip; 2x w8a8, 1x w4a8"
     assert describe(Candidate(made.architecture)) == "32 px, blocks 2-1: 2x k3e4, 1x skip"

@@ -51,7 +51,7 @@ def test_databases_of_others_and_of_other_versions_are_left_alone(tmp_path: Path
     before = foreign.read_bytes(), newer.read_bytes()
     with pytest.raises(DatabaseError, match=r"no results database.*photos"):
         ResultsDatabase(f"sqlite:///{foreign}")
-    with pytest.raises(DatabaseError, match="schema version 99, this nas reads 2"):
+    with pytest.raises(DatabaseError, match="schema version 99, this nas reads 3"):
         ResultsDatabase(f"sqlite:///{newer}")
     assert (foreign.read_bytes(), newer.read_bytes()) == before
 

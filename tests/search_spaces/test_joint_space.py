@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import ArrayLike
 
 from hardware import analytic
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace, block_of
 
@@ -152,7 +154,7 @@ def test_policies_that_do_not_fit_are_refused(small: JointSpace) -> None:
     layers = len(small.architectures.layers(architecture))
     with pytest.raises(ValueError, match=rf"one entry per layer \({layers}\), got {layers + 1}"):
         small.encode([Candidate(architecture, CompressionPolicy((LayerPolicy(),) * (layers + 1)))])
-    with pytest.raises(ValueError, match="policy w2a8 is not in the policy space"):
-        small.encode([Candidate(architecture, CompressionPolicy((LayerPolicy(2, 8),) * layers))])
+    with pytest.raises(ValueError, match=r"policy of stem is one of .*, got w2a8"):
+        small.encode([Candidate(architecture, CompressionPolicy((LayerPolicy.quantized(2, 8),) * layers))])
     with pytest.raises(ValueError, match="distinct policies"):
         PolicySpace.parse(["w8a8", "w8a8"])

@@ -6,21 +6,33 @@ from dataclasses import replace
 
 import pytest
 
-from search_spaces.layers import LayerSpec, round_channels
+from search_spaces.layers import RELU, LayerSpec, round_channels
+from search_spaces.operators.products import Add
 
-DEPTHWISE = LayerSpec("a", "conv", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
-LINEAR = LayerSpec("b", "linear", 64, 10, bias=True, normalized=False)
+DEPTHWISE = LayerSpec.conv("a", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
+LINEAR = LayerSpec.linear("b", 64, 10)
 
 
 def test_counts() -> None:
-    assert (DEPTHWISE.output_size, DEPTHWISE.weights, DEPTHWISE.parameters) == (8, 800, 864)
+    assert (DEPTHWISE.output_shape, DEPTHWISE.weights, DEPTHWISE.parameters) == ((32, 8, 8), 800, 864)
     assert (DEPTHWISE.macs, DEPTHWISE.activations) == (800 * 64, 32 * 64)
     assert (LINEAR.weights, LINEAR.parameters, LINEAR.macs, LINEAR.activations) == (640, 650, 640, 10)
 
 
 def test_shape_forgets_the_name_only() -> None:
     assert replace(DEPTHWISE, name="elsewhere").shape == DEPTHWISE.shape
-    assert replace(DEPTHWISE, input_size=16).shape != DEPTHWISE.shape
+    assert replace(DEPTHWISE, input_shape=(32, 16, 16)).shape != DEPTHWISE.shape
+
+
+def test_the_text_says_all_but_the_name() -> None:
+    text = "linear in_features=64 out_features=10 bias=true at 64"
+    assert str(LINEAR) == text
+    assert str(replace(DEPTHWISE, activation=RELU)).endswith("at 32x15x15 + batch_norm + relu")
+
+
+def test_a_layer_has_a_weight() -> None:
+    with pytest.raises(ValueError, match="needs an operator with a weight, got add"):
+        _ = LayerSpec("sum", Add(), (3,)).weights
 
 
 @pytest.mark.parametrize(

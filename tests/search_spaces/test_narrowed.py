@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
 
-POLICIES = PolicySpace((LayerPolicy(), LayerPolicy(8, 8)))
+POLICIES = PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8)))
 ONE: dict[str, Domain] = {"resolution": [28], "depth": [2], "kernel": [5], "expand": [3]}
 
 

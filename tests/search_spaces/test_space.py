@@ -37,8 +37,7 @@ def test_layers_lead_from_the_image_to_the_classes(space: SearchSpace) -> None:
         architecture = JointSpace(space).sample(np.random.default_rng(row), 1)[0].architecture
         layers = space.layers(architecture)
         assert len({layer.name for layer in layers}) == len(layers)
-        assert layers[0].in_channels == 3
-        assert layers[0].input_size == architecture.resolution
+        assert layers[0].input_shape == (3, architecture.resolution, architecture.resolution)
         assert layers[-1].out_channels == 10
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 
@@ -138,7 +139,7 @@ def test_parts_and_unions() -> None:
 def test_a_part_of_a_space_with_other_policies_is_refused() -> None:
     for policies in (["w32a32"], ["w32a32", "w4a8", "w8a8"], ["w32a32", "w8a8", "w2a8"]):
         other = Subspace.whole(JointSpace(SPACE.architectures, PolicySpace.parse(policies)))
-        message = r"a leaf of policies \['w32a32'.* cannot serve a space of policies \['w32a32', 'w8a8', 'w4a8'\]"
+        message = r"a leaf of policies .* cannot serve a space of policies .*\['w32a32', 'w8a8', 'w4a8'\]"
         with pytest.raises(ValueError, match=message) as refused:
             Subspace.whole(SPACE).confined_to(other)
         assert "\n" not in str(refused.value)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 from search_spaces.summary import size_features

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas.compression.tracing.quantized_graph import quantize_activations, quantizing_nodes
 from nas.compression.tracing.trace import TracedNetwork
-from search_spaces.candidate import FULL_PRECISION_BITS, LEAST_QUANTIZED_BITS, CompressionPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
 
@@ -24,9 +24,6 @@ def compress(traced: TracedNetwork, policy: CompressionPolicy) -> GraphNetwork:
     layers = traced.graph.layers
     if len(policy.layers) != len(layers):
         raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policy.layers)}")
-    for entry in policy.layers:
-        if min(entry.weight_bits, entry.activation_bits) < LEAST_QUANTIZED_BITS:
-            raise ValueError(f"a layer can be quantised to {LEAST_QUANTIZED_BITS} bits or more; got policy {entry}")
     graph = quantize_activations(traced.graph, [entry.activation_bits for entry in policy.layers])
     rounding = {name: ActivationQuantizer(bits) for name, bits in quantizing_nodes(graph).items()}
     copies = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from search_spaces.candidate import FULL_PRECISION_BITS
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.network_graph import NetworkGraph, Node, Unit
 from search_spaces.operators.arrangement import Flatten, Pool, Reshape, Slice, Transpose
 from search_spaces.operators.opaque import Item, Opaque

@@ -13,9 +13,9 @@ from hardware.importers.apq import apq
 from hardware.importers.haq import haq, mobilenet_v2
 from hardware.importers.hawq import hawq, resnet18_layer
 from hardware.importers.registry import import_table
-from hardware.latency_table import LATENCY, LatencyTable, Layers, MissingCost
-from hardware.table_file import load_table, save_table
-from search_spaces.candidate import LayerPolicy
+from hardware.tables.latency_table import LATENCY, LatencyTable, Layers, MissingCost
+from hardware.tables.table_file import load_table, save_table
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.mobilenet_v3 import inverted_bottleneck
 
 CYCLES = "latency_cycles"
@@ -27,9 +27,9 @@ def cycles(table: LatencyTable, policies: list[LayerPolicy]) -> float:
 
 def test_haq_adds_up(reference_data: Path) -> None:
     table = haq(reference_data / "haq_mobilenetv2" / "latency_cycles.npy")
-    uniform = [cycles(table, [LayerPolicy(bits, bits)] * 53) for bits in range(1, 9)]
-    assert uniform == [3433704, 7063425, 11103578, 15716150, 20916896, 26653434, 32886714, 39624933]
-    ends, rest = LayerPolicy(8, 8), LayerPolicy(2, 2)
+    uniform = [cycles(table, [LayerPolicy.quantized(bits, bits)] * 53) for bits in range(2, 9)]
+    assert uniform == [7063425, 11103578, 15716150, 20916896, 26653434, 32886714, 39624933]
+    ends, rest = LayerPolicy.quantized(8, 8), LayerPolicy.quantized(2, 2)
     cheapest = cycles(table, [ends, *[rest] * 51, ends])
     assert cheapest == 8312597
     assert round(100 * cheapest / uniform[-1], 2) == 20.98
@@ -63,7 +63,7 @@ def test_apq_adds_up_in_latency_and_energy(
 ) -> None:
     save_table(apq(reference_data / "apq_bitfusion" / "layers.csv"), tmp_path / "bitfusion.parquet")
     table = load_table(tmp_path / "bitfusion.parquet")
-    network = apq_network(depth, ratio, LayerPolicy(bits, bits))
+    network = apq_network(depth, ratio, LayerPolicy.quantized(bits, bits))
     found = [round(table.network_cost(metric, network), 3) for metric in (LATENCY, "energy_mj")]
     assert found == [latency_ms, energy_mj]
     assert table.metrics == ("energy_mj", LATENCY)
@@ -72,11 +72,12 @@ def test_apq_adds_up_in_latency_and_energy(
 def test_what_apq_did_not_simulate_is_named(reference_data: Path) -> None:
     table = apq(reference_data / "apq_bitfusion" / "layers.csv")
     depthwise = inverted_bottleneck((16, 64, 24), 7, 2, 112, "relu")["depthwise"]
-    assert table.cost(LATENCY, [(depthwise, LayerPolicy(8, 8))]) > 0
+    assert table.cost(LATENCY, [(depthwise, LayerPolicy.quantized(8, 8))]) > 0
     with pytest.raises(
-        MissingCost, match=r"no latency_ms for 'conv 7x7 .* at w8a4 in 'bitfusion'; the table is imported"
+        MissingCost,
+        match=r"no latency_ms for .* kernel=\[7,7\] .* at w8a4 in 'bitfusion'; the table",
     ):
-        table.cost(LATENCY, [(depthwise, LayerPolicy(8, 4))])
+        table.cost(LATENCY, [(depthwise, LayerPolicy.quantized(8, 4))])
 
 
 def test_hawq_prices_the_published_policies(reference_data: Path) -> None:
@@ -86,7 +87,7 @@ def test_hawq_prices_the_published_policies(reference_data: Path) -> None:
     priced = 0
     for case in json.loads((folder / "reference_optima.json").read_text())["cases"]:
         if case["constraint"] == "latency":
-            bits = [LayerPolicy(int(one), int(one)) for one in case["optimal_bits"]]
+            bits = [LayerPolicy.quantized(int(one), int(one)) for one in case["optimal_bits"]]
             assert sum(map(table.latency_ms, layers, bits)) == pytest.approx(case["value"])
             priced += 1
     assert priced == 3
@@ -113,7 +114,7 @@ def test_other_files_are_refused(reference_data: Path, tmp_path: Path) -> None:
         ("haq", "cycles.npy", ValueError, r"shape \(53, 8, 8\), got \(53, 8, 7\)"),
         ("haq", "text.npy", ValueError, "is not an array that NumPy wrote"),
         ("haq", "objects.npy", ValueError, "is not an array that NumPy wrote"),
-        ("haq", "different.npy", ValueError, "has two prices for 'conv 1x1"),
+        ("haq", "different.npy", ValueError, "has two prices for 'convolution "),
         ("apq", "alone.csv", FileNotFoundError, "head_tail.json"),
         ("apq", "twice/layers.csv", ValueError, "has two rows for 'conv"),
         ("hawq", "alone.csv", ValueError, "it lacks name, params, macs"),

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from hardware.importers.once_for_all import once_for_all
-from hardware.latency_table import LATENCY, MissingCost
-from hardware.pricing import network_costs
-from search_spaces.candidate import LayerPolicy
+from hardware.tables.latency_table import LATENCY, MissingCost
+from hardware.tables.pricing import network_costs
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 from search_spaces.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
@@ -38,9 +38,9 @@ def networks(tables: Path) -> dict[str, Any]:
 def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolicy]]]:
     """The layers of a published network, block by block."""
     size = network["image_size"]
-    stem = LayerSpec("", "conv", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
+    stem = LayerSpec.conv("", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
     yield [(stem, FP32)]
-    size = stem.output_size
+    size = stem.output_shape[1]
     for block in network["blocks"]:
         widths = block["in_c"], block["mid_c"], block["out_c"]
         activation = "hard_swish" if block["act"] == "h_swish" else "relu"
@@ -50,11 +50,11 @@ def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolic
         yield [(layer, FP32) for part, layer in parts.items() if part not in absent]
         size = -(-size // block["stride"])
     before, after = network["final_expand"]
-    yield [(LayerSpec("", "conv", before, after, input_size=size, activation="hard_swish"), FP32)]
+    yield [(LayerSpec.conv("", before, after, input_size=size, activation="hard_swish"), FP32)]
     before, after = network["feature_mix"]
-    yield [(LayerSpec("", "conv", before, after, normalized=False, activation="hard_swish"), FP32)]
+    yield [(LayerSpec.conv("", before, after, normalized=False, activation="hard_swish"), FP32)]
     before, after = network["classifier"]
-    yield [(LayerSpec("", "linear", before, after, bias=True, normalized=False), FP32)]
+    yield [(LayerSpec.linear("", before, after), FP32)]
 
 
 def test_the_note_10_table_adds_up_to_the_published_latency(tables: Path, networks: dict[str, Any]) -> None:
@@ -106,10 +106,13 @@ def genes_of(space: JointSpace, rows: pd.DataFrame) -> np.ndarray:
 def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
     table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
     other = inverted_bottleneck((16, 64, 24), 9, 2, 112, "relu")
-    with pytest.raises(MissingCost, match=r"no latency_ms for 'conv 1x1 s1 g1 16->64 at 112px .*in 'i7_8700k"):
+    with pytest.raises(
+        MissingCost,
+        match=r"in_channels=16 out_channels=64 .* at 16x112x112.*in 'i7_8700k",
+    ):
         table.cost(LATENCY, [(layer, FP32) for layer in other.values()])
     with pytest.raises(ValueError, match="runs no layer at w8a8; it runs w32a32"):
-        table.cost(LATENCY, [(next(iter(other.values())), LayerPolicy(8, 8))])
+        table.cost(LATENCY, [(next(iter(other.values())), LayerPolicy.quantized(8, 8))])
 
 
 def test_other_files_are_refused(tables: Path, tmp_path: Path) -> None:

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.compress import RangeEstimator, apply_policy, calibrate, min_max, percentile
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.layers import LayerSpec
 
 LAYERS = [
-    LayerSpec("0", "conv", 2, 4, 3, input_size=5, activation="relu"),
-    LayerSpec("1", "conv", 4, 3, input_size=5),
+    LayerSpec.conv("0", 2, 4, 3, input_size=5, activation="relu"),
+    LayerSpec.conv("1", 4, 3, input_size=5),
 ]
-W8A8, FLOAT = LayerPolicy(8, 8), LayerPolicy()
+W8A8, FLOAT = LayerPolicy.quantized(8, 8), LayerPolicy()
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def batch(seed: int) -> Tensor:
 def test_the_given_network_stays_as_it_is(network: nn.Module) -> None:
     before, inputs = copy.deepcopy(network.state_dict()), batch(0)
     outputs = network(inputs)
-    compressed = apply_policy(network, LAYERS, CompressionPolicy((LayerPolicy(2, 2), W8A8)))
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((LayerPolicy.quantized(2, 2), W8A8)))
     calibrate(compressed, [inputs])
     assert not torch.allclose(compressed(inputs), outputs, rtol=1e-2)
     assert torch.equal(network(inputs), outputs)
@@ -47,7 +47,7 @@ def test_the_given_network_stays_as_it_is(network: nn.Module) -> None:
 
 
 def test_every_layer_gets_its_own_policy(network: nn.Module) -> None:
-    policy = CompressionPolicy((LayerPolicy(4, 8), FLOAT))
+    policy = CompressionPolicy((LayerPolicy.quantized(4, 8), FLOAT))
     compressed = apply_policy(network, LAYERS, policy)
     assert [layer.policy for layer in compressed.modules() if isinstance(layer, Layer)] == list(policy.layers)
     neutral = apply_policy(network, LAYERS, CompressionPolicy((FLOAT, FLOAT)))
@@ -101,7 +101,7 @@ def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, estimate:
 
 @pytest.mark.parametrize(("bits", "shared"), [(8, True), (4, False)])
 def test_what_is_rounded_is_not_rounded_to_a_second_grid(network: nn.Module, bits: int, shared: bool) -> None:
-    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, LayerPolicy(8, bits))))
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, LayerPolicy.quantized(8, bits))))
     calibrate(compressed, [batch(1), batch(2)], percentile(99))
     first, second = (layer for layer in compressed.modules() if isinstance(layer, Layer))
     assert (second.input_quantizer.range == first.output_quantizer.range) is shared

@@ -14,7 +14,7 @@ from nas.compression.compress import apply_policy
 from nas.data.images import ImageSet, Normalization
 from nas.data.sources import load_images
 from nas.training.recalibration import accuracy_percent
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
@@ -64,7 +64,9 @@ def test_logits_are_the_published_ones(reference_data: Path, cifar10: ImageSet, 
 def percent_at(folder: Path, bits: int, images: ImageSet) -> float:
     """Accuracy of the fine-tuned network with all weights of so many bits."""
     network, layers = published(folder / "resnet20_jpeg_finetuned.safetensors"), SPACE.layers(LARGEST)
-    compressed = apply_policy(network, layers, CompressionPolicy((LayerPolicy(weight_bits=bits),) * len(layers)))
+    compressed = apply_policy(
+        network, layers, CompressionPolicy((LayerPolicy.quantized(weight_bits=bits),) * len(layers))
+    )
     return accuracy_percent(compressed, NORMALIZATION.batches(images, 32, 25))
 
 

@@ -11,7 +11,8 @@ from nas.training.presets import preset
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.registry import supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from nas.data.images import ImageSet
 from nas.evaluation.realize import CandidateRealizer, one_thread
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.joint_space import JointSpace
@@ -57,7 +58,9 @@ def test_fewer_bits_move_the_logits_further(realizer: CandidateRealizer, space: 
     inputs = realizer.normalization.inputs(realizer.data.validation.images, largest.resolution)
     exact = realizer.network(with_policy(space, LayerPolicy()))(inputs)
     eight, four, two = (
-        float((realizer.network(with_policy(space, LayerPolicy(*bits)))(inputs) - exact).norm() / exact.norm())
+        float(
+            (realizer.network(with_policy(space, LayerPolicy.quantized(*bits)))(inputs) - exact).norm() / exact.norm()
+        )
         for bits in ((8, 8), (4, 8), (2, 2))
     )
     # over five seeds and three arithmetics: 0.015 to 0.023, 0.07 to 0.11 and 0.9 to 1.3
@@ -65,12 +68,12 @@ def test_fewer_bits_move_the_logits_further(realizer: CandidateRealizer, space: 
 
 
 def test_networks_are_calibrated_to_the_training_images(realizer: CandidateRealizer, space: JointSpace) -> None:
-    candidate = with_policy(space, LayerPolicy(4, 8))
+    candidate = with_policy(space, LayerPolicy.quantized(4, 8))
     network = realizer.network(candidate)
     quantizers = [module for module in network.modules() if isinstance(module, ActivationQuantizer)]
     assert all(quantizer.range is not None for quantizer in quantizers)
     layers = [module for module in network.modules() if isinstance(module, Layer)]
-    assert {layer.policy for layer in layers} == {LayerPolicy(4, 8)}
+    assert {layer.policy for layer in layers} == {LayerPolicy.quantized(4, 8)}
     plain = realizer.supernet.extract(candidate.architecture)
     stem, shared = (net.get_submodule("stem.norm") for net in (network, plain))
     assert isinstance(stem, nn.BatchNorm2d)
@@ -79,7 +82,7 @@ def test_networks_are_calibrated_to_the_training_images(realizer: CandidateReali
 
 
 def test_batch_norm_fits_the_rounded_weights(realizer: CandidateRealizer, space: JointSpace) -> None:
-    candidate = with_policy(space, LayerPolicy(2, 32))
+    candidate = with_policy(space, LayerPolicy.quantized(2, 32))
     network = realizer.network(candidate)
     seen: list[torch.Tensor] = []
     norm = network.get_submodule("stem.norm")

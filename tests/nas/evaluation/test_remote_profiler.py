@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 
 from hardware.device import onnxruntime_cpu
-from hardware.profiler import OnnxRuntimeProfiler
-from hardware.workload import LayerCopies, OnnxNetwork
+from hardware.profiling.profiler import OnnxRuntimeProfiler
+from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from nas.evaluation.remote_profiler import remote_profiler
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layers import LayerSpec
 
-LAYER = LayerSpec("", "conv", 8, 8, 3, input_size=4, activation="relu")
+LAYER = LayerSpec.conv("", 8, 8, 3, input_size=4, activation="relu")
 
 
 def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:
     device = onnxruntime_cpu()
     local = OnnxRuntimeProfiler(device)
-    network = LayerCopies(LAYER, LayerPolicy())
+    network = ReplicatedLayer(LAYER, LayerPolicy())
     with remote_profiler(device, ray_cluster, "pi5") as remote:
         assert remote.fingerprint() == local.fingerprint()
         assert remote.count_operators([network]) == local.count_operators([network])
-        first, second = remote.time([network, LayerCopies(LAYER, LayerPolicy(8, 8))])
+        first, second = remote.time([network, ReplicatedLayer(LAYER, LayerPolicy.quantized(8, 8))])
         with pytest.raises(Exception, match="INVALID_PROTOBUF"):
             remote.count_operators([OnnxNetwork(b"no model", (1, 3))])
     assert first.latency_ms > 0

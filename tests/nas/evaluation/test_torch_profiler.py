@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hardware.build_table import measure_missing
-from hardware.calibrate_table import calibrate_table, random_network
+from hardware.building.build_table import measure_missing
+from hardware.building.calibrate_table import calibrate_table, random_network
 from hardware.device import Device, onnxruntime_cpu, torch_cpu, torch_cuda
-from hardware.latency_table import LatencyTable
-from hardware.stopwatch import Stopwatch
-from hardware.workload import Frame, LayerCopies, OnnxNetwork
+from hardware.profiling.stopwatch import Stopwatch
+from hardware.profiling.workload import EmptySession, OnnxNetwork, ReplicatedLayer
+from hardware.tables.latency_table import LatencyTable
 from nas.evaluation.profilers import profiler
 from nas.evaluation.torch_profiler import TorchProfiler
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import SPACES, search_space
 
@@ -48,10 +48,12 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
 
 
 def test_what_is_timed_is_the_work_of_all_copies() -> None:
-    layers = [layer for layer in JointSpace(search_space("resnet_cifar", 3, 10)).layer_shapes() if layer.kind == "conv"]
-    copies = LayerCopies(max(layers, key=lambda layer: layer.macs), LayerPolicy())
+    layers = [
+        layer for layer in JointSpace(search_space("resnet_cifar", 3, 10)).layer_shapes() if len(layer.input_shape) == 3
+    ]
+    replicas = ReplicatedLayer(max(layers, key=lambda layer: layer.macs), LayerPolicy())
     runner = TorchProfiler(torch_cpu(), Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1, warmup=0))
-    for workload, macs in ((Frame(), 0), (copies, copies.count * copies.layer.macs)):
+    for workload, macs in ((EmptySession(), 0), (replicas, replicas.count * replicas.layer.macs)):
         with FlopCounterMode(display=False) as counter:
             (timing,) = runner.time([workload])
         assert counter.get_total_flops() == timing.repeats * 2 * macs

@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from hardware.calibrate_table import random_network
+from hardware.building.calibrate_table import random_network
 from hardware.device import onnxruntime_cpu
-from hardware.profiler import OnnxRuntimeProfiler, Operators
-from hardware.workload import OnnxNetwork
+from hardware.profiling.profiler import OnnxRuntimeProfiler, Operators
+from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.registry import supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import SPACES, search_space
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_same_operators(name: str) -> None:
-    space = JointSpace(search_space(name, 3, 10), PolicySpace((LayerPolicy(), LayerPolicy(8, 8))))
+    space = JointSpace(search_space(name, 3, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))
     genes = space.sample(np.random.default_rng(1), 1).genes
     if name == "mobilenet_v3_imagenet":  # dear to export when it is deep; its family has deep ones in other spaces
         genes[:, : len(space.architectures.cardinalities)] = 0

@@ -20,7 +20,7 @@ from nas.compression.tracing.trace import trace
 from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
 ONE_STEP = 1.01  # of the 255 between the least and the largest output; a step itself is not exact in floating point
@@ -211,6 +211,6 @@ def test_a_wrong_export_is_caught() -> None:
 def test_uncalibrated_networks_are_refused() -> None:
     inputs = inputs_of(CalledTwice, IMAGES)
     traced = trace(made(CalledTwice), [inputs[:2]])
-    network = compress(traced, CompressionPolicy((LayerPolicy(8, 8),) * len(traced.graph.layers)))
+    network = compress(traced, CompressionPolicy((LayerPolicy.quantized(8, 8),) * len(traced.graph.layers)))
     with pytest.raises(ValueError, match=r"the activations of .* must be calibrated before export"):
         traced_to_onnx(network, [inputs[:2]])

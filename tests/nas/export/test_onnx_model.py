@@ -23,11 +23,12 @@ from nas.export.agreement import check_agreement
 from nas.export.onnx_layer import OnnxLayer
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.training.recalibration import recalibrate_batch_norm
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution
 from search_spaces.presets import search_space
 
 MIXED = ("w8a8", "w32a32", "w4a8")
@@ -99,13 +100,15 @@ def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: P
     graph = optimised(exported.model, tmp_path)
     kernels = Counter(node.op_type for node in graph.node)
     integer = [policy.activation_bits == 8 for policy in exported.policies]
-    convolutions = [layer.kind == "conv" for layer in exported.layers]
+    convolutions = [isinstance(layer.operator, Convolution) for layer in exported.layers]
     expected_kernels = sum(quantised and conv for quantised, conv in zip(integer, convolutions, strict=True))
     assert kernels["QLinearConv"] == expected_kernels  # every 8-bit convolution, and none in floating point
     assert kernels["Conv"] + kernels["FusedConv"] == sum(convolutions) - expected_kernels
     assert kernels["QGemm"] == integer[-1]
     assert kernels["GlobalAveragePool"] + kernels["QLinearGlobalAveragePool"] >= 1
-    assert not {"ReduceMean", "Clip"} & kernels.keys() or LayerPolicy(4, 4) in exported.policies  # which is clipped
+    assert (
+        not {"ReduceMean", "Clip"} & kernels.keys() or LayerPolicy.quantized(4, 4) in exported.policies
+    )  # which is clipped
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "QLinearConv":
@@ -126,7 +129,7 @@ class Chain(nn.Module):
         return self.body(images).mean((2, 3))
 
 
-CHAIN = [LayerSpec(f"body.{i}", "conv", 8 if i else 3, 8, 3, input_size=8, activation="relu") for i in range(3)]
+CHAIN = [LayerSpec.conv(f"body.{i}", 8 if i else 3, 8, 3, input_size=8, activation="relu") for i in range(3)]
 
 
 def chain(policies: list[str]) -> tuple[nn.Module, Tensor]:
@@ -175,7 +178,7 @@ SUMS = [kinds for kinds in product(["w8a8", "w32a32"], repeat=4) if kinds.count(
 @pytest.mark.parametrize("policies", SUMS, ids="-".join)
 def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ...], tmp_path: Path) -> None:
     torch.manual_seed(0)
-    layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation="none") for i in range(4)]
+    layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation=None) for i in range(4)]
     images = torch.randn(64, 3, 8, 8)
     policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
     network = apply_policy(Residual(layers).eval(), layers, policy)
@@ -232,7 +235,7 @@ def test_folding_a_normalisation_of_either_sign_leaves_the_codes(policy: str) ->
 
 
 def test_uncalibrated_networks_are_refused() -> None:
-    network = apply_policy(Chain(CHAIN).eval(), CHAIN, CompressionPolicy((LayerPolicy(8, 8),) * 3))
+    network = apply_policy(Chain(CHAIN).eval(), CHAIN, CompressionPolicy((LayerPolicy.quantized(8, 8),) * 3))
     with pytest.raises(ValueError, match=r"the activations of body\.0 must be calibrated before export"):
         to_onnx(network, (3, 8, 8))
 

@@ -28,7 +28,8 @@ from nas.jobs.workspace import Workspace
 from nas.training.settings import Report, Watch
 from nas.training.trainer import train_supernet
 from results.evaluation import Evaluation
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 JOB = {
     "name": "low",
@@ -62,7 +63,7 @@ def found_in(folder: Path, seed: int = 0) -> tuple[Path, Path, Candidate]:
         checkpoint = train(workspace)
         space = workspace.space
         layers = len(space.largest().policy.layers)
-        policy = tuple(LayerPolicy(2 + number % 2, 8) for number in range(layers))
+        policy = tuple(LayerPolicy.quantized(2 + number % 2, 8) for number in range(layers))
         candidate = Candidate(space.largest().architecture, CompressionPolicy(policy))
         record = workspace.record("fit", {"supernet": checkpoint}, "any")
         workspace.database.begin(record)

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hardware.latency_table import LATENCY
-from hardware.table_file import load_table, save_table
+from hardware.tables.latency_table import LATENCY
+from hardware.tables.table_file import load_table, save_table
 from nas.jobs.front import VerifiedFront
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter

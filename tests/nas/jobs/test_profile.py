@@ -14,23 +14,24 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hardware.calibration import Calibration
+from hardware.calibration.calibration import Calibration
+from hardware.calibration.fit_quality import FitQuality
 from hardware.device import fingerprint
-from hardware.fit_quality import FitQuality
-from hardware.pricing import network_costs
-from hardware.roofline import Roofline
-from hardware.table_file import load_table, save_table
+from hardware.tables.pricing import network_costs
+from hardware.tables.roofline import Roofline
+from hardware.tables.table_file import load_table, save_table
 from nas.jobs.job import load_job
 from nas.jobs.profile import profile, table_of_this_machine
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import run, search_front
 from nas.jobs.workspace import Workspace
 from results.database import ResultsDatabase
-from search_spaces.candidate import LayerPolicy
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
-W32, W8 = LayerPolicy(), LayerPolicy(8, 8)
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 def _workspace(job: dict[str, object], folder: Path, runs: Path) -> Workspace:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nas.jobs.sampling import representative_sample
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 

@@ -13,7 +13,8 @@ from nas.jobs.training_section import TrainingSection
 from nas.training.phase import Phase, Split
 from nas.training.presets import PRESETS
 from nas.training.schedule import Schedule
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w4a8"]))

@@ -23,7 +23,8 @@ from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from results.metric import METRICS
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from nas.search.first_design import first_design, obvious_candidates
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 from search_spaces.tabular import TabularSpace
@@ -75,3 +76,23 @@ def test_a_design_is_that_of_its_seed_and_of_its_part(space: JointSpace) -> None
 def test_a_tiny_space_gives_all_that_it_has() -> None:
     table = pd.DataFrame({"width": [1, 2, 4]})
     assert len(first_design(JointSpace(TabularSpace("widths", table, ["width"])), 30, seed=0)) == 3
+
+
+RULES = (
+    PolicyRule(PolicySpace.parse(["w8a8"]).policies, position="first"),
+    PolicyRule(PolicySpace.parse(["w8a8", "w6a8"]).policies, operator="depthwise"),
+)
+
+
+@pytest.mark.parametrize("opened", [{}, {"policy": ["w8a8", "w4a8"], "kernel": "all"}])
+def test_layers_with_policies_of_their_own_keep_to_them(opened: dict[str, str | list[str]]) -> None:
+    known = PolicySpace.parse(["w32a32", "w8a8", "w4a8"]).policies
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace(known, RULES))
+    part = Subspace.opened(space, opened) if opened else Subspace.whole(space)
+    obvious = obvious_candidates(space, part)
+    for population in (obvious, first_design(space, 60, 0, part)):
+        assert all(part.contains(population))
+    alike = [{str(policy) for policy in candidate.policy.layers} for candidate in obvious.candidates()]
+    assert {"w8a8"} in alike  # the one policy that all layers may take
+    depthwise = set() if opened else {"w6a8"}  # the nearest to w4a8 where that is not allowed
+    assert {"w8a8", "w4a8", *depthwise} in alike

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nas.search.frontier import AdditiveFrontier
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10))

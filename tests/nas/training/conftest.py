@@ -18,7 +18,8 @@ from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SETTINGS = TrainingSettings(batch_size=50)

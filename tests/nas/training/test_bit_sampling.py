@@ -57,17 +57,17 @@ def test_each_layer_gets_its_own_trace_and_coupling_cancels_on_average() -> None
 
 
 def test_odds_are_uniform_up_to_the_mean_and_proportional_to_bits_above() -> None:
-    odds = bit_odds([-3.0, 1.0, 5.0], [8, 6, 4, 2])  # the mean is 1
+    odds = bit_odds([-3.0, 1.0, 5.0], [[8, 6, 4, 2]] * 3)  # the mean is 1
     np.testing.assert_allclose(odds, [[0.25] * 4, [0.25] * 4, [0.4, 0.3, 0.2, 0.1]])
-    np.testing.assert_allclose(odds.sum(1), 1)
+    np.testing.assert_allclose(np.sum(odds, axis=1), 1)
     for equal in (0.1, 0.7, -0.7):
-        np.testing.assert_allclose(bit_odds([equal] * 3, [4, 8]), 0.5)
+        np.testing.assert_allclose(bit_odds([equal] * 3, [[4, 8]] * 3), 0.5)
 
 
 @pytest.mark.parametrize(("traces", "bits"), [([], [8]), ([float("nan")], [8]), ([1.0], []), ([1.0], [8, 0])])
 def test_odds_refuse_what_is_no_trace_or_bit_width(traces: list[float], bits: list[int]) -> None:
     with pytest.raises(ValueError, match="must be"):
-        bit_odds(traces, bits)
+        bit_odds(traces, [bits])
 
 
 def test_traces_need_a_probe() -> None:

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from nas.training.checkpoint import TrainingState, load_checkpoint, read_leaves, save_checkpoint
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 

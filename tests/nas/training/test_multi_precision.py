@@ -15,10 +15,12 @@ from nas.training.presets import preset
 from nas.training.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
-from search_spaces.candidate import Candidate, CompressionPolicy, LayerPolicy
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a8"]))
@@ -31,7 +33,7 @@ def accuracy_at_two_bits(net: Supernet, images: ImageData) -> float:
     realizer, drawn = CandidateRealizer(net, images), SPACE.sample(np.random.default_rng(0), 4).candidates()
     found = []
     for one in (SPACE.largest().architecture, SPACE.smallest().architecture, *(one.architecture for one in drawn)):
-        policy = CompressionPolicy((LayerPolicy(2, 8),) * len(SPACE.architectures.layers(one)))
+        policy = CompressionPolicy((LayerPolicy.quantized(2, 8),) * len(SPACE.architectures.layers(one)))
         found.append(realizer.accuracy(Candidate(one, policy)))
     return float(np.mean(found))
 

@@ -8,7 +8,8 @@ import pytest
 
 from nas.training.presets import PRESETS, deps, fitted, ofa, preset, sandwich
 from search_spaces.elastic.registry import FAMILIES
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import SPACES, search_space
 from search_spaces.subspace import Subspace
 
@@ -80,7 +81,7 @@ def test_no_delay_and_no_ramp_are_the_sandwich_rule() -> None:
 @pytest.mark.parametrize("policy", ["w32a32", "w8a8"])
 def test_policies_are_trained_where_there_are_several(policy: str) -> None:
     space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse([policy]))
-    with pytest.raises(ValueError, match=f"needs two or more, got {policy} only; add some") as caught:
+    with pytest.raises(ValueError, match=f"two or more to choose from, got {policy}; add some") as caught:
         preset("multi_precision", 10, 0.1, space)
     assert "\n" not in str(caught.value)
     assert preset("deps", 10, 0.1, space).domains(space)

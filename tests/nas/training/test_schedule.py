@@ -8,7 +8,8 @@ import pytest
 
 from nas.training.phase import Phase, Split
 from nas.training.schedule import Moment, Schedule
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10))

@@ -28,7 +28,9 @@ class Operators(SearchSpace):
     def __init__(self) -> None:
         names = ("0.operator", "1.operator")
         choices = [Choice("resolution", (1,)), *(Choice(name, tuple(OPERATORS)) for name in names)]
-        super().__init__("operators", choices, [LayerSlot("edge", names, lambda _: LayerSpec("edge", "linear", 1, 2))])
+        super().__init__(
+            "operators", choices, [LayerSlot("edge", names, lambda _: LayerSpec.linear("edge", 1, 2, bias=False))]
+        )
 
     def decode(self, genes: Genes) -> Architecture:
         return Architecture(self.name, 1, tuple((OperatorBlock(tuple(OPERATORS)[gene]),) for gene in genes[1:]))

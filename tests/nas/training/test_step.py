@@ -18,7 +18,8 @@ from nas.training.step import Batch, accumulate_gradients, draw, mean_width
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
@@ -140,10 +141,10 @@ def test_weights_outside_all_subnets_get_no_gradient(net: Supernet) -> None:
         layer = used.get(name.removeprefix("leaves.0.network.").removesuffix(".op.weight"))
         outside = gradient.clone()
         if layer is not None:
-            ring = (gradient.shape[-1] - layer.kernel_size) // 2 if gradient.dim() == 4 else 0
-            inner = slice(ring, gradient.shape[-1] - ring)
-            rows, columns = slice(layer.out_channels), slice(layer.in_channels // layer.groups)
-            index = (rows, columns, inner, inner) if gradient.dim() == 4 else (rows, columns)
+            rows, columns, *kernel = layer.operator.weight_shape
+            ring = (gradient.shape[-1] - kernel[-1]) // 2 if kernel else 0
+            inner = [slice(ring, gradient.shape[-1] - ring)] * len(kernel)
+            index = (slice(rows), slice(columns), *inner)
             touched += int(outside[index].any())
             outside[index] = 0
         assert not outside.any(), name

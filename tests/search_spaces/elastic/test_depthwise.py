@@ -64,7 +64,7 @@ def test_pointwise_is_torchs_convolution(format: torch.memory_format) -> None:
 
 def test_views_get_the_gradient_of_what_they_view() -> None:
     shared = drawn(2 * CHANNELS, 1, 9, 9, format=torch.channels_last)
-    layer = Layer(LayerSpec("a", "conv", CHANNELS, CHANNELS, 7, 1, CHANNELS, 6, normalized=False), device="meta")
+    layer = Layer(LayerSpec.conv("a", CHANNELS, CHANNELS, 7, 1, CHANNELS, 6, normalized=False), device="meta")
     inputs = drawn(2, CHANNELS, 6, 6, format=torch.channels_last)
     view = shared[:CHANNELS, :, 1:-1, 1:-1]
     found = results(functional_call(layer, {"op.weight": view}, (inputs,)), shared)

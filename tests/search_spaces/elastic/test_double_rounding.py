@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from search_spaces.candidate import LayerPolicy
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.double_rounding import (
     MASTER_BITS,
     double_rounding,
@@ -153,7 +153,7 @@ def test_32_bits_return_the_very_weight_and_have_no_codes() -> None:
 def test_views_of_shared_weights_and_steps_get_gradients() -> None:
     shared = normal(4, 6, 3, 3).to(memory_format=torch.channels_last).requires_grad_()
     steps = initial_step(shared).log().requires_grad_()
-    layer = Layer(LayerSpec("a", "conv", 3, 2, 3, input_size=4, normalized=False), LayerPolicy(4), device="meta")
+    layer = Layer(LayerSpec.conv("a", 3, 2, 3, input_size=4, normalized=False), LayerPolicy.quantized(4), device="meta")
     layer.learn_weight_step(8)
     state = {"op.weight": shared[:2, :3], "log_weight_step": steps[:2]}
     functional_call(layer, state, (normal(1, 3, 4, 4),)).square().sum().backward()

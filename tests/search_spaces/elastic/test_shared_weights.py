@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.compression.compress import apply_policy
-from search_spaces.candidate import Architecture, Candidate, CompressionPolicy
+from search_spaces.candidate import Architecture, Candidate
+from search_spaces.compression_policy import CompressionPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.shared_weights import SharedWeights
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution
+from search_spaces.policy_space import PolicySpace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a4", "w32a8", "w3a32"])
 
@@ -100,9 +103,9 @@ def view(tensor: Tensor, spec: LayerSpec) -> tuple[slice, ...]:
     first = (slice(spec.out_channels),)
     if tensor.dim() == 1:
         return first
-    border = (tensor.shape[-1] - spec.kernel_size) // 2 if tensor.dim() == 4 else 0
-    centre = (slice(border, tensor.shape[-1] - border),) * (tensor.dim() - 2)
-    return (*first, slice(spec.in_channels // spec.groups), *centre)
+    _, inputs, *kernel = spec.operator.weight_shape
+    border = (tensor.shape[-1] - kernel[-1]) // 2 if kernel else 0
+    return (*first, slice(inputs), *[slice(border, tensor.shape[-1] - border)] * len(kernel))
 
 
 def test_training_touches_no_statistics_of_inactive_channels(trained: SharedWeights) -> None:
@@ -139,22 +142,29 @@ def test_a_small_kernel_starts_as_the_centre_of_the_large_one(fresh: SharedWeigh
     assert cropped == len(kernels)
 
 
+def with_kernel(spec: LayerSpec, side: int) -> LayerSpec:
+    operator = spec.operator
+    assert isinstance(operator, Convolution)
+    square = Convolution.square(operator.in_channels, operator.out_channels, side, operator.stride[0], operator.groups)
+    return replace(spec, operator=square)
+
+
 def test_kernel_transforms_act_on_one_kernel_size_after_the_other(trained: SharedWeights) -> None:
     for key, matrix in trained.kernel_transforms.items():
         name, _, side = key.rpartition("-")
         layer = trained.network.get_submodule(name.replace("-", "."))
         assert isinstance(layer, Layer)
-        if layer.spec.kernel_size != int(side) + 2:
+        if layer.op.weight.shape[-1] != int(side) + 2:
             continue  # checked with the next smaller kernel
         weight = layer.op.weight
         expected = weight[:, :, 1:-1, 1:-1].flatten(2) @ matrix.T
-        spec = replace(layer.spec, kernel_size=int(side))
+        spec = with_kernel(layer.spec, int(side))
         found = trained.weights([spec])[f"{spec.name}.op.weight"]
         torch.testing.assert_close(found.flatten(2), expected)
         smaller = f"{name}-{int(side) - 2}"
         if smaller in trained.kernel_transforms:
             again = found[:, :, 1:-1, 1:-1].flatten(2) @ trained.kernel_transforms[smaller].T
-            spec = replace(layer.spec, kernel_size=int(side) - 2)
+            spec = with_kernel(layer.spec, int(side) - 2)
             torch.testing.assert_close(trained.weights([spec])[f"{spec.name}.op.weight"].flatten(2), again)
 
 

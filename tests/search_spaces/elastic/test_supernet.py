@@ -14,7 +14,8 @@ from search_spaces.candidate import Candidate
 from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace, PolicySpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 

@@ -17,7 +17,7 @@ from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.images import ImageSet, Normalization
 from nas.data.sources import load_images
 from nas.training.recalibration import accuracy_percent
-from search_spaces.candidate import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.registry import supernet
 from search_spaces.joint_space import JointSpace
@@ -113,6 +113,6 @@ def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, i
 
 @pytest.mark.parametrize("bits", MEASURED)
 def test_accuracy_is_as_measured(traced: TracedNetwork, images: ImageSet, bits: int) -> None:
-    policy = CompressionPolicy((LayerPolicy(weight_bits=bits),) * len(traced.graph.layers))
+    policy = CompressionPolicy((LayerPolicy.quantized(bits),) * len(traced.graph.layers))
     found = accuracy_percent(compress(traced, policy), NORMALIZATION.batches(images, 32, 25))
     assert found == pytest.approx(MEASURED[bits], abs=0.5)

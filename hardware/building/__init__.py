@@ -1,0 +1,1 @@
+"""Building: from a profiler to a table that is measured and calibrated."""

@@ -1,0 +1,1 @@
+"""Calibration: what a network costs besides its layers."""

@@ -1,0 +1,123 @@
+"""Calibration: from latencies of layers to latencies of whole networks.
+
+In: sums of layer latencies, tensors and measurements of some networks. Out: `Calibration`, with its error on networks
+that it has not seen. Knows no layer and no runtime.
+
+A network takes longer than its layers alone: a runtime converts tensors between formats, adds and pools them, and
+layers run slower with cold caches than in a loop. So a network's latency is modelled as
+
+    sum over layers of factor * latency + constant + sum over tensors of their costs,
+
+where a factor is that of the kernel, corrected for the entry, and the cost of a tensor depends on its use and is linear
+in its elements. The uses are many and the measured networks few, but a runtime spends about the same on an operator
+wherever it runs it. So what is fitted are the costs of types of operators, each with a part per operator and a part per
+element, and `Conversions` spreads them over the uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.calibration.conversions import Conversions
+from hardware.calibration.fit_quality import FitQuality, check_latencies
+from hardware.calibration.tensor_costs import TensorCost, TensorCosts
+from hardware.calibration.tensors import Tensor
+from predictors.linear_model import LinearModel
+from search_spaces.additive_cost import FloatArray
+
+_MIN_NETWORKS = 4
+_FOLDS = 10
+_SLOPE_STD = 0.3  # of the factor of a kernel, around 1
+_ENTRY_STD = 0.15  # of its correction for an entry
+_LEAST_FACTOR = 0.1
+_SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
+_NOISE = 0.02  # relative
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Network latency of layer latencies.
+
+    Attributes:
+        constant_ms: What every network costs besides.
+        tensors: What its tensors cost besides.
+        quality: Agreement with networks left out of the fit; None if nothing was fitted.
+    """
+
+    constant_ms: float = 0.0
+    tensors: TensorCosts = field(default_factory=TensorCosts)
+    quality: FitQuality | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Networks to fit a calibration to.
+
+    Attributes:
+        layers_ms: Latency of the layers of each entry in each network, shape (n, entries).
+        kernels: Number of the kernel of each entry, from 0, shape (entries,).
+        tensors: Those of each network.
+        measured_ms: Their latencies, shape (n,), n >= 4.
+    """
+
+    layers_ms: FloatArray
+    kernels: NDArray[np.int32]
+    tensors: Sequence[Sequence[Tensor]]
+    measured_ms: FloatArray
+
+    def __post_init__(self) -> None:
+        if len(self.measured_ms) < _MIN_NETWORKS or len(self.layers_ms) != len(self.measured_ms):
+            shapes = f"{self.layers_ms.shape} and {self.measured_ms.shape}"
+            raise ValueError(f"a calibration needs {_MIN_NETWORKS} or more networks with a latency each, got {shapes}")
+        check_latencies(self.measured_ms)
+
+    @property
+    def sums_ms(self) -> FloatArray:
+        """Latency of the layers of each kernel, shape (n, kernels)."""
+        return self.layers_ms @ np.eye(self.kernels.max() + 1)[self.kernels]
+
+
+def fit_calibration(sample: Sample, conversions: Conversions) -> tuple[Calibration, FloatArray]:
+    """The calibration of the highest posterior probability, given measured networks.
+
+    The error counts relative to the latency. How good the fit is, is found by leaving out a tenth of the networks at a
+    time.
+
+    Args:
+        sample: Networks with their latencies.
+        conversions: Which operators the runtime runs for a tensor.
+
+    Returns:
+        The calibration, and the factor of every entry, shape (entries,).
+    """
+    count, measured = len(sample.measured_ms), sample.measured_ms
+    kernels, entries = int(sample.kernels.max()) + 1, len(sample.kernels)
+    operators = conversions.operators(sample.tensors)
+    features = np.concatenate([sample.sums_ms, sample.layers_ms, np.ones((count, 1)), operators], axis=1)
+    predicted = np.zeros(count)
+    for fold in range(min(_FOLDS, count)):
+        left_out = np.arange(count) % _FOLDS == fold
+        kept = _coefficients(features[~left_out], measured[~left_out], kernels, entries)
+        predicted[left_out] = features[left_out] @ kept
+    found = _coefficients(features, measured, kernels, entries)
+    slopes, effects, constant, costs = np.split(found, np.cumsum([kernels, entries, 1]))
+    per_operator, per_element = np.split(costs, 2)
+    both = np.stack([conversions.counts @ per_operator, conversions.elements @ per_element], axis=1)
+    tensors = TensorCosts({use: TensorCost(*cost) for use, cost in zip(conversions.uses, both.tolist(), strict=True)})
+    factors = np.maximum(slopes[sample.kernels] + effects, _LEAST_FACTOR)
+    return Calibration(float(constant[0]), tensors, FitQuality.compare(predicted, measured)), factors
+
+
+def _coefficients(features: FloatArray, measured: FloatArray, kernels: int, entries: int) -> FloatArray:
+    """Slopes of the kernels, corrections of the entries, the constant, and the costs of operators."""
+    typical = np.abs(features).mean(axis=0)
+    std = np.where(typical > 0, _SHARE_STD * measured.mean() / np.maximum(typical, 1e-12), 0.0)
+    mean = np.zeros(features.shape[1])
+    mean[:kernels], std[:kernels] = 1.0, _SLOPE_STD
+    std[kernels : kernels + entries] = _ENTRY_STD
+    prior = LinearModel.prior(mean, std, _NOISE**2)
+    return prior.observe(features / measured[:, None], np.ones(len(measured))).mean

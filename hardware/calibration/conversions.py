@@ -1,0 +1,75 @@
+"""Which operators a runtime runs for the tensors of a network, learnt from networks that it has optimised.
+
+What a runtime makes of a tensor depends on its use alone, or nearly: the numbers of operators are sums over tensors,
+and the elements that they work on are sums over tensors of multiples of their elements. Both are found by least
+squares, and without a stopwatch, so that no noise enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hardware.calibration.tensor_use import TensorUse
+from hardware.calibration.tensors import Tensor
+from hardware.profiling.profiler import Operators
+from search_spaces.additive_cost import FloatArray
+
+_RCOND = 1e-8  # uses that always occur together share their operators
+Networks = Sequence[Sequence[Tensor]]
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """Operators per tensor, by its use.
+
+    Attributes:
+        uses: The known uses, u of them, all distinct.
+        counts: Operators of each type per tensor, shape (u, o).
+        elements: Elements that they work on per element of the tensor, shape (u, o).
+    """
+
+    uses: tuple[TensorUse, ...]
+    counts: FloatArray
+    elements: FloatArray
+
+    @classmethod
+    def learn(cls, networks: Networks, operators: Sequence[Operators]) -> Conversions:
+        """The conversions of least squares.
+
+        Args:
+            networks: The tensors of n networks.
+            operators: What the runtime ran for each of them.
+        """
+        known = tuple(dict.fromkeys(tensor.use for network in networks for tensor in network))
+        types = sorted({operator for network in operators for operator in network})
+        ran = np.array([[network.get(name, (0, 0.0)) for name in types] for network in operators], dtype=float)
+        ran = ran.reshape(len(operators), len(types), 2)
+        tensors, elements = tally(known, networks)
+        return cls(
+            known,
+            np.linalg.lstsq(tensors, ran[:, :, 0], rcond=_RCOND)[0],
+            np.linalg.lstsq(elements, ran[:, :, 1], rcond=_RCOND)[0],
+        )
+
+    def operators(self, networks: Networks) -> FloatArray:
+        """Numbers and elements of the operators of n networks, shape (n, 2 * o), by their tensors.
+
+        Tensors of unknown uses are left out.
+        """
+        tensors, elements = tally(self.uses, networks)
+        return np.concatenate([tensors @ self.counts, elements @ self.elements], axis=1)
+
+
+def tally(uses: Sequence[TensorUse], networks: Networks) -> tuple[FloatArray, FloatArray]:
+    """How many tensors of each use n networks have, and how many elements in them; both of shape (n, u)."""
+    columns = {use: column for column, use in enumerate(uses)}
+    tensors, elements = np.zeros((2, len(networks), len(uses)))
+    for row, network in enumerate(networks):
+        for tensor in network:
+            if tensor.use in columns:
+                tensors[row, columns[tensor.use]] += 1
+                elements[row, columns[tensor.use]] += tensor.elements
+    return tensors, elements

@@ -1,0 +1,192 @@
+"""Uses of tensors: how a tensor between layers is made and read, which decides the conversions that a runtime adds.
+
+Where an integer layer follows a floating-point one, or the other way round, a runtime quantises, dequantises and
+changes the layout of the tensor between them. What it does depends on the node that makes the tensor and on the nodes
+that read it, and hardly on anything farther away: both together are the *use* of the tensor. A use is a readable value,
+such as
+
+    int8 -> 2 int8, 1 pool, 1 add(float; 1 float, 1 add)
+
+of an integer layer whose output is read by two integer layers, a pooling, and an addition whose other input comes from
+a floating-point layer and whose sum is read by a floating-point layer and one more addition.
+
+This module knows no cost, no space and no runtime, and lists no kinds of nodes: `add`, `pool` or `softmax` are names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.layers import RELU, LayerSpec
+
+FLOAT = "float"
+LAYER = "layer"
+_FUSED = (None, RELU)  # activations that an integer kernel applies itself, by the range of its output codes
+_CLASS = re.compile(r"(?P<format>\w+)(?: (?P<kind>\w+))?(?P<activated>\+activation)?")
+_PRODUCER = re.compile(r"(?P<kind>\w+)\((?P<inputs>[^()]+)\)")
+_READER = re.compile(r"(?P<count>\d+) (?P<label>\w+)(?:\((?P<partners>[^();]*)(?:; (?P<beyond>[^();]*))?\))?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NodeClass:
+    """What other nodes are told of one that they stand beside.
+
+    Attributes:
+        kind: Name of what it does: `layer`, `add`, `pool` and so on.
+        format: What it computes on, `float` or, say, `int8`.
+        activated: Whether an integer layer is followed by an activation in floating point.
+    """
+
+    kind: str
+    format: str
+    activated: bool = False
+
+    def __post_init__(self) -> None:
+        if not (re.fullmatch(r"\w+", self.kind) and re.fullmatch(r"\w+", self.format)):
+            raise ValueError(f"kind and format of a node must be single words, got {self.kind!r} and {self.format!r}")
+
+    @classmethod
+    def of_layer(cls, layer: LayerSpec, kernel: LayerPolicy) -> NodeClass:
+        """The class of a layer under the policy of the kernel that runs it."""
+        if kernel.activation_bits == FULL_PRECISION_BITS:
+            return cls(LAYER, FLOAT)
+        return cls(LAYER, f"int{kernel.activation_bits}", layer.activation not in _FUSED)
+
+    @classmethod
+    def joining(cls, kind: str, inputs: Iterable[NodeClass]) -> NodeClass:
+        """The class of a node without weights: it computes on integers if one of its inputs does."""
+        return cls(kind, next((node.format for node in inputs if node.format != FLOAT), FLOAT))
+
+    @classmethod
+    def parse(cls, text: str) -> NodeClass:
+        """Reads what `str` wrote."""
+        match = _matched(_CLASS, text, "a node is written like 'int8', 'int8+activation' or 'float add'")
+        return cls(match["kind"] or LAYER, match["format"], match["activated"] is not None)
+
+    def __str__(self) -> str:
+        kind = "" if self.kind == LAYER else f" {self.kind}"
+        return f"{self.format}{kind}{'+activation' if self.activated else ''}"
+
+    @property
+    def as_reader(self) -> str:
+        """What the nodes whose outputs it reads are told of it: the format of a layer, or the kind of another node.
+
+        The format of a node without weights follows from its inputs, so it would tell nothing more.
+        """
+        return self.format if self.kind == LAYER else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """The node that makes a tensor, with the classes of its inputs where it is no layer."""
+
+    node: NodeClass
+    inputs: tuple[NodeClass, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.inputs and self.node != NodeClass.joining(self.node.kind, self.inputs):
+            raise ValueError(f"{self.node} cannot be made of {_joined(self.inputs)}")
+
+    @classmethod
+    def joining(cls, kind: str, inputs: Sequence[NodeClass]) -> Producer:
+        """A node without weights."""
+        return cls(NodeClass.joining(kind, inputs), tuple(inputs))
+
+    @classmethod
+    def parse(cls, text: str) -> Producer:
+        """Reads what `str` wrote."""
+        match = _PRODUCER.fullmatch(text)
+        if match is None:
+            return cls(NodeClass.parse(text))
+        return cls.joining(match["kind"], [NodeClass.parse(part) for part in match["inputs"].split(", ")])
+
+    def __str__(self) -> str:
+        return f"{self.node.kind}({_joined(self.inputs)})" if self.inputs else str(self.node)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reader:
+    """A node that reads a tensor.
+
+    Attributes:
+        label: `NodeClass.as_reader` of it.
+        partners: The classes of its other inputs, in order.
+        beyond: Labels of the nodes that read its own output, sorted; told only where it has partners, since it then
+            stands where two formats may meet.
+    """
+
+    label: str
+    partners: tuple[NodeClass, ...] = ()
+    beyond: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.beyond and not self.partners:
+            raise ValueError(f"who reads beyond {self.label!r} is told only of nodes with several inputs")
+
+    @classmethod
+    def of(cls, label: str, partners: Sequence[NodeClass], beyond: Iterable[Reader]) -> Reader:
+        """A node of that label, with its other inputs and the readers of its own output."""
+        return cls(label, tuple(partners), tuple(sorted(reader.label for reader in beyond)) if partners else ())
+
+    def __str__(self) -> str:
+        beyond = f"; {_counted(self.beyond)}" if self.beyond else ""
+        return f"{self.label}({_joined(self.partners)}{beyond})" if self.partners else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class TensorUse:
+    """How a tensor is made and read.
+
+    Attributes:
+        producer: The node that makes it.
+        readers: The nodes that read it, sorted; equal ones are repeated.
+    """
+
+    producer: Producer
+    readers: tuple[Reader, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "readers", tuple(sorted(self.readers)))
+
+    @classmethod
+    def parse(cls, text: str) -> TensorUse:
+        """Reads what `str` wrote.
+
+        Raises:
+            ValueError: If the text is no use.
+        """
+        producer, arrow, readers = text.partition(" -> ")
+        return cls(Producer.parse(producer), tuple(_parse_readers(readers)) if arrow else ())
+
+    def __str__(self) -> str:
+        return f"{self.producer} -> {_counted(self.readers)}" if self.readers else str(self.producer)
+
+
+def _counted(things: Sequence[object]) -> str:
+    """Equal neighbours together, such as `2 int8, 1 pool`."""
+    return ", ".join(f"{count} {text}" for text, count in Counter(map(str, things)).items())
+
+
+def _joined(classes: Sequence[NodeClass]) -> str:
+    return ", ".join(map(str, classes))
+
+
+def _parse_readers(text: str) -> list[Reader]:
+    readers: list[Reader] = []
+    for part in re.split(r", (?![^()]*\))", text):  # not at the commas within parentheses
+        match = _matched(_READER, part, "a reader is written like '2 int8' or '1 add(float; 1 int8)'")
+        partners = tuple(NodeClass.parse(one) for one in match["partners"].split(", ")) if match["partners"] else ()
+        beyond = tuple(reader.label for reader in _parse_readers(match["beyond"])) if match["beyond"] else ()
+        readers += [Reader(match["label"], partners, beyond)] * int(match["count"])
+    return readers
+
+
+def _matched(pattern: re.Pattern[str], text: str, rule: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{rule}, got {text!r}")
+    return match

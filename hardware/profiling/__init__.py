@@ -1,0 +1,1 @@
+"""Profilers, and the workloads that they time."""

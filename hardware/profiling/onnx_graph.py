@@ -1,0 +1,147 @@
+"""ONNX graphs of untrained layers, in the form in which trained ones are exported.
+
+In: layers and the values that they read. Out: nodes and constants, and at last a serialised network to be timed. Knows
+no table, no runtime and no trained weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from hardware.onnx_forms import Call, write_operator
+from hardware.profiling.workload import OnnxNetwork
+from search_spaces.layers import RELU, LayerSpec
+from search_spaces.operators.operator import Operator, Shape
+from search_spaces.operators.pointwise import Activation
+
+_OPSET = 21
+_IR_VERSION = 10
+_STEP = np.float32(0.02)  # of every quantised activation
+MIDDLE = np.uint8(128)  # zero point of activations that may be negative
+ZERO = np.uint8(0)
+_SHARED_ELEMENTS = 4096  # larger constants are weights, which are all different
+
+
+@dataclass
+class OnnxGraph:
+    """Nodes and constants of a network under construction; equal small constants are one, as in exported networks."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    _names: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
+
+    def node(self, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> str:
+        """Adds a node and returns the name of its output."""
+        output = f"{op.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **(attributes or {})))
+        return output
+
+    def constant(self, values: NDArray[Any] | np.generic) -> str:
+        """The name of a constant, which is added unless it is small and known."""
+        array = np.asarray(values)
+        key = (array.dtype.str, array.shape, array.tobytes() if array.size < _SHARED_ELEMENTS else b"")
+        if key in self._names and key[2]:
+            return self._names[key]
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(array, name))
+        self._names[key] = name
+        return name
+
+    def quantize(self, values: str, zero_point: np.uint8) -> str:
+        """Float to uint8."""
+        return self.node("QuantizeLinear", [values, self.constant(_STEP), self.constant(zero_point)])
+
+    def dequantize(self, codes: str, zero_point: np.uint8, channels: int | None = None) -> str:
+        """Uint8 to float; with `channels`, one channel at a time, all with the same step."""
+        if channels is None:
+            return self.node("DequantizeLinear", [codes, self.constant(_STEP), self.constant(zero_point)])
+        grid = [self.constant(np.full(channels, value)) for value in (_STEP, zero_point)]
+        return self.node("DequantizeLinear", [codes, *grid], {"axis": 1})
+
+    def float_layer(self, values: str, layer: LayerSpec) -> str:
+        """A layer in floating point, with its folded bias and activation."""
+        shape = _weight_shape(layer)
+        weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
+        return self.activation(self._weighted(values, self.constant(weights), layer), layer.activation)
+
+    def int8_layer(self, values: str, layer: LayerSpec) -> tuple[str, np.uint8]:
+        """A layer of dequantised values, up to its codes and their zero point, with a ReLU but no other activation.
+
+        The weights are signed and have a step per channel.
+        """
+        shape, channels = _weight_shape(layer), layer.out_channels
+        weights = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
+        typical = 1.7 / 127 / np.sqrt(np.prod(shape[1:]))  # gives outputs about the variance of the inputs
+        scales = self.constant((typical * self.rng.uniform(0.8, 1.2, channels)).astype(np.float32))
+        zeros = self.constant(np.zeros(channels, np.int8))
+        dequantized = self.node("DequantizeLinear", [weights, scales, zeros], {"axis": 0})
+        outputs, zero_point = self._weighted(values, dequantized, layer), MIDDLE
+        if layer.activation == RELU:
+            outputs, zero_point = self.activation(outputs, RELU), ZERO
+        return self.quantize(outputs, zero_point), zero_point
+
+    def activation(self, values: str, activation: Activation | None) -> str:
+        """The values behind an activation function, if there is one."""
+        return values if activation is None else self.operator(activation, values)
+
+    def operator(self, operator: Operator, *values: str, parameters: Sequence[str] = (), shape: Shape = ()) -> str:
+        """Any operator that has an ONNX form.
+
+        Args:
+            operator: What is computed.
+            values: Names of what it reads.
+            parameters: Names of its constants.
+            shape: Of what it reads first, without the batch axis, where the form depends on it.
+        """
+        return write_operator(Call(self, operator, values, parameters, [shape]))
+
+    def network(
+        self,
+        name: str,
+        data_type: int,
+        shape: tuple[int | str, ...],
+        outputs: list[str],
+        output_type: int,
+        batch: int = 1,
+    ) -> OnnxNetwork:
+        """The finished network, to be run on `batch` inputs; nodes that nobody reads are left out.
+
+        Args:
+            name: Of its one input.
+            data_type: Of the input.
+            shape: Of the input; a dimension with a name is left open, and stands for the batch.
+            outputs: Names of its outputs.
+            output_type: Of every output.
+            batch: Inputs at once.
+        """
+        read = {*outputs}
+        nodes = []
+        for node in reversed(self.nodes):
+            if read.intersection(node.output):
+                read.update(node.input)
+                nodes.append(node)
+        source = helper.make_tensor_value_info(name, data_type, shape)
+        sinks = [helper.make_tensor_value_info(output, output_type, None) for output in outputs]
+        graph = helper.make_graph(nodes[::-1], "network", [source], sinks, self.constants)
+        opsets = [helper.make_opsetid("", _OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+        return OnnxNetwork(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
+
+    def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:
+        parameters = [weights]
+        if layer.normalized or "bias" in layer.operator.parameter_shapes:
+            parameters.append(self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32)))
+        return self.operator(layer.operator, values, parameters=parameters, shape=layer.input_shape)
+
+
+def _weight_shape(layer: LayerSpec) -> Shape:
+    assert layer.operator.weight_shape is not None
+    return layer.operator.weight_shape

@@ -1,0 +1,139 @@
+"""Profilers: how long workloads take, and what a runtime makes of them.
+
+In: workloads. Out: `Timing`s and `Operators`. Knows no table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from hardware.device import Device, fingerprint, gpu_fingerprint
+from hardware.profiling.layer_model import empty_session_model, layer_model
+from hardware.profiling.network_model import network_model
+from hardware.profiling.stopwatch import Stopwatch, Timing
+from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+Operators = Mapping[str, tuple[int, float]]  # by type: how many run, and on how many elements of their outputs
+
+
+class Profiler(Protocol):
+    """Runs workloads on one device of one machine, here or elsewhere."""
+
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
+        """Times workloads in turns, so that a slow phase of the machine hits all of them alike."""
+
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        """What the runtime runs for each workload, after all its optimisations."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """What decides latencies on the machine."""
+
+
+class OnnxRuntimeProfiler:
+    """Runs workloads in onnxruntime on this machine, on the processor and the threads of a device, fully optimised.
+
+    Args:
+        device: An onnxruntime device.
+        stopwatch: Decides when to stop.
+
+    Raises:
+        ValueError: If the device has another runtime, or its processor is not here.
+    """
+
+    def __init__(self, device: Device, stopwatch: Stopwatch | None = None) -> None:
+        if device.runtime != "onnxruntime":
+            raise ValueError(f"OnnxRuntimeProfiler times devices of runtime 'onnxruntime', got {device.runtime!r}")
+        if device.processor == "cuda" and _PROVIDERS["cuda"] not in _available():
+            raise ValueError(f"device {device.name!r} needs a CUDA device and the package onnxruntime-gpu")
+        self.device = device
+        self.stopwatch = stopwatch or Stopwatch()
+
+    def time(self, workloads: Sequence[Workload]) -> list[Timing]:
+        """Times workloads in turns; all their sessions are open at once."""
+        return self.stopwatch.time([_runner(self._onnx(one), self.device) for one in workloads])
+
+    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+        """What runs for each workload, by onnxruntime's own record of one run."""
+        return [_operators(self._onnx(one), self.device) for one in workloads]
+
+    def fingerprint(self) -> dict[str, str]:
+        """That of this machine."""
+        return {**fingerprint(), **(gpu_fingerprint() if self.device.processor == "cuda" else {})}
+
+    def _onnx(self, workload: Workload) -> OnnxNetwork:
+        if isinstance(workload, OnnxNetwork):
+            return workload
+        if isinstance(workload, RandomNetwork):
+            return network_model(workload, self.device.batch)
+        return (
+            layer_model(workload, self.device.batch) if isinstance(workload, ReplicatedLayer) else empty_session_model()
+        )
+
+
+def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
+    """A function that runs the network once, on a bound random input."""
+    import onnxruntime as ort
+
+    providers = [_PROVIDERS[device.processor]]
+    session = ort.InferenceSession(network.onnx, _options(device.threads), providers=providers)
+    (argument,) = session.get_inputs()
+    bits = np.random.default_rng(0).integers(0, 256, network.input_shape, dtype=np.uint8)
+    values = bits if argument.type == "tensor(uint8)" else (bits / np.float32(64) - 2).astype(np.float32)
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(argument.name, ort.OrtValue.ortvalue_from_numpy(values, device.processor, 0))
+    for output in session.get_outputs():
+        binding.bind_output(output.name, device.processor)
+    return lambda: session.run_with_iobinding(binding)
+
+
+def _operators(network: OnnxNetwork, device: Device) -> Operators:
+    import onnxruntime as ort
+
+    with TemporaryDirectory() as folder:
+        options = _options(device.threads)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "run")
+        session = ort.InferenceSession(network.onnx, options, providers=[_PROVIDERS[device.processor]])
+        (argument,) = session.get_inputs()
+        values = np.zeros(network.input_shape, np.uint8 if argument.type == "tensor(uint8)" else np.float32)
+        session.run(None, {argument.name: values})
+        events = json.loads(Path(session.end_profiling()).read_text())
+    counts: dict[str, int] = defaultdict(int)
+    elements: dict[str, float] = defaultdict(float)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            operator, outputs = event["args"]["op_name"], event["args"]["output_type_shape"]
+            counts[operator] += 1
+            elements[operator] += sum(prod(shape) for output in outputs[:1] for shape in output.values())
+    return {operator: (count, elements[operator]) for operator, count in counts.items()}
+
+
+def _available() -> list[str]:
+    import onnxruntime as ort
+
+    return list(ort.get_available_providers())
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle sessions must not burn the cores
+    options.log_severity_level = 3
+    return options

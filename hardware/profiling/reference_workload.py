@@ -1,0 +1,59 @@
+"""A reference workload: fixed layers whose latency says how fast a machine is at a moment.
+
+In: a profiler and workloads. Out: their timings at the speed that the machine once had. Knows no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hardware.device import Kernel
+from hardware.profiling.profiler import Profiler
+from hardware.profiling.stopwatch import Timing
+from hardware.profiling.workload import ReplicatedLayer, Workload
+from search_spaces.layers import LayerSpec
+
+_LAYERS = (
+    LayerSpec.conv("", 64, 64, 3, input_size=16, activation="relu"),
+    LayerSpec.conv("", 96, 96, 5, groups=96, input_size=16, activation="relu"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizedTimings:
+    """Timings of workloads, and of the reference workload beside them.
+
+    Attributes:
+        timings: One per workload, in order, at the speed at which the reference workload took its first latency.
+        reference_ms: Latency of the reference workload: the geometric mean over its layers, in milliseconds.
+    """
+
+    timings: list[Timing]
+    reference_ms: float
+
+
+def reference_workloads(kernels: Sequence[Kernel]) -> list[Workload]:
+    """The parts of the reference workload: a dense and a depthwise convolution for each kernel."""
+    return [ReplicatedLayer(layer, kernel.policy) for kernel in kernels for layer in _LAYERS]
+
+
+def time_normalized(
+    profiler: Profiler, workloads: Sequence[Workload], kernels: Sequence[Kernel], first_ms: float | None
+) -> NormalizedTimings:
+    """Times workloads in turns with the reference workload.
+
+    Args:
+        profiler: Times them.
+        workloads: What is to be timed.
+        kernels: What the device computes in.
+        first_ms: What the reference workload took when the machine had the speed that counts; None if that is now.
+    """
+    references = reference_workloads(kernels)
+    timings = profiler.time([*references, *workloads])
+    reference_ms = float(np.exp(np.mean([np.log(timing.latency_ms) for timing in timings[: len(references)]])))
+    slowdown = 1.0 if first_ms is None else reference_ms / first_ms
+    normalized = [replace(timing, latency_ms=timing.latency_ms / slowdown) for timing in timings[len(references) :]]
+    return NormalizedTimings(normalized, reference_ms)

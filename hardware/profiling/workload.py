@@ -1,0 +1,65 @@
+"""Workloads: what a profiler can be asked to run, whatever its runtime.
+
+In: layers with the policies of their kernels, or a file. Out: values that describe them. Knows no runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.dataflow import Node
+from search_spaces.layers import LayerSpec
+
+_REPLICAS = 8
+# Limits that keep the replicas of large layers, whose borders hardly count, small and quick.
+_REPLICATED_WEIGHTS = 1 << 22
+_REPLICATED_MACS = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class EmptySession:
+    """A session without a layer: what a `ReplicatedLayer` costs besides its layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicatedLayer:
+    """Several replicas of a layer with random weights, side by side, as if within a network.
+
+    Attributes:
+        layer: The layer; its name does not matter.
+        kernel: The policy of the kernel that runs it.
+    """
+
+    layer: LayerSpec
+    kernel: LayerPolicy
+
+    @property
+    def count(self) -> int:
+        """How many replicas: 8, or fewer of large layers, but at least 1."""
+        return max(1, min(_REPLICAS, _REPLICATED_WEIGHTS // self.layer.weights, _REPLICATED_MACS // self.layer.macs))
+
+
+@dataclass(frozen=True, slots=True)
+class RandomNetwork:
+    """A whole network with random weights, which its latency does not depend on.
+
+    Attributes:
+        nodes: What it consists of, in execution order; none of them is missing a layer.
+        layers: Every layer by name, with the policy of its kernel.
+    """
+
+    nodes: tuple[Node, ...]
+    layers: Mapping[str, tuple[LayerSpec, LayerPolicy]]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxNetwork:
+    """A serialised ONNX network with one input, and the shape of that input."""
+
+    onnx: bytes
+    input_shape: tuple[int, ...]
+
+
+Workload = EmptySession | ReplicatedLayer | RandomNetwork | OnnxNetwork

@@ -1,0 +1,1 @@
+"""Latency tables: their values, their files, and the prices that they give."""

@@ -1,0 +1,57 @@
+"""Prices of whole networks by a table: of all layers or blocks, and of what a network costs besides.
+
+`network_latency` walks one network, node by node; `network_costs` tabulates the same for all networks of a space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hardware.calibration.calibration import Calibration
+from hardware.calibration.tensor_terms import tensor_terms
+from hardware.calibration.tensors import find_tensors
+from hardware.profiling.workload import RandomNetwork
+from hardware.tables.latency_table import LATENCY, LatencyTable
+from search_spaces.additive_cost import AdditiveCost, FloatArray
+from search_spaces.joint_space import JointSpace
+from search_spaces.quantities import Quantities
+from search_spaces.space import Genes
+
+
+def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY) -> Callable[[Genes], FloatArray]:
+    """Prices genes, shape (n, d); the result has shape (n,). Latencies are calibrated, if the table is.
+
+    Args:
+        space: Where the genes come from.
+        table: Has an entry for every layer or block of the space.
+        metric: One that all those entries have.
+
+    Raises:
+        ValueError: If the device has no kernel for a policy of the space.
+        MissingCost: If the table lacks a layer of the space; names it.
+    """
+    calibration = table.calibration if metric == LATENCY else Calibration()
+    constant = table.constants.get(metric, 0.0) + calibration.constant_ms
+    if table.has_blocks:
+        cost = space.tabulate_blocks(lambda layers: table.cost(metric, layers))
+    else:
+        cost = space.tabulate(lambda layer, policy: table.cost(metric, [(layer, policy)]))
+    if calibration.tensors.by_use:
+        quantities = Quantities(space.cardinalities.tolist())
+        tensors = tensor_terms(space, table.device, calibration.tensors, quantities)
+        cost = AdditiveCost([*cost.terms, *tensors], quantities.derived)
+    return lambda genes: cost(genes) + constant
+
+
+def network_latency(network: RandomNetwork, table: LatencyTable) -> float:
+    """Calibrated latency of one network in milliseconds: of its layers, its tensors, and what comes besides.
+
+    Args:
+        network: All its nodes and layers, each with the policy of its kernel.
+        table: Has an entry for every layer.
+
+    Raises:
+        MissingCost: If the table lacks a layer of the network; names it.
+    """
+    layers_ms = table.network_cost(LATENCY, [[layer] for layer in network.layers.values()])
+    return layers_ms + table.calibration.constant_ms + table.calibration.tensors.total(find_tensors(network))

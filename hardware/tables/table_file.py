@@ -1,0 +1,189 @@
+"""Latency tables as Parquet files, which pandas alone can read.
+
+In: a `LatencyTable`. Out: a file, and the table again. Knows no measurement.
+
+One row per layer of an entry, in order. `entry` numbers the entries: a block's layers share it, and its costs, which
+each of their rows repeats. The layer, its operator as text, and the bits of its kernel's policy are the key; then one
+column per metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within networks.
+What holds for all rows is in `DataFrame.attrs`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from hardware.calibration.calibration import Calibration
+from hardware.calibration.fit_quality import FitQuality
+from hardware.calibration.tensor_costs import TensorCost, TensorCosts
+from hardware.calibration.tensor_use import TensorUse
+from hardware.device import Device, Kernel
+from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layers import LayerSpec
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.registry import parse_operator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 4
+_LAYER = ("name", "operator", "input_shape", "normalized", "activation")
+_KEY = ("entry", *_LAYER, "weight_bits", "activation_bits")
+_QUALITY = ("spread", "repeats", "factor")
+
+
+def frame(table: LatencyTable) -> pd.DataFrame:
+    """The rows of a table, with its metadata in `attrs`."""
+    import pandas as pd
+
+    metrics = dict.fromkeys((LATENCY, *(name for entry in table.entries.values() for name in entry.values)))
+    rows = [
+        (
+            number,
+            *_layer_cells(layer),
+            policy.weight_bits,
+            policy.activation_bits,
+            *(entry.values.get(name, np.nan) for name in metrics),
+            entry.spread,
+            entry.repeats,
+            entry.factor,
+        )
+        for number, (segment, entry) in enumerate(table.entries.items())
+        for layer, policy in segment
+    ]
+    found = pd.DataFrame(rows, columns=[*_KEY, *metrics, *_QUALITY]).astype(dict.fromkeys(metrics, float))
+    found.attrs = {
+        "schema_version": SCHEMA_VERSION,
+        "device": asdict(table.device),
+        "origin": table.origin,
+        "ignores": list(table.ignores),
+        "constants": dict(table.constants),
+        "reference_ms": table.reference_ms,
+        "fingerprint": dict(table.fingerprint),
+        "date": table.date,
+        "calibration": _calibration_document(table.calibration),
+    }
+    return found
+
+
+def save_table(table: LatencyTable, path: Path) -> None:
+    """Writes a Parquet file, at once: a reader or a crash meets the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        frame(table).to_parquet(draft, index=False)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_table(path: Path) -> LatencyTable:
+    """Reads what `save_table` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no file.
+        ValueError: If it is not a latency table, has another schema version or impossible costs.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        rows = pd.read_parquet(path, engine="pyarrow")
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} is not a Parquet file") from error
+    try:
+        return _table(rows)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a latency table: {error}") from error
+
+
+def _table(rows: pd.DataFrame) -> LatencyTable:
+    version = rows.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"its schema version is {version}, this program reads {SCHEMA_VERSION}; make it anew")
+    metrics = [column for column in rows.columns if column not in (*_KEY, *_QUALITY)]
+    if tuple(rows.columns) != (*_KEY, *metrics, *_QUALITY):
+        expected = f"{', '.join(_KEY)}, metrics, {', '.join(_QUALITY)}"
+        raise ValueError(f"its columns must be {expected}; got {', '.join(map(str, rows.columns))}")
+    for name in metrics:
+        values = rows[name].to_numpy()
+        if values.dtype.kind not in "fi" or np.any(values <= 0) or np.isinf(values).any():
+            raise ValueError(f"{name} must be positive and finite wherever it is given")
+    if rows.drop(columns=metrics).isna().to_numpy().any() or rows[metrics].isna().all(axis=1).any():
+        raise ValueError("it has empty cells")
+    try:
+        attributes = {name: rows.attrs[name] for name in ("origin", "constants", "reference_ms", "fingerprint", "date")}
+        device, calibration = _device(rows.attrs["device"]), _calibration(rows.attrs["calibration"])
+        ignores = tuple(rows.attrs["ignores"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"its metadata are incomplete ({error!r})") from error
+    if attributes["origin"] not in get_args(Origin) or not {*ignores} <= {*get_args(Ignored)}:
+        raise ValueError(f"its origin must be one of {get_args(Origin)} and it may ignore {get_args(Ignored)}")
+    numbers = rows[["entry", *metrics, *_QUALITY]].drop_duplicates()["entry"]
+    if numbers.duplicated().any():
+        raise ValueError(f"the rows of entry {numbers[numbers.duplicated()].iloc[0]} have different costs")
+    groups: dict[int, list[Mapping[Any, Any]]] = {}  # a data frame per entry would take seconds
+    for record in rows.to_dict("records"):
+        groups.setdefault(record["entry"], []).append(record)
+    entries = dict(_entry(records, metrics) for records in groups.values())
+    if len(entries) != len(groups):
+        raise ValueError("it has several entries for the same layers and bits")
+    return LatencyTable(device, entries, ignores=ignores, calibration=calibration, **attributes)
+
+
+def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Segment, Entry]:
+    """The entry of the rows of its layers."""
+    segment = tuple(
+        (
+            _layer(record),
+            LayerPolicy.quantized(record["weight_bits"], record["activation_bits"]),
+        )
+        for record in records
+    )
+    first = records[0]
+    costs = {name: float(first[name]) for name in metrics if not np.isnan(first[name])}
+    return segment, Entry(costs, first["spread"], first["repeats"], first["factor"])
+
+
+def _layer_cells(layer: LayerSpec) -> tuple[str | bool, ...]:
+    """A layer as the cells of `_LAYER`."""
+    activation = "" if layer.activation is None else str(layer.activation)
+    return layer.name, str(layer.operator), json.dumps(layer.input_shape), layer.normalized, activation
+
+
+def _layer(record: Mapping[Any, Any]) -> LayerSpec:
+    """The layer of the cells of a row."""
+    activation = parse_operator(record["activation"]) if record["activation"] else None
+    if not isinstance(activation, Activation | None):
+        raise ValueError(f"an activation is written like 'activation function=\"relu\"', got {activation}")
+    shape = tuple(json.loads(record["input_shape"]))
+    return LayerSpec(record["name"], parse_operator(record["operator"]), shape, record["normalized"], activation)
+
+
+def _device(document: Mapping[str, Any]) -> Device:
+    kernels = [Kernel(tuple(kernel["weight_bits"]), kernel["activation_bits"]) for kernel in document["kernels"]]
+    return Device(**{**document, "kernels": tuple(kernels)})
+
+
+def _calibration_document(calibration: Calibration) -> dict[str, Any]:
+    costs = calibration.tensors.by_use
+    return {
+        "constant_ms": calibration.constant_ms,
+        "tensors": {str(use): [cost.latency_ms, cost.latency_ms_per_element] for use, cost in costs.items()},
+        "quality": calibration.quality and asdict(calibration.quality),
+    }
+
+
+def _calibration(document: Mapping[str, Any]) -> Calibration:
+    tensors = {TensorUse.parse(text): TensorCost(*cost) for text, cost in document["tensors"].items()}
+    quality = document["quality"]
+    return Calibration(document["constant_ms"], TensorCosts(tensors), quality and FitQuality(**quality))

@@ -1,0 +1,1 @@
+"""Transfer: devices of which only a few whole networks were measured."""

@@ -1,0 +1,113 @@
+"""Compression policies: how the layers of a network are compressed, as values with a text form.
+
+Independent of what applies them: of torch, of devices and of search.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+FULL_PRECISION_BITS = 32
+QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # symmetric codes need a zero and one step either way, so 2 bits at least
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """Bits of the numbers of one layer.
+
+    Attributes:
+        weight_bits: Bits of a weight: 32, which is floating point, or one of `QUANTIZED_BITS`.
+        activation_bits: The same of the layer's input and output activations.
+
+    Raises:
+        ValueError: If a bit-width is another one, or nothing is quantised.
+    """
+
+    weight_bits: int
+    activation_bits: int
+
+    def __post_init__(self) -> None:
+        known = (*QUANTIZED_BITS, FULL_PRECISION_BITS)
+        for bits in (self.weight_bits, self.activation_bits):
+            if bits not in known:
+                raise ValueError(f"a bit-width must be one of {known}, got {bits}")
+        if self.weight_bits == self.activation_bits == FULL_PRECISION_BITS:
+            raise ValueError(f"a quantisation must be of weights or activations, got {self}; None leaves both")
+
+    def __str__(self) -> str:
+        return f"w{self.weight_bits}a{self.activation_bits}"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPolicy:
+    """How one layer is compressed, part by part; a part that is None leaves the layer as it is.
+
+    A later part gets a field here and a name in `to_json`, where parts that are None are left out: so no new part
+    changes how the policies of before are written, and their candidates keep their keys.
+
+    Attributes:
+        quantization: Bits of its numbers.
+    """
+
+    quantization: Quantization | None = None
+
+    @classmethod
+    def quantized(cls, weight_bits: int = 32, activation_bits: int = 32) -> LayerPolicy:
+        """A policy of bits alone; 32 and 32 leave the layer as it is."""
+        neutral = weight_bits == activation_bits == FULL_PRECISION_BITS
+        return cls(None if neutral else Quantization(weight_bits, activation_bits))
+
+    @classmethod
+    def parse(cls, text: str) -> LayerPolicy:
+        """Reads the short form, such as `w4a8`; `w32a32` leaves a layer as it is.
+
+        Raises:
+            ValueError: If it is written otherwise.
+        """
+        match = re.fullmatch(r"w(\d+)a(\d+)", text, re.ASCII)
+        if match is None:
+            raise ValueError(f"a layer policy is written like w8a8 (weight and activation bits), got {text!r}")
+        return cls.quantized(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"w{self.weight_bits}a{self.activation_bits}"
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight; 32 where weights are not quantised."""
+        return self.quantization.weight_bits if self.quantization else FULL_PRECISION_BITS
+
+    @property
+    def activation_bits(self) -> int:
+        """Bits of input and output activations; 32 where they are not quantised."""
+        return self.quantization.activation_bits if self.quantization else FULL_PRECISION_BITS
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts that are there, by name."""
+        return {"quantization": str(self.quantization)} if self.quantization else {}
+
+    @classmethod
+    def from_json(cls, parts: dict[str, Any]) -> LayerPolicy:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: If a part is unknown or illegal.
+        """
+        unknown = parts.keys() - {"quantization"}
+        if unknown:
+            raise ValueError(f"a layer policy has the parts quantization, got {', '.join(sorted(unknown))}")
+        if not parts:
+            return cls()
+        policy = cls.parse(parts["quantization"])
+        if policy.quantization is None:
+            raise ValueError(f"a part of a policy that leaves the layer as it is must be left out, got {parts}")
+        return policy
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionPolicy:
+    """One `LayerPolicy` for each layer of a network, in the order of its layers."""
+
+    layers: tuple[LayerPolicy, ...]

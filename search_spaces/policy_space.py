@@ -1,0 +1,147 @@
+"""Which policies the layers of a space may choose from: the same for all, but for those that rules name.
+
+Independent of the family: a rule finds layers by their name, their operator or their position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal, get_args
+
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layers import LayerSpec
+from search_spaces.operators.weighted import Convolution
+from search_spaces.space import LayerSlot, SearchSpace
+
+Position = Literal["first", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """The policies of some layers, which are found in exactly one of three ways.
+
+    Attributes:
+        policies: What they may choose from.
+        name: A pattern of their names, in which `*` stands for any characters, such as `stages.0.*`.
+        operator: What they compute, by its name in `search_spaces.operators.registry`, such as `convolution` or
+            `linear`; `depthwise` are the convolutions of one kernel per channel.
+        position: `"first"` or `"last"` of all layers in execution order.
+
+    Raises:
+        ValueError: If there is no policy or one twice, or the layers are found in no way or in several.
+    """
+
+    policies: tuple[LayerPolicy, ...]
+    name: str | None = None
+    operator: str | None = None
+    position: Position | None = None
+
+    def __post_init__(self) -> None:
+        _check_distinct(self.policies)
+        if [self.name, self.operator, self.position].count(None) != 2:
+            raise ValueError(f"a rule of policies names layers by one of name, operator and position, got {self}")
+        if self.position not in (None, *get_args(Position)):
+            raise ValueError(f"the position of a rule of policies is first or last, got {self.position!r}")
+
+    @classmethod
+    def from_json(cls, parts: Mapping[str, Any]) -> PolicyRule:
+        """Reads what `to_json` wrote, which is also how a job file has it."""
+        texts = {part: text for part, text in parts.items() if part != "policies"}
+        return cls(tuple(LayerPolicy.parse(text) for text in parts["policies"]), **texts)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is said of the layers, and the texts of the policies."""
+        layers = {"name": self.name, "operator": self.operator, "position": self.position}
+        said = {part: text for part, text in layers.items() if text is not None}
+        return {**said, "policies": [str(policy) for policy in self.policies]}
+
+    def __str__(self) -> str:
+        return " ".join(f"{part}={text}" for part, text in self.to_json().items() if part != "policies") or "nothing"
+
+    def fits(self, slot: LayerSlot, space: SearchSpace) -> bool:
+        """Whether it is for the layer of a slot of a space."""
+        if self.name is not None:
+            return fnmatchcase(slot.name, self.name)
+        if self.position is not None:
+            return slot is space.slots[0 if self.position == "first" else -1]
+        return any(self.operator in _operators(layer) for layer in space.slot_layers(slot) if layer is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpace:
+    """The policies of every layer.
+
+    Attributes:
+        policies: What layers may choose from that no rule is for.
+        rules: Of the other layers; the first that fits a layer counts.
+
+    Raises:
+        ValueError: If there is no policy, or one twice.
+    """
+
+    policies: tuple[LayerPolicy, ...] = (LayerPolicy(),)
+    rules: tuple[PolicyRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_distinct(self.policies)
+
+    @classmethod
+    def parse(cls, names: Sequence[str]) -> PolicySpace:
+        """Reads short forms of the policies of all layers, such as `["w32a32", "w8a8", "w4a8"]`."""
+        return cls(tuple(LayerPolicy.parse(name) for name in names))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> PolicySpace:
+        """Reads what `to_json` wrote."""
+        return cls(cls.parse(document["policies"]).policies, tuple(map(PolicyRule.from_json, document["rules"])))
+
+    def to_json(self) -> dict[str, Any]:
+        """Texts of the policies, and the rules."""
+        return {"policies": [str(one) for one in self.policies], "rules": [rule.to_json() for rule in self.rules]}
+
+    @property
+    def known(self) -> tuple[LayerPolicy, ...]:
+        """Every policy that some layer may choose, once: first those of all layers, in order."""
+        return tuple(dict.fromkeys((*self.policies, *(policy for rule in self.rules for policy in rule.policies))))
+
+    def policies_for(self, slot: LayerSlot, space: SearchSpace) -> tuple[LayerPolicy, ...]:
+        """What the layer of a slot of a space may choose from."""
+        return next((rule.policies for rule in self.rules if rule.fits(slot, space)), self.policies)
+
+    def check(self, space: SearchSpace) -> None:
+        """Raises ValueError if a rule is for no layer of a space."""
+        for rule in self.rules:
+            if space.slots and not any(rule.fits(slot, space) for slot in space.slots):
+                operators = {name: None for slot in space.slots for name in _slot_operators(slot, space)}
+                raise ValueError(
+                    f"no layer of space {space.name!r} is found by {rule}; its layers are named like "
+                    f"{space.slots[0].name} and {space.slots[-1].name}, and compute {', '.join(operators)}"
+                )
+
+
+def nearest(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
+    """The index of a policy among those that are known, or else of the one whose bits are nearest to its own."""
+
+    def distance(other: LayerPolicy) -> int:
+        bits = abs(other.weight_bits - policy.weight_bits), abs(other.activation_bits - policy.activation_bits)
+        return sum(bits) if other != policy else -1  # a part other than bits may differ
+
+    return min(range(len(known)), key=lambda index: distance(known[index]))
+
+
+def _slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:
+    layers = (layer for layer in space.slot_layers(slot) if layer is not None)
+    return list(dict.fromkeys(name for layer in layers for name in _operators(layer)))
+
+
+def _operators(layer: LayerSpec) -> tuple[str, ...]:
+    """What a rule may call the operator of a layer."""
+    depthwise = isinstance(layer.operator, Convolution) and layer.operator.is_depthwise
+    return (layer.operator.name, "depthwise") if depthwise else (layer.operator.name,)
+
+
+def _check_distinct(policies: tuple[LayerPolicy, ...]) -> None:
+    if not policies or len(set(policies)) != len(policies):
+        raise ValueError(f"layers need one or more distinct policies, got {', '.join(map(str, policies)) or 'none'}")

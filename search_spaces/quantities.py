@@ -1,0 +1,141 @@
+"""Quantities that few genes decide: worked out for all values of those genes once, and looked up from then on.
+
+A computation that goes candidate by candidate becomes one on whole populations by being carried out on `Quantity`s
+instead of values: `derive` applies a function to every combination of values that its inputs can take together. As long
+as few columns decide the result, they are the columns of its table; where they are too many, an input becomes a column
+of its own, which is looked up before. This module knows no layer and no cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.additive_cost import CACHED_ENTRIES, DerivedColumn, Term
+
+Value = TypeVar("Value")
+IntArray = NDArray[np.int32]
+
+_MOST_ENTRIES = 1 << 22  # of a table that derived columns cannot make smaller
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity(Generic[Value]):
+    """`values[codes[columns[0], columns[1], ...]]`, where columns are genes or derived columns.
+
+    Attributes:
+        columns: The columns that decide it, rising; there may be none.
+        codes: Numbers of its values, with an axis for each column.
+        values: Distinct values.
+    """
+
+    columns: tuple[int, ...]
+    codes: IntArray
+    values: tuple[Value, ...]
+
+
+class Quantities:
+    """Makes quantities of the genes of a space, and collects the columns that they take.
+
+    Args:
+        cardinalities: Number of values of every gene.
+    """
+
+    def __init__(self, cardinalities: Sequence[int]) -> None:
+        self.derived: list[DerivedColumn] = []
+        self._sizes = list(cardinalities)
+        self._columns: dict[Quantity[Any], Quantity[Any]] = {}
+
+    def of_genes(self, genes: Sequence[int], values: Sequence[Value]) -> Quantity[Value]:
+        """The quantity whose values under all combinations of some genes are given in row-major order."""
+        order = np.argsort(genes)
+        shape = [self._sizes[gene] for gene in genes]
+        codes = np.arange(prod(shape)).reshape(shape).transpose(order)
+        return self._interned(tuple(sorted(genes)), codes, values)
+
+    def constant(self, value: Value) -> Quantity[Value]:
+        """The quantity that nothing decides."""
+        return Quantity((), np.zeros((), np.int32), (value,))
+
+    def derive(self, function: Callable[..., Value], *inputs: Quantity[Any]) -> Quantity[Value]:
+        """A function of quantities; it is called once for every combination of their values that can occur.
+
+        Args:
+            function: Takes a value of each input, and gives a hashable value.
+            inputs: What it depends on.
+        """
+        known = self._bounded(inputs)
+        columns = _union(known)
+        sizes = [len(quantity.values) for quantity in known]
+        spread = [np.broadcast_to(_spread(one, columns), self._shape(columns)) for one in known]
+        together = np.ravel_multi_index(spread, sizes) if known else np.zeros((), np.int64)
+        found, codes = np.unique(together, return_inverse=True)
+        arguments = zip(*np.unravel_index(found, sizes), strict=True) if known else [()]
+        values = [
+            function(*(quantity.values[at] for quantity, at in zip(known, each, strict=True))) for each in arguments
+        ]
+        return self._interned(columns, codes.reshape(together.shape), values)
+
+    def term(self, cost: Quantity[float]) -> Term:
+        """A cost as a term of an `AdditiveCost` that has the columns derived so far."""
+        return Term(cost.columns, np.array(cost.values)[cost.codes])
+
+    def _interned(self, columns: tuple[int, ...], rows: NDArray[np.int64], values: Sequence[Value]) -> Quantity[Value]:
+        """The quantity `values[rows]`: equal values become one, and columns that change nothing are left out."""
+        numbers: dict[Value, int] = {}
+        codes: IntArray = np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int32)[rows]
+        for axis in reversed(range(codes.ndim)):
+            if (codes == codes.take([0], axis)).all():
+                codes, columns = codes[(slice(None),) * axis + (0,)], columns[:axis] + columns[axis + 1 :]
+        return Quantity(columns, codes, tuple(numbers))
+
+    def _bounded(self, inputs: Sequence[Quantity[Any]]) -> list[Quantity[Any]]:
+        """The inputs, of which as many became columns as it takes for the table of all of them to be small.
+
+        Raises:
+            ValueError: If it would be far too large even so.
+        """
+        known = list(inputs)
+        while (entries := self._entries(known)) > CACHED_ENTRIES:
+            left = [
+                self._entries([*known[:at], *known[at + 1 :]]) * len(quantity.values)
+                for at, quantity in enumerate(known)
+            ]
+            at = int(np.argmin(left))
+            if left[at] >= entries:  # all are columns already
+                break
+            known[at] = self._as_column(known[at])
+        if entries > _MOST_ENTRIES:
+            raise ValueError(f"a quantity takes a table of {entries:,} entries, more than {_MOST_ENTRIES:,}")
+        return known
+
+    def _as_column(self, quantity: Quantity[Any]) -> Quantity[Any]:
+        """The same quantity, decided by a derived column of its own, which is made at most once."""
+        if quantity not in self._columns:
+            count = len(quantity.values)
+            column = Quantity((len(self._sizes),), np.arange(count, dtype=np.int32), quantity.values)
+            self.derived.append(DerivedColumn(quantity.columns, quantity.codes))
+            self._sizes.append(count)
+            self._columns[quantity] = column
+        return self._columns[quantity]
+
+    def _entries(self, quantities: Sequence[Quantity[Any]]) -> int:
+        return prod(self._shape(_union(quantities)))
+
+    def _shape(self, columns: Sequence[int]) -> list[int]:
+        return [self._sizes[column] for column in columns]
+
+
+def _union(quantities: Sequence[Quantity[Any]]) -> tuple[int, ...]:
+    return tuple(sorted({column for quantity in quantities for column in quantity.columns}))
+
+
+def _spread(quantity: Quantity[Any], columns: tuple[int, ...]) -> IntArray:
+    """The codes with an axis for each of some columns that include its own."""
+    missing = tuple(axis for axis, column in enumerate(columns) if column not in quantity.columns)
+    return np.expand_dims(quantity.codes, missing)

@@ -1,0 +1,73 @@
+"""The tensors of a network by hand, and of nodes of any name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hardware.building.calibrate_table import random_network
+from hardware.calibration.tensors import find_tensors
+from hardware.device import onnxruntime_cpu
+from hardware.profiling.workload import RandomNetwork
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.dataflow import Node
+from search_spaces.joint_space import JointSpace
+from search_spaces.layers import LayerSpec
+from search_spaces.policy_space import PolicySpace
+from search_spaces.presets import search_space
+
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
+
+
+def _uses(network: RandomNetwork) -> dict[str, str]:
+    names = ("images", *(node.name for node in network.nodes))
+    return {name: str(tensor.use) for name, tensor in zip(names, find_tensors(network), strict=True)}
+
+
+def test_the_uses_of_a_network_by_hand() -> None:
+    space = JointSpace(search_space("mobilenet_v3_digits", 3, 10), PolicySpace((W32, W8)))
+    architecture = space.smallest().architecture
+    layers = space.architectures.layers(architecture)
+    eight = {"stem", "first.project", "stages.1.0.depthwise"}
+    policy = CompressionPolicy(tuple(W8 if layer.name in eight else W32 for layer in layers))
+    network = random_network(space, Candidate(architecture, policy), onnxruntime_cpu())
+    use = _uses(network)
+    assert use["images"] == "float images -> 1 int8"
+    assert use["stem"] == "int8+activation -> 1 add(int8; 1 float), 1 float"  # its hard swish takes floating point
+    assert use["first.depthwise"] == "float -> 1 int8"
+    assert use["first.add"] == "add(int8, int8+activation) -> 1 float"
+    assert use["stages.1.0.depthwise"] == "int8 -> 1 gate(float; 1 float), 1 pool"
+    assert use["stages.1.0.gate"] == "gate(int8, float) -> 1 float"
+    assert use["stages.1.0.pool"] == "pool(int8) -> 1 float"
+    assert use["classifier"] == "float"
+    elements = dict(zip(use, (tensor.elements for tensor in find_tensors(network)), strict=True))
+    size = architecture.resolution
+    assert elements["images"] == 3 * size**2
+    assert elements["stem"] == elements["first.add"] == layers[0].activations
+    assert elements["stages.1.0.pool"] == elements["stages.1.0.depthwise"]
+
+
+def test_any_number_of_readers_of_any_name() -> None:
+    softmax: Any = "softmax"
+    heads = [f"head{index}" for index in range(5)]
+    nodes = [
+        Node("stem", "layer", ("images",)),
+        *(Node(head, "layer", ("stem",)) for head in heads),
+        *(Node(f"softmax{index}", softmax, ("stem",)) for index in range(2)),
+        Node("twice", "add", ("stem", "head0")),
+        Node("again", "add", ("twice", "stem")),
+    ]
+    layer = LayerSpec.conv("", 3, 3, input_size=4, activation="relu")
+    policies = {"stem": W8, "head0": W32, "head1": W32} | dict.fromkeys(heads[2:], W8)
+    use = _uses(RandomNetwork(tuple(nodes), {name: (layer, policy) for name, policy in policies.items()}))
+    assert use["stem"] == "int8 -> 1 add(int8 add), 1 add(float; 1 add), 2 float, 3 int8, 2 softmax"
+    assert use["softmax0"] == "softmax(int8)"
+    assert use["again"] == "add(int8 add, int8)"
+
+
+def test_a_policy_that_the_device_cannot_run_is_refused() -> None:
+    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy.quantized(8, 4),)))
+    with pytest.raises(ValueError, match="runs no layer at w8a4"):
+        random_network(space, space.smallest(), onnxruntime_cpu())

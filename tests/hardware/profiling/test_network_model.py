@@ -1,0 +1,46 @@
+"""Network models are networks of the space: their layers, their joints and their shapes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from hardware.profiling.network_model import network_model
+from hardware.profiling.workload import RandomNetwork
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.dataflow import present_nodes
+from search_spaces.presets import SPACES, search_space
+
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
+def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
+    space = search_space(name, 3, 10)
+    layers = space.layers(space.decode(np.zeros(len(space.choices), np.int16)))
+    nodes = tuple(present_nodes(space.nodes, [layer.name for layer in layers]))
+    network = network_model(RandomNetwork(nodes, {layer.name: (layer, kernel) for layer in layers}), batch=2)
+    session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"images": np.ones(network.input_shape, np.float32)})
+    assert network.input_shape == (2, *layers[0].input_shape)
+    assert logits.shape == (2, 10)
+    assert np.ptp(logits) > 0
+    graph = onnx.load_model_from_string(network.onnx).graph
+    operators, kinds = Counter(node.op_type for node in graph.node), Counter(node.kind for node in nodes)
+    assert operators["Conv"] + operators["Gemm"] == kinds["layer"]
+    assert (operators["Add"], operators["Mul"]) == (kinds["add"], kinds["gate"])
+    assert ("QuantizeLinear" in operators) == (kernel == W8)
+
+
+def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
+    space = search_space("resnet_digits", 1, 10)
+    layers = space.layers(space.largest())
+    with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
+        network_model(
+            RandomNetwork(space.nodes, {layer.name: (layer, LayerPolicy.quantized(4, 8)) for layer in layers})
+        )

@@ -1,0 +1,28 @@
+"""The profiler times real networks; nothing here depends on how fast."""
+
+import math
+
+import pytest
+
+from hardware.device import Device, onnxruntime_cpu
+from hardware.profiling.profiler import OnnxRuntimeProfiler
+from hardware.profiling.stopwatch import Stopwatch
+from hardware.profiling.workload import ReplicatedLayer
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+LAYER = LayerSpec.conv("", 8, 8, 3, input_size=4, activation="relu")
+
+
+def test_real_measurements() -> None:
+    replicas = [ReplicatedLayer(LAYER, kernel) for kernel in (LayerPolicy(), LayerPolicy.quantized(8, 8))]
+    watch = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=5)
+    for timing in OnnxRuntimeProfiler(onnxruntime_cpu(), watch).time(replicas):
+        assert math.isfinite(timing.latency_ms)
+        assert timing.latency_ms > 0
+        assert timing.repeats == 10
+
+
+def test_refuses_what_it_cannot_time() -> None:
+    with pytest.raises(ValueError, match="got 'tflite'"):
+        OnnxRuntimeProfiler(Device("phone", "tflite"))

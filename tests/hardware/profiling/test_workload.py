@@ -1,0 +1,23 @@
+"""Layers are replicated as far as their size allows."""
+
+from __future__ import annotations
+
+import pytest
+
+from hardware.profiling.workload import ReplicatedLayer
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+
+@pytest.mark.parametrize(
+    ("layer", "count"),
+    [
+        (LayerSpec.conv("", 16, 24, input_size=6), 8),
+        (LayerSpec.linear("", 1024, 1024), 4),
+        (LayerSpec.linear("", 4096, 4096), 1),
+        (LayerSpec.conv("", 64, 64, 3, input_size=56), 1),
+    ],
+    ids=str,
+)
+def test_large_layers_are_replicated_less(layer: LayerSpec, count: int) -> None:
+    assert ReplicatedLayer(layer, LayerPolicy()).count == count

@@ -1,0 +1,71 @@
+"""Latency tables price layers and blocks, and name what they lack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hardware.device import fingerprint, onnxruntime_cpu
+from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, MissingCost
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layers import LayerSpec
+
+CONV = LayerSpec.conv("stem", 32, 64, 3, stride=2, input_size=16, activation="relu")
+LINEAR = LayerSpec.linear("head", 64, 10)
+W32, W8, W4 = LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)
+
+
+def test_prices_a_layer_whatever_its_name(table: LatencyTable) -> None:
+    assert table.latency_ms(replace(CONV, name="elsewhere"), W32) == 0.5
+    assert table.latency_ms(LINEAR, W4) == table.latency_ms(LINEAR, W8) == 0.25
+
+
+def test_layers_cost_what_they_cost_together_or_else_their_sum(table: LatencyTable) -> None:
+    assert table.cost(LATENCY, [(CONV, W4), (LINEAR, W8)]) == 0.4
+    assert table.cost(LATENCY, [(CONV, W32), (LINEAR, W8)]) == 0.75
+    assert table.cost(LATENCY, []) == 0
+    assert table.cost("energy_mj", [(LINEAR, W8)]) == 0.125
+    assert table.has_blocks
+    assert table.metrics == (LATENCY,)
+    with pytest.raises(MissingCost, match=r"no energy_mj for 'convolution .*' at w8a8"):
+        table.cost("energy_mj", [(CONV, W8), (LINEAR, W8)])
+
+
+def test_an_entry_with_a_name_stands_for_that_layer_only() -> None:
+    second = replace(CONV, name="second")
+    entries = {((second, W32),): Entry({LATENCY: 2.0}), ((CONV.shape, W32),): Entry({LATENCY: 1.0})}
+    table = LatencyTable(onnxruntime_cpu(), entries, "imported")
+    assert [table.latency_ms(layer, W32) for layer in (CONV, second)] == [1.0, 2.0]
+
+
+def test_fields_that_a_table_ignores_make_no_difference() -> None:
+    plain = LayerSpec.conv("", 32, 64, 3, stride=2, input_size=16)
+    blind = LatencyTable(
+        onnxruntime_cpu(), {((plain, W32),): Entry({LATENCY: 1.0})}, "imported", ("activation", "bias", "normalized")
+    )
+    assert blind.latency_ms(replace(CONV, operator=replace(CONV.operator, bias=True), normalized=False), W32) == 1.0
+    with pytest.raises(MissingCost, match=r"convolution in_channels=32 .* at 32x16x16 \+ batch_norm \+ relu"):
+        replace(blind, ignores=("bias",)).latency_ms(CONV, W32)
+
+
+def test_missing_entry_is_an_error_that_names_it(table: LatencyTable) -> None:
+    with pytest.raises(MissingCost) as caught:
+        table.latency_ms(CONV, W8)
+    assert str(caught.value) == (
+        f"no latency_ms for '{CONV}' at w8a8 in 'onnxruntime_cpu'; "
+        "measure it with: nas profile JOB, without device.table"
+    )
+
+
+def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) -> None:
+    twin = replace(CONV, name="twin")
+    wanted = [((LINEAR.shape, W32),), ((CONV.shape, W8),)]
+    assert table.missing([LINEAR, CONV, twin], [W8, W4, W32]) == wanted
+    with pytest.raises(ValueError, match="runs no layer at w4a4"):
+        table.missing([CONV], [LayerPolicy.quantized(4, 4)])
+
+
+def test_entries_of_two_machines_do_not_mix(table: LatencyTable) -> None:
+    with pytest.raises(ValueError, match=r"measured on another machine .*is 'abacus'"):
+        table.with_entries({}, 1.0, {**fingerprint(), "cpu": "abacus"})
