@@ -25,7 +25,7 @@ from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -39,7 +39,7 @@ SUBNETS = 8
 
 def trained(schedule: Schedule, seed: int) -> CandidateRealizer:
     """Measures candidates of a supernet that is trained afresh."""
-    net, images = supernet(SPACE.architectures, seed), load_images("digits", split_seed=seed)
+    net, images = build_supernet(SPACE.architectures, seed), load_images("digits", split_seed=seed)
     with TemporaryDirectory() as folder:
         settings = TrainingSettings(batch_size=BATCH)
         train_supernet(net, SPACE, images, schedule, settings, seed, Path(folder))

@@ -53,14 +53,14 @@ def exported(family: str, number: int, folder: Path) -> OnnxNetwork:
 
     from nas.compression.compress import apply_policy, calibrate
     from nas.export.onnx_model import save_onnx, to_onnx
-    from search_spaces.elastic.registry import supernet
+    from search_spaces.elastic.supernet import build_supernet
 
     torch.set_num_threads(1)
     space, file = joint_space(family), folder / family / f"{number}.onnx"
     candidate = candidates(space)[number]
     side = candidate.architecture.resolution
     if not file.exists():
-        plain = supernet(space.architectures, 0).eval().extract(candidate.architecture)
+        plain = build_supernet(space.architectures, 0).eval().extract(candidate.architecture)
         network = apply_policy(plain, space.architectures.layers(candidate.architecture), candidate.policy)
         calibrate(network, [torch.rand(8, 3, side, side, generator=torch.Generator().manual_seed(0))])
         file.parent.mkdir(parents=True, exist_ok=True)

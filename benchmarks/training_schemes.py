@@ -34,8 +34,7 @@ from nas.training.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 
 ALONE = "alone"
 SPLIT_BATCHES = 2  # over which gradients are compared
@@ -115,7 +114,7 @@ def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
     place.mkdir(parents=True, exist_ok=True)
     space, images = study.space(), study.load(data)
     only = None if run.subnet is None else study.subnets()[run.subnet]
-    net = supernet(space.architectures, run.seed)
+    net = build_supernet(space.architectures, run.seed)
     settings = TrainingSettings(batch_size=study.batch_size, flip=study.flip)
     phases = schedule(study, run, len(images.train) // study.batch_size)
     if (place / "supernet.safetensors").exists():

@@ -28,8 +28,7 @@ from torch import Tensor, nn
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.elastic import layer
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.mobilenet_v3 import MobileNetV3Space
 from search_spaces.presets import search_space
@@ -121,7 +120,7 @@ def check_gradient(network: Supernet, architecture: Architecture, images: Tensor
 def plain_ratios(name: str, seed: int) -> list[float]:
     """Elastic over plain step of several subnets of a freshly seeded supernet."""
     space = search_space(name, image_channels=3, classes=PLAIN_CLASSES)
-    joint, network = JointSpace(space), supernet(space, seed).train()
+    joint, network = JointSpace(space), build_supernet(space, seed).train()
     images, labels = batch_of(PLAIN_BATCH, PLAIN_SIDE, PLAIN_CLASSES, seed)
     sampled = joint.sample(np.random.default_rng(seed), RANDOM_SUBNETS)
     candidates = [joint.largest(), joint.smallest(), *(sampled[i] for i in range(RANDOM_SUBNETS))]
@@ -182,7 +181,7 @@ def ablated(step: Step) -> float:
 
 def ofa_ratios(space: MobileNetV3Space, side: int, seed: int) -> list[list[float]]:
     """For several subnets: the times of `OTHERS` over that of our step, then our images per second."""
-    joint, ours, theirs = JointSpace(space), supernet(space, seed).train(), ofa_network(space)
+    joint, ours, theirs = JointSpace(space), build_supernet(space, seed).train(), ofa_network(space)
     images, labels = batch_of(OFA_BATCH, side, OFA_CLASSES, seed)
     sampled = joint.sample(np.random.default_rng(seed), RANDOM_SUBNETS)
     candidates = [joint.largest()] if side == OFA_LARGEST_SIDE else [sampled[i] for i in range(RANDOM_SUBNETS)]

@@ -18,7 +18,7 @@ space = nas.JointSpace(
     nas.search_space("mobilenet_v3_digits", data.channels, data.classes),
     nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
-supernet = nas.supernet(space.architectures, seed=0)
+supernet = nas.build_supernet(space.architectures, seed=0)
 schedule = nas.preset("deps", epochs=6, learning_rate=0.1, space=space)
 nas.train_supernet(supernet, space, data, schedule, nas.TrainingSettings(), seed=0, folder=folder)
 

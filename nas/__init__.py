@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "build_supernet": "search_spaces.elastic.supernet",
     "Candidate": "search_spaces.candidate",
     "CandidateRealizer": "nas.evaluation.realize",
     "JointSpace": "search_spaces.joint_space",
@@ -32,7 +33,6 @@ _PUBLIC = {
     "run_search": "nas.search.loop",
     "search_space": "search_spaces.presets",
     "searcher": "nas.search.registry",
-    "supernet": "search_spaces.elastic.registry",
     "to_onnx": "nas.export.onnx_model",
     "train_supernet": "nas.training.trainer",
 }

@@ -1,93 +1,88 @@
-"""How the layers of a network are joined: which value each of them reads, and what is added, gated and pooled.
+"""How the layers of a family are joined: the nodes of its largest network, and what is left of them where layers lack.
 
-In: names of layers. Out: `Node`s in execution order, each of which yields one value. Knows no family and no runtime.
+Independent of any family and any runtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar
 
-from search_spaces.operators.pointwise import Activation
+from search_spaces.network_graph import Node
+from search_spaces.operators.operator import Operator, Shape
 
 IMAGES = "images"
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """One value of the largest network and what yields it.
+class Slot(Operator):
+    """Stands for the layer that genes put at this place; the layer has the name of the node."""
 
-    A network without some of the layers lacks nodes, too: a missing layer passes its input on, a gate without one
-    passes what it would have gated, and an addition whose two inputs have become the same value passes that.
+    name: ClassVar[str] = "slot"
 
-    Attributes:
-        name: Of the value; for a layer, that of its slot.
-        kind: `"layer"`; `"add"`, where the second input is subsampled and padded with zeros if it is of another shape
-            (He et al., CVPR 2016, option A); `"gate"`, the product with one factor per channel; `"pool"`, the mean over
-            height and width.
-        inputs: The values it reads, `"images"` for the input of the network: two for additions and gates, else one.
-        activation: What follows an addition.
-    """
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Raises ValueError: only the layer knows."""
+        raise ValueError(f"what genes put into a slot decides its output, got inputs {inputs} and no genes")
 
-    name: str
-    kind: Literal["layer", "add", "gate", "pool"]
-    inputs: tuple[str, ...]
-    activation: Activation | None = None
 
-    def __post_init__(self) -> None:
-        wanted = 2 if self.kind in ("add", "gate") else 1
-        if len(self.inputs) != wanted:
-            raise ValueError(f"a node of kind {self.kind!r} reads {wanted} values, got {self.inputs}")
+SLOT = Slot()
+
+
+def slot(name: str, read: str) -> Node:
+    """The place of the layer of that name, which reads a value."""
+    return Node(name, SLOT, (read,))
 
 
 def chain(layers: Sequence[str]) -> tuple[Node, ...]:
     """Layers that read one another in turn."""
-    return tuple(Node(name, "layer", (before,)) for before, name in zip((IMAGES, *layers), layers, strict=False))
+    return tuple(slot(name, before) for before, name in zip((IMAGES, *layers), layers, strict=False))
+
+
+def block_of(name: str) -> str:
+    """Name of the block that a layer or node is a part of: all but the last part of its own, or that if it has one."""
+    return name.rpartition(".")[0] or name
 
 
 def check_dataflow(nodes: Sequence[Node], layers: Sequence[str]) -> None:
-    """Raises ValueError unless there is one node per layer, and every node reads values that are known by then."""
+    """Raises ValueError unless there is one slot per layer, and every node reads values that are known by then."""
     known = {IMAGES}
     for node in nodes:
         unknown = [name for name in node.inputs if name not in known]
         if unknown or node.name in known:
             raise ValueError(f"node {node.name!r} must have a name of its own and read earlier values, got {node}")
         known.add(node.name)
-    named = [node.name for node in nodes if node.kind == "layer"]
+    named = [node.name for node in nodes if node.operator == SLOT]
     if sorted(named) != sorted(layers):
-        raise ValueError(f"a dataflow needs one node per layer, {list(layers)}, got {named}")
+        raise ValueError(f"a dataflow needs one slot per layer, {list(layers)}, got {named}")
 
 
-def stands_for(node: Node, filled: bool, inputs: Sequence[str]) -> str:
-    """The value that the name of a node stands for: its own, or that of its first input where the node is missing.
+def blocks(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+    """The layers that decide whether each node is there, by its name.
 
-    Args:
-        node: Of the largest network.
-        filled: Whether it is no layer, or one that the network has.
-        inputs: The values that the names of its inputs stand for.
+    A layer is there by itself, and any other node where a layer of its block is; none stands for always.
     """
-    passes = (
-        not filled
-        or (node.kind == "add" and inputs[0] == inputs[1])
-        or (node.kind == "gate" and inputs[1] != node.inputs[1])
-    )
-    return inputs[0] if passes else node.name
-
-
-def is_kept(node: Node, is_read: bool) -> bool:
-    """Whether a node that is not missing is run at all: a pooling is not if nothing reads it."""
-    return is_read or node.kind != "pool"
+    members: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.operator == SLOT:
+            members.setdefault(block_of(node.name), []).append(node.name)
+    return {
+        node.name: (node.name,) if node.operator == SLOT else tuple(members.get(block_of(node.name), ()))
+        for node in nodes
+    }
 
 
 def present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
-    """The nodes of a network that has only some of the layers, each reading values that are there."""
-    value = {IMAGES: IMAGES}
+    """The nodes of a network that has only some of the layers, each reading values that are there.
+
+    A node that is missing passes its first input on: whoever reads the node reads that instead.
+    """
+    value, deciding, there = {IMAGES: IMAGES}, blocks(nodes), set(layers)
     present = []
     for node in nodes:
         inputs = tuple(value[name] for name in node.inputs)
-        value[node.name] = stands_for(node, node.kind != "layer" or node.name in layers, inputs)
-        if value[node.name] == node.name:
+        missing = bool(deciding[node.name]) and not there.intersection(deciding[node.name])
+        value[node.name] = inputs[0] if missing else node.name
+        if not missing:
             present.append(replace(node, inputs=inputs))
-    read = {name for node in present for name in node.inputs}
-    return [node for node in present if is_kept(node, node.name in read)]
+    return present

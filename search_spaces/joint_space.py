@@ -111,6 +111,10 @@ class JointSpace:
             found.append(Candidate(architecture, CompressionPolicy(tuple(policy))))
         return found
 
+    def layers(self, genes: Genes) -> list[tuple[LayerSpec, ...]]:
+        """The layers of each candidate in execution order, for genes of shape (n, d): a look-up."""
+        return self.architectures.layer_table(genes[:, : self._border])
+
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d)."""
         own = self.architectures.active(genes[:, : self._border])

@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from search_spaces.candidate import Architecture, ConvBlock
-from search_spaces.dataflow import Node, chain
+from search_spaces.dataflow import chain, slot
 from search_spaces.layers import LayerSpec, round_channels
+from search_spaces.network_graph import Node
+from search_spaces.operators.arrangement import Flatten, GlobalPool
+from search_spaces.operators.products import Add, Multiply
 from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace, Value
 
 
@@ -149,22 +152,29 @@ def _nodes(shape: MobileNetV3Shape) -> list[Node]:
             residual = block.stride == 1 and block.in_width == stage.width
             nodes += _bottleneck_nodes(block.name, block.parts, nodes[-1].name, residual)
         width = stage.width
-    last = Node("head", "layer", (nodes[-1].name,)), Node("pool", "pool", ("head",))
-    return [*nodes, *last, Node("feature", "layer", ("pool",)), Node("classifier", "layer", ("feature",))]
+    return [
+        *nodes,
+        slot("head", nodes[-1].name),
+        Node("pool", GlobalPool(keep=True), ("head",)),
+        slot("feature", "pool"),
+        Node("flatten", Flatten(), ("feature",)),
+        slot("classifier", "flatten"),
+    ]
 
 
 def _bottleneck_nodes(block: str, parts: Sequence[str], before: str, residual: bool) -> list[Node]:
-    def layer(part: str, read: str) -> Node:
-        return Node(f"{block}.{part}", "layer", (read,))
-
-    nodes = [layer("expand", before)] if "expand" in parts else []
-    nodes.append(layer("depthwise", nodes[-1].name if nodes else before))
+    nodes = [slot(f"{block}.expand", before)] if "expand" in parts else []
+    nodes.append(slot(f"{block}.depthwise", nodes[-1].name if nodes else before))
     if "squeeze" in parts:
-        gated, pool = nodes[-1].name, f"{block}.pool"
-        nodes += [Node(pool, "pool", (gated,)), layer("squeeze", pool), layer("excite", f"{block}.squeeze")]
-        nodes.append(Node(f"{block}.gate", "gate", (gated, f"{block}.excite")))
-    nodes.append(layer("project", nodes[-1].name))
-    return [*nodes, Node(f"{block}.add", "add", (nodes[-1].name, before))] if residual else nodes
+        gated = nodes[-1].name
+        nodes += [
+            Node(f"{block}.pool", GlobalPool(keep=True), (gated,)),
+            slot(f"{block}.squeeze", f"{block}.pool"),
+            slot(f"{block}.excite", f"{block}.squeeze"),
+            Node(f"{block}.gate", Multiply(), (gated, f"{block}.excite")),
+        ]
+    nodes.append(slot(f"{block}.project", nodes[-1].name))
+    return [*nodes, Node(f"{block}.add", Add(), (nodes[-1].name, before))] if residual else nodes
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class PolicyRule:
             return fnmatchcase(slot.name, self.name)
         if self.position is not None:
             return slot is space.slots[0 if self.position == "first" else -1]
-        return any(self.operator in _operators(layer) for layer in space.slot_layers(slot) if layer is not None)
+        return any(self.operator in _operators(layer) for layer in space.slot_layers[slot.name] if layer is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def nearest(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
 
 
 def _slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:
-    layers = (layer for layer in space.slot_layers(slot) if layer is not None)
+    layers = (layer for layer in space.slot_layers[slot.name] if layer is not None)
     return list(dict.fromkeys(name for layer in layers for name in _operators(layer)))
 
 

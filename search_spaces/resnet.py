@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
-from search_spaces.dataflow import Node, chain
+from search_spaces.dataflow import chain, slot
 from search_spaces.layers import RELU, LayerSpec, round_channels
+from search_spaces.network_graph import Node
+from search_spaces.operators.arrangement import GlobalPool, Pad, Pool
+from search_spaces.operators.products import Add
 from search_spaces.space import Choice, Genes, LayerFunction, LayerSlot, SearchSpace, Value
 
 Kernels = tuple[int, ...]
@@ -61,6 +64,8 @@ class ResNetSpace(SearchSpace):
 
     def __init__(self, name: str, shape: ResNetShape, image_channels: int, classes: int) -> None:
         self.shape = shape
+        if shape.shortcut == "pad" and any(len(stage.widths) > 1 for stage in shape.stages):
+            raise ValueError(f"the stages of space {name!r} must have one width each for its shortcuts to be padded")
         super().__init__(name, _choices(shape), _slots(shape, image_channels, classes), _nodes(shape))
 
     def decode(self, genes: Genes) -> Architecture:
@@ -127,7 +132,7 @@ def _nodes(shape: ResNetShape) -> list[Node]:
     for s, stage in enumerate(shape.stages):
         for j in range(max(stage.depths)):
             nodes += _Block(shape, s, j, 1).nodes(nodes[-1].name)
-    return [*nodes, Node("pool", "pool", (nodes[-1].name,)), Node("classifier", "layer", ("pool",))]
+    return [*nodes, Node("pool", GlobalPool(), (nodes[-1].name,)), slot("classifier", "pool")]
 
 
 @dataclass(frozen=True)
@@ -160,14 +165,30 @@ class _Block:
         return slots
 
     def nodes(self, before: str) -> list[Node]:
-        """The convolutions in turn, and their sum with the shortcut."""
-        convolutions = [f"{self._name}.conv{part}" for part in range(1, len(self.shape.block_kernels) + 1)]
-        inputs = (before, *convolutions[:-1])
-        nodes = [Node(name, "layer", (read,)) for name, read in zip(convolutions, inputs, strict=True)]
-        shortcut = f"{self._name}.shortcut" if self._projects else before
+        """The convolutions in turn, their sum with the shortcut, and its activation."""
+        nodes: list[Node] = []
+        for part in range(1, len(self.shape.block_kernels) + 1):
+            nodes.append(slot(f"{self._name}.conv{part}", nodes[-1].name if nodes else before))
+        residual = nodes[-1].name
+        nodes += self._shortcut_nodes(before)
+        shortcut = before if nodes[-1].name == residual else nodes[-1].name
+        added = Node(f"{self._name}.add", Add(), (residual, shortcut))
+        return [*nodes, added, Node(f"{self._name}.relu", RELU, (added.name,))]
+
+    def _shortcut_nodes(self, before: str) -> list[Node]:
+        """What the shortcut consists of: nothing where it is the input itself."""
         if self._projects:
-            nodes.append(Node(shortcut, "layer", (before,)))
-        return [*nodes, Node(f"{self._name}.add", "add", (convolutions[-1], shortcut), RELU)]
+            return [slot(f"{self._name}.shortcut", before)]
+        nodes = []
+        if self.stride > 1:  # one pixel of each window, and no matter which kind of pooling takes it
+            sides = (self.stride, self.stride)
+            nodes.append(Node(f"{self._name}.subsample", Pool("max", (1, 1), sides, (0, 0)), (before,)))
+        widths = self.shape.stages[self.stage - 1].widths if self.stage else (self.shape.stem_width,)
+        if self.index == 0 and widths != self.shape.stages[self.stage].widths:
+            more = self.shape.stages[self.stage].widths[0] - widths[0]
+            padding = ((more // 2, more - more // 2), (0, 0), (0, 0))
+            nodes.append(Node(f"{self._name}.pad", Pad(padding), (nodes[-1].name if nodes else before,)))
+        return nodes
 
     @property
     def _name(self) -> str:

@@ -10,20 +10,23 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.dataflow import Node, chain, check_dataflow
+from search_spaces.dataflow import block_of, chain, check_dataflow
+from search_spaces.layer_table import LayerTable
 from search_spaces.layers import LayerSpec
+from search_spaces.network_graph import Node
 
 Value = int | float | str
 LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
 Genes = NDArray[np.int16]
 BoolArray = NDArray[np.bool_]
+_REMEMBERED = 256  # architectures; a training draws a few again and again, and a measurement asks three times for one
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,6 @@ class LayerSlot:
         return block_of(self.name)
 
 
-def block_of(layer_name: str) -> str:
-    """Name of the block that a layer is a part of."""
-    return layer_name.rpartition(".")[0] or layer_name
-
-
 class SearchSpace(ABC):
     """A family of architectures, described by choices and layer slots.
 
@@ -114,6 +112,7 @@ class SearchSpace(ABC):
         layers = [slot.name for slot in slots]
         self.nodes = chain(layers) if nodes is None else tuple(nodes)
         check_dataflow(self.nodes, layers)
+        self._remembered_layers = lru_cache(maxsize=_REMEMBERED)(self._find_layers)
         self.position = {choice.name: index for index, choice in enumerate(self.choices)}
         if len(self.position) != len(self.choices):
             raise ValueError(f"the choices of {name!r} must have distinct names")
@@ -199,16 +198,27 @@ class SearchSpace(ABC):
             raise ValueError(f"space {self.name!r} holds no {architecture}; the nearest is {self.decode(genes)}")
         return genes
 
-    def slot_layers(self, slot: LayerSlot) -> list[LayerSpec | None]:
-        """The layer of a slot for every combination of the values of its genes, in row-major order."""
-        domains = (self.choices[self.position[gene]].values for gene in slot.genes)
-        return [slot.layer(values) for values in product(*domains)]
+    @cached_property
+    def slot_layers(self) -> Mapping[str, tuple[LayerSpec | None, ...]]:
+        """The layer of every slot, by its name, for each combination of the values of its genes, in row-major order."""
+        domains = {choice.name: choice.values for choice in self.choices}
+        return {
+            slot.name: tuple(slot.layer(values) for values in product(*(domains[gene] for gene in slot.genes)))
+            for slot in self.slots
+        }
+
+    @cached_property
+    def layer_table(self) -> LayerTable:
+        """Looks up the layers of networks by their genes."""
+        columns = [[self.position[gene] for gene in slot.genes] for slot in self.slots]
+        return LayerTable(columns, self.cardinalities, list(self.slot_layers.values()))
 
     def layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
-        """The layers of an architecture in execution order: the fold over the slots."""
-        values = self.values(self.encode(architecture))
-        found = (slot.layer([values[gene] for gene in slot.genes]) for slot in self.slots)
-        return tuple(layer for layer in found if layer is not None)
+        """The layers of an architecture in execution order; those of the latest architectures are remembered."""
+        return self._remembered_layers(architecture)
+
+    def _find_layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
+        return self.layer_table(self.encode(architecture)[None])[0]
 
     def check(self, architecture: Architecture) -> None:
         """Raises ValueError if the architecture names another space."""

@@ -25,7 +25,7 @@ class TabulatedSlot:
     def __init__(self, space: SearchSpace, slot: LayerSlot) -> None:
         self.columns = tuple(space.position[gene] for gene in slot.genes)
         self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
-        self.layers = space.slot_layers(slot)
+        self.layers = space.slot_layers[slot.name]
         self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
 
     def layer_at(self, genes: Sequence[int]) -> LayerSpec | None:

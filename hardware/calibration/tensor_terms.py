@@ -13,13 +13,15 @@ from math import prod
 
 from hardware.calibration.tensor_costs import TensorCosts
 from hardware.calibration.tensor_use import NodeClass, Producer, Reader, TensorUse
-from hardware.calibration.tensors import IMAGES_CLASS
+from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations
 from hardware.device import Device
 from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import IMAGES, Node, is_kept, stands_for
+from search_spaces.dataflow import IMAGES, SLOT, blocks
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.network_graph import Node
+from search_spaces.operators.operator import Operator, Shape
 from search_spaces.quantities import Quantities, Quantity
 
 Readers = tuple[Reader, ...]
@@ -37,22 +39,27 @@ def tensor_terms(space: JointSpace, device: Device, costs: TensorCosts, quantiti
     Raises:
         ValueError: If the device has no kernel for a policy of the space.
     """
-    walk = _Walk(space, device, quantities)
-    for node in space.architectures.nodes:
+    walk, nodes = _Walk(space, device, quantities), fuse_activations(space.architectures.nodes)
+    for node in nodes:
         walk.make(node)
-    for node in reversed(space.architectures.nodes):
+    for node in reversed(nodes):
         walk.read(node)
-    return [walk.term(name, costs) for name in (IMAGES, *(node.name for node in space.architectures.nodes))]
+    return [walk.term(name, costs) for name in (IMAGES, *(node.name for node in nodes))]
 
 
 @dataclass(frozen=True)
 class _Made:
-    """How the tensor that a name stands for is made; the producer is that of the node, if it is not missing."""
+    """How the tensor that a name stands for is made.
 
-    stands_for: Quantity[str]
+    Attributes:
+        producer: The node of that name; None where it is missing.
+        node: What neighbours are told: the class of the node, or where that is missing, of its first input.
+        shape: That of its output, or where it is missing, of its first input.
+    """
+
     producer: Quantity[Producer | None]
     node: Quantity[NodeClass]
-    elements: Quantity[int]
+    shape: Quantity[Shape]
 
 
 class _Walk:
@@ -68,95 +75,94 @@ class _Walk:
             )
             for gene, (slot, tabulated, policies) in enumerate(slots, start=first_policy)
         }
+        filled = {name: quantities.derive(_is_layer, layer) for name, (layer, _) in self._layers.items()}
+        self._deciding = {
+            name: [filled[layer] for layer in layers] for name, layers in blocks(space.architectures.nodes).items()
+        }
         first, _ = next(iter(self._layers.values()))
         self._made = {
             IMAGES: _Made(
-                quantities.constant(IMAGES),
                 quantities.constant(Producer(IMAGES_CLASS)),
                 quantities.constant(IMAGES_CLASS),
-                quantities.derive(_input_elements, first),
+                quantities.derive(_input_shape, first),
             )
         }
-        self._exists = {IMAGES: quantities.constant(True)}
         self._readers: defaultdict[str, Quantity[Readers]] = defaultdict(lambda: quantities.constant(()))
 
     def make(self, node: Node) -> None:
         """Tells how the output of a node is made, given its inputs."""
         derive, inputs = self._quantities.derive, [self._made[name] for name in node.inputs]
-        if node.kind == "layer":
-            layer, kernel = self._layers[node.name]
-            producer = derive(_layer_producer, layer, kernel)
-            filled = derive(lambda one: one is not None, layer)
-            elements = derive(_output_elements, layer, inputs[0].elements)
+        if node.operator == SLOT:
+            producer = derive(_layer_producer, *self._layers[node.name])
+            shape = derive(_layer_shape, self._layers[node.name][0], inputs[0].shape)
         else:
-            producer = derive(partial(_joining_producer, node.kind), *(made.node for made in inputs))
-            filled, elements = self._quantities.constant(True), inputs[0].elements
-        own = derive(partial(_stands_for, node), filled, *(made.stands_for for made in inputs))
-        missing = derive(lambda name: name != node.name, own)
-        seen = derive(_seen_as, missing, producer, inputs[0].node)
-        self._made[node.name] = _Made(own, producer, seen, elements)
+            there = derive(_any_or_none, *self._deciding[node.name])
+            producer = derive(partial(_joining_producer, node.operator.name), there, *(one.node for one in inputs))
+            shape = derive(partial(_joined_shape, node.operator), there, *(one.shape for one in inputs))
+        seen = derive(lambda own, passed: own.node if own else passed, producer, inputs[0].node)
+        self._made[node.name] = _Made(producer, seen, shape)
 
     def read(self, node: Node) -> None:
         """Tells the inputs of a node who reads them, given who reads its output."""
         derive, made, readers = self._quantities.derive, self._made[node.name], self._readers[node.name]
-        exists = derive(partial(_exists, node), made.stands_for, readers)
-        is_layer, nobody = node.kind == "layer", self._quantities.constant(())
-        label = derive(lambda one: one.as_reader, made.node) if is_layer else self._quantities.constant(node.kind)
+        nobody = self._quantities.constant(())
+        label = derive(lambda node: node.as_reader, made.node)
+        there = derive(lambda producer: producer is not None, made.producer)
         for index, name in enumerate(node.inputs):
             partners = [self._made[other].node for at, other in enumerate(node.inputs) if at != index]
             reader = derive(_reader, label, readers if partners else nobody, *partners)
-            read = derive(_read, exists, reader, readers if index == 0 else nobody)
+            read = derive(_read, there, reader, readers if index == 0 else nobody)
             self._readers[name] = derive(_both, self._readers[name], read)
-        self._exists[node.name] = exists
 
     def term(self, name: str, costs: TensorCosts) -> Term:
-        """The cost of the output of a node, where the node exists."""
+        """The cost of the output of a node, where the node is there."""
         derive, made = self._quantities.derive, self._made[name]
-        use = derive(_use, self._exists[name], made.producer, self._readers[name])
-        cost = derive(lambda use, elements: costs.price(use, elements) if use else 0.0, use, made.elements)
+        use = derive(_use, made.producer, self._readers[name])
+        cost = derive(lambda use, shape: costs.price(use, prod(shape)) if use else 0.0, use, made.shape)
         return self._quantities.term(cost)
 
 
-def _input_elements(layer: LayerSpec | None) -> int:
-    return prod(layer.input_shape) if layer else 0
+def _input_shape(layer: LayerSpec | None) -> Shape:
+    assert layer is not None  # every network has its first layer
+    return layer.input_shape
 
 
-def _output_elements(layer: LayerSpec | None, missing: int) -> int:
-    return layer.activations if layer else missing
+def _is_layer(layer: LayerSpec | None) -> bool:
+    return layer is not None
+
+
+def _any_or_none(*filled: bool) -> bool:
+    return any(filled) or not filled
 
 
 def _layer_producer(layer: LayerSpec | None, kernel: LayerPolicy) -> Producer | None:
     return Producer(NodeClass.of_layer(layer, kernel)) if layer else None
 
 
-def _joining_producer(kind: str, *inputs: NodeClass) -> Producer:
-    return Producer.joining(kind, inputs)
+def _layer_shape(layer: LayerSpec | None, passed: Shape) -> Shape:
+    return layer.output_shape if layer else passed
 
 
-def _stands_for(node: Node, filled: bool, *inputs: str) -> str:
-    return stands_for(node, filled, inputs)
+def _joining_producer(kind: str, there: bool, *inputs: NodeClass) -> Producer | None:
+    return Producer.joining(kind, inputs) if there else None
 
 
-def _seen_as(missing: bool, producer: Producer | None, first: NodeClass) -> NodeClass:
-    return first if missing or producer is None else producer.node
-
-
-def _exists(node: Node, name: str, readers: Readers) -> bool:
-    return name == node.name and is_kept(node, bool(readers))
+def _joined_shape(operator: Operator, there: bool, *inputs: Shape) -> Shape:
+    return operator.output_shape(*inputs) if there else inputs[0]
 
 
 def _reader(label: str, readers: Readers, *partners: NodeClass) -> Reader:
     return Reader.of(label, partners, readers)
 
 
-def _read(exists: bool, reader: Reader, passed: Readers) -> Readers:
+def _read(there: bool, reader: Reader, passed: Readers) -> Readers:
     """The node, or where it is missing those who read its output: they read its first input instead."""
-    return (reader,) if exists else passed
+    return (reader,) if there else passed
 
 
 def _both(readers: Readers, others: Readers) -> Readers:
     return tuple(sorted((*readers, *others)))
 
 
-def _use(exists: bool, producer: Producer | None, readers: Readers) -> TensorUse | None:
-    return TensorUse(producer, readers) if exists and producer else None
+def _use(producer: Producer | None, readers: Readers) -> TensorUse | None:
+    return TensorUse(producer, readers) if producer else None

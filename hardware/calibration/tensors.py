@@ -5,14 +5,16 @@ This walk is the definition of a use; `tensor_terms` tabulates the same for all 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from hardware.calibration.tensor_use import FLOAT, NodeClass, Producer, Reader, TensorUse
 from hardware.profiling.workload import RandomNetwork
-from search_spaces.dataflow import IMAGES, Node
+from search_spaces.dataflow import IMAGES, SLOT
+from search_spaces.network_graph import Node
+from search_spaces.operators.pointwise import Activation
 
 IMAGES_CLASS = NodeClass(IMAGES, FLOAT)
 
@@ -26,20 +28,40 @@ class Tensor:
 
 
 def find_tensors(network: RandomNetwork) -> list[Tensor]:
-    """The input of a network and the output of each of its nodes, in execution order."""
+    """The input of a network and the output of each of its nodes, in execution order; see `fuse_activations`."""
     first, _ = network.layers[network.nodes[0].name]
     producers = {IMAGES: Producer(IMAGES_CLASS)}
-    elements = {IMAGES: prod(first.input_shape)}
-    for node in network.nodes:
-        if node.kind == "layer":
+    shapes = {IMAGES: first.input_shape}
+    nodes = fuse_activations(network.nodes)
+    for node in nodes:
+        if node.operator == SLOT:
             layer, kernel = network.layers[node.name]
             producers[node.name] = Producer(NodeClass.of_layer(layer, kernel))
-            elements[node.name] = layer.activations
+            shapes[node.name] = layer.output_shape
         else:
-            producers[node.name] = Producer.joining(node.kind, [producers[name].node for name in node.inputs])
-            elements[node.name] = elements[node.inputs[0]]
-    readers = _find_readers(network.nodes, {name: producer.node for name, producer in producers.items()})
-    return [Tensor(TensorUse(producer, tuple(readers[name])), elements[name]) for name, producer in producers.items()]
+            classes = [producers[name].node for name in node.inputs]
+            producers[node.name] = Producer.joining(node.operator.name, classes)
+            shapes[node.name] = node.operator.output_shape(*(shapes[name] for name in node.inputs))
+    readers = _find_readers(nodes, {name: producer.node for name, producer in producers.items()})
+    return [
+        Tensor(TensorUse(producer, tuple(readers[name])), prod(shapes[name])) for name, producer in producers.items()
+    ]
+
+
+def fuse_activations(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes without activations that alone read a node without weights: both are one to those around them."""
+    readers = Counter(name for node in nodes for name in node.inputs)
+    joins = {node.name for node in nodes if node.operator != SLOT}
+    value = {
+        node.name: node.inputs[0]
+        for node in nodes
+        if isinstance(node.operator, Activation) and node.inputs[0] in joins and readers[node.inputs[0]] == 1
+    }
+    return [
+        replace(node, inputs=tuple(value.get(name, name) for name in node.inputs))
+        for node in nodes
+        if node.name not in value
+    ]
 
 
 def _find_readers(nodes: Sequence[Node], classes: dict[str, NodeClass]) -> defaultdict[str, list[Reader]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardware.device import Device, Kernel
-from hardware.tables.latency_table import Entry, Ignored, LatencyTable
+from hardware.tables.latency_table import Entry, Ignored, LatencyTable, Segment
 from search_spaces.layers import LayerSpec
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import Node
 from search_spaces.layers import LayerSpec
+from search_spaces.network_graph import Node
 
 _REPLICAS = 8
 # Limits that keep the replicas of large layers, whose borders hardly count, small and quick.

@@ -16,7 +16,7 @@ from nas.data.sources import DataSource
 from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.presets import search_space
 
 
@@ -63,6 +63,6 @@ def _realizer(checkpoint: Path, space: str, data: DataSource, processor: str) ->
 
 
 def _of(checkpoint: Path, space: str, data: ImageData) -> CandidateRealizer:
-    trained = supernet(search_space(space, data.channels, data.classes), seed=0)
+    trained = build_supernet(search_space(space, data.channels, data.classes), seed=0)
     load_checkpoint(checkpoint, trained)
     return CandidateRealizer(trained, data)

@@ -10,18 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hardware.device import Device, fingerprint, gpu_fingerprint
 from hardware.profiling.profiler import Operators
 from hardware.profiling.stopwatch import Stopwatch, Timing
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
-from search_spaces.dataflow import IMAGES, Node
+from search_spaces.dataflow import IMAGES, SLOT
 from search_spaces.elastic.layer import WeightedOperator
 from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.layers import LayerSpec
-from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
 
 
@@ -54,7 +53,7 @@ class TorchProfiler:
             torch.set_num_threads(threads)
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
-        """What runs besides layers: additions, gates and poolings, with the elements that they give."""
+        """What runs besides layers: operators without weights, with the elements that they give."""
         return [_joins(*self._module(workload)) for workload in workloads]
 
     def fingerprint(self) -> dict[str, str]:
@@ -101,10 +100,10 @@ class _Layer(nn.Module):
         if layer.normalized and isinstance(operator, Convolution):
             operator = replace(operator, bias=True)
         self.op, self.activation = WeightedOperator(operator), layer.activation
-        self.flat = len(layer.input_shape) == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return _activate(self.activation, self.op(x.flatten(1) if self.flat else x))
+        x = self.op(x)
+        return x if self.activation is None else run_operator(self.activation, [x])
 
 
 class _Replicas(nn.Module):
@@ -119,19 +118,12 @@ class _Replicas(nn.Module):
 
 
 class _Join(nn.Module):
-    def __init__(self, node: Node) -> None:
+    def __init__(self, operator: Operator) -> None:
         super().__init__()
-        self.kind, self.activation = node.kind, node.activation
+        self.operator = operator
 
-    def forward(self, x: Tensor, *other: Tensor) -> Tensor:
-        if self.kind == "pool":
-            return x.mean((2, 3), keepdim=True)
-        if self.kind == "gate":
-            return x * other[0]
-        stride, channels = -(-other[0].shape[-1] // x.shape[-1]), x.shape[1] - other[0].shape[1]
-        shortcut = other[0][:, :, ::stride, ::stride] if stride > 1 else other[0]
-        padding = (0, 0, 0, 0, channels // 2, channels - channels // 2)
-        return _activate(self.activation, x + (F.pad(shortcut, padding) if channels else shortcut))
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return run_operator(self.operator, inputs)
 
 
 class _Network(nn.Module):
@@ -139,7 +131,8 @@ class _Network(nn.Module):
         super().__init__()
         self.nodes = network.nodes
         self.parts = nn.ModuleList(
-            _Layer(network.layers[node.name][0]) if node.kind == "layer" else _Join(node) for node in network.nodes
+            _Layer(network.layers[node.name][0]) if node.operator == SLOT else _Join(node.operator)
+            for node in network.nodes
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -149,16 +142,12 @@ class _Network(nn.Module):
         return values[self.nodes[-1].name]
 
 
-def _activate(activation: Activation | None, x: Tensor) -> Tensor:
-    return x if activation is None else run_operator(activation, [x])
-
-
 def _joins(module: nn.Module, inputs: Tensor) -> Operators:
     """How often each kind of join runs, and on how many elements."""
     elements: dict[str, list[int]] = defaultdict(list)
     for part in module.modules():
         if isinstance(part, _Join):
-            part.register_forward_hook(lambda join, _, output: elements[join.kind].append(output.numel()))
+            part.register_forward_hook(lambda join, _, output: elements[join.operator.name].append(output.numel()))
     with torch.inference_mode():
         module(inputs)
     return {kind: (len(found), float(sum(found))) for kind, found in elements.items()}

@@ -15,7 +15,7 @@ from nas.training.settings import TrainingSettings, Watch
 from nas.training.team import Team
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -57,7 +57,7 @@ class TrainingTask:
         data = self.data.load()
         architectures = search_space(self.space, data.channels, data.classes)
         space = JointSpace(architectures, self.policies)
-        net = supernet(architectures, self.seed)
+        net = build_supernet(architectures, self.seed)
         if self.start is not None:
             load_checkpoint(self.start, net)
         return train_supernet(

@@ -6,8 +6,7 @@ Knows no training, no data and no search.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -17,16 +16,17 @@ from torch.func import functional_call
 
 from search_spaces.candidate import Architecture
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.channel_group import ChannelGroup, sort_channels
+from search_spaces.elastic.channel_groups import ChannelGroup, channel_groups, sort_channels
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.wiring import WiredNetwork
 from search_spaces.layers import LayerSpec
 from search_spaces.operators.weighted import Convolution
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 
 
-class SharedWeights(nn.Module, ABC):
+class SharedWeights(nn.Module):
     """The largest network of a space and the rule by which every smaller one is a view of its weights.
 
     A subnet takes the first channels of every layer; a smaller kernel is the centre of the next larger one, multiplied
@@ -44,7 +44,7 @@ class SharedWeights(nn.Module, ABC):
         largest = space.largest()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.network = self.wire(largest, {spec.name: Layer(spec) for spec in space.layers(largest)})
+            self.network = WiredNetwork(space.nodes, {spec.name: Layer(spec) for spec in space.layers(largest)})
         for layer in self.network.modules():
             if isinstance(layer, Layer) and layer.op.weight.dim() == 4:
                 layer.op.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -53,14 +53,6 @@ class SharedWeights(nn.Module, ABC):
             for size in sizes[:-1]:
                 self.kernel_transforms[_transform_key(slot_name, size)] = nn.Parameter(torch.eye(size * size))
         self._skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
-
-    @abstractmethod
-    def wire(self, architecture: Architecture, layers: Mapping[str, Layer]) -> nn.Module:
-        """Joins the layers of an architecture, by name, to a plain module in which each is found by its name."""
-
-    @abstractmethod
-    def channel_groups(self) -> list[ChannelGroup]:
-        """The elastic channel orders of the largest network, for `sort_channels`."""
 
     def forward(
         self,
@@ -93,7 +85,7 @@ class SharedWeights(nn.Module, ABC):
             )
             for layer, layer_policy in pairs
         }
-        skeleton = self.wire(architecture, made)
+        skeleton = WiredNetwork(self.space.nodes, made)
         with _before(made[layers[-1].name], drop):
             output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,), tie_weights=False)
         return output
@@ -105,7 +97,7 @@ class SharedWeights(nn.Module, ABC):
         for name, layer in made.items():
             if self._layer(name).log_weight_step is not None:
                 layer.learn_weight_step(MASTER_BITS)
-        network = self.wire(architecture, made)
+        network = WiredNetwork(self.space.nodes, made)
         network.load_state_dict({name: tensor.detach() for name, tensor in self.weights(layers).items()})
         return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -139,6 +131,11 @@ class SharedWeights(nn.Module, ABC):
             producer = slots[group.producers[0]]
             widths = {layer.out_channels for layer in trained.slot_layers(producer)} if trained else set()
             sort_channels(self.network, group, sorted(widths))
+
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The layers of the largest network that share channels; see `search_spaces.elastic.channel_groups`."""
+        layers = {layer.name: layer for layer in self.space.layers(self.space.largest())}
+        return channel_groups(self.network.nodes, layers)
 
     def _layer(self, name: str) -> Layer:
         layer = self.network.get_submodule(name)
@@ -175,7 +172,7 @@ class SharedWeights(nn.Module, ABC):
         """Kernel sizes of every layer that has several, in rising order."""
         found: dict[str, set[int]] = {}
         for slot in self.space.slots:
-            for layer in self.space.slot_layers(slot):
+            for layer in self.space.slot_layers[slot.name]:
                 if layer is not None and isinstance(layer.operator, Convolution):
                     found.setdefault(slot.name, set()).add(layer.operator.kernel[-1])
         return {name: sorted(sizes) for name, sizes in found.items() if len(sizes) > 1}

@@ -108,3 +108,14 @@ class Supernet(nn.Module):
         leaf = self.leaves[number]
         assert isinstance(leaf, SharedWeights)
         return leaf
+
+
+def build_supernet(space: SearchSpace, seed: int) -> Supernet:
+    """A fresh supernet of a space, its weights seeded.
+
+    Raises:
+        ValueError: If the networks of the space have no layers, as those of a table.
+    """
+    if not space.slots:
+        raise ValueError(f"the networks of space {space.name!r} have no layers, so there is no supernet of them")
+    return Supernet(SharedWeights(space, seed))

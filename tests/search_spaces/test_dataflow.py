@@ -5,29 +5,41 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search_spaces.dataflow import Node, chain, check_dataflow, present_nodes
+from search_spaces.dataflow import IMAGES, SLOT, Slot, chain, check_dataflow, present_nodes, slot
+from search_spaces.network_graph import Node
+from search_spaces.operators.arrangement import GlobalPool
+from search_spaces.operators.products import Add, Multiply
 from search_spaces.space import SearchSpace
 
 BLOCK = [
-    *chain(["stem", "expand"]),
-    Node("pool", "pool", ("expand",)),
-    Node("excite", "layer", ("pool",)),
-    Node("gate", "gate", ("expand", "excite")),
-    Node("project", "layer", ("gate",)),
-    Node("add", "add", ("project", "stem")),
-    Node("head", "layer", ("add",)),
+    slot("stem", IMAGES),
+    slot("block.expand", "stem"),
+    Node("block.pool", GlobalPool(keep=True), ("block.expand",)),
+    slot("block.excite", "block.pool"),
+    Node("block.gate", Multiply(), ("block.expand", "block.excite")),
+    slot("block.project", "block.gate"),
+    Node("block.add", Add(), ("block.project", "stem")),
+    Node("pool", GlobalPool(), ("block.add",)),
+    slot("head", "pool"),
 ]
 
 
-def test_missing_layers_are_passed_by() -> None:
-    assert present_nodes(BLOCK, ["stem", "expand", "excite", "project", "head"]) == BLOCK
-    assert present_nodes(BLOCK, ["stem", "head"]) == [
-        Node("stem", "layer", ("images",)),
-        Node("head", "layer", ("stem",)),
-    ]
-    names = [node.name for node in present_nodes(BLOCK, ["stem", "project", "head"])]
-    assert names == ["stem", "project", "add", "head"]
-    assert present_nodes(BLOCK, ["stem", "project", "head"])[1].inputs == ("stem",)
+def test_missing_blocks_are_passed_by() -> None:
+    layers = [node.name for node in BLOCK if node.operator == SLOT]
+    assert present_nodes(BLOCK, layers) == BLOCK
+    pool = Node("pool", GlobalPool(), ("stem",))  # is of no block, so it is always there
+    assert present_nodes(BLOCK, ["stem", "head"]) == [slot("stem", IMAGES), pool, slot("head", "pool")]
+
+
+def test_a_missing_layer_passes_its_input_on() -> None:
+    nodes = {node.name: node for node in present_nodes(BLOCK, ["stem", "block.excite", "block.project", "head"])}
+    assert "block.expand" not in nodes
+    assert nodes["block.gate"].inputs == ("stem", "block.excite")
+
+
+def test_a_slot_tells_no_shape() -> None:
+    with pytest.raises(ValueError, match="what genes put into a slot decides"):
+        Slot().output_shape((3, 8, 8))
 
 
 def test_every_network_reads_what_is_there_and_every_layer_is_read(space: SearchSpace) -> None:
@@ -43,16 +55,11 @@ def test_every_network_reads_what_is_there_and_every_layer_is_read(space: Search
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        (chain(["a"]), "one node per layer"),
-        ((*chain(["a"]), Node("b", "layer", ("c",))), "read earlier values"),
+        (chain(["a"]), "one slot per layer"),
+        ((*chain(["a"]), slot("b", "c")), "read earlier values"),
         (chain(["a", "b", "a"]), "a name of its own"),
     ],
 )
 def test_refuses_what_cannot_run(nodes: tuple[Node, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_dataflow(nodes, ["a", "b"])
-
-
-def test_an_addition_reads_two_values() -> None:
-    with pytest.raises(ValueError, match="reads 2 values"):
-        Node("add", "add", ("a",))

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from hardware import analytic
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.dataflow import block_of
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
-from search_spaces.space import SearchSpace, block_of
+from search_spaces.space import SearchSpace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
 COSTS = [analytic.macs, analytic.parameters, analytic.weight_bytes, analytic.bops]
@@ -78,6 +79,16 @@ def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None
     candidates = [population[row] for row in range(50)]
     assert np.array_equal(joint.encode(candidates).genes, population.genes)
     assert [Candidate.from_json(candidate.to_json()) for candidate in candidates] == candidates
+
+
+def test_layers_are_looked_up_as_their_slots_tell_them(joint: JointSpace) -> None:
+    population = joint.sample(np.random.default_rng(5), 20)
+    spaces = joint.architectures
+    for layers, candidate in zip(joint.layers(population.genes), population.candidates(), strict=True):
+        values = spaces.values(spaces.encode(candidate.architecture))
+        told = [slot.layer([values[gene] for gene in slot.genes]) for slot in spaces.slots]
+        assert layers == tuple(layer for layer in told if layer is not None) == spaces.layers(candidate.architecture)
+    assert joint.layers(population.genes[:0]) == []
 
 
 def test_additive_costs_equal_the_fold_over_layers(joint: JointSpace) -> None:

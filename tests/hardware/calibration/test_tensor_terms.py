@@ -29,7 +29,7 @@ def _made_up_costs(population: Population, rng: np.random.Generator) -> TensorCo
     return TensorCosts({use: TensorCost(rng.uniform(-0.01, 0.02), rng.uniform(0.0, 1e-5)) for use in uses})
 
 
-@pytest.mark.parametrize("cached_entries", [1 << 14, 1 << 8])  # few derived columns, or many
+@pytest.mark.parametrize("cached_entries", [1 << 14, 1 << 10])  # few derived columns, or many
 @pytest.mark.parametrize("name", SPACES)
 def test_equals_the_walk(name: str, cached_entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantities_module, "CACHED_ENTRIES", cached_entries)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from hardware.building.calibrate_table import random_network
@@ -12,9 +10,12 @@ from hardware.device import onnxruntime_cpu
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.dataflow import Node
+from search_spaces.dataflow import slot
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
+from search_spaces.network_graph import Node
+from search_spaces.operators.pointwise import Softmax
+from search_spaces.operators.products import Add
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
@@ -38,26 +39,26 @@ def test_the_uses_of_a_network_by_hand() -> None:
     assert use["stem"] == "int8+activation -> 1 add(int8; 1 float), 1 float"  # its hard swish takes floating point
     assert use["first.depthwise"] == "float -> 1 int8"
     assert use["first.add"] == "add(int8, int8+activation) -> 1 float"
-    assert use["stages.1.0.depthwise"] == "int8 -> 1 gate(float; 1 float), 1 pool"
-    assert use["stages.1.0.gate"] == "gate(int8, float) -> 1 float"
-    assert use["stages.1.0.pool"] == "pool(int8) -> 1 float"
+    assert use["stages.1.0.depthwise"] == "int8 -> 1 global_pool, 1 multiply(float; 1 float)"
+    assert use["stages.1.0.gate"] == "multiply(int8, float) -> 1 float"
+    assert use["stages.1.0.pool"] == "global_pool(int8) -> 1 float"
     assert use["classifier"] == "float"
     elements = dict(zip(use, (tensor.elements for tensor in find_tensors(network)), strict=True))
     size = architecture.resolution
     assert elements["images"] == 3 * size**2
     assert elements["stem"] == elements["first.add"] == layers[0].activations
-    assert elements["stages.1.0.pool"] == elements["stages.1.0.depthwise"]
+    depthwise = next(layer for layer in layers if layer.name == "stages.1.0.depthwise")
+    assert elements["stages.1.0.pool"] == depthwise.out_channels
 
 
 def test_any_number_of_readers_of_any_name() -> None:
-    softmax: Any = "softmax"
     heads = [f"head{index}" for index in range(5)]
     nodes = [
-        Node("stem", "layer", ("images",)),
-        *(Node(head, "layer", ("stem",)) for head in heads),
-        *(Node(f"softmax{index}", softmax, ("stem",)) for index in range(2)),
-        Node("twice", "add", ("stem", "head0")),
-        Node("again", "add", ("twice", "stem")),
+        slot("stem", "images"),
+        *(slot(head, "stem") for head in heads),
+        *(Node(f"softmax{index}", Softmax(), ("stem",)) for index in range(2)),
+        Node("twice", Add(), ("stem", "head0")),
+        Node("again", Add(), ("twice", "stem")),
     ]
     layer = LayerSpec.conv("", 3, 3, input_size=4, activation="relu")
     policies = {"stem": W8, "head0": W32, "head1": W32} | dict.fromkeys(heads[2:], W8)

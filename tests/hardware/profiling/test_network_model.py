@@ -31,9 +31,9 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
     assert logits.shape == (2, 10)
     assert np.ptp(logits) > 0
     graph = onnx.load_model_from_string(network.onnx).graph
-    operators, kinds = Counter(node.op_type for node in graph.node), Counter(node.kind for node in nodes)
-    assert operators["Conv"] + operators["Gemm"] == kinds["layer"]
-    assert (operators["Add"], operators["Mul"]) == (kinds["add"], kinds["gate"])
+    operators, kinds = Counter(node.op_type for node in graph.node), Counter(node.operator.name for node in nodes)
+    assert operators["Conv"] + operators["Gemm"] == kinds["slot"]
+    assert (operators["Add"], operators["Mul"]) == (kinds["add"], kinds["multiply"])
     assert ("QuantizeLinear" in operators) == (kernel == W8)
 
 

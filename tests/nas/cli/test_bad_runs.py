@@ -101,11 +101,11 @@ def test_a_checkpoint_of_another_space_is_refused(
     refusal: Refusal,
 ) -> None:
     from nas.training.checkpoint import TrainingState, save_checkpoint
-    from search_spaces.elastic.registry import supernet
+    from search_spaces.elastic.supernet import build_supernet
     from search_spaces.presets import search_space
 
     (file,) = copied_run.glob("small/train-*/supernet.safetensors")
-    save_checkpoint(file, supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
+    save_checkpoint(file, build_supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
     line = refusal("run", str(job_file), "--runs", str(copied_run))
     assert "'resnet_digits'" in line
     assert "'mobilenet_v3_digits'" in line

@@ -15,7 +15,7 @@ from nas.data.images import ImageSet, Normalization
 from nas.data.sources import load_images
 from nas.training.recalibration import accuracy_percent
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -38,7 +38,7 @@ def published(path: Path) -> nn.Module:
             for part in (1, 2):
                 here, there = f"layer{stage + 1}.{block}", f"stages.{stage}.{block}.conv{part}"
                 names |= {f"{here}.conv{part}": f"{there}.op", f"{here}.bn{part}": f"{there}.norm"}
-    net = supernet(SPACE, seed=0)
+    net = build_supernet(SPACE, seed=0)
     renamed = {
         f"{names[module]}.{kind}": state[f"{module}.{kind}"] for module, _, kind in (k.rpartition(".") for k in state)
     }

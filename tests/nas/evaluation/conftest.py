@@ -10,7 +10,7 @@ from nas.evaluation.realize import CandidateRealizer
 from nas.training.presets import preset
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -20,7 +20,7 @@ from search_spaces.presets import search_space
 def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement:
     source = DataSource("digits", limit=400)
     joint = JointSpace(search_space("resnet_digits", 1, 10))
-    net = supernet(joint.architectures, seed=0)
+    net = build_supernet(joint.architectures, seed=0)
     folder = tmp_path_factory.mktemp("trained")
     schedule, settings = preset("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
     checkpoint = train_supernet(net, joint, source.load(), schedule, settings, 0, folder)

@@ -13,7 +13,7 @@ from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import SPACES, search_space
@@ -28,7 +28,7 @@ def test_same_operators(name: str) -> None:
     candidate = space.population(genes)[0]
     architecture = candidate.architecture
     shape = (3, architecture.resolution, architecture.resolution)
-    plain = supernet(space.architectures, 0).eval().extract(architecture)
+    plain = build_supernet(space.architectures, 0).eval().extract(architecture)
     network = apply_policy(plain, space.architectures.layers(architecture), candidate.policy)
     calibrate(network, [torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))])
     model = random_network(space, candidate, onnxruntime_cpu())

@@ -25,7 +25,7 @@ from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.layers import LayerSpec
 from search_spaces.operators.weighted import Convolution
@@ -58,7 +58,7 @@ def family(request: pytest.FixtureRequest) -> str:
 def exported(request: pytest.FixtureRequest, family: str) -> Exported:
     """A small subnet, calibrated on the digits, whose layers take the given policies in turn."""
     data = load_images("digits")
-    net = supernet(search_space(family, 1, 10), seed=0)
+    net = build_supernet(search_space(family, 1, 10), seed=0)
     architecture = JointSpace(net.space).smallest().architecture
     layers = net.space.layers(architecture)
     policies = tuple(islice(cycle(map(LayerPolicy.parse, request.param)), len(layers)))

@@ -16,8 +16,7 @@ from nas.training.schedule import Schedule
 from nas.training.settings import Report, TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -38,7 +37,7 @@ class Lab:
     data: ImageData
 
     def supernet(self, seed: int = 0) -> Supernet:
-        return supernet(self.space.architectures, seed)
+        return build_supernet(self.space.architectures, seed)
 
     def train(
         self,

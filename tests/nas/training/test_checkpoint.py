@@ -12,8 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from nas.training.checkpoint import TrainingState, load_checkpoint, read_leaves, save_checkpoint
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -23,7 +22,7 @@ STATE = TrainingState(3, "a schedule")
 
 
 def net(name: str = "resnet_digits", classes: int = 10, seed: int = 0) -> Supernet:
-    return supernet(search_space(name, 1, classes), seed)
+    return build_supernet(search_space(name, 1, classes), seed)
 
 
 def test_weights_and_training_state_come_back(tmp_path: Path) -> None:

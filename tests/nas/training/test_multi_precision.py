@@ -17,8 +17,7 @@ from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -40,7 +39,7 @@ def accuracy_at_two_bits(net: Supernet, images: ImageData) -> float:
 
 def gain_of_bits(seed: int, folder: Path) -> float:
     """What the phase of bits adds at two bits, over a phase of as many steps in floating point."""
-    images, start = load_images("digits", split_seed=seed), supernet(SPACE.architectures, seed)
+    images, start = load_images("digits", split_seed=seed), build_supernet(SPACE.architectures, seed)
     floating, bits = preset("multi_precision", EPOCHS, 0.1, SPACE).phases
     same = replace(
         bits, open={name: value for name, value in bits.open.items() if name != "policy"}, bit_sampling="uniform"

@@ -25,7 +25,7 @@ from nas.training.settings import Report, TrainingSettings, Watch
 from nas.training.task import TrainingTask
 from nas.training.team import Alone, Team
 from nas.training.trainer import train_supernet
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -47,7 +47,7 @@ class Observed(TrainingTask):
     def carry_out(self, watch: Watch, team: Team | None = None) -> Path:
         assert team is not None
         assert torch.get_num_threads() == 1
-        net, data = supernet(SPACE.architectures, self.seed), self.data.load()
+        net, data = build_supernet(SPACE.architectures, self.seed), self.data.load()
         path = train_supernet(
             net, SPACE, data, self.schedule, self.settings, self.seed, self.folder, watch, team, checkpoint_s=0
         )
@@ -106,7 +106,7 @@ class Member:
 
 def in_threads(task: TrainingTask) -> Path:
     """The checkpoint of a task that two members carry out in this process."""
-    data, nets = task.data.load(), [supernet(SPACE.architectures, task.seed) for _ in range(2)]
+    data, nets = task.data.load(), [build_supernet(SPACE.architectures, task.seed) for _ in range(2)]
     meeting, given = Barrier(2), dict[int, list[Tensor]]()
 
     def train(rank: int) -> Path:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -17,7 +17,7 @@ BATCHES = list(torch.randn(4, 16, 1, 12, 12, generator=torch.Generator().manual_
 
 
 def test_statistics_are_the_mean_over_batches() -> None:
-    net = supernet(search_space("resnet_digits", 1, 10), seed=0)
+    net = build_supernet(search_space("resnet_digits", 1, 10), seed=0)
     network = net.extract(JointSpace(net.space).smallest().architecture)
     before = copy.deepcopy(network.state_dict())
     momenta = [module.momentum for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -16,8 +16,7 @@ from nas.training.distillation import alpha_divergence, soft_cross_entropy
 from nas.training.phase import Phase
 from nas.training.step import Batch, accumulate_gradients, draw, mean_width
 from search_spaces.candidate import Architecture, Candidate
-from search_spaces.elastic.registry import supernet
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -31,7 +30,7 @@ SMOOTHING = 0.1
 
 @pytest.fixture(params=["mobilenet_v3_digits", "resnet_digits"])
 def net(request: pytest.FixtureRequest) -> Supernet:
-    return supernet(search_space(request.param, 1, 10), seed=0).train()
+    return build_supernet(search_space(request.param, 1, 10), seed=0).train()
 
 
 def whole(net: Supernet) -> Subspace:
@@ -78,7 +77,7 @@ def test_subnets_play_their_roles_at_one_resolution(net: Supernet) -> None:
 def test_the_gradient_of_a_step_is_the_sum_of_separate_ones(net: Supernet, loss: str) -> None:
     phase = replace(SANDWICH, loss=loss)
     candidates = subnets(net)
-    teacher = supernet(net.space, seed=7).extract(whole(net).largest().architecture).train()
+    teacher = build_supernet(net.space, seed=7).extract(whole(net).largest().architecture).train()
     frozen = teacher(BATCH.inputs).detach()
     in_place = logits(copy.deepcopy(net), candidates[0]).detach()
 
@@ -159,7 +158,7 @@ def test_students_are_compared_with_the_teacher_as_asked(net: Supernet) -> None:
         losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, replace(SANDWICH, divergence=divergence))
         expected = [compare(logits(clone, one), teacher).item() for one in candidates[1:]]
         assert losses[1:].tolist() == pytest.approx(expected)
-        frozen = supernet(net.space, seed=7).extract(candidates[0].architecture).train()
+        frozen = build_supernet(net.space, seed=7).extract(candidates[0].architecture).train()
         by_teacher = replace(SANDWICH, loss="teacher", divergence=divergence)
         losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, by_teacher, teacher=frozen)
         found = [logits(clone, one) for one in candidates]
@@ -170,7 +169,7 @@ def test_students_are_compared_with_the_teacher_as_asked(net: Supernet) -> None:
 
 @pytest.mark.parametrize("loss", ["labels", "teacher", "in_place"])
 def test_losses_are_computed_in_float32_whatever_the_arithmetic(net: Supernet, loss: str) -> None:
-    teacher = supernet(net.space, seed=7).extract(whole(net).largest().architecture).train()
+    teacher = build_supernet(net.space, seed=7).extract(whole(net).largest().architecture).train()
     seen: list[torch.dtype] = []
     net.leaves[0].register_forward_hook(lambda _module, _inputs, found: seen.append(found.dtype))
     for divergence in ("kl",) if loss == "labels" else ("kl", "alpha"):

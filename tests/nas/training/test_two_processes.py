@@ -22,7 +22,7 @@ from nas.training.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.team import ProcessGroup
 from nas.training.trainer import train_supernet
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -43,7 +43,7 @@ space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32
 opened = {"resolution": "all", "width": "all", "ratio": "all", "policy": "all"}
 leaves = Phase("leaves", 2, 0.05, opened, ("random",), bit_sampling="hessian", split=Split(("width", "policy"), 2, 1))
 schedule = Schedule((Phase("whole", 1, 0.1, {"width": "all"}, ("random",)), leaves))
-net, images = supernet(space.architectures, 0), load_images("digits", limit=150)
+net, images = build_supernet(space.architectures, 0), load_images("digits", limit=150)
 notes = []
 watch = lambda report: notes.extend(report.notes)
 train_supernet(net, space, images, schedule, TrainingSettings(30), 0, folder, watch, team)

@@ -6,18 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from search_spaces.elastic.registry import FAMILIES
 from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.presets import SPACES, search_space
 
-_NAMES = [name for name in SPACES if type(search_space(name, 3, 10)) in FAMILIES]
 
-
-@pytest.fixture(params=_NAMES)
+@pytest.fixture(params=SPACES)
 def fresh(request: pytest.FixtureRequest) -> SharedWeights:
     """Shared weights as they are before training, in evaluation mode."""
     space = search_space(request.param, image_channels=3, classes=10)
-    return FAMILIES[type(space)](space, seed=1).eval()
+    return SharedWeights(space, seed=1).eval()
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from nas.compression.compress import apply_policy
 from search_spaces.candidate import Candidate
-from search_spaces.elastic.registry import supernet
 from search_spaces.elastic.shared_weights import SharedWeights
-from search_spaces.elastic.supernet import Supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -37,7 +36,7 @@ def drawn(domain: Subspace, count: int) -> list[Candidate]:
 @torch.no_grad()
 def split() -> Supernet:
     """Leaves of a small and a large kernel of the first block; then of full and of reduced precision."""
-    net = supernet(SPACE.architectures, 0).eval()
+    net = build_supernet(SPACE.architectures, 0).eval()
     whole = Subspace.whole(SPACE)
     net.split([(0, whole.narrowed(KERNEL, (number,))) for number in (0, 1)])
     bits = ((0,), (1, 2))
@@ -56,7 +55,7 @@ def net() -> Supernet:
 
 @torch.no_grad()
 def test_one_leaf_is_its_shared_weights() -> None:
-    one = supernet(SPACE.architectures, 0).eval()
+    one = build_supernet(SPACE.architectures, 0).eval()
     (weights,) = one.leaves
     assert isinstance(weights, SharedWeights)
     assert one.domains == ()
@@ -125,7 +124,7 @@ def test_leaves_learn_alone() -> None:
 
 
 def test_a_candidate_that_no_leaf_serves_is_named() -> None:
-    net = supernet(SPACE.architectures, 0)
+    net = build_supernet(SPACE.architectures, 0)
     net.split([(0, Subspace.whole(SPACE).narrowed(KERNEL, (0,)))])
     largest = SPACE.largest()
     with pytest.raises(ValueError, match=f"no leaf of the split supernet serves candidate {largest.key}"):
@@ -133,7 +132,7 @@ def test_a_candidate_that_no_leaf_serves_is_named() -> None:
 
 
 def test_a_supernet_takes_over_the_leaves_of_another(net: Supernet) -> None:
-    fresh = supernet(SPACE.architectures, 1)
+    fresh = build_supernet(SPACE.architectures, 1)
     fresh.become(net)
     assert fresh.domains == net.domains
     candidate = net.domains[1].largest()
