@@ -19,7 +19,7 @@ from nas.data.sources import load_images
 from nas.training.recalibration import accuracy_percent
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.registry import supernet
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -91,7 +91,7 @@ def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Pa
 def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, images: ImageSet, policy: str) -> None:
     space = search_space("resnet20_cifar", 3, 10)
     architecture = JointSpace(space).largest().architecture
-    layers, built_in = space.layers(architecture), supernet(space, seed=0).extract(architecture)
+    layers, built_in = space.layers(architecture), build_supernet(space, seed=0).extract(architecture)
     for spec, layer in zip(layers, traced.graph.layers, strict=True):
         ours, (unit,) = built_in.get_submodule(spec.name), layer.units
         assert isinstance(ours, Layer)
