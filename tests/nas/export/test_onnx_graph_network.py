@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -130,9 +131,11 @@ def made(kind: type[nn.Module]) -> nn.Module:
     return module
 
 
-def compressed(module: nn.Module, inputs: Tensor, policy: str) -> GraphNetwork:
+def compressed(module: nn.Module, inputs: Tensor, *policies: str) -> GraphNetwork:
+    """The calibrated network, whose layers take the policies in turn."""
     traced = trace(module, [inputs[:2]])
-    network = compress(traced, CompressionPolicy((LayerPolicy.parse(policy),) * len(traced.graph.layers)))
+    policy = tuple(map(LayerPolicy.parse, islice(cycle(policies), len(traced.graph.layers))))
+    network = compress(traced, CompressionPolicy(policy))
     calibrate(network, [inputs])
     return network
 
@@ -188,6 +191,19 @@ def test_layers_at_8_bits_are_integer_ones(
             assert input_zero.dtype == output_zero.dtype == np.uint8
             assert weight.dtype == np.int8
             assert weight_scale.shape == (len(weight),)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_floating_point_layers_between_integer_ones_stay_floating_point(first: int, tmp_path: Path) -> None:
+    module, inputs = made(Attentive), inputs_of(Attentive, IMAGES)
+    network = compressed(module, inputs, *(["w8a8", "w32a32"] * 2)[first : first + 2])
+    model = traced_to_onnx(network, [inputs[:2]])
+    check_agreement(network, open_session(model), inputs)
+    kernels = Counter(node.op_type for node in optimised(model, tmp_path).node)
+    # of six layers the first is a convolution, and the last multiplies single rows; attention has two products of its own
+    assert (kernels["QLinearConv"], kernels["Conv"]) == ((1, 0), (0, 1))[first]
+    assert (kernels["QGemm"], kernels["Gemm"]) == ((0, 1), (1, 0))[first]
+    assert (kernels["MatMulIntegerToFloat"], kernels["MatMul"] + kernels["FusedMatMul"]) == (2, 4)
 
 
 def test_an_embedding_is_stored_in_codes() -> None:
