@@ -13,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.export.foreign_operations import FOREIGN_OPERATIONS, ForeignOperation
 from nas.export.onnx_layer import OnnxWeight, least_weight_scale, onnx_hard_sigmoid, onnx_quantizer
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.elastic.weight_layout import as_stored, output_first
 from search_spaces.network_graph import NetworkGraph, Unit
+from search_spaces.operators.opaque import Opaque
 from search_spaces.operators.pointwise import Activation, BatchNorm
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
@@ -48,6 +50,8 @@ def onnx_form(network: GraphNetwork) -> GraphNetwork:
             modules[node.name] = onnx_quantizer(quantizer, node.inputs[0])
         if node.operator == Activation("hard_sigmoid"):
             modules[node.name] = _OnnxHardSigmoid()
+        if isinstance(node.operator, Opaque) and node.operator.target in FOREIGN_OPERATIONS:
+            modules[node.name] = ForeignOperation(node.operator.target)
     folded: dict[str, str] = {}
     for layer in network.graph.layers:
         for unit in layer.units:

@@ -200,7 +200,7 @@ def test_floating_point_layers_between_integer_ones_stay_floating_point(first: i
     model = traced_to_onnx(network, [inputs[:2]])
     check_agreement(network, open_session(model), inputs)
     kernels = Counter(node.op_type for node in optimised(model, tmp_path).node)
-    # of six layers the first is a convolution, and the last multiplies single rows; attention has two products of its own
+    # of six layers the first is a convolution and the last multiplies single rows; attention has two products besides
     assert (kernels["QLinearConv"], kernels["Conv"]) == ((1, 0), (0, 1))[first]
     assert (kernels["QGemm"], kernels["Gemm"]) == ((0, 1), (1, 0))[first]
     assert (kernels["MatMulIntegerToFloat"], kernels["MatMul"] + kernels["FusedMatMul"]) == (2, 4)
