@@ -70,14 +70,15 @@ def trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) ->
         raise TraceError(
             f"examples must be tensors of one batch size, got shapes {[tuple(tensor.shape) for tensor in given]}"
         )
-    training = module.training
+    training = [part for part in module.modules() if part.training]  # some may be frozen in a module that trains
     module.eval()
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _trace(module, inputs)
     finally:
-        module.train(training)
+        for part in training:
+            part.training = True
 
 
 def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> TracedNetwork:
@@ -113,7 +114,7 @@ def _check(traced: TracedNetwork, module: nn.Module, inputs: Sequence[Tensor] | 
     found = traced.network()(*(inputs.values() if isinstance(inputs, Mapping) else inputs))
     tensors = [value for value in pytree.tree_leaves(expected) if isinstance(value, Tensor)]
     for ours, theirs in zip(found if isinstance(found, tuple) else (found,), tensors, strict=True):
-        difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-12))
+        difference = float((ours.double() - theirs.double()).abs().max() / theirs.abs().max().clamp_min(1e-12))
         if not difference <= _RELATIVE_TOLERANCE:
             raise TraceError(
                 f"the graph must give what the module gives within {_RELATIVE_TOLERANCE:g} relative, got "

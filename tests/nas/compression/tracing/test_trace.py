@@ -138,9 +138,10 @@ def test_a_batch_that_is_fixed_is_kept_and_said(size: int) -> None:
 
 def test_the_module_stays_as_it_is() -> None:
     module = Module(lambda m, x: m.drop(m.norm(x)), norm=nn.BatchNorm1d(4), drop=nn.Dropout(0.5)).train()
+    module.norm.eval()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     found = trace(module, {"x": torch.randn(1, 4)})
-    assert module.training
+    assert [part.training for part in (module, module.norm, module.drop)] == [True, False, True]
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
     assert found.parameters["norm.weight"] is module.norm.weight
 
