@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.wiring import WiredNetwork
 from search_spaces.layers import LayerSpec
+from search_spaces.network_graph import Node
 from search_spaces.operators.weighted import Convolution
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
@@ -52,7 +53,8 @@ class SharedWeights(nn.Module):
         for slot_name, sizes in self._elastic_kernels().items():
             for size in sizes[:-1]:
                 self.kernel_transforms[_transform_key(slot_name, size)] = nn.Parameter(torch.eye(size * size))
-        self._skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
+        skeleton_layer = lru_cache(maxsize=4096)(_meta_layer)
+        self._skeleton = lru_cache(maxsize=64)(partial(_wire_skeleton, space.nodes, skeleton_layer))
 
     def forward(
         self,
@@ -78,15 +80,8 @@ class SharedWeights(nn.Module):
         policies = policy.layers if policy else (LayerPolicy(),) * len(layers)
         if len(policies) != len(layers):
             raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policies)}")
-        pairs = zip(layers, policies, strict=True)
-        made = {
-            layer.name: self._skeleton_layer(
-                layer, layer_policy, self._layer(layer.name).log_weight_step is not None, self.training
-            )
-            for layer, layer_policy in pairs
-        }
-        skeleton = WiredNetwork(self.space.nodes, made)
-        with _before(made[layers[-1].name], drop):
+        skeleton = self._skeleton(layers, policies, self.learns_weight_steps, self.training)
+        with _before(skeleton.layer(layers[-1].name), drop):
             output: Tensor = functional_call(skeleton, self.weights(layers), (inputs,), tie_weights=False)
         return output
 
@@ -138,7 +133,7 @@ class SharedWeights(nn.Module):
         return channel_groups(self.network.nodes, layers)
 
     def _layer(self, name: str) -> Layer:
-        layer = self.network.get_submodule(name)
+        layer = self.network.layer(name)
         assert isinstance(layer, Layer)
         return layer
 
@@ -184,7 +179,7 @@ def _first(tensor: Tensor, size: int, dim: int = 0) -> Tensor:
 
 
 @contextmanager
-def _before(layer: Layer, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
+def _before(layer: nn.Module, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
     """Changes the input of a layer while a block runs."""
     if change is None:
         yield
@@ -198,6 +193,19 @@ def _before(layer: Layer, change: Callable[[Tensor], Tensor] | None) -> Iterator
 
 def _transform_key(layer_name: str, size: int) -> str:
     return f"{layer_name.replace('.', '-')}-{size}"
+
+
+def _wire_skeleton(
+    nodes: Sequence[Node],
+    skeleton_layer: Callable[[LayerSpec, LayerPolicy, bool, bool], Layer],
+    layers: tuple[LayerSpec, ...],
+    policies: tuple[LayerPolicy, ...],
+    learns_steps: bool,
+    training: bool,
+) -> WiredNetwork:
+    """A network without weights of its own."""
+    pairs = zip(layers, policies, strict=True)
+    return WiredNetwork(nodes, {one.name: skeleton_layer(one, policy, learns_steps, training) for one, policy in pairs})
 
 
 def _meta_layer(spec: LayerSpec, policy: LayerPolicy, learns_step: bool, training: bool) -> Layer:

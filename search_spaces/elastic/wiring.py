@@ -22,32 +22,35 @@ class WiredNetwork(nn.Module):
 
     def __init__(self, nodes: Sequence[Node], layers: Mapping[str, Layer]) -> None:
         super().__init__()
-        for name, layer in layers.items():
-            _place(self, name, layer)
+        self._homes = {name: _place(self, name, layer) for name, layer in layers.items()}
         self.nodes = present_nodes(nodes, list(layers))
         last_reader = {name: node.name for node in self.nodes for name in node.inputs}
         self._done_with = {node.name: [n for n in node.inputs if last_reader[n] == node.name] for node in self.nodes}
+
+    def layer(self, name: str) -> nn.Module:
+        """The layer of a name, or what has taken its place; `get_submodule` would walk there step by step."""
+        parent, last = self._homes[name]
+        layer: nn.Module = getattr(parent, last)
+        return layer
 
     def forward(self, images: Tensor) -> Tensor:
         values = {IMAGES: images}
         for node in self.nodes:
             inputs = [values[name] for name in node.inputs]
-            if node.operator == SLOT:
-                value = self.get_submodule(node.name)(*inputs)
-            else:
-                value = run_operator(node.operator, inputs)
+            value = self.layer(node.name)(*inputs) if node.operator == SLOT else run_operator(node.operator, inputs)
             for name in self._done_with[node.name]:  # so that the memory of what nobody reads again is freed
                 values.pop(name, None)
             values[node.name] = value
         return values[self.nodes[-1].name]
 
 
-def _place(root: nn.Module, name: str, layer: nn.Module) -> None:
-    """Makes a layer the submodule of a dotted name."""
+def _place(root: nn.Module, name: str, layer: nn.Module) -> tuple[nn.Module, str]:
+    """Makes a layer the submodule of a dotted name; returns the module that holds it, and under which name."""
     *path, last = name.split(".")
     parent = root
     for part in path:
-        if part not in dict(parent.named_children()):
+        if not hasattr(parent, part):
             parent.add_module(part, nn.Module())
-        parent = parent.get_submodule(part)
+        parent = getattr(parent, part)
     parent.add_module(last, layer)
+    return parent, last
