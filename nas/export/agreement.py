@@ -22,6 +22,7 @@ _FLOAT_TOLERANCE = 1e-4  # relative to the largest logit
 # Steps of 8 bits over the range of the logits. Runtimes round the bias to the product of the steps of input and weight,
 # so that some roundings fall the other way.
 _MEAN_STEPS, _MAX_STEPS = 2.0, 16.0
+_SMALLEST = 1e-30  # of a range; a network that always gives the same must give just that
 
 
 class ExportMismatch(ValueError):
@@ -44,14 +45,14 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
     expected = (found[0] if isinstance(found, tuple) else found).numpy()
     difference = np.abs(run_session(session, inputs.numpy()) - expected)
     if not _quantized(network):
-        worst = float(difference.max() / np.abs(expected).max())
-        if worst > _FLOAT_TOLERANCE:
+        worst = float(difference.max() / max(np.abs(expected).max(), _SMALLEST))
+        if not worst <= _FLOAT_TOLERANCE:  # nor if it is no number
             raise ExportMismatch(
                 f"onnxruntime must agree with torch within {_FLOAT_TOLERANCE:g} relative, got {worst:.2g}"
             )
         return
-    steps = difference / (np.ptp(expected) / 255)
-    if steps.mean() > _MEAN_STEPS or steps.max() > _MAX_STEPS:
+    steps = difference / max(np.ptp(expected) / 255, _SMALLEST)
+    if not (steps.mean() <= _MEAN_STEPS and steps.max() <= _MAX_STEPS):
         raise ExportMismatch(
             f"onnxruntime must agree with torch within {_MEAN_STEPS:g} quantisation step on average and {_MAX_STEPS:g} "
             f"at most, got {steps.mean():.2f} and {steps.max():.1f}"
