@@ -16,6 +16,7 @@ from typing import Any
 from search_spaces.operators.operator import Operator, Shape, to_tuples
 from search_spaces.operators.pointwise import Activation, BatchNorm
 from search_spaces.operators.registry import OPERATORS
+from search_spaces.operators.weighted import Convolution, Linear
 
 _VERSION = 1  # of the JSON form
 
@@ -91,11 +92,13 @@ class NetworkGraph:
         inputs: Name and shape of every input, without the batch axis.
         nodes: In execution order.
         outputs: Names of the values that the network returns.
+        batch: The only batch size at which the network runs; None if it runs at any.
     """
 
     inputs: tuple[tuple[str, Shape], ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         known = {name for name, _ in self.inputs}
@@ -179,6 +182,7 @@ class NetworkGraph:
                 for node in self.nodes
             ],
             "outputs": self.outputs,
+            "batch": self.batch,
         }
         return json.dumps(document, separators=(",", ":"))
 
@@ -194,14 +198,14 @@ class NetworkGraph:
             if document["version"] != _VERSION:
                 raise ValueError(f"a network graph is read in version {_VERSION}, got {document['version']}")
             nodes = tuple(_read_nodes(document["nodes"]))
-            return cls(to_tuples(document["inputs"]), nodes, to_tuples(document["outputs"]))
+            return cls(to_tuples(document["inputs"]), nodes, to_tuples(document["outputs"]), document["batch"])
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not the JSON of a network graph ({error!r}): {text[:80]!r}") from error
 
     def _unit(self, call: Node) -> Unit:
         last = call
         norm = activation = None
-        if (reader := self._only_reader(call)) and isinstance(reader.operator, BatchNorm):
+        if (reader := self._only_reader(call)) and _normalizes_outputs(reader.operator, call.operator):
             norm = last = reader
         if (reader := self._only_reader(last)) and isinstance(reader.operator, Activation):
             activation = reader
@@ -211,6 +215,12 @@ class NetworkGraph:
         """The one node that reads a value; None if others or the caller of the network need it, too."""
         readers = self.readers[node.name]
         return readers[0] if len(readers) == 1 and node.name not in self.outputs else None
+
+
+def _normalizes_outputs(norm: Operator, layer: Operator) -> bool:
+    """Whether a batch normalisation has one scale for each output channel of a layer, and so folds into it."""
+    axes = len(layer.kernel) if isinstance(layer, Convolution) else 0
+    return isinstance(norm, BatchNorm) and isinstance(layer, Convolution | Linear) and norm.axes == axes
 
 
 def _read_nodes(entries: Sequence[Sequence[Any]]) -> Iterator[Node]:

@@ -15,7 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from hardware.onnx_forms import Call, write_operator
+from hardware.profiling.onnx_call import Call
+from hardware.profiling.onnx_forms import write_operator
 from hardware.profiling.workload import OnnxNetwork
 from search_spaces.layers import RELU, LayerSpec
 from search_spaces.operators.operator import Operator, Shape

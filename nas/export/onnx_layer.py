@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizers import ActivationQuantizer, activation_grid
+from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid
 from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.layers import RELU
 from search_spaces.operators.pointwise import Activation
@@ -40,20 +40,11 @@ class OnnxLayer(nn.Module):
         gain, shift = _folded_norm(layer)
         bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
         self.spec = layer.spec
-        self.input_quantizer = _onnx_quantizer(layer.input_quantizer, layer.spec.name)
-        self.output_quantizer = _onnx_quantizer(layer.output_quantizer, layer.spec.name)
-        self.weight = _OnnxWeight(layer, gain, self._least_scale(bias))
+        self.input_quantizer = onnx_quantizer(layer.input_quantizer, layer.spec.name)
+        self.output_quantizer = onnx_quantizer(layer.output_quantizer, layer.spec.name)
+        least_scale = least_weight_scale(bias, self.input_quantizer)
+        self.weight = OnnxWeight(layer.op.weight.detach(), layer.weight_quantizer, gain, least_scale, layer.weight_step)
         self.bias = nn.Buffer(bias)
-
-    def _least_scale(self, bias: Tensor) -> Tensor:
-        """The least step of the weights, shape (out,), at which the bias fits an integer accumulator.
-
-        Runtimes store the bias in 32 bits, in steps of input step times weight step. Only a channel whose weights are
-        next to nothing is ever coarser than that.
-        """
-        if not isinstance(self.input_quantizer, _OnnxQuantizer):
-            return torch.full_like(bias, _SMALLEST_SCALE)
-        return (bias.abs() / (self.input_quantizer.get_buffer("scale") * 2**30)).clamp_min(_SMALLEST_SCALE)
 
     def forward(self, inputs: Tensor) -> Tensor:
         x, weight = self.input_quantizer(inputs), self.weight()
@@ -67,50 +58,82 @@ class OnnxLayer(nn.Module):
             return self.output_quantizer(x.relu())
         x = self.output_quantizer(x)
         if activation == Activation("hard_sigmoid"):
-            return _hard_sigmoid(x)
+            return onnx_hard_sigmoid(x)
         return x if activation is None else run_operator(activation, [x])
 
 
-class _OnnxWeight(nn.Module):
-    """A weight times a gain, stored as signed 8-bit codes where it is quantised; fewer bits use fewer of the codes.
+def least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:
+    """The least step of the weights, shape (out,), at which the bias fits an integer accumulator.
+
+    Runtimes store the bias in 32 bits, in steps of input step times weight step. Only a channel whose weights are next
+    to nothing is ever coarser than that.
+    """
+    if not isinstance(input_quantizer, OnnxQuantizer):
+        return torch.full_like(bias, _SMALLEST_SCALE)
+    return (bias.abs() / (input_quantizer.get_buffer("scale") * 2**30)).clamp_min(_SMALLEST_SCALE)
+
+
+class OnnxWeight(nn.Module):
+    """A weight times a gain, stored as signed 8-bit codes where it is quantised; fewer bits use every so many of them.
 
     Args:
-        layer: Whose weight it is.
+        weight: Shape (out, ...).
+        quantizer: What rounds it; None leaves it as it is.
         gain: Of every output channel, shape (out,).
         least_scale: The least step of every output channel, shape (out,); a finer one is rounded to it.
+        step: The learnt step of double rounding, shape (out,), if there is one.
+        transposed: Whether a weight of shape (out, in) is stored as (in, out), as products of matrices read it.
     """
 
-    def __init__(self, layer: Layer, gain: Tensor, least_scale: Tensor) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        quantizer: WeightQuantizer | None,
+        gain: Tensor,
+        least_scale: Tensor,
+        step: Tensor | None = None,
+        transposed: bool = False,
+    ) -> None:
         super().__init__()
-        weight, quantizer = layer.op.weight.detach(), layer.weight_quantizer
         per_channel = (-1, *[1] * (weight.dim() - 1))
-        self.quantized = quantizer.bits != FULL_PRECISION_BITS
-        if not self.quantized:
-            self.register_buffer("value", weight * gain.view(per_channel))
-            return
-        codes, step = quantizer.codes(weight, layer.weight_step)
-        scale = (step * gain.abs()).maximum(least_scale)
-        codes = (codes * (step * gain / scale).view(per_channel)).round()
-        self.register_buffer("value", codes.to(torch.int8))
-        self.register_buffer("scale", scale)
-        self.register_buffer("zero_point", torch.zeros(len(scale), dtype=torch.int8))
+        self.quantized = quantizer is not None and quantizer.bits != FULL_PRECISION_BITS
+        self.axis = int(transposed)
+        value = weight * gain.view(per_channel)
+        if quantizer is not None and self.quantized:
+            codes, step = quantizer.codes(weight, step)
+            finer = _finer_codes(quantizer.bits)
+            codes, step = codes * finer, step / finer
+            scale = (step * gain.abs()).maximum(least_scale)
+            value = (codes * (step * gain / scale).view(per_channel)).round().to(torch.int8)
+            self.register_buffer("scale", scale)
+            self.register_buffer("zero_point", torch.zeros(len(scale), dtype=torch.int8))
+        self.register_buffer("value", value.t().contiguous() if transposed else value)
 
     def forward(self) -> Tensor:
         value = self.get_buffer("value")
         if not self.quantized:
             return value
         arguments = (value, self.get_buffer("scale"), self.get_buffer("zero_point"))
-        return _dequantize(arguments, value.shape, {"axis": 0})
+        return dequantize(arguments, value.shape, {"axis": self.axis})
 
 
-def _hard_sigmoid(x: Tensor) -> Tensor:
+def _finer_codes(bits: int) -> int:
+    """How many stored codes are one code of fewer bits than 8; exact, as it is a power of two.
+
+    Runtimes round the bias to the product of the steps of input and weight, so the finer the stored step, the better.
+    Codes stay below 64, at which processors without VNNI, which add pairs of products in 16 bits, do not saturate.
+    """
+    return max(1, 2 ** (7 - bits))
+
+
+def onnx_hard_sigmoid(x: Tensor) -> Tensor:
     """One node, for which torch's exporter writes three."""
     return torch.onnx.ops.symbolic(
         "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
     )
 
 
-class _OnnxQuantizer(nn.Module):
+class OnnxQuantizer(nn.Module):
     """Rounds an activation to unsigned 8-bit codes; fewer bits are then clipped to the range of fewer codes.
 
     The clip keeps onnxruntime from running layers below 8 bits as integer ones, whose bias it would round to the
@@ -129,19 +152,21 @@ class _OnnxQuantizer(nn.Module):
         codes = torch.onnx.ops.symbolic(
             "QuantizeLinear", (x, *grid), {}, dtype=torch.uint8, shape=x.shape, version=OPSET
         )
-        rounded = _dequantize((codes, *grid), x.shape, {})
+        rounded = dequantize((codes, *grid), x.shape, {})
         return rounded if self.clip is None else rounded.clamp(*self.clip)
 
 
-def _onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
+def onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
+    """The ONNX form of a calibrated quantiser; the name of its layer or value is for the error."""
     if quantizer.bits == FULL_PRECISION_BITS:
         return nn.Identity()
     if quantizer.range is None:
         raise ValueError(f"the activations of {name} must be calibrated before export")
-    return _OnnxQuantizer(*quantizer.range, quantizer.bits)
+    return OnnxQuantizer(*quantizer.range, quantizer.bits)
 
 
-def _dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Attributes) -> Tensor:
+def dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Attributes) -> Tensor:
+    """One DequantizeLinear of codes, step and zero point, with an output of a given shape."""
     return torch.onnx.ops.symbolic(
         "DequantizeLinear", arguments, attributes, dtype=torch.float32, shape=shape, version=OPSET
     )

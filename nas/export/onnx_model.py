@@ -8,15 +8,15 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.runtime_form import drop_unread, pool_globally, shield_float_layers
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 FloatArray = NDArray[np.float32]
+BATCH_AXIS = {0: torch.export.Dim("batch")}
 
 
 def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
@@ -37,18 +38,36 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
         network: A calibrated network in evaluation mode; it is not changed.
         input_shape: Channels, height and width of an image.
     """
-    example = torch.zeros(2, *input_shape)
-    form = _onnx_form(network)
+    examples = (torch.zeros(2, *input_shape),)
+    return write_onnx(_onnx_form(network), examples, (BATCH_AXIS,), ("images",), ("logits",))
+
+
+def write_onnx(
+    form: nn.Module,
+    examples: Sequence[Tensor],
+    dynamic_shapes: tuple[Any, ...],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+) -> bytes:
+    """The ONNX model of a module whose layers have their ONNX forms.
+
+    Args:
+        form: In evaluation mode.
+        examples: One tensor of shape (batch, ...) for each input; other batch sizes can be run, too.
+        dynamic_shapes: `BATCH_AXIS` for each argument of its `forward`, as `torch.export` wants them.
+        input_names: Of the inputs.
+        output_names: Of the outputs.
+    """
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             form,
-            (example,),
+            (*examples,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=[*input_names],
+            output_names=[*output_names],
+            dynamic_shapes=dynamic_shapes,
             verbose=False,
         )
     assert program is not None
@@ -77,10 +96,11 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run_session(session: onnxruntime.InferenceSession, images: FloatArray) -> FloatArray:
-    """Logits, shape (batch, classes), of images, shape (batch, channels, side, side)."""
-    (logits,) = session.run(["logits"], {"images": np.ascontiguousarray(images)})
-    return np.asarray(logits)
+def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> FloatArray:
+    """The first output, such as logits, shape (batch, classes), for the only input, shape (batch, ...)."""
+    (given,) = session.get_inputs()
+    first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
+    return np.asarray(first)
 
 
 def _strip(model: onnx.ModelProto) -> None:

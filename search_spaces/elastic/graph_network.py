@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from search_spaces.elastic.opaque_calls import call_opaque
 from search_spaces.elastic.quantizers import WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.elastic.weight_layout import as_stored, output_first
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.opaque import Opaque
 
@@ -49,16 +50,31 @@ class GraphNetwork(nn.Module):
         """Has a weight rounded each time that it is used, by the reference quantiser; 32 bits leave it as it is."""
         self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits)
 
+    def weight_quantizer(self, name: str) -> WeightQuantizer | None:
+        """What rounds a weight, if anything does."""
+        attribute = self._stored[name]
+        if attribute not in self._weight_quantizers:
+            return None
+        quantizer = self._weight_quantizers[attribute]
+        assert isinstance(quantizer, WeightQuantizer)
+        return quantizer
+
     def node_module(self, name: str) -> nn.Module | None:
         """What runs a node in place of its torch form, if anything does."""
         attribute = self._modules_of_nodes.get(name)
         return None if attribute is None else self.get_submodule(attribute)
 
     def forward(self, *inputs: Tensor) -> Any:
-        """The output of the network, or a tuple of its outputs, for one tensor per input of the graph."""
+        """The output of the network, or a tuple of its outputs, for one tensor per input of the graph.
+
+        Raises:
+            ValueError: If the network is fixed to another batch size.
+        """
+        batch = inputs[0].shape[0]  # its len would fix it for those who export this module
+        if self.graph.batch is not None and batch != self.graph.batch:
+            raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         values: dict[str, Any] = dict(zip(dict(self.graph.inputs), inputs, strict=True))
         rounded: dict[str, Tensor] = {}
-        batch = inputs[0].shape[0]
         for place, node in enumerate(self.graph.nodes):
             values[node.name] = self._value(node, [values[name] for name in node.inputs], rounded, batch)
             for name in self._last_readers.get(place, ()):
@@ -71,14 +87,16 @@ class GraphNetwork(nn.Module):
             return module(*inputs)
         if isinstance(node.operator, Opaque):
             return call_opaque(node.operator, inputs, batch=batch)
-        return run_operator(node.operator, inputs, [self._read(name, rounded) for name in node.parameters])
+        return run_operator(node.operator, inputs, [self._read(name, node, rounded) for name in node.parameters])
 
-    def _read(self, name: str, rounded: dict[str, Tensor]) -> Tensor:
+    def _read(self, name: str, node: Node, rounded: dict[str, Tensor]) -> Tensor:
         """A stored tensor, rounded if it is a weight that is quantised: once for all nodes that use it."""
-        if self._stored[name] not in self._weight_quantizers:
-            return self.tensor(name)
+        tensor, quantizer = self.tensor(name), self.weight_quantizer(name)
+        if quantizer is None:
+            return tensor
         if name not in rounded:
-            rounded[name] = self._weight_quantizers[self._stored[name]](self.tensor(name))
+            operator = node.operator
+            rounded[name] = as_stored(quantizer(output_first(tensor, operator)), operator)
         return rounded[name]
 
     def _store(self, attribute: str, tensor: Tensor) -> None:

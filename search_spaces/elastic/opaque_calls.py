@@ -24,8 +24,8 @@ def call_opaque(operator: Opaque, inputs: Sequence[Tensor], parameters: Sequence
     """
     assert not parameters
     positional, named = _read_arguments(operator.arguments)
-    positional, named = _fill(positional, inputs, batch), _fill(named, inputs, batch)
-    return torch_operation(operator.target)(*positional, **named)
+    filled = {name: _fill(value, inputs, batch) for name, value in named.items()}
+    return torch_operation(operator.target)(*_fill(positional, inputs, batch), **filled)
 
 
 @lru_cache(maxsize=4096)
@@ -61,12 +61,7 @@ def _fill(value: Any, inputs: Sequence[Tensor], batch: int) -> Any:
         return [_fill(part, inputs, batch) for part in value]
     if not isinstance(value, dict):
         return value
-    if len(value) == 1:
-        ((kind, part),) = value.items()
-        if kind == "input":
-            return inputs[part]
-        if kind == "batch":
-            return part * batch
-        if kind == "dtype":
-            return getattr(torch, part)
-    return {name: _fill(part, inputs, batch) for name, part in value.items()}
+    ((kind, part),) = value.items()
+    if kind == "input":
+        return inputs[part]
+    return part * batch if kind == "batch" else getattr(torch, part)

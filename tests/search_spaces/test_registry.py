@@ -11,7 +11,7 @@ import pytest
 
 from hardware.device import DEVICES
 from hardware.importers.registry import IMPORTERS
-from hardware.onnx_forms import ONNX_FORMS
+from hardware.profiling.onnx_forms import ONNX_FORMS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
 from nas.training.presets import PRESETS

@@ -216,7 +216,9 @@ def test_learnt_steps_are_exported_as_they_are(policy: str) -> None:
     constants = [numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(model).graph.initializer]
     stored = [constant for constant in constants if constant.dtype == np.int8 and constant.ndim == 4]
     limit = 2 ** (network.body[0].policy.weight_bits - 1) - 1
-    assert [(codes.min(), codes.max()) for codes in stored] == [(-limit, limit)] * 3
+    finer = max(1, 2 ** (7 - network.body[0].policy.weight_bits))  # stored codes for one of fewer bits
+    assert [(codes.min(), codes.max()) for codes in stored] == [(-limit * finer, limit * finer)] * 3
+    assert all((codes % finer == 0).all() for codes in stored)
 
 
 @pytest.mark.parametrize("policy", ["w8a8", "w4a8", "w2a8"])
@@ -227,8 +229,9 @@ def test_folding_a_normalisation_of_either_sign_leaves_the_codes(policy: str) ->
         assert (gain < 0).any()
         assert (gain > 0).any()
         exported = OnnxLayer(made).weight
-        assert torch.equal(exported.value, codes * gain.sign().view(-1, 1, 1, 1).to(torch.int8))
-        torch.testing.assert_close(exported.scale, scale * gain.abs())
+        finer = max(1, 2 ** (7 - made.policy.weight_bits))
+        assert torch.equal(exported.value, codes * finer * gain.sign().view(-1, 1, 1, 1).to(torch.int8))
+        torch.testing.assert_close(exported.scale, scale * gain.abs() / finer)
 
 
 def test_uncalibrated_networks_are_refused() -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hardware.onnx_forms import ONNX_FORMS, Call, write_operator
+from hardware.profiling.onnx_call import Call
+from hardware.profiling.onnx_forms import ONNX_FORMS, write_operator
 from search_spaces.elastic.torch_forms import TORCH_FORMS, run_operator
 from search_spaces.operators.arrangement import Flatten, GlobalPool, Pad, Pool, Reshape, Slice, Transpose
 from search_spaces.operators.opaque import Constant, Item, Opaque

@@ -6,67 +6,18 @@ A form gets a `Call` and returns the name of the value. Another package adds the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hardware.profiling.onnx_call import Call
 from search_spaces.operators.arrangement import GlobalPool, Pad, Pool, Reshape, Slice, Transpose
-from search_spaces.operators.operator import Operator, Shape
+from search_spaces.operators.operator import Operator
 from search_spaces.operators.pointwise import Activation, BatchNorm, GroupNorm, LayerNorm, RmsNorm, Softmax
 from search_spaces.operators.products import Attention, Concatenate
 from search_spaces.operators.weighted import Convolution, Linear
 from search_spaces.registry import Registry
-
-
-class OnnxBuilder(Protocol):
-    """What nodes and constants are written into."""
-
-    def node(self, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> str:
-        """Adds a node of one output and returns the name of that."""
-
-    def constant(self, values: NDArray[Any] | np.generic) -> str:
-        """Adds a constant and returns its name."""
-
-
-Kind = TypeVar("Kind", bound=Operator, covariant=True)
-
-
-@dataclass(frozen=True)
-class Call(Generic[Kind]):
-    """One node of a network that is to be written.
-
-    Attributes:
-        builder: What it is written into.
-        operator: What is computed.
-        inputs: Names of the values that the node reads, each of shape (batch, ...).
-        parameters: Names of its stored tensors, in the order of `operator.parameter_shapes`.
-        shapes: Of the inputs, without the batch axis.
-    """
-
-    builder: OnnxBuilder
-    operator: Kind
-    inputs: Sequence[str]
-    parameters: Sequence[str]
-    shapes: Sequence[Shape]
-
-    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Adds a node and returns the name of its output."""
-        return self.builder.node(op, [*inputs], attributes)
-
-    def integers(self, *values: int) -> str:
-        """The name of a constant of integers."""
-        return self.builder.constant(np.array(values, np.int64))
-
-    def number(self, value: float) -> str:
-        """The name of a constant of one number."""
-        return self.builder.constant(np.float32(value))
-
-    def filled(self, shape: Shape, value: float) -> str:
-        """The name of a constant of equal numbers."""
-        return self.builder.constant(np.full(shape, value, np.float32))
 
 
 def write_operator(call: Call[Operator]) -> str:

@@ -1,0 +1,36 @@
+"""Compresses a traced network under a policy: the same quantisers, in the same places, as in networks of a space."""
+
+from __future__ import annotations
+
+from nas.compression.tracing.quantized_graph import quantize_activations, quantizing_nodes
+from nas.compression.tracing.trace import TracedNetwork
+from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.elastic.quantizers import ActivationQuantizer
+
+
+def compress(traced: TracedNetwork, policy: CompressionPolicy) -> GraphNetwork:
+    """A network whose layers quantise as a policy says, dynamically until `calibrate` has fixed its ranges.
+
+    Embeddings have their weights rounded, not what they look up. A weight with several call sites is rounded once.
+
+    Args:
+        traced: The network; it is not changed, and its tensors are copied.
+        policy: One entry for each of `traced.graph.layers`.
+
+    Raises:
+        ValueError: If the policy does not fit the network.
+    """
+    layers = traced.graph.layers
+    if len(policy.layers) != len(layers):
+        raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policy.layers)}")
+    graph = quantize_activations(traced.graph, [entry.activation_bits for entry in policy.layers])
+    rounding = {name: ActivationQuantizer(bits) for name, bits in quantizing_nodes(graph).items()}
+    copies = {
+        name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in traced.parameters.items()
+    }
+    network = GraphNetwork(graph, copies, rounding)
+    for layer, entry in zip(layers, policy.layers, strict=True):
+        if entry.weight_bits != FULL_PRECISION_BITS:
+            network.round_weight(layer.weight, entry.weight_bits)
+    return network.eval()

@@ -1,0 +1,128 @@
+"""Where a policy rounds the activations of a graph: the graph with nodes that round.
+
+The places are those of `search_spaces.elastic.layer.Layer`: the input of a layer, unless it has the same bits already,
+and its output where a device rescales its accumulators: after a ReLU, which it absorbs, before any other activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from search_spaces.compression_policy import FULL_PRECISION_BITS
+from search_spaces.network_graph import NetworkGraph, Node, Unit
+from search_spaces.operators.arrangement import Flatten, Pool, Reshape, Slice, Transpose
+from search_spaces.operators.opaque import Item, Opaque
+from search_spaces.operators.operator import Operator, Shape
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.weighted import Embedding
+
+_REARRANGING = (
+    "expand",
+    "permute",
+    "reshape",
+    "roll",
+    "select",
+    "slice",
+    "squeeze",
+    "transpose",
+    "unbind",
+    "unsqueeze",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantize(Operator):
+    """Rounds an activation to unsigned codes over a range that is calibrated; a module runs it.
+
+    Attributes:
+        bits: Of a code.
+    """
+
+    name: ClassVar[str] = "quantize"
+    bits: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """That of its one input."""
+        return inputs[0]
+
+
+def quantize_activations(graph: NetworkGraph, bits: Sequence[int]) -> NetworkGraph:
+    """A graph in which activations are rounded.
+
+    Args:
+        graph: Of full precision.
+        bits: Of the activations of each of `graph.layers`; 32 leaves them as they are.
+    """
+    inputs: dict[str, int] = {}
+    outputs: dict[str, int] = {}
+    for layer, layer_bits in zip(graph.layers, bits, strict=True):
+        for unit in layer.units:
+            if layer_bits != FULL_PRECISION_BITS and not isinstance(unit.call.operator, Embedding):
+                inputs[unit.call.name] = layer_bits
+                outputs[_rounded_output(unit).name] = layer_bits
+    rewriter = _Rewriter(inputs, outputs)
+    for node in graph.nodes:
+        rewriter.add(node)
+    names = tuple(rewriter.value.get(name, name) for name in graph.outputs)
+    return replace(graph, nodes=tuple(rewriter.nodes.values()), outputs=names)
+
+
+def quantizing_nodes(graph: NetworkGraph) -> dict[str, int]:
+    """The bits of every node that rounds, by its name."""
+    return {node.name: node.operator.bits for node in graph.nodes if isinstance(node.operator, Quantize)}
+
+
+class _Rewriter:
+    """Copies nodes and adds those that round.
+
+    Args:
+        inputs: Bits at which a node reads its first input, by name of the node.
+        outputs: Bits of the value of a node, by name of the node.
+    """
+
+    def __init__(self, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+        self._inputs, self._outputs = inputs, outputs
+        self.nodes: dict[str, Node] = {}
+        self.value: dict[str, str] = {}  # what stands for a value of the given graph, where that is another one
+
+    def add(self, node: Node) -> None:
+        """Copies a node."""
+        inputs = [self.value.get(name, name) for name in node.inputs]
+        if node.name in self._inputs:
+            inputs[0] = self._rounded(inputs[0], self._inputs[node.name])
+        self.nodes[node.name] = replace(node, inputs=tuple(inputs))
+        if node.name in self._outputs:
+            self.value[node.name] = self._rounded(node.name, self._outputs[node.name])
+
+    def _rounded(self, value: str, bits: int) -> str:
+        """The value at some bits: itself if its source has them, else that of a node for all who read it so."""
+        if self._bits(value) == bits:
+            return value
+        name = f"{value} at {bits} bits"
+        if name not in self.nodes:
+            self.nodes[name] = Node(name, Quantize(bits), (value,))
+        return name
+
+    def _bits(self, value: str) -> int | None:
+        """Bits that a value was rounded to, if it was only moved about since then."""
+        node = self.nodes.get(value)
+        while node is not None and _keeps_values(node.operator):
+            node = self.nodes.get(node.inputs[0])
+        return node.operator.bits if node is not None and isinstance(node.operator, Quantize) else None
+
+
+def _rounded_output(unit: Unit) -> Node:
+    activation = unit.activation
+    absorbed = activation is not None and activation.operator == Activation("relu")
+    return activation if activation is not None and absorbed else unit.accumulated
+
+
+def _keeps_values(operator: Operator) -> bool:
+    """Whether an operator yields only values that it reads."""
+    if isinstance(operator, Opaque):
+        return operator.target.split(".")[1] in _REARRANGING
+    if isinstance(operator, Pool):
+        return operator.kind == "max"
+    return isinstance(operator, Reshape | Flatten | Transpose | Slice | Item)

@@ -1,0 +1,126 @@
+"""Given networks by name: what `network:` and `weights:` of a job file stand for.
+
+A reference names code that is installed here, as an import does. Files are data: nothing in them is executed or
+unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+_COUNTER = "num_batches_tracked"  # of a batch norm in training; older files lack it
+_FORMS = "my_package.models:make_net, timm:resnet18 or transformers:path/to/config.json"
+
+
+def make_network(reference: str) -> nn.Module:
+    """The module that a reference stands for, with fresh weights.
+
+    Args:
+        reference: `my_package.models:make_net`, a callable that returns a module without being given anything;
+            `timm:` and the name of a model there; or `transformers:` and a configuration file that says `model_type`
+            and `architectures`.
+
+    Raises:
+        ValueError: If there is no such thing, or it makes no module.
+    """
+    source, _, name = reference.partition(":")
+    if not source or not name:
+        raise ValueError(f"a network is written as {_FORMS}; got {reference!r}")
+    make = {"timm": _from_timm, "transformers": _from_transformers}.get(source)
+    module = make(name) if make else _import(source, name)()
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"a network must be a torch.nn.Module, got {type(module).__name__} from {reference!r}")
+    return module
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Loads the weights of a safetensors file into a module.
+
+    Args:
+        module: Changed in place.
+        path: The file; weights that are tied to others may be left out, as safetensors does, and counters of batches.
+
+    Raises:
+        ValueError: If it is another kind of file, above all a pickle of `torch.save`, or does not fit.
+    """
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"weights must be a safetensors file, as a pickle can run code when it is read; got {path} ({error}); "
+            "write one with safetensors.torch.save_model"
+        ) from error
+    except OSError as error:
+        raise ValueError(f"weights must be a file that can be read, got {path} ({error})") from error
+    own = module.state_dict()
+    loaded = {own[name].data_ptr() for name in state if name in own}
+    needed = {name: tensor for name, tensor in own.items() if not name.endswith(_COUNTER)}
+    missing = [name for name, tensor in needed.items() if name not in state and tensor.data_ptr() not in loaded]
+    strange = [name for name, tensor in state.items() if name not in own or own[name].shape != tensor.shape]
+    if missing or strange:
+        raise ValueError(
+            f"weights must be those of the network, name by name and of its shapes; {path} lacks {_some(missing)} and "
+            f"has {_some(strange)} in other shapes or besides"
+        )
+    module.load_state_dict(state, strict=False)
+
+
+def _import(source: str, name: str) -> Callable[[], Any]:
+    try:
+        made: Any = import_module(source)
+        for part in name.split("."):
+            made = getattr(made, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"a network is written as {_FORMS}; {source}:{name} cannot be imported ({error})") from error
+    if not callable(made):
+        raise ValueError(f"a network is made by a callable, got {type(made).__name__} from {source}:{name}")
+    return made
+
+
+def _from_timm(name: str) -> Any:
+    timm = _package("timm")
+    try:
+        return timm.create_model(name, pretrained=False)
+    except RuntimeError as error:
+        raise ValueError(f"the name of a timm model is one that timm.list_models() lists, got {name!r}") from error
+
+
+def _from_transformers(name: str) -> Any:
+    """By `model_type` and the first of `architectures`; `auto_map`, which names code to run, is not read."""
+    transformers = _package("transformers")
+    try:
+        settings = json.loads(Path(name).read_text(encoding="utf-8"))
+        model_type, architecture = settings.pop("model_type"), settings["architectures"][0]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"a transformers network is a JSON file with model_type and architectures, got {name!r} ({error!r})"
+        ) from error
+    model = getattr(transformers, str(architecture), None)
+    if not (isinstance(model, type) and issubclass(model, transformers.PreTrainedModel)):
+        raise ValueError(f"architectures must name a model class of transformers, got {architecture!r} in {name!r}")
+    if model_type not in transformers.CONFIG_MAPPING:
+        raise ValueError(f"model_type must be one that transformers knows, got {model_type!r} in {name!r}")
+    return model(transformers.CONFIG_MAPPING[model_type](**settings))
+
+
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ValueError(
+            f"networks of {name} need that package, which cannot be imported ({error}); install it"
+        ) from error
+
+
+def _some(names: list[str]) -> str:
+    return (
+        "nothing" if not names else f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+    )

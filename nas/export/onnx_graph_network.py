@@ -1,0 +1,176 @@
+"""Traced networks as ONNX: batch norms folded, quantisers as QuantizeLinear and DequantizeLinear.
+
+The graph is rewritten so that one module runs each call of a weight together with its batch norm; all else runs as it
+does in torch, and torch's exporter writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.export.foreign_operations import FOREIGN_OPERATIONS, ForeignOperation
+from nas.export.onnx_layer import OnnxWeight, least_weight_scale, onnx_hard_sigmoid, onnx_quantizer
+from nas.export.onnx_model import BATCH_AXIS, write_onnx
+from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.elastic.weight_layout import as_stored, output_first
+from search_spaces.network_graph import NetworkGraph, Unit
+from search_spaces.operators.opaque import Opaque
+from search_spaces.operators.pointwise import Activation, BatchNorm
+from search_spaces.operators.weighted import Convolution, Embedding, Linear
+
+
+def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
+    """The ONNX model of a traced network; its inputs have their names in the graph, its first output is `logits`.
+
+    Args:
+        network: Calibrated, in evaluation mode; it is not changed.
+        examples: One tensor of shape (batch, ...) for each input, of two or more batch entries.
+
+    Raises:
+        ValueError: If a quantiser is not calibrated.
+    """
+    names = ["logits", *(f"output_{place}" for place in range(1, len(network.graph.outputs)))]
+    inputs = [name for name, _ in network.graph.inputs]
+    axes = (tuple(BATCH_AXIS for _ in examples),)  # one argument takes them all
+    return write_onnx(onnx_form(network), examples, axes, inputs, names)
+
+
+def onnx_form(network: GraphNetwork) -> GraphNetwork:
+    """The network with the ONNX forms of its layers and quantisers."""
+    modules: dict[str, nn.Module] = {}
+    for node in network.graph.nodes:
+        quantizer = network.node_module(node.name)
+        if isinstance(quantizer, ActivationQuantizer):
+            modules[node.name] = onnx_quantizer(quantizer, node.inputs[0])
+        if node.operator == Activation("hard_sigmoid"):
+            modules[node.name] = _OnnxHardSigmoid()
+        if isinstance(node.operator, Opaque) and node.operator.target in FOREIGN_OPERATIONS:
+            modules[node.name] = ForeignOperation(node.operator.target)
+    folded: dict[str, str] = {}
+    for layer in network.graph.layers:
+        for unit in layer.units:
+            modules[unit.call.name] = _unit_form(network, unit, modules.get(unit.call.inputs[0]))
+            if unit.norm is not None:
+                folded[unit.norm.name] = unit.call.name
+    graph = _without(network.graph, folded)
+    parameters = {name: network.tensor(name).detach() for name in graph.parameter_shapes}
+    return GraphNetwork(graph, parameters, modules).eval()
+
+
+def _without(graph: NetworkGraph, folded: Mapping[str, str]) -> NetworkGraph:
+    """A graph without the nodes that were folded into others, and whose readers read those."""
+    nodes = tuple(
+        replace(node, inputs=tuple(folded.get(name, name) for name in node.inputs))
+        for node in graph.nodes
+        if node.name not in folded
+    )
+    return replace(graph, nodes=nodes, outputs=tuple(folded.get(name, name) for name in graph.outputs))
+
+
+def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | None) -> nn.Module:
+    operator, name = unit.call.operator, unit.call.weight
+    assert name is not None
+    weight, quantizer = output_first(network.tensor(name).detach(), operator), network.weight_quantizer(name)
+    channels = weight.shape[0]
+    if isinstance(operator, Embedding):
+        none = torch.zeros(channels)
+        return _OnnxEmbedding(OnnxWeight(weight, quantizer, torch.ones(channels), none))
+    assert isinstance(operator, Convolution | Linear)
+    gain, shift = _folded_norm(network, unit)
+    stored = (
+        network.tensor(unit.call.parameters[1]).detach() if len(unit.call.parameters) > 1 else torch.zeros(channels)
+    )
+    bias = stored * gain + shift
+    has_bias = len(unit.call.parameters) > 1 or unit.norm is not None
+    matrix = isinstance(operator, Linear) and len(network.graph.shapes[unit.call.inputs[0]]) > 1
+    least = least_weight_scale(bias, input_quantizer or nn.Identity())
+    return _OnnxUnit(
+        operator, OnnxWeight(weight, quantizer, gain, least, transposed=matrix), bias if has_bias else None
+    )
+
+
+def _folded_norm(network: GraphNetwork, unit: Unit) -> tuple[Tensor, Tensor]:
+    """Gain and shift of every output channel that the normalisation applies, shape (out,) each."""
+    channels = (unit.call.operator.weight_shape or (0,))[0]
+    weight, bias = torch.ones(channels), torch.zeros(channels)
+    if unit.norm is None:
+        return weight, bias
+    operator = unit.norm.operator
+    assert isinstance(operator, BatchNorm)
+    *scaling, mean, variance = (network.tensor(name).detach() for name in unit.norm.parameters)
+    weight, bias = scaling or (weight, bias)
+    gain = weight / (variance + operator.eps).sqrt()
+    return gain, bias - mean * gain
+
+
+class _OnnxUnit(nn.Module):
+    """A convolution or linear layer with a folded weight.
+
+    Args:
+        operator: What is computed.
+        weight: With its output channels first, or, for products of matrices, last.
+        bias: Shape (out,), if there is one.
+    """
+
+    def __init__(self, operator: Convolution | Linear, weight: OnnxWeight, bias: Tensor | None) -> None:
+        super().__init__()
+        self.operator, self.weight = operator, weight
+        self.register_buffer("bias", bias)
+        self.bias: Tensor | None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        weight, operator = self.weight(), self.operator
+        if isinstance(operator, Linear):
+            if not self.weight.axis:
+                return F.linear(inputs, weight, self.bias)
+            product = inputs @ weight
+            return product if self.bias is None else product + self.bias
+        padding, extra = (
+            [before for before, _ in operator.padding],
+            operator.output_padding or (0,) * len(operator.kernel),
+        )
+        if any(before != after for before, after in operator.padding) and not operator.transposed:
+            inputs = F.pad(inputs, [side for sides in reversed(operator.padding) for side in sides])
+            padding = [0] * len(padding)
+        return torch.convolution(
+            inputs,
+            as_stored(weight, operator),
+            self.bias,
+            operator.stride,
+            padding,
+            operator.dilation,
+            operator.transposed,
+            extra,
+            operator.groups,
+        )
+
+
+class _OnnxEmbedding(nn.Module):
+    """Rows of a table of codes, each with the step of its row.
+
+    Args:
+        weight: The table, whose rows are its output channels.
+    """
+
+    def __init__(self, weight: OnnxWeight) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        rows = F.embedding(inputs, self.weight.get_buffer("value"))
+        if not self.weight.quantized:
+            return rows
+        return rows.float() * F.embedding(inputs, self.weight.get_buffer("scale")[:, None])
+
+
+class _OnnxHardSigmoid(nn.Module):
+    """One node, for which torch's exporter writes three."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return onnx_hard_sigmoid(inputs)
