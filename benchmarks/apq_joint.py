@@ -22,9 +22,9 @@ from nas.search.registry import searcher
 from results.metric import METRICS
 from search_spaces.candidate import Architecture
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.families.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.layers import LayerSpec
-from search_spaces.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.space import SearchSpace

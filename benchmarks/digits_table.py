@@ -39,7 +39,7 @@ from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 TABLE = Path(__file__).with_name("digits.parquet")
 GUARD = {"w32a32": "w8a8", "w8a8": "w32a32", "w4a8": "w8a8", "w3a8": "w8a8"}

@@ -32,7 +32,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from nas.objectives import FloatArray, Objective
 from results.metric import METRICS
 from search_spaces.candidate import Architecture, OperatorBlock
-from search_spaces.cell import Cell
+from search_spaces.families.cell import Cell
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import BoolArray, Choice, Genes, SearchSpace
 

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.elastic import layer
 from search_spaces.elastic.supernet import Supernet, build_supernet
+from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
-from search_spaces.mobilenet_v3 import MobileNetV3Space
 from search_spaces.presets import search_space
 
 COMMAND = "taskset -c 0 python benchmarks/training_speed.py"

@@ -15,8 +15,8 @@ import torch
 from nas.data.images import ImageData, ImageSet
 from nas.data.sources import load_images
 from search_spaces.candidate import Candidate
+from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
-from search_spaces.mobilenet_v3 import MobileNetV3Space
 from search_spaces.presets import search_space
 
 RANDOM_SUBNETS = 20

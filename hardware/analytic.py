@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _FLOAT_BYTES = 4
 

@@ -19,7 +19,7 @@ _PUBLIC = {
     "ResultsDatabase": "results.database",
     "Schedule": "nas.training.schedule",
     "Split": "nas.training.phase",
-    "TabularSpace": "search_spaces.tabular",
+    "TabularSpace": "search_spaces.families.tabular",
     "TrainingSettings": "nas.training.settings",
     "describe": "results.report",
     "hypervolume": "results.pareto",

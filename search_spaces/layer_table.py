@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 if TYPE_CHECKING:
     from search_spaces.space import Genes

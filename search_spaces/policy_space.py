@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 from search_spaces.space import LayerSlot, SearchSpace
 

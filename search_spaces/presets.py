@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from search_spaces.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
+from search_spaces.families.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
+from search_spaces.families.resnet import BASIC, BOTTLENECK, ResNetShape, ResNetSpace, ResNetStage
 from search_spaces.registry import Registry
-from search_spaces.resnet import BASIC, BOTTLENECK, ResNetShape, ResNetSpace, ResNetStage
 from search_spaces.space import SearchSpace
 
 _MOBILENET_V3_IMAGENET = MobileNetV3Shape(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
 from search_spaces.dataflow import block_of, chain, check_dataflow
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.layer_table import LayerTable
-from search_spaces.layers import LayerSpec
 from search_spaces.network_graph import Node
 
 Value = int | float | str

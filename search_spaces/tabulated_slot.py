@@ -13,7 +13,7 @@ import numpy as np
 
 from search_spaces.additive_cost import FloatArray, Term
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
 
 _MOST_ENTRIES = 5_000_000

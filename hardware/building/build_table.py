@@ -14,7 +14,7 @@ from hardware.profiling.workload import EmptySession, ReplicatedLayer
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, Segment
 from hardware.tables.table_file import save_table
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _GROUP = 32  # sessions open at once
 _FLOOR_MS = 1e-5  # nothing is free, and a table admits positive latencies only

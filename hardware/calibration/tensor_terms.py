@@ -19,7 +19,7 @@ from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import IMAGES, SLOT, blocks
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Operator, Shape
 from search_spaces.quantities import Quantities, Quantity

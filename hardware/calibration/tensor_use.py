@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
-from search_spaces.layers import RELU, LayerSpec
+from search_spaces.layer_spec import RELU, LayerSpec
 
 FLOAT = "float"
 LAYER = "layer"

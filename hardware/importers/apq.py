@@ -12,7 +12,7 @@ from pathlib import Path
 from hardware.device import Device
 from hardware.importers.imported import by_bits, read_csv
 from hardware.tables.latency_table import LATENCY, LatencyTable
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _SHAPE = ("in_c", "out_c", "kernel", "stride", "groups", "in_size")
 

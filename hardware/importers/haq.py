@@ -15,7 +15,7 @@ from hardware.device import Device
 from hardware.importers.imported import by_bits
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import QUANTIZED_BITS
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _CLASSES = 100

@@ -11,7 +11,7 @@ from pathlib import Path
 from hardware.device import Device
 from hardware.importers.imported import by_bits, read_csv
 from hardware.tables.latency_table import LATENCY, LatencyTable
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _NAME = re.compile(r"stage([1-4])\.unit([12])\.quant_(?:convbn([12])|identity_convbn)")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import Entry, Ignored, LatencyTable, Segment
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from hardware.device import Device
 from hardware.importers.imported import read_csv
 from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec, round_channels
-from search_spaces.mobilenet_v3 import inverted_bottleneck
+from search_spaces.families.mobilenet_v3 import inverted_bottleneck
+from search_spaces.layer_spec import LayerSpec, round_channels
 
 if TYPE_CHECKING:
     import pandas as pd

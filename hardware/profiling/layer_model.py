@@ -25,7 +25,7 @@ from hardware.device import FP32, INT8
 from hardware.profiling.onnx_graph import MIDDLE, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import RELU, LayerSpec
+from search_spaces.layer_spec import RELU, LayerSpec
 
 _TRIVIAL_NODES = 8
 

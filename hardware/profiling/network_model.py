@@ -20,7 +20,7 @@ from hardware.profiling.onnx_graph import MIDDLE, ZERO, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import IMAGES, SLOT
-from search_spaces.layers import RELU, LayerSpec
+from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Shape
 

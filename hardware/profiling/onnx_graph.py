@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from hardware.profiling.onnx_call import Call
 from hardware.profiling.onnx_forms import write_operator
 from hardware.profiling.workload import OnnxNetwork
-from search_spaces.layers import RELU, LayerSpec
+from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
 

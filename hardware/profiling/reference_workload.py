@@ -14,7 +14,7 @@ from hardware.device import Kernel
 from hardware.profiling.profiler import Profiler
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import ReplicatedLayer, Workload
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _LAYERS = (
     LayerSpec.conv("", 64, 64, 3, input_size=16, activation="relu"),

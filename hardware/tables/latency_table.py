@@ -15,7 +15,7 @@ from typing import Literal
 from hardware.calibration.calibration import Calibration
 from hardware.device import Device
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution, Linear
 
 Layers = Sequence[tuple[LayerSpec, LayerPolicy]]

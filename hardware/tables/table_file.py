@@ -26,7 +26,7 @@ from hardware.calibration.tensor_use import TensorUse
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.registry import parse_operator
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, value_range
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 _BLOCK = 64  # values; most blocks hold none of the outliers
 

@@ -16,7 +16,7 @@ from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.layers import RELU
+from search_spaces.layer_spec import RELU
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution
 

@@ -16,13 +16,13 @@ from nas.objectives import FloatArray, Objective
 from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from results.metric import METRICS, Metric
-from search_spaces.cell import Cell
+from search_spaces.families.cell import Cell
+from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.tabular import TabularSpace
 
 
 class CellSection(Section):
-    """How genes are wired that are operators on the edges of a cell; see `search_spaces.cell`."""
+    """How genes are wired that are operators on the edges of a cell; see `search_spaces.families.cell`."""
 
     edges: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
     zero: str | None = None

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from search_spaces.dataflow import IMAGES, SLOT
 from search_spaces.elastic.layer import Layer
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import Flatten, GlobalPool, Pool
 from search_spaces.operators.operator import Shape

@@ -14,7 +14,7 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.double_rounding import initial_step
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.layers import RELU, LayerSpec
+from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.operator import Operator
 
 

@@ -20,7 +20,7 @@ from search_spaces.elastic.channel_groups import ChannelGroup, channel_groups, s
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.wiring import WiredNetwork
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.weighted import Convolution
 from search_spaces.space import SearchSpace

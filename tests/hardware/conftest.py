@@ -7,7 +7,7 @@ import pytest
 from hardware.device import fingerprint, onnxruntime_cpu
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 CONV = LayerSpec.conv("stem", 32, 64, 3, stride=2, input_size=16, activation="relu")
 LINEAR = LayerSpec.linear("head", 64, 10)

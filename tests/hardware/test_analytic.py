@@ -4,7 +4,7 @@ import pytest
 
 from hardware.analytic import bops, macs, parameters, weight_bytes
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 CONV = LayerSpec.conv("a", 32, 64, 3, stride=2, input_size=15)  # 18,432 weights, 8x8 outputs, 128 of normalisation
 LINEAR = LayerSpec.linear("b", 10, 3)  # 30 weights, 3 of bias

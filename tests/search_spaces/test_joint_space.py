@@ -14,7 +14,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import block_of
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace

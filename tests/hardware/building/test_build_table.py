@@ -16,7 +16,7 @@ from hardware.profiling.workload import EmptySession, ReplicatedLayer, Workload
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import load_table
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 LAYERS = [LayerSpec.conv(f"layer{i}", 8, 8 + i, input_size=4) for i in range(20)]
 POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]

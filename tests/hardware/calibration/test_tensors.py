@@ -12,7 +12,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import slot
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.pointwise import Softmax
 from search_spaces.operators.products import Add

@@ -16,7 +16,7 @@ from hardware.importers.registry import import_table
 from hardware.tables.latency_table import LATENCY, LatencyTable, Layers, MissingCost
 from hardware.tables.table_file import load_table, save_table
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.mobilenet_v3 import inverted_bottleneck
+from search_spaces.families.mobilenet_v3 import inverted_bottleneck
 
 CYCLES = "latency_cycles"
 

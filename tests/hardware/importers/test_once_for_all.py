@@ -16,9 +16,9 @@ from hardware.importers.once_for_all import once_for_all
 from hardware.tables.latency_table import LATENCY, MissingCost
 from hardware.tables.pricing import network_costs
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.families.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
-from search_spaces.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.presets import search_space
 
 FP32 = LayerPolicy()

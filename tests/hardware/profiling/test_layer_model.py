@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from hardware.profiling.layer_model import layer_model
 from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import RELU, LayerSpec
+from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution
 

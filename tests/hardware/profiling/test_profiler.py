@@ -9,7 +9,7 @@ from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 LAYER = LayerSpec.conv("", 8, 8, 3, input_size=4, activation="relu")
 

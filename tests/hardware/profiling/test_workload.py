@@ -6,7 +6,7 @@ import pytest
 
 from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from nas.compression.compress import RangeEstimator, apply_policy, calibrate, mi
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 LAYERS = [
     LayerSpec.conv("0", 2, 4, 3, input_size=5, activation="relu"),

@@ -13,7 +13,7 @@ from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_model import open_session, to_onnx
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 
 class Net(nn.Module):

@@ -27,7 +27,7 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 from search_spaces.presets import search_space
 

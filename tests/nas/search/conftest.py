@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from search_spaces.tabular import TabularSpace
+from search_spaces.families.tabular import TabularSpace
 
 
 @pytest.fixture(scope="session")

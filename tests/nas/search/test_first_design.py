@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from nas.search.first_design import first_design, obvious_candidates
+from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
-from search_spaces.tabular import TabularSpace
 
 POLICIES = ["w32a32", "w8a8", "w4a8"]
 

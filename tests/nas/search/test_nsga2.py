@@ -11,8 +11,8 @@ from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
 from results.metric import METRICS, Metric
 from results.pareto import hypervolume
+from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace, Population
-from search_spaces.tabular import TabularSpace
 
 SEEDS, BUDGET, BATCH = 20, 300, 50
 

@@ -15,7 +15,7 @@ from nas.training.step import Batch
 from nas.training.team import Alone
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace
 from search_spaces.subspace import Subspace
 

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from search_spaces.elastic.depthwise import depthwise_conv2d
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.pointwise import pointwise_conv2d
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 CHANNELS = 5
 

@@ -19,7 +19,7 @@ from search_spaces.elastic.double_rounding import (
 )
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import WeightQuantizer
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 BITS = [2, 3, 4, 5, 6, 7, 8]
 FACTORS = {8: 1.0, 7: 0.5, 6: 0.1, 5: 0.05, 4: 0.01, 3: 0.005, 2: 0.001}

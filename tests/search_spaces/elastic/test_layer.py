@@ -8,7 +8,7 @@ from torch import nn
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 
 INPUTS = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
 

@@ -18,7 +18,7 @@ from search_spaces.compression_policy import CompressionPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.joint_space import JointSpace
-from search_spaces.layers import LayerSpec
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
 

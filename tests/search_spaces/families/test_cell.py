@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search_spaces.cell import Cell
+from search_spaces.families.cell import Cell
 
 NASBENCH201 = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 OPERATORS = ["conv", "none", "skip"]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search_spaces.cell import Cell
+from search_spaces.families.cell import Cell
+from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace
-from search_spaces.tabular import TabularSpace
 
 TABLE = pd.DataFrame(
     [(op, width, 10.0 * width + index) for index, op in enumerate(("skip", "conv")) for width in (8, 32, 16)],

@@ -11,7 +11,7 @@ from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.dataflow import chain, slot
-from search_spaces.layers import RELU, LayerSpec, round_channels
+from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool, Pad, Pool
 from search_spaces.operators.products import Add

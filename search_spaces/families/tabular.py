@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture, OperatorBlock
-from search_spaces.cell import Cell
+from search_spaces.families.cell import Cell
 from search_spaces.joint_space import Population
 from search_spaces.space import Choice, Genes, SearchSpace
 

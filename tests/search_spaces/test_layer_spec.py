@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from search_spaces.layers import RELU, LayerSpec, round_channels
+from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.operators.products import Add
 
 DEPTHWISE = LayerSpec.conv("a", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
