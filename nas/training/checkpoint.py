@@ -26,7 +26,7 @@ from search_spaces.policy_space import PolicySpace
 from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 
-_FORMAT = "nas-supernet-2"
+_FORMAT = "nas-supernet-3"
 _HEADER = "nas"
 _EXTRA = "training/"
 
