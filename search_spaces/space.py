@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -112,7 +112,7 @@ class SearchSpace(ABC):
         layers = [slot.name for slot in slots]
         self.nodes = chain(layers) if nodes is None else tuple(nodes)
         check_dataflow(self.nodes, layers)
-        self._remembered_layers = lru_cache(maxsize=_REMEMBERED)(self._find_layers)
+        self._remembered: dict[Architecture, tuple[LayerSpec, ...]] = {}
         self.position = {choice.name: index for index, choice in enumerate(self.choices)}
         if len(self.position) != len(self.choices):
             raise ValueError(f"the choices of {name!r} must have distinct names")
@@ -215,10 +215,11 @@ class SearchSpace(ABC):
 
     def layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
         """The layers of an architecture in execution order; those of the latest architectures are remembered."""
-        return self._remembered_layers(architecture)
-
-    def _find_layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
-        return self.layer_table(self.encode(architecture)[None])[0]
+        if architecture not in self._remembered:
+            if len(self._remembered) == _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[architecture] = self.layer_table(self.encode(architecture)[None])[0]
+        return self._remembered[architecture]
 
     def check(self, architecture: Architecture) -> None:
         """Raises ValueError if the architecture names another space."""

@@ -36,6 +36,7 @@ _ENTRY_STD = 0.15  # of its correction for an entry
 _LEAST_FACTOR = 0.1
 _SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
 _NOISE = 0.02  # relative
+_ROUNDING = 1e-9  # of numbers of operators, and of the elements that they work on
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def fit_calibration(sample: Sample, conversions: Conversions) -> tuple[Calibrati
 def _coefficients(features: FloatArray, measured: FloatArray, kernels: int, entries: int) -> FloatArray:
     """Slopes of the kernels, corrections of the entries, the constant, and the costs of operators."""
     typical = np.abs(features).mean(axis=0)
-    std = np.where(typical > 0, _SHARE_STD * measured.mean() / np.maximum(typical, 1e-12), 0.0)
+    # where tensors cancel out, rounding leaves numbers of operators like 1e-17, on which nothing may be built
+    present = typical > _ROUNDING
+    std = np.where(present, _SHARE_STD * measured.mean() / np.where(present, typical, 1.0), 0.0)
     mean = np.zeros(features.shape[1])
     mean[:kernels], std[:kernels] = 1.0, _SLOPE_STD
     std[kernels : kernels + entries] = _ENTRY_STD

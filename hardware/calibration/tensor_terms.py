@@ -13,7 +13,7 @@ from math import prod
 
 from hardware.calibration.tensor_costs import TensorCosts
 from hardware.calibration.tensor_use import NodeClass, Producer, Reader, TensorUse
-from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations
+from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations, worked_on
 from hardware.device import Device
 from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
@@ -55,11 +55,13 @@ class _Made:
         producer: The node of that name; None where it is missing.
         node: What neighbours are told: the class of the node, or where that is missing, of its first input.
         shape: That of its output, or where it is missing, of its first input.
+        elements: What making it works on.
     """
 
     producer: Quantity[Producer | None]
     node: Quantity[NodeClass]
     shape: Quantity[Shape]
+    elements: Quantity[int]
 
 
 class _Walk:
@@ -80,11 +82,13 @@ class _Walk:
             name: [filled[layer] for layer in layers] for name, layers in blocks(space.architectures.nodes).items()
         }
         first, _ = next(iter(self._layers.values()))
+        shape = quantities.derive(_input_shape, first)
         self._made = {
             IMAGES: _Made(
                 quantities.constant(Producer(IMAGES_CLASS)),
                 quantities.constant(IMAGES_CLASS),
-                quantities.derive(_input_shape, first),
+                shape,
+                quantities.derive(prod, shape),
             )
         }
         self._readers: defaultdict[str, Quantity[Readers]] = defaultdict(lambda: quantities.constant(()))
@@ -95,12 +99,14 @@ class _Walk:
         if node.operator == SLOT:
             producer = derive(_layer_producer, *self._layers[node.name])
             shape = derive(_layer_shape, self._layers[node.name][0], inputs[0].shape)
+            elements = derive(prod, shape)
         else:
             there = derive(_any_or_none, *self._deciding[node.name])
             producer = derive(partial(_joining_producer, node.operator.name), there, *(one.node for one in inputs))
             shape = derive(partial(_joined_shape, node.operator), there, *(one.shape for one in inputs))
+            elements = derive(worked_on, *(one.shape for one in inputs), shape)
         seen = derive(lambda own, passed: own.node if own else passed, producer, inputs[0].node)
-        self._made[node.name] = _Made(producer, seen, shape)
+        self._made[node.name] = _Made(producer, seen, shape, elements)
 
     def read(self, node: Node) -> None:
         """Tells the inputs of a node who reads them, given who reads its output."""
@@ -118,7 +124,7 @@ class _Walk:
         """The cost of the output of a node, where the node is there."""
         derive, made = self._quantities.derive, self._made[name]
         use = derive(_use, made.producer, self._readers[name])
-        cost = derive(lambda use, shape: costs.price(use, prod(shape)) if use else 0.0, use, made.shape)
+        cost = derive(lambda use, elements: costs.price(use, elements) if use else 0.0, use, made.elements)
         return self._quantities.term(cost)
 
 

@@ -14,6 +14,7 @@ from hardware.calibration.tensor_use import FLOAT, NodeClass, Producer, Reader, 
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.dataflow import IMAGES, SLOT
 from search_spaces.network_graph import Node
+from search_spaces.operators.operator import Shape
 from search_spaces.operators.pointwise import Activation
 
 IMAGES_CLASS = NodeClass(IMAGES, FLOAT)
@@ -21,7 +22,11 @@ IMAGES_CLASS = NodeClass(IMAGES, FLOAT)
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor of a network: how it is made and read, and its elements for one input."""
+    """A tensor of a network: how it is made and read, and the elements for one input that making it takes.
+
+    Those are its own elements where a layer makes it. A node without weights works on what it reads: a pooling gives
+    few elements and takes the time of many.
+    """
 
     use: TensorUse
     elements: int
@@ -32,20 +37,27 @@ def find_tensors(network: RandomNetwork) -> list[Tensor]:
     first, _ = network.layers[network.nodes[0].name]
     producers = {IMAGES: Producer(IMAGES_CLASS)}
     shapes = {IMAGES: first.input_shape}
+    elements = {IMAGES: prod(first.input_shape)}
     nodes = fuse_activations(network.nodes)
     for node in nodes:
         if node.operator == SLOT:
             layer, kernel = network.layers[node.name]
             producers[node.name] = Producer(NodeClass.of_layer(layer, kernel))
             shapes[node.name] = layer.output_shape
+            elements[node.name] = layer.activations
         else:
             classes = [producers[name].node for name in node.inputs]
             producers[node.name] = Producer.joining(node.operator.name, classes)
-            shapes[node.name] = node.operator.output_shape(*(shapes[name] for name in node.inputs))
+            read = [shapes[name] for name in node.inputs]
+            shapes[node.name] = node.operator.output_shape(*read)
+            elements[node.name] = worked_on(*read, shapes[node.name])
     readers = _find_readers(nodes, {name: producer.node for name, producer in producers.items()})
-    return [
-        Tensor(TensorUse(producer, tuple(readers[name])), prod(shapes[name])) for name, producer in producers.items()
-    ]
+    return [Tensor(TensorUse(producer, tuple(readers[name])), elements[name]) for name, producer in producers.items()]
+
+
+def worked_on(*shapes: Shape) -> int:
+    """The elements that making a tensor without weights takes, given the shapes that are read and made."""
+    return max(map(prod, shapes))
 
 
 def fuse_activations(nodes: Sequence[Node]) -> list[Node]:

@@ -62,6 +62,17 @@ def test_few_networks_leave_the_sum_of_the_layers() -> None:
     assert factors == pytest.approx(np.ones(4), abs=0.05)
 
 
+def test_nothing_is_built_on_what_rounding_leaves_of_a_zero() -> None:
+    rare = TensorUse.parse("float -> 1 softmax")
+    counts = np.hstack([np.vstack([CONVERSIONS.counts, [0.0, 0.0]]), [[1e-17], [1e-17], [1.0]]])
+    elements = np.hstack([np.vstack([CONVERSIONS.elements, [0.0, 0.0]]), np.zeros((3, 1))])
+    sample = _sample(40, noise=0.005)
+    tensors = [[*network, Tensor(rare, 100)] if row == 3 else network for row, network in enumerate(sample.tensors)]
+    found, _ = fit_calibration(replace(sample, tensors=tensors), Conversions((*USES, rare), counts, elements))
+    assert found.quality is not None
+    assert found.quality.error_percent < 5.0
+
+
 @pytest.mark.parametrize("measured", [np.ones(3), -np.ones(8), np.full(8, np.nan)])
 def test_refuses_unusable_data(measured: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"a calibration needs 4 or more networks|latencies must be positive"):

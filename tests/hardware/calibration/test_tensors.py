@@ -48,7 +48,7 @@ def test_the_uses_of_a_network_by_hand() -> None:
     assert elements["images"] == 3 * size**2
     assert elements["stem"] == elements["first.add"] == layers[0].activations
     depthwise = next(layer for layer in layers if layer.name == "stages.1.0.depthwise")
-    assert elements["stages.1.0.pool"] == depthwise.out_channels
+    assert elements["stages.1.0.pool"] == depthwise.activations
 
 
 def test_any_number_of_readers_of_any_name() -> None:
