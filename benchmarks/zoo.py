@@ -3,7 +3,7 @@
 One model (the smallest) of every model file of timm and a small configuration of each of some families of transformers,
 with random weights: traced, the graph's outputs held against the module's, compressed at w8a8, exported, and the export
 held against torch in onnxruntime. In: the lists `timm.txt` and `transformers.json` of a folder. Out: rows of the table
-in `README.md`, and what fails. Needs the extra `zoo`; where torchvision is not installed, which timm imports and these
+in `README.md`, and what fails. Needs the extra `zoo`; where torchvision cannot be imported, which timm does and these
 models do not use, empty classes stand in for it.
 
 Each model has a process and a time limit of its own; its result is kept in a folder, so that a second start goes on.
@@ -18,9 +18,9 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,21 @@ def empty_class(name: str) -> type:
     return Names(name, (), {})
 
 
+def stand_in_for_torchvision() -> None:
+    """Lets timm import torchvision where that cannot be: it is not there, or built for another torch."""
+    try:
+        import_module("torchvision")
+    except Exception:  # whatever a build for another torch raises
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, StandIn())
+
+
 def timm_model(name: str) -> tuple[Any, Any]:
     """A model of timm and an example of two images."""
     import torch
 
-    if find_spec("torchvision") is None:
-        sys.meta_path.append(StandIn())
+    stand_in_for_torchvision()
     from nas.compression.tracing.reference import make_network
 
     model: Any = make_network(f"timm:{name}")
