@@ -115,6 +115,24 @@ class JointSpace:
         """The layers of each candidate in execution order, for genes of shape (n, d): a look-up."""
         return self.architectures.layer_table(genes[:, : self._border])
 
+    def condition(self, gene: int) -> tuple[int, BoolArray] | None:
+        """The gene on which it depends whether another one matters, and with which of its values that one does.
+
+        Returns:
+            Number and mask of shape (values,); None if the gene matters in every candidate.
+
+        Raises:
+            ValueError: If it depends on several genes at once.
+        """
+        if gene < self._border:
+            conditions = self.architectures.conditions
+            return next(((parent, wanted) for index, parent, wanted in conditions if index == gene), None)
+        deciding = self.slots[gene - self._border].deciding_genes()
+        if len(deciding) > 1:
+            names = ", ".join(self.genes[number].name for number, _ in deciding)
+            raise ValueError(f"whether {self.genes[gene].name} matters depends on several genes: {names}")
+        return deciding[0] if deciding else None
+
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d)."""
         own = self.architectures.active(genes[:, : self._border])

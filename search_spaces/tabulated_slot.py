@@ -37,6 +37,15 @@ class TabulatedSlot:
         found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
         return found
 
+    def deciding_genes(self) -> list[tuple[int, BoolArray]]:
+        """The genes on which it depends whether the slot holds a layer, and for each the values with which one can."""
+        found = []
+        for axis, column in enumerate(self.columns):
+            if (self._filled != self._filled.take([0], axis)).any():
+                others = tuple(other for other in range(self._filled.ndim) if other != axis)
+                found.append((column, np.asarray(self._filled.any(axis=others))))
+        return found
+
     def policy_term(self, policy_gene: int, weights: FloatArray) -> Term:
         """What the policy of the layer adds, by weights of shape (policies,); nothing where there is no layer."""
         return Term((*self.columns, policy_gene), self._filled[..., None] * weights)

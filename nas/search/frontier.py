@@ -7,7 +7,6 @@ others. Knows genes only.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
@@ -29,10 +28,10 @@ class AdditiveFrontier:
     """Minimises one linear cost of genes under bounds on others, exactly.
 
     Args:
-        space: The joint space. Whether a gene matters must depend on one other gene.
+        space: The joint space.
 
     Raises:
-        ValueError: If it depends on more.
+        ValueError: If it depends on several genes at once whether one matters.
     """
 
     def __init__(self, space: JointSpace) -> None:
@@ -73,28 +72,15 @@ class AdditiveFrontier:
         """That a gene which matters has one value, and another has none, as a row and its right side."""
         row = np.zeros(self._width)
         row[self._columns(gene)] = 1.0
-        parent, active = self._condition(gene)
-        if parent is None:
+        condition = self.space.condition(gene)
+        if condition is None:
             return row, 1.0
-        row[self._columns(parent)] -= active
+        parent, wanted = condition
+        row[self._columns(parent)] -= wanted
         return row, 0.0
 
     def _columns(self, gene: int) -> slice:
         return slice(int(self._starts[gene]), int(self._starts[gene] + self.space.cardinalities[gene]))
-
-    def _condition(self, gene: int) -> tuple[int | None, NDArray[np.bool_]]:
-        """The gene on which it depends whether one matters, and which of its values let it; None if it always does."""
-        sample = self.space.sample(np.random.default_rng(0), _EXACT_SAMPLE).genes
-        active = self.space.active(sample)
-        if active[:, gene].all():
-            return None, np.empty(0, dtype=np.bool_)
-        for parent in np.flatnonzero(np.arange(len(self.space.cardinalities)) != gene):
-            values = range(self.space.cardinalities[parent])
-            shares = np.array([active[sample[:, parent] == value, gene].mean() for value in values])
-            when = np.array([active[sample[:, parent] == value, parent].all() for value in values])
-            if np.isin(shares, (0.0, 1.0)).all() and when[shares == 1.0].all():
-                return int(parent), shares == 1.0
-        raise ValueError(f"whether {self.space.genes[gene].name} matters depends on more than one gene")
 
 
 class FrontierSearcher(Searcher):

@@ -56,6 +56,18 @@ def test_inactive_genes_are_zero_and_change_nothing(joint: JointSpace) -> None:
         assert np.array_equal(price(disturbed), price(population.genes))
 
 
+def test_conditions_tell_which_genes_matter(joint: JointSpace) -> None:
+    genes = joint.sample(np.random.default_rng(6), 200).genes
+    active = joint.active(genes)
+    for gene in range(len(joint.genes)):
+        condition = joint.condition(gene)
+        if condition is None:
+            assert active[:, gene].all()
+        else:
+            parent, wanted = condition
+            assert np.array_equal(active[:, gene], active[:, parent] & wanted[genes[:, parent]])
+
+
 def test_features_tell_candidates_apart(joint: JointSpace) -> None:
     population = joint.sample(np.random.default_rng(2), 300)
     features = population.features()
