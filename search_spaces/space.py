@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +97,26 @@ class LayerSlot:
 class SearchSpace(ABC):
     """A family of architectures, described by choices and layer slots.
 
+    A space travels to other processes as what its constructor was given; its slots are functions, which cannot.
+
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
         choices: The genes, each after the one that it depends on.
         slots: Every layer of the largest network, in execution order.
         nodes: How they are joined, in execution order; None where each reads the one before.
     """
+
+    _given: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Remembers what the constructor is given."""
+        space = super().__new__(cls)
+        space._given = (given, named)
+        return space
+
+    def __reduce__(self) -> tuple[Callable[..., SearchSpace], tuple[Any, ...]]:
+        """Pickles what the constructor was given."""
+        return _construct, (type(self), *self._given)
 
     def __init__(
         self, name: str, choices: Sequence[Choice], slots: Sequence[LayerSlot], nodes: Sequence[Node] | None = None
@@ -225,3 +240,7 @@ class SearchSpace(ABC):
         """Raises ValueError if the architecture names another space."""
         if architecture.space != self.name:
             raise ValueError(f"space {self.name!r} cannot read an architecture of space {architecture.space!r}")
+
+
+def _construct(family: type[SearchSpace], given: Sequence[Any], named: Mapping[str, Any]) -> SearchSpace:
+    return family(*given, **named)

@@ -1,11 +1,11 @@
 """Describes the accuracy measurement of a job, so that any worker can build it.
 
-In: paths and names. Out: the accuracy of candidates on the validation images. Knows no worker.
+Independent of workers: all it holds travels as a value.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
 from search_spaces.elastic.supernet import build_supernet
-from search_spaces.presets import search_space
+from search_spaces.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class AccuracyMeasurement:
 
     Attributes:
         checkpoint: A finished supernet.
-        space: Name of its space.
+        space: Its space; the checkpoint decides which that is, so equal checkpoints are enough for equal measurements.
         data: The images.
         fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
         processor: Where a worker measures: "cpu" or "cuda".
     """
 
     checkpoint: Path
-    space: str
+    space: SearchSpace = field(compare=False)
     data: DataSource
     fidelity: float = 1.0
     processor: str = "cpu"
@@ -44,25 +44,22 @@ class AccuracyMeasurement:
         Raises:
             ValueError: If it is to be measured on a GPU, and torch finds none.
         """
-        realizer = _realizer(self.checkpoint, self.space, self.data, self.processor)
+        realizer = _realizer(replace(self, fidelity=1.0))
         return partial(realizer.accuracy, fidelity=self.fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
         """The trained supernet with its images."""
-        return _of(self.checkpoint, self.space, data)
+        trained = build_supernet(self.space, seed=0)
+        load_checkpoint(self.checkpoint, trained)
+        return CandidateRealizer(trained, data)
 
 
 @lru_cache(maxsize=1)
-def _realizer(checkpoint: Path, space: str, data: DataSource, processor: str) -> CandidateRealizer:
+def _realizer(measurement: AccuracyMeasurement) -> CandidateRealizer:
     """One for all fidelities."""
+    processor = measurement.processor
     if processor == "cuda" and not torch.cuda.is_available():
         raise ValueError("torch finds no GPU in this worker; leave out --gpus-per-worker")
-    realizer = _of(checkpoint, space, data.load().to(processor))
+    realizer = measurement.realizer(measurement.data.load().to(processor))
     realizer.supernet.to(processor)
     return realizer
-
-
-def _of(checkpoint: Path, space: str, data: ImageData) -> CandidateRealizer:
-    trained = build_supernet(search_space(space, data.channels, data.classes), seed=0)
-    load_checkpoint(checkpoint, trained)
-    return CandidateRealizer(trained, data)

@@ -109,8 +109,8 @@ class Workspace:
 
     def measurement(self, checkpoint: Path, fidelity: float = 1.0) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet, by a share of the images."""
-        path, name = checkpoint.resolve(), self.job.space.name
-        return AccuracyMeasurement(path, name, self.data_source, fidelity, self.processor)
+        space = self.trained_space.architectures
+        return AccuracyMeasurement(checkpoint.resolve(), space, self.data_source, fidelity, self.processor)
 
     @property
     def processor(self) -> str:
@@ -125,11 +125,9 @@ class Workspace:
         self, schedule: Schedule, folder: Path, start: Path | None = None, only: Candidate | None = None
     ) -> TrainingTask:
         """A training on the job's data and space by its settings; see `nas.training.task.TrainingTask`."""
-        section = self.job.space
         return TrainingTask(
             self.data_source,
-            section.name,
-            self.trained_space.policies,
+            self.trained_space,
             schedule,
             self.job.training.settings(),
             self.job.seed,

@@ -17,8 +17,6 @@ from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,7 @@ class TrainingTask:
 
     Attributes:
         data: The images.
-        space: Name of the search space.
-        policies: The policies that layers may take.
+        space: What is trained, with the policies that layers may take.
         schedule: The phases.
         settings: What holds in all of them.
         seed: Of the initial weights and of all random choices.
@@ -38,8 +35,7 @@ class TrainingTask:
     """
 
     data: DataSource
-    space: str
-    policies: PolicySpace
+    space: JointSpace
     schedule: Schedule
     settings: TrainingSettings
     seed: int
@@ -55,11 +51,9 @@ class TrainingTask:
             team: Who trains together; None is this process alone.
         """
         data = self.data.load()
-        architectures = search_space(self.space, data.channels, data.classes)
-        space = JointSpace(architectures, self.policies)
-        net = build_supernet(architectures, self.seed)
+        net = build_supernet(self.space.architectures, self.seed)
         if self.start is not None:
             load_checkpoint(self.start, net)
         return train_supernet(
-            net, space, data, self.schedule, self.settings, self.seed, self.folder, watch, team, self.only
+            net, self.space, data, self.schedule, self.settings, self.seed, self.folder, watch, team, self.only
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from itertools import product
 
@@ -74,3 +75,10 @@ def test_different_architectures_are_different_networks(name: str) -> None:
     sample = space.sample(np.random.default_rng(0), 300).unique()
     networks = {space.architectures.layers(sample[row].architecture) for row in range(len(sample))}
     assert len(networks) == len(sample)
+
+
+def test_a_space_travels_as_what_it_was_made_of(space: SearchSpace) -> None:
+    again = pickle.loads(pickle.dumps(space))
+    assert (again.name, again.choices, again.nodes) == (space.name, space.choices, space.nodes)
+    largest = space.largest()
+    assert again.layers(largest) == space.layers(largest)

@@ -24,7 +24,7 @@ def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement
     folder = tmp_path_factory.mktemp("trained")
     schedule, settings = preset("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
     checkpoint = train_supernet(net, joint, source.load(), schedule, settings, 0, folder)
-    return AccuracyMeasurement(checkpoint, "resnet_digits", source)
+    return AccuracyMeasurement(checkpoint, joint.architectures, source)
 
 
 @pytest.fixture(scope="session")
