@@ -70,11 +70,6 @@ def percent_at(folder: Path, bits: int, images: ImageSet) -> float:
     return accuracy_percent(compressed, NORMALIZATION.batches(images, 32, 25))
 
 
-def test_accuracy_at_4_bits_is_as_measured(reference_data: Path, cifar10: ImageSet) -> None:
-    assert len(cifar10) == 10_000
-    assert percent_at(reference_data / "resnet20_cifar10", 4, cifar10) == pytest.approx(84.14, abs=0.5)
-
-
 def test_8_bits_cost_nothing(reference_data: Path, cifar10: ImageSet) -> None:
     """87.84 and 87.78 % were measured elsewhere on all images; here on a fifth, known to 0.7 points."""
     some = cifar10.take(slice(0, 2000))

@@ -76,7 +76,7 @@ class Disturbed(Observed):
 def task_in(folder: Path, kind: type[TrainingTask] = TrainingTask, seed: int = 3) -> TrainingTask:
     folder.mkdir()
     schedule = preset("sandwich", STEPS / STEPS_PER_EPOCH, 0.1, SPACE)
-    return kind(SOURCE, "resnet_digits", ("w32a32",), schedule, TrainingSettings(batch_size=50), seed, folder)
+    return kind(SOURCE, SPACE, schedule, TrainingSettings(batch_size=50), seed, folder)
 
 
 @pytest.fixture(scope="module")
