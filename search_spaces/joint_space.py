@@ -116,13 +116,9 @@ class JointSpace:
         return self.architectures.layer_table(genes[:, : self._border])
 
     def condition(self, gene: int) -> tuple[int, BoolArray] | None:
-        """The gene on which it depends whether another one matters, and with which of its values that one does.
+        """The gene on which it depends whether one matters, and a mask of its values with which that one does.
 
-        Returns:
-            Number and mask of shape (values,); None if the gene matters in every candidate.
-
-        Raises:
-            ValueError: If it depends on several genes at once.
+        None if it always matters; raises ValueError if it depends on several genes at once.
         """
         if gene < self._border:
             conditions = self.architectures.conditions

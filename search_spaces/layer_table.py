@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.layer_spec import LayerSpec
-
-if TYPE_CHECKING:
-    from search_spaces.space import Genes
 
 
 class LayerTable:
@@ -42,7 +38,7 @@ class LayerTable:
         self._starts = np.array([0, *accumulate(map(len, layers))][:-1], dtype=np.int64)
         self._layers = np.fromiter(chain.from_iterable(layers), dtype=object)
 
-    def __call__(self, genes: Genes) -> list[tuple[LayerSpec, ...]]:
+    def __call__(self, genes: NDArray[np.int16]) -> list[tuple[LayerSpec, ...]]:
         """The layers of each network in execution order, for genes of shape (n, d)."""
         if not len(self._starts):
             return [()] * len(genes)
