@@ -76,14 +76,26 @@ class LayerSpec:
         return self.operator.output_shape(self.input_shape)
 
     @property
+    def weight_shape(self) -> Shape:
+        """Of the weight, output channels first.
+
+        Raises:
+            ValueError: If the operator has none.
+        """
+        shape = self.operator.weight_shape
+        if shape is None:
+            raise ValueError(f"a layer needs an operator with a weight, got {self.operator}")
+        return shape
+
+    @property
     def out_channels(self) -> int:
         """Output channels: what has a step of its own where weights are quantised."""
-        return self._weight_shape[0]
+        return self.weight_shape[0]
 
     @property
     def weights(self) -> int:
         """Weight elements, without bias and normalisation."""
-        return prod(self._weight_shape)
+        return prod(self.weight_shape)
 
     @property
     def parameters(self) -> int:
@@ -109,13 +121,6 @@ class LayerSpec:
         fused = ["batch_norm"] if self.normalized else []
         fused += [self.activation.function] if self.activation else []
         return " + ".join([f"{self.operator} at {'x'.join(map(str, self.input_shape))}", *fused])
-
-    @property
-    def _weight_shape(self) -> Shape:
-        shape = self.operator.weight_shape
-        if shape is None:
-            raise ValueError(f"a layer needs an operator with a weight, got {self.operator}")
-        return shape
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:

@@ -125,10 +125,9 @@ def nearest(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
     """The index of a policy among those that are known, or else of the one whose bits are nearest to its own."""
 
     def distance(other: LayerPolicy) -> int:
-        bits = abs(other.weight_bits - policy.weight_bits), abs(other.activation_bits - policy.activation_bits)
-        return sum(bits) if other != policy else -1  # a part other than bits may differ
+        return abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
 
-    return min(range(len(known)), key=lambda index: distance(known[index]))
+    return known.index(policy) if policy in known else min(range(len(known)), key=lambda at: distance(known[at]))
 
 
 def _slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:

@@ -69,7 +69,7 @@ class OnnxGraph:
 
     def float_layer(self, values: str, layer: LayerSpec) -> str:
         """A layer in floating point, with its folded bias and activation."""
-        shape = _weight_shape(layer)
+        shape = layer.weight_shape
         weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
         return self.activation(self._weighted(values, self.constant(weights), layer), layer.activation)
 
@@ -78,7 +78,7 @@ class OnnxGraph:
 
         The weights are signed and have a step per channel.
         """
-        shape, channels = _weight_shape(layer), layer.out_channels
+        shape, channels = layer.weight_shape, layer.out_channels
         weights = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
         typical = 1.7 / 127 / np.sqrt(np.prod(shape[1:]))  # gives outputs about the variance of the inputs
         scales = self.constant((typical * self.rng.uniform(0.8, 1.2, channels)).astype(np.float32))
@@ -141,8 +141,3 @@ class OnnxGraph:
         if layer.normalized or "bias" in layer.operator.parameter_shapes:
             parameters.append(self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32)))
         return self.operator(layer.operator, values, parameters=parameters, shape=layer.input_shape)
-
-
-def _weight_shape(layer: LayerSpec) -> Shape:
-    assert layer.operator.weight_shape is not None
-    return layer.operator.weight_shape

@@ -12,10 +12,10 @@ from math import prod
 
 from hardware.device import Device, Kernel
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, Segment
-from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, QUANTIZED_BITS, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 
-_LEAST_BITS = 1
+_LEAST_BITS = min(QUANTIZED_BITS)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.export.foreign_operations import FOREIGN_OPERATIONS, ForeignOperation
-from nas.export.onnx_layer import OnnxWeight, least_weight_scale, onnx_hard_sigmoid, onnx_quantizer
+from nas.export.onnx_layer import OnnxWeight, convolve, least_weight_scale, onnx_hard_sigmoid, onnx_quantizer
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
-from search_spaces.elastic.weight_layout import as_stored, output_first
+from search_spaces.elastic.weight_layout import output_first
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.opaque import Opaque
 from search_spaces.operators.pointwise import Activation, BatchNorm
@@ -131,24 +131,7 @@ class _OnnxUnit(nn.Module):
                 return F.linear(inputs, weight, self.bias)
             product = inputs @ weight
             return product if self.bias is None else product + self.bias
-        padding, extra = (
-            [before for before, _ in operator.padding],
-            operator.output_padding or (0,) * len(operator.kernel),
-        )
-        if any(before != after for before, after in operator.padding) and not operator.transposed:
-            inputs = F.pad(inputs, [side for sides in reversed(operator.padding) for side in sides])
-            padding = [0] * len(padding)
-        return torch.convolution(
-            inputs,
-            as_stored(weight, operator),
-            self.bias,
-            operator.stride,
-            padding,
-            operator.dilation,
-            operator.transposed,
-            extra,
-            operator.groups,
-        )
+        return convolve(operator, inputs, weight, self.bias)
 
 
 class _OnnxEmbedding(nn.Module):

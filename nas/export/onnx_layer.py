@@ -16,6 +16,7 @@ from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid
 from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.elastic.weight_layout import as_stored
 from search_spaces.layer_spec import RELU
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution
@@ -49,9 +50,8 @@ class OnnxLayer(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         x, weight = self.input_quantizer(inputs), self.weight()
         operator, activation = self.spec.operator, self.spec.activation
-        if isinstance(operator, Convolution):  # by torch's own, as fast forms would be exported as what they consist of
-            padding = [before for before, _ in operator.padding]
-            x = F.conv2d(x, weight, self.bias, operator.stride, padding, operator.dilation, operator.groups)
+        if isinstance(operator, Convolution):
+            x = convolve(operator, x, weight, self.bias)
         else:
             x = F.linear(x, weight, self.bias)
         if activation == RELU:
@@ -60,6 +60,32 @@ class OnnxLayer(nn.Module):
         if activation == Activation("hard_sigmoid"):
             return onnx_hard_sigmoid(x)
         return x if activation is None else run_operator(activation, [x])
+
+
+def convolve(operator: Convolution, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution by torch's own operation: fast forms would be exported as what they consist of.
+
+    Args:
+        operator: Of 1 or 2 axes.
+        inputs: Shape (batch, channels, ...).
+        weight: With its output channels first.
+        bias: Shape (out,), if there is one.
+    """
+    padding = [before for before, _ in operator.padding]
+    if any(before != after for before, after in operator.padding) and not operator.transposed:
+        inputs = F.pad(inputs, [side for sides in reversed(operator.padding) for side in sides])
+        padding = [0] * len(padding)
+    return torch.convolution(
+        inputs,
+        as_stored(weight, operator),
+        bias,
+        operator.stride,
+        padding,
+        operator.dilation,
+        operator.transposed,
+        operator.output_padding or (0,) * len(operator.kernel),
+        operator.groups,
+    )
 
 
 def least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:

@@ -62,6 +62,7 @@ class Layer(nn.Module):
     """
 
     log_weight_step: nn.Parameter | None
+    _rounded: Tensor | None
 
     def __init__(self, spec: LayerSpec, policy: LayerPolicy | None = None, device: str = "cpu") -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class Layer(nn.Module):
     def quantize(self, policy: LayerPolicy) -> None:
         """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays."""
         self.policy = policy
-        self._rounded: Tensor | None = None
+        self.register_buffer("_rounded", None, persistent=False)  # goes with the layer to another device
         self.weight_quantizer = WeightQuantizer(policy.weight_bits)
         self.input_quantizer = ActivationQuantizer(policy.activation_bits)
         self.output_quantizer = ActivationQuantizer(policy.activation_bits)

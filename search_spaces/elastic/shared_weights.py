@@ -139,8 +139,7 @@ class SharedWeights(nn.Module):
 
     def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
         layer = self._layer(spec.name)
-        shape = spec.operator.weight_shape
-        assert shape is not None
+        shape = spec.weight_shape
         weight = _first(_first(layer.op.weight, shape[0]), shape[1], dim=1)
         if weight.shape != shape:
             weight = self._shrink_kernel(weight, spec.name, shape[-1])
