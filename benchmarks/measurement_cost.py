@@ -37,7 +37,7 @@ def made_up(count: int) -> ImageSet:
 def forward_passes(realizer: CandidateRealizer, candidate: Candidate) -> Callable[[], None]:
     """Runs the plain network on every batch of a measurement."""
     resolution = candidate.architecture.resolution
-    network = realizer.supernet.extract(candidate.architecture)
+    network = realizer.source.extract(candidate.architecture)
     seen = realizer.normalization.inputs(realizer.data.train.images[: realize._NORM_IMAGES], resolution)
     validation = realizer.normalization.inputs(realizer.data.validation.images, resolution)
     batches = [

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.space import Genes
 
 _FLOAT_BYTES = 4
 
@@ -36,6 +39,25 @@ def bops(layer: LayerSpec, policy: LayerPolicy) -> float:
 def parameters(layer: LayerSpec, _policy: LayerPolicy) -> float:
     """Trainable elements; independent of the bit-widths."""
     return float(layer.parameters)
+
+
+def network_cost(space: JointSpace, name: str) -> Callable[[Genes], FloatArray]:
+    """Prices genes, shape (n, d), by an analytic cost; the result has shape (n,).
+
+    What networks have besides their layers counts in full precision.
+
+    Args:
+        space: Where the genes come from.
+        name: One of `COSTS`.
+    """
+    cost, besides = space.tabulate(COSTS[name]), space.architectures.besides
+    constant = {
+        "weight_bytes": _FLOAT_BYTES * besides.parameters,
+        "macs": besides.macs,
+        "bops": besides.macs * FULL_PRECISION_BITS**2,
+        "parameters": besides.parameters,
+    }[name]
+    return lambda genes: cost(genes) + constant
 
 
 COSTS: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {

@@ -17,21 +17,30 @@ IMAGES = "images"
 
 @dataclass(frozen=True, slots=True)
 class Slot(Operator):
-    """Stands for the layer that genes put at this place; the layer has the name of the node."""
+    """Stands for the layer that genes put at this place.
+
+    Attributes:
+        layer: Name of the layer; None where it is the name of the node.
+        call: Which of the call sites of the layer this is, from 0.
+    """
 
     name: ClassVar[str] = "slot"
+    layer: str | None = None
+    call: int = 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Raises ValueError: only the layer knows."""
         raise ValueError(f"what genes put into a slot decides its output, got inputs {inputs} and no genes")
 
 
-SLOT = Slot()
-
-
 def slot(name: str, read: str) -> Node:
     """The place of the layer of that name, which reads a value."""
-    return Node(name, SLOT, (read,))
+    return Node(name, Slot(), (read,))
+
+
+def layer_of(node: Node) -> str | None:
+    """Name of the layer that stands at a node; None if the node is no slot."""
+    return (node.operator.layer or node.name) if isinstance(node.operator, Slot) else None
 
 
 def chain(layers: Sequence[str]) -> tuple[Node, ...]:
@@ -44,16 +53,17 @@ def block_of(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def check_dataflow(nodes: Sequence[Node], layers: Sequence[str]) -> None:
-    """Raises ValueError unless there is one slot per layer, and every node reads values that are known by then."""
-    known = {IMAGES}
+def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequence[str] = (IMAGES,)) -> None:
+    """Raises ValueError unless every layer has a slot for its first call, and nodes read what is known by then."""
+    known = {*inputs}
     for node in nodes:
         unknown = [name for name in node.inputs if name not in known]
         if unknown or node.name in known:
             raise ValueError(f"node {node.name!r} must have a name of its own and read earlier values, got {node}")
         known.add(node.name)
-    named = [node.name for node in nodes if node.operator == SLOT]
-    if sorted(named) != sorted(layers):
+    first = [node for node in nodes if isinstance(node.operator, Slot) and node.operator.call == 0]
+    named = [layer_of(node) for node in first]
+    if sorted(map(str, named)) != sorted(layers):
         raise ValueError(f"a dataflow needs one slot per layer, {list(layers)}, got {named}")
 
 
@@ -64,10 +74,10 @@ def blocks(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
     """
     members: dict[str, list[str]] = {}
     for node in nodes:
-        if node.operator == SLOT:
-            members.setdefault(block_of(node.name), []).append(node.name)
+        if layer := layer_of(node):
+            members.setdefault(block_of(layer), []).append(layer)
     return {
-        node.name: (node.name,) if node.operator == SLOT else tuple(members.get(block_of(node.name), ()))
+        node.name: (layer,) if (layer := layer_of(node)) else tuple(members.get(block_of(node.name), ()))
         for node in nodes
     }
 
@@ -77,10 +87,11 @@ def present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
 
     A node that is missing passes its first input on: whoever reads the node reads that instead.
     """
-    value, deciding, there = {IMAGES: IMAGES}, blocks(nodes), set(layers)
+    value: dict[str, str] = {}
+    deciding, there = blocks(nodes), set(layers)
     present = []
     for node in nodes:
-        inputs = tuple(value[name] for name in node.inputs)
+        inputs = tuple(value.get(name, name) for name in node.inputs)
         missing = bool(deciding[node.name]) and not there.intersection(deciding[node.name])
         value[node.name] = inputs[0] if missing else node.name
         if not missing:

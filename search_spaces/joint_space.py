@@ -184,8 +184,9 @@ class JointSpace:
         )
 
     def layer_shapes(self) -> list[LayerSpec]:
-        """Every distinct layer shape that a candidate can contain, without names, in a fixed order."""
-        found = (layer.shape for slot in self.slots for layer in slot.layers if layer is not None)
+        """Every distinct layer shape that a candidate can contain, without names and call by call, in a fixed order."""
+        layers = (layer for slot in self.slots for layer in slot.layers if layer is not None)
+        found = (call.shape for layer in layers for call in layer.calls)
         return list(dict.fromkeys(found))
 
     @property

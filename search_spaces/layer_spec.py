@@ -25,6 +25,8 @@ class LayerSpec:
         input_shape: Of one input, without the batch axis: (channels, height, width) of an image.
         normalized: Whether batch normalisation follows.
         activation: The activation function that ends the unit; None if there is none.
+        further_calls: Other places where the same weight is used, each without further calls of its own. What is
+            computed counts at every call, what is stored once.
     """
 
     name: str
@@ -32,6 +34,7 @@ class LayerSpec:
     input_shape: Shape
     normalized: bool = False
     activation: Activation | None = None
+    further_calls: tuple[LayerSpec, ...] = ()
 
     @classmethod
     def conv(
@@ -103,24 +106,30 @@ class LayerSpec:
         return self.operator.parameters + 2 * self.out_channels * self.normalized
 
     @property
+    def calls(self) -> tuple[LayerSpec, ...]:
+        """Every place where the weight is used, in execution order, as a layer that is called once."""
+        return (replace(self, further_calls=()), *self.further_calls) if self.further_calls else (self,)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulate operations for one input; normalisation and activation are not counted."""
-        return self.operator.macs(self.input_shape)
+        return sum(call.operator.macs(call.input_shape) for call in self.calls)
 
     @property
     def activations(self) -> int:
-        """Elements of the output for one input."""
+        """Elements of the output of the first call for one input."""
         return prod(self.output_shape)
 
     @property
     def shape(self) -> LayerSpec:
         """The same layer without its name: equal for all layers that cost the same on a device."""
-        return replace(self, name="")
+        return replace(self, name="", further_calls=tuple(call.shape for call in self.further_calls))
 
     def __str__(self) -> str:
         fused = ["batch_norm"] if self.normalized else []
         fused += [self.activation.function] if self.activation else []
-        return " + ".join([f"{self.operator} at {'x'.join(map(str, self.input_shape))}", *fused])
+        own = " + ".join([f"{self.operator} at {'x'.join(map(str, self.input_shape))}", *fused])
+        return ", and ".join([own, *map(str, self.further_calls)])
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:

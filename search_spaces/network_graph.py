@@ -63,6 +63,12 @@ class Unit:
         """The node up to which a device accumulates: the normalisation, else the call itself."""
         return self.norm or self.call
 
+    @property
+    def rescaled(self) -> Node:
+        """The node behind which a device rescales its accumulators to codes: it absorbs a ReLU, and nothing else."""
+        absorbs = self.activation is not None and self.activation.operator == Activation("relu")
+        return self.activation if self.activation is not None and absorbs else self.accumulated
+
 
 @dataclass(frozen=True, slots=True)
 class WeightedLayer:

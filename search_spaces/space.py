@@ -12,16 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.dataflow import block_of, chain, check_dataflow
+from search_spaces.dataflow import IMAGES, block_of, chain, check_dataflow
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.layer_table import LayerTable
 from search_spaces.network_graph import Node
+from search_spaces.operators.operator import Shape
 
 Value = int | float | str
 LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
@@ -74,6 +76,19 @@ class Gene:
         return not self.is_policy and all(isinstance(value, int | float) for value in self.values)
 
 
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What every network of a space has besides its layers.
+
+    Attributes:
+        parameters: Stored elements, such as those of layer norms and positional encodings.
+        macs: Multiply-accumulate operations of two activations for one input, such as those of attention.
+    """
+
+    parameters: int = 0
+    macs: int = 0
+
+
 @dataclass(frozen=True)
 class LayerSlot:
     """One place of the largest network and the few genes that decide what stands there.
@@ -99,6 +114,11 @@ class SearchSpace(ABC):
 
     A space travels to other processes as what its constructor was given; its slots are functions, which cannot.
 
+    Attributes:
+        inputs: Shapes of the inputs of every network, without the batch axis, by name; None where it is what the first
+            layer reads.
+        besides: What every network has besides its layers.
+
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
         choices: The genes, each after the one that it depends on.
@@ -107,6 +127,8 @@ class SearchSpace(ABC):
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]]
+    inputs: Mapping[str, Shape | None] = MappingProxyType({IMAGES: None})
+    besides = Besides()
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
         """Remembers what the constructor is given."""
@@ -126,7 +148,7 @@ class SearchSpace(ABC):
         self.slots = tuple(slots)
         layers = [slot.name for slot in slots]
         self.nodes = chain(layers) if nodes is None else tuple(nodes)
-        check_dataflow(self.nodes, layers)
+        check_dataflow(self.nodes, layers, tuple(self.inputs))
         self._remembered: dict[Architecture, tuple[LayerSpec, ...]] = {}
         self.position = {choice.name: index for index, choice in enumerate(self.choices)}
         if len(self.position) != len(self.choices):
@@ -150,7 +172,7 @@ class SearchSpace(ABC):
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:
         """Domain size of every gene, shape (d,)."""
-        return np.array([len(choice.values) for choice in self.choices])
+        return np.array([len(choice.values) for choice in self.choices], dtype=np.int64)
 
     def largest(self) -> Architecture:
         """The architecture with the last value of every gene."""

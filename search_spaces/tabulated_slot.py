@@ -30,12 +30,12 @@ class TabulatedSlot:
 
     def layer_at(self, genes: Sequence[int]) -> LayerSpec | None:
         """The layer for values of the slot's own genes."""
-        return self.layers[int(np.ravel_multi_index(tuple(genes), self.cardinalities))]
+        return self.layers[int(np.ravel_multi_index(tuple(genes), self.cardinalities)) if self.columns else 0]
 
     def filled(self, genes: Genes) -> BoolArray:
         """Whether the slot holds a layer, shape (n,), for genes of shape (n, d)."""
         found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
-        return found
+        return np.broadcast_to(found, len(genes))
 
     def deciding_genes(self) -> list[tuple[int, BoolArray]]:
         """The genes on which it depends whether the slot holds a layer, and for each the values with which one can."""

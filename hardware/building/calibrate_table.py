@@ -1,11 +1,11 @@
 """Calibration of a table on the machine at hand: networks of a space are optimised by the runtime, and some are timed.
 
-In: a joint space and its table. Out: the table with a calibration. Knows no job.
+In: a sample of a joint space, and a table. Out: the table with a calibration. Knows no job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,16 @@ from hardware.calibration.tensors import find_tensors
 from hardware.device import Device
 from hardware.profiling.profiler import Operators, Profiler
 from hardware.profiling.reference_workload import time_normalized
-from hardware.profiling.workload import RandomNetwork
+from hardware.profiling.workload import RandomNetwork, Workload
 from hardware.tables.latency_table import LatencyTable, Segment
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.dataflow import present_nodes
 from search_spaces.joint_space import JointSpace, Population
 
+Build = Callable[[Candidate, Device], Workload]
 _CHUNK, _GROUP = 20, 50  # networks whose operators are counted, and that are timed, at once
+_WEIGHTS_AT_ONCE = 1 << 27  # of the networks that are in memory together, half a gigabyte in floating point
 _OPTIMISED = 3  # networks whose operators are counted, for each that is timed
 
 
@@ -34,65 +36,77 @@ def calibration_steps(timed: int) -> int:
 
 def random_network(space: JointSpace, candidate: Candidate, device: Device) -> RandomNetwork:
     """A candidate with random weights, by the kernels of a device."""
-    layers = space.architectures.layers(candidate.architecture)
+    architectures = space.architectures
+    layers = architectures.layers(candidate.architecture)
     kernels = [device.kernel(policy) for policy in candidate.policy.layers]
     placed = {layer.name: (layer, kernel) for layer, kernel in zip(layers, kernels, strict=True)}
-    return RandomNetwork(tuple(present_nodes(space.architectures.nodes, list(placed))), placed)
+    inputs = {name: layers[0].input_shape if shape is None else shape for name, shape in architectures.inputs.items()}
+    return RandomNetwork(tuple(present_nodes(architectures.nodes, list(placed))), placed, inputs)
 
 
 def calibrate_table(
-    space: JointSpace,
     table: LatencyTable,
     sample: Population,
     rng: np.random.Generator,
     profiler: Profiler,
     progress: Callable[[int], None],
+    build: Build | None = None,
 ) -> LatencyTable:
     """Fits the calibration of a table that has every layer of a space.
 
     Args:
-        space: Where the networks come from.
         table: Has an entry for every layer.
-        sample: Networks to be timed.
+        sample: Networks of the space to be timed.
         rng: Source of more networks, of which only the operators are counted.
         profiler: Times them; on the machine of the table.
         progress: Called with how many of `calibration_steps(len(sample))` steps are done.
+        build: What the profiler runs for a candidate; None builds it node by node, which takes nodes that are all
+            understood.
     """
+    space, device = sample.space, table.device
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
     seen = Population(space, np.concatenate([sample.genes, others.genes]))
-    networks = [random_network(space, candidate, table.device) for candidate in seen.candidates()]
+    candidates = seen.candidates()
+    networks = [random_network(space, candidate, device) for candidate in candidates]
+
+    def built(part: slice) -> Sequence[Workload]:
+        return [build(candidate, device) for candidate in candidates[part]] if build else networks[part]
+
     operators: list[Operators] = []
-    for start in range(0, len(networks), _CHUNK):
-        operators += profiler.count_operators(networks[start : start + _CHUNK])
+    for part in _parts(networks, _CHUNK):
+        operators += profiler.count_operators(built(part))
         progress(len(operators))
     tensors = [find_tensors(network) for network in networks]
     conversions = Conversions.learn(tensors, operators)
-    timed = networks[: len(sample)]
     measured_ms: list[float] = []
-    for start in range(0, len(timed), _GROUP):
-        group = timed[start : start + _GROUP]
-        found = time_normalized(profiler, group, table.device.kernels, table.reference_ms)
+    for part in _parts(networks[: len(sample)], _GROUP):
+        found = time_normalized(profiler, built(part), device.kernels, table.reference_ms)
         measured_ms += [timing.latency_ms for timing in found.timings]
         progress(len(seen) + len(measured_ms))
-    segments, layers_ms, kernels = _layers(space, table, sample)
-    fitted = Sample(layers_ms, kernels, tensors[: len(timed)], np.array(measured_ms))
+    segments, layers_ms, kernels = _layers(table, sample)
+    fitted = Sample(layers_ms, kernels, tensors[: len(sample)], np.array(measured_ms))
     calibration, factors = fit_calibration(fitted, conversions)
     return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
 
 
-def _layers(
-    space: JointSpace, table: LatencyTable, sample: Population
-) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
+def _parts(networks: Sequence[RandomNetwork], most: int) -> Iterator[slice]:
+    """Consecutive parts of so many networks at most, and of fewer large ones: all of a part are in memory at once."""
+    largest = max(sum(layer.weights for layer, _ in network.layers.values()) for network in networks)
+    size = max(1, min(most, _WEIGHTS_AT_ONCE // largest))
+    return (slice(start, min(start + size, len(networks))) for start in range(0, len(networks), size))
+
+
+def _layers(table: LatencyTable, sample: Population) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
     """Every entry of a layer of the sample, its latency in each network, shape (n, entries), and its kernel."""
-    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in space.policies.known))
+    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in sample.space.policies.known))
     columns: dict[Segment, int] = {}
     cells: list[tuple[int, int, float]] = []
-    for row in range(len(sample)):
-        candidate = sample[row]
-        layers = space.architectures.layers(candidate.architecture)
-        for layer, policy in zip(layers, candidate.policy.layers, strict=True):
-            segment = table.segment([(layer, policy)])
-            cells.append((row, columns.setdefault(segment, len(columns)), table.latency_ms(layer, policy)))
+    layers = sample.space.layers(sample.genes)
+    for row, (own, candidate) in enumerate(zip(layers, sample.candidates(), strict=True)):
+        for layer, policy in zip(own, candidate.policy.layers, strict=True):
+            for call in layer.calls:
+                segment = table.segment([(call, policy)])
+                cells.append((row, columns.setdefault(segment, len(columns)), table.latency_ms(call, policy)))
     layers_ms = np.zeros((len(sample), len(columns)))
     for row, column, latency_ms in cells:
         layers_ms[row, column] += latency_ms

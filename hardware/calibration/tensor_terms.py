@@ -13,11 +13,11 @@ from math import prod
 
 from hardware.calibration.tensor_costs import TensorCosts
 from hardware.calibration.tensor_use import NodeClass, Producer, Reader, TensorUse
-from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations, worked_on
+from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations, kind_of, worked_on
 from hardware.device import Device
 from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import IMAGES, SLOT, blocks
+from search_spaces.dataflow import Slot, blocks, layer_of
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
@@ -44,7 +44,7 @@ def tensor_terms(space: JointSpace, device: Device, costs: TensorCosts, quantiti
         walk.make(node)
     for node in reversed(nodes):
         walk.read(node)
-    return [walk.term(name, costs) for name in (IMAGES, *(node.name for node in nodes))]
+    return [walk.term(name, costs) for name in (*space.architectures.inputs, *(node.name for node in nodes))]
 
 
 @dataclass(frozen=True)
@@ -82,30 +82,29 @@ class _Walk:
             name: [filled[layer] for layer in layers] for name, layers in blocks(space.architectures.nodes).items()
         }
         first, _ = next(iter(self._layers.values()))
-        shape = quantities.derive(_input_shape, first)
-        self._made = {
-            IMAGES: _Made(
-                quantities.constant(Producer(IMAGES_CLASS)),
-                quantities.constant(IMAGES_CLASS),
-                shape,
-                quantities.derive(prod, shape),
-            )
-        }
+        self._made = {}
+        for name, given in space.architectures.inputs.items():
+            shape = quantities.derive(_input_shape, first) if given is None else quantities.constant(given)
+            producer: Quantity[Producer | None] = quantities.constant(Producer(IMAGES_CLASS))
+            seen = quantities.constant(IMAGES_CLASS)
+            self._made[name] = _Made(producer, seen, shape, quantities.derive(prod, shape))
         self._readers: defaultdict[str, Quantity[Readers]] = defaultdict(lambda: quantities.constant(()))
 
     def make(self, node: Node) -> None:
         """Tells how the output of a node is made, given its inputs."""
         derive, inputs = self._quantities.derive, [self._made[name] for name in node.inputs]
-        if node.operator == SLOT:
-            producer = derive(_layer_producer, *self._layers[node.name])
-            shape = derive(_layer_shape, self._layers[node.name][0], inputs[0].shape)
+        if isinstance(node.operator, Slot):
+            layer, kernel = self._layers[str(layer_of(node))]
+            called = derive(partial(_called, node.operator.call), layer)
+            producer = derive(_layer_producer, called, kernel)
+            shape = derive(_layer_shape, called, inputs[0].shape)
             elements = derive(prod, shape)
         else:
             there = derive(_any_or_none, *self._deciding[node.name])
-            producer = derive(partial(_joining_producer, node.operator.name), there, *(one.node for one in inputs))
+            producer = derive(partial(_joining_producer, kind_of(node.operator)), there, *(one.node for one in inputs))
             shape = derive(partial(_joined_shape, node.operator), there, *(one.shape for one in inputs))
             elements = derive(worked_on, *(one.shape for one in inputs), shape)
-        seen = derive(lambda own, passed: own.node if own else passed, producer, inputs[0].node)
+        seen = derive(_seen, producer, *(one.node for one in inputs[:1]))
         self._made[node.name] = _Made(producer, seen, shape, elements)
 
     def read(self, node: Node) -> None:
@@ -131,6 +130,15 @@ class _Walk:
 def _input_shape(layer: LayerSpec | None) -> Shape:
     assert layer is not None  # every network has its first layer
     return layer.input_shape
+
+
+def _called(call: int, layer: LayerSpec | None) -> LayerSpec | None:
+    return layer.calls[call] if layer else None
+
+
+def _seen(producer: Producer | None, *passed: NodeClass) -> NodeClass:
+    """The class of a node, or where that is missing, of its first input."""
+    return producer.node if producer else passed[0]
 
 
 def _is_layer(layer: LayerSpec | None) -> bool:

@@ -12,9 +12,10 @@ from math import prod
 
 from hardware.calibration.tensor_use import FLOAT, NodeClass, Producer, Reader, TensorUse
 from hardware.profiling.workload import RandomNetwork
-from search_spaces.dataflow import IMAGES, SLOT
+from search_spaces.dataflow import IMAGES, Slot
 from search_spaces.network_graph import Node
-from search_spaces.operators.operator import Shape
+from search_spaces.operators.opaque import Opaque
+from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
 
 IMAGES_CLASS = NodeClass(IMAGES, FLOAT)
@@ -33,26 +34,30 @@ class Tensor:
 
 
 def find_tensors(network: RandomNetwork) -> list[Tensor]:
-    """The input of a network and the output of each of its nodes, in execution order; see `fuse_activations`."""
-    first, _ = network.layers[network.nodes[0].name]
-    producers = {IMAGES: Producer(IMAGES_CLASS)}
-    shapes = {IMAGES: first.input_shape}
-    elements = {IMAGES: prod(first.input_shape)}
+    """The inputs of a network and the output of each of its nodes, in execution order; see `fuse_activations`."""
+    producers = dict.fromkeys(network.inputs, Producer(IMAGES_CLASS))
+    shapes = dict(network.inputs)
+    elements = {name: prod(shape) for name, shape in shapes.items()}
     nodes = fuse_activations(network.nodes)
     for node in nodes:
-        if node.operator == SLOT:
-            layer, kernel = network.layers[node.name]
+        if placed := network.layer_at(node):
+            layer, kernel = placed
             producers[node.name] = Producer(NodeClass.of_layer(layer, kernel))
             shapes[node.name] = layer.output_shape
             elements[node.name] = layer.activations
         else:
             classes = [producers[name].node for name in node.inputs]
-            producers[node.name] = Producer.joining(node.operator.name, classes)
+            producers[node.name] = Producer.joining(kind_of(node.operator), classes)
             read = [shapes[name] for name in node.inputs]
             shapes[node.name] = node.operator.output_shape(*read)
             elements[node.name] = worked_on(*read, shapes[node.name])
     readers = _find_readers(nodes, {name: producer.node for name, producer in producers.items()})
     return [Tensor(TensorUse(producer, tuple(readers[name])), elements[name]) for name, producer in producers.items()]
+
+
+def kind_of(operator: Operator) -> str:
+    """By what name a use calls an operator without weights; an opaque one by the operation that it calls."""
+    return operator.target.split(".")[1] if isinstance(operator, Opaque) else operator.name
 
 
 def worked_on(*shapes: Shape) -> int:
@@ -63,7 +68,7 @@ def worked_on(*shapes: Shape) -> int:
 def fuse_activations(nodes: Sequence[Node]) -> list[Node]:
     """The nodes without activations that alone read a node without weights: both are one to those around them."""
     readers = Counter(name for node in nodes for name in node.inputs)
-    joins = {node.name for node in nodes if node.operator != SLOT}
+    joins = {node.name for node in nodes if not isinstance(node.operator, Slot)}
     value = {
         node.name: node.inputs[0]
         for node in nodes

@@ -26,6 +26,7 @@ from hardware.profiling.onnx_graph import MIDDLE, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
+from search_spaces.operators.weighted import Embedding
 
 _TRIVIAL_NODES = 8
 
@@ -34,7 +35,8 @@ def layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
     """Parallel replicas of a layer, with its folded bias and activation, of the same input.
 
     The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with per-channel int8 weights and
-    float bias, [Relu], QuantizeLinear, and for other activations DequantizeLinear, activation, QuantizeLinear.
+    float bias, [Relu], QuantizeLinear, and for other activations DequantizeLinear, activation, QuantizeLinear. That of
+    an embedding, which reads numbers of rows, gives floats.
 
     Args:
         replicas: The layer; its kernel is floating point, or 8 bits of both weights and activations.
@@ -52,6 +54,11 @@ def layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
         raise ValueError(f"a layer model is built at {FP32.policy} or {INT8.policy}, got {kernel}")
     graph = OnnxGraph()
     outputs = []
+    if isinstance(layer.operator, Embedding):
+        look_up = graph.int8_rows if kernel == INT8.policy else graph.float_layer
+        outputs = [look_up("input", layer) for _ in range(replicas.count)]
+        shape = (batch, *layer.input_shape)
+        return graph.network("input", TensorProto.INT64, shape, outputs, TensorProto.FLOAT)
     if kernel == INT8.policy:
         data_type = TensorProto.UINT8
         values = graph.dequantize(_channels_first(graph, "input", layer), MIDDLE)

@@ -19,7 +19,7 @@ from hardware.device import FP32, INT8
 from hardware.profiling.onnx_graph import MIDDLE, ZERO, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import IMAGES, SLOT
+from search_spaces.dataflow import IMAGES
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Shape
@@ -52,18 +52,15 @@ def network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
     Raises:
         ValueError: If a kernel is another one.
     """
-    nodes, layers = network.nodes, network.layers
-    strange = [str(policy) for _, policy in layers.values() if policy not in (FP32.policy, INT8.policy)]
+    nodes = network.nodes
+    strange = [str(policy) for _, policy in network.layers.values() if policy not in (FP32.policy, INT8.policy)]
     if strange:
         raise ValueError(f"a network model is built at {FP32.policy} or {INT8.policy}, got {strange[0]}")
-    first = layers[nodes[0].name][0]
-    drawing = _Drawing(values={IMAGES: _Value(IMAGES, first.input_shape)})
+    drawing = _Drawing(values={IMAGES: _Value(IMAGES, network.inputs[IMAGES])})
     for node in nodes:
-        inputs = [drawing.values[name] for name in node.inputs]
-        drawing.values[node.name] = (
-            drawing.layer(inputs[0], *layers[node.name]) if node.operator == SLOT else drawing.joined(node, inputs)
-        )
-    shape: tuple[int | str, ...] = ("batch", *first.input_shape)
+        inputs, placed = [drawing.values[name] for name in node.inputs], network.layer_at(node)
+        drawing.values[node.name] = drawing.layer(inputs[0], *placed) if placed else drawing.joined(node, inputs)
+    shape: tuple[int | str, ...] = ("batch", *network.inputs[IMAGES])
     outputs = [drawing.values[nodes[-1].name].name]
     return drawing.graph.network(IMAGES, TensorProto.FLOAT, shape, outputs, TensorProto.FLOAT, batch)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from hardware.profiling.onnx_call import Call
 from hardware.profiling.onnx_forms import write_operator
@@ -21,6 +22,7 @@ from hardware.profiling.workload import OnnxNetwork
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.weighted import Convolution, Linear
 
 _OPSET = 21
 _IR_VERSION = 10
@@ -69,8 +71,8 @@ class OnnxGraph:
 
     def float_layer(self, values: str, layer: LayerSpec) -> str:
         """A layer in floating point, with its folded bias and activation."""
-        shape = layer.weight_shape
-        weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
+        shape, _ = _stored(layer)
+        weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(_inputs(layer)))
         return self.activation(self._weighted(values, self.constant(weights), layer), layer.activation)
 
     def int8_layer(self, values: str, layer: LayerSpec) -> tuple[str, np.uint8]:
@@ -78,16 +80,20 @@ class OnnxGraph:
 
         The weights are signed and have a step per channel.
         """
-        shape, channels = layer.weight_shape, layer.out_channels
-        weights = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
-        typical = 1.7 / 127 / np.sqrt(np.prod(shape[1:]))  # gives outputs about the variance of the inputs
-        scales = self.constant((typical * self.rng.uniform(0.8, 1.2, channels)).astype(np.float32))
-        zeros = self.constant(np.zeros(channels, np.int8))
-        dequantized = self.node("DequantizeLinear", [weights, scales, zeros], {"axis": 0})
+        weights, scales = self._codes(layer)
+        zeros = self.constant(np.zeros(len(scales), np.int8))
+        axis = {"axis": _stored(layer)[1]}
+        dequantized = self.node("DequantizeLinear", [weights, self.constant(scales), zeros], axis)
         outputs, zero_point = self._weighted(values, dequantized, layer), MIDDLE
         if layer.activation == RELU:
             outputs, zero_point = self.activation(outputs, RELU), ZERO
         return self.quantize(outputs, zero_point), zero_point
+
+    def int8_rows(self, rows: str, layer: LayerSpec) -> str:
+        """The rows of an embedding, of codes that are multiplied by the step of their row."""
+        codes, scales = self._codes(layer)
+        floats = self.node("Cast", [self.node("Gather", [codes, rows])], {"to": TensorProto.FLOAT})
+        return self.node("Mul", [floats, self.node("Gather", [self.constant(scales[:, None]), rows])])
 
     def activation(self, values: str, activation: Activation | None) -> str:
         """The values behind an activation function, if there is one."""
@@ -136,8 +142,38 @@ class OnnxGraph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         return OnnxNetwork(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
 
+    def _codes(self, layer: LayerSpec) -> tuple[str, NDArray[np.float32]]:
+        """Name of random codes of a weight, and the step of each of its channels."""
+        shape, axis = _stored(layer)
+        typical = 1.7 / 127 / np.sqrt(_inputs(layer))  # gives outputs about the variance of the inputs
+        codes = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
+        return codes, (typical * self.rng.uniform(0.8, 1.2, shape[axis])).astype(np.float32)
+
     def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:
+        if _is_product(layer):
+            product = self.node("MatMul", [values, weights])
+            bias = [self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32))]
+            return self.node("Add", [product, *bias]) if "bias" in layer.operator.parameter_shapes else product
         parameters = [weights]
         if layer.normalized or "bias" in layer.operator.parameter_shapes:
             parameters.append(self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32)))
         return self.operator(layer.operator, values, parameters=parameters, shape=layer.input_shape)
+
+
+def _is_product(layer: LayerSpec) -> bool:
+    """Whether it is a linear layer of many rows, which ONNX has as a product of matrices."""
+    return isinstance(layer.operator, Linear) and len(layer.input_shape) > 1
+
+
+def _stored(layer: LayerSpec) -> tuple[Shape, int]:
+    """Shape of the weight as ONNX reads it, and its axis of output channels."""
+    if _is_product(layer):
+        return layer.weight_shape[::-1], 1
+    if isinstance(layer.operator, Convolution) and layer.operator.transposed:
+        return layer.operator.parameter_shapes["weight"], 1
+    return layer.weight_shape, 0
+
+
+def _inputs(layer: LayerSpec) -> int:
+    """Products that are summed for one output."""
+    return prod(layer.weight_shape[1:])

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware.device import Device, fingerprint, gpu_fingerprint
 from hardware.profiling.layer_model import empty_session_model, layer_model
@@ -89,8 +90,7 @@ def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
     providers = [_PROVIDERS[device.processor]]
     session = ort.InferenceSession(network.onnx, _options(device.threads), providers=providers)
     (argument,) = session.get_inputs()
-    bits = np.random.default_rng(0).integers(0, 256, network.input_shape, dtype=np.uint8)
-    values = bits if argument.type == "tensor(uint8)" else (bits / np.float32(64) - 2).astype(np.float32)
+    values = _inputs(argument.type, network.input_shape)
     binding = session.io_binding()
     binding.bind_ortvalue_input(argument.name, ort.OrtValue.ortvalue_from_numpy(values, device.processor, 0))
     for output in session.get_outputs():
@@ -107,8 +107,7 @@ def _operators(network: OnnxNetwork, device: Device) -> Operators:
         options.profile_file_prefix = str(Path(folder) / "run")
         session = ort.InferenceSession(network.onnx, options, providers=[_PROVIDERS[device.processor]])
         (argument,) = session.get_inputs()
-        values = np.zeros(network.input_shape, np.uint8 if argument.type == "tensor(uint8)" else np.float32)
-        session.run(None, {argument.name: values})
+        session.run(None, {argument.name: _inputs(argument.type, network.input_shape)})
         events = json.loads(Path(session.end_profiling()).read_text())
     counts: dict[str, int] = defaultdict(int)
     elements: dict[str, float] = defaultdict(float)
@@ -118,6 +117,14 @@ def _operators(network: OnnxNetwork, device: Device) -> Operators:
             counts[operator] += 1
             elements[operator] += sum(prod(shape) for output in outputs[:1] for shape in output.values())
     return {operator: (count, elements[operator]) for operator, count in counts.items()}
+
+
+def _inputs(kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Random numbers of the type of an input; numbers of rows are 0, which every embedding has."""
+    if kind == "tensor(int64)":
+        return np.zeros(shape, np.int64)
+    codes = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return codes if kind == "tensor(uint8)" else (codes / np.float32(64) - 2).astype(np.float32)
 
 
 def _available() -> list[str]:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.dataflow import Slot, layer_of
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
+from search_spaces.operators.operator import Shape
 
 _REPLICAS = 8
 # Limits that keep the replicas of large layers, whose borders hardly count, small and quick.
@@ -38,7 +40,8 @@ class ReplicatedLayer:
     @property
     def count(self) -> int:
         """How many replicas: 8, or fewer of large layers, but at least 1."""
-        return max(1, min(_REPLICAS, _REPLICATED_WEIGHTS // self.layer.weights, _REPLICATED_MACS // self.layer.macs))
+        macs = max(1, self.layer.macs)  # an embedding multiplies nothing
+        return max(1, min(_REPLICAS, _REPLICATED_WEIGHTS // self.layer.weights, _REPLICATED_MACS // macs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,21 @@ class RandomNetwork:
     Attributes:
         nodes: What it consists of, in execution order; none of them is missing a layer.
         layers: Every layer by name, with the policy of its kernel.
+        inputs: Shapes of its inputs, without the batch axis, by name.
     """
 
     nodes: tuple[Node, ...]
     layers: Mapping[str, tuple[LayerSpec, LayerPolicy]]
+    inputs: Mapping[str, Shape]
+
+    def layer_at(self, node: Node) -> tuple[LayerSpec, LayerPolicy] | None:
+        """The layer that is called at a node, with the policy of its kernel; None if the node calls none."""
+        name = layer_of(node)
+        if name is None:
+            return None
+        layer, kernel = self.layers[name]
+        assert isinstance(node.operator, Slot)
+        return layer.calls[node.operator.call], kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,12 +99,14 @@ class LatencyTable:
         return any(len(segment) > 1 for segment in self.entries)
 
     def segment(self, layers: Layers) -> Segment:
-        """How the table knows layers that run one after another.
+        """How the table knows layers that run one after another, call by call.
 
         Raises:
             ValueError: If the device has no kernel for a policy.
         """
-        return tuple((self._canonical(layer), self.device.kernel(policy)) for layer, policy in layers)
+        return tuple(
+            (self._canonical(call), self.device.kernel(policy)) for layer, policy in layers for call in layer.calls
+        )
 
     def cost(self, metric: str, layers: Layers) -> float:
         """Cost of layers that run one after another: of all as one, else the sum over each.
@@ -116,15 +118,16 @@ class LatencyTable:
         whole = self.entries.get(self.segment(layers)) if len(layers) > 1 else None
         if whole is not None and metric in whole.values:
             return _priced(whole, metric)
-        return sum(_priced(self.entry_of(layer, policy, metric), metric) for layer, policy in layers)
+        calls = ((call, policy) for layer, policy in layers for call in layer.calls)
+        return sum(_priced(self.entry_of(call, policy, metric), metric) for call, policy in calls)
 
     def network_cost(self, metric: str, blocks: Iterable[Layers]) -> float:
         """Cost of the blocks of a network and of what every network costs, without its tensors; raises as `cost`."""
         return self.constants.get(metric, 0.0) + sum(self.cost(metric, block) for block in blocks)
 
     def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
-        """Latency of one layer alone in milliseconds; raises as `cost` does."""
-        return self.entry_of(layer, policy).values[LATENCY]
+        """Latency of one layer alone, of all its calls, in milliseconds; raises as `cost` does."""
+        return sum(self.entry_of(call, policy).values[LATENCY] for call in layer.calls)
 
     def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
         """The single layers to be measured before each has a latency under every policy; each once, in order.
@@ -133,7 +136,8 @@ class LatencyTable:
             ValueError: If the device has no kernel for a policy.
         """
         kernels = list(dict.fromkeys(self.device.kernel(policy) for policy in policies))
-        wanted = dict.fromkeys(((self._canonical(layer), kernel),) for layer in layers for kernel in kernels)
+        calls = [call for layer in layers for call in layer.calls]
+        wanted = dict.fromkeys(((self._canonical(call), kernel),) for call in calls for kernel in kernels)
         return [segment for segment in wanted if LATENCY not in self._values(segment)]
 
     def with_entries(
@@ -173,7 +177,7 @@ class LatencyTable:
             raise ValueError(f"the latency table was measured on another machine ({changes}); start a new file")
 
     def entry_of(self, layer: LayerSpec, policy: LayerPolicy, metric: str = LATENCY) -> Entry:
-        """The entry of one layer that has a metric.
+        """The entry of one layer that is called once and has a metric.
 
         Raises:
             ValueError: If the device has no kernel for the policy.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -41,12 +41,21 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A classification problem: weights see `train`, searches see `validation`, reports see `test`."""
+    """A classification problem: weights see `train`, searches see `validation`, reports see `test`.
+
+    Attributes:
+        train: Images of the split of that name, and so on.
+        validation: See there.
+        test: See there.
+        classes: Number of classes.
+        stated: The normalisation of the inputs, if it is not that of the training images.
+    """
 
     train: ImageSet
     validation: ImageSet
     test: ImageSet
     classes: int
+    stated: Normalization | None = None
 
     @property
     def channels(self) -> int:
@@ -56,11 +65,11 @@ class ImageData:
     def to(self, processor: str) -> ImageData:
         """The same in the memory of a processor, `"cpu"` or `"cuda"`."""
         train, validation, test = (part.to(processor) for part in (self.train, self.validation, self.test))
-        return ImageData(train, validation, test, self.classes)
+        return replace(self, train=train, validation=validation, test=test)
 
     def digest(self) -> str:
-        """A hash of all images and labels; equal data give equal digests wherever they lie."""
-        found = hashlib.sha256(str(self.classes).encode())
+        """A hash of all images, labels and a stated normalisation; equal data give equal digests wherever they lie."""
+        found = hashlib.sha256(f"{self.classes}{self.stated or ''}".encode())
         for part in (self.train, self.validation, self.test):
             for tensor in (part.images, part.labels):
                 found.update(str(tuple(tensor.shape)).encode())
@@ -69,7 +78,9 @@ class ImageData:
 
     @cached_property
     def normalization(self) -> Normalization:
-        """Mean and standard deviation of each channel over the training images."""
+        """The one that is stated, or else by mean and standard deviation of each channel over the training images."""
+        if self.stated is not None:
+            return self.stated
         pixels = self.train.images.cpu().float() / 255
         return Normalization(tuple(pixels.mean((0, 2, 3)).tolist()), tuple(pixels.std((0, 2, 3)).tolist()))
 

@@ -6,7 +6,7 @@ In: a path. Out: `ImageData` split into training, validation and test images. Kn
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from nas.data.images import ImageData, ImageSet
+from nas.data.images import ImageData, ImageSet, Normalization
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,12 +27,13 @@ _FEWEST = 50  # training images
 
 @dataclass(frozen=True)
 class DataSource:
-    """The arguments of `load_images`."""
+    """The arguments of `load_images`, and the normalisation of inputs, where it is not that of the training images."""
 
     source: str
     limit: int | None = None
     image_size: int = 32
     split_seed: int = 0
+    normalization: Normalization | None = None
 
     def load(self) -> ImageData:
         """The images; read once in a process."""
@@ -184,4 +185,8 @@ def _held_out(images: ImageSet, split_seed: int) -> tuple[ImageSet, ImageSet]:
 
 @lru_cache(maxsize=1)
 def _loaded(data: DataSource) -> ImageData:
-    return load_images(data.source, data.limit, data.image_size, data.split_seed)
+    images = load_images(data.source, data.limit, data.image_size, data.split_seed)
+    stated = data.normalization
+    if stated is not None and len(stated.mean) != images.channels:
+        raise ValueError(f"mean and std must have one value per channel, {images.channels}, got {len(stated.mean)}")
+    return replace(images, stated=stated)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import torch
 
+from nas.compression.tracing.traced_file import load_traced
 from nas.data.images import ImageData
 from nas.data.sources import DataSource
 from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
-from search_spaces.elastic.supernet import build_supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
+from search_spaces.families.given import GivenSpace
 from search_spaces.space import SearchSpace
 
 
@@ -25,7 +27,7 @@ class AccuracyMeasurement:
     """Builds the measurement from a checkpoint and a data source.
 
     Attributes:
-        checkpoint: A finished supernet.
+        checkpoint: A finished supernet, or a traced network that was given.
         space: Its space; the checkpoint decides which that is, so equal checkpoints are enough for equal measurements.
         data: The images.
         fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
@@ -48,7 +50,9 @@ class AccuracyMeasurement:
         return partial(realizer.accuracy, fidelity=self.fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
-        """The trained supernet with its images."""
+        """The trained supernet, or the given network, with its images."""
+        if isinstance(self.space, GivenSpace):
+            return CandidateRealizer(load_traced(self.checkpoint), data)
         trained = build_supernet(self.space, seed=0)
         load_checkpoint(self.checkpoint, trained)
         return CandidateRealizer(trained, data)
@@ -61,5 +65,6 @@ def _realizer(measurement: AccuracyMeasurement) -> CandidateRealizer:
     if processor == "cuda" and not torch.cuda.is_available():
         raise ValueError("torch finds no GPU in this worker; leave out --gpus-per-worker")
     realizer = measurement.realizer(measurement.data.load().to(processor))
-    realizer.supernet.to(processor)
+    if isinstance(realizer.source, Supernet):
+        realizer.source.to(processor)
     return realizer

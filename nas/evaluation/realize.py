@@ -1,6 +1,6 @@
 """Turns a candidate into a network that is ready to be measured or exported.
 
-In: a trained supernet, images and a candidate. Out: a calibrated network, or its measured accuracy.
+In: a trained supernet or a given network, images and a candidate. Out: a calibrated network, or its measured accuracy.
 Knows no search, database or place of execution.
 """
 
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.compress import apply_policy, calibrate, percentile
+from nas.compression.tracing.compress import compress
+from nas.compression.tracing.trace import TracedNetwork
 from nas.data.images import ImageData, ImageSet
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
 from search_spaces.candidate import Candidate
@@ -28,17 +30,17 @@ _CACHED_RESOLUTIONS = 4
 
 
 class CandidateRealizer:
-    """Extracts, compresses, re-calibrates and measures candidates of one supernet.
+    """Extracts, compresses, re-calibrates and measures candidates of one supernet, or of a given network.
 
     Every step is deterministic and runs on one thread, so a candidate gives the same figure wherever it is measured.
 
     Args:
-        supernet: The trained supernet; not changed.
+        source: The trained supernet, or the given network; not changed.
         data: Training images calibrate, validation images measure.
     """
 
-    def __init__(self, supernet: Supernet, data: ImageData) -> None:
-        self.supernet = supernet
+    def __init__(self, source: Supernet | TracedNetwork, data: ImageData) -> None:
+        self.source = source
         self.data = data
         self.normalization = data.normalization
         self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
@@ -48,11 +50,7 @@ class CandidateRealizer:
         architecture = candidate.architecture
         inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
         with one_thread():
-            network = self.supernet.extract(architecture, candidate.policy).to(inputs.device)
-            compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
-            for module in compressed.modules():
-                if isinstance(module, Layer):
-                    module.keep_rounded_weight()
+            compressed = _compressed(self.source, candidate, inputs.device)
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
             # after rounding: the statistics of the full weights would undo what the rounded ones were trained to
             recalibrate_batch_norm(compressed, whole_batches or [inputs])
@@ -77,6 +75,21 @@ class CandidateRealizer:
         """Accuracy in percent of a realised network, or of whatever else gives logits for inputs."""
         with one_thread():
             return accuracy_percent(network, self.normalization.batches(images, resolution, _EVALUATION_BATCH))
+
+
+def _compressed(source: Supernet | TracedNetwork, candidate: Candidate, device: torch.device) -> nn.Module:
+    """The network of a candidate, its weights rounded for good and its activations to be calibrated."""
+    if isinstance(source, TracedNetwork):
+        given = compress(source, candidate.policy).to(device)
+        given.keep_rounded_weights()
+        return given
+    architecture = candidate.architecture
+    network = source.extract(architecture, candidate.policy).to(device)
+    compressed = apply_policy(network, source.space.layers(architecture), candidate.policy)
+    for module in compressed.modules():
+        if isinstance(module, Layer):
+            module.keep_rounded_weight()
+    return compressed
 
 
 def _first(share: float, rows: Tensor) -> Tensor:

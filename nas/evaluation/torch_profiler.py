@@ -16,9 +16,10 @@ from hardware.device import Device, fingerprint, gpu_fingerprint
 from hardware.profiling.profiler import Operators
 from hardware.profiling.stopwatch import Stopwatch, Timing
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
-from search_spaces.dataflow import IMAGES, SLOT
+from search_spaces.dataflow import IMAGES
 from search_spaces.elastic.layer import WeightedOperator
 from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.elastic.walk import Walk
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
@@ -82,7 +83,7 @@ class TorchProfiler:
         if isinstance(workload, ReplicatedLayer):
             module, shape = _Replicas(workload), list(workload.layer.input_shape)
         elif isinstance(workload, RandomNetwork):
-            module, shape = _Network(workload), list(workload.layers[workload.nodes[0].name][0].input_shape)
+            module, shape = _Network(workload), list(workload.inputs[IMAGES])
         inputs = torch.rand(self.device.batch, *shape, generator=torch.Generator().manual_seed(0))
         inputs, module = inputs.to(self.device.processor), module.eval().to(self.device.processor)
         if inputs.dim() < 4:
@@ -129,17 +130,16 @@ class _Join(nn.Module):
 class _Network(nn.Module):
     def __init__(self, network: RandomNetwork) -> None:
         super().__init__()
-        self.nodes = network.nodes
-        self.parts = nn.ModuleList(
-            _Layer(network.layers[node.name][0]) if node.operator == SLOT else _Join(node.operator)
-            for node in network.nodes
-        )
+        parts = [
+            _Layer(placed[0]) if (placed := network.layer_at(node)) else _Join(node.operator) for node in network.nodes
+        ]
+        self.parts = nn.ModuleList(parts)
+        self._parts = {node.name: part for node, part in zip(network.nodes, parts, strict=True)}
+        self._walk = Walk(network.nodes, [network.nodes[-1].name])
 
     def forward(self, images: Tensor) -> Tensor:
-        values = {IMAGES: images}
-        for node, part in zip(self.nodes, self.parts, strict=True):
-            values[node.name] = part(*(values[name] for name in node.inputs))
-        return values[self.nodes[-1].name]
+        (output,) = self._walk({IMAGES: images}, lambda node, inputs: self._parts[node.name](*inputs))
+        return output
 
 
 def _joins(module: nn.Module, inputs: Tensor) -> Operators:

@@ -18,9 +18,10 @@ from nas.export.onnx_layer import OnnxWeight, convolve, least_weight_scale, onnx
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
-from search_spaces.elastic.weight_layout import output_first
+from search_spaces.elastic.weight_layout import as_stored, output_first
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.opaque import Opaque
+from search_spaces.operators.operator import Shape
 from search_spaces.operators.pointwise import Activation, BatchNorm
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
@@ -88,11 +89,17 @@ def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | N
     )
     bias = stored * gain + shift
     has_bias = len(unit.call.parameters) > 1 or unit.norm is not None
-    matrix = isinstance(operator, Linear) and len(network.graph.shapes[unit.call.inputs[0]]) > 1
     least = least_weight_scale(bias, input_quantizer or nn.Identity())
-    return _OnnxUnit(
-        operator, OnnxWeight(weight, quantizer, gain, least, transposed=matrix), bias if has_bias else None
-    )
+    inputs_first = _is_stored_inputs_first(operator, network.graph.shapes[unit.call.inputs[0]])
+    stored_weight = OnnxWeight(weight, quantizer, gain, least, transposed=inputs_first)
+    return _OnnxUnit(operator, stored_weight, bias if has_bias else None)
+
+
+def _is_stored_inputs_first(operator: Convolution | Linear, inputs: Shape) -> bool:
+    """Whether ONNX reads the weight of an operator so; one of several groups cannot have a step per output so."""
+    if isinstance(operator, Linear):
+        return len(inputs) > 1
+    return operator.transposed and operator.groups == 1
 
 
 def _folded_norm(network: GraphNetwork, unit: Unit) -> tuple[Tensor, Tensor]:
@@ -114,7 +121,7 @@ class _OnnxUnit(nn.Module):
 
     Args:
         operator: What is computed.
-        weight: With its output channels first, or, for products of matrices, last.
+        weight: With its output channels first, or second where ONNX reads it so.
         bias: Shape (out,), if there is one.
     """
 
@@ -131,7 +138,8 @@ class _OnnxUnit(nn.Module):
                 return F.linear(inputs, weight, self.bias)
             product = inputs @ weight
             return product if self.bias is None else product + self.bias
-        return convolve(operator, inputs, weight, self.bias)
+        stored = weight if self.weight.axis else as_stored(weight, operator)
+        return convolve(operator, inputs, stored, self.bias)
 
 
 class _OnnxEmbedding(nn.Module):

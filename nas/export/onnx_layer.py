@@ -16,7 +16,6 @@ from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.elastic.weight_layout import as_stored
 from search_spaces.layer_spec import RELU
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution
@@ -68,7 +67,7 @@ def convolve(operator: Convolution, inputs: Tensor, weight: Tensor, bias: Tensor
     Args:
         operator: Of 1 or 2 axes.
         inputs: Shape (batch, channels, ...).
-        weight: With its output channels first.
+        weight: As torch stores it.
         bias: Shape (out,), if there is one.
     """
     padding = [before for before, _ in operator.padding]
@@ -77,7 +76,7 @@ def convolve(operator: Convolution, inputs: Tensor, weight: Tensor, bias: Tensor
         padding = [0] * len(padding)
     return torch.convolution(
         inputs,
-        as_stored(weight, operator),
+        weight,
         bias,
         operator.stride,
         padding,
@@ -108,7 +107,8 @@ class OnnxWeight(nn.Module):
         gain: Of every output channel, shape (out,).
         least_scale: The least step of every output channel, shape (out,); a finer one is rounded to it.
         step: The learnt step of double rounding, shape (out,), if there is one.
-        transposed: Whether a weight of shape (out, in) is stored as (in, out), as products of matrices read it.
+        transposed: Whether a weight of shape (out, in, ...) is stored as (in, out, ...), as products of matrices and
+            transposed convolutions read it.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class OnnxWeight(nn.Module):
             value = (codes * (step * gain / scale).view(per_channel)).round().to(torch.int8)
             self.register_buffer("scale", scale)
             self.register_buffer("zero_point", torch.zeros(len(scale), dtype=torch.int8))
-        self.register_buffer("value", value.t().contiguous() if transposed else value)
+        self.register_buffer("value", value.transpose(0, 1).contiguous() if transposed else value)
 
     def forward(self) -> Tensor:
         value = self.get_buffer("value")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hardware.analytic import COSTS
+from hardware.analytic import network_cost
 from hardware.device import fingerprint
 from nas.jobs.events import following
 from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
@@ -71,6 +71,8 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
     Raises:
         ValueError: If the job is not trained, or the key is none of a candidate of its space.
     """
+    if workspace.network is not None:
+        raise ValueError("nas finetune trains networks of a supernet further; space.network of the job is a given one")
     phases, checkpoint = schedule(epochs, learning_rate), trained_checkpoint(workspace)
     candidate = _candidate(workspace, key)
     table = table_of_this_machine(workspace)
@@ -121,7 +123,7 @@ def _tuned(workspace: Workspace, checkpoint: Path, candidate: Candidate, phases:
 def _measured(workspace: Workspace, checkpoint: Path, tuned: Path, candidate: Candidate) -> pd.DataFrame:
     before, after = (workspace.measurement(weights).realizer(workspace.data) for weights in (checkpoint, tuned))
     file = tuned.with_name(f"fine-tuned-{candidate.key[:8]}.onnx")
-    weight_bytes = workspace.trained_space.tabulate(COSTS["weight_bytes"])
+    weight_bytes = network_cost(workspace.trained_space, "weight_bytes")
     return pd.DataFrame(
         {
             "role": ["fine-tuned"],

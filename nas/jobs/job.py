@@ -8,87 +8,40 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from hardware.device import Device, device
 from nas.jobs.search_section import SearchSection
 from nas.jobs.section import Section, read_section
+from nas.jobs.space_section import SpaceSection
 from nas.jobs.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
-from search_spaces.joint_space import JointSpace
-from search_spaces.narrowed import NarrowedSpace
-from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.presets import SPACES, search_space
-from search_spaces.space import SearchSpace
 
 Count = Annotated[int, Field(ge=1)]
 
 
 class DataSection(Section):
-    """Where the images come from; see `nas.data.sources.load_images`."""
+    """Where the images come from; see `nas.data.sources.load_images`.
+
+    `mean` and `std` of each channel, on a scale of 0 to 1, are those with which a given network was trained; without
+    them images are normalised by those of the training images.
+    """
 
     source: str = "digits"
     limit: Annotated[int, Field(ge=100)] | None = None
     image_size: Annotated[int, Field(ge=8, le=512)] = 32
     split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-
-
-class PolicyRuleSection(Section):
-    """The policies of the layers of a name, an operator or a position; see `search_spaces.policy_space.PolicyRule`."""
-
-    policies: list[str]
-    name: str | None = None
-    operator: str | None = None
-    position: Literal["first", "last"] | None = None
+    mean: list[Annotated[float, Field(ge=0, le=1)]] | None = None
+    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
 
     @model_validator(mode="after")
-    def _is_a_rule(self) -> PolicyRuleSection:
-        self.rule()
+    def _has_both(self) -> DataSection:
+        if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
+            raise ValueError(f"mean and std are given together, one each per channel, got {self.mean} and {self.std}")
         return self
-
-    def rule(self) -> PolicyRule:
-        """The rule as the engine has it."""
-        return PolicyRule.from_json(self.model_dump(exclude_none=True))
-
-
-class SpaceSection(Section):
-    """Which networks, and which policies for each of their layers: `policies`, but for those of `policies_for`.
-
-    The supernet is trained for the whole space; `only` says what is profiled, fitted and searched of it. It gives the
-    values that remain of a dimension (`depth`) or of one gene (`0.depth`); one value everywhere is one given network.
-    """
-
-    name: str
-    policies: list[str]
-    policies_for: list[PolicyRuleSection] = []
-    only: dict[str, str | list[int | float | str]] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return SPACES.known(name)
-
-    @field_validator("policies")
-    @classmethod
-    def _readable(cls, policies: list[str]) -> list[str]:
-        PolicySpace.parse(policies)
-        return policies
-
-    @model_validator(mode="after")
-    def _narrows(self) -> SpaceSection:
-        JointSpace(self.narrowed(search_space(self.name, image_channels=1, classes=2)), self.policy_space())
-        return self
-
-    def policy_space(self) -> PolicySpace:
-        """The policies of all layers, and of those that are named."""
-        return PolicySpace(PolicySpace.parse(self.policies).policies, tuple(one.rule() for one in self.policies_for))
-
-    def narrowed(self, whole: SearchSpace) -> SearchSpace:
-        """What remains of the space of that name."""
-        return NarrowedSpace(whole, self.only) if self.only else whole
 
 
 class DeviceSection(Section):
@@ -165,6 +118,16 @@ class Job(Section):
         name = self.search.searcher
         if SEARCHERS[name].of_leaves and (self.space.only or self.search.accuracy == "predicted"):
             raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.accuracy")
+        return self
+
+    @model_validator(mode="after")
+    def _given_networks_are_trained(self) -> Job:
+        if self.space.network is None:
+            return self
+        if "training" in self.model_fields_set:
+            raise ValueError("a given network (space.network) is trained already; leave out the section training")
+        if SEARCHERS[self.search.searcher].of_leaves:
+            raise ValueError(f"searcher {self.search.searcher!r} is for split supernets, not for a given network")
         return self
 
     @model_validator(mode="after")

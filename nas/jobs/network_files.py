@@ -18,12 +18,14 @@ from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LATENCY
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
+from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.files import replacing
 from nas.jobs.profile import table_of_this_machine
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation, RunRecord, Source
 from search_spaces.candidate import Candidate
+from search_spaces.elastic.graph_network import GraphNetwork
 
 _CHECKED_IMAGES = 256
 _COLUMNS = {  # of a table, by metric
@@ -64,7 +66,11 @@ def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path
         ExportMismatch: If onnxruntime computes something else than torch.
     """
     network, resolution = realizer.network(candidate), candidate.architecture.resolution
-    model = to_onnx(network, (realizer.data.channels, resolution, resolution))
+    shape = (realizer.data.channels, resolution, resolution)
+    if isinstance(network, GraphNetwork):
+        model = traced_to_onnx(network, [torch.zeros(2, *shape)])
+    else:
+        model = to_onnx(network, shape)
     session = open_session(model)
     inputs = realizer.normalization.inputs(realizer.data.validation.images[:_CHECKED_IMAGES], resolution)
     check_agreement(network, session, inputs)

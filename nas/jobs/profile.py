@@ -5,6 +5,7 @@ In: the job's space and device sections. Out: a latency table file.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hardware.tables.latency_table import LATENCY, LatencyTable
 from hardware.tables.plausibility import check_plausible
 from hardware.tables.pricing import network_costs
 from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
+from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.jobs.sampling import representative_sample
@@ -50,6 +52,8 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
             raise ValueError(f"--resource measures a node, but device.table of the job is {table}; leave one out")
         return _given_table(workspace, Path(table))
     target = workspace.job.device.here()
+    if workspace.network is not None and target.runtime != "onnxruntime":
+        raise ValueError(f"a given network is timed in onnxruntime, which {target.name!r} does not run; name another")
     if resource is None:
         return _measured(workspace, profiler(target))
     with remote_profiler(target, workspace.ray_address or "auto", resource) as remote:
@@ -116,6 +120,8 @@ def _path(workspace: Workspace, machine: Mapping[str, str]) -> Path:
         "machine": machine,
         "schema": SCHEMA_VERSION,
     }
+    if workspace.network is not None:
+        inputs["graph"] = hashlib.sha256(workspace.network.graph.to_json().encode()).hexdigest()
     return workspace.folder("profile", inputs) / "latency.parquet"
 
 
@@ -147,9 +153,13 @@ def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -
 
 
 def _calibrated(workspace: Workspace, table: LatencyTable, runner: Profiler) -> LatencyTable:
-    """Fitted to random networks, with random weights: latency does not depend on them."""
+    """Fitted to random networks, with random weights: latency does not depend on them.
+
+    Those of a given network are that network itself under random policies.
+    """
     space, wanted = workspace.space, workspace.job.device.calibration_networks
+    build = None if workspace.network is None else GivenWorkloads(workspace.network)
     rng = np.random.default_rng(_CALIBRATION_SEED)
     sample = representative_sample(space, rng, wanted)
     with workspace.reporter.bar("calibrate on networks", calibration_steps(len(sample))) as bar:
-        return calibrate_table(space, table, sample, rng, runner, bar.reach)
+        return calibrate_table(table, sample, rng, runner, bar.reach, build)

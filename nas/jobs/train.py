@@ -1,4 +1,4 @@
-"""Stage 1: train the supernet.
+"""Stage 1: train the supernet, or store the network that is given.
 
 In: the job's data, space and training sections. Out: a checkpoint, and its events for TensorBoard.
 """
@@ -9,14 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nas.cluster import import_ray
+from nas.compression.tracing.trace import TracedNetwork
+from nas.compression.tracing.traced_file import save_traced
+from nas.evaluation.realize import CandidateRealizer
 from nas.jobs.events import following
+from nas.jobs.given_network import check_network, describe_network
 from nas.jobs.workspace import Workspace
 from nas.training.settings import Watch
 from nas.training.task import TrainingTask
 
 
 def train(workspace: Workspace) -> Path:
-    """Trains the supernet, unless it is trained; a killed training goes on.
+    """Trains the supernet, unless it is trained; a killed training goes on. A given network is only stored.
 
     Returns:
         The finished checkpoint.
@@ -25,10 +29,12 @@ def train(workspace: Workspace) -> Path:
         ValueError: As `check_training` does.
     """
     finished = _path(workspace)
-    if finished.exists():
+    if workspace.network is None and finished.exists():
         workspace.reporter.say(f"train    done before: {finished}")
         return finished
     check_training(workspace)
+    if workspace.network is not None:
+        return finished
     finished.parent.mkdir(parents=True, exist_ok=True)
     task = workspace.training_task(workspace.job.training.resolve(workspace.trained_space), finished.parent)
     with following(workspace.reporter, "train the supernet", finished.parent) as watch:
@@ -38,14 +44,18 @@ def train(workspace: Workspace) -> Path:
 
 
 def check_training(workspace: Workspace) -> None:
-    """Makes sure that the supernet is trained or can be; costs no time worth mentioning.
+    """Makes sure that the supernet is trained or can be, or that a given network can be used; takes seconds at most.
 
     Raises:
         ValueError: If a phase opens what the space lacks, the settings do not fit the images, the workers or the
-            schedule, Ray is asked for but not installed, or the job has an unfinished training of another kind.
+            schedule, Ray is asked for but not installed, the job has an unfinished training of another kind, or the
+            given network does not fit the images.
     """
     finished, training = _path(workspace), workspace.job.training
     if finished.exists():
+        return
+    if workspace.network is not None:
+        _store(workspace, workspace.network, finished)
         return
     if workspace.ray_address is not None:
         import_ray()
@@ -63,8 +73,21 @@ def trained_checkpoint(workspace: Workspace) -> Path:
     """
     finished = _path(workspace)
     if not finished.exists():
-        raise ValueError(f"job {workspace.job.name!r} needs a trained supernet; make it with: nas train JOB")
+        what = "a trained supernet; make" if workspace.network is None else "its network stored; store"
+        raise ValueError(f"job {workspace.job.name!r} needs {what} it with: nas train JOB")
     return finished
+
+
+def _store(workspace: Workspace, network: TracedNetwork, file: Path) -> None:
+    """Stores a given network, and says what the engine makes of it and how accurate it is as it is."""
+    check_network(network, workspace.trained_space, workspace.data)
+    whole, side = CandidateRealizer(network, workspace.data), workspace.trained_space.smallest().architecture.resolution
+    accuracy = whole.accuracy_of(network.network(), side, workspace.data.validation)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_traced(file, network)
+    images = len(workspace.data.validation)
+    lines = [*describe_network(network), f"accuracy as given {accuracy:.2f} % on {images:,} validation images"]
+    workspace.reporter.say("\n".join(f"network  {line}" for line in (*lines, str(file))))
 
 
 def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:
@@ -80,6 +103,9 @@ def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:
 def _path(workspace: Workspace) -> Path:
     """The finished checkpoint; how many workers train it is no input, as their result is the same but for noise."""
     job = workspace.job
+    if workspace.network is not None:
+        given = {"network": workspace.network.digest(), "data": workspace.data_digest}
+        return workspace.folder("network", given) / "network.safetensors"
     inputs = {
         "data": workspace.data_digest,
         "space": job.space.name,

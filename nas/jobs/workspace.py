@@ -17,11 +17,13 @@ from types import TracebackType
 from typing import Self
 
 from nas.cluster import check_gpus
-from nas.data.images import ImageData
+from nas.compression.tracing.trace import TracedNetwork
+from nas.data.images import ImageData, Normalization
 from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import AccuracyMeasurement
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
+from nas.jobs.given_network import trace_network
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
 from nas.training.schedule import Schedule
@@ -29,6 +31,7 @@ from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, provenance
 from search_spaces.candidate import Candidate
+from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -80,7 +83,15 @@ class Workspace:
         embedded = section.source == EMBEDDED
         # workers may have another working directory
         source = section.source if embedded else str(Path(section.source).resolve())
-        return DataSource(source, section.limit, section.image_size, section.split_seed)
+        stated = None
+        if section.mean is not None and section.std is not None:
+            stated = Normalization(tuple(section.mean), tuple(section.std))
+        return DataSource(source, section.limit, section.image_size, section.split_seed, stated)
+
+    @cached_property
+    def network(self) -> TracedNetwork | None:
+        """The given network, which is made and traced when it is first asked for; None where the job names a space."""
+        return trace_network(self.job.space, self.job.seed)
 
     @cached_property
     def space(self) -> JointSpace:
@@ -91,7 +102,9 @@ class Workspace:
     def trained_space(self) -> JointSpace:
         """The joint space that the supernet serves: the whole of what `space` may be a part of."""
         section = self.job.space
-        architectures = search_space(section.name, self.data.channels, self.data.classes)
+        if self.network is not None:
+            return JointSpace(GivenSpace(str(section.network), self.network.graph), section.policy_space())
+        architectures = search_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 
     @cached_property

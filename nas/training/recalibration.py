@@ -22,6 +22,8 @@ def recalibrate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> Non
         batches: Inputs in batches of equal size, shape (batch, channels, side, side).
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     network.eval()
     for norm in norms:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from search_spaces.dataflow import IMAGES, SLOT
+from search_spaces.dataflow import IMAGES, Slot
 from search_spaces.elastic.layer import Layer
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
@@ -83,7 +83,7 @@ def channel_groups(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> li
     channels = _Channels(nodes, layers)
     groups = []
     for root in channels.roots():
-        members = [node for node in nodes if node.operator == SLOT]
+        members = [node for node in nodes if isinstance(node.operator, Slot)]
         producers = [node.name for node in members if channels.of(node.name) == root]
         readers = [n.name for n in members if channels.of(n.inputs[0]) == root and n.name not in channels.keeping]
         scoring = [name for name in readers if name not in channels.gating]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from search_spaces.elastic.opaque_calls import call_opaque
 from search_spaces.elastic.quantizers import WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.elastic.walk import Walk
 from search_spaces.elastic.weight_layout import as_stored, output_first
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.opaque import Opaque
@@ -36,10 +39,11 @@ class GraphNetwork(nn.Module):
                 raise ValueError(f"a network needs a tensor for every parameter of its graph, got none for {name!r}")
             self._store(attribute, parameters[name])
         self._weight_quantizers = nn.ModuleDict()
+        self._rounded: dict[str, Tensor] = {}
         self._modules_of_nodes = {name: f"node_{place}" for place, name in enumerate(modules or {})}
         for name, module in (modules or {}).items():
             self.add_module(self._modules_of_nodes[name], module)
-        self._last_readers = dict(_last_readers(graph))
+        self._walk = Walk(graph.nodes, graph.outputs)
 
     def tensor(self, name: str) -> Tensor:
         """A stored tensor by the name that the nodes use."""
@@ -49,6 +53,7 @@ class GraphNetwork(nn.Module):
     def round_weight(self, name: str, bits: int) -> None:
         """Has a weight rounded each time that it is used, by the reference quantiser; 32 bits leave it as it is."""
         self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits)
+        self._rounded.pop(name, None)
 
     def weight_quantizer(self, name: str) -> WeightQuantizer | None:
         """What rounds a weight, if anything does."""
@@ -73,16 +78,11 @@ class GraphNetwork(nn.Module):
         batch = inputs[0].shape[0]  # its len would fix it for those who export this module
         if self.graph.batch is not None and batch != self.graph.batch:
             raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
-        values: dict[str, Any] = dict(zip(dict(self.graph.inputs), inputs, strict=True))
-        rounded: dict[str, Tensor] = {}
-        for place, node in enumerate(self.graph.nodes):
-            values[node.name] = self._value(node, [values[name] for name in node.inputs], rounded, batch)
-            for name in self._last_readers.get(place, ()):
-                del values[name]
-        outputs = tuple(values[name] for name in self.graph.outputs)
-        return outputs[0] if len(outputs) == 1 else outputs
+        given = dict(zip(dict(self.graph.inputs), inputs, strict=True))
+        outputs = self._walk(given, partial(self._value, dict(self._rounded), batch))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _value(self, node: Node, inputs: Sequence[Tensor], rounded: dict[str, Tensor], batch: int) -> Any:
+    def _value(self, rounded: dict[str, Tensor], batch: int, node: Node, inputs: Sequence[Tensor]) -> Any:
         if (module := self.node_module(node.name)) is not None:
             return module(*inputs)
         if isinstance(node.operator, Opaque):
@@ -99,20 +99,15 @@ class GraphNetwork(nn.Module):
             rounded[name] = as_stored(quantizer(output_first(tensor, operator)), operator)
         return rounded[name]
 
+    def keep_rounded_weights(self) -> None:
+        """Rounds every weight once for all forward passes to come, during which they must not change."""
+        with torch.no_grad():
+            for node in self.graph.nodes:
+                for name in node.parameters:
+                    self._read(name, node, self._rounded)
+
     def _store(self, attribute: str, tensor: Tensor) -> None:
         if tensor.requires_grad:
             self.register_parameter(attribute, nn.Parameter(tensor.detach()))
         else:
             self.register_buffer(attribute, tensor)
-
-
-def _last_readers(graph: NetworkGraph) -> Iterator[tuple[int, list[str]]]:
-    """For every node by its place, the values that no later node reads, so that their memory can be freed."""
-    last = {name: -1 for name, _ in graph.inputs} | {node.name: place for place, node in enumerate(graph.nodes)}
-    for place, node in enumerate(graph.nodes):
-        last.update(dict.fromkeys(node.inputs, place))
-    unread: dict[int, list[str]] = {}
-    for name, place in last.items():
-        if place >= 0 and name not in graph.outputs:
-            unread.setdefault(place, []).append(name)
-    yield from unread.items()

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from search_spaces.dataflow import IMAGES, SLOT, present_nodes
+from search_spaces.dataflow import IMAGES, Slot, present_nodes
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.elastic.walk import Walk
 from search_spaces.network_graph import Node
 
 
@@ -24,8 +25,7 @@ class WiredNetwork(nn.Module):
         super().__init__()
         self._homes = {name: _place(self, name, layer) for name, layer in layers.items()}
         self.nodes = present_nodes(nodes, list(layers))
-        last_reader = {name: node.name for node in self.nodes for name in node.inputs}
-        self._done_with = {node.name: [n for n in node.inputs if last_reader[n] == node.name] for node in self.nodes}
+        self._walk = Walk(self.nodes, [self.nodes[-1].name])
 
     def layer(self, name: str) -> nn.Module:
         """The layer of a name, or what has taken its place; `get_submodule` would walk there step by step."""
@@ -34,14 +34,14 @@ class WiredNetwork(nn.Module):
         return layer
 
     def forward(self, images: Tensor) -> Tensor:
-        values = {IMAGES: images}
-        for node in self.nodes:
-            inputs = [values[name] for name in node.inputs]
-            value = self.layer(node.name)(*inputs) if node.operator == SLOT else run_operator(node.operator, inputs)
-            for name in self._done_with[node.name]:  # so that the memory of what nobody reads again is freed
-                values.pop(name, None)
-            values[node.name] = value
-        return values[self.nodes[-1].name]
+        (output,) = self._walk({IMAGES: images}, self._value)
+        return output
+
+    def _value(self, node: Node, inputs: list[Tensor]) -> Tensor:
+        if isinstance(node.operator, Slot):
+            value: Tensor = self.layer(node.name)(*inputs)
+            return value
+        return run_operator(node.operator, inputs)
 
 
 def _place(root: nn.Module, name: str, layer: nn.Module) -> tuple[nn.Module, str]:

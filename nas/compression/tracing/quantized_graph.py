@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS
-from search_spaces.network_graph import NetworkGraph, Node, Unit
+from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.arrangement import Flatten, Pool, Reshape, Slice, Transpose
 from search_spaces.operators.opaque import Item, Opaque
 from search_spaces.operators.operator import Operator, Shape
-from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Embedding
 
 _REARRANGING = (
@@ -61,7 +60,7 @@ def quantize_activations(graph: NetworkGraph, bits: Sequence[int]) -> NetworkGra
         for unit in layer.units:
             if layer_bits != FULL_PRECISION_BITS and not isinstance(unit.call.operator, Embedding):
                 inputs[unit.call.name] = layer_bits
-                outputs[_rounded_output(unit).name] = layer_bits
+                outputs[unit.rescaled.name] = layer_bits
     rewriter = _Rewriter(inputs, outputs)
     for node in graph.nodes:
         rewriter.add(node)
@@ -111,12 +110,6 @@ class _Rewriter:
         while node is not None and _keeps_values(node.operator):
             node = self.nodes.get(node.inputs[0])
         return node.operator.bits if node is not None and isinstance(node.operator, Quantize) else None
-
-
-def _rounded_output(unit: Unit) -> Node:
-    activation = unit.activation
-    absorbed = activation is not None and activation.operator == Activation("relu")
-    return activation if activation is not None and absorbed else unit.accumulated
 
 
 def _keeps_values(operator: Operator) -> bool:

@@ -7,6 +7,7 @@ which calls the same operation of torch.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,14 @@ class TracedNetwork:
     def network(self) -> GraphNetwork:
         """The network as a module, which shares the tensors."""
         return GraphNetwork(self.graph, self.parameters).eval()
+
+    def digest(self) -> str:
+        """A hash of the graph and of all tensors: equal for networks that compute the same in the same way."""
+        found = hashlib.sha256(self.graph.to_json().encode())
+        for name, tensor in sorted(self.parameters.items()):
+            found.update(name.encode())
+            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
 
     @property
     def opaque(self) -> Counter[str]:

@@ -39,4 +39,4 @@ def realizer(measurement: AccuracyMeasurement, digits: ImageData) -> CandidateRe
 
 @pytest.fixture(scope="session")
 def space(realizer: CandidateRealizer) -> JointSpace:
-    return JointSpace(realizer.supernet.space, PolicySpace.parse(["w32a32", "w8a8", "w3a8"]))
+    return JointSpace(realizer.source.space, PolicySpace.parse(["w32a32", "w8a8", "w3a8"]))

@@ -25,11 +25,11 @@ def with_policy(space: JointSpace, policy: LayerPolicy) -> Candidate:
 
 
 def test_accuracy_is_repeatable_whatever_was_measured_before(realizer: CandidateRealizer, space: JointSpace) -> None:
-    before = copy.deepcopy(realizer.supernet.state_dict())
+    before = copy.deepcopy(realizer.source.state_dict())
     population = space.sample(np.random.default_rng(0), 4)
     first = [realizer.accuracy(population[row]) for row in range(4)]
     assert [realizer.accuracy(population[row]) for row in (3, 2, 1, 0)] == first[::-1]
-    assert all(torch.equal(tensor, before[name]) for name, tensor in realizer.supernet.state_dict().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in realizer.source.state_dict().items())
 
 
 def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, space: JointSpace) -> None:
@@ -39,7 +39,7 @@ def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, 
     data = realizer.data
     part = replace(data, train=first(data.train), validation=first(data.validation))
     assert 0 < len(part.validation) < len(data.validation)
-    of_part = CandidateRealizer(realizer.supernet, part)
+    of_part = CandidateRealizer(realizer.source, part)
     of_part.normalization = data.normalization  # which is of all images that the supernet was trained on
     population = space.sample(np.random.default_rng(0), 4)
     expected = [of_part.accuracy(population[row]) for row in range(4)]
@@ -74,7 +74,7 @@ def test_networks_are_calibrated_to_the_training_images(realizer: CandidateReali
     assert all(quantizer.range is not None for quantizer in quantizers)
     layers = [module for module in network.modules() if isinstance(module, Layer)]
     assert {layer.policy for layer in layers} == {LayerPolicy.quantized(4, 8)}
-    plain = realizer.supernet.extract(candidate.architecture)
+    plain = realizer.source.extract(candidate.architecture)
     stem, shared = (net.get_submodule("stem.norm") for net in (network, plain))
     assert isinstance(stem, nn.BatchNorm2d)
     assert isinstance(shared, nn.BatchNorm2d)

@@ -1,0 +1,63 @@
+"""What is timed of a given network: the network itself as ONNX, under any policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+
+from hardware.device import INT8, Device
+from hardware.profiling.workload import OnnxNetwork
+from nas.compression.tracing.compress import compress
+from nas.compression.tracing.quantized_graph import quantize_activations, quantizing_nodes
+from nas.compression.tracing.trace import TracedNetwork
+from nas.export.onnx_graph_network import traced_to_onnx
+from nas.export.onnx_template import OnnxTemplate, Quantized
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.operators.weighted import Embedding
+
+
+class GivenWorkloads:
+    """Makes what a profiler runs for a candidate of a given network.
+
+    Args:
+        traced: The network, of one input of floating-point numbers.
+    """
+
+    def __init__(self, traced: TracedNetwork) -> None:
+        self._traced = traced
+
+    def __call__(self, candidate: Candidate, device: Device) -> OnnxNetwork:
+        """The network with the layers at 8 bits that a device runs so.
+
+        Raises:
+            ValueError: If the device has no kernel for a policy.
+        """
+        kernels = [device.kernel(policy) for policy in candidate.policy.layers]
+        ((_, shape),) = self._traced.graph.inputs
+        return OnnxNetwork(self._template.form(self._quantized(kernels)), (device.batch, *shape))
+
+    @cached_property
+    def _template(self) -> OnnxTemplate:
+        graph = self._traced.graph
+        whole = compress(self._traced, CompressionPolicy((LayerPolicy(),) * len(graph.layers)))
+        examples = [torch.zeros(graph.batch or 2, *shape) for _, shape in graph.inputs]
+        return OnnxTemplate(traced_to_onnx(whole, examples), graph)
+
+    def _quantized(self, kernels: Sequence[LayerPolicy]) -> Quantized:
+        graph = self._traced.graph
+        calls = {
+            unit.call.name: unit
+            for layer, kernel in zip(graph.layers, kernels, strict=True)
+            for unit in layer.units
+            if kernel == INT8.policy
+        }
+        computed = {name: unit for name, unit in calls.items() if not isinstance(unit.call.operator, Embedding)}
+        found = quantize_activations(graph, [kernel.activation_bits for kernel in kernels])
+        read = {node.name: node.inputs[0] for node in found.nodes if node.name in computed}
+        sources = {node.name: node.inputs[0] for node in found.nodes if node.name in quantizing_nodes(found)}
+        outputs = {unit.rescaled.name for unit in computed.values()}
+        inputs = [name for name in computed if read[name] in sources and sources[read[name]] not in outputs]
+        return Quantized(frozenset(calls), frozenset(inputs), frozenset(computed))

@@ -1,0 +1,222 @@
+"""A network in ONNX from which its forms at 8 bits are made in milliseconds, to be timed: an export takes seconds.
+
+The forms have the nodes that an export of the same policy has, and steps and codes of no meaning, on which latency does
+not depend. Independent of what decides which layers are quantised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from nas.export.runtime_form import drop_unread, shield_float_layers
+from search_spaces.network_graph import NetworkGraph, Unit
+from search_spaces.operators.weighted import Convolution
+
+_WEIGHT = ".weight.value"  # how names of weights end that `nas.export.onnx_graph_network` gives to its modules
+_STEP = 0.02
+_MIDDLE, _ZERO = 128, 0  # zero points of activations that may be negative, and of those that a ReLU made positive
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What is rounded to 8 bits in a form, by names of the nodes of the graph.
+
+    Attributes:
+        weights: Calls whose weight is.
+        inputs: Calls whose input is rounded by a quantiser of its own.
+        outputs: Calls whose unit's output is.
+    """
+
+    weights: frozenset[str]
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+
+class OnnxTemplate:
+    """The ONNX model of a network at full precision, and where its calls of weights are in it.
+
+    Args:
+        model: As `traced_to_onnx` writes it.
+        graph: Of the network.
+
+    Raises:
+        ValueError: If the calls of the graph are not found in the model.
+    """
+
+    def __init__(self, model: bytes, graph: NetworkGraph) -> None:
+        self._model = onnx.load_from_string(model)
+        self._weights = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        units = {unit.call.name: unit for layer in graph.layers for unit in layer.units}
+        in_order = [units[node.name] for node in graph.nodes if node.name in units]
+        found = list(self._calls())
+        if len(found) != len(in_order):
+            raise ValueError(f"the model must call {len(in_order)} weights, as its graph does; it calls {len(found)}")
+        readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in self._model.graph.node:
+            for name in node.input:
+                readers.setdefault(name, []).append(node)
+        self._places = {
+            unit.call.name: _Place(node, weight, _padded(node, unit, self._model.graph), _output(node, unit, readers))
+            for unit, (node, weight) in zip(in_order, found, strict=True)
+        }
+        self._codes = {place.weight: _codes(self._weights[place.weight], place.axis) for place in self._places.values()}
+
+    def form(self, quantized: Quantized) -> bytes:
+        """The model with quantisers in it."""
+        graph = self._model.graph
+        rounded = {self._places[call].weight: self._places[call] for call in quantized.weights}
+        inputs = {self._places[call].reader: self._places[call] for call in quantized.inputs}
+        outputs = {self._places[call].output for call in quantized.outputs}
+        draft = _Draft(self._codes)
+        draft.constants = [tensor for tensor in graph.initializer if tensor.name not in rounded]
+        for weight, place in rounded.items():
+            if place.node.op_type != "Gather":
+                draft.dequantize_weight(weight, place.axis)
+        for node in graph.node:
+            draft.add(node, inputs.get(node.name), outputs, rounded)
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model_without_tensors())
+        model.graph.node.extend(draft.nodes)
+        model.graph.initializer.extend(draft.constants)
+        shield_float_layers(model.graph)
+        drop_unread(model.graph)
+        return model.SerializeToString()
+
+    def _model_without_tensors(self) -> onnx.ModelProto:
+        graph = self._model.graph
+        empty = helper.make_graph([], graph.name, graph.input, graph.output)
+        return helper.make_model(empty, opset_imports=self._model.opset_import, ir_version=self._model.ir_version)
+
+    def _calls(self) -> Iterable[tuple[onnx.NodeProto, str]]:
+        """The nodes that use weights in execution order, with the name of the weight."""
+        for node in self._model.graph.node:
+            weights = [name for name in node.input if name.endswith(_WEIGHT)]
+            if weights:
+                yield node, weights[0]
+            elif node.op_type == "ConvTranspose" and node.input[1] in self._weights:
+                yield node, node.input[1]  # a weight of several groups, which the exporter has put in order
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a call of a weight is in a model.
+
+    Attributes:
+        node: That uses the weight.
+        weight: Name of the weight.
+        reader: Name of the node that reads the input of the unit: a padding, or `node` itself.
+        output: Name of the value at which the unit's output is rounded.
+    """
+
+    node: onnx.NodeProto
+    weight: str
+    reader: str
+    output: str
+
+    @property
+    def axis(self) -> int:
+        """Of the output channels of the weight."""
+        return int(self.node.op_type in ("MatMul", "ConvTranspose"))
+
+
+class _Draft:
+    """Nodes and constants of a form."""
+
+    def __init__(self, codes: Mapping[str, tuple[onnx.TensorProto, ...]]) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._codes = codes
+        self._rounded: dict[str, str] = {}
+        self._from_relu: set[str] = set()
+        self._grid: dict[int, tuple[str, str]] = {}
+
+    def add(self, node: onnx.NodeProto, place: _Place | None, outputs: set[str], weights: Mapping[str, _Place]) -> None:
+        """Copies a node, with a quantiser before it if it has a place, and behind it if its output is rounded."""
+        if node.op_type == "Gather" and node.input[0] in weights:
+            self._look_up(node)
+            return
+        copied = onnx.NodeProto()
+        copied.CopyFrom(node)
+        if place is not None:
+            source = node.input[0]
+            if source not in self._rounded:
+                self._rounded[source] = f"{source}_rounded"
+                self._round(source, self._rounded[source], source in self._from_relu)
+            copied.input[0] = self._rounded[source]
+        self.nodes.append(copied)
+        if node.op_type == "Relu":
+            self._from_relu.update(node.output)
+        if node.output[0] in outputs:
+            copied.output[0] = f"{node.output[0]}_exact"
+            self._round(copied.output[0], node.output[0], node.op_type == "Relu")
+
+    def dequantize_weight(self, weight: str, axis: int) -> None:
+        """A weight from its codes, under its own name."""
+        self.constants += self._codes[weight]
+        names = [tensor.name for tensor in self._codes[weight]]
+        self.nodes.append(helper.make_node("DequantizeLinear", names, [weight], name=f"{weight}_read", axis=axis))
+
+    def _look_up(self, node: onnx.NodeProto) -> None:
+        """Rows of codes, each times the step of its row."""
+        codes, scales, _ = self._codes[node.input[0]]
+        column = numpy_helper.from_array(numpy_helper.to_array(scales)[:, None], scales.name)
+        self.constants += [tensor for tensor in (codes, column) if tensor not in self.constants]
+        name, (_, rows), (out,) = node.name, node.input, node.output
+        self.nodes += [
+            helper.make_node("Gather", [codes.name, rows], [f"{out}_codes"], name=f"{name}_codes"),
+            helper.make_node("Cast", [f"{out}_codes"], [f"{out}_float"], name=f"{name}_cast", to=TensorProto.FLOAT),
+            helper.make_node("Gather", [column.name, rows], [f"{out}_steps"], name=f"{name}_steps"),
+            helper.make_node("Mul", [f"{out}_float", f"{out}_steps"], [out], name=f"{name}_scaled"),
+        ]
+
+    def _round(self, source: str, target: str, positive: bool) -> None:
+        grid = [*self._step_and_zero(_ZERO if positive else _MIDDLE)]
+        codes = f"{target}_codes"
+        self.nodes.append(helper.make_node("QuantizeLinear", [source, *grid], [codes], name=f"{target}_quantize"))
+        self.nodes.append(helper.make_node("DequantizeLinear", [codes, *grid], [target], name=f"{target}_dequantize"))
+
+    def _step_and_zero(self, zero_point: int) -> tuple[str, str]:
+        if zero_point not in self._grid:
+            names = f"step_{zero_point}", f"zero_{zero_point}"
+            values = np.float32(_STEP), np.uint8(zero_point)
+            pairs = zip(values, names, strict=True)
+            self.constants += [numpy_helper.from_array(np.asarray(value), name) for value, name in pairs]
+            self._grid[zero_point] = names
+        return self._grid[zero_point]
+
+
+def _padded(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> str:
+    """Name of the node that reads the input of a unit: an uneven padding is a node of its own."""
+    operator = unit.call.operator
+    uneven = isinstance(operator, Convolution) and any(before != after for before, after in operator.padding)
+    if not uneven or node.op_type == "ConvTranspose":
+        return node.name
+    return next(one.name for one in graph.node if node.input[0] in one.output)
+
+
+def _output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.NodeProto]]) -> str:
+    """Where the output of a unit is rounded: behind its bias, and behind a ReLU."""
+    name = node.output[0]
+    if node.op_type == "MatMul" and len(unit.call.parameters) > 1:
+        name = readers[name][0].output[0]
+    if unit.rescaled is unit.activation:
+        name = readers[name][0].output[0]
+    return str(name)
+
+
+def _codes(weight: onnx.TensorProto, axis: int) -> tuple[onnx.TensorProto, onnx.TensorProto, onnx.TensorProto]:
+    """Codes, step and zero point of every output channel."""
+    value: NDArray[Any] = numpy_helper.to_array(weight)
+    others = tuple(other for other in range(value.ndim) if other != axis)
+    step = np.maximum(np.abs(value).max(axis=others) / 127, 1e-12).astype(np.float32)
+    codes = np.round(value / np.expand_dims(step, others)).astype(np.int8)
+    parts = {"codes": codes, "step": step, "zero": np.zeros(len(step), np.int8)}
+    tensors = [numpy_helper.from_array(array, f"{weight.name}_{part}") for part, array in parts.items()]
+    return tensors[0], tensors[1], tensors[2]

@@ -1,0 +1,106 @@
+"""The one network that a user brings, as a space: its architecture is given, and every weight has a policy.
+
+A given network is one more family, whose shapes come from a graph instead of choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from math import prod
+
+import numpy as np
+
+from search_spaces.candidate import Architecture
+from search_spaces.dataflow import Slot
+from search_spaces.layer_spec import LayerSpec
+from search_spaces.network_graph import NetworkGraph, Node, Unit, WeightedLayer
+from search_spaces.operators.operator import STATISTICS, Shape
+from search_spaces.operators.pointwise import Activation
+from search_spaces.space import Besides, Genes, LayerSlot, SearchSpace, Value
+
+
+class GivenSpace(SearchSpace):
+    """A space of one architecture, with a slot for each weight of a graph.
+
+    Args:
+        name: By which candidates call the network.
+        graph: What it computes.
+
+    Raises:
+        ValueError: If it has no weight that a policy could compress.
+    """
+
+    def __init__(self, name: str, graph: NetworkGraph) -> None:
+        if not graph.layers:
+            raise ValueError(f"a network must have a convolution, linear layer or embedding, got none in {name!r}")
+        self.graph = graph
+        self.inputs: dict[str, Shape | None] = dict(graph.inputs)
+        layers = [_layer(graph, layer) for layer in graph.layers]
+        self.besides = _besides(graph, layers)
+        self._architecture = Architecture(name, _image_side(graph), ())
+        slots = [LayerSlot(layer.name, (), partial(_whatever_genes, layer)) for layer in layers]
+        super().__init__(name, [], slots, tuple(_dataflow(graph)))
+
+    def decode(self, genes: Genes) -> Architecture:  # noqa: ARG002 there are none
+        """The one architecture."""
+        return self._architecture
+
+    def encode(self, architecture: Architecture) -> Genes:
+        """No genes, shape (0,).
+
+        Raises:
+            ValueError: If the architecture is another one.
+        """
+        self.check(architecture)
+        if architecture != self._architecture:
+            raise ValueError(f"space {self.name!r} holds {self._architecture} alone, got {architecture}")
+        return np.zeros(0, dtype=np.int16)
+
+
+def _whatever_genes(layer: LayerSpec, _: Sequence[Value]) -> LayerSpec:
+    return layer
+
+
+def _layer(graph: NetworkGraph, layer: WeightedLayer) -> LayerSpec:
+    first, *further = (_call(graph, layer.name, unit) for unit in layer.units)
+    return LayerSpec(layer.name, first.operator, first.input_shape, first.normalized, first.activation, tuple(further))
+
+
+def _call(graph: NetworkGraph, name: str, unit: Unit) -> LayerSpec:
+    operator = None if unit.activation is None else unit.activation.operator
+    assert operator is None or isinstance(operator, Activation)
+    return LayerSpec(name, unit.call.operator, graph.shapes[unit.call.inputs[0]], unit.norm is not None, operator)
+
+
+def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
+    """The nodes of a graph, in which each call of a layer and what runs fused with it are one slot."""
+    slots: dict[str, Slot] = {}
+    value: dict[str, str] = {}  # the slot that yields what a fused node yields
+    for layer in graph.layers:
+        for call, unit in enumerate(layer.units):
+            slots[unit.call.name] = Slot(layer.name, call)
+            value |= {node.name: unit.call.name for node in (unit.norm, unit.activation) if node is not None}
+    for node in graph.nodes:
+        inputs = tuple(value.get(name, name) for name in node.inputs)
+        if node.name in slots:
+            yield Node(node.name, slots[node.name], inputs)
+        elif node.name not in value:
+            yield Node(node.name, node.operator, inputs, node.parameters)
+
+
+def _besides(graph: NetworkGraph, layers: list[LayerSpec]) -> Besides:
+    trained = {
+        name: prod(shape)
+        for node in graph.nodes
+        for name, (role, shape) in zip(node.parameters, node.operator.parameter_shapes.items(), strict=True)
+        if role not in STATISTICS
+    }
+    parameters = sum(trained.values()) - sum(layer.parameters for layer in layers)
+    return Besides(parameters, graph.macs - sum(layer.macs for layer in layers))
+
+
+def _image_side(graph: NetworkGraph) -> int:
+    """Side of square images in pixels, where these are the only input; else 0."""
+    shapes = [shape for _, shape in graph.inputs]
+    return shapes[0][-1] if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][1] == shapes[0][2] else 0
