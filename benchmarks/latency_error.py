@@ -79,7 +79,7 @@ def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler) -> LatencyTable
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)
-    return calibrate_table(space, table, sample, rng, profiler, nothing)
+    return calibrate_table(table, sample, rng, profiler, nothing)
 
 
 def nothing(*progress: int) -> None:
