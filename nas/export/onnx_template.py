@@ -193,12 +193,11 @@ class _Draft:
 
 
 def _padded(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> str:
-    """Name of the node that reads the input of a unit: an uneven padding is a node of its own."""
+    """Name of the node that reads the input of a unit: an uneven padding may be a node of its own."""
     operator = unit.call.operator
     uneven = isinstance(operator, Convolution) and any(before != after for before, after in operator.padding)
-    if not uneven or node.op_type == "ConvTranspose":
-        return node.name
-    return next(one.name for one in graph.node if node.input[0] in one.output)
+    source = next((one for one in graph.node if node.input[0] in one.output), node)
+    return source.name if uneven and source.op_type == "Pad" else node.name
 
 
 def _output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.NodeProto]]) -> str:

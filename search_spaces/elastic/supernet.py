@@ -114,8 +114,9 @@ def build_supernet(space: SearchSpace, seed: int) -> Supernet:
     """A fresh supernet of a space, its weights seeded.
 
     Raises:
-        ValueError: If the networks of the space have no layers, as those of a table.
+        ValueError: If the networks of the space have no layers, as those of a table, or no choices, as a given one.
     """
-    if not space.slots:
-        raise ValueError(f"the networks of space {space.name!r} have no layers, so there is no supernet of them")
+    if not space.slots or not space.choices:
+        lacking = "choices" if space.slots else "layers"
+        raise ValueError(f"the networks of space {space.name!r} have no {lacking}, so there is no supernet of them")
     return Supernet(SharedWeights(space, seed))

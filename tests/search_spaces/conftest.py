@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import pytest
 
+from search_spaces.families.given import GivenSpace
 from search_spaces.narrowed import NarrowedSpace
+from search_spaces.network_graph import NetworkGraph
 from search_spaces.presets import SPACES, search_space
 from search_spaces.space import SearchSpace
 
+FAMILIES = [*SPACES, "narrowed"]
 
-@pytest.fixture(scope="session", params=[*SPACES, "narrowed"])
-def space(request: pytest.FixtureRequest) -> SearchSpace:
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> SearchSpace:
     """A ready-made space, or a part of one, for colour images of ten classes."""
-    if request.param == "narrowed":
+    return _family(request.param)
+
+
+@pytest.fixture(scope="session", params=[*FAMILIES, "given"])
+def space(request: pytest.FixtureRequest, given_graph: NetworkGraph) -> SearchSpace:
+    """One of those, or the space of a given network."""
+    return GivenSpace("given", given_graph) if request.param == "given" else _family(request.param)
+
+
+def _family(name: str) -> SearchSpace:
+    if name == "narrowed":
         whole = search_space("mobilenet_v3_cifar", image_channels=3, classes=10)
         return NarrowedSpace(whole, {"depth": [1, 3], "2.depth": [3], "kernel": [3, 7], "resolution": [28]})
-    return search_space(request.param, image_channels=3, classes=10)
+    return search_space(name, image_channels=3, classes=10)

@@ -31,11 +31,11 @@ def test_one_value_everywhere_is_one_network() -> None:
     assert {sample[row].architecture for row in range(50)} == {space.architectures.largest()}
 
 
-def test_candidates_and_costs_are_those_of_the_whole(space: SearchSpace) -> None:
-    depth = next(choice for choice in space.choices if choice.name.endswith("depth") or choice.name.endswith("width"))
-    narrowed = NarrowedSpace(space, {depth.name: depth.values[:1], "resolution": "largest 1"})
-    part, whole = JointSpace(narrowed, POLICIES), JointSpace(space, POLICIES)
-    assert narrowed.count() < space.count()
+def test_candidates_and_costs_are_those_of_the_whole(family: SearchSpace) -> None:
+    depth = next(choice for choice in family.choices if choice.name.endswith("depth") or choice.name.endswith("width"))
+    narrowed = NarrowedSpace(family, {depth.name: depth.values[:1], "resolution": "largest 1"})
+    part, whole = JointSpace(narrowed, POLICIES), JointSpace(family, POLICIES)
+    assert narrowed.count() < family.count()
     sample = part.sample(np.random.default_rng(1), 100)
     again = whole.encode([sample[row] for row in range(100)])
     assert [again[row].key for row in range(100)] == [sample[row].key for row in range(100)]

@@ -33,17 +33,17 @@ def test_count_is_the_number_of_distinct_architectures(name: str) -> None:
     assert len({space.decode(genes) for genes in vectors}) == space.count()
 
 
-def test_layers_lead_from_the_image_to_the_classes(space: SearchSpace) -> None:
+def test_layers_lead_from_the_image_to_the_classes(family: SearchSpace) -> None:
     for row in range(20):
-        architecture = JointSpace(space).sample(np.random.default_rng(row), 1)[0].architecture
-        layers = space.layers(architecture)
+        architecture = JointSpace(family).sample(np.random.default_rng(row), 1)[0].architecture
+        layers = family.layers(architecture)
         assert len({layer.name for layer in layers}) == len(layers)
         assert layers[0].input_shape == (3, architecture.resolution, architecture.resolution)
         assert layers[-1].out_channels == 10
 
 
-def test_what_is_not_of_the_space_is_refused(space: SearchSpace) -> None:
-    legal = JointSpace(space).largest().architecture
+def test_what_is_not_of_the_space_is_refused(family: SearchSpace) -> None:
+    legal = JointSpace(family).largest().architecture
     first, *others = legal.stages
 
     def with_first(**changes: float) -> Architecture:
@@ -60,7 +60,7 @@ def test_what_is_not_of_the_space_is_refused(space: SearchSpace) -> None:
         (replace(legal, stages=((OperatorBlock("skip"),) * len(first), *others)), "ConvBlocks"),
     ]:
         with pytest.raises(ValueError, match=message):
-            space.encode(illegal)
+            family.encode(illegal)
 
 
 @pytest.mark.parametrize("values", [(), (1, 2, 1)])

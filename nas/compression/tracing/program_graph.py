@@ -15,6 +15,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from nas.compression.tracing.batch import Batch
 from nas.compression.tracing.call import Alias, Recognized, TorchCall
 from nas.compression.tracing.constants import Constants
+from nas.compression.tracing.folded_padding import fold_padding
 from nas.compression.tracing.opaque_arguments import opaque_call
 from nas.compression.tracing.recognition import recognize
 from nas.compression.tracing.recognition_of_arrangement import slice_of_split
@@ -38,7 +39,7 @@ def read_program(program: ExportedProgram) -> tuple[NetworkGraph, dict[str, Tens
     for node in program.graph.nodes:
         if node.op == "call_function":
             reader.read(node)
-    graph, tensors = reader.graph(), reader.constants.parameters
+    graph, tensors = fold_padding(reader.graph()), reader.constants.parameters
     names = _final_names([*graph.parameter_shapes], reader.constants.derived)
     nodes = (replace(node, parameters=tuple(names[name] for name in node.parameters)) for node in graph.nodes)
     return replace(graph, nodes=tuple(nodes)), {names[name]: tensors[name] for name in graph.parameter_shapes}

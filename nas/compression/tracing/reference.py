@@ -7,6 +7,8 @@ unpickled.
 from __future__ import annotations
 
 import json
+import sys
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -35,7 +37,7 @@ def make_network(reference: str) -> nn.Module:
     if not source or not name:
         raise ValueError(f"a network is written as {_FORMS}; got {reference!r}")
     make = {"timm": _from_timm, "transformers": _from_transformers}.get(source)
-    module = make(name) if make else _import(source, name)()
+    module = make(name) if make else _called(_import(source, name), reference)
     if not isinstance(module, nn.Module):
         raise ValueError(f"a network must be a torch.nn.Module, got {type(module).__name__} from {reference!r}")
     return module
@@ -73,7 +75,21 @@ def load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=False)
 
 
+def _called(make: Callable[[], Any], reference: str) -> Any:
+    try:
+        return make()
+    except Exception as error:  # whatever foreign code raises
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"{reference} must make a network without being given anything; {Path(last.filename).name}, line "
+            f"{last.lineno}, raises {type(error).__name__}: {said}"
+        ) from error
+
+
 def _import(source: str, name: str) -> Callable[[], Any]:
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # as `python -m` would, but behind all that is installed
     try:
         made: Any = import_module(source)
         for part in name.split("."):

@@ -53,7 +53,7 @@ def test_tells_networks_that_it_has_not_seen() -> None:
     table = LatencyTable(onnxruntime_cpu(), entries, reference_ms=1.0)
     rng, done = np.random.default_rng(0), []
     profiler = OperatorProfiler(onnxruntime_cpu())
-    calibrated = calibrate_table(SPACE, table, SPACE.sample(rng, 60), rng, profiler, done.append)
+    calibrated = calibrate_table(table, SPACE.sample(rng, 60), rng, profiler, done.append)
     assert done[-1] == calibration_steps(60)
     fresh = SPACE.sample(rng, 25)
     truth = [profiler.latency_ms(random_network(SPACE, fresh[row], table.device)) for row in range(len(fresh))]

@@ -62,7 +62,8 @@ def test_any_number_of_readers_of_any_name() -> None:
     ]
     layer = LayerSpec.conv("", 3, 3, input_size=4, activation="relu")
     policies = {"stem": W8, "head0": W32, "head1": W32} | dict.fromkeys(heads[2:], W8)
-    use = _uses(RandomNetwork(tuple(nodes), {name: (layer, policy) for name, policy in policies.items()}))
+    placed = {name: (layer, policy) for name, policy in policies.items()}
+    use = _uses(RandomNetwork(tuple(nodes), placed, {"images": layer.input_shape}))
     assert use["stem"] == "int8 -> 1 add(int8 add), 1 add(float; 1 add), 2 float, 3 int8, 2 softmax"
     assert use["softmax0"] == "softmax(int8)"
     assert use["again"] == "add(int8 add, int8)"

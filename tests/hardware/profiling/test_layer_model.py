@@ -15,7 +15,7 @@ from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.pointwise import Activation
-from search_spaces.operators.weighted import Convolution
+from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 LAYERS = [
@@ -24,6 +24,7 @@ LAYERS = [
     LayerSpec.conv("", 3, 8, 3, stride=2, input_size=8, bias=True, normalized=False, activation="hard_swish"),
     LayerSpec.conv("", 24, 8, bias=True, normalized=False, activation="hard_sigmoid"),
     LayerSpec.linear("", 32, 10),
+    LayerSpec("", Linear(12, 10, bias=True), (7, 12)),
 ]
 
 
@@ -43,7 +44,7 @@ def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
     outputs = session.run(None, {"input": values})
     assert len(outputs) == ReplicatedLayer(layer, kernel).count
     for output, (weights, bias) in zip(outputs, _parameters(network.onnx), strict=True):
-        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=kernel == W8)
+        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=kernel == W8).ravel()
         if kernel == W32:
             assert output.ravel() == pytest.approx(expected, rel=1e-4, abs=1e-5)
         else:
@@ -64,6 +65,26 @@ def test_int8_convolution_is_one_kernel_without_layout_changes(layer: LayerSpec,
     assert set(operators) == {"QLinearConv", "Slice"}
 
 
+@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
+def test_rows_of_an_embedding_are_read_as_they_are_exported(kernel: LayerPolicy) -> None:
+    network = layer_model(ReplicatedLayer(LayerSpec("", Embedding(6, 4), (3,)), kernel), batch=2)
+    session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
+    rows = np.array([[0, 5, 1], [5, 5, 2]])
+    (first, *_) = session.run(None, {"input": rows})
+    assert (network.input_shape, first.shape) == ((2, 3), (2, 3, 4))
+    assert np.array_equal(first[0, 1], first[1, 0])
+    assert not np.array_equal(first[0, 0], first[0, 1])
+
+
+@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
+def test_a_transposed_convolution_has_the_shape_that_onnx_reads(kernel: LayerPolicy) -> None:
+    up = Convolution(6, 4, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), groups=2, bias=True, transposed=True)
+    network = layer_model(ReplicatedLayer(LayerSpec("", up, (6, 3, 3)), kernel))
+    session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
+    values = np.ones(network.input_shape, np.float32 if kernel == W32 else np.uint8)
+    assert session.run(None, {"input": values})[0].size == 4
+
+
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
         layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy.quantized(4, 8)))
@@ -73,7 +94,7 @@ def _weighted_sum(inputs: NDArray[Any], weights: NDArray[Any], layer: LayerSpec)
     """The layer without bias; of a convolution only its first pixel: the window at the padded corner."""
     operator = layer.operator
     if not isinstance(operator, Convolution):
-        return np.asarray(weights @ inputs[0])
+        return np.asarray(weights @ inputs[0] if len(layer.input_shape) == 1 else inputs[0] @ weights)
     side, padding = operator.kernel[0], operator.padding[0][0]
     corner = np.pad(inputs[0], ((0, 0), (padding, padding), (padding, padding)))[:, :side, :side]
     grouped = corner.reshape(operator.groups, 1, -1)
@@ -99,6 +120,8 @@ def _parameters(network: bytes) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
             weights, scales = arrays[node.input[0]], arrays[node.input[1]]
-            arrays[node.output[0]] = weights * scales.reshape(-1, *[1] * (weights.ndim - 1))
-    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
-    return [(arrays[n.input[1]], arrays[n.input[2]]) for n in layers]
+            by_row = node.attribute[0].i == 0
+            arrays[node.output[0]] = weights * (scales.reshape(-1, *[1] * (weights.ndim - 1)) if by_row else scales)
+    layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+    biases = {node.input[0]: node.input[1] for node in graph.node if node.op_type == "Add"}
+    return [(arrays[n.input[1]], arrays[biases[n.output[0]] if n.op_type == "MatMul" else n.input[2]]) for n in layers]

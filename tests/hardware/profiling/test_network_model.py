@@ -24,7 +24,8 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
     space = search_space(name, 3, 10)
     layers = space.layers(space.decode(np.zeros(len(space.choices), np.int16)))
     nodes = tuple(present_nodes(space.nodes, [layer.name for layer in layers]))
-    network = network_model(RandomNetwork(nodes, {layer.name: (layer, kernel) for layer in layers}), batch=2)
+    placed = {layer.name: (layer, kernel) for layer in layers}
+    network = network_model(RandomNetwork(nodes, placed, {"images": layers[0].input_shape}), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": np.ones(network.input_shape, np.float32)})
     assert network.input_shape == (2, *layers[0].input_shape)
@@ -40,7 +41,6 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     space = search_space("resnet_digits", 1, 10)
     layers = space.layers(space.largest())
+    placed = {layer.name: (layer, LayerPolicy.quantized(4, 8)) for layer in layers}
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        network_model(
-            RandomNetwork(space.nodes, {layer.name: (layer, LayerPolicy.quantized(4, 8)) for layer in layers})
-        )
+        network_model(RandomNetwork(space.nodes, placed, {"images": layers[0].input_shape}))

@@ -43,7 +43,7 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
     assert table.missing(space.layer_shapes(), policies) == []
     assert table.fingerprint["torch"] == torch.__version__
     rng = np.random.default_rng(0)
-    table = calibrate_table(space, table, space.sample(rng, 6), rng, runner, lambda _: None)
+    table = calibrate_table(table, space.sample(rng, 6), rng, runner, lambda _: None)
     assert table.calibration.quality is not None
     assert torch.get_num_threads() == threads
 

@@ -1,0 +1,39 @@
+"""A stored network is read without the code that made it, and computes the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from nas.compression.tracing.trace import trace
+from nas.compression.tracing.traced_file import load_traced, save_traced
+
+
+def test_comes_back_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tied = nn.Linear(4, 4)
+    net, rows = nn.Sequential(tied, nn.ReLU(), tied, nn.LayerNorm(4)), torch.randn(3, 4)
+    traced = trace(net, [rows])
+    save_traced(tmp_path / "net.safetensors", traced)
+    again = load_traced(tmp_path / "net.safetensors")
+    assert again.graph == traced.graph
+    assert again.digest() == traced.digest()
+    assert torch.equal(again.network()(rows), traced.network()(rows))
+    assert [p.requires_grad for p in again.parameters.values()] == [p.requires_grad for p in traced.parameters.values()]
+    with torch.no_grad():
+        tied.weight[0, 0] += 1  # the traced network shares its tensors with the module, the file does not
+    assert traced.digest() != again.digest()
+
+
+def test_refuses_damaged_and_foreign_files(tmp_path: Path) -> None:
+    broken, foreign = tmp_path / "broken", tmp_path / "foreign"
+    broken.write_bytes(b"nonsense")
+    save_file({"a": torch.zeros(1)}, foreign)
+    with pytest.raises(ValueError, match="cannot read the network"):
+        load_traced(broken)
+    with pytest.raises(ValueError, match="must be a network in format nas-network-1, got None"):
+        load_traced(foreign)

@@ -1,0 +1,68 @@
+"""What is timed of a given network is what its exports are: the runtime runs the same operators on as many elements."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hardware.device import onnxruntime_cpu
+from hardware.profiling.profiler import OnnxRuntimeProfiler
+from hardware.profiling.workload import OnnxNetwork
+from nas.compression.compress import calibrate
+from nas.compression.tracing.compress import compress
+from nas.compression.tracing.trace import TracedNetwork, trace
+from nas.evaluation.given_workloads import GivenWorkloads
+from nas.export.onnx_graph_network import traced_to_onnx
+from search_spaces.families.given import GivenSpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
+
+
+class Net(nn.Module):
+    """Uneven padding, a layer that is called twice, a skip, a pooling, an attention over patches, and tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8)
+        self.mix, self.gate = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+        self.up = nn.ConvTranspose2d(8, 8, 2, 2)
+        self.query, self.out, self.scale = nn.Linear(8, 24), nn.Linear(8, 8), nn.LayerNorm(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.relu(self.norm(self.stem(F.pad(images, (0, 1, 0, 1)))))
+        x = x + F.hardswish(self.mix(F.relu(self.mix(x))))
+        x = self.up(F.max_pool2d(x * F.hardsigmoid(self.gate(F.adaptive_avg_pool2d(x, 1))), 2))
+        tokens = x.flatten(2).transpose(1, 2)
+        query, key, value = self.query(self.scale(tokens)).chunk(3, -1)
+        tokens = tokens + self.out(F.scaled_dot_product_attention(query, key, value))
+        return self.head(tokens.mean(1))
+
+
+@pytest.fixture(scope="module")
+def traced() -> TracedNetwork:
+    torch.manual_seed(0)
+    return trace(Net().eval(), [torch.randn(2, 3, 16, 16)])
+
+
+@pytest.mark.parametrize("kind", ["w32a32", "w8a8", "mixed"])
+def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork, kind: str) -> None:
+    space = JointSpace(GivenSpace("net", traced.graph), PolicySpace.parse(["w32a32", "w8a8"]))
+    genes = np.random.default_rng(3).integers(0, 2, (1, 7)) if kind == "mixed" else np.full((1, 7), kind == "w8a8")
+    candidate, device = space.population(genes)[0], onnxruntime_cpu()
+    built = GivenWorkloads(traced)(candidate, device)
+    network = compress(traced, candidate.policy)
+    inputs = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    calibrate(network, [inputs])
+    exported = OnnxNetwork(traced_to_onnx(network, [inputs]), built.input_shape)
+    ran, wanted = OnnxRuntimeProfiler(device).count_operators([built, exported])
+    assert ran == wanted
+
+
+def test_a_policy_that_no_kernel_runs_is_refused(traced: TracedNetwork) -> None:
+    space = JointSpace(GivenSpace("net", traced.graph), PolicySpace.parse(["w4a4"]))
+    with pytest.raises(ValueError, match="runs no layer at w4a4"):
+        GivenWorkloads(traced)(space.smallest(), onnxruntime_cpu())
