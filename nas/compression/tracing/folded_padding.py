@@ -18,10 +18,9 @@ def fold_padding(graph: NetworkGraph) -> NetworkGraph:
         and node.name not in graph.outputs
         and all(_takes(reader, node.operator) for reader in graph.readers[node.name])
     }
-    nodes = (
-        _with_padding(node, *folded.get(node.inputs[0], (None, ()))) if node.inputs else node for node in graph.nodes
-    )
-    return replace(graph, nodes=tuple(node for node in nodes if node.name not in folded))
+    kept = [node for node in graph.nodes if node.name not in folded]
+    nodes = (_padded(node, *folded[node.inputs[0]]) if folded.keys() & node.inputs else node for node in kept)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _takes(reader: Node, pad: Pad) -> bool:
@@ -31,10 +30,9 @@ def _takes(reader: Node, pad: Pad) -> bool:
     return axes == len(pad.padding) and pad.value == 0 and min(map(min, pad.padding)) >= 0
 
 
-def _padded(node: Node, source: str | None, added: tuple[tuple[int, int], ...]) -> Node:
-    """A node that reads the source of a padding and pads it so; the node itself where there is no padding."""
-    if source is None or not isinstance(node.operator, Convolution):
-        return node
+def _padded(node: Node, source: str, added: tuple[tuple[int, int], ...]) -> Node:
+    """A convolution that reads the source of a padding and pads it so itself."""
+    assert isinstance(node.operator, Convolution)
     own = node.operator.padding
     both = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, added, strict=True))
     return replace(node, operator=replace(node.operator, padding=both), inputs=(source,))
