@@ -26,7 +26,7 @@ def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
         seed: Of weights that the network draws at random, where none are given.
 
     Raises:
-        ValueError: If it cannot be made or traced, or the weights do not fit it.
+        ValueError: If it cannot be made or traced, or the weights do not fit it or are not finite.
     """
     if section.network is None or section.inputs is None:
         return None
@@ -35,6 +35,9 @@ def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
         module = make_network(section.network)
         if section.weights is not None:
             load_weights(module, Path(section.weights))
+        for name, weight in module.named_parameters():
+            if not weight.isfinite().all():
+                raise ValueError(f"weights must be finite numbers, got others in {name} of {section.network}")
         return trace(module, [torch.rand(2, *section.inputs)])
 
 
@@ -52,9 +55,6 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
             f"a given network must run at any batch size, got one that runs at {graph.batch} alone; "
             "its forward may not make numbers of the batch size, such as by int(x.shape[0])"
         )
-    for layer in graph.layers:
-        if not traced.parameters[layer.weight].isfinite().all():
-            raise ValueError(f"weights must be finite, got others in {layer.weight}")
     candidates = 1
     for size in space.cardinalities.tolist():
         candidates *= size

@@ -24,9 +24,8 @@ from uuid import uuid4
 import yaml
 
 from nas.cluster import check_gpus, import_ray
-from nas.data.sources import EMBEDDED
 from nas.jobs.job import load_job
-from nas.jobs.section import Section
+from nas.jobs.shipment import ship
 
 _ANSWER_S = 5
 _AGENT_S = 120.0  # for a node of a young cluster to take jobs
@@ -95,20 +94,9 @@ def submission(
         ValueError: If the job file or the share of a GPU is wrong, or the data are to be shipped and are not there.
     """
     check_gpus(gpus_per_worker)
-    job = load_job(path, data)
-    shipped: list[str] = []
-    sections: dict[str, Section] = {}
-    if ship_data and job.data.source != EMBEDDED:
-        shipped.append(str(Path(job.data.source).resolve()))
-        sections["data"] = job.data.model_copy(update={"source": Path(shipped[-1]).name})
-    if job.device.table is not None:
-        shipped.append(str(Path(job.device.table).resolve()))
-        sections["device"] = job.device.model_copy(update={"table": Path(shipped[-1]).name})
-    for one in shipped:
-        if not Path(one).exists():
-            raise ValueError(f"{one} is to be sent to the cluster and is not there")
-    text = yaml.safe_dump(job.model_copy(update=sections).model_dump(mode="json", exclude_unset=True))
-    return Submission(text, job.name, runs, database, workers, gpus_per_worker, tuple(shipped))
+    job, shipped = ship(load_job(path, data), ship_data)
+    text = yaml.safe_dump(job.model_dump(mode="json", exclude_unset=True))
+    return Submission(text, job.name, runs, database, workers, gpus_per_worker, shipped)
 
 
 class Cluster:

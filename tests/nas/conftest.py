@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from hardware.device import device, fingerprint
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from hardware.tables.table_file import save_table
+from nas.cli.main import main
 from nas.jobs.job import load_job
 from nas.jobs.reporter import Reporter
 from nas.jobs.run import run
@@ -68,6 +70,23 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = LatencyTable(target).with_entries(entries, 1.0, fingerprint())
     save_table(table.with_calibration(Calibration(quality=FitQuality(3.5, 0.9, 0.95, 20)), {}), path)
     return path
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Gives the one line with which the program refuses its arguments."""
+
+    def refused(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("nas: ")
+        return lines[0]
+
+    return refused
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
+from torch.utils import _pytree as pytree
 
 from nas.compression.tracing.batch import Batch
 from nas.compression.tracing.call import Alias, Recognized, TorchCall
@@ -99,7 +100,8 @@ class _Reader:
             spec.arg.name for spec in specs if spec.kind == OutputKind.USER_OUTPUT and hasattr(spec.arg, "name")
         }
         (last,) = (node for node in self._program.graph.nodes if node.op == "output")
-        tensors = [node for node in last.all_input_nodes if node.name in returned and _yields_tensor(node)]
+        leaves = [node for node in pytree.tree_leaves(last.args) if isinstance(node, fx.Node)]  # one may be there twice
+        tensors = [node for node in leaves if node.name in returned and _yields_tensor(node)]
         outputs = tuple(self._value(node) for node in tensors)
         inputs = tuple((node.name, self.batch.without(node.meta["val"].shape)) for node in self._inputs)
         nodes = tuple(_needed([*self._nodes.values()], outputs))
