@@ -16,6 +16,7 @@ from hardware.calibration.tensors import find_tensors
 from hardware.device import Device
 from hardware.profiling.profiler import Operators, Profiler
 from hardware.profiling.reference_workload import time_normalized
+from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import RandomNetwork, Workload
 from hardware.tables.latency_table import LatencyTable, Segment
 from search_spaces.additive_cost import FloatArray
@@ -78,13 +79,14 @@ def calibrate_table(
         progress(len(operators))
     tensors = [find_tensors(network) for network in networks]
     conversions = Conversions.learn(tensors, operators)
-    measured_ms: list[float] = []
+    timings: list[Timing] = []
     for part in _parts(networks[: len(sample)], _GROUP):
         found = time_normalized(profiler, built(part), device.kernels, table.reference_ms)
-        measured_ms += [timing.latency_ms for timing in found.timings]
-        progress(len(seen) + len(measured_ms))
+        timings += found.timings
+        progress(len(seen) + len(timings))
     segments, layers_ms, kernels = _layers(table, sample)
-    fitted = Sample(layers_ms, kernels, tensors[: len(sample)], np.array(measured_ms))
+    measured_ms, spread = np.array([(one.latency_ms, one.spread) for one in timings]).T
+    fitted = Sample(layers_ms, kernels, tensors[: len(sample)], measured_ms, float(np.median(spread)))
     calibration, factors = fit_calibration(fitted, conversions)
     return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
 

@@ -35,7 +35,7 @@ _SLOPE_STD = 0.3  # of the factor of a kernel, around 1
 _ENTRY_STD = 0.15  # of its correction for an entry
 _LEAST_FACTOR = 0.1
 _SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
-_NOISE = 0.02  # relative
+_NOISE = 0.02  # relative, of an idle machine
 _ROUNDING = 1e-9  # of numbers of operators, and of the elements that they work on
 
 
@@ -63,12 +63,14 @@ class Sample:
         kernels: Number of the kernel of each entry, from 0, shape (entries,).
         tensors: Those of each network.
         measured_ms: Their latencies, shape (n,), n >= 4.
+        spread: Typical relative spread of what was timed for one of them; a fit trusts measurements no more than that.
     """
 
     layers_ms: FloatArray
     kernels: NDArray[np.int32]
     tensors: Sequence[Sequence[Tensor]]
     measured_ms: FloatArray
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.measured_ms) < _MIN_NETWORKS or len(self.layers_ms) != len(self.measured_ms):
@@ -102,9 +104,9 @@ def fit_calibration(sample: Sample, conversions: Conversions) -> tuple[Calibrati
     predicted = np.zeros(count)
     for fold in range(min(_FOLDS, count)):
         left_out = np.arange(count) % _FOLDS == fold
-        kept = _coefficients(features[~left_out], measured[~left_out], kernels, entries)
+        kept = _coefficients(features[~left_out], measured[~left_out], kernels, entries, sample.spread)
         predicted[left_out] = features[left_out] @ kept
-    found = _coefficients(features, measured, kernels, entries)
+    found = _coefficients(features, measured, kernels, entries, sample.spread)
     slopes, effects, constant, costs = np.split(found, np.cumsum([kernels, entries, 1]))
     per_operator, per_element = np.split(costs, 2)
     both = np.stack([conversions.counts @ per_operator, conversions.elements @ per_element], axis=1)
@@ -113,7 +115,7 @@ def fit_calibration(sample: Sample, conversions: Conversions) -> tuple[Calibrati
     return Calibration(float(constant[0]), tensors, FitQuality.compare(predicted, measured)), factors
 
 
-def _coefficients(features: FloatArray, measured: FloatArray, kernels: int, entries: int) -> FloatArray:
+def _coefficients(features: FloatArray, measured: FloatArray, kernels: int, entries: int, spread: float) -> FloatArray:
     """Slopes of the kernels, corrections of the entries, the constant, and the costs of operators."""
     typical = np.abs(features).mean(axis=0)
     # where tensors cancel out, rounding leaves numbers of operators like 1e-17, on which nothing may be built
@@ -122,5 +124,5 @@ def _coefficients(features: FloatArray, measured: FloatArray, kernels: int, entr
     mean = np.zeros(features.shape[1])
     mean[:kernels], std[:kernels] = 1.0, _SLOPE_STD
     std[kernels : kernels + entries] = _ENTRY_STD
-    prior = LinearModel.prior(mean, std, _NOISE**2)
+    prior = LinearModel.prior(mean, std, _NOISE**2 + spread**2)
     return prior.observe(features / measured[:, None], np.ones(len(measured))).mean

@@ -45,9 +45,7 @@ def ship(job: Job, ship_data: bool) -> tuple[Job, tuple[str, ...]]:
         if not file.exists():
             raise ValueError(f"{file} is to be sent to the cluster and is not there")
         if [other.name for other in files].count(file.name) > 1:
-            raise ValueError(
-                f"what is sent to the cluster must have names of its own, got {file.name} twice"
-            )
+            raise ValueError(f"what is sent to the cluster must have names of its own, got {file.name} twice")
     return job.model_copy(update={**sections, "space": space}), tuple(map(str, files))
 
 
