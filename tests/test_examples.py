@@ -9,8 +9,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
+from typer.testing import CliRunner
 
+from nas.cli.main import app
 from nas.jobs.bench import bench
 from nas.jobs.reporter import Reporter
 
@@ -51,5 +54,19 @@ def test_a_supernet_is_trained_and_exported_by_hand(tmp_path: Path) -> None:
     # 52 to 84 over three seeds and three arithmetics; chance is 10
 
 
+def test_a_network_of_your_own_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = tmp_path / "net.safetensors"
+    accuracy = float(output_of("4_own_network.py", str(weights)).split()[0])
+    assert accuracy > 60  # 95 to 98 over five seeds; chance is 10
+    job = yaml.safe_load((EXAMPLES / "own_network.yaml").read_text())
+    job["space"]["weights"] = str(weights)
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    monkeypatch.chdir(EXAMPLES.parent)
+    found = CliRunner().invoke(app, ["train", str(tmp_path / "job.yaml"), "--runs", str(tmp_path / "runs")])
+    assert found.exit_code == 0, found.output
+    assert "3 layers, called 4 times" in found.output
+    assert len(list(tmp_path.glob("runs/own_network/network-*/network.safetensors"))) == 1
+
+
 def test_there_is_a_test_for_every_example() -> None:
-    assert len(list(EXAMPLES.glob("[0-9]*.py"))) == 3
+    assert len(list(EXAMPLES.glob("[0-9]*.py"))) == 4
