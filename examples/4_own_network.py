@@ -24,6 +24,7 @@ class Net(nn.Module):
         self.mix, self.head = nn.Conv2d(24, 24, 3, padding=1), nn.Linear(24 * 16, 10)
 
     def forward(self, images):
+        """Images, shape (batch, 1, 8, 8), to logits, shape (batch, 10)."""
         x = F.max_pool2d(F.relu(self.norm(self.stem(images))), 2)
         x = x + F.relu(self.mix(F.relu(self.mix(x))))
         return self.head(x.flatten(1))

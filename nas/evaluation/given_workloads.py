@@ -47,6 +47,7 @@ class GivenWorkloads:
         return OnnxTemplate(traced_to_onnx(whole, examples), graph)
 
     def _quantized(self, kernels: Sequence[LayerPolicy]) -> Quantized:
+        """Where an export rounds: what it reads from a quantiser that stands behind no layer has one of its own."""
         graph = self._traced.graph
         calls = {
             unit.call.name: unit
@@ -57,7 +58,8 @@ class GivenWorkloads:
         computed = {name: unit for name, unit in calls.items() if not isinstance(unit.call.operator, Embedding)}
         found = quantize_activations(graph, [kernel.activation_bits for kernel in kernels])
         read = {node.name: node.inputs[0] for node in found.nodes if node.name in computed}
-        sources = {node.name: node.inputs[0] for node in found.nodes if node.name in quantizing_nodes(found)}
+        quantizers = quantizing_nodes(found)
+        sources = {node.name: node.inputs[0] for node in found.nodes if node.name in quantizers}
         outputs = {unit.rescaled.name for unit in computed.values()}
         inputs = [name for name in computed if read[name] in sources and sources[read[name]] not in outputs]
         return Quantized(frozenset(calls), frozenset(inputs), frozenset(computed))

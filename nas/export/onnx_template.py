@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,9 @@ class OnnxTemplate:
         units = {unit.call.name: unit for layer in graph.layers for unit in layer.units}
         in_order = [units[node.name] for node in graph.nodes if node.name in units]
         found = list(self._calls())
-        if len(found) != len(in_order):
-            raise ValueError(f"the model must call {len(in_order)} weights, as its graph does; it calls {len(found)}")
+        sizes = [prod(self._weights[weight].dims) for _, weight in found]
+        if sizes != (wanted := [unit.call.operator.weights for unit in in_order]):
+            raise ValueError(f"the model must use weights of {wanted} elements, as its graph does, got {sizes}")
         readers: dict[str, list[onnx.NodeProto]] = {}
         for node in self._model.graph.node:
             for name in node.input:

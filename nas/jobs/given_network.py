@@ -5,6 +5,7 @@ In: a space section and images. Out: a `TracedNetwork`. Knows no stage.
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import torch
@@ -49,15 +50,16 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
         raise ValueError(f"space.inputs must have the {data.channels} channels of the images, got {list(shape)}")
     if outputs != [(data.classes,)]:
         found = " and ".join(map(str, outputs))
-        raise ValueError(f"a given network must return one tensor of {data.classes} logits per image, got {found}")
+        raise ValueError(
+            f"a given network must return one tensor of {data.classes} logits per image, got {found}; "
+            "name a callable that makes it for the classes of the data"
+        )
     if graph.batch is not None:
         raise ValueError(
             f"a given network must run at any batch size, got one that runs at {graph.batch} alone; "
             "its forward may not make numbers of the batch size, such as by int(x.shape[0])"
         )
-    candidates = 1
-    for size in space.cardinalities.tolist():
-        candidates *= size
+    candidates = prod(space.cardinalities.tolist())
     if candidates < _FEWEST:
         raise ValueError(
             f"the policies must allow {_FEWEST} or more compressed networks, got {candidates}; "
