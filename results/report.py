@@ -101,12 +101,16 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
 
 
 def describe(candidate: Candidate) -> str:
-    """One line on the architecture and the bits, such as `32 px, blocks 2-3: 3x k3e4, 2x k5e6; 9x w8a8, 2x w4a8`."""
+    """One line on the architecture and the bits, such as `32 px, blocks 2-3: 3x k3e4, 2x k5e6; 9x w8a8, 2x w4a8`.
+
+    A given network, which has no blocks to choose, is called by its name.
+    """
     architecture = candidate.architecture
     blocks = _counted(_block(block) for stage in architecture.stages for block in stage)
     policy = _counted(map(str, candidate.policy.layers))
     depths = "-".join(str(len(stage)) for stage in architecture.stages)
-    return f"{architecture.resolution} px, blocks {depths}: {blocks}" + (f"; {policy}" if policy else "")
+    shape = f"{architecture.resolution} px, blocks {depths}: {blocks}" if blocks else architecture.space
+    return shape + (f"; {policy}" if policy else "")
 
 
 def _block(block: Block) -> str:

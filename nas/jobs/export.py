@@ -5,25 +5,30 @@ In: a verified front. Out: ONNX files, one table, and a page with the Pareto fro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from nas.files import replacing
 from nas.jobs.front import VerifiedFront
 from nas.jobs.network_files import export_network, measured_latencies, networks_of, store_networks
 from nas.jobs.workspace import Workspace
+from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace
 
 
 def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tuple[pd.DataFrame, Path]:
     """Exports, checks and measures the chosen networks, unless that is done.
 
     Returns:
-        One row per network, and the folder that holds them and the table as `networks.csv`. Columns: role (why it was
-        chosen), key, predicted_accuracy (percent, by the predictor; NaN where the search measured instead),
-        measured_accuracy (percent of the validation images, on the supernet), expected_accuracy and accuracy_std
-        (percent of new images given all measurements, and its standard deviation), test_accuracy (percent of the test
-        images, by the ONNX file), predicted_latency_ms, measured_latency_ms (of the ONNX file), weight_bytes and file.
+        One row per network, and the folder that holds them, the table as `networks.csv`, and the policy of every layer
+        as `layers.csv` (columns file, layer, operator, policy). Columns of the table: role (why it was chosen), key,
+        predicted_accuracy (percent, by the predictor; NaN where the search measured instead), measured_accuracy
+        (percent of the validation images), expected_accuracy and accuracy_std (percent of new images given all
+        measurements, and its standard deviation), test_accuracy (percent of the test images, by the ONNX file),
+        predicted_latency_ms, measured_latency_ms (of the ONNX file), weight_bytes and file.
 
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
@@ -71,6 +76,8 @@ def _exported(
         for candidate, name in zip(candidates, names, strict=True):
             accuracies.append(export_network(realizer, candidate, folder / name))
             bar.advance(1, name)
+    with replacing(folder / "layers.csv") as draft:
+        _layers(workspace.trained_space, candidates, names).to_csv(draft, index=False)
     return pd.DataFrame(
         {
             "role": list(chosen),
@@ -86,3 +93,15 @@ def _exported(
             "file": names,
         }
     )
+
+
+def _layers(space: JointSpace, candidates: Sequence[Candidate], files: Sequence[str]) -> pd.DataFrame:
+    """One row for each layer of each network: what it computes, and how it is compressed."""
+    rows = [
+        (file, layer.name, layer.operator.name, str(policy))
+        for file, candidate in zip(files, candidates, strict=True)
+        for layer, policy in zip(
+            space.architectures.layers(candidate.architecture), candidate.policy.layers, strict=True
+        )
+    ]
+    return pd.DataFrame(rows, columns=["file", "layer", "operator", "policy"])

@@ -85,6 +85,10 @@ def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> No
     (exported,) = folder.glob("runs/mine/export-*")
     networks = pd.read_csv(exported / "networks.csv")
     assert len(networks) == 2
+    layers = pd.read_csv(exported / "layers.csv")
+    assert layers["layer"].tolist() == ["stem", "mix", "head"] * 2
+    assert set(layers["file"]) == set(networks["file"])
+    assert set(layers["policy"]) <= {"w32a32", "w8a8", "w4a8"}
     for row in networks.itertuples():
         session = onnxruntime.InferenceSession(exported / str(row.file), providers=["CPUExecutionProvider"])
         (given,) = session.get_inputs()
