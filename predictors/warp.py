@@ -19,8 +19,9 @@ _EXPONENTS = (-2.0, 4.0)
 class Warp:
     """The Yeo-Johnson transform of robustly scaled values, then standardised.
 
-    Outside the range of the fitted targets the way back is a straight line: its slope is the tangent at the end of the
-    range, but at most the mean slope over it (for exponents outside 0..2 the transform itself is bounded on one side).
+    Outside the range of the fitted targets it is a straight line: the slope of the way back is the tangent at the end of
+    the range, but at most the mean slope over it (for exponents outside 0..2 the transform itself is bounded on one
+    side, and explodes on the other).
 
     Source: Yeo and Johnson, A new family of power transformations to improve normality or symmetry, Biometrika 2000;
     exponent by maximum likelihood. All attributes come from `Warp.fit`.
@@ -60,19 +61,29 @@ class Warp:
 
     def forward(self, targets: FloatArray) -> FloatArray:
         """Warped targets, shape (n,): mean 0 and standard deviation 1 over the fitted ones."""
-        return (_power((targets - self.center) / self.scale, self.exponent) - self.shift) / self.spread
+        values = (targets - self.center) / self.scale
+        below, above = self._slopes()
+        powered = _power(np.clip(values, self.lowest, self.highest), self.exponent)
+        powered += np.minimum(values - self.lowest, 0.0) / below + np.maximum(values - self.highest, 0.0) / above
+        return (powered - self.shift) / self.spread
 
     def backward(self, warped: FloatArray) -> FloatArray:
         """The targets of any warped values, same shape; strictly increasing."""
         powered = warped * self.spread + self.shift
+        bottom, top = _power(np.array([self.lowest, self.highest]), self.exponent)
+        below, above = self._slopes()
+        values = _unpower(np.clip(powered, bottom, top), self.exponent)
+        values += below * np.minimum(powered - bottom, 0.0) + above * np.maximum(powered - top, 0.0)
+        return values * self.scale + self.center
+
+    def _slopes(self) -> tuple[float, float]:
+        """Of the way back below and above the range, in scaled values."""
         ends = np.array([self.lowest, self.highest])
         bottom, top = _power(ends, self.exponent)
         mean_slope = (self.highest - self.lowest) / (top - bottom) if top > bottom else 1.0
         tangents = (1.0 + np.abs(ends)) ** (np.sign(ends) * (1.0 - self.exponent))
-        below, above = np.minimum(tangents, mean_slope)
-        values = _unpower(np.clip(powered, bottom, top), self.exponent)
-        values += below * np.minimum(powered - bottom, 0.0) + above * np.maximum(powered - top, 0.0)
-        return values * self.scale + self.center
+        below, above = np.minimum(tangents, mean_slope).tolist()
+        return below, above
 
 
 def _power(values: FloatArray, exponent: float) -> FloatArray:

@@ -84,3 +84,13 @@ def test_constant_targets_stay_what_they_are(std: float) -> None:
 def test_bad_rows_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match="targets must be finite"):
         noise_free(np.eye(count), np.full(count, np.nan), of(1.0))
+
+
+@pytest.mark.parametrize("odd", [95.0, 97.6, 99.9])
+def test_targets_that_differ_by_less_than_their_noise_stay_where_they_are(odd: float) -> None:
+    targets = np.array([97.2] * 9 + [odd])
+    features = np.random.default_rng(0).integers(0, 2, (10, 6)).astype(float)
+    found = noise_free(features, targets, lambda values: np.full_like(values, 3.0))
+    assert targets.min() <= found.mean.min()
+    assert found.mean.max() <= targets.max()
+    assert found.std.max() <= 3.0
