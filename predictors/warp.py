@@ -19,8 +19,8 @@ _EXPONENTS = (-2.0, 4.0)
 class Warp:
     """The Yeo-Johnson transform of robustly scaled values, then standardised.
 
-    Outside the range of the fitted targets it is a straight line: the slope of the way back is the tangent at the end of
-    the range, but at most the mean slope over it (for exponents outside 0..2 the transform itself is bounded on one
+    Outside the range of the fitted targets it is a straight line: the slope of the way back is the tangent at its end,
+    but at most the mean slope over it (for exponents outside 0..2 the transform itself is bounded on one
     side, and explodes on the other).
 
     Source: Yeo and Johnson, A new family of power transformations to improve normality or symmetry, Biometrika 2000;
