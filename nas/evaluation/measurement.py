@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.data.images import ImageData
 from nas.data.sources import DataSource
 from nas.evaluation.pool import Measure
@@ -30,6 +31,7 @@ class AccuracyMeasurement:
         data: The images.
         fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
         processor: Where a worker measures: "cpu" or "cuda".
+        methods: How candidates are compressed.
     """
 
     checkpoint: Path
@@ -37,6 +39,7 @@ class AccuracyMeasurement:
     data: DataSource
     fidelity: float = 1.0
     processor: str = "cpu"
+    methods: CompressionMethods = DEFAULT_METHODS
 
     def __call__(self) -> Measure:
         """The accuracy in percent of a candidate.
@@ -51,7 +54,7 @@ class AccuracyMeasurement:
         """The trained supernet with its images."""
         trained = build_supernet(self.space, seed=0)
         load_checkpoint(self.checkpoint, trained)
-        return CandidateRealizer(trained, data)
+        return CandidateRealizer(trained, data, self.methods)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nas.compression.compress import apply_policy, calibrate, percentile
+from nas.compression.compress import apply_policy, calibrate
+from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.data.images import ImageData, ImageSet
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
 from search_spaces.candidate import Candidate
@@ -22,7 +23,7 @@ from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 
 _NORM_IMAGES, _NORM_BATCH = 2000, 200  # batch-norm re-calibration of once-for-all
-_RANGE_IMAGES, _RANGE_PERCENTILE = 256, 99.99
+_RANGE_IMAGES = 256
 _EVALUATION_BATCH = 64  # larger ones leave the caches, and take a fifth longer
 _CACHED_RESOLUTIONS = 4
 
@@ -35,10 +36,11 @@ class CandidateRealizer:
     Args:
         supernet: The trained supernet; not changed.
         data: Training images calibrate, validation images measure.
+        methods: How candidates are compressed.
     """
 
-    def __init__(self, supernet: Supernet, data: ImageData) -> None:
-        self.supernet = supernet
+    def __init__(self, supernet: Supernet, data: ImageData, methods: CompressionMethods = DEFAULT_METHODS) -> None:
+        self.supernet, self._methods = supernet, methods
         self.data = data
         self.normalization = data.normalization
         self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
@@ -49,14 +51,15 @@ class CandidateRealizer:
         inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
         with one_thread():
             network = self.supernet.extract(architecture, candidate.policy).to(inputs.device)
-            compressed = apply_policy(network, self.supernet.space.layers(architecture), candidate.policy)
+            layers = self.supernet.space.layers(architecture)
+            compressed = apply_policy(network, layers, candidate.policy, self._methods.quantizer)
             for module in compressed.modules():
                 if isinstance(module, Layer):
                     module.keep_rounded_weight()
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
             # after rounding: the statistics of the full weights would undo what the rounded ones were trained to
             recalibrate_batch_norm(compressed, whole_batches or [inputs])
-            calibrate(compressed, [inputs[:_RANGE_IMAGES]], percentile(_RANGE_PERCENTILE))
+            calibrate(compressed, [inputs[:_RANGE_IMAGES]], self._methods.observer)
         return compressed
 
     def _resized_training_images(self, resolution: int) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hardware.device import Device, device
+from nas.jobs.compression_section import CompressionSection
 from nas.jobs.search_section import SearchSection
 from nas.jobs.section import Section, read_section
 from nas.jobs.training_section import TrainingSection
@@ -148,6 +149,7 @@ class Job(Section):
     data: DataSection = DataSection()
     space: SpaceSection
     training: TrainingSection = TrainingSection()
+    compression: CompressionSection = CompressionSection()
     device: DeviceSection = DeviceSection()
     fit: FitSection = FitSection()
     search: SearchSection = SearchSection()
