@@ -19,8 +19,8 @@ class Quantizer(ABC):
     A weight w becomes `step * clip(round(w / step), -(2^(bits-1) - 1), 2^(bits-1) - 1)`. The contract, kept by tests
     over all quantisers: a step is positive and finite, also of a channel of zeros; it depends on the weights of its
     own channel alone, scales with them, and is that of their opposites. Then folding a batch normalisation into a
-    weight, and cutting a subnet's channels out of it, change no code. More bits round no worse. Quantisers are frozen
-    values: they travel to workers.
+    weight, and cutting a subnet's channels out of it, change no code. More bits round no worse, and 8 of them normal
+    weights with less than 1 % of noise. Quantisers are frozen values: they travel to workers.
     """
 
     @abstractmethod
