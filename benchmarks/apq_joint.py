@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from report import row
 
 from hardware.importers.apq import apq
 from hardware.tables.latency_table import LATENCY, LatencyTable
-from nas.objectives import FloatArray, Objective, costs, violations
+from nas.objectives import AdditiveEvaluator, FloatArray, Objective, costs, violations
 from nas.search.registry import searcher
 from results.metric import METRICS
+from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.candidate import Architecture
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
@@ -73,13 +73,11 @@ def objectives(space: JointSpace, table: LatencyTable, metric: str, seed: int, l
     def cost(layer: LayerSpec, policy: LayerPolicy) -> float:
         return table.cost(metric, [(layer, policy)]) if layer.name.startswith("stages.") else 0.0
 
-    tables = {METRICS["accuracy"]: space.tabulate(accuracy_model(seed)), METRICS[metric]: space.tabulate(cost)}
-    ends = {METRICS[metric]: table.constants[metric]}
-    exact = [
-        Objective(known, lambda some, known=known: ends.get(known, 0.0) + tables[known](some.genes), exact=True)
-        for known in tables
+    whole = AdditiveCost([*space.tabulate(cost).terms, Term((), np.array(table.constants[metric]))])
+    return [
+        Objective(METRICS["accuracy"], AdditiveEvaluator(space.tabulate(accuracy_model(seed))), exact=True),
+        Objective(METRICS[metric], AdditiveEvaluator(whole), limit, exact=True),
     ]
-    return [exact[0], replace(exact[1], limit=limit)]
 
 
 def searched(

@@ -15,7 +15,7 @@ import pandas as pd
 from report import row
 
 from hardware import analytic
-from nas.objectives import FloatArray, Objective
+from nas.objectives import AdditiveEvaluator, FloatArray, Objective
 from nas.search.contest import Contest, interval95
 from nas.search.problem import SearchProblem
 from predictors.ensemble import EnsemblePredictor
@@ -62,11 +62,11 @@ def contest(data: Path) -> Contest:
     subnets, accuracies = measured(space, data)
     model = EnsemblePredictor(seed=0)
     model.fit(subnets.features(), accuracies)
-    macs = space.tabulate(analytic.macs)
+    macs = space.tabulate(lambda layer, policy: analytic.macs(layer, policy) / 1e6)
     millions = Metric("macs_millions", "millions")
     objectives = (
         Objective(METRICS["accuracy"], lambda population: model.predict(population.features()).mean),
-        Objective(millions, lambda population: macs(population.genes) / 1e6, exact=True),
+        Objective(millions, AdditiveEvaluator(macs), exact=True),
     )
     return Contest(SearchProblem(space, objectives), REFERENCE, BUDGETS)
 

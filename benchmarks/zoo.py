@@ -104,7 +104,8 @@ def walk(make: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
     """How far a model comes, and what stops it."""
     import torch
 
-    from nas.compression.compress import calibrate, percentile
+    from nas.compression.compress import calibrate
+    from nas.compression.observers.percentile import Percentile
     from nas.compression.tracing.compress import compress
     from nas.compression.tracing.trace import trace
     from nas.export.agreement import check_agreement
@@ -132,7 +133,7 @@ def walk(make: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
             raise ValueError(f"the graph is off by {difference:.2g}")
         result["traced"] = True
         network = compress(traced, CompressionPolicy((LayerPolicy.quantized(8, 8),) * len(traced.graph.layers)))
-        calibrate(network, [inputs], percentile(PERCENT))  # as networks of a space are
+        calibrate(network, [inputs], Percentile(PERCENT))  # as networks of a space are
         session = open_session(traced_to_onnx(network, [inputs]))
         check_agreement(network, session, inputs)
         result["exported"] = True

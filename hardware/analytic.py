@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from search_spaces.additive_cost import FloatArray
+import numpy as np
+
+from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.space import Genes
 
 _FLOAT_BYTES = 4
 
@@ -41,10 +42,8 @@ def parameters(layer: LayerSpec, _policy: LayerPolicy) -> float:
     return float(layer.parameters)
 
 
-def network_cost(space: JointSpace, name: str) -> Callable[[Genes], FloatArray]:
-    """Prices genes, shape (n, d), by an analytic cost; the result has shape (n,).
-
-    What networks have besides their layers counts in full precision.
+def network_cost(space: JointSpace, name: str) -> AdditiveCost:
+    """An analytic cost of all networks of a space; what they have besides their layers counts in full precision.
 
     Args:
         space: Where the genes come from.
@@ -57,7 +56,7 @@ def network_cost(space: JointSpace, name: str) -> Callable[[Genes], FloatArray]:
         "bops": besides.macs * FULL_PRECISION_BITS**2,
         "parameters": besides.parameters,
     }[name]
-    return lambda genes: cost(genes) + constant
+    return AdditiveCost([*cost.terms, Term((), np.array(float(constant)))])
 
 
 COSTS: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.metric import Metric
+from search_spaces.additive_cost import AdditiveCost
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import Population
 
@@ -32,6 +33,21 @@ class ConcurrentEvaluator(Protocol):
 
     def submit(self, candidate: Candidate) -> Future[float]:
         """Begins to measure a candidate."""
+
+
+@dataclass(frozen=True)
+class AdditiveEvaluator:
+    """An evaluator that looks up a sum of tabulated terms, which searchers may read.
+
+    Attributes:
+        cost: The sum, in the metric's unit.
+    """
+
+    cost: AdditiveCost
+
+    def __call__(self, population: Population) -> FloatArray:
+        """Values of shape (n,)."""
+        return self.cost(population.genes)
 
 
 @dataclass(frozen=True)

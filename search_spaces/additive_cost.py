@@ -60,13 +60,17 @@ class AdditiveCost:
     look-ups, not one per layer.
 
     Args:
-        terms: What is summed.
+        terms: What is summed; one over no columns is a constant.
         derived: What terms may read besides genes: columns whose numbers go on from that of the last gene.
+
+    Attributes:
+        terms: As they were given, each over few genes.
+        derived: As they were given.
     """
 
     def __init__(self, terms: Sequence[Term], derived: Sequence[DerivedColumn] = ()) -> None:
-        self.terms = _fuse(terms)
-        self._terms = [_LookUp(term.columns, term.table) for term in self.terms]
+        self.terms, self.derived = tuple(terms), tuple(derived)
+        self._terms = [_LookUp(term.columns, term.table) for term in fuse_terms(terms)]
         self._derived = [_LookUp(column.columns, column.table) for column in derived]
 
     def __call__(self, genes: Genes) -> FloatArray:
@@ -101,7 +105,7 @@ def _strides(shape: tuple[int, ...]) -> list[np.int32]:
     return [np.int32(prod(shape[axis + 1 :])) for axis in range(len(shape))]
 
 
-def _fuse(terms: Sequence[Term]) -> tuple[Term, ...]:
+def fuse_terms(terms: Sequence[Term]) -> tuple[Term, ...]:
     """Adds each term to the one whose table grows least by it, while the table of both fits the cache."""
     fused: list[Term] = []
     for term in terms:

@@ -118,12 +118,16 @@ class JointSpace:
     def condition(self, gene: int) -> tuple[int, BoolArray] | None:
         """The gene on which it depends whether one matters, and a mask of its values with which that one does.
 
-        None if it always matters; raises ValueError if it depends on several genes at once.
+        None if it always matters, and an empty mask if it never does; raises ValueError if it depends on several genes
+        at once.
         """
         if gene < self._border:
             conditions = self.architectures.conditions
             return next(((parent, wanted) for index, parent, wanted in conditions if index == gene), None)
-        deciding = self.slots[gene - self._border].deciding_genes()
+        slot = self.slots[gene - self._border]
+        if slot.is_always_empty:
+            return 0, np.zeros(self.cardinalities[0], dtype=np.bool_)
+        deciding = slot.deciding_genes()
         if len(deciding) > 1:
             names = ", ".join(self.genes[number].name for number, _ in deciding)
             raise ValueError(f"whether {self.genes[gene].name} matters depends on several genes: {names}")

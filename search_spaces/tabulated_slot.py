@@ -37,6 +37,11 @@ class TabulatedSlot:
         found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
         return np.broadcast_to(found, len(genes))
 
+    @property
+    def is_always_empty(self) -> bool:
+        """Whether no network has a layer here, as in a part of a space that lacks the last blocks."""
+        return not self._filled.any()
+
     def deciding_genes(self) -> list[tuple[int, BoolArray]]:
         """The genes on which it depends whether the slot holds a layer, and for each the values with which one can."""
         found = []

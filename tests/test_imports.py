@@ -20,13 +20,19 @@ def test_only_elastic_networks_load_torch(package: str) -> None:
 
 def test_the_import_rules_name_all_that_loads_no_torch() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (named,) = (contract["source_modules"] for contract in contracts if contract.get("forbidden_modules") == ["torch"])
+    forbidding = [contract for contract in contracts if contract.get("forbidden_modules") == ["torch"]]
+    named = [module for contract in forbidding for module in contract["source_modules"]]
     known = [module for package in LIGHT for module in light_modules(package)]
     assert [module for module in known if not any(f"{module}.".startswith(f"{name}.") for name in named)] == []
 
 
 def test_a_job_file_is_read_without_torch() -> None:
     assert not loads_torch("nas.jobs.job")
+
+
+def test_methods_of_compression_have_names_without_torch_and_allocators_need_none() -> None:
+    rooms = ("observers", "quantizers", "sensitivity", "allocation")
+    assert not loads_torch("nas.compression.allocation.milp", *(f"nas.compression.{room}.registry" for room in rooms))
 
 
 def light_modules(package: str) -> list[str]:

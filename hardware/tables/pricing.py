@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numpy as np
 
 from hardware.calibration.calibration import Calibration
 from hardware.calibration.tensor_terms import tensor_terms
 from hardware.calibration.tensors import find_tensors
 from hardware.profiling.workload import RandomNetwork
 from hardware.tables.latency_table import LATENCY, LatencyTable
-from search_spaces.additive_cost import AdditiveCost, FloatArray
+from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.quantities import Quantities
-from search_spaces.space import Genes
 
 
-def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY) -> Callable[[Genes], FloatArray]:
-    """Prices genes, shape (n, d); the result has shape (n,). Latencies are calibrated, if the table is.
+def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY) -> AdditiveCost:
+    """The costs of all networks of a space by a table. Latencies are calibrated, if the table is.
 
     Args:
         space: Where the genes come from.
@@ -36,11 +35,10 @@ def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY)
         cost = space.tabulate_blocks(lambda layers: table.cost(metric, layers))
     else:
         cost = space.tabulate(lambda layer, policy: table.cost(metric, [(layer, policy)]))
+    quantities, tensors = Quantities(space.cardinalities.tolist()), []
     if calibration.tensors.by_use:
-        quantities = Quantities(space.cardinalities.tolist())
         tensors = tensor_terms(space, table.device, calibration.tensors, quantities)
-        cost = AdditiveCost([*cost.terms, *tensors], quantities.derived)
-    return lambda genes: cost(genes) + constant
+    return AdditiveCost([*cost.terms, *tensors, Term((), np.array(constant))], quantities.derived)
 
 
 def network_latency(network: RandomNetwork, table: LatencyTable) -> float:

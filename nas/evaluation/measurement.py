@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
 from nas.data.images import ImageData
 from nas.data.sources import DataSource
@@ -32,6 +33,7 @@ class AccuracyMeasurement:
         data: The images.
         fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
         processor: Where a worker measures: "cpu" or "cuda".
+        methods: How candidates are compressed.
     """
 
     checkpoint: Path
@@ -39,6 +41,7 @@ class AccuracyMeasurement:
     data: DataSource
     fidelity: float = 1.0
     processor: str = "cpu"
+    methods: CompressionMethods = DEFAULT_METHODS
 
     def __call__(self) -> Measure:
         """The accuracy in percent of a candidate.
@@ -52,10 +55,10 @@ class AccuracyMeasurement:
     def realizer(self, data: ImageData) -> CandidateRealizer:
         """The trained supernet, or the given network, with its images."""
         if isinstance(self.space, GivenSpace):
-            return CandidateRealizer(load_traced(self.checkpoint), data)
+            return CandidateRealizer(load_traced(self.checkpoint), data, self.methods)
         trained = build_supernet(self.space, seed=0)
         load_checkpoint(self.checkpoint, trained)
-        return CandidateRealizer(trained, data)
+        return CandidateRealizer(trained, data, self.methods)
 
 
 @lru_cache(maxsize=1)

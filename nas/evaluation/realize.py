@@ -14,7 +14,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nas.compression.compress import apply_policy, calibrate, percentile
+from nas.compression.compress import apply_policy, calibrate
+from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.images import ImageData, ImageSet
@@ -24,7 +25,7 @@ from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 
 _NORM_IMAGES, _NORM_BATCH = 2000, 200  # batch-norm re-calibration of once-for-all
-_RANGE_IMAGES, _RANGE_PERCENTILE = 256, 99.99
+_RANGE_IMAGES = 256
 _EVALUATION_BATCH = 64  # larger ones leave the caches, and take a fifth longer
 _CACHED_RESOLUTIONS = 4
 
@@ -37,10 +38,13 @@ class CandidateRealizer:
     Args:
         source: The trained supernet, or the given network; not changed.
         data: Training images calibrate, validation images measure.
+        methods: How candidates are compressed.
     """
 
-    def __init__(self, source: Supernet | TracedNetwork, data: ImageData) -> None:
-        self.source = source
+    def __init__(
+        self, source: Supernet | TracedNetwork, data: ImageData, methods: CompressionMethods = DEFAULT_METHODS
+    ) -> None:
+        self.source, self._methods = source, methods
         self.data = data
         self.normalization = data.normalization
         self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
@@ -50,11 +54,26 @@ class CandidateRealizer:
         architecture = candidate.architecture
         inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
         with one_thread():
-            compressed = _compressed(self.source, candidate, inputs.device)
+            compressed = self._compressed(candidate, inputs.device)
             whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
             # after rounding: the statistics of the full weights would undo what the rounded ones were trained to
             recalibrate_batch_norm(compressed, whole_batches or [inputs])
-            calibrate(compressed, [inputs[:_RANGE_IMAGES]], percentile(_RANGE_PERCENTILE))
+            calibrate(compressed, [inputs[:_RANGE_IMAGES]], self._methods.observer)
+        return compressed
+
+    def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
+        """The network of a candidate, its weights rounded for good and its activations to be calibrated."""
+        source, quantizer = self.source, self._methods.quantizer
+        if isinstance(source, TracedNetwork):
+            given = compress(source, candidate.policy, quantizer).to(device)
+            given.keep_rounded_weights()
+            return given
+        architecture = candidate.architecture
+        network = source.extract(architecture, candidate.policy).to(device)
+        compressed = apply_policy(network, source.space.layers(architecture), candidate.policy, quantizer)
+        for module in compressed.modules():
+            if isinstance(module, Layer):
+                module.keep_rounded_weight()
         return compressed
 
     def _resized_training_images(self, resolution: int) -> Tensor:
@@ -75,21 +94,6 @@ class CandidateRealizer:
         """Accuracy in percent of a realised network, or of whatever else gives logits for inputs."""
         with one_thread():
             return accuracy_percent(network, self.normalization.batches(images, resolution, _EVALUATION_BATCH))
-
-
-def _compressed(source: Supernet | TracedNetwork, candidate: Candidate, device: torch.device) -> nn.Module:
-    """The network of a candidate, its weights rounded for good and its activations to be calibrated."""
-    if isinstance(source, TracedNetwork):
-        given = compress(source, candidate.policy).to(device)
-        given.keep_rounded_weights()
-        return given
-    architecture = candidate.architecture
-    network = source.extract(architecture, candidate.policy).to(device)
-    compressed = apply_policy(network, source.space.layers(architecture), candidate.policy)
-    for module in compressed.modules():
-        if isinstance(module, Layer):
-            module.keep_rounded_weight()
-    return compressed
 
 
 def _first(share: float, rows: Tensor) -> Tensor:

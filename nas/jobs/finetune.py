@@ -83,6 +83,7 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
         "epochs": epochs,
         "learning_rate": learning_rate,
         "place": place,
+        **workspace.compression,
     }
     folder = workspace.folder("finetune", inputs)
 

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from hardware.device import Device, device
+from nas.jobs.compression_section import CompressionSection
 from nas.jobs.search_section import SearchSection
 from nas.jobs.section import Section, read_section
 from nas.jobs.space_section import SpaceSection
@@ -101,6 +102,7 @@ class Job(Section):
     data: DataSection = DataSection()
     space: SpaceSection
     training: TrainingSection = TrainingSection()
+    compression: CompressionSection = CompressionSection()
     device: DeviceSection = DeviceSection()
     fit: FitSection = FitSection()
     search: SearchSection = SearchSection()

@@ -12,7 +12,7 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import network_costs
 from nas.jobs.search_section import TABLE_COSTS
 from nas.jobs.workspace import Workspace
-from nas.objectives import Evaluator, Objective
+from nas.objectives import AdditiveEvaluator, Evaluator, Objective
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 
@@ -33,4 +33,4 @@ def job_objectives(workspace: Workspace, latencies: LatencyTable, accuracy: Eval
 def exact_objective(space: JointSpace, latencies: LatencyTable, name: str) -> Objective:
     """A cost that is looked up: latency in milliseconds or energy in millijoules by the table, or an analytic one."""
     cost = network_costs(space, latencies, name) if name in TABLE_COSTS else network_cost(space, name)
-    return Objective(METRICS[name], lambda population: cost(population.genes), exact=True)
+    return Objective(METRICS[name], AdditiveEvaluator(cost), exact=True)

@@ -18,7 +18,7 @@ from results.evaluation import Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace, Population
 
-_SAME = ("program", "data", "supernet", "processor")  # what an accuracy depends on besides the candidate
+_SAME = ("program", "data", "supernet", "processor", "compression")  # what an accuracy depends on besides the candidate
 _MEASURED = ("measured", "verified")
 
 
@@ -46,7 +46,7 @@ def sources_of(database: ResultsDatabase, record: RunRecord) -> dict[str, int]:
         return dict(json.loads(begun["job"].iloc[0])["warm_start"])
     mine = json.loads(record.job)
     jobs = runs["job"].map(json.loads)
-    same = [all(job.get(name) == mine[name] for name in _SAME) for job in jobs]
+    same = [all(job.get(name) == mine.get(name) for name in _SAME) for job in jobs]
     counts = {run: len(_settled(database.evaluations(run))) for run in runs["run"][same]}
     return {run: count for run, count in counts.items() if count}
 

@@ -23,6 +23,7 @@ from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import AccuracyMeasurement
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
+from nas.jobs.compression_section import CompressionSection
 from nas.jobs.given_network import trace_network
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
@@ -123,12 +124,19 @@ class Workspace:
     def measurement(self, checkpoint: Path, fidelity: float = 1.0) -> AccuracyMeasurement:
         """The accuracy measurement on a trained supernet, by a share of the images."""
         space = self.trained_space.architectures
-        return AccuracyMeasurement(checkpoint.resolve(), space, self.data_source, fidelity, self.processor)
+        methods = self.job.compression.methods()
+        return AccuracyMeasurement(checkpoint.resolve(), space, self.data_source, fidelity, self.processor, methods)
 
     @property
     def processor(self) -> str:
         """Where workers measure; on a GPU some figures differ a little, so it is in the inputs of what they measure."""
         return "cuda" if self.gpus_per_worker else "cpu"
+
+    @property
+    def compression(self) -> dict[str, object]:
+        """How networks are compressed, in the inputs of what is measured; left out where it is as ever."""
+        section = self.job.compression
+        return {} if section == CompressionSection() else {"compression": section.model_dump()}
 
     def pool(self) -> Pool:
         """The workers that measure candidates."""
@@ -163,11 +171,11 @@ class Workspace:
 
         Args:
             stage: Name of the stage.
-            inputs: As in `folder`; the job's data, space and training are added.
+            inputs: As in `folder`; the job's data, space, training and compression are added.
             device: Where the costs of the evaluations hold.
         """
         job = self.job.model_dump(include={"space", "training", "seed"})
-        described = _described({"data": self.data_digest, **job, **inputs})
+        described = _described({"data": self.data_digest, **job, **self.compression, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
         return provenance(run, described, self.job.seed, device)
 

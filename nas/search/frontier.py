@@ -1,65 +1,73 @@
-"""The exact frontier of an additive surrogate: integer programs over the one-hot code of genes.
+"""The exact frontier of additive costs: integer programs over the genes and the tables of a space.
 
-In: costs and violations. Out: the candidates that are best under a linear model of every cost, for many bounds on the
-others. Knows genes only.
+Costs that are tabulated sums are taken as they are, others by a linear model. Knows genes only.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-from nas.objectives import FloatArray
+from nas.objectives import AdditiveEvaluator, FloatArray
+from nas.search.additive_program import AdditiveProgram
 from nas.search.archive import Archive
 from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from predictors.ridge import RidgePredictor
+from search_spaces.additive_cost import AdditiveCost
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import Genes
 
 _TIME_S = 2.0  # for one program
-_EXACT_SAMPLE = 2000  # candidates by which an exact cost is made additive
-_CUTS = 3  # programs for one candidate, each of which leaves out what is known
+_FITTED_SAMPLE = 2000  # candidates by which what a program leaves out of a cost is made linear
+_ATTEMPTS = 3  # programs for one candidate: what they find may be known
+_CUTS = 50  # of the latest optima, each of which takes a dense row of a program
 
 
 class AdditiveFrontier:
-    """Minimises one linear cost of genes under bounds on others, exactly.
+    """Minimises one cost under bounds on others, exactly.
 
     Args:
         space: The joint space.
+        costs: Sums of tabulated terms; what of them a program takes exactly are `program.slopes`.
 
     Raises:
         ValueError: If it depends on several genes at once whether one matters.
     """
 
-    def __init__(self, space: JointSpace) -> None:
-        self.space = space
+    def __init__(self, space: JointSpace, costs: Sequence[AdditiveCost] = ()) -> None:
+        self.space, self.program = space, AdditiveProgram(space, costs)
         self._starts = np.cumsum(space.cardinalities) - space.cardinalities
-        self._width = int(space.cardinalities.sum())
-        rows, right = [], []
-        for gene in range(len(space.cardinalities)):
-            row, one = self._one_value(gene)
-            rows.append(row)
-            right.append(one)
-        self._structure = LinearConstraint(csr_array(np.array(rows)), right, right)
 
     def best(self, slope: FloatArray, bounds: list[tuple[FloatArray, float]], known: list[Genes]) -> Genes | None:
-        """Genes, shape (d,), of least `slope` x features within all bounds; None if there are none.
+        """Genes, shape (d,), of least `slope` x variables within all bounds.
 
         Args:
-            slope: Cost of every feature of `Population.one_hot`, shape (f,).
+            slope: Cost of every variable of the program, shape (v,), or of the features, shape (f,).
             bounds: Slopes of other costs, and the most that each may be.
             known: Canonical genes that are left out.
+
+        Returns:
+            The best that is found in 2 seconds; None if there are none, or none is found.
         """
-        constraints = [self._structure, *(LinearConstraint(row[None], -np.inf, most) for row, most in bounds)]
+        constraints = [self.program.structure]
+        for row, most in bounds:
+            row, scale = self._scaled(row)
+            constraints.append(LinearConstraint(row[None], -np.inf, most / scale))
         for genes in known:
             code = Population(self.space, genes[None]).one_hot()[0]
-            constraints.append(LinearConstraint((2 * code - 1)[None], -np.inf, code.sum() - 1))
-        options = {"time_limit": _TIME_S}
-        binary = {"integrality": np.ones(self._width), "bounds": Bounds(0, 1)}
-        found = milp(slope, constraints=constraints, options=options, **binary)
+            constraints.append(LinearConstraint(self.program.of_features(2 * code - 1)[None], -np.inf, code.sum() - 1))
+        found = milp(
+            self._scaled(slope)[0],
+            integrality=self.program.of_features(np.ones(self.space.cardinalities.sum())),
+            bounds=Bounds(0, 1),
+            constraints=constraints,
+            options={"time_limit": _TIME_S, "mip_rel_gap": 0.0},
+        )
         if found.x is None:
             return None
         chosen = [
@@ -68,23 +76,18 @@ class AdditiveFrontier:
         ]
         return self.space.population([chosen]).genes[0]
 
-    def _one_value(self, gene: int) -> tuple[FloatArray, float]:
-        """That a gene which matters has one value, and another has none, as a row and its right side."""
-        row = np.zeros(self._width)
-        row[self._columns(gene)] = 1.0
-        condition = self.space.condition(gene)
-        if condition is None:
-            return row, 1.0
-        parent, wanted = condition
-        row[self._columns(parent)] -= wanted
-        return row, 0.0
-
-    def _columns(self, gene: int) -> slice:
-        return slice(int(self._starts[gene]), int(self._starts[gene] + self.space.cardinalities[gene]))
+    def _scaled(self, slope: FloatArray) -> tuple[FloatArray, float]:
+        """A slope of all variables of which the largest is 1, as the solver's tolerances are absolute; and by what."""
+        scale = float(np.abs(slope).max()) or 1.0
+        return self.program.of_features(slope / scale), scale
 
 
 class FrontierSearcher(Searcher):
-    """Asks for the optima of linear models of the costs, each under other bounds; refitted after every batch.
+    """Asks for optima of one cost, each under other bounds on the rest; models are refitted after every batch.
+
+    An exact cost that is a sum of tabulated terms enters the programs as that sum. Linear models stand for other costs,
+    and for the terms that a program has no room for: those of derived columns, and the largest ones. Whatever bound an
+    exact cost is given, an optimum that is asked for keeps it.
 
     Args:
         problem: The problem.
@@ -99,8 +102,16 @@ class FrontierSearcher(Searcher):
         self._problem, self._initial = problem, initial
         self._rng = np.random.default_rng(seed)
         self._unseen = UnseenCandidates(self.space, self._rng, design=first_design(self.space, initial, seed))
-        self._frontier = AdditiveFrontier(self.space)
+        sums = {
+            column: objective.evaluate.cost
+            for column, objective in enumerate(problem.objectives)
+            if objective.exact and isinstance(objective.evaluate, AdditiveEvaluator)
+        }
+        self._frontier = AdditiveFrontier(self.space, list(sums.values()))
+        self._exact = [column for column, objective in enumerate(problem.objectives) if objective.exact]
+        self._sums = {column: self._tabulated(column, number) for number, column in enumerate(sums)}
         self._told = Archive(problem)
+        self._found: deque[Genes] = deque(maxlen=_CUTS)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then optima; random ones where no optimum is new."""
@@ -116,31 +127,67 @@ class FrontierSearcher(Searcher):
         self._unseen.admit(population.genes)
         self._told.add(population, costs, violations)
 
+    def _tabulated(self, column: int, number: int) -> tuple[FloatArray, float]:
+        """Slope of all variables, shape (v,), and offset of a tabulated cost."""
+        program, metric = self._frontier.program, self._problem.objectives[column].metric
+        slope, offset = program.slopes[number], 0.0
+        if program.left_out[number].terms:
+            sample = self.space.sample(self._rng, _FITTED_SAMPLE)
+            rest, offset = _fit_linear(sample, program.left_out[number](sample.genes))
+            slope = slope + program.of_features(rest)
+        return metric.costs(slope), float(metric.costs(offset))
+
     def _models(self) -> tuple[FloatArray, FloatArray]:
-        """Slopes, shape (m, f), and offsets, shape (m,), of linear models of the costs."""
-        slopes, offsets = [], []
-        for objective, costs in zip(self._problem.objectives, self._told.costs.T, strict=True):
-            model, population = RidgePredictor(), self._told.population
-            if objective.exact:
-                population = self.space.sample(self._rng, _EXACT_SAMPLE)
-                costs = objective.metric.costs(objective.evaluate(population))
-            model.fit(population.one_hot(), costs)
-            slopes.append(model.linear.slope)
-            offsets.append(model.linear.offset)
+        """Slopes, shape (m, v), and offsets, shape (m,), of the costs: those of tables, or of linear models."""
+        models = []
+        for column, costs in enumerate(self._told.costs.T):
+            if column not in self._sums:
+                slope, offset = _fit_linear(self._told.population, costs)
+                models.append((self._frontier.program.of_features(slope), offset))
+            else:
+                models.append(self._sums[column])
+        slopes, offsets = zip(*models, strict=True)
         return np.array(slopes), np.array(offsets)
 
     def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
-        """The best candidate of a cost, within random bounds on the others that told candidates keep; None if known."""
-        main = int(self._rng.choice(self._problem.minimized))
-        levels = np.minimum(self._told.costs[self._rng.integers(len(self._told))], self._problem.cost_limits())
-        others = [other for other in range(len(slopes)) if other != main]
-        bounds = [(slopes[other], float(levels[other] - offsets[other])) for other in others]
-        known: list[Genes] = []
-        for _ in range(_CUTS):
-            genes = self._frontier.best(slopes[main], bounds, known)
+        """A new candidate that is the best of a random cost within random bounds on the others; None if none is found.
+
+        What a program finds is left out of later ones: it is asked now, was known, or exceeds a bound.
+        """
+        main, levels = self._bounded_cost()
+        most = levels - offsets
+        for _ in range(_ATTEMPTS):
+            bounds = [(slopes[column], float(most[column])) for column in np.flatnonzero(np.isfinite(most))]
+            genes = self._frontier.best(slopes[main], bounds, list(self._found))
             if genes is None:
                 return None
-            if len(self._unseen.admit(genes[None])):
+            self._found.append(genes)
+            excess = self._excess(genes, levels)
+            if not excess.any() and len(self._unseen.admit(genes[None])):
                 return genes
-            known.append(genes)
+            most -= excess  # a linear model was too low, or the solver tolerated a little
         return None
+
+    def _bounded_cost(self) -> tuple[int, FloatArray]:
+        """The column of a cost, and the most of each, shape (m,): between two told candidates, within limits."""
+        main = int(self._rng.choice(self._problem.minimized))
+        told = self._told.costs[self._told.violations == 0] if self._told.is_feasible else self._told.costs
+        one, other = told[self._rng.integers(len(told), size=2)]
+        levels = one + self._rng.random() * (other - one)  # those of told ones alone repeat, and so do their optima
+        levels[main] = np.inf
+        return main, np.minimum(levels, self._problem.cost_limits())
+
+    def _excess(self, genes: Genes, levels: FloatArray) -> FloatArray:
+        """By how much a candidate exceeds the levels of costs that are exact, shape (m,)."""
+        population, excess = Population(self.space, genes[None]), np.zeros(len(levels))
+        for column in self._exact:
+            objective = self._problem.objectives[column]
+            excess[column] = max(objective.metric.costs(objective.evaluate(population))[0] - levels[column], 0.0)
+        return excess
+
+
+def _fit_linear(population: Population, values: FloatArray) -> tuple[FloatArray, float]:
+    """Slope of every feature, shape (f,), and offset of what some candidates are worth."""
+    model = RidgePredictor()
+    model.fit(population.one_hot(), values)
+    return model.linear.slope, model.linear.offset

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.elastic.opaque_calls import call_opaque
-from search_spaces.elastic.quantizers import WeightQuantizer
+from search_spaces.elastic.quantizer import Quantizer
+from search_spaces.elastic.quantizers import REFERENCE, WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.elastic.walk import Walk
 from search_spaces.elastic.weight_layout import as_stored, output_first
@@ -50,9 +51,9 @@ class GraphNetwork(nn.Module):
         tensor: Tensor = getattr(self, self._stored[name])
         return tensor
 
-    def round_weight(self, name: str, bits: int) -> None:
-        """Has a weight rounded each time that it is used, by the reference quantiser; 32 bits leave it as it is."""
-        self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits)
+    def round_weight(self, name: str, bits: int, quantizer: Quantizer = REFERENCE) -> None:
+        """Has a weight rounded each time that it is used, in the steps of a quantiser; 32 bits leave it as it is."""
+        self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits, quantizer)
         self._rounded.pop(name, None)
 
     def weight_quantizer(self, name: str) -> WeightQuantizer | None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.double_rounding import initial_step
-from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
+from search_spaces.elastic.quantizer import Quantizer
+from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer, WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.operator import Operator
@@ -58,7 +59,7 @@ class Layer(nn.Module):
 
     Attributes:
         log_weight_step: Logarithm of the learnt step of double rounding, shape (out_channels,); it serves all bits but
-            32. None rounds in steps of the largest weight of each channel.
+            32. None rounds in the steps of a quantiser.
     """
 
     log_weight_step: nn.Parameter | None
@@ -81,11 +82,16 @@ class Layer(nn.Module):
         """The learnt step of double rounding, shape (out_channels,), if there is one."""
         return None if self.log_weight_step is None else self.log_weight_step.exp()
 
-    def quantize(self, policy: LayerPolicy) -> None:
-        """Sets fresh, uncalibrated quantisers of the bits of a policy; a learnt step stays."""
+    def quantize(self, policy: LayerPolicy, quantizer: Quantizer = REFERENCE) -> None:
+        """Sets fresh, uncalibrated quantisers of the bits of a policy.
+
+        Args:
+            policy: The bits of weights and activations.
+            quantizer: Chooses the steps of the weight; a learnt step stays, and comes before it.
+        """
         self.policy = policy
         self.register_buffer("_rounded", None, persistent=False)  # goes with the layer to another device
-        self.weight_quantizer = WeightQuantizer(policy.weight_bits)
+        self.weight_quantizer = WeightQuantizer(policy.weight_bits, quantizer)
         self.input_quantizer = ActivationQuantizer(policy.activation_bits)
         self.output_quantizer = ActivationQuantizer(policy.activation_bits)
 

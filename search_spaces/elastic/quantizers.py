@@ -1,8 +1,8 @@
-"""The reference quantiser as modules with straight-through gradients.
+"""Quantisers as modules with straight-through gradients.
 
 In: float tensors. Out: the same tensors rounded to a grid of few values. Knows no layer and no policy.
-Weights are symmetric per output channel, activations asymmetric per tensor. Weights with a learnt
-step are rounded by double rounding.
+Weights are symmetric per output channel, with the steps of a `Quantizer`; activations asymmetric per tensor. A learnt
+step comes before those: its weights are rounded by double rounding.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.double_rounding import double_rounding, lower_codes, lower_scale, master_codes
+from search_spaces.elastic.quantizer import SMALLEST_STEP, MinMax, Quantizer
 
-_SMALLEST_SCALE = 1e-12
+REFERENCE = MinMax()
 _PRODUCER = "rounded_by"  # attribute of a tensor that a quantiser has made
-
-
-def weight_scale(weight: Tensor, bits: int) -> Tensor:
-    """Step of every output channel, shape (out,), that maps the largest weight to the largest code."""
-    largest = weight.detach().abs().flatten(1).amax(1)
-    return (largest / (2 ** (bits - 1) - 1)).clamp_min(_SMALLEST_SCALE)
 
 
 def activation_grid(low: float, high: float, bits: int) -> tuple[float, int]:
     """Step and zero point of an unsigned grid over [low, high], widened so that 0 is a code."""
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = max((high - low) / (2**bits - 1), _SMALLEST_SCALE)
+    scale = max((high - low) / (2**bits - 1), SMALLEST_STEP)
     return scale, round(-low / scale)
 
 
@@ -47,11 +42,12 @@ class WeightQuantizer(nn.Module):
 
     Args:
         bits: Bits of a code; 32 returns the input object unchanged.
+        quantizer: Chooses the steps of weights that have not learnt theirs.
     """
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, quantizer: Quantizer = REFERENCE) -> None:
         super().__init__()
-        self.bits = bits
+        self.bits, self.quantizer = bits, quantizer
 
     def forward(self, weight: Tensor, step: Tensor | None = None) -> Tensor:
         """Rounds a weight, by double rounding where it has a learnt step, shape (out,)."""
@@ -60,7 +56,7 @@ class WeightQuantizer(nn.Module):
         if step is not None:
             return double_rounding(weight, step, self.bits)
         limit = 2 ** (self.bits - 1) - 1
-        scale = weight_scale(weight, self.bits)
+        scale = self.quantizer.steps(weight, self.bits)
         zeros = torch.zeros_like(scale, dtype=torch.int32)
         return torch.fake_quantize_per_channel_affine(weight, scale.float(), zeros, 0, -limit, limit)
 
@@ -80,7 +76,7 @@ class WeightQuantizer(nn.Module):
         if step is not None:
             return lower_codes(master_codes(weight, step), self.bits), lower_scale(step, self.bits)
         limit = 2 ** (self.bits - 1) - 1
-        scale = weight_scale(weight, self.bits)
+        scale = self.quantizer.steps(weight, self.bits)
         codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
         return codes.to(torch.int8), scale
 

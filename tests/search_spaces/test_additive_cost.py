@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search_spaces.additive_cost import AdditiveCost, Term
+from search_spaces.additive_cost import AdditiveCost, Term, fuse_terms
 
 
 def test_equals_the_plain_sum_of_table_entries() -> None:
@@ -19,9 +19,11 @@ def test_equals_the_plain_sum_of_table_entries() -> None:
     expected = sum(term.table[tuple(genes[:, column] for column in term.columns)] for term in terms)
     cost = AdditiveCost(terms)
     assert np.array_equal(cost(genes), expected)
-    assert 1 < len(cost.terms) < len(terms)
+    assert cost.terms == tuple(terms)
+    assert 1 < len(fuse_terms(terms)) < len(terms)
 
 
-def test_nothing_costs_nothing() -> None:
+def test_nothing_costs_nothing_and_a_constant_needs_no_genes() -> None:
     assert np.array_equal(AdditiveCost([])(np.zeros((3, 2), np.int16)), np.zeros(3))
+    assert np.array_equal(AdditiveCost([Term((), np.array(2.5))])(np.zeros((3, 2), np.int16)), np.full(3, 2.5))
     assert AdditiveCost([Term((0,), np.ones(2))])(np.empty((0, 1), np.int16)).shape == (0,)

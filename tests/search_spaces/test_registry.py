@@ -12,6 +12,10 @@ import pytest
 from hardware.device import DEVICES
 from hardware.importers.registry import IMPORTERS
 from hardware.profiling.onnx_forms import ONNX_FORMS
+from nas.compression.allocation.registry import ALLOCATORS
+from nas.compression.observers.registry import OBSERVERS
+from nas.compression.quantizers.registry import QUANTIZERS
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
 from nas.training.presets import PRESETS
@@ -24,6 +28,7 @@ from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, PRESETS, DEVICES]
 REGISTRIES += [OPERATORS, TORCH_FORMS, ONNX_FORMS]
+REGISTRIES += [OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
 Install = Callable[..., None]

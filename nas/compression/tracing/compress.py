@@ -6,10 +6,11 @@ from nas.compression.tracing.quantized_graph import quantize_activations, quanti
 from nas.compression.tracing.trace import TracedNetwork
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
-from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.elastic.quantizer import Quantizer
+from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer
 
 
-def compress(traced: TracedNetwork, policy: CompressionPolicy) -> GraphNetwork:
+def compress(traced: TracedNetwork, policy: CompressionPolicy, quantizer: Quantizer = REFERENCE) -> GraphNetwork:
     """A network whose layers quantise as a policy says, dynamically until `calibrate` has fixed its ranges.
 
     Embeddings have their weights rounded, not what they look up. A weight with several call sites is rounded once.
@@ -17,6 +18,7 @@ def compress(traced: TracedNetwork, policy: CompressionPolicy) -> GraphNetwork:
     Args:
         traced: The network; it is not changed, and its tensors are copied.
         policy: One entry for each of `traced.graph.layers`.
+        quantizer: Chooses the steps of the weights.
 
     Raises:
         ValueError: If the policy does not fit the network.
@@ -32,5 +34,5 @@ def compress(traced: TracedNetwork, policy: CompressionPolicy) -> GraphNetwork:
     network = GraphNetwork(graph, copies, rounding)
     for layer, entry in zip(layers, policy.layers, strict=True):
         if entry.weight_bits != FULL_PRECISION_BITS:
-            network.round_weight(layer.weight, entry.weight_bits)
+            network.round_weight(layer.weight, entry.weight_bits, quantizer)
     return network.eval()

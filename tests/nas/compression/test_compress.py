@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.compression.compress import RangeEstimator, apply_policy, calibrate, min_max, percentile
+from nas.compression.compress import apply_policy, calibrate
+from nas.compression.observers.min_max import MinMax
+from nas.compression.observers.observer import Observer
+from nas.compression.observers.percentile import Percentile
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -65,44 +67,25 @@ def test_modules_that_cannot_be_compressed_are_refused() -> None:
         apply_policy(nn.Sequential(nn.Conv2d(2, 4, 3)), LAYERS[:1], CompressionPolicy((W8A8,)))
 
 
-def test_ranges_of_known_data() -> None:
-    values = torch.from_numpy(np.random.default_rng(0).permutation(100_000)).float().view(10, 100, 100) - 500
-    assert min_max(values) == (-500, 99_499)
-    for share in (99.0, 99.9, 99.99):
-        expected = np.percentile(values.numpy(), [100 - share, share])
-        assert percentile(share)(values) == pytest.approx(expected.tolist(), abs=1.01)
-    assert percentile(100)(values) == min_max(values)
-    with_outliers = torch.cat([torch.linspace(-1, 1, 100_000), torch.tensor([-1e3, 1e6, 1e9])])
-    assert percentile(99.99)(with_outliers) == pytest.approx((-1, 1), abs=1e-3)
-    together = torch.randn(10_001, generator=torch.Generator().manual_seed(0)).sort().values  # outliers share blocks
-    assert percentile(99)(together) == (together[99].item(), together[-100].item())
-
-
-@pytest.mark.parametrize("share", [50, 101, -1])
-def test_a_percentile_is_more_than_half(share: float) -> None:
-    with pytest.raises(ValueError, match=r"in \(50, 100\]"):
-        percentile(share)
-
-
-@pytest.mark.parametrize("estimate", [min_max, percentile(99)])
-def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, estimate: RangeEstimator) -> None:
+@pytest.mark.parametrize("observer", [MinMax(), Percentile(99)])
+def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, observer: Observer) -> None:
     batches = [batch(1), 3 * batch(2), 0.1 * batch(3) + 2]
     compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, FLOAT)))
-    calibrate(compressed, batches, estimate)
+    calibrate(compressed, batches, observer)
     first, second = (layer for layer in compressed.modules() if isinstance(layer, Layer))
-    ranges = [estimate(inputs) for inputs in batches]
+    ranges = [observer.observe(inputs) for inputs in batches]
     assert first.input_quantizer.range == (min(low for low, _ in ranges), max(high for _, high in ranges))
     low, high = first.output_quantizer.range or (1, 1)
     assert (low, high > 0) == (0, True)  # after the ReLU
     assert second.input_quantizer.range is None
-    calibrate(compressed, batches[:1], estimate)
+    calibrate(compressed, batches[:1], observer)
     assert first.input_quantizer.range == ranges[0]
 
 
 @pytest.mark.parametrize(("bits", "shared"), [(8, True), (4, False)])
 def test_what_is_rounded_is_not_rounded_to_a_second_grid(network: nn.Module, bits: int, shared: bool) -> None:
     compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, LayerPolicy.quantized(8, bits))))
-    calibrate(compressed, [batch(1), batch(2)], percentile(99))
+    calibrate(compressed, [batch(1), batch(2)], Percentile(99))
     first, second = (layer for layer in compressed.modules() if isinstance(layer, Layer))
     assert (second.input_quantizer.range == first.output_quantizer.range) is shared
 

@@ -16,7 +16,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from nas.compression.compress import apply_policy, calibrate, percentile
+from nas.compression.compress import apply_policy, calibrate
+from nas.compression.observers.percentile import Percentile
 from nas.data.sources import load_images
 from nas.export import onnx_model
 from nas.export.agreement import check_agreement
@@ -66,7 +67,7 @@ def exported(request: pytest.FixtureRequest, family: str) -> Exported:
     plain = net.extract(architecture)
     recalibrate_batch_norm(plain, [images])
     network = apply_policy(plain, layers, CompressionPolicy(policies))
-    calibrate(network, [images], percentile(99.99))
+    calibrate(network, [images], Percentile(99.99))
     before = copy.deepcopy(network)
     model = to_onnx(network, (1, architecture.resolution, architecture.resolution))
     assert torch.equal(network(images[:4]), before(images[:4]))  # the network itself stays as it is

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.search.frontier import AdditiveFrontier
+from hardware import analytic
+from nas.objectives import AdditiveEvaluator, Objective, costs, violations
+from nas.search.first_design import FIRST_DESIGN
+from nas.search.frontier import AdditiveFrontier, FrontierSearcher
+from nas.search.problem import SearchProblem
+from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
@@ -55,3 +60,28 @@ def test_policies_of_layers_that_are_not_there_cost_nothing() -> None:
     assert space.population([found]).one_hot().sum() == space.active(space.population([found]).genes).sum()
     smallest = space.encode([space.smallest()])
     assert space.population([found]).one_hot().sum() == smallest.one_hot().sum()  # as few active genes as can be
+
+
+@pytest.mark.parametrize("tabulated", [True, False])
+def test_what_it_asks_for_keeps_the_limits_of_exact_costs(tabulated: bool) -> None:
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    size = space.tabulate(analytic.weight_bytes)
+    limit = float(np.quantile(size(space.sample(np.random.default_rng(1), 500).genes), 0.2))
+    accuracy = space.linear(np.random.default_rng(0).random(space.cardinalities.sum()))
+    objectives = (
+        Objective(METRICS["accuracy"], AdditiveEvaluator(accuracy)),
+        Objective(
+            METRICS["weight_bytes"],
+            AdditiveEvaluator(size) if tabulated else lambda some: size(some.genes),
+            limit,
+            True,
+        ),
+    )
+    searcher, exceeding = FrontierSearcher(SearchProblem(space, objectives), seed=0), []
+    for _ in range(2):
+        asked = searcher.ask(FIRST_DESIGN)
+        values = np.column_stack([objective.evaluate(asked) for objective in objectives])
+        searcher.tell(asked, costs(objectives, values), violations(objectives, values))
+        exceeding.append(int((values[:, 1] > limit).sum()))
+    assert exceeding[0] > 0
+    assert exceeding[1] < exceeding[0] / 2  # nothing but random candidates, where no optimum is new

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid, weight_scale
+from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer, WeightQuantizer, activation_grid
 
 BITS = [2, 3, 4, 5, 6, 7, 8]
 RANDOM = torch.Generator().manual_seed(0)
@@ -50,7 +50,7 @@ def test_quantising_twice_changes_nothing(bits: int) -> None:
 @pytest.mark.parametrize("bits", BITS)
 def test_weights_use_a_symmetric_grid_per_channel(bits: int) -> None:
     weight = uniform(-1, 1, 5, 10_000) * torch.tensor([[1e-3], [0.1], [1.0], [50.0], [0.0]])
-    scale, limit = weight_scale(weight, bits), 2 ** (bits - 1) - 1
+    scale, limit = REFERENCE.steps(weight, bits), 2 ** (bits - 1) - 1
     quantized = WeightQuantizer(bits)(weight)
     codes = quantized[:4] / scale[:4, None]
     torch.testing.assert_close(codes, codes.round(), rtol=0, atol=1e-4)

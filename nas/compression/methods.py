@@ -1,0 +1,28 @@
+"""How what a policy says is carried out on a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nas.compression.observers.observer import Observer
+from nas.compression.observers.percentile import Percentile
+from search_spaces.elastic.quantizer import Quantizer
+from search_spaces.elastic.quantizers import REFERENCE
+
+_PERCENTILE = Percentile(99.99)
+
+
+@dataclass(frozen=True)
+class CompressionMethods:
+    """What compresses a network after its training; a policy says by how much.
+
+    Attributes:
+        observer: Takes the ranges of activations.
+        quantizer: Chooses the steps of weights that have not learnt theirs in a training with bits.
+    """
+
+    observer: Observer = _PERCENTILE
+    quantizer: Quantizer = REFERENCE
+
+
+DEFAULT_METHODS = CompressionMethods()

@@ -1,0 +1,28 @@
+"""Names of observers: a name in, an observer out, whose module and torch are loaded only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from search_spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from nas.compression.observers.observer import Observer
+
+
+def _min_max() -> Observer:
+    from nas.compression.observers.min_max import MinMax
+
+    return MinMax()
+
+
+def _percentile_99_99() -> Observer:
+    from nas.compression.observers.percentile import Percentile
+
+    return Percentile(99.99)
+
+
+OBSERVERS: Registry[Callable[[], Observer]] = Registry(
+    "observer", {"percentile_99_99": _percentile_99_99, "min_max": _min_max}
+)

@@ -1,0 +1,1 @@
+"""Quantisers: how the weight of a layer is rounded to codes."""

@@ -1,0 +1,29 @@
+"""Names of quantisers: a name in, a quantiser out, whose module and torch are loaded only then.
+
+The reference, `min_max`, stands with the layers of supernets, which are trained with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from search_spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from search_spaces.elastic.quantizer import Quantizer
+
+
+def _min_max() -> Quantizer:
+    from search_spaces.elastic.quantizer import MinMax
+
+    return MinMax()
+
+
+def _mse() -> Quantizer:
+    from nas.compression.quantizers.mse import LeastSquaredError
+
+    return LeastSquaredError()
+
+
+QUANTIZERS: Registry[Callable[[], Quantizer]] = Registry("quantizer", {"min_max": _min_max, "mse": _mse})

@@ -1,0 +1,1 @@
+"""Sensitivity metrics: how much damage each policy of a layer does, layer by layer."""

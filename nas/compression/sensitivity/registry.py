@@ -1,0 +1,22 @@
+"""Names of sensitivity metrics: a name in, a metric out, whose module and torch are loaded only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from search_spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
+
+
+def _weight_distortion() -> SensitivityMetric:
+    from nas.compression.sensitivity.weight_distortion import WeightDistortion
+
+    return WeightDistortion()
+
+
+SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
+    "sensitivity metric", {"weight_distortion": _weight_distortion}
+)

@@ -1,0 +1,38 @@
+"""Damage by the weights alone, without data: how much noise rounding adds to what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from nas.compression.sensitivity.sensitivity_metric import CompressibleLayers, FloatArray, SensitivityMetric
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.elastic.quantizer import Quantizer
+from search_spaces.elastic.quantizers import WeightQuantizer
+
+
+@dataclass(frozen=True)
+class WeightDistortion(SensitivityMetric):
+    """The squared error of the rounded weight of a layer over the square of the weight: noise per signal.
+
+    To first order the ratios of all layers add up to that of the output (Lin, Talathi, Annapureddy, "Fixed Point
+    Quantization of Deep Convolutional Networks", ICML 2016, section 3, equation 5). A ratio, because a batch
+    normalisation undoes the scale of a weight. It says nothing of activations: policies that differ in their bits alone
+    do the same damage.
+    """
+
+    def damage(self, layers: CompressibleLayers) -> tuple[FloatArray, ...]:
+        """Ratios of the choices of every layer; 0 of a weight of zeros."""
+        return tuple(
+            np.array([_noise_per_signal(weight, policy, layers.quantizer) for policy in known])
+            for weight, known in zip(layers.weights, layers.choices, strict=True)
+        )
+
+
+def _noise_per_signal(weight: Tensor, policy: LayerPolicy, quantizer: Quantizer) -> float:
+    rounded = WeightQuantizer(policy.weight_bits, quantizer)(weight)
+    signal = float(weight.double().square().sum())
+    noise = float((rounded.double() - weight.double()).square().sum())
+    return noise / signal if signal else 0.0

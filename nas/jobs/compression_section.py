@@ -1,0 +1,40 @@
+"""The section of a job file that says how trained networks are compressed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import field_validator
+
+from nas.compression.observers.registry import OBSERVERS
+from nas.compression.quantizers.registry import QUANTIZERS
+from nas.jobs.section import Section
+
+if TYPE_CHECKING:
+    from nas.compression.methods import CompressionMethods
+
+
+class CompressionSection(Section):
+    """How the ranges of activations and the steps of weights are chosen, where a network is measured or exported.
+
+    A step that a training with bits has learnt comes before that of the quantiser.
+    """
+
+    observer: str = "percentile_99_99"
+    quantizer: str = "min_max"
+
+    @field_validator("observer")
+    @classmethod
+    def _is_an_observer(cls, name: str) -> str:
+        return OBSERVERS.known(name)
+
+    @field_validator("quantizer")
+    @classmethod
+    def _is_a_quantizer(cls, name: str) -> str:
+        return QUANTIZERS.known(name)
+
+    def methods(self) -> CompressionMethods:
+        """The same as the engine has it; loads torch."""
+        from nas.compression.methods import CompressionMethods
+
+        return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer]())

@@ -1,0 +1,177 @@
+"""Sums of tabulated terms as an integer program: its variables, and what ties them together.
+
+A gene is a one-hot code of binary variables, all zeros where it is inactive. A term over several genes gets a variable
+for every entry of its table, of which one is 1: the entries that have a value of a gene sum to the variable of that
+value (the local marginal polytope of Wainwright and Jordan, "Graphical Models, Exponential Families, and Variational
+Inference", 2008, section 4.1). Integral genes leave one entry alone, so a cost is exact, and entries are integral by
+themselves. Independent of searchers and of how a program is solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import LinearConstraint
+from scipy.sparse import coo_array, csr_array
+
+from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
+from search_spaces.joint_space import JointSpace
+from search_spaces.space import BoolArray
+
+Integers = NDArray[np.int64]
+
+_MOST_ENTRIES = 5000  # of all terms: with as many, a program of the once-for-all space takes a second
+
+
+class AdditiveProgram:
+    """The variables of a joint space and of some costs on it.
+
+    The first variables are the features of `Population.one_hot`; the others lie in [0, 1] and follow from them. Terms
+    that read derived columns, and the largest ones beyond a number of entries, are left out.
+
+    Args:
+        space: The joint space.
+        costs: Sums of terms over its genes.
+        most_entries: Of all tables, as far as they differ.
+
+    Attributes:
+        slopes: Each cost, but for what is left out, as a linear function of all variables; shape (costs, variables).
+        left_out: The rest of each cost; without terms where it is exact.
+        structure: What every candidate keeps.
+
+    Raises:
+        ValueError: If it depends on several genes at once whether one matters.
+    """
+
+    def __init__(
+        self, space: JointSpace, costs: Sequence[AdditiveCost] = (), most_entries: int = _MOST_ENTRIES
+    ) -> None:
+        sizes = space.cardinalities.tolist()
+        self._rows: list[tuple[Integers, Integers, float]] = []
+        self._count = 0
+        self._values = [self._add_variables(size) for size in sizes]
+        conditions = [space.condition(gene) for gene in range(len(sizes))]
+        for values, condition in zip(self._values, conditions, strict=True):
+            self._tie_to_activity(values, condition)
+        tables = [_Entries.of(scope, conditions) for scope in _scopes(costs, len(sizes))]
+        tables.sort(key=lambda one: len(one.prices))
+        kept = np.cumsum([len(one.prices) for one in tables]) <= most_entries
+        priced = [(self._add_entries(one), one.prices) for one, keep in zip(tables, kept, strict=True) if keep]
+        self.slopes = np.zeros((len(costs), self._count))
+        for variables, prices in priced:
+            self.slopes[:, variables] = prices.T
+        exact = {one.columns for one, keep in zip(tables, kept, strict=True) if keep}
+        self.left_out = tuple(
+            AdditiveCost([term for term in cost.terms if _scope(term) not in exact], cost.derived) for cost in costs
+        )
+        self.structure = self._constraint()
+
+    def of_features(self, slope: FloatArray) -> FloatArray:
+        """A linear function of the features, shape (f,), as one of all variables."""
+        return np.pad(slope, (0, self._count - len(slope)))
+
+    def _tie_to_activity(self, values: Integers, condition: tuple[int, BoolArray] | None) -> None:
+        """A gene that matters has one value, and another has none."""
+        if condition is None:
+            self._set_equal(values, [], 1.0)
+        else:
+            parent, wanted = condition
+            self._set_equal(values, self._values[parent][wanted], 0.0)
+
+    def _add_entries(self, entries: _Entries) -> Integers:
+        """The variables of entries, one for each, tied to the genes that they read."""
+        variables = self._add_variables(len(entries.prices))
+        self._set_equal(variables, [], 1.0)
+        for column, classes, chosen in zip(entries.columns, entries.classes, entries.places, strict=True):
+            for number in range(1, classes.max() + 1):  # that the others are right makes class 0 right: all sum to 1
+                self._set_equal(variables[chosen == number], self._values[column][classes == number], 0.0)
+        return variables
+
+    def _set_equal(self, some: Integers, others: Integers | list[int], constant: float) -> None:
+        """The sum of some variables is that of others and a constant."""
+        signs = np.repeat([1, -1], [len(some), len(others)])
+        self._rows.append((np.concatenate([some, others]).astype(np.int64), signs, constant))
+
+    def _add_variables(self, count: int) -> Integers:
+        self._count += count
+        return np.arange(self._count - count, self._count)
+
+    def _constraint(self) -> LinearConstraint:
+        variables, signs, right = zip(*self._rows, strict=True)
+        rows = np.repeat(np.arange(len(right)), [len(some) for some in variables])
+        places = (rows, np.concatenate(variables))
+        matrix = coo_array((np.concatenate(signs), places), shape=(len(right), self._count))
+        return LinearConstraint(csr_array(matrix), right, right)
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """The distinct entries of the tables of some costs over the same genes.
+
+    Attributes:
+        columns: The genes, rising.
+        classes: Of each gene, a class for every value, that of value 0 is 0; values of a class change nothing.
+        places: Of each gene, its class in every entry, shape (entries,).
+        prices: Shape (entries, costs).
+    """
+
+    columns: tuple[int, ...]
+    classes: list[Integers]
+    places: tuple[Integers, ...]
+    prices: FloatArray
+
+    @classmethod
+    def of(
+        cls, scope: tuple[tuple[int, ...], FloatArray], conditions: Sequence[tuple[int, BoolArray] | None]
+    ) -> _Entries:
+        """Those of tables of shape (values of a gene, ..., costs) that canonical genes can have."""
+        columns, tables = scope
+        allowed = _allowed(columns, tables.shape[:-1], conditions)[..., None]
+        both = np.concatenate([np.where(allowed, tables, 0.0), allowed], axis=-1)
+        classes = []
+        for axis in range(len(columns)):
+            slices = np.moveaxis(both, axis, 0).reshape(both.shape[axis], -1)
+            first, found = _number_distinct(slices)
+            both = both.take(first, axis)
+            classes.append(found)
+        possible = both[..., -1] > 0
+        places = np.argwhere(possible).T  # of a constant, which reads no genes, there is one entry
+        return cls(columns, classes, tuple(places), both.reshape(-1, both.shape[-1])[possible.ravel(), :-1])
+
+
+def _scopes(costs: Sequence[AdditiveCost], genes: int) -> list[tuple[tuple[int, ...], FloatArray]]:
+    """Rising genes that some terms read, and the sums of these terms, of shape (values of a gene, ..., costs)."""
+    scopes: dict[tuple[int, ...], FloatArray] = {}
+    for number, cost in enumerate(costs):
+        for term in cost.terms:
+            if max(term.columns, default=0) < genes:
+                table = term.table.transpose(np.argsort(term.columns))
+                tables = scopes.setdefault(_scope(term), np.zeros((*table.shape, len(costs))))
+                tables[..., number] += table
+    return list(scopes.items())
+
+
+def _scope(term: Term) -> tuple[int, ...]:
+    return tuple(sorted(term.columns))
+
+
+def _allowed(
+    columns: Sequence[int], shape: Sequence[int], conditions: Sequence[tuple[int, BoolArray] | None]
+) -> BoolArray:
+    """Which values of genes go together in canonical genes, where an inactive one is 0."""
+    allowed, index = np.ones(shape, dtype=np.bool_), np.indices(shape, sparse=True)
+    for axis, column in enumerate(columns):
+        parent, wanted = conditions[column] or (None, None)
+        if wanted is not None and parent in columns:
+            allowed &= (index[axis] == 0) | wanted[index[columns.index(parent)]]
+    return allowed
+
+
+def _number_distinct(rows: NDArray[np.float64]) -> tuple[Integers, Integers]:
+    """Where each distinct row is first, rising, and the number among these of every row."""
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[inverse.reshape(-1)]

@@ -1,0 +1,55 @@
+"""The contract of sensitivity metrics, over all of them: a new one is tested by its line in the registry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nas.compression.quantizers.mse import LeastSquaredError
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.compression.sensitivity.sensitivity_metric import CompressibleLayers
+from nas.compression.tracing.trace import trace
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.elastic.layer import Layer
+from search_spaces.layer_spec import LayerSpec
+
+SPECS = [LayerSpec.conv("0", 2, 4, 3, input_size=5, activation="relu"), LayerSpec.conv("1", 4, 3, input_size=5)]
+FLOAT = LayerPolicy()
+CHOICES = [[FLOAT, LayerPolicy.quantized(8, 8), LayerPolicy.quantized(2, 8)], [LayerPolicy.quantized(4, 8), FLOAT]]
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(*map(Layer, SPECS)).eval()
+
+
+@pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
+def test_damage_is_that_of_each_choice(name: str, network: nn.Module) -> None:
+    layers = CompressibleLayers.of_network(network, SPECS, CHOICES)
+    before = [weight.clone() for weight in layers.weights]
+    metric = SENSITIVITY_METRICS[name]()
+    first, second = metric.damage(layers)
+    assert (first.shape, second.shape) == ((3,), (2,))
+    assert (first[0], second[1]) == (0.0, 0.0)
+    assert 0 < first[1] < first[2]
+    assert 0 < second[0] < np.inf
+    assert all(np.array_equal(*pair) for pair in zip(metric.damage(layers), (first, second), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(layers.weights, before, strict=True))
+    assert metric == SENSITIVITY_METRICS[name]()
+
+
+def test_layers_of_given_networks_are_found() -> None:
+    convolutions = nn.Sequential(*(nn.Conv2d(*shape, 3, padding=1) for shape in ((2, 4), (4, 3)))).eval()
+    traced = trace(convolutions, [torch.zeros(1, 2, 5, 5)])
+    layers = CompressibleLayers.of_traced(traced, CHOICES, LeastSquaredError())
+    assert all(torch.equal(weight, made.weight) for weight, made in zip(layers.weights, convolutions, strict=True))
+    assert layers.quantizer == LeastSquaredError()
+
+
+@pytest.mark.parametrize("choices", [CHOICES[:1], [[FLOAT], []]])
+def test_every_layer_has_choices(network: nn.Module, choices: list[list[LayerPolicy]]) -> None:
+    with pytest.raises(ValueError, match="each of 2 layers needs one or more policies, got"):
+        CompressibleLayers.of_network(network, SPECS, choices)
