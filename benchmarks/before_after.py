@@ -1,0 +1,63 @@
+"""What a change costs: benchmarks on the code of two checkouts, in turns, as ratios of the figures that both print.
+
+In: a checkout of before, and the names of benchmarks. Out: rows of the table in `README.md`; a sample is the ratio of
+two runs that follow one another, so that a slow phase of the machine hits both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from report import row
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+def figures(checkout: Path, benchmark: str, options: list[str]) -> dict[str, float]:
+    """Median figures of a benchmark by what was measured, on the code of a checkout."""
+    script = checkout / "benchmarks" / f"{benchmark}.py"
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout), str(script.parent)])}
+    command = [sys.executable, str(script), *options]
+    printed = subprocess.run(command, env=variables, cwd=checkout, capture_output=True, text=True, check=True).stdout
+    found = {}
+    for line in printed.splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        number = re.match(r"[\d,]*\.?\d+", cells[1]) if len(cells) > 4 else None
+        if number:
+            found[without_target(cells[0])] = float(number[0].replace(",", ""))
+    return found
+
+
+def without_target(title: str) -> str:
+    """What was measured, without the bound that stands behind a colon."""
+    return re.sub(r": (at most|at least|under|above) .*", "", title)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("before", type=Path, help="a checkout of the earlier code")
+    parser.add_argument("benchmark")
+    parser.add_argument("options", nargs="*", help="of the benchmark; after --")
+    parser.add_argument("--turns", type=int, default=3)
+    arguments = parser.parse_args()
+    before = arguments.before.resolve()
+    ratios: dict[str, list[float]] = {}
+    for turn in range(arguments.turns):
+        order = (before, HERE) if turn % 2 == 0 else (HERE, before)
+        found = {checkout: figures(checkout, arguments.benchmark, arguments.options) for checkout in order}
+        for what, earlier in found[before].items():
+            if what in found[HERE] and earlier:
+                ratios.setdefault(what, []).append(found[HERE][what] / earlier)
+    command = f"python benchmarks/before_after.py BEFORE {arguments.benchmark}"
+    for what, samples in ratios.items():
+        title = f"After over before, `{arguments.benchmark}`: {what}"
+        print(row(title, samples, "{:.3f}", f"{arguments.turns} turns", command), flush=True)
+
+
+if __name__ == "__main__":
+    main()
