@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -24,6 +25,35 @@ os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", token_hex(3
 
 
 _PATIENCE_S = 180.0  # for what takes seconds on an idle machine
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not."""
+    items.sort(key=_runs_on_ray)
+
+
+def pytest_collection_finish() -> None:
+    """After the imports of all tests."""
+    _settle()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After each file."""
+    yield
+    if nextitem is not None and nextitem.path != item.path:
+        _settle()
+
+
+def _settle() -> None:
+    """Keeps the garbage collector from walking again and again what lives on, such as all that was imported."""
+    gc.collect()
+    gc.freeze()
+
+
+def _runs_on_ray(item: pytest.Item) -> bool:
+    return "ray_dashboard" in getattr(item, "fixturenames", ()) or item.get_closest_marker("ray") is not None
 
 
 @pytest.fixture(scope="session")
