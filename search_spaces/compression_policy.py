@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 FULL_PRECISION_BITS = 32
 QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # symmetric codes need a zero and one step either way, so 2 bits at least
@@ -52,6 +52,10 @@ class LayerPolicy:
     """
 
     quantization: Quantization | None = None
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        """Itself: networks are copied often, and what they are made of never changes."""
+        return self
 
     @classmethod
     def quantized(cls, weight_bits: int = 32, activation_bits: int = 32) -> LayerPolicy:

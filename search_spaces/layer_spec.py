@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Self
 
 from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
@@ -35,6 +36,10 @@ class LayerSpec:
     normalized: bool = False
     activation: Activation | None = None
     further_calls: tuple[LayerSpec, ...] = ()
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        """Itself: networks are copied often, and what they are made of never changes."""
+        return self
 
     @classmethod
     def conv(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from search_spaces.operators.operator import Operator, Shape, to_tuples
 from search_spaces.operators.pointwise import Activation, BatchNorm
@@ -37,6 +37,10 @@ class Node:
     operator: Operator
     inputs: tuple[str, ...]
     parameters: tuple[str, ...] = ()
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        """Itself: networks are copied often, and what they are made of never changes."""
+        return self
 
     @property
     def weight(self) -> str | None:

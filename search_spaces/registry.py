@@ -5,11 +5,13 @@ Independent of what is registered: spaces, searchers, predictors, metrics and al
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 Entry = TypeVar("Entry")
 
@@ -74,10 +76,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     def _added(self) -> dict[str, EntryPoint]:
         """The entry points of other packages. Looked for only where they may count: it takes 15 ms and an import."""
-        from importlib.metadata import entry_points
-
         added: dict[str, EntryPoint] = {}
-        for point in entry_points(group=self.group):
+        for point in _entry_points(self.group, tuple(sys.path)):
             if point.name in self._entries or point.name in added:
                 raise ValueError(
                     f"{self.kind} {point.name!r} of {_package(point)} must have a name of its own, and there is one; "
@@ -97,6 +97,14 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         if not self._accepts(entry):
             raise ValueError(f"{what} must be what group {self.group} asks for, got {type(entry).__name__}")
         return entry
+
+
+@lru_cache(maxsize=32)
+def _entry_points(group: str, _path: tuple[str, ...]) -> EntryPoints:
+    """Those of a group in all packages on the path, read once: a job asks its registries again and again."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=group)
 
 
 def _package(point: EntryPoint) -> str:

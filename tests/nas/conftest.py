@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,20 @@ def brief_timings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("hardware.profiling.profiler", "nas.evaluation.torch_profiler"):
             patch.setattr(f"{module}.Stopwatch", brief)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_operators() -> Iterator[None]:
+    """Torch's exporter reads 500 functions from their source files for every network; here once for all exports.
+
+    Where another release of torch keeps them elsewhere, they are read each time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        with suppress(ImportError):
+            from torch.onnx._internal._lazy_import import onnxscript_apis as library
+
+            patch.setitem(vars(library), "get_torchlib_ops", cache(lambda: library.__getattr__("get_torchlib_ops")()))
         yield
 
 

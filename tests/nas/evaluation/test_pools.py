@@ -27,7 +27,7 @@ def population(space: JointSpace) -> Population:
     return space.sample(np.random.default_rng(5), 6)
 
 
-@pytest.fixture(params=["processes", "ray"])
+@pytest.fixture(params=["processes", pytest.param("ray", marks=pytest.mark.ray)])
 def ray_address(request: pytest.FixtureRequest) -> str | None:
     """None for local processes."""
     address: str | None = request.getfixturevalue("ray_cluster") if request.param == "ray" else None

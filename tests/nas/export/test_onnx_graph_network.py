@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from itertools import cycle, islice
-from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,7 @@ from nas.export.onnx_model import open_session, run_session
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
+Optimised = Callable[[bytes], onnx.GraphProto]
 ONE_STEP = 1.01  # of the 255 between the least and the largest output; a step itself is not exact in floating point
 
 
@@ -103,17 +106,17 @@ class Attentive(nn.Module):
 
 
 IMAGES = (3, 16, 16)
-NETWORKS: list[tuple[type[nn.Module], tuple[int, ...]]] = [
-    (ConstantBranch, IMAGES),
-    (CalledTwice, IMAGES),
-    (Tied, (7,)),
-    (OneAxis, (2, 40)),
-    (Attentive, IMAGES),
-]
+INPUT_SHAPES: dict[type[nn.Module], tuple[int, ...]] = {
+    ConstantBranch: IMAGES,
+    CalledTwice: IMAGES,
+    Tied: (7,),
+    OneAxis: (2, 40),
+    Attentive: IMAGES,
+}
 
 
-def inputs_of(kind: type[nn.Module], shape: tuple[int, ...]) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
+def inputs_of(kind: type[nn.Module]) -> Tensor:
+    generator, shape = torch.Generator().manual_seed(1), INPUT_SHAPES[kind]
     if kind is Tied:
         return torch.randint(0, 20, (256, *shape), generator=generator)
     return torch.randn(256, *shape, generator=generator)
@@ -140,12 +143,37 @@ def compressed(module: nn.Module, inputs: Tensor, *policies: str) -> GraphNetwor
     return network
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A network as it was given, compressed and exported, and inputs to run it on; not to be changed."""
+
+    module: nn.Module
+    network: GraphNetwork
+    model: bytes
+    inputs: Tensor
+
+
+Exporting = Callable[..., Exported]
+
+
+@pytest.fixture(scope="module")
+def exported() -> Exporting:
+    """Makes a network whose layers take the given policies in turn, each once for all tests."""
+
+    @cache
+    def export(kind: type[nn.Module], *policies: str) -> Exported:
+        module, inputs = made(kind), inputs_of(kind)
+        network = compressed(module, inputs, *policies)
+        return Exported(module, network, traced_to_onnx(network, [inputs[:2]]), inputs)
+
+    return export
+
+
 @pytest.mark.parametrize("policy", ["w32a32", "w8a8", "w4a8"])
-@pytest.mark.parametrize(("kind", "shape"), NETWORKS, ids=[kind.__name__ for kind, _ in NETWORKS])
-def test_given_networks_go_through(kind: type[nn.Module], shape: tuple[int, ...], policy: str) -> None:
-    module, inputs = made(kind), inputs_of(kind, shape)
-    network = compressed(module, inputs, policy)
-    session = open_session(traced_to_onnx(network, [inputs[:2]]))
+@pytest.mark.parametrize("kind", INPUT_SHAPES)
+def test_given_networks_go_through(exported: Exporting, kind: type[nn.Module], policy: str) -> None:
+    given = exported(kind, policy)
+    module, network, inputs, session = given.module, given.network, given.inputs, open_session(given.model)
     check_agreement(network, session, inputs)
     with torch.no_grad():
         expected, plain = network(inputs).numpy(), module(inputs).numpy()
@@ -159,28 +187,18 @@ def test_given_networks_go_through(kind: type[nn.Module], shape: tuple[int, ...]
     assert np.abs(one - expected[:1]).max() <= ONE_STEP * reach / 255
 
 
-def optimised(model: bytes, folder: Path) -> onnx.GraphProto:
-    """What is left of a model after all of onnxruntime's optimisations."""
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(folder / "optimised.onnx")
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return onnx.load(folder / "optimised.onnx").graph
-
-
 @pytest.mark.parametrize(
-    ("kind", "shape", "integer"),
+    ("kind", "integer"),
     [
-        (CalledTwice, IMAGES, {"QLinearConv": 3, "QGemm": 1}),
-        (OneAxis, (2, 40), {"QLinearConv": 2, "QGemm": 1}),
-        (Attentive, IMAGES, {"QLinearConv": 1, "MatMulIntegerToFloat": 4, "QGemm": 1}),
+        (CalledTwice, {"QLinearConv": 3, "QGemm": 1}),
+        (OneAxis, {"QLinearConv": 2, "QGemm": 1}),
+        (Attentive, {"QLinearConv": 1, "MatMulIntegerToFloat": 4, "QGemm": 1}),
     ],
 )
 def test_layers_at_8_bits_are_integer_ones(
-    kind: type[nn.Module], shape: tuple[int, ...], integer: dict[str, int], tmp_path: Path
+    exported: Exporting, kind: type[nn.Module], integer: dict[str, int], optimised: Optimised
 ) -> None:
-    model = traced_to_onnx(compressed(made(kind), inputs_of(kind, shape), "w8a8"), [inputs_of(kind, shape)[:2]])
-    graph = optimised(model, tmp_path)
+    graph = optimised(exported(kind, "w8a8").model)
     kernels = Counter(node.op_type for node in graph.node)
     assert {name: kernels[name] for name in integer} == integer
     assert not kernels["BatchNormalization"] + kernels["Conv"] + kernels["Gemm"]
@@ -194,38 +212,36 @@ def test_layers_at_8_bits_are_integer_ones(
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_floating_point_layers_between_integer_ones_stay_floating_point(first: int, tmp_path: Path) -> None:
-    module, inputs = made(Attentive), inputs_of(Attentive, IMAGES)
-    network = compressed(module, inputs, *(["w8a8", "w32a32"] * 2)[first : first + 2])
-    model = traced_to_onnx(network, [inputs[:2]])
-    check_agreement(network, open_session(model), inputs)
-    kernels = Counter(node.op_type for node in optimised(model, tmp_path).node)
+def test_floating_point_layers_between_integer_ones_stay_floating_point(
+    exported: Exporting, first: int, optimised: Optimised
+) -> None:
+    found = exported(Attentive, *(["w8a8", "w32a32"] * 2)[first : first + 2])
+    check_agreement(found.network, open_session(found.model), found.inputs)
+    kernels = Counter(node.op_type for node in optimised(found.model).node)
     # of six layers the first is a convolution and the last multiplies single rows; attention has two products besides
     assert (kernels["QLinearConv"], kernels["Conv"]) == ((1, 0), (0, 1))[first]
     assert (kernels["QGemm"], kernels["Gemm"]) == ((0, 1), (1, 0))[first]
     assert (kernels["MatMulIntegerToFloat"], kernels["MatMul"] + kernels["FusedMatMul"]) == (2, 4)
 
 
-def test_an_embedding_is_stored_in_codes() -> None:
-    inputs = inputs_of(Tied, (7,))
-    model = onnx.load_from_string(traced_to_onnx(compressed(made(Tied), inputs, "w8a8"), [inputs[:2]]))
+def test_an_embedding_is_stored_in_codes(exported: Exporting) -> None:
+    model = onnx.load_from_string(exported(Tied, "w8a8").model)
     stored = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
     assert [codes.shape for codes in stored if codes.dtype == np.int8 and codes.ndim == 2].count((20, 16)) == 1
     assert not [values for values in stored if values.dtype == np.float32 and values.size >= 16 * 16]
 
 
-def test_a_wrong_export_is_caught() -> None:
-    inputs = inputs_of(CalledTwice, IMAGES)
-    network = compressed(made(CalledTwice), inputs, "w8a8")
-    session = open_session(traced_to_onnx(network, [inputs[:2]]))
+def test_a_wrong_export_is_caught(exported: Exporting) -> None:
+    found = exported(CalledTwice, "w8a8")
+    network = copy.deepcopy(found.network)
     with torch.no_grad():
         network.tensor("mix.weight").mul_(-1)
     with pytest.raises(ExportMismatch, match=r"onnxruntime must agree with torch within .* got"):
-        check_agreement(network, session, inputs)
+        check_agreement(network, open_session(found.model), found.inputs)
 
 
 def test_uncalibrated_networks_are_refused() -> None:
-    inputs = inputs_of(CalledTwice, IMAGES)
+    inputs = inputs_of(CalledTwice)
     traced = trace(made(CalledTwice), [inputs[:2]])
     network = compress(traced, CompressionPolicy((LayerPolicy.quantized(8, 8),) * len(traced.graph.layers)))
     with pytest.raises(ValueError, match=r"the activations of .* must be calibrated before export"):

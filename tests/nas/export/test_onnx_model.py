@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
@@ -33,6 +33,7 @@ from search_spaces.operators.weighted import Convolution
 from search_spaces.presets import search_space
 
 MIXED = ("w8a8", "w32a32", "w4a8")
+Optimised = Callable[[bytes], onnx.GraphProto]
 MEAN_ERROR = {"w32a32": 1e-5, "w8a8": 2 / 255, "w4a4": 1e-3}  # of the range of the logits, by the first layer's policy
 
 
@@ -74,16 +75,7 @@ def exported(request: pytest.FixtureRequest, family: str) -> Exported:
     return Exported(layers, policies, network, model, images[:64])
 
 
-def optimised(model: bytes, folder: Path) -> onnx.GraphProto:
-    """What is left of a model after all of onnxruntime's optimisations."""
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(folder / "optimised.onnx")
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return onnx.load(folder / "optimised.onnx").graph
-
-
-def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: Path) -> None:
+def test_the_optimised_session_agrees_with_torch(exported: Exported, optimised: Optimised) -> None:
     session = open_session(exported.model)
     check_agreement(exported.network, session, exported.images)
     with torch.no_grad():
@@ -98,7 +90,7 @@ def test_the_optimised_session_agrees_with_torch(exported: Exported, tmp_path: P
     # products of another shape may round otherwise, and flip a code
     assert np.abs(np.concatenate(one_by_one) - found[:3]).mean() < bound * np.ptp(expected)
 
-    graph = optimised(exported.model, tmp_path)
+    graph = optimised(exported.model)
     kernels = Counter(node.op_type for node in graph.node)
     integer = [policy.activation_bits == 8 for policy in exported.policies]
     convolutions = [isinstance(layer.operator, Convolution) for layer in exported.layers]
@@ -143,7 +135,7 @@ def chain(policies: list[str]) -> tuple[nn.Module, Tensor]:
 
 
 def test_floating_point_layers_between_integer_ones_stay_floating_point(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    optimised: Optimised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, images = chain(["w8a8", "w32a32", "w8a8"])
     kernels, errors = [], []
@@ -151,7 +143,7 @@ def test_floating_point_layers_between_integer_ones_stay_floating_point(
         if not shielded:  # what onnxruntime does where nothing keeps it from it
             monkeypatch.setattr(onnx_model, "shield_float_layers", lambda _: None)
         model = to_onnx(network, (3, 8, 8))
-        kernels.append(Counter(node.op_type for node in optimised(model, tmp_path).node))
+        kernels.append(Counter(node.op_type for node in optimised(model).node))
         with torch.no_grad():
             expected = network(images).numpy()
         errors.append(np.abs(run_session(open_session(model), images.numpy()) - expected).mean())
@@ -177,7 +169,7 @@ SUMS = [kinds for kinds in product(["w8a8", "w32a32"], repeat=4) if kinds.count(
 
 
 @pytest.mark.parametrize("policies", SUMS, ids="-".join)
-def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ...], tmp_path: Path) -> None:
+def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ...], optimised: Optimised) -> None:
     torch.manual_seed(0)
     layers = [replace(CHAIN[min(i, 1)], name=f"body.{i}", activation=None) for i in range(4)]
     images = torch.randn(64, 3, 8, 8)
@@ -186,7 +178,7 @@ def test_sums_of_integer_and_floating_point_layers_agree(policies: tuple[str, ..
     calibrate(network, [images])
     model = to_onnx(network, (3, 8, 8))
     check_agreement(network, open_session(model), images)
-    graph = optimised(model, tmp_path)
+    graph = optimised(model)
     kernels = Counter(node.op_type for node in graph.node)
     assert (kernels["QLinearConv"], kernels["Conv"]) == (policies.count("w8a8"), policies.count("w32a32"))
     read = {name for node in graph.node for name in node.input} | {"logits"}

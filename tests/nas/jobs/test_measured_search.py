@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,23 @@ def evaluations(job_file: Path, runs: Path, run: str) -> list[Evaluation]:
         return workspace.database.evaluations(run)
 
 
-def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Path, runs: Path) -> None:
-    front, said = searched(job_file, runs, workers=2)
+@dataclass(frozen=True)
+class Undisturbed:
+    """A finished search that nothing disturbed: its runs, which are not to be changed, and what came of it."""
+
+    runs: Path
+    front: VerifiedFront
+    said: str
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job_file: Path, finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    runs = shutil.copytree(finished_run, tmp_path_factory.mktemp("undisturbed") / "runs")
+    return Undisturbed(runs, *searched(job_file, runs, workers=2))
+
+
+def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Path, undisturbed: Undisturbed) -> None:
+    runs, front, said = undisturbed.runs, undisturbed.front, undisturbed.said
     assert "17 candidates of this supernet were measured before" in said  # 12 to fit, 5 to verify
     stored = evaluations(job_file, runs, front.run)
     assert len(stored) == 16
@@ -142,9 +157,8 @@ def test_a_split_supernet_is_searched_leaf_by_leaf(job_file: Path, tmp_path: Pat
 
 
 def test_it_goes_on_from_what_it_started_from(
-    job_file: Path, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    job_file: Path, runs: Path, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed, _ = searched(job_file, shutil.copytree(runs, tmp_path / "undisturbed" / "runs"))
     told = 0
 
     def stop(*_: object) -> None:
@@ -159,16 +173,17 @@ def test_it_goes_on_from_what_it_started_from(
             searched(job_file, runs)
     searched(job_file, runs, evaluations=5)  # measures others meanwhile
     resumed, _ = searched(job_file, runs)
-    assert resumed.run == undisturbed.run
+    expected = undisturbed.front
+    assert resumed.run == expected.run
     assert [resumed.population[row].key for row in range(len(resumed.best))] == [
-        undisturbed.population[row].key for row in range(len(undisturbed.best))
+        expected.population[row].key for row in range(len(expected.best))
     ]
 
 
 def test_another_device_needs_another_table_only(
-    job_file: Path, runs: Path, synthetic_table: Path, tmp_path: Path
+    job_file: Path, undisturbed: Undisturbed, synthetic_table: Path, tmp_path: Path
 ) -> None:
-    first, _ = searched(job_file, runs)
+    runs, first = shutil.copytree(undisturbed.runs, tmp_path / "runs"), undisturbed.front
     table = load_table(synthetic_table)
     slower = {
         segment: replace(entry, values={LATENCY: 2 * entry.values[LATENCY]}) for segment, entry in table.entries.items()

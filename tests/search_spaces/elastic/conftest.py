@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -10,11 +12,17 @@ from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.presets import SPACES, search_space
 
 
-@pytest.fixture(params=SPACES)
-def fresh(request: pytest.FixtureRequest) -> SharedWeights:
-    """Shared weights as they are before training, in evaluation mode."""
+@pytest.fixture(scope="session", params=SPACES)
+def built(request: pytest.FixtureRequest) -> SharedWeights:
+    """Shared weights as they are before training, in evaluation mode; not to be changed."""
     space = search_space(request.param, image_channels=3, classes=10)
     return SharedWeights(space, seed=1).eval()
+
+
+@pytest.fixture
+def fresh(built: SharedWeights) -> SharedWeights:
+    """A copy of the same that a test may change."""
+    return copy.deepcopy(built)
 
 
 @pytest.fixture
