@@ -24,8 +24,9 @@ from search_spaces.space import Genes
 
 _TIME_S = 2.0  # for one program
 _FITTED_SAMPLE = 2000  # candidates by which what a program leaves out of a cost is made linear
+_ENDS = 0.1  # of the programs have limits as their only bounds: they look for the ends of the front
 _ATTEMPTS = 3  # programs for one candidate: what they find may be known
-_CUTS = 50  # of the latest optima, each of which takes a dense row of a program
+_CUTS = 20  # candidates that are left out of a program, each of which takes a dense row of it
 
 
 class AdditiveFrontier:
@@ -111,7 +112,7 @@ class FrontierSearcher(Searcher):
         self._exact = [column for column, objective in enumerate(problem.objectives) if objective.exact]
         self._sums = {column: self._tabulated(column, number) for number, column in enumerate(sums)}
         self._told = Archive(problem)
-        self._found: deque[Genes] = deque(maxlen=_CUTS)
+        self._refused: deque[Genes] = deque(maxlen=_CUTS)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then optima; random ones where no optimum is new."""
@@ -152,30 +153,32 @@ class FrontierSearcher(Searcher):
     def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
         """A new candidate that is the best of a random cost within random bounds on the others; None if none is found.
 
-        What a program finds is left out of later ones: it is asked now, was known, or exceeds a bound.
+        What a program finds and is refused, as it is known or exceeds a bound, is left out of the next programs.
         """
         main, levels = self._bounded_cost()
         most = levels - offsets
         for _ in range(_ATTEMPTS):
             bounds = [(slopes[column], float(most[column])) for column in np.flatnonzero(np.isfinite(most))]
-            genes = self._frontier.best(slopes[main], bounds, list(self._found))
+            genes = self._frontier.best(slopes[main], bounds, list(self._refused))
             if genes is None:
                 return None
-            self._found.append(genes)
             excess = self._excess(genes, levels)
             if not excess.any() and len(self._unseen.admit(genes[None])):
                 return genes
+            self._refused.append(genes)
             most -= excess  # a linear model was too low, or the solver tolerated a little
         return None
 
     def _bounded_cost(self) -> tuple[int, FloatArray]:
         """The column of a cost, and the most of each, shape (m,): between two told candidates, within limits."""
-        main = int(self._rng.choice(self._problem.minimized))
+        main, limits = int(self._rng.choice(self._problem.minimized)), self._problem.cost_limits()
+        if self._rng.random() < _ENDS:
+            return main, limits
         told = self._told.costs[self._told.violations == 0] if self._told.is_feasible else self._told.costs
         one, other = told[self._rng.integers(len(told), size=2)]
         levels = one + self._rng.random() * (other - one)  # those of told ones alone repeat, and so do their optima
         levels[main] = np.inf
-        return main, np.minimum(levels, self._problem.cost_limits())
+        return main, np.minimum(levels, limits)
 
     def _excess(self, genes: Genes, levels: FloatArray) -> FloatArray:
         """By how much a candidate exceeds the levels of costs that are exact, shape (m,)."""
