@@ -42,8 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("before", type=Path, help="a checkout of the earlier code")
     parser.add_argument("benchmark")
-    parser.add_argument("options", nargs="*", help="of the benchmark; after --")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="of the benchmark itself")
     arguments = parser.parse_args()
     before = arguments.before.resolve()
     ratios: dict[str, list[float]] = {}

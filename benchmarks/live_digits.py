@@ -29,7 +29,8 @@ from nas.search.registry import searcher
 from results.metric import METRICS
 from results.pareto import hypervolume, non_dominated
 from search_spaces.candidate import Architecture, OperatorBlock
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 from search_spaces.presets import search_space
 from search_spaces.space import Choice, Genes, SearchSpace
 

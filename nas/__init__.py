@@ -15,7 +15,7 @@ _PUBLIC = {
     "Objective": "nas.objectives",
     "Phase": "nas.training.phase",
     "PolicySpace": "search_spaces.policy_space",
-    "Population": "search_spaces.joint_space",
+    "Population": "search_spaces.population",
     "ResultsDatabase": "results.database",
     "Schedule": "nas.training.schedule",
     "Split": "nas.training.phase",

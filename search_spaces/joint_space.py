@@ -1,13 +1,12 @@
 """The joint space of architectures and compression policies.
 
-In: a search space and a policy space. Out: `JointSpace`, its `Population`s of genes, and tabulated costs.
+In: a search space and a policy space. Out: `JointSpace`, populations of its genes, and tabulated costs.
 The one border between genes and candidates. Knows no family, no searcher and no device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -18,6 +17,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace, nearest
+from search_spaces.population import Population
 from search_spaces.space import BoolArray, Gene, Genes, SearchSpace
 from search_spaces.tabulated_slot import TabulatedSlot, block_term, gene_term, layer_term
 
@@ -135,8 +135,11 @@ class JointSpace:
 
     def active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d)."""
-        own = self.architectures.active(genes[:, : self._border])
-        return np.concatenate([own, *(slot.filled(genes)[:, None] for slot in self.slots)], axis=1)
+        found = np.empty(genes.shape, dtype=np.bool_)
+        found[:, : self._border] = self.architectures.active(genes[:, : self._border])
+        for number, slot in enumerate(self.slots, start=self._border):
+            found[:, number] = slot.filled(genes)
+        return found
 
     def tabulate(self, cost: Callable[[LayerSpec, LayerPolicy], float]) -> AdditiveCost:
         """Prices every slot under all values of its few genes, once.
@@ -175,17 +178,12 @@ class JointSpace:
         blocks: dict[str, list[int]] = {}
         for number, slot in enumerate(self.architectures.slots):
             blocks.setdefault(slot.block, []).append(number)
-        return AdditiveCost(
-            [
-                block_term(
-                    [self.slots[number] for number in numbers],
-                    [self._border + number for number in numbers],
-                    [self.slot_policies[number] for number in numbers],
-                    cost,
-                )
-                for numbers in blocks.values()
-            ]
-        )
+        terms = []
+        for numbers in blocks.values():
+            slots = [self.slots[number] for number in numbers]
+            policies = [self.slot_policies[number] for number in numbers]
+            terms.append(block_term(slots, [self._border + number for number in numbers], policies, cost))
+        return AdditiveCost(terms)
 
     def layer_shapes(self) -> list[LayerSpec]:
         """Every distinct layer shape that a candidate can contain, without names and call by call, in a fixed order."""
@@ -213,44 +211,3 @@ class JointSpace:
                 )
             genes[self._border + slot] = known.index(policy)
         return genes
-
-
-@dataclass(frozen=True)
-class Population:
-    """Candidates as canonical genes of shape (n, d): the currency of search."""
-
-    space: JointSpace
-    genes: Genes
-
-    def __len__(self) -> int:
-        return len(self.genes)
-
-    def __getitem__(self, index: int) -> Candidate:
-        return self.space.decode(self.genes[index][None])[0]
-
-    def candidates(self) -> list[Candidate]:
-        """All of them; faster than one by one."""
-        return self.space.decode(self.genes)
-
-    def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Population:
-        """The candidates of a slice, at row numbers, or under a mask."""
-        return Population(self.space, self.genes[rows])
-
-    def unique(self) -> Population:
-        """The distinct candidates, in order of first appearance."""
-        return self.take(np.sort(np.unique(self.genes, axis=0, return_index=True)[1]))
-
-    def one_hot(self) -> FloatArray:
-        """One-hot code of every gene, shape (n, sum of cardinalities); an inactive gene is all zeros."""
-        cardinalities = self.space.cardinalities
-        starts = np.cumsum(cardinalities) - cardinalities
-        code = np.zeros((len(self), int(cardinalities.sum())))
-        rows, columns = np.nonzero(self.space.active(self.genes))
-        code[rows, starts[columns] + self.genes[rows, columns]] = 1.0
-        return code
-
-    def features(self) -> FloatArray:
-        """What predictors are fitted to: the one-hot code, and what the architectures' space adds, shape (n, f)."""
-        architectures = self.space.architectures
-        added = architectures.features(self.genes[:, : len(architectures.choices)])
-        return np.concatenate([self.one_hot(), added], axis=1)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from search_spaces.candidate import Candidate
 from search_spaces.domains import LARGEST, Domain, open_values
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.population import Population
 from search_spaces.space import LayerSlot
 
 

@@ -27,15 +27,18 @@ class TabulatedSlot:
         self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
         self.layers = space.slot_layers[slot.name]
         self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
+        deciding = [column for column, _ in self.deciding_genes()]
+        self._deciding = tuple(deciding)
+        self._there = self._filled[tuple(slice(None) if column in deciding else 0 for column in self.columns)]
 
     def layer_at(self, genes: Sequence[int]) -> LayerSpec | None:
         """The layer for values of the slot's own genes."""
         return self.layers[int(np.ravel_multi_index(tuple(genes), self.cardinalities)) if self.columns else 0]
 
     def filled(self, genes: Genes) -> BoolArray:
-        """Whether the slot holds a layer, shape (n,), for genes of shape (n, d)."""
-        found: BoolArray = self._filled[tuple(genes[:, column] for column in self.columns)]
-        return np.broadcast_to(found, len(genes))
+        """Whether the slot holds a layer for genes of shape (n, d): shape (n,), or () where that is always the same."""
+        found: BoolArray = self._there[tuple(genes[:, column] for column in self._deciding)]
+        return found
 
     @property
     def is_always_empty(self) -> bool:

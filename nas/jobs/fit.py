@@ -22,7 +22,8 @@ from predictors.registry import predictor
 from predictors.report import held_out_report
 from results.evaluation import RunRecord, Source
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 _STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import nearest
+from search_spaces.population import Population
 from search_spaces.space import Gene
 from search_spaces.subspace import Subspace
 
