@@ -21,7 +21,8 @@ HERE = Path(__file__).resolve().parents[1]
 def figures(checkout: Path, benchmark: str, options: list[str]) -> dict[str, float]:
     """Median figures of a benchmark by what was measured, on the code of a checkout."""
     script = checkout / "benchmarks" / f"{benchmark}.py"
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout), str(script.parent)])}
+    path = [str(checkout), str(script.parent), os.environ.get("PYTHONPATH", "")]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
     command = [sys.executable, str(script), *options]
     printed = subprocess.run(command, env=variables, cwd=checkout, capture_output=True, text=True, check=True).stdout
     found = {}
