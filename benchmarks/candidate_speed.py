@@ -88,7 +88,10 @@ def main() -> None:
     labelled, joint = with_bits.sample(rng, 300), with_bits.sample(rng, CANDIDATES)
     made_up = RidgePredictor()
     made_up.fit(labelled.features(), rng.random(300))
-    joint_accuracy, joint_size = FittedAccuracy(made_up, with_bits), with_bits.tabulate(analytic.COSTS["weight_bytes"])
+    joint_accuracy, joint_size = (
+        FittedAccuracy(made_up, with_bits),
+        with_bits.tabulate(analytic.COSTS["weight_bytes"].of_layer),
+    )
 
     def believe(some: Population) -> tuple[FloatArray, FloatArray]:
         return np.column_stack([-accuracy(some), macs(some.genes)]), np.zeros(len(some))

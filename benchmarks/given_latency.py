@@ -37,7 +37,6 @@ from nas.evaluation.given_workloads import GivenWorkloads
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
-from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
@@ -62,7 +61,7 @@ def traced_network(name: str) -> TracedNetwork:
 
 
 def joint_space(name: str, traced: TracedNetwork) -> JointSpace:
-    return JointSpace(GivenSpace(name, traced.graph), PolicySpace.parse(POLICIES))
+    return JointSpace(traced.space(name), PolicySpace.parse(POLICIES))
 
 
 def candidates(space: JointSpace) -> Population:

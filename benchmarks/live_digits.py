@@ -29,10 +29,11 @@ from nas.search.registry import searcher
 from results.metric import METRICS
 from results.pareto import hypervolume, non_dominated
 from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.choices import Choice
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 from search_spaces.presets import search_space
-from search_spaces.space import Choice, Genes, SearchSpace
+from search_spaces.space import Genes, SearchSpace
 
 BUDGETS = (50, 100, 200)
 SEARCHERS = ["linas", "nsga2", "optuna_tpe", "optuna_gp", "random"]

@@ -32,7 +32,7 @@ COMMAND = "python benchmarks/search_speed.py"
 
 
 def objectives(space: JointSpace, names: Sequence[str], exact: bool) -> list[Objective]:
-    prices = {name: space.tabulate(analytic.COSTS[name]) for name in names}
+    prices = {name: space.tabulate(analytic.COSTS[name].of_layer) for name in names}
     return [Objective(METRICS[name], AdditiveEvaluator(prices[name]), exact=exact) for name in names]
 
 

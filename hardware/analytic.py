@@ -6,10 +6,12 @@ In: a layer and its policy. Out: bytes, operations and parameters, for `JointSpa
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from search_spaces.additive_cost import AdditiveCost, Term
+from search_spaces.choices import Besides
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
@@ -42,26 +44,34 @@ def parameters(layer: LayerSpec, _policy: LayerPolicy) -> float:
     return float(layer.parameters)
 
 
+@dataclass(frozen=True, slots=True)
+class AnalyticCost:
+    """An exact cost that needs no measurement.
+
+    Attributes:
+        of_layer: Of a layer under a policy.
+        of_besides: Of what every network has besides its layers, which no policy compresses.
+    """
+
+    of_layer: Callable[[LayerSpec, LayerPolicy], float]
+    of_besides: Callable[[Besides], float]
+
+
+COSTS: dict[str, AnalyticCost] = {
+    "weight_bytes": AnalyticCost(weight_bytes, lambda besides: besides.bytes),
+    "macs": AnalyticCost(macs, lambda besides: besides.macs),
+    "bops": AnalyticCost(bops, lambda besides: besides.macs * FULL_PRECISION_BITS**2),
+    "parameters": AnalyticCost(parameters, lambda besides: besides.parameters),
+}
+
+
 def network_cost(space: JointSpace, name: str) -> AdditiveCost:
-    """An analytic cost of all networks of a space; what they have besides their layers counts in full precision.
+    """An analytic cost of all networks of a space, with what they have besides their layers.
 
     Args:
-        space: Where the genes come from.
+        space: Where the networks come from.
         name: One of `COSTS`.
     """
-    cost, besides = space.tabulate(COSTS[name]), space.architectures.besides
-    constant = {
-        "weight_bytes": _FLOAT_BYTES * besides.parameters,
-        "macs": besides.macs,
-        "bops": besides.macs * FULL_PRECISION_BITS**2,
-        "parameters": besides.parameters,
-    }[name]
-    return AdditiveCost([*cost.terms, Term((), np.array(float(constant)))])
-
-
-COSTS: dict[str, Callable[[LayerSpec, LayerPolicy], float]] = {
-    "weight_bytes": weight_bytes,
-    "macs": macs,
-    "bops": bops,
-    "parameters": parameters,
-}
+    cost = COSTS[name]
+    besides = float(cost.of_besides(space.architectures.besides))
+    return AdditiveCost([*space.tabulate(cost.of_layer).terms, Term((), np.array(besides))])

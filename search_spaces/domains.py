@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from search_spaces.space import Gene, Value
+from search_spaces.choices import Gene, Value
 
 ALL, LARGEST = "all", "largest"
 Domain = str | Sequence[Value]  # "all", "largest N" or the very values

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate
+from search_spaces.choices import Gene
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace, nearest
 from search_spaces.population import Population
-from search_spaces.space import BoolArray, Gene, Genes, SearchSpace
+from search_spaces.space import BoolArray, Genes, SearchSpace
 from search_spaces.tabulated_slot import TabulatedSlot, block_term, gene_term, layer_term
 
 

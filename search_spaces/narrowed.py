@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
+from search_spaces.choices import Choice, Value
 from search_spaces.domains import ALL, Domain, open_values
-from search_spaces.space import Choice, Genes, SearchSpace, Value
+from search_spaces.space import Genes, SearchSpace
 
 
 class NarrowedSpace(SearchSpace):
@@ -30,7 +31,7 @@ class NarrowedSpace(SearchSpace):
     """
 
     def __init__(self, whole: SearchSpace, domains: Mapping[str, Domain]) -> None:
-        self.whole = whole
+        self.whole, self.inputs, self.besides = whole, whole.inputs, whole.besides
         self._kept = open_values(whole.name, whole.genes, domains, ALL)
         remaining = {
             choice.name: tuple(choice.values[number] for number in kept)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from types import MappingProxyType
@@ -19,94 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.dataflow import IMAGES, block_of, chain, check_dataflow
+from search_spaces.choices import Besides, Choice, Gene, LayerSlot, Value
+from search_spaces.dataflow import IMAGES, chain, check_dataflow
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.layer_table import LayerTable
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Shape
 
-Value = int | float | str
-LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
 Genes = NDArray[np.int16]
 BoolArray = NDArray[np.bool_]
 _REMEMBERED = 256  # architectures; a training draws a few again and again, and a measurement asks three times for one
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One gene: its name and ordered domain.
-
-    Attributes:
-        name: Unique within the space.
-        values: The domain; a gene is an index into it.
-        active_when: The gene it depends on and the values of that gene under which it is active; None is always.
-    """
-
-    name: str
-    values: tuple[Value, ...]
-    active_when: tuple[str, tuple[Value, ...]] | None = None
-
-    def __post_init__(self) -> None:
-        if not self.values or len(set(self.values)) != len(self.values):
-            raise ValueError(f"choice {self.name!r} needs one or more distinct values, got {self.values}")
-
-
-@dataclass(frozen=True)
-class Gene:
-    """One gene of a space of architectures, or of a joint space.
-
-    Attributes:
-        name: A choice of the architecture, or the slot and `.policy`.
-        values: Its domain.
-        is_policy: Whether it chooses the policy of a layer.
-    """
-
-    name: str
-    values: tuple[Value, ...]
-    is_policy: bool
-
-    @property
-    def dimension(self) -> str:
-        """What it makes elastic, such as `kernel` or `policy`: the last part of its name."""
-        return self.name.rpartition(".")[2]
-
-    @property
-    def is_ordered(self) -> bool:
-        """Whether it chooses among sizes, which rise with its index; names of operators and policies have no order."""
-        return not self.is_policy and all(isinstance(value, int | float) for value in self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class Besides:
-    """What every network of a space has besides its layers.
-
-    Attributes:
-        parameters: Stored elements, such as those of layer norms and positional encodings.
-        macs: Multiply-accumulate operations of two activations for one input, such as those of attention.
-    """
-
-    parameters: int = 0
-    macs: int = 0
-
-
-@dataclass(frozen=True)
-class LayerSlot:
-    """One place of the largest network and the few genes that decide what stands there.
-
-    Attributes:
-        name: Module name of the layer in an extracted network.
-        genes: Names of the choices that `layer` reads.
-        layer: Maps their values, in that order, to the layer, or to None where the slot is empty.
-    """
-
-    name: str
-    genes: tuple[str, ...]
-    layer: LayerFunction
-
-    @property
-    def block(self) -> str:
-        """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
-        return block_of(self.name)
 
 
 class SearchSpace(ABC):
@@ -128,7 +49,7 @@ class SearchSpace(ABC):
 
     _given: tuple[tuple[Any, ...], dict[str, Any]]
     inputs: Mapping[str, Shape | None] = MappingProxyType({IMAGES: None})
-    besides = Besides()
+    besides: Besides = Besides()
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
         """Remembers what the constructor is given."""

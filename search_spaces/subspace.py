@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Candidate
+from search_spaces.choices import LayerSlot
 from search_spaces.domains import LARGEST, Domain, open_values
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.population import Population
-from search_spaces.space import LayerSlot
 
 
 @dataclass(frozen=True, eq=False)

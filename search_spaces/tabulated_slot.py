@@ -12,9 +12,10 @@ from math import prod
 import numpy as np
 
 from search_spaces.additive_cost import FloatArray, Term
+from search_spaces.choices import LayerSlot
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.space import BoolArray, Genes, LayerSlot, SearchSpace
+from search_spaces.space import BoolArray, Genes, SearchSpace
 
 _MOST_ENTRIES = 5_000_000
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from math import prod
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 
+from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.arrangement import GlobalPool
 from search_spaces.operators.opaque import Constant, Opaque
@@ -99,6 +101,13 @@ def given_graph() -> NetworkGraph:
         ),
         outputs=("head",),
     )
+
+
+@pytest.fixture(scope="session")
+def given_space(given_graph: NetworkGraph) -> GivenSpace:
+    """The space of that network, whose encoding is a table of 64-bit integers that nobody trains."""
+    stored = {name: StoredTensor(4 * prod(shape), prod(shape)) for name, shape in given_graph.parameter_shapes.items()}
+    return GivenSpace("given", given_graph, {**stored, "position": StoredTensor(32, 0)})
 
 
 def _listening(server: PostgresServer, patience_s: float = _PATIENCE_S, pause_s: float = 0.2) -> PostgresServer:

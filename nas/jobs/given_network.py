@@ -42,6 +42,11 @@ def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
         return trace(module, [torch.rand(2, *section.inputs)])
 
 
+def network_name(reference: str) -> str:
+    """What a network is called for short: the callable, the model, or the file of the configuration."""
+    return Path(reference.rpartition(":")[2]).stem
+
+
 def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> None:
     """Raises ValueError unless a given network classifies these images, and has policies to be searched."""
     graph = traced.graph

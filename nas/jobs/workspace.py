@@ -24,7 +24,7 @@ from nas.evaluation.measurement import AccuracyMeasurement
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
 from nas.jobs.compression_section import CompressionSection
-from nas.jobs.given_network import trace_network
+from nas.jobs.given_network import network_name, trace_network
 from nas.jobs.job import Job
 from nas.jobs.reporter import Reporter
 from nas.training.schedule import Schedule
@@ -32,7 +32,6 @@ from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, provenance
 from search_spaces.candidate import Candidate
-from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -104,7 +103,8 @@ class Workspace:
         """The joint space that the supernet serves: the whole of what `space` may be a part of."""
         section = self.job.space
         if self.network is not None:
-            return JointSpace(GivenSpace(str(section.network), self.network.graph), section.policy_space())
+            name = f"{network_name(str(section.network))}-{self.network.digest()[:8]}"
+            return JointSpace(self.network.space(name), section.policy_space())
         architectures = search_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from search_spaces.choices import Gene
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import nearest
 from search_spaces.population import Population
-from search_spaces.space import Gene
 from search_spaces.subspace import Subspace
 
 FIRST_DESIGN = 30  # candidates: with fewer, predictors start blind; with more, small budgets are spent on the start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -40,7 +41,7 @@ class GraphNetwork(nn.Module):
                 raise ValueError(f"a network needs a tensor for every parameter of its graph, got none for {name!r}")
             self._store(attribute, parameters[name])
         self._weight_quantizers = nn.ModuleDict()
-        self._rounded: dict[str, Tensor] = {}
+        self._kept: dict[str, str] = {}  # buffers of weights that are rounded for good, by name of the weight
         self._modules_of_nodes = {name: f"node_{place}" for place, name in enumerate(modules or {})}
         for name, module in (modules or {}).items():
             self.add_module(self._modules_of_nodes[name], module)
@@ -54,7 +55,7 @@ class GraphNetwork(nn.Module):
     def round_weight(self, name: str, bits: int, quantizer: Quantizer = REFERENCE) -> None:
         """Has a weight rounded each time that it is used, in the steps of a quantiser; 32 bits leave it as it is."""
         self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits, quantizer)
-        self._rounded.pop(name, None)
+        self._kept.pop(name, None)
 
     def weight_quantizer(self, name: str) -> WeightQuantizer | None:
         """What rounds a weight, if anything does."""
@@ -80,7 +81,9 @@ class GraphNetwork(nn.Module):
         if self.graph.batch is not None and batch != self.graph.batch:
             raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         given = dict(zip(dict(self.graph.inputs), inputs, strict=True))
-        outputs = self._walk(given, partial(self._value, dict(self._rounded), batch))
+        rounded = {name: self.get_buffer(attribute) for name, attribute in self._kept.items()}
+        with _default_device(inputs[0]):
+            outputs = self._walk(given, partial(self._value, rounded, batch))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _value(self, rounded: dict[str, Tensor], batch: int, node: Node, inputs: Sequence[Tensor]) -> Any:
@@ -102,13 +105,22 @@ class GraphNetwork(nn.Module):
 
     def keep_rounded_weights(self) -> None:
         """Rounds every weight once for all forward passes to come, during which they must not change."""
+        rounded: dict[str, Tensor] = {}
         with torch.no_grad():
             for node in self.graph.nodes:
                 for name in node.parameters:
-                    self._read(name, node, self._rounded)
+                    self._read(name, node, rounded)
+        self._kept = {name: f"rounded_{self._stored[name]}" for name in rounded}
+        for name, tensor in rounded.items():
+            self.register_buffer(self._kept[name], tensor, persistent=False)  # goes with it to another device
 
     def _store(self, attribute: str, tensor: Tensor) -> None:
         if tensor.requires_grad:
             self.register_parameter(attribute, nn.Parameter(tensor.detach()))
         else:
             self.register_buffer(attribute, tensor)
+
+
+def _default_device(inputs: Tensor) -> AbstractContextManager[object]:
+    """Where operations that are given no tensor, such as `zeros`, make theirs: where the inputs are."""
+    return nullcontext() if inputs.device.type == "cpu" else inputs.device

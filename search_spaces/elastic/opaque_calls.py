@@ -46,7 +46,20 @@ def torch_operation(target: str) -> Callable[..., Any]:
         ) from error
     if mutable:
         raise ValueError(f"an opaque node calls an operation that leaves its arguments as they are, got {target!r}")
+    if not _only_computes(namespace, operation):
+        raise ValueError(f"an opaque node computes with tensors, and reaches no files; got {target!r}")
     return operation
+
+
+def _only_computes(namespace: str, operation: Any) -> bool:
+    """Whether no text of an operation can name a file: graphs are data, and come from anywhere.
+
+    In torch's own library, operations on tensors take texts such as the mode of a rounding; those without a tensor, and
+    those of other packages, may open what a text names.
+    """
+    kinds = [str(argument.type) for argument in operation._schema.arguments]
+    takes_text = any("str" in kind for kind in kinds)
+    return not takes_text or (namespace == "aten" and any("Tensor" in kind for kind in kinds))
 
 
 @lru_cache(maxsize=4096)

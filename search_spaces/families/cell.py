@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.space import Genes, Value
+from search_spaces.choices import Value
+from search_spaces.space import Genes
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,33 @@ A given network is one more family, whose shapes come from a graph instead of ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from math import prod
 
 import numpy as np
 
 from search_spaces.candidate import Architecture
+from search_spaces.choices import Besides, LayerSlot, Value
 from search_spaces.dataflow import Slot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import NetworkGraph, Node, Unit, WeightedLayer
 from search_spaces.operators.operator import STATISTICS, Shape
 from search_spaces.operators.pointwise import Activation
-from search_spaces.space import Besides, Genes, LayerSlot, SearchSpace, Value
+from search_spaces.space import Genes, SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """What a stored tensor of a network takes.
+
+    Attributes:
+        bytes: Its size.
+        trained: Elements that are trained: all or none.
+    """
+
+    bytes: int
+    trained: int
 
 
 class GivenSpace(SearchSpace):
@@ -26,18 +40,19 @@ class GivenSpace(SearchSpace):
     Args:
         name: By which candidates call the network.
         graph: What it computes.
+        stored: Its tensors, by the names that the nodes use.
 
     Raises:
         ValueError: If it has no weight that a policy could compress.
     """
 
-    def __init__(self, name: str, graph: NetworkGraph) -> None:
+    def __init__(self, name: str, graph: NetworkGraph, stored: Mapping[str, StoredTensor]) -> None:
         if not graph.layers:
             raise ValueError(f"a network must have a convolution, linear layer or embedding, got none in {name!r}")
         self.graph = graph
         self.inputs: dict[str, Shape | None] = dict(graph.inputs)
         layers = [_layer(graph, layer) for layer in graph.layers]
-        self.besides = _besides(graph, layers)
+        self.besides = _besides(graph, layers, stored)
         self._architecture = Architecture(name, _image_side(graph), ())
         slots = [LayerSlot(layer.name, (), partial(_whatever_genes, layer)) for layer in layers]
         super().__init__(name, [], slots, tuple(_dataflow(graph)))
@@ -89,15 +104,19 @@ def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
             yield Node(node.name, node.operator, inputs, node.parameters)
 
 
-def _besides(graph: NetworkGraph, layers: list[LayerSpec]) -> Besides:
-    trained = {
-        name: prod(shape)
+def _besides(graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[str, StoredTensor]) -> Besides:
+    """What is stored and multiplied elsewhere than in layers, where the first call of each counts."""
+    first = [node for layer in graph.layers for node in (layer.units[0].call, layer.units[0].norm) if node is not None]
+    counted = {name for node in first for name in node.parameters}
+    folded = {
+        name
         for node in graph.nodes
-        for name, (role, shape) in zip(node.parameters, node.operator.parameter_shapes.items(), strict=True)
-        if role not in STATISTICS
+        for name, role in zip(node.parameters, node.operator.parameter_shapes, strict=True)
+        if role in STATISTICS
     }
-    parameters = sum(trained.values()) - sum(layer.parameters for layer in layers)
-    return Besides(parameters, graph.macs - sum(layer.macs for layer in layers))
+    others = [stored[name] for name in graph.parameter_shapes if name not in counted | folded]
+    macs = graph.macs - sum(layer.macs for layer in layers)
+    return Besides(sum(one.trained for one in others), sum(one.bytes for one in others), macs)
 
 
 def _image_side(graph: NetworkGraph) -> int:

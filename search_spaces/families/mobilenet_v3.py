@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from search_spaces.candidate import Architecture, ConvBlock
+from search_spaces.choices import Choice, LayerSlot, Value
 from search_spaces.dataflow import chain, slot
 from search_spaces.layer_spec import LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import Flatten, GlobalPool
 from search_spaces.operators.products import Add, Multiply
-from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace, Value
+from search_spaces.space import Genes, SearchSpace
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
+from search_spaces.choices import Choice, LayerFunction, LayerSlot, Value
 from search_spaces.dataflow import chain, slot
 from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool, Pad, Pool
 from search_spaces.operators.products import Add
-from search_spaces.space import Choice, Genes, LayerFunction, LayerSlot, SearchSpace, Value
+from search_spaces.space import Genes, SearchSpace
 
 Kernels = tuple[int, ...]
 BASIC: Kernels = (3, 3)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.choices import Choice
 from search_spaces.families.cell import Cell
 from search_spaces.population import Population
-from search_spaces.space import Choice, Genes, SearchSpace
+from search_spaces.space import Genes, SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,6 @@ import pytest
 
 from search_spaces.families.given import GivenSpace
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.network_graph import NetworkGraph
 from search_spaces.presets import SPACES, search_space
 from search_spaces.space import SearchSpace
 
@@ -20,9 +19,9 @@ def family(request: pytest.FixtureRequest) -> SearchSpace:
 
 
 @pytest.fixture(scope="session", params=[*FAMILIES, "given"])
-def space(request: pytest.FixtureRequest, given_graph: NetworkGraph) -> SearchSpace:
+def space(request: pytest.FixtureRequest, given_space: GivenSpace) -> SearchSpace:
     """One of those, or the space of a given network."""
-    return GivenSpace("given", given_graph) if request.param == "given" else _family(request.param)
+    return given_space if request.param == "given" else _family(request.param)
 
 
 def _family(name: str) -> SearchSpace:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.choices import Choice
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import SPACES, search_space
-from search_spaces.space import Choice, SearchSpace
+from search_spaces.space import SearchSpace
 
 _ENUMERABLE = 1 << 15
 SMALL = [name for name in SPACES if search_space(name, 3, 10).cardinalities.prod(dtype=float) <= _ENUMERABLE]

@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 
 from nas.compression.tracing.program_graph import read_program
 from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.operators.opaque import Opaque
 
@@ -46,6 +47,14 @@ class TracedNetwork:
     def network(self) -> GraphNetwork:
         """The network as a module, which shares the tensors."""
         return GraphNetwork(self.graph, self.parameters).eval()
+
+    def space(self, name: str) -> GivenSpace:
+        """The space that has this network alone, under a name for it."""
+        stored = {
+            name: StoredTensor(tensor.numel() * tensor.element_size(), tensor.numel() * tensor.requires_grad)
+            for name, tensor in self.parameters.items()
+        }
+        return GivenSpace(name, self.graph, stored)
 
     def digest(self) -> str:
         """A hash of the graph and of all tensors: equal for networks that compute the same in the same way."""

@@ -18,7 +18,6 @@ from hardware.tables.roofline import Roofline
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
-from search_spaces.network_graph import NetworkGraph
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 
@@ -39,8 +38,8 @@ def test_layers_and_what_comes_besides() -> None:
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits", "mobilenet_v3_imagenet", "given"])
-def test_calibrated_latencies_are_those_of_the_walk_through_each_network(name: str, given_graph: NetworkGraph) -> None:
-    architectures = GivenSpace(name, given_graph) if name == "given" else search_space(name, 3, 10)
+def test_calibrated_latencies_are_those_of_the_walk_through_each_network(name: str, given_space: GivenSpace) -> None:
+    architectures = given_space if name == "given" else search_space(name, 3, 10)
     space, rng = JointSpace(architectures, PolicySpace.parse(["w32a32", "w8a8", "w4a8"])), RNG(0)
     device = onnxruntime_cpu()
     entries = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.layer_shapes()).entries

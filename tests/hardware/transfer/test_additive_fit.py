@@ -10,9 +10,10 @@ import pytest
 
 from hardware.transfer.additive_fit import AdditiveFit
 from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.choices import Choice
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
-from search_spaces.space import Choice, Genes, SearchSpace
+from search_spaces.space import Genes, SearchSpace
 
 
 class Chain(SearchSpace):

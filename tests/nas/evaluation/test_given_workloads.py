@@ -16,7 +16,6 @@ from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.export.onnx_graph_network import traced_to_onnx
-from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 
@@ -50,7 +49,7 @@ def traced() -> TracedNetwork:
 
 @pytest.mark.parametrize("kind", ["w32a32", "w8a8", "mixed"])
 def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork, kind: str) -> None:
-    space = JointSpace(GivenSpace("net", traced.graph), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(traced.space("net"), PolicySpace.parse(["w32a32", "w8a8"]))
     genes = np.random.default_rng(3).integers(0, 2, (1, 7)) if kind == "mixed" else np.full((1, 7), kind == "w8a8")
     candidate, device = space.population(genes)[0], onnxruntime_cpu()
     built = GivenWorkloads(traced)(candidate, device)
@@ -63,6 +62,6 @@ def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork,
 
 
 def test_a_policy_that_no_kernel_runs_is_refused(traced: TracedNetwork) -> None:
-    space = JointSpace(GivenSpace("net", traced.graph), PolicySpace.parse(["w4a4"]))
+    space = JointSpace(traced.space("net"), PolicySpace.parse(["w4a4"]))
     with pytest.raises(ValueError, match="runs no layer at w4a4"):
         GivenWorkloads(traced)(space.smallest(), onnxruntime_cpu())

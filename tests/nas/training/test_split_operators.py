@@ -14,9 +14,10 @@ from nas.training.splitting import divide, parts
 from nas.training.step import Batch
 from nas.training.team import Alone
 from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.choices import Choice, LayerSlot
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.space import Choice, Genes, LayerSlot, SearchSpace
+from search_spaces.space import Genes, SearchSpace
 from search_spaces.subspace import Subspace
 
 OPERATORS = {"keep": 1.0, "copy": 1.0, "negate": -1.0}

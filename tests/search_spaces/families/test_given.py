@@ -9,15 +9,17 @@ from math import prod
 import numpy as np
 import pytest
 
+from hardware.analytic import network_cost
 from search_spaces.candidate import Architecture
+from search_spaces.choices import Besides
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.policy_space import PolicySpace
 
 
-def test_one_slot_for_each_weight_and_one_node_for_each_call(given_graph: NetworkGraph) -> None:
-    space = GivenSpace("mine", given_graph)
+def test_one_slot_for_each_weight_and_one_node_for_each_call(given_space: GivenSpace) -> None:
+    space = given_space
     assert [slot.name for slot in space.slots] == ["stem", "mix", "head"]
     stem, mix, head = space.layers(space.largest())
     assert (stem.normalized, stem.activation is not None, stem.calls) == (True, True, (stem,))
@@ -29,30 +31,32 @@ def test_one_slot_for_each_weight_and_one_node_for_each_call(given_graph: Networ
     assert names == ["stem", "once", "twice", "position", "sum", "roll", "residual", "attention", "pooled", "head"]
 
 
-def test_layers_and_what_comes_besides_are_the_whole_network(given_graph: NetworkGraph) -> None:
-    space = GivenSpace("mine", given_graph)
-    layers = space.layers(space.largest())
-    assert sum(layer.macs for layer in layers) + space.besides.macs == given_graph.macs
-    assert space.besides.macs == 2 * 4 * 4 * 4 * 4  # of the attention
-    shapes = given_graph.parameter_shapes
-    trained = sum(prod(shape) for name, shape in shapes.items() if name not in ("norm.mean", "norm.variance"))
-    assert sum(layer.parameters for layer in layers) + space.besides.parameters == trained
+def test_layers_and_what_comes_besides_are_the_whole_network(given_space: GivenSpace) -> None:
+    graph, layers = given_space.graph, given_space.layers(given_space.largest())
+    assert sum(layer.macs for layer in layers) + given_space.besides.macs == graph.macs
+    assert given_space.besides == Besides(parameters=0, bytes=32, macs=2 * 4 * 4 * 4 * 4)  # of encoding and attention
+    untrained = ("norm.mean", "norm.variance", "position")
+    trained = sum(prod(shape) for name, shape in graph.parameter_shapes.items() if name not in untrained)
+    assert sum(layer.parameters for layer in layers) == trained
+    joint = JointSpace(given_space)
+    weight_bytes = network_cost(joint, "weight_bytes")(joint.sample(np.random.default_rng(0), 1).genes)
+    assert weight_bytes == 4 * trained + 32
 
 
-def test_candidates_are_policies_of_the_one_architecture(given_graph: NetworkGraph) -> None:
-    space = JointSpace(GivenSpace("mine", given_graph), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+def test_candidates_are_policies_of_the_one_architecture(given_space: GivenSpace) -> None:
+    space = JointSpace(given_space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
     population = space.sample(np.random.default_rng(0), 20)
     assert population.genes.shape == (20, 3)
-    assert {one.architecture for one in population.candidates()} == {Architecture("mine", 8, ())}
+    assert {one.architecture for one in population.candidates()} == {Architecture("given", 8, ())}
     assert np.array_equal(space.encode(population.candidates()).genes, population.genes)
     assert space.architectures.count() == 1
     again = pickle.loads(pickle.dumps(space))
     assert again.layers(population.genes) == space.layers(population.genes)
     with pytest.raises(ValueError, match="alone, got"):
-        space.architectures.encode(Architecture("mine", 16, ()))
+        space.architectures.encode(Architecture("given", 16, ()))
 
 
 def test_refuses_a_network_without_weights(given_graph: NetworkGraph) -> None:
     empty = replace(given_graph, nodes=(), outputs=("images",))
     with pytest.raises(ValueError, match="must have a convolution, linear layer or embedding"):
-        GivenSpace("mine", empty)
+        GivenSpace("mine", empty, {})
