@@ -12,7 +12,7 @@ from hardware.profiling.workload import OnnxNetwork
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.quantized_graph import quantize_activations, quantizing_nodes
 from nas.compression.tracing.trace import TracedNetwork
-from nas.export.onnx_graph_network import traced_to_onnx
+from nas.export.onnx_graph_network import template_to_onnx
 from nas.export.onnx_template import OnnxTemplate, Quantized
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -44,7 +44,8 @@ class GivenWorkloads:
         graph = self._traced.graph
         whole = compress(self._traced, CompressionPolicy((LayerPolicy(),) * len(graph.layers)))
         examples = [torch.zeros(graph.batch or 2, *shape) for _, shape in graph.inputs]
-        return OnnxTemplate(traced_to_onnx(whole, examples), graph)
+        model, weights = template_to_onnx(whole, examples)
+        return OnnxTemplate(model, graph, weights)
 
     def _quantized(self, kernels: Sequence[LayerPolicy]) -> Quantized:
         """Where an export rounds: what it reads from a quantiser that stands behind no layer has one of its own."""

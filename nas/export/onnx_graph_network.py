@@ -27,6 +27,8 @@ from search_spaces.operators.pointwise import Activation, BatchNorm
 from search_spaces.operators.products import Attention
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
+_LEAST_SPREAD = 1e-3  # of random weights, where the true ones are all alike
+
 
 def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
     """The ONNX model of a traced network; its inputs have their names in the graph, its first output is `logits`.
@@ -38,10 +40,36 @@ def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
     Raises:
         ValueError: If a quantiser is not calibrated.
     """
-    names = ["logits", *(f"output_{place}" for place in range(1, len(network.graph.outputs)))]
-    inputs = [name for name, _ in network.graph.inputs]
+    return _write(onnx_form(network), examples)
+
+
+def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple[bytes, dict[str, str]]:
+    """The ONNX model of a traced network with random weights, and how it calls the weight of each call.
+
+    Every call has a weight of its own, for the exporter would store equal ones as one.
+
+    Args:
+        network: At full precision, in evaluation mode; it is not changed.
+        examples: As in `traced_to_onnx`.
+
+    Returns:
+        The model, and the names of weights by name of the node.
+    """
+    form, generator = onnx_form(network), torch.Generator().manual_seed(0)
+    for module in form.modules():
+        if isinstance(module, OnnxWeight):
+            value = module.get_buffer("value")
+            value.normal_(0.0, float(value.std(correction=0)) + _LEAST_SPREAD, generator=generator)
+    calls = {unit.call.name for layer in network.graph.layers for unit in layer.units}
+    paths = {module: path for path, module in form.named_modules()}
+    return _write(form, examples), {name: f"{paths[form.node_module(name)]}.weight.value" for name in calls}
+
+
+def _write(form: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
+    names = ["logits", *(f"output_{place}" for place in range(1, len(form.graph.outputs)))]
+    inputs = [name for name, _ in form.graph.inputs]
     axes = (tuple(BATCH_AXIS for _ in examples),)  # one argument takes them all
-    return write_onnx(onnx_form(network), examples, axes, inputs, names)
+    return write_onnx(form, examples, axes, inputs, names)
 
 
 def onnx_form(network: GraphNetwork) -> GraphNetwork:
@@ -96,6 +124,8 @@ def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | N
     least = least_weight_scale(bias, input_quantizer or nn.Identity())
     inputs_first = _is_stored_inputs_first(operator, network.graph.shapes[unit.call.inputs[0]])
     stored_weight = OnnxWeight(weight, quantizer, gain, least, transposed=inputs_first)
+    if not stored_weight.quantized and not inputs_first:
+        stored_weight.value = as_stored(stored_weight.get_buffer("value"), operator)
     return _OnnxUnit(operator, stored_weight, bias if has_bias else None)
 
 
@@ -142,8 +172,9 @@ class _OnnxUnit(nn.Module):
                 return F.linear(inputs, weight, self.bias)
             product = inputs @ weight
             return product if self.bias is None else product + self.bias
-        stored = weight if self.weight.axis else as_stored(weight, operator)
-        return convolve(operator, inputs, stored, self.bias)
+        if self.weight.quantized and not self.weight.axis:
+            weight = as_stored(weight, operator)
+        return convolve(operator, inputs, weight, self.bias)
 
 
 class _OnnxEmbedding(nn.Module):

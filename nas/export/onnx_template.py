@@ -6,9 +6,8 @@ not depend. Independent of what decides which layers are quantised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nas.export.runtime_form import drop_unread, shield_float_layers
 from search_spaces.network_graph import NetworkGraph, Unit
+from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
 
-_WEIGHT = ".weight.value"  # how names of weights end that `nas.export.onnx_graph_network` gives to its modules
 _STEP = 0.02
 _MIDDLE, _ZERO = 128, 0  # zero points of activations that may be negative, and of those that a ReLU made positive
 
@@ -44,31 +43,30 @@ class OnnxTemplate:
     """The ONNX model of a network at full precision, and where its calls of weights are in it.
 
     Args:
-        model: As `traced_to_onnx` writes it.
+        model: As `template_to_onnx` gives it.
         graph: Of the network.
+        weights: How the model calls the weight of each call, by name of the node.
 
     Raises:
-        ValueError: If the calls of the graph are not found in the model.
+        ValueError: If a call of the graph is not found in the model.
     """
 
-    def __init__(self, model: bytes, graph: NetworkGraph) -> None:
+    def __init__(self, model: bytes, graph: NetworkGraph, weights: Mapping[str, str]) -> None:
         self._model = onnx.load_from_string(model)
-        self._weights = {tensor.name: tensor for tensor in self._model.graph.initializer}
-        units = {unit.call.name: unit for layer in graph.layers for unit in layer.units}
-        in_order = [units[node.name] for node in graph.nodes if node.name in units]
-        found = list(self._calls())
-        sizes = [prod(self._weights[weight].dims) for _, weight in found]
-        if sizes != (wanted := [unit.call.operator.weights for unit in in_order]):
-            raise ValueError(f"the model must use weights of {wanted} elements, as its graph does, got {sizes}")
+        stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
         readers: dict[str, list[onnx.NodeProto]] = {}
         for node in self._model.graph.node:
             for name in node.input:
                 readers.setdefault(name, []).append(node)
-        self._places = {
-            unit.call.name: _Place(node, weight, _padded(node, unit, self._model.graph), _output(node, unit, readers))
-            for unit, (node, weight) in zip(in_order, found, strict=True)
-        }
-        self._codes = {place.weight: _codes(self._weights[place.weight], place.axis) for place in self._places.values()}
+        self._places: dict[str, _Place] = {}
+        for unit in (unit for layer in graph.layers for unit in layer.units):
+            weight = weights[unit.call.name]
+            if weight not in stored or len(readers.get(weight, [])) != 1:
+                raise ValueError(f"the model must use weight {weight!r} once, in {unit.call.name}; it does not")
+            (node,) = readers[weight]
+            reader, output = _padded(node, unit, self._model.graph), _output(node, unit, readers)
+            self._places[unit.call.name] = _Place(node, weight, reader, output, unit.call.operator)
+        self._codes = {place.weight: _codes(stored[place.weight], place) for place in self._places.values()}
 
     def form(self, quantized: Quantized) -> bytes:
         """The model with quantisers in it."""
@@ -78,9 +76,9 @@ class OnnxTemplate:
         outputs = {self._places[call].output for call in quantized.outputs}
         draft = _Draft(self._codes)
         draft.constants = [tensor for tensor in graph.initializer if tensor.name not in rounded]
-        for weight, place in rounded.items():
+        for place in rounded.values():
             if place.node.op_type != "Gather":
-                draft.dequantize_weight(weight, place.axis)
+                draft.dequantize_weight(place)
         for node in graph.node:
             draft.add(node, inputs.get(node.name), outputs, rounded)
         model = onnx.ModelProto()
@@ -96,15 +94,6 @@ class OnnxTemplate:
         empty = helper.make_graph([], graph.name, graph.input, graph.output)
         return helper.make_model(empty, opset_imports=self._model.opset_import, ir_version=self._model.ir_version)
 
-    def _calls(self) -> Iterable[tuple[onnx.NodeProto, str]]:
-        """The nodes that use weights in execution order, with the name of the weight."""
-        for node in self._model.graph.node:
-            weights = [name for name in node.input if name.endswith(_WEIGHT)]
-            if weights:
-                yield node, weights[0]
-            elif node.op_type == "ConvTranspose" and node.input[1] in self._weights:
-                yield node, node.input[1]  # a weight of several groups, which the exporter has put in order
-
 
 @dataclass(frozen=True)
 class _Place:
@@ -115,17 +104,26 @@ class _Place:
         weight: Name of the weight.
         reader: Name of the node that reads the input of the unit: a padding, or `node` itself.
         output: Name of the value at which the unit's output is rounded.
+        operator: What is computed.
     """
 
     node: onnx.NodeProto
     weight: str
     reader: str
     output: str
+    operator: Operator
+
+    @property
+    def grouped(self) -> Convolution | None:
+        """The transposed convolution of several groups, of whose weight as it is read no axis is of its outputs."""
+        operator = self.operator
+        is_one = isinstance(operator, Convolution) and operator.transposed and operator.groups > 1
+        return operator if is_one and isinstance(operator, Convolution) else None
 
     @property
     def axis(self) -> int:
-        """Of the output channels of the weight."""
-        return int(self.node.op_type in ("MatMul", "ConvTranspose"))
+        """Of the output channels of the codes."""
+        return int(self.node.op_type in ("MatMul", "ConvTranspose") and self.grouped is None)
 
 
 class _Draft:
@@ -159,11 +157,26 @@ class _Draft:
             copied.output[0] = f"{node.output[0]}_exact"
             self._round(copied.output[0], node.output[0], node.op_type == "Relu")
 
-    def dequantize_weight(self, weight: str, axis: int) -> None:
+    def dequantize_weight(self, place: _Place) -> None:
         """A weight from its codes, under its own name."""
-        self.constants += self._codes[weight]
-        names = [tensor.name for tensor in self._codes[weight]]
-        self.nodes.append(helper.make_node("DequantizeLinear", names, [weight], name=f"{weight}_read", axis=axis))
+        weight, grouped, tensors = place.weight, place.grouped, self._codes[place.weight]
+        self.constants += tensors
+        read, names = f"{weight}_read", [tensor.name for tensor in tensors]
+        outputs = [weight if grouped is None else read]
+        self.nodes.append(helper.make_node("DequantizeLinear", names, outputs, name=read, axis=place.axis))
+        if grouped is None:
+            return
+        split, swapped = f"{weight}_split", f"{weight}_swapped"
+        axes = (grouped.groups, grouped.out_channels // grouped.groups, *grouped.weight_shape[1:])
+        order = [0, 2, 1, *range(3, len(axes))]
+        stored = grouped.parameter_shapes["weight"]
+        for name, shape in ((f"{split}_shape", axes), (f"{weight}_shape", stored)):
+            self.constants.append(numpy_helper.from_array(np.array(shape), name))
+        self.nodes += [
+            helper.make_node("Reshape", [read, f"{split}_shape"], [split], name=split),
+            helper.make_node("Transpose", [split], [swapped], name=swapped, perm=order),
+            helper.make_node("Reshape", [swapped, f"{weight}_shape"], [weight], name=f"{weight}_stored"),
+        ]
 
     def _look_up(self, node: onnx.NodeProto) -> None:
         """Rows of codes, each times the step of its row."""
@@ -212,12 +225,14 @@ def _output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.No
     return str(name)
 
 
-def _codes(weight: onnx.TensorProto, axis: int) -> tuple[onnx.TensorProto, onnx.TensorProto, onnx.TensorProto]:
+def _codes(weight: onnx.TensorProto, place: _Place) -> tuple[onnx.TensorProto, ...]:
     """Codes, step and zero point of every output channel."""
     value: NDArray[Any] = numpy_helper.to_array(weight)
-    others = tuple(other for other in range(value.ndim) if other != axis)
+    if (grouped := place.grouped) is not None:
+        axes = (grouped.groups, grouped.in_channels // grouped.groups, grouped.out_channels // grouped.groups)
+        value = value.reshape(*axes, *grouped.kernel).swapaxes(1, 2).reshape(grouped.weight_shape)
+    others = tuple(other for other in range(value.ndim) if other != place.axis)
     step = np.maximum(np.abs(value).max(axis=others) / 127, 1e-12).astype(np.float32)
     codes = np.round(value / np.expand_dims(step, others)).astype(np.int8)
     parts = {"codes": codes, "step": step, "zero": np.zeros(len(step), np.int8)}
-    tensors = [numpy_helper.from_array(array, f"{weight.name}_{part}") for part, array in parts.items()]
-    return tensors[0], tensors[1], tensors[2]
+    return tuple(numpy_helper.from_array(array, f"{weight.name}_{part}") for part, array in parts.items())

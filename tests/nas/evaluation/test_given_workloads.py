@@ -21,13 +21,15 @@ from search_spaces.policy_space import PolicySpace
 
 
 class Net(nn.Module):
-    """Uneven padding, a layer that is called twice, a skip, a pooling, an attention over patches, and tokens."""
+    """Uneven padding, a layer that is called twice, equal weights, a skip, a pooling, an attention, and tokens."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.norm = nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8)
         self.mix, self.gate = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
-        self.up = nn.ConvTranspose2d(8, 8, 2, 2)
+        self.up, self.grouped = nn.ConvTranspose2d(8, 8, 2, 2), nn.ConvTranspose1d(8, 8, 3, padding=1, groups=2)
+        self.left, self.right = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+        self.right.load_state_dict(self.left.state_dict())
         self.query, self.out, self.scale = nn.Linear(8, 24), nn.Linear(8, 8), nn.LayerNorm(8)
         self.head = nn.Linear(8, 5)
 
@@ -35,7 +37,8 @@ class Net(nn.Module):
         x = F.relu(self.norm(self.stem(F.pad(images, (0, 1, 0, 1)))))
         x = x + F.hardswish(self.mix(F.relu(self.mix(x))))
         x = self.up(F.max_pool2d(x * F.hardsigmoid(self.gate(F.adaptive_avg_pool2d(x, 1))), 2))
-        tokens = x.flatten(2).transpose(1, 2)
+        x = self.left(x) + self.right(F.relu(x))
+        tokens = self.grouped(x.flatten(2)).transpose(1, 2)
         query, key, value = self.query(self.scale(tokens)).chunk(3, -1)
         tokens = tokens + self.out(F.scaled_dot_product_attention(query, key, value))
         return self.head(tokens.mean(1))
@@ -50,7 +53,7 @@ def traced() -> TracedNetwork:
 @pytest.mark.parametrize("kind", ["w32a32", "w8a8", "mixed"])
 def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork, kind: str) -> None:
     space = JointSpace(traced.space("net"), PolicySpace.parse(["w32a32", "w8a8"]))
-    genes = np.random.default_rng(3).integers(0, 2, (1, 7)) if kind == "mixed" else np.full((1, 7), kind == "w8a8")
+    genes = np.random.default_rng(3).integers(0, 2, (1, 10)) if kind == "mixed" else np.full((1, 10), kind == "w8a8")
     candidate, device = space.population(genes)[0], onnxruntime_cpu()
     built = GivenWorkloads(traced)(candidate, device)
     network = compress(traced, candidate.policy)
