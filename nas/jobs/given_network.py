@@ -60,10 +60,7 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
             "name a callable that makes it for the classes of the data"
         )
     if graph.batch is not None:
-        raise ValueError(
-            f"a given network must run at any batch size, got one that runs at {graph.batch} alone; "
-            "its forward may not make numbers of the batch size, such as by int(x.shape[0])"
-        )
+        raise ValueError(f"a given network must run at any batch size, and cannot: {traced.why_fixed}")
     candidates = prod(space.cardinalities.tolist())
     if candidates < _FEWEST:
         raise ValueError(
@@ -72,8 +69,8 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
         )
 
 
-def describe_network(traced: TracedNetwork) -> list[str]:
-    """What the engine makes of a given network, in a line each."""
+def describe_network(traced: TracedNetwork, data: ImageData) -> list[str]:
+    """What the engine makes of a given network and of the images, in a line each."""
     graph = traced.graph
     calls = sum(len(layer.units) for layer in graph.layers)
     again = f", called {calls} times" if calls > len(graph.layers) else ""
@@ -81,4 +78,7 @@ def describe_network(traced: TracedNetwork) -> list[str]:
     if traced.opaque:
         found = ", ".join(f"{target} ({count})" for target, count in sorted(traced.opaque.items()))
         lines.append(f"not understood, and run as it is at full precision: {found}")
+    ((_, shape),), images = graph.inputs, tuple(data.train.images.shape[1:])
+    if images != shape:
+        lines.append(f"images of {'x'.join(map(str, images))} are resized to {'x'.join(map(str, shape))}")
     return lines

@@ -113,7 +113,7 @@ def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
 def _path(workspace: Workspace, machine: Mapping[str, str]) -> Path:
     job, data = workspace.job, workspace.data
     inputs = {
-        "space": job.space.model_dump(),
+        "space": job.space.described(),
         "device": job.device.model_dump(exclude={"accept_poor_fit"}),
         "channels": data.channels,
         "classes": data.classes,

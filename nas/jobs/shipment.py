@@ -8,12 +8,15 @@ from nas.data.sources import EMBEDDED
 from nas.jobs.job import Job
 from nas.jobs.section import Section
 
+_OURS = ("nas", "search_spaces", "predictors", "hardware", "results")  # packages, which are there already
+
 
 def ship(job: Job, ship_data: bool) -> tuple[Job, tuple[str, ...]]:
     """The job as it is read on the cluster, and the local files and folders that are sent along.
 
     These are a given table, the weights of a given network, its configuration, and the module of the current folder
-    that makes it. They lie side by side there, where the job is carried out.
+    that makes it, but not what else of the current folder that module imports. They lie side by side there, where the
+    job is carried out.
 
     Args:
         job: As it is read here.
@@ -52,5 +55,5 @@ def ship(job: Job, ship_data: bool) -> tuple[Job, tuple[str, ...]]:
 def _local_module(name: str) -> Path | None:
     """The file or folder of the current folder from which a module is imported; None if it is installed elsewhere."""
     top = name.split(".")[0]
-    places = [Path.cwd() / f"{top}.py", Path.cwd() / top] if top else []
+    places = [] if top in ("", "timm", *_OURS) else [Path.cwd() / f"{top}.py", Path.cwd() / top]
     return next((place for place in places if place.exists()), None)

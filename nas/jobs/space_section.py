@@ -5,7 +5,7 @@ In: the keys of the section. Out: typed values. It neither imports nor runs what
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -42,7 +42,8 @@ class SpaceSection(Section):
     and searched of it. It gives the values that remain of a dimension (`depth`) or of one gene (`0.depth`).
 
     Or `network` is one that is given, see `nas.compression.tracing.reference.make_network`, with the safetensors file
-    of its `weights`, where it does not bring them, and the shape of an input, (channels, side, side), as `inputs`.
+    of its `weights`, where a callable does not bring them, and the shape of an input, (channels, side, side), as
+    `inputs`.
     """
 
     name: str | None = None
@@ -79,11 +80,17 @@ class SpaceSection(Section):
             if self.weights is not None or self.inputs is not None:
                 raise ValueError(f"weights and inputs are those of a given network; leave them out of {self.name!r}")
             JointSpace(self.narrowed(search_space(self.name, image_channels=1, classes=2)), self.policy_space())
+        elif self.weights is None and str(self.network).startswith(("timm:", "transformers:")):
+            raise ValueError(f"{self.network} comes without weights; name their safetensors file as weights")
         elif self.inputs is None:
             raise ValueError("a given network needs inputs, the shape of one image, such as [3, 32, 32]")
         elif self.only:
             raise ValueError("only narrows a space; a given network has no choices, so leave it out")
         return self
+
+    def described(self) -> dict[str, Any]:
+        """What is said, without what is not: for fingerprints. A given network stands there by what is in it."""
+        return self.model_dump(exclude_none=True, exclude={"network", "weights", "inputs"})
 
     def policy_space(self) -> PolicySpace:
         """The policies of all layers, and of those that are named."""

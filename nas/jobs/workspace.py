@@ -174,7 +174,7 @@ class Workspace:
             inputs: As in `folder`; the job's data, space, training and compression are added.
             device: Where the costs of the evaluations hold.
         """
-        job = self.job.model_dump(include={"space", "training", "seed"})
+        job = self.job.model_dump(include={"training", "seed"}) | {"space": self.job.space.described()}
         described = _described({"data": self.data_digest, **job, **self.compression, **inputs})
         run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
         return provenance(run, described, self.job.seed, device)

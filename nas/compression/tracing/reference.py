@@ -10,6 +10,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 _COUNTER = "num_batches_tracked"  # of a batch norm in training; older files lack it
+_CODE = "_implementation"  # how keys of a configuration end that may name a kernel to be downloaded
 _FORMS = "my_package.models:make_net, timm:resnet18 or transformers:path/to/config.json"
 
 
@@ -37,7 +39,7 @@ def make_network(reference: str) -> nn.Module:
     if not source or not name:
         raise ValueError(f"a network is written as {_FORMS}; got {reference!r}")
     make = {"timm": _from_timm, "transformers": _from_transformers}.get(source)
-    module = make(name) if make else _called(_import(source, name), reference)
+    module = _called(partial(make, name) if make else _import(source, name), reference)
     if not isinstance(module, nn.Module):
         raise ValueError(f"a network must be a torch.nn.Module, got {type(module).__name__} from {reference!r}")
     return module
@@ -78,13 +80,21 @@ def load_weights(module: nn.Module, path: Path) -> None:
 def _called(make: Callable[[], Any], reference: str) -> Any:
     try:
         return make()
+    except _Refused:
+        raise
     except Exception as error:  # whatever foreign code raises
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"{reference} must make a network without being given anything; {Path(last.filename).name}, line "
-            f"{last.lineno}, raises {type(error).__name__}: {said}"
-        ) from error
+        raise ValueError(f"{reference} must make a network without being given anything; {_where(error)}") from error
+
+
+class _Refused(ValueError):
+    """What was asked for is none of the forms."""
+
+
+def _where(error: Exception) -> str:
+    """What foreign code raises, and where, on one line."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    said = " ".join(str(error).split())
+    return f"{Path(last.filename).name}, line {last.lineno}, raises {type(error).__name__}: {said}"
 
 
 def _import(source: str, name: str) -> Callable[[], Any]:
@@ -96,6 +106,8 @@ def _import(source: str, name: str) -> Callable[[], Any]:
             made = getattr(made, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"a network is written as {_FORMS}; {source}:{name} cannot be imported ({error})") from error
+    except Exception as error:  # whatever a foreign module raises, a mistake in its text included
+        raise ValueError(f"{source} must be a module that can be imported; {_where(error)}") from error
     if not callable(made):
         raise ValueError(f"a network is made by a callable, got {type(made).__name__} from {source}:{name}")
     return made
@@ -103,35 +115,35 @@ def _import(source: str, name: str) -> Callable[[], Any]:
 
 def _from_timm(name: str) -> Any:
     timm = _package("timm")
-    try:
-        return timm.create_model(name, pretrained=False)
-    except RuntimeError as error:
-        raise ValueError(f"the name of a timm model is one that timm.list_models() lists, got {name!r}") from error
+    if name not in timm.list_models():  # others are names of places from which timm would load
+        raise _Refused(f"the name of a timm model is one that timm.list_models() lists, got {name!r}")
+    return timm.create_model(name, pretrained=False)
 
 
 def _from_transformers(name: str) -> Any:
-    """By `model_type` and the first of `architectures`; `auto_map`, which names code to run, is not read."""
+    """By `model_type` and the first of `architectures`; what names code to run, or to load, is not read."""
     transformers = _package("transformers")
     try:
         settings = json.loads(Path(name).read_text(encoding="utf-8"))
         model_type, architecture = settings.pop("model_type"), settings["architectures"][0]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(
+        raise _Refused(
             f"a transformers network is a JSON file with model_type and architectures, got {name!r} ({error!r})"
         ) from error
     model = getattr(transformers, str(architecture), None)
     if not (isinstance(model, type) and issubclass(model, transformers.PreTrainedModel)):
-        raise ValueError(f"architectures must name a model class of transformers, got {architecture!r} in {name!r}")
+        raise _Refused(f"architectures must name a model class of transformers, got {architecture!r} in {name!r}")
     if model_type not in transformers.CONFIG_MAPPING:
-        raise ValueError(f"model_type must be one that transformers knows, got {model_type!r} in {name!r}")
-    return model(transformers.CONFIG_MAPPING[model_type](**settings))
+        raise _Refused(f"model_type must be one that transformers knows, got {model_type!r} in {name!r}")
+    known = {key: value for key, value in settings.items() if key != "auto_map" and not key.endswith(_CODE)}
+    return model(transformers.CONFIG_MAPPING[model_type](**known))
 
 
 def _package(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise ValueError(
+        raise _Refused(
             f"networks of {name} need that package, which cannot be imported ({error}); install it"
         ) from error
 

@@ -39,10 +39,12 @@ class TracedNetwork:
     Attributes:
         graph: What it computes.
         parameters: The stored tensors, by the names that the nodes use; those of the module itself where it has them.
+        why_fixed: Where it runs at one batch size alone, why it could not be read for any.
     """
 
     graph: NetworkGraph
     parameters: Mapping[str, Tensor]
+    why_fixed: str = ""
 
     def network(self) -> GraphNetwork:
         """The network as a module, which shares the tensors."""
@@ -78,7 +80,8 @@ def trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) ->
         inputs: Examples, each of shape (batch, ...), for the arguments of `forward` in turn or by name.
 
     Returns:
-        The network, which gives what the module gives: that is checked, at another batch size than that of the example.
+        The network, which gives what the module gives: that is checked, and at another batch size than that with which
+        it was read. One that cannot be read for any batch size is fixed to that of the example, and says why.
 
     Raises:
         TraceError: If it cannot be exported, or changes its own tensors, or does not give what the module gives.
@@ -107,7 +110,7 @@ def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -
         return traced
     except Exception as any_batch:  # whatever torch or the module raise
         try:
-            traced = TracedNetwork(*read_program(_export(module, inputs, any_batch=False)))
+            traced = TracedNetwork(*read_program(_export(module, inputs, any_batch=False)), _one_line(any_batch))
             _check(traced, module, inputs)
         except Exception as fixed:
             raise TraceError(f"the module must be exported by torch.export, got {_one_line(fixed)}") from any_batch

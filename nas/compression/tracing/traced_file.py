@@ -44,8 +44,13 @@ def load_traced(path: Path) -> TracedNetwork:
             tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"cannot read the network {path}: {error}; delete it and start again") from error
-    if header.get("format") != _FORMAT:
-        raise ValueError(f"{path} must be a network in format {_FORMAT}, got {header.get('format')}")
-    for name in header["trained"]:
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(f"{path} must be a network in format {_FORMAT}, got a header of {str(header)[:60]}")
+    graph = NetworkGraph.from_json(str(header.get("graph")))
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    trained = header.get("trained", [])
+    if found != dict(graph.parameter_shapes) or not found.keys() >= set(trained):
+        raise ValueError(f"{path} must have the tensors of its graph, name by name and of its shapes; it has others")
+    for name in trained:
         tensors[name].requires_grad_()
-    return TracedNetwork(NetworkGraph.from_json(header["graph"]), tensors)
+    return TracedNetwork(graph, tensors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,5 +36,18 @@ def test_refuses_damaged_and_foreign_files(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, foreign)
     with pytest.raises(ValueError, match="cannot read the network"):
         load_traced(broken)
-    with pytest.raises(ValueError, match="must be a network in format nas-network-1, got None"):
+    with pytest.raises(ValueError, match="must be a network in format nas-network-1, got a header of {}"):
         load_traced(foreign)
+    traced = trace(nn.Linear(4, 4), [torch.randn(2, 4)])
+    header = {"format": "nas-network-1", "graph": traced.graph.to_json(), "trained": ["weight"]}
+    for tensors, words in (
+        ({"weight": torch.zeros(4, 3), "bias": torch.zeros(4)}, "the tensors of its graph"),
+        ({"weight": torch.zeros(4, 4)}, "the tensors of its graph"),
+    ):
+        save_file(tensors, foreign, {"nas": json.dumps(header)})
+        with pytest.raises(ValueError, match=words):
+            load_traced(foreign)
+    for damaged in ("[]", json.dumps({"format": "nas-network-1"})):
+        save_file({"a": torch.zeros(1)}, foreign, {"nas": damaged})
+        with pytest.raises(ValueError, match="must be a network in format|not the JSON of a network graph"):
+            load_traced(foreign)
