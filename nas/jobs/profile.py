@@ -22,6 +22,7 @@ from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import profiler
 from nas.evaluation.remote_profiler import remote_profiler
+from nas.jobs.given_network import check_network
 from nas.jobs.sampling import representative_sample
 from nas.jobs.search_section import TABLE_COSTS
 from nas.jobs.table_summary import fit_error
@@ -52,6 +53,8 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
             raise ValueError(f"--resource measures a node, but device.table of the job is {table}; leave one out")
         return _given_table(workspace, Path(table))
     target = workspace.job.device.here()
+    if workspace.network is not None:
+        check_network(workspace.network, workspace.space, workspace.data)
     if workspace.network is not None and target.runtime != "onnxruntime":
         raise ValueError(f"a given network is timed in onnxruntime, which {target.name!r} does not run; name another")
     if resource is None:

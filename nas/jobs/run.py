@@ -21,8 +21,11 @@ from nas.jobs.workspace import Workspace
 def run(workspace: Workspace) -> None:
     """Carries out the whole job; what an earlier run of the same job did is not done again."""
     check_training(workspace)
+    if workspace.network is not None:
+        train(workspace)  # only stores it, and says how accurate it is as given
     profile(workspace)  # before the training: an unsupported bit-width shows before hours of training
-    train(workspace)
+    if workspace.network is None:
+        train(workspace)
     if workspace.job.search.accuracy == "predicted":
         fit_trained(workspace)
     export_front(workspace)

@@ -12,6 +12,7 @@ from nas.cluster import import_ray
 from nas.compression.tracing.trace import TracedNetwork
 from nas.compression.tracing.traced_file import save_traced
 from nas.evaluation.realize import CandidateRealizer
+from nas.files import replacing
 from nas.jobs.events import following
 from nas.jobs.given_network import check_network, describe_network
 from nas.jobs.workspace import Workspace
@@ -28,13 +29,13 @@ def train(workspace: Workspace) -> Path:
     Raises:
         ValueError: As `check_training` does.
     """
+    if workspace.network is not None:
+        return _store(workspace, workspace.network)
     finished = _path(workspace)
-    if workspace.network is None and finished.exists():
+    if finished.exists():
         workspace.reporter.say(f"train    done before: {finished}")
         return finished
     check_training(workspace)
-    if workspace.network is not None:
-        return finished
     finished.parent.mkdir(parents=True, exist_ok=True)
     task = workspace.training_task(workspace.job.training.resolve(workspace.trained_space), finished.parent)
     with following(workspace.reporter, "train the supernet", finished.parent) as watch:
@@ -44,18 +45,18 @@ def train(workspace: Workspace) -> Path:
 
 
 def check_training(workspace: Workspace) -> None:
-    """Makes sure that the supernet is trained or can be, or that a given network can be used; takes seconds at most.
+    """Makes sure that the supernet is trained or can be, or that a given network fits the job; takes seconds at most.
 
     Raises:
         ValueError: If a phase opens what the space lacks, the settings do not fit the images, the workers or the
             schedule, Ray is asked for but not installed, the job has an unfinished training of another kind, or the
             given network does not fit the images.
     """
+    if workspace.network is not None:
+        check_network(workspace.network, workspace.trained_space, workspace.data)
+        return
     finished, training = _path(workspace), workspace.job.training
     if finished.exists():
-        return
-    if workspace.network is not None:
-        _store(workspace, workspace.network, finished)
         return
     if workspace.ray_address is not None:
         import_ray()
@@ -78,16 +79,26 @@ def trained_checkpoint(workspace: Workspace) -> Path:
     return finished
 
 
-def _store(workspace: Workspace, network: TracedNetwork, file: Path) -> None:
-    """Stores a given network, and says what the engine makes of it and how accurate it is as it is."""
-    check_network(network, workspace.trained_space, workspace.data)
-    whole, side = CandidateRealizer(network, workspace.data), workspace.trained_space.smallest().architecture.resolution
-    accuracy = whole.accuracy_of(network.network(), side, workspace.data.validation)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_traced(file, network)
-    images = len(workspace.data.validation)
-    lines = [*describe_network(network), f"accuracy as given {accuracy:.2f} % on {images:,} validation images"]
+def _store(workspace: Workspace, network: TracedNetwork) -> Path:
+    """Stores a given network, and says what the engine makes of it and how accurate it is as given."""
+    check_training(workspace)
+    file = _path(workspace)
+    said = file.with_suffix(".txt")
+    if not (file.exists() and said.exists()):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole, side = CandidateRealizer(network, workspace.data), workspace.space.smallest().architecture.resolution
+        accuracy = whole.accuracy_of(network.network(), side, workspace.data.validation)
+        images = len(workspace.data.validation)
+        lines = [
+            *describe_network(network, workspace.data),
+            f"{accuracy:.2f} % of {images:,} validation images as given",
+        ]
+        save_traced(file, network)
+        with replacing(said) as draft:
+            draft.write_text("\n".join(lines), encoding="utf-8")
+    lines = said.read_text(encoding="utf-8").splitlines()
     workspace.reporter.say("\n".join(f"network  {line}" for line in (*lines, str(file))))
+    return file
 
 
 def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:

@@ -1,10 +1,14 @@
 """Analytic costs are exact."""
 
+import numpy as np
 import pytest
 
-from hardware.analytic import bops, macs, parameters, weight_bytes
+from hardware.analytic import COSTS, bops, macs, network_cost, parameters, weight_bytes
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.families.given import GivenSpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.policy_space import PolicySpace
 
 CONV = LayerSpec.conv("a", 32, 64, 3, stride=2, input_size=15)  # 18,432 weights, 8x8 outputs, 128 of normalisation
 LINEAR = LayerSpec.linear("b", 10, 3)  # 30 weights, 3 of bias
@@ -25,3 +29,18 @@ def test_quantised_weights_bring_a_scale_per_channel(bits: int) -> None:
     assert weight_bytes(LINEAR, policy) == 30 * bits / 8 + (3 + 3) * 4
     assert bops(LINEAR, policy) == 30 * bits * 8
     assert parameters(LINEAR, policy) == 33
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_a_network_costs_what_its_layers_cost_and_what_it_has_besides(name: str, given_space: GivenSpace) -> None:
+    space = JointSpace(given_space, PolicySpace.parse(["w32a32", "w4a8"]))
+    population = space.sample(np.random.default_rng(0), 8)
+    besides = COSTS[name].of_besides(given_space.besides)
+    for found, layers, candidate in zip(
+        network_cost(space, name)(population.genes),
+        space.layers(population.genes),
+        population.candidates(),
+        strict=True,
+    ):
+        pairs = zip(layers, candidate.policy.layers, strict=True)
+        assert found == besides + sum(COSTS[name].of_layer(*pair) for pair in pairs)

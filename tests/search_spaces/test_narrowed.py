@@ -7,6 +7,7 @@ import pytest
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.domains import Domain
+from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
@@ -44,6 +45,11 @@ def test_candidates_and_costs_are_those_of_the_whole(family: SearchSpace) -> Non
         for joint, genes in ((part, sample.genes), (whole, again.genes))
     ]
     assert np.array_equal(*macs)
+
+
+def test_what_every_network_has_besides_is_that_of_the_whole(given_space: GivenSpace) -> None:
+    part = NarrowedSpace(given_space, {})
+    assert (part.inputs, part.besides) == (given_space.inputs, given_space.besides)
 
 
 def test_what_was_left_out_is_refused() -> None:

@@ -64,6 +64,7 @@ JOB: dict[str, Any] = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a module that makes networks."""
     (tmp_path / "brought.py").write_text(NETWORK)
+    (tmp_path / "torn.py").write_text("def make(:")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, "brought", raising=False)
@@ -95,6 +96,12 @@ def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> No
         assert session.run(None, {given.name: torch.zeros(3, 1, 8, 8).numpy()})[0].shape == (3, 10)
     again = CliRunner().invoke(app, ["run", "job.yaml"])
     assert "export   done before" in again.output, again.output
+    assert "network  3 layers, called 4 times" in again.output
+    job["space"]["policies"] = ["w8a8"]
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    for command in ("run", "profile"):  # though the network is stored
+        narrower = CliRunner().invoke(app, [command, "job.yaml"])
+        assert "must allow 4 or more compressed networks" in str(narrower.exception), narrower.output
 
 
 @pytest.mark.parametrize(
@@ -118,6 +125,8 @@ def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> No
         ({"policies_for": [{"name": "trunk", "policies": ["w8a8"]}]}, ["found by name=trunk", "stem"]),
         ({"name": "resnet_digits"}, ["either name", "or network", "not both"]),
         ({"only": {"depth": [1]}}, ["a given network has no choices"]),
+        ({"network": "timm:resnet18"}, ["comes without weights; name their safetensors file"]),
+        ({"network": "torn:make"}, ["torn must be a module that can be imported", "raises SyntaxError"]),
     ],
 )
 def test_a_network_that_cannot_be_used_is_refused(

@@ -76,7 +76,9 @@ def test_a_configuration_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         file.write_text(json.dumps(settings))
         return make_network(f"transformers:{file}")
 
-    assert make(model_type="net", architectures=["Net"], hidden_size=8).config["hidden_size"] == 8
+    made = make(model_type="net", architectures=["Net"], hidden_size=8, attn_implementation="hub/kernel", auto_map={})
+    assert made.config["hidden_size"] == 8
+    assert made.config.keys().isdisjoint({"attn_implementation", "auto_map"})
     with pytest.raises(ValueError, match="architectures must name a model class of transformers, got 'os'"):
         make(model_type="net", architectures=["os"], auto_map={"AutoModel": "code.py"})
     with pytest.raises(ValueError, match="model_type must be one that transformers knows, got 'web'"):

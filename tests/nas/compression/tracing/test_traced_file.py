@@ -36,7 +36,7 @@ def test_refuses_damaged_and_foreign_files(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, foreign)
     with pytest.raises(ValueError, match="cannot read the network"):
         load_traced(broken)
-    with pytest.raises(ValueError, match="must be a network in format nas-network-1, got a header of {}"):
+    with pytest.raises(ValueError, match=r"must be a network in format nas-network-1, got a header of \{\}"):
         load_traced(foreign)
     traced = trace(nn.Linear(4, 4), [torch.randn(2, 4)])
     header = {"format": "nas-network-1", "graph": traced.graph.to_json(), "trained": ["weight"]}
@@ -49,5 +49,5 @@ def test_refuses_damaged_and_foreign_files(tmp_path: Path) -> None:
             load_traced(foreign)
     for damaged in ("[]", json.dumps({"format": "nas-network-1"})):
         save_file({"a": torch.zeros(1)}, foreign, {"nas": damaged})
-        with pytest.raises(ValueError, match="must be a network in format|not the JSON of a network graph"):
+        with pytest.raises(ValueError, match=r"must be a network in format|not the JSON of a network graph"):
             load_traced(foreign)
