@@ -64,7 +64,7 @@ class NarrowedSpace(SearchSpace):
     def _of_whole(self, genes: Genes) -> NDArray[np.int16]:
         """The genes of the whole space, shape (..., d)."""
         columns = [kept[genes[..., number]] for number, kept in enumerate(self._table)]
-        return np.stack(columns, axis=-1).astype(np.int16)
+        return np.stack(columns, axis=-1).astype(np.int16) if columns else genes
 
 
 def _narrowed(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:

@@ -36,11 +36,7 @@ def test_a_network_costs_what_its_layers_cost_and_what_it_has_besides(name: str,
     space = JointSpace(given_space, PolicySpace.parse(["w32a32", "w4a8"]))
     population = space.sample(np.random.default_rng(0), 8)
     besides = COSTS[name].of_besides(given_space.besides)
-    for found, layers, candidate in zip(
-        network_cost(space, name)(population.genes),
-        space.layers(population.genes),
-        population.candidates(),
-        strict=True,
-    ):
-        pairs = zip(layers, candidate.policy.layers, strict=True)
-        assert found == besides + sum(COSTS[name].of_layer(*pair) for pair in pairs)
+    found = network_cost(space, name)(population.genes)
+    for row, layers in enumerate(space.layers(population.genes)):
+        pairs = zip(layers, population[row].policy.layers, strict=True)
+        assert found[row] == besides + sum(COSTS[name].of_layer(*pair) for pair in pairs)

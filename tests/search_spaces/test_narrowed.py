@@ -50,6 +50,7 @@ def test_candidates_and_costs_are_those_of_the_whole(family: SearchSpace) -> Non
 def test_what_every_network_has_besides_is_that_of_the_whole(given_space: GivenSpace) -> None:
     part = NarrowedSpace(given_space, {})
     assert (part.inputs, part.besides) == (given_space.inputs, given_space.besides)
+    assert part.largest() == given_space.largest()
 
 
 def test_what_was_left_out_is_refused() -> None:

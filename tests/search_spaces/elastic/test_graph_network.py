@@ -58,6 +58,23 @@ def test_a_weight_is_rounded_for_all_its_call_sites(stored: dict[str, Tensor]) -
     assert [parameter.grad is not None for parameter in network.parameters()] == [True]
 
 
+def test_weights_that_are_rounded_for_good_go_with_the_network(stored: dict[str, Tensor]) -> None:
+    network, rows = GraphNetwork(GRAPH, stored), torch.randn(3, 4)
+    network.round_weight("mix.weight", 3)
+    expected = network(rows)
+    network.keep_rounded_weights()
+    torch.testing.assert_close(network(rows), expected)
+    assert network.state_dict().keys() == GraphNetwork(GRAPH, stored).state_dict().keys()
+    torch.testing.assert_close(network.double()(rows.double())[0].float(), expected[0])
+
+
+def test_what_an_opaque_operation_makes_lies_where_the_inputs_are() -> None:
+    made = Node("made", Opaque("aten.zeros.default", '[[[{"batch":1},4]],{}]', (4,)), ())
+    graph = NetworkGraph(GRAPH.inputs, (made, Node("sum", Add(), ("rows", "made"))), ("sum", "made"))
+    for output in GraphNetwork(graph, {})(torch.zeros(3, 4, device="meta")):  # stands for an accelerator
+        assert output.device.type == "meta"
+
+
 def test_a_module_runs_a_node_in_its_place(stored: dict[str, Tensor]) -> None:
     network = GraphNetwork(GRAPH, stored, {"relu": nn.Tanh()})
     rows = torch.randn(3, 4)
@@ -78,6 +95,7 @@ def test_a_tensor_that_is_missing_is_named(stored: dict[str, Tensor]) -> None:
         ("aten.nothing.default", "calls an operation of torch"),
         ("os.system", "calls an operation of torch"),
         ("aten.add_.Tensor", "calls an operation that leaves its arguments as they are"),
+        ("aten.from_file.default", "computes with tensors, and reaches no files"),
     ],
 )
 def test_opaque_nodes_call_operations_of_torch_only(target: str, line: str) -> None:
