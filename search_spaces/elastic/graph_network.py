@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -82,15 +81,16 @@ class GraphNetwork(nn.Module):
             raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         given = dict(zip(dict(self.graph.inputs), inputs, strict=True))
         rounded = {name: self.get_buffer(attribute) for name, attribute in self._kept.items()}
-        with _default_device(inputs[0]):
-            outputs = self._walk(given, partial(self._value, rounded, batch))
+        outputs = self._walk(given, partial(self._value, rounded, batch, inputs[0].device))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _value(self, rounded: dict[str, Tensor], batch: int, node: Node, inputs: Sequence[Tensor]) -> Any:
+    def _value(
+        self, rounded: dict[str, Tensor], batch: int, device: torch.device, node: Node, inputs: Sequence[Tensor]
+    ) -> Any:
         if (module := self.node_module(node.name)) is not None:
             return module(*inputs)
         if isinstance(node.operator, Opaque):
-            return call_opaque(node.operator, inputs, batch=batch)
+            return call_opaque(node.operator, inputs, batch=batch, device=device)
         return run_operator(node.operator, inputs, [self._read(name, node, rounded) for name in node.parameters])
 
     def _read(self, name: str, node: Node, rounded: dict[str, Tensor]) -> Tensor:
@@ -119,8 +119,3 @@ class GraphNetwork(nn.Module):
             self.register_parameter(attribute, nn.Parameter(tensor.detach()))
         else:
             self.register_buffer(attribute, tensor)
-
-
-def _default_device(inputs: Tensor) -> AbstractContextManager[object]:
-    """Where operations that are given no tensor, such as `zeros`, make theirs: where the inputs are."""
-    return nullcontext() if inputs.device.type == "cpu" else inputs.device

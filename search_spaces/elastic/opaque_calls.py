@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +12,16 @@ from torch import Tensor
 
 from search_spaces.operators.opaque import Opaque
 
+_CPU = torch.device("cpu")
 
-def call_opaque(operator: Opaque, inputs: Sequence[Tensor], parameters: Sequence[Tensor] = (), batch: int = 0) -> Any:
+
+def call_opaque(
+    operator: Opaque,
+    inputs: Sequence[Tensor],
+    parameters: Sequence[Tensor] = (),
+    batch: int = 0,
+    device: torch.device = _CPU,
+) -> Any:
     """What the operation returns: a tensor, or several of them.
 
     Args:
@@ -21,15 +29,19 @@ def call_opaque(operator: Opaque, inputs: Sequence[Tensor], parameters: Sequence
         inputs: The values that stand for `{"input": ...}`.
         parameters: None; what it reads of them are values.
         batch: The batch size, for `{"batch": ...}`.
+        device: Where an operation that is given no tensor, such as `zeros`, makes its own.
     """
     assert not parameters
     positional, named = _read_arguments(operator.arguments)
     filled = {name: _fill(value, inputs, batch) for name, value in named.items()}
-    return torch_operation(operator.target)(*_fill(positional, inputs, batch), **filled)
+    operation = torch_operation(operator.target)
+    if device != _CPU and any(argument.name == "device" for argument in operation._schema.arguments):
+        filled["device"] = device
+    return operation(*_fill(positional, inputs, batch), **filled)
 
 
 @lru_cache(maxsize=4096)
-def torch_operation(target: str) -> Callable[..., Any]:
+def torch_operation(target: str) -> Any:
     """The operation of torch with a name such as `aten.cumsum.default`.
 
     Raises:
