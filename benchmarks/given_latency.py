@@ -98,12 +98,12 @@ def main() -> None:
     parser.add_argument("networks", nargs="+", help="resnet20, or models of timm")
     parser.add_argument("--folder", type=Path, required=True, help="where the exported networks are kept")
     arguments = parser.parse_args()
-    command = f"python benchmarks/given_latency.py {' '.join(arguments.networks)} --folder FOLDER"
     profiler = OnnxRuntimeProfiler(onnxruntime_cpu())
     for name in arguments.networks:
         halves = [list(range(start, CANDIDATES, 2)) for start in range(2)]
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
             list(pool.map(export_all, repeat(name), halves, repeat(arguments.folder)))
+        command = f"python benchmarks/given_latency.py {name} --folder FOLDER"
         traced = traced_network(name)
         space = joint_space(name, traced)
         ((_, shape),) = traced.graph.inputs
