@@ -27,10 +27,9 @@ from hardware.tables.roofline import Roofline
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 from search_spaces.space import Genes
 

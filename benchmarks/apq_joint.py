@@ -23,11 +23,10 @@ from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.candidate import Architecture
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.space import SearchSpace
 
 WIDTHS, STRIDES = (24, 40, 80, 96, 192, 320), (2, 2, 2, 1, 2, 1)

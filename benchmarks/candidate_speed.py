@@ -24,9 +24,8 @@ from nas.jobs.fit import FittedAccuracy
 from nas.objectives import FloatArray
 from nas.search.inner_evolution import evolve
 from predictors.ridge import RidgePredictor
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 
 ROUNDS, CANDIDATES = 7, 200_000

@@ -34,8 +34,7 @@ from results.metric import METRICS
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
 from search_spaces.families.cell import Cell
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import BoolArray, Genes, SearchSpace
 
 OPERATORS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")

@@ -33,9 +33,8 @@ from hardware.tables.pricing import network_costs
 from nas.jobs.job import DeviceSection
 from nas.jobs.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 
 FAMILIES = ("mobilenet_v3_cifar", "resnet_cifar")

@@ -30,8 +30,7 @@ from results.metric import METRICS
 from results.pareto import hypervolume, non_dominated
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.presets import search_space
 from search_spaces.space import Genes, SearchSpace
 

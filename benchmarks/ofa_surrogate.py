@@ -22,9 +22,8 @@ from predictors.ensemble import EnsemblePredictor
 from results.metric import METRICS, Metric
 from search_spaces.candidate import Architecture, Candidate, ConvBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.narrowed import NarrowedSpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 
 BUDGETS, PUBLISHED = (100, 250, 500), (2758.0, 2940.0, 3059.0)  # the best published run of this space

@@ -15,7 +15,7 @@ _PUBLIC = {
     "Objective": "nas.objectives",
     "Phase": "nas.training.phase",
     "PolicySpace": "search_spaces.policy_space",
-    "Population": "search_spaces.population",
+    "Population": "search_spaces.joint_space",
     "ResultsDatabase": "results.database",
     "Schedule": "nas.training.schedule",
     "Split": "nas.training.phase",

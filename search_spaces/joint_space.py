@@ -7,6 +7,7 @@ The one border between genes and candidates. Knows no family, no searcher and no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -18,9 +19,8 @@ from search_spaces.choices import Gene
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace, nearest
-from search_spaces.population import Population
 from search_spaces.space import BoolArray, Genes, SearchSpace
-from search_spaces.tabulated_slot import TabulatedSlot, block_term, gene_term, layer_term
+from search_spaces.tabulated_slot import TabulatedSlot, block_term, layer_term
 
 
 class JointSpace:
@@ -152,24 +152,6 @@ class JointSpace:
         pairs = enumerate(zip(self.slots, self.slot_policies, strict=True), start=self._border)
         return AdditiveCost([layer_term(slot, number, policies, priced) for number, (slot, policies) in pairs])
 
-    def linear(self, weights: FloatArray) -> AdditiveCost:
-        """Sums the weights of a candidate's genes: `population.one_hot() @ weights`, without the matrix.
-
-        Args:
-            weights: One per value of every gene, shape (sum of cardinalities,).
-
-        Raises:
-            ValueError: If there are more or fewer.
-        """
-        values = self.cardinalities.sum()
-        if weights.shape != (values,):
-            raise ValueError(f"the genes of {self.name!r} have {values} values, got {weights.shape} weights")
-        of_gene = np.split(weights, np.cumsum(self.cardinalities)[:-1])
-        terms = [gene_term(self.architectures, number, of_gene[number]) for number in range(self._border)]
-        for number, slot in enumerate(self.slots, start=self._border):
-            terms.append(slot.policy_term(number, of_gene[number]))
-        return AdditiveCost(terms)
-
     def tabulate_blocks(self, cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float]) -> AdditiveCost:
         """Prices every block under all values of its genes, once; for costs that are no sums over layers.
 
@@ -212,3 +194,44 @@ class JointSpace:
                 )
             genes[self._border + slot] = known.index(policy)
         return genes
+
+
+@dataclass(frozen=True)
+class Population:
+    """Candidates as canonical genes of shape (n, d): the currency of search."""
+
+    space: JointSpace
+    genes: Genes
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def __getitem__(self, index: int) -> Candidate:
+        return self.space.decode(self.genes[index][None])[0]
+
+    def candidates(self) -> list[Candidate]:
+        """All of them; faster than one by one."""
+        return self.space.decode(self.genes)
+
+    def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Population:
+        """The candidates of a slice, at row numbers, or under a mask."""
+        return Population(self.space, self.genes[rows])
+
+    def unique(self) -> Population:
+        """The distinct candidates, in order of first appearance."""
+        return self.take(np.sort(np.unique(self.genes, axis=0, return_index=True)[1]))
+
+    def one_hot(self) -> FloatArray:
+        """One-hot code of every gene, shape (n, sum of cardinalities); an inactive gene is all zeros."""
+        cardinalities = self.space.cardinalities
+        starts = np.cumsum(cardinalities) - cardinalities
+        code = np.zeros((len(self), int(cardinalities.sum())))
+        rows, columns = np.nonzero(self.space.active(self.genes))
+        code[rows, starts[columns] + self.genes[rows, columns]] = 1.0
+        return code
+
+    def features(self) -> FloatArray:
+        """What predictors are fitted to: the one-hot code, and what the architectures' space adds, shape (n, f)."""
+        architectures = self.space.architectures
+        added = architectures.features(self.genes[:, : len(architectures.choices)])
+        return np.concatenate([self.one_hot(), added], axis=1)

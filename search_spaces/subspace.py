@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from search_spaces.candidate import Candidate
 from search_spaces.choices import LayerSlot
 from search_spaces.domains import LARGEST, Domain, open_values
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.population import Population
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.population import Population
+from search_spaces.joint_space import Population
 
 
 def size_features(population: Population) -> NDArray[np.float64]:

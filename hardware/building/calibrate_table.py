@@ -22,8 +22,7 @@ from hardware.tables.latency_table import LatencyTable, Segment
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.dataflow import present_nodes
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 
 Build = Callable[[Candidate, Device], Workload]
 _CHUNK, _GROUP = 20, 50  # networks whose operators are counted, and that are timed, at once

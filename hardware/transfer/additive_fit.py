@@ -12,8 +12,7 @@ import numpy as np
 
 from hardware.calibration.fit_quality import FitQuality, check_latencies
 from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 
 _FOLDS = 5
 _PENALTY = 1e-6  # of squared coefficients, relative to the mean square of a feature: decides between equal fits only

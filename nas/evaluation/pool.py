@@ -17,7 +17,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
-from search_spaces.population import Population
+from search_spaces.joint_space import Population
 
 Measure = Callable[[Candidate], float]
 # Called when a worker first needs it; the worker keeps the last two. Copies must be equal and hash alike, as frozen

@@ -18,8 +18,7 @@ from nas.search.problem import SearchProblem
 from results.metric import METRICS, Metric
 from search_spaces.families.cell import Cell
 from search_spaces.families.tabular import TabularSpace
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 
 
 class CellSection(Section):

@@ -12,9 +12,8 @@ from scipy.stats import qmc
 
 from search_spaces.choices import Gene
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import nearest
-from search_spaces.population import Population
 from search_spaces.subspace import Subspace
 
 FIRST_DESIGN = 30  # candidates: with fewer, predictors start blind; with more, small budgets are spent on the start

@@ -19,8 +19,7 @@ from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from predictors.ridge import RidgePredictor
 from search_spaces.additive_cost import AdditiveCost
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import Genes
 
 _TIME_S = 2.0  # for one program

@@ -20,7 +20,7 @@ from nas.objectives import FloatArray
 from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
-from search_spaces.population import Population
+from search_spaces.joint_space import Population
 from search_spaces.space import Genes
 
 _FIRST_PARENTS = 20  # told candidates before the first children; a first ask for more makes a larger random start

@@ -13,8 +13,7 @@ import numpy as np
 from nas.objectives import FloatArray
 from nas.search.fronts import ranks
 from nas.search.searcher import UnseenCandidates
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.space import Genes
 
 _PARENTS, _CHILDREN = 200, 1000

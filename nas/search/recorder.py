@@ -14,7 +14,7 @@ from nas.objectives import FloatArray, Objective
 from nas.search.in_flight import InFlight, Outcome
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, Source
-from search_spaces.population import Population
+from search_spaces.joint_space import Population
 
 Progress = Callable[[int], None]  # how many candidates more are known
 

@@ -17,7 +17,7 @@ from nas.search.problem import SearchProblem
 from predictors.predictor import Predictor
 from predictors.warp import Warp
 from results.pareto import pareto_ranks
-from search_spaces.population import Population
+from search_spaces.joint_space import Population
 from search_spaces.summary import size_features
 
 _MOST_ROWS = 600  # told candidates that a predictor is fitted to; a fit takes cubic time

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
 from search_spaces.families.cell import Cell
-from search_spaces.population import Population
+from search_spaces.joint_space import Population
 from search_spaces.space import Genes, SearchSpace
 
 if TYPE_CHECKING:

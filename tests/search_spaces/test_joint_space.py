@@ -15,6 +15,7 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import block_of
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.linear_cost import linear_cost
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
 from search_spaces.space import SearchSpace
@@ -81,10 +82,10 @@ def test_weights_of_genes_are_summed_without_a_matrix(joint: JointSpace) -> None
     rng = np.random.default_rng(6)
     genes = rng.integers(0, joint.cardinalities, (200, len(joint.cardinalities)))  # inactive ones, too
     weights = rng.random(int(joint.cardinalities.sum()))
-    summed = joint.linear(weights)(genes.astype(np.int16))
+    summed = linear_cost(joint, weights)(genes.astype(np.int16))
     assert np.allclose(summed, joint.population(genes).one_hot() @ weights, rtol=1e-12)
     with pytest.raises(ValueError, match=rf"have {len(weights)} values, got \(3,\) weights"):
-        joint.linear(weights[:3])
+        linear_cost(joint, weights[:3])
 
 
 def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None:

@@ -13,9 +13,8 @@ from hardware.device import onnxruntime_cpu
 from search_spaces import quantities as quantities_module
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import SPACES, search_space
 from search_spaces.quantities import Quantities
 

@@ -8,8 +8,7 @@ import pytest
 from nas.jobs.expected_accuracy import expect_accuracy
 from nas.jobs.warm_start import Known
 from nas.objectives import FloatArray
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.presets import search_space
 from search_spaces.summary import size_features
 

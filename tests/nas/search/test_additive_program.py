@@ -11,11 +11,10 @@ from nas.search.frontier import AdditiveFrontier
 from search_spaces.additive_cost import AdditiveCost, DerivedColumn, Term
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 
 

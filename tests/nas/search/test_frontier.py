@@ -12,6 +12,7 @@ from nas.search.frontier import AdditiveFrontier, FrontierSearcher
 from nas.search.problem import SearchProblem
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
+from search_spaces.linear_cost import linear_cost
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space
@@ -67,7 +68,7 @@ def test_what_it_asks_for_keeps_the_limits_of_exact_costs(tabulated: bool) -> No
     space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     size = space.tabulate(analytic.weight_bytes)
     limit = float(np.quantile(size(space.sample(np.random.default_rng(1), 500).genes), 0.2))
-    accuracy = space.linear(np.random.default_rng(0).random(space.cardinalities.sum()))
+    accuracy = linear_cost(space, np.random.default_rng(0).random(space.cardinalities.sum()))
     objectives = (
         Objective(METRICS["accuracy"], AdditiveEvaluator(accuracy)),
         Objective(

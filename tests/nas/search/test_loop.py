@@ -22,10 +22,9 @@ from results.evaluation import RunRecord
 from results.metric import Metric, metric
 from search_spaces.candidate import Candidate
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))

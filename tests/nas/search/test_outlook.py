@@ -14,9 +14,8 @@ from nas.search.searcher import Searcher
 from results.database import ResultsDatabase
 from results.evaluation import provenance
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))

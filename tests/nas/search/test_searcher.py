@@ -19,10 +19,9 @@ from predictors.ridge import RidgePredictor
 from results.metric import METRICS
 from results.pareto import hypervolume
 from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.population import Population
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 

@@ -8,8 +8,7 @@ import pytest
 from nas.objectives import FloatArray, Objective
 from nas.search.registry import searcher
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.presets import search_space
 from search_spaces.subspace import Subspace
 

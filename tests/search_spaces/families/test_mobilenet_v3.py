@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from hardware import analytic
-from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
+from search_spaces.joint_space import JointSpace, Population
 from search_spaces.presets import search_space
 
 
