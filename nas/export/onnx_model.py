@@ -6,10 +6,8 @@ In: a calibrated network made of `Layer`s. Out: a file, and a session on it. Kno
 from __future__ import annotations
 
 import copy
-import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ from torch import Tensor, nn
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.runtime_form import drop_unread, pool_globally, shield_float_layers
 from nas.files import replacing
+from nas.logs import quiet
 from search_spaces.elastic.layer import Layer
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def write_onnx(
         input_names: Of the inputs.
         output_names: Of the outputs.
     """
-    with warnings.catch_warnings(), _quiet("torch.onnx"):
+    with warnings.catch_warnings(), quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             form,
@@ -119,15 +118,3 @@ def _onnx_form(network: nn.Module) -> nn.Module:
         parent, _, child = name.rpartition(".")
         setattr(form.get_submodule(parent), child, OnnxLayer(layer))
     return form
-
-
-@contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Holds back the log of a library while a block runs."""
-    held = logging.getLogger(logger)
-    level = held.level
-    held.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        held.setLevel(level)

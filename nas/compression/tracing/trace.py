@@ -20,6 +20,7 @@ from torch.export import Dim, ExportedProgram
 from torch.utils import _pytree as pytree
 
 from nas.compression.tracing.program_graph import read_program
+from nas.logs import quiet
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.network_graph import NetworkGraph
@@ -94,7 +95,7 @@ def trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) ->
     training = [part for part in module.modules() if part.training]  # some may be frozen in a module that trains
     module.eval()
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), quiet("torch._subclasses.fake_tensor"):
             warnings.simplefilter("ignore")
             return _trace(module, inputs)
     finally:

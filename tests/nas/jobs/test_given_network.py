@@ -48,6 +48,9 @@ def not_a_number():
     net.mix.weight.data[0, 0, 0, 0] = float("nan")
     return net
 
+def flat():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
 def text():
     return "a network"
 """
@@ -116,6 +119,10 @@ def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> No
         ({"network": "brought:Pair"}, ["must return one tensor of 10 logits", "and"]),
         ({"network": "brought:not_a_number"}, ["weights must be finite", "mix.weight"]),
         ({"inputs": [3, 8, 8]}, ["must be exported by torch.export"]),
+        (
+            {"inputs": [1, 200, 200], "network": "brought:flat"},
+            ["must be exported by torch.export, got", "reduction dim"],
+        ),
         ({"inputs": [1, 8, 6]}, ["space.inputs", "square images", "[1, 8, 6]"]),
         ({"inputs": [8, 8]}, ["space.inputs", "at least 3"]),
         ({"inputs": None}, ["a given network needs inputs", "[3, 32, 32]"]),
