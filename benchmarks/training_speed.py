@@ -27,7 +27,7 @@ from report import row
 from torch import Tensor, nn
 
 from search_spaces.candidate import Architecture, ConvBlock
-from search_spaces.elastic import layer
+from search_spaces.elastic import torch_forms
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
@@ -91,7 +91,8 @@ def torch_convolutions() -> Iterator[None]:
     def depthwise(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
         return F.conv2d(inputs, weight, bias, stride, padding, 1, weight.shape[0])
 
-    with patch.object(layer, "depthwise_conv2d", depthwise), patch.object(layer, "pointwise_conv2d", F.conv2d):
+    ours = {"depthwise_conv2d": depthwise, "pointwise_conv2d": F.conv2d}
+    with patch.multiple(torch_forms, **ours):
         yield
 
 
