@@ -12,15 +12,15 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.compression.observers.min_max import MinMax
+from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.observers.observer import Observer
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer
+from search_spaces.elastic.weight_steps import Quantizer
 from search_spaces.layer_spec import LayerSpec
 
-_FULL_RANGE = MinMax()
+_FULL_RANGE = MinMaxRange()
 
 
 def apply_policy(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from nas.compression.observers.observer import Observer
 from nas.compression.observers.percentile import Percentile
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE
+from search_spaces.elastic.weight_steps import Quantizer
 
 _PERCENTILE = Percentile(99.99)
 

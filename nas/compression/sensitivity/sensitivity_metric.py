@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from nas.compression.tracing.trace import TracedNetwork
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE
 from search_spaces.elastic.weight_layout import output_first
+from search_spaces.elastic.weight_steps import Quantizer
 from search_spaces.layer_spec import LayerSpec
 
 FloatArray = NDArray[np.float64]

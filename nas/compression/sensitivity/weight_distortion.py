@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nas.compression.sensitivity.sensitivity_metric import CompressibleLayers, FloatArray, SensitivityMetric
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import WeightQuantizer
+from search_spaces.elastic.weight_steps import Quantizer
 
 
 @dataclass(frozen=True)

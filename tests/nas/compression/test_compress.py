@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.compress import apply_policy, calibrate
-from nas.compression.observers.min_max import MinMax
+from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.observers.observer import Observer
 from nas.compression.observers.percentile import Percentile
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -67,7 +67,7 @@ def test_modules_that_cannot_be_compressed_are_refused() -> None:
         apply_policy(nn.Sequential(nn.Conv2d(2, 4, 3)), LAYERS[:1], CompressionPolicy((W8A8,)))
 
 
-@pytest.mark.parametrize("observer", [MinMax(), Percentile(99)])
+@pytest.mark.parametrize("observer", [MinMaxRange(), Percentile(99)])
 def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, observer: Observer) -> None:
     batches = [batch(1), 3 * batch(2), 0.1 * batch(3) + 2]
     compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, FLOAT)))
