@@ -10,8 +10,9 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import block_array, block_diag, csr_array, eye_array
 
-from nas.compression.allocation.allocation_problem import AllocationProblem, FloatArray, PerLayer
+from nas.compression.allocation.allocation_problem import AllocationProblem, PerLayer
 from nas.compression.allocation.allocator import Allocator, Infeasible, OutOfTime
+from search_spaces.additive_cost import FloatArray
 
 _OPTIMAL, _INFEASIBLE = 0, 2  # statuses of `milp`
 _SCALE = 1000.0  # of the largest damage: the solver stops at an absolute gap of 1e-6
