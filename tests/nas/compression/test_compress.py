@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.compress import apply_policy, calibrate
+from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.observers.observer import Observer
 from nas.compression.observers.percentile import Percentile
@@ -80,6 +81,14 @@ def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, observer:
     assert second.input_quantizer.range is None
     calibrate(compressed, batches[:1], observer)
     assert first.input_quantizer.range == ranges[0]
+
+
+def test_ranges_are_those_of_the_default_methods(network: nn.Module) -> None:
+    outlier = torch.cat([torch.linspace(-1, 1, 19_999), torch.tensor([100.0])]).view(-1, 2, 5, 5)
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, FLOAT)))
+    calibrate(compressed, [outlier])
+    first = compressed[0].input_quantizer.range
+    assert first == DEFAULT_METHODS.observer.observe(outlier) != MinMaxRange().observe(outlier)
 
 
 @pytest.mark.parametrize(("bits", "shared"), [(8, True), (4, False)])
