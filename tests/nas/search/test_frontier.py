@@ -90,7 +90,7 @@ def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pyte
     asked = []
     for _ in range(2):
         searcher, genes = FrontierSearcher(SearchProblem(space, objectives), seed=0), []
-        for n in (FIRST_DESIGN, 5, 5):
+        for n in (FIRST_DESIGN, 15):
             found = searcher.ask(n)
             values = np.column_stack([objective.evaluate(found) for objective in objectives])
             searcher.tell(found, costs(objectives, values), violations(objectives, values))
