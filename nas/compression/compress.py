@@ -12,15 +12,13 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.compression.observers.min_max import MinMax
+from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.observers.observer import Observer
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer
+from search_spaces.elastic.weight_steps import Quantizer
 from search_spaces.layer_spec import LayerSpec
-
-_FULL_RANGE = MinMax()
 
 
 def apply_policy(
@@ -49,7 +47,7 @@ def apply_policy(
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer = _FULL_RANGE) -> None:
+def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer = DEFAULT_METHODS.observer) -> None:
     """Fixes the range of every activation quantiser to the widest that is observed over some batches.
 
     A quantiser that reads what another one of the same bits has just rounded takes over its range.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nas.compression.observers.observer import Observer
-from nas.compression.observers.percentile import Percentile
-from search_spaces.elastic.quantizer import Quantizer
+from nas.compression.observers.registry import OBSERVERS
 from search_spaces.elastic.quantizers import REFERENCE
+from search_spaces.elastic.weight_steps import Quantizer
 
-_PERCENTILE = Percentile(99.99)
+_PERCENTILE = OBSERVERS["percentile_99_99"]()
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.elastic.opaque_calls import call_opaque
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE, WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.elastic.walk import Walk
 from search_spaces.elastic.weight_layout import as_stored, output_first
+from search_spaces.elastic.weight_steps import Quantizer
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.opaque import Opaque
 

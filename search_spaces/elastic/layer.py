@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.double_rounding import initial_step
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer, WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
+from search_spaces.elastic.weight_steps import Quantizer
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.operator import Operator
 

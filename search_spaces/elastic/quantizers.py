@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.double_rounding import double_rounding, lower_codes, lower_scale, master_codes
-from search_spaces.elastic.quantizer import SMALLEST_STEP, MinMax, Quantizer
+from search_spaces.elastic.weight_steps import SMALLEST_STEP, MaxAbsSteps, Quantizer
 
-REFERENCE = MinMax()
+REFERENCE = MaxAbsSteps()
 _PRODUCER = "rounded_by"  # attribute of a tensor that a quantiser has made
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import fsum, isfinite
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from search_spaces.additive_cost import FloatArray
+
 PerLayer = tuple[FloatArray, ...]
 
 

@@ -25,6 +25,10 @@ class OutOfTime(TimeoutError):
     """The time was spent before the best allocation was known; whether there is one is not said."""
 
 
+class SolverFailed(RuntimeError):
+    """The solver ended with neither an allocation nor a proof that there is none; its own words are in the message."""
+
+
 class Allocator(ABC):
     """Chooses one policy for each layer so that the summed damage is least and no summed cost exceeds its budget.
 
@@ -40,4 +44,5 @@ class Allocator(ABC):
         Raises:
             Infeasible: If no allocation keeps all budgets.
             OutOfTime: If that took longer than it may.
+            SolverFailed: If a solver ended for another reason.
         """

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import block_array, block_diag, csr_array, eye_array
+from scipy.sparse import csr_array
 
-from nas.compression.allocation.allocation_problem import AllocationProblem, FloatArray, PerLayer
-from nas.compression.allocation.allocator import Allocator, Infeasible, OutOfTime
+from nas.compression.allocation.allocation_problem import AllocationProblem
+from nas.compression.allocation.allocator import Allocator, Infeasible, OutOfTime, SolverFailed
+from nas.compression.allocation.whole_budget import WholeBudget
+from search_spaces.additive_cost import FloatArray
 
-_OPTIMAL, _INFEASIBLE = 0, 2  # statuses of `milp`
+_OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2  # statuses of `milp`; no other limit than that of time is set
+_NEAR = 2e-6  # of the largest cost: twice the solver's tolerance, so that nothing that keeps a budget is lost to it
 _SCALE = 1000.0  # of the largest damage: the solver stops at an absolute gap of 1e-6
 
 
@@ -23,6 +26,11 @@ class MilpAllocator(Allocator):
 
     The integer program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs.
 
+    Which allocations keep a budget is decided to the last bit. The solver rounds: it searches slightly larger budgets
+    first, and only where it then exceeds one, costs are added digit by digit in whole numbers, so that no time is spent
+    on allocations that nearly keep it, one after the other. Damage is the least to 1e-9 of the largest damage of a
+    choice. Where nothing keeps all budgets, the nearest is found to 1e-6 of the largest difference that a choice makes.
+
     Attributes:
         most_s: Seconds that an allocation may take.
     """
@@ -30,15 +38,16 @@ class MilpAllocator(Allocator):
     most_s: float = 60.0
 
     def allocate(self, problem: AllocationProblem) -> tuple[int, ...]:
-        """The best allocation; what the solver's tolerance lets exceed a budget by a little is left out."""
+        """The best allocation."""
         program, deadline = _Program(problem), time.monotonic() + self.most_s
-        while True:
-            chosen = program.solve(deadline)
-            if chosen is None:
-                raise Infeasible(program.least_excesses(deadline))
-            if not problem.excesses(chosen):
-                return chosen
-            program.leave_out(chosen)
+        chosen = program.solve(deadline)
+        if chosen is not None and problem.excesses(chosen):
+            chosen = program.solve_by_digits(deadline)
+        if chosen is None:
+            raise Infeasible(program.least_excesses(deadline))
+        if excesses := problem.excesses(chosen):
+            raise SolverFailed(f"HiGHS must add whole numbers exactly; what it chose exceeds budgets by {excesses}")
+        return chosen
 
 
 class _Program:
@@ -47,57 +56,72 @@ class _Program:
     def __init__(self, problem: AllocationProblem) -> None:
         self._problem = problem
         self._sizes = [len(known) for known in problem.damage]
-        self._damage = _SCALE * _scaled(problem.damage)[0]
-        self._one_each = csr_array(block_diag([np.ones((1, size)) for size in self._sizes]))
-        rows = [_scaled(budget.costs) for budget in problem.budgets]
-        self._costs = np.array([row for row, _ in rows]).reshape(len(rows), len(self._damage))
-        self._most = np.array([budget.most / scale for budget, (_, scale) in zip(problem.budgets, rows, strict=True)])
-        self._left_out: list[FloatArray] = []
+        damage = np.concatenate(problem.damage)
+        self._damage = _SCALE * damage / (np.abs(damage).max() or 1.0)
+        self._one_each = csr_array(block_diag(*(np.ones(size) for size in self._sizes)))
+        self._budgets = [WholeBudget.of(budget) for budget in problem.budgets]
 
     def solve(self, deadline: float) -> tuple[int, ...] | None:
-        """The allocation of least damage that was not left out, within budgets and the solver's tolerance."""
-        constraints = [LinearConstraint(self._one_each, 1, 1), LinearConstraint(self._costs, -np.inf, self._most)]
-        for code in self._left_out:
-            constraints.append(LinearConstraint(code[None], -np.inf, len(self._sizes) - 1))
-        return self._chosen(self._damage, constraints[: 1 if not len(self._most) else None], deadline)
+        """The allocation of least damage that exceeds budgets by a little at the most; None if there is none."""
+        costs, most = self._scaled()
+        choices = np.ones(len(self._damage))
+        return self._chosen(self._damage, LinearConstraint(costs, -np.inf, most + _NEAR), choices, deadline)
 
-    def leave_out(self, chosen: Sequence[int]) -> None:
-        """Excludes an allocation."""
-        code = np.zeros(len(self._damage))
-        code[np.cumsum([0, *self._sizes[:-1]]) + chosen] = 1.0
-        self._left_out.append(code)
+    def solve_by_digits(self, deadline: float) -> tuple[int, ...] | None:
+        """The allocation of least damage within budgets, exactly; None if there is none."""
+        if any(budget.most < 0 for budget in self._budgets):
+            return None
+        sums = [budget.digits() for budget in self._budgets]
+        left = np.hstack([np.concatenate([each.choices for each in sums]), block_diag(*(each.others for each in sums))])
+        right = np.concatenate([each.right for each in sums])
+        kept = np.all([np.array(budget.costs, dtype=object) <= budget.most for budget in self._budgets], axis=0)
+        largest = np.concatenate([kept.astype(np.float64), *(each.largest for each in sums)])
+        objective = np.pad(self._damage, (0, len(largest) - len(kept)))
+        digits = LinearConstraint(csr_array(left), right, right)
+        return self._chosen(objective, digits, largest, deadline, presolve=False)  # it would sum the rows, and round
 
     def least_excesses(self, deadline: float) -> dict[str, float]:
-        """Those of an allocation whose excesses, each in units of the largest cost of a choice, are least in sum."""
-        budgets = len(self._most)
-        one_each = block_array([[self._one_each, csr_array((len(self._sizes), budgets))]])
-        costs = block_array([[csr_array(self._costs), -eye_array(budgets)]])
-        constraints = [LinearConstraint(one_each, 1, 1), LinearConstraint(costs, -np.inf, self._most)]
-        chosen = self._chosen(np.concatenate([np.zeros(len(self._damage)), np.ones(budgets)]), constraints, deadline)
+        """Those of an allocation of the least sum of excesses, each in units of the largest difference of a choice."""
+        costs, most = self._scaled()
+        counts = [len(self._damage), len(most)]
+        left = np.hstack([costs, -np.eye(len(most))])
+        largest = np.repeat([1.0, np.inf], counts)
+        chosen = self._chosen(np.repeat([0.0, 1.0], counts), LinearConstraint(left, -np.inf, most), largest, deadline)
         assert chosen is not None  # any allocation is feasible
-        return self._problem.excesses(chosen)
+        excesses = self._problem.excesses(chosen)
+        if not excesses:
+            raise SolverFailed(f"HiGHS must not call a program infeasible that is not: {chosen} keeps all budgets")
+        return excesses
+
+    def _scaled(self) -> tuple[FloatArray, FloatArray]:
+        """Costs, shape (budgets, choices), and the most of each budget, shape (budgets,)."""
+        rows = [budget.scaled() for budget in self._budgets]
+        costs = np.array([costs for costs, _ in rows]).reshape(len(rows), len(self._damage))
+        return costs, np.array([most for _, most in rows])
 
     def _chosen(
-        self, objective: FloatArray, constraints: Sequence[LinearConstraint], deadline: float
+        self,
+        objective: FloatArray,
+        budgets: LinearConstraint,
+        largest: FloatArray,
+        deadline: float,
+        presolve: bool = True,
     ) -> tuple[int, ...] | None:
-        choices = np.arange(len(objective)) < len(self._damage)
+        """What an optimal program chooses; its variables are those of choices and others, whole where bounded."""
+        one_each = self._one_each.copy()
+        one_each.resize((len(self._sizes), len(objective)))
         found = milp(
             objective,
-            integrality=choices,
-            bounds=Bounds(0, np.where(choices, 1.0, np.inf)),
-            constraints=constraints,
-            options={"time_limit": max(deadline - time.monotonic(), 0.0), "mip_rel_gap": 0.0},
+            integrality=np.isfinite(largest),
+            bounds=Bounds(0, largest),
+            constraints=[LinearConstraint(one_each, 1, 1), budgets],
+            options={"time_limit": max(deadline - time.monotonic(), 0.0), "mip_rel_gap": 0.0, "presolve": presolve},
         )
         if found.status == _INFEASIBLE:
             return None
-        if found.status != _OPTIMAL:
+        if found.status == _LIMIT:
             raise OutOfTime(f"the best of {len(self._sizes)} layers' policies was not found in time: {found.message}")
-        layers = np.split(found.x[choices], np.cumsum(self._sizes)[:-1])
+        if found.status != _OPTIMAL:
+            raise SolverFailed(f"HiGHS must end with an allocation, or a proof that there is none: {found.message}")
+        layers = np.split(found.x[: len(self._damage)], np.cumsum(self._sizes)[:-1])
         return tuple(int(codes.argmax()) for codes in layers)
-
-
-def _scaled(values: PerLayer) -> tuple[FloatArray, float]:
-    """Values of all choices in a row of which the largest is 1, as the solver's tolerances are absolute; by what."""
-    row = np.concatenate(values)
-    scale = float(np.abs(row).max()) or 1.0
-    return row / scale, scale

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def _min_max() -> Observer:
-    from nas.compression.observers.min_max import MinMax
+    from nas.compression.observers.min_max_range import MinMaxRange
 
-    return MinMax()
+    return MinMaxRange()
 
 
 def _percentile_99_99() -> Observer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from search_spaces.elastic.quantizer import MinMax, Quantizer
+from search_spaces.elastic.weight_steps import MaxAbsSteps, Quantizer
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LeastSquaredError(Quantizer):
     def steps(self, weight: Tensor, bits: int) -> Tensor:
         """The best share of the reference's steps; the largest of those that are equally good."""
         rows, limit = weight.flatten(1), 2 ** (bits - 1) - 1
-        reference = MinMax().steps(weight, bits)
+        reference = MaxAbsSteps().steps(weight, bits)
         best, least = reference, torch.full_like(reference, torch.inf)
         for share in torch.linspace(1.0, self.smallest, self.count).tolist():
             steps = reference * share

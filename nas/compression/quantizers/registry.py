@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from search_spaces.registry import Registry
 
 if TYPE_CHECKING:
-    from search_spaces.elastic.quantizer import Quantizer
+    from search_spaces.elastic.weight_steps import Quantizer
 
 
 def _min_max() -> Quantizer:
-    from search_spaces.elastic.quantizer import MinMax
+    from search_spaces.elastic.weight_steps import MaxAbsSteps
 
-    return MinMax()
+    return MaxAbsSteps()
 
 
 def _mse() -> Quantizer:

@@ -6,19 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.compression.tracing.trace import TracedNetwork
+from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE
 from search_spaces.elastic.weight_layout import output_first
+from search_spaces.elastic.weight_steps import Quantizer
 from search_spaces.layer_spec import LayerSpec
 
-FloatArray = NDArray[np.float64]
 Choices = Sequence[Sequence[LayerPolicy]]
 
 
@@ -29,20 +27,24 @@ class CompressibleLayers:
     Attributes:
         weights: One per layer, with its output channels first.
         choices: The policies of each layer.
-        quantizer: Chooses the steps in which weights are rounded.
+        quantizer: Chooses the steps of weights that have not learnt theirs.
+        steps: The learnt step of each layer, shape (out,), or None; there may be none at all.
 
     Raises:
-        ValueError: If there are more or fewer choices than layers, or none for a layer.
+        ValueError: If there are more or fewer choices or steps than layers, or no choices for a layer.
     """
 
     weights: tuple[Tensor, ...]
     choices: tuple[tuple[LayerPolicy, ...], ...]
     quantizer: Quantizer = REFERENCE
+    steps: tuple[Tensor | None, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.choices) or not all(self.choices):
             counts = [len(known) for known in self.choices]
             raise ValueError(f"each of {len(self.weights)} layers needs one or more policies, got {counts}")
+        if len(self.steps) not in (0, len(self.weights)):
+            raise ValueError(f"each of {len(self.weights)} layers needs a step or None, got {len(self.steps)}")
 
     @classmethod
     def of_network(
@@ -54,13 +56,15 @@ class CompressibleLayers:
             network: Contains a `Layer` of the name of every layer.
             layers: In the order of a policy.
             choices: The policies of each of them.
-            quantizer: Chooses the steps in which weights are rounded.
+            quantizer: Chooses the steps of weights that have not learnt theirs.
 
         Raises:
             ValueError: If what has the name of a layer is none.
         """
-        weights = tuple(_weight(network, layer.name) for layer in layers)
-        return cls(weights, tuple(map(tuple, choices)), quantizer)
+        found = [_layer(network, spec.name) for spec in layers]
+        weights = tuple(layer.op.weight.detach() for layer in found)
+        steps = tuple(None if layer.weight_step is None else layer.weight_step.detach() for layer in found)
+        return cls(weights, tuple(map(tuple, choices)), quantizer, steps)
 
     @classmethod
     def of_traced(cls, traced: TracedNetwork, choices: Choices, quantizer: Quantizer = REFERENCE) -> CompressibleLayers:
@@ -85,8 +89,8 @@ class SensitivityMetric(ABC):
         """The damage of the choices of every layer, each of shape (choices of the layer,)."""
 
 
-def _weight(network: nn.Module, name: str) -> Tensor:
+def _layer(network: nn.Module, name: str) -> Layer:
     layer = network.get_submodule(name)
     if not isinstance(layer, Layer):
         raise ValueError(f"{name} must be a Layer to be compressed, got {type(layer).__name__}; trace given networks")
-    return layer.op.weight.detach()
+    return layer

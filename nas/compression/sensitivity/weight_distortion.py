@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from nas.compression.sensitivity.sensitivity_metric import CompressibleLayers, FloatArray, SensitivityMetric
+from nas.compression.sensitivity.sensitivity_metric import CompressibleLayers, SensitivityMetric
+from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import WeightQuantizer
+from search_spaces.elastic.weight_steps import Quantizer
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class WeightDistortion(SensitivityMetric):
 
     def damage(self, layers: CompressibleLayers) -> tuple[FloatArray, ...]:
         """Ratios of the choices of every layer; 0 of a weight of zeros."""
+        steps = layers.steps or (None,) * len(layers.weights)
         return tuple(
-            np.array([_noise_per_signal(weight, policy, layers.quantizer) for policy in known])
-            for weight, known in zip(layers.weights, layers.choices, strict=True)
+            np.array([_noise_per_signal(weight, step, policy, layers.quantizer) for policy in known])
+            for weight, step, known in zip(layers.weights, steps, layers.choices, strict=True)
         )
 
 
-def _noise_per_signal(weight: Tensor, policy: LayerPolicy, quantizer: Quantizer) -> float:
-    rounded = WeightQuantizer(policy.weight_bits, quantizer)(weight)
+def _noise_per_signal(weight: Tensor, step: Tensor | None, policy: LayerPolicy, quantizer: Quantizer) -> float:
+    rounded = WeightQuantizer(policy.weight_bits, quantizer)(weight, step)
     signal = float(weight.double().square().sum())
     noise = float((rounded.double() - weight.double()).square().sum())
     return noise / signal if signal else 0.0

@@ -6,8 +6,8 @@ from nas.compression.tracing.quantized_graph import quantize_activations, quanti
 from nas.compression.tracing.trace import TracedNetwork
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
-from search_spaces.elastic.quantizer import Quantizer
 from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer
+from search_spaces.elastic.weight_steps import Quantizer
 
 
 def compress(traced: TracedNetwork, policy: CompressionPolicy, quantizer: Quantizer = REFERENCE) -> GraphNetwork:

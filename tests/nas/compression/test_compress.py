@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.compress import apply_policy, calibrate
-from nas.compression.observers.min_max import MinMax
+from nas.compression.methods import DEFAULT_METHODS
+from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.observers.observer import Observer
 from nas.compression.observers.percentile import Percentile
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -67,7 +68,7 @@ def test_modules_that_cannot_be_compressed_are_refused() -> None:
         apply_policy(nn.Sequential(nn.Conv2d(2, 4, 3)), LAYERS[:1], CompressionPolicy((W8A8,)))
 
 
-@pytest.mark.parametrize("observer", [MinMax(), Percentile(99)])
+@pytest.mark.parametrize("observer", [MinMaxRange(), Percentile(99)])
 def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, observer: Observer) -> None:
     batches = [batch(1), 3 * batch(2), 0.1 * batch(3) + 2]
     compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, FLOAT)))
@@ -80,6 +81,14 @@ def test_the_widest_range_over_all_batches_is_kept(network: nn.Module, observer:
     assert second.input_quantizer.range is None
     calibrate(compressed, batches[:1], observer)
     assert first.input_quantizer.range == ranges[0]
+
+
+def test_ranges_are_those_of_the_default_methods(network: nn.Module) -> None:
+    outlier = torch.cat([torch.linspace(-1, 1, 19_999), torch.tensor([100.0])]).view(-1, 2, 5, 5)
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, FLOAT)))
+    calibrate(compressed, [outlier])
+    first = compressed[0].input_quantizer.range
+    assert first == DEFAULT_METHODS.observer.observe(outlier) != MinMaxRange().observe(outlier)
 
 
 @pytest.mark.parametrize(("bits", "shared"), [(8, True), (4, False)])

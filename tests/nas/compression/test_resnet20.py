@@ -16,8 +16,8 @@ from nas.data.images import ImageSet, Normalization
 from nas.data.sources import load_images
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.quantizer import MinMax
 from search_spaces.elastic.supernet import build_supernet
+from search_spaces.elastic.weight_steps import MaxAbsSteps
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import search_space
 
@@ -79,7 +79,7 @@ def test_at_2_bits_it_pays_to_clip_weights(reference_data: Path, cifar10: ImageS
     policy = CompressionPolicy((LayerPolicy.quantized(weight_bits=2),) * len(layers))
     calibrating, measuring = cifar10.take(slice(1000, 1800)), cifar10.take(slice(0, 400))
     percent = []
-    for quantizer in (MinMax(), LeastSquaredError()):
+    for quantizer in (MaxAbsSteps(), LeastSquaredError()):
         compressed = apply_policy(network, layers, policy, quantizer)
         recalibrate_batch_norm(compressed, NORMALIZATION.inputs(calibrating.images, 32).split(200))
         percent.append(accuracy_percent(compressed, NORMALIZATION.batches(measuring, 32, 25)))

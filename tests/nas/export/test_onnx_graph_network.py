@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from nas.compression.compress import calibrate
+from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import trace
 from nas.export.agreement import ExportMismatch, check_agreement
@@ -139,7 +140,7 @@ def compressed(module: nn.Module, inputs: Tensor, *policies: str) -> GraphNetwor
     traced = trace(module, [inputs[:2]])
     policy = tuple(map(LayerPolicy.parse, islice(cycle(policies), len(traced.graph.layers))))
     network = compress(traced, CompressionPolicy(policy))
-    calibrate(network, [inputs])
+    calibrate(network, [inputs], MinMaxRange())
     return network
 
 

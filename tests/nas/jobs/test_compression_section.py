@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from nas.compression.methods import DEFAULT_METHODS
-from nas.compression.observers.min_max import MinMax
+from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.quantizers.mse import LeastSquaredError
 from nas.jobs.compression_section import CompressionSection
 from nas.jobs.job import Job
@@ -26,7 +26,7 @@ def workspace(folder: Path, **compression: str) -> Workspace:
 def test_names_stand_for_methods() -> None:
     assert CompressionSection().methods() == DEFAULT_METHODS
     named = CompressionSection(observer="min_max", quantizer="mse").methods()
-    assert (named.observer, named.quantizer) == (MinMax(), LeastSquaredError())
+    assert (named.observer, named.quantizer) == (MinMaxRange(), LeastSquaredError())
 
 
 @pytest.mark.parametrize("part", ["observer", "quantizer"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy.optimize import milp
 
 from hardware import analytic
 from nas.objectives import AdditiveEvaluator, Objective, costs, violations
+from nas.search import frontier
 from nas.search.first_design import FIRST_DESIGN
 from nas.search.frontier import AdditiveFrontier, FrontierSearcher
 from nas.search.problem import SearchProblem
@@ -26,12 +30,12 @@ def test_it_equals_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)
     features = EVERYTHING.one_hot()
     cost, size, time = rng.integers(-9, 10, (3, features.shape[1])).astype(float)
-    frontier = AdditiveFrontier(SPACE)
+    program = AdditiveFrontier(SPACE)
     values, sizes, times = features @ cost, features @ size, features @ time
     for _ in range(5):
         bounds = [float(rng.choice(sizes)), float(rng.choice(times))]
         kept = (sizes <= bounds[0]) & (times <= bounds[1])
-        found = frontier.best(cost, [(size, bounds[0]), (time, bounds[1])], [])
+        found = program.best(cost, [(size, bounds[0]), (time, bounds[1])], [])
         if not kept.any():
             assert found is None
             continue
@@ -61,6 +65,41 @@ def test_policies_of_layers_that_are_not_there_cost_nothing() -> None:
     assert space.population([found]).one_hot().sum() == space.active(space.population([found]).genes).sum()
     smallest = space.encode([space.smallest()])
     assert space.population([found]).one_hot().sum() == smallest.one_hot().sum()  # as few active genes as can be
+
+
+def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program has found by then depends on its nodes, and on no clock."""
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+    objectives = tuple(
+        Objective(METRICS[name], AdditiveEvaluator(space.linear(slope)), exact=name != "accuracy")
+        for name, slope in zip(
+            ("accuracy", "weight_bytes", "bops", "latency_ms"),
+            np.random.default_rng(0).random((4, space.cardinalities.sum())),
+            strict=True,
+        )
+    )
+    limits, statuses = [], []
+
+    def recorded(*program: Any, options: dict[str, float], **rest: Any) -> Any:
+        found = milp(*program, options=options, **rest)
+        limits.append(options)
+        statuses.append(found.status)
+        return found
+
+    monkeypatch.setattr(frontier, "milp", recorded)
+    monkeypatch.setattr(frontier, "_WORK", 1)
+    asked = []
+    for _ in range(2):
+        searcher, genes = FrontierSearcher(SearchProblem(space, objectives), seed=0), []
+        for n in (FIRST_DESIGN, 15):
+            found = searcher.ask(n)
+            values = np.column_stack([objective.evaluate(found) for objective in objectives])
+            searcher.tell(found, costs(objectives, values), violations(objectives, values))
+            genes.append(found.genes)
+        asked.append(np.concatenate(genes))
+    assert np.array_equal(*asked)
+    assert {*statuses} - {0, 2}  # neither optimal nor infeasible
+    assert all("time_limit" not in one for one in limits)
 
 
 @pytest.mark.parametrize("tabulated", [True, False])

@@ -31,6 +31,18 @@ def instance(seed: int) -> AllocationProblem:
     return AllocationProblem(damage, tuple(budgets))
 
 
+def fine_instance(seed: int) -> AllocationProblem:
+    """5 layers, and 2 budgets that some allocation meets, or misses by a small part of the costs."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 5, size=5)
+    damage, budgets = tuple(rng.integers(0, 6, size=size).astype(float) for size in sizes), []
+    for number, small in enumerate(10.0 ** rng.integers(-17, -7, size=2)):
+        costs = tuple(rng.integers(0, 2, size=size) + small * rng.integers(0, 9, size=size) for size in sizes)
+        met = total(costs, rng.integers(0, sizes).tolist())
+        budgets.append(Budget(f"cost {number}", costs, met + small * float(rng.choice([-1.0, 0.0, 1.0]))))
+    return AllocationProblem(damage, tuple(budgets))
+
+
 def least_damage(problem: AllocationProblem) -> float | None:
     """By brute force; None if nothing keeps all budgets."""
     every = product(*(range(len(known)) for known in problem.damage))
@@ -71,6 +83,25 @@ def test_a_budget_is_kept_to_the_last_bit(name: str) -> None:
     """The least damage exceeds the budget by less than any solver's tolerance."""
     problem = AllocationProblem((np.array([0.0, 1.0, 2.0]),), (Budget("ms", (np.array([1 + 1e-12, 1.0, 0.5]),), 1.0),))
     assert ALLOCATORS[name]().allocate(problem) == (1,)
+
+
+@pytest.mark.parametrize("seeds", [range(start, start + 30) for start in (0, 30, 60)], ids=str)
+def test_the_last_bits_of_costs_count(name: str, seeds: range) -> None:
+    """Many allocations lie nearer to a budget than any solver's tolerance, on either side."""
+    infeasible = 0
+    for seed in seeds:
+        problem = fine_instance(seed)
+        least = least_damage(problem)
+        if least is None:
+            infeasible += 1
+            with pytest.raises(Infeasible) as refused:
+                ALLOCATORS[name]().allocate(problem)
+            assert all(excess > 0 for excess in refused.value.excesses.values())
+            continue
+        chosen = ALLOCATORS[name]().allocate(problem)
+        assert not problem.excesses(chosen), seed
+        assert total(problem.damage, chosen) == least, seed
+    assert infeasible > 0
 
 
 def test_damages_of_very_different_sizes_count(name: str) -> None:

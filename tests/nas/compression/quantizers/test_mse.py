@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from nas.compression.quantizers.mse import LeastSquaredError
-from search_spaces.elastic.quantizer import MinMax
 from search_spaces.elastic.quantizers import WeightQuantizer
+from search_spaces.elastic.weight_steps import MaxAbsSteps
 
 WEIGHT = torch.randn(8, 16, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -19,7 +19,7 @@ def errors(bits: int, steps: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(("bits", "gain"), [(2, 2.0), (3, 1.4), (4, 1.2), (8, 1.0)])
 def test_no_share_of_the_reference_is_better(bits: int, gain: float) -> None:
-    reference, found = MinMax().steps(WEIGHT, bits), LeastSquaredError().steps(WEIGHT, bits)
+    reference, found = MaxAbsSteps().steps(WEIGHT, bits), LeastSquaredError().steps(WEIGHT, bits)
     least = errors(bits, found)
     for share in torch.linspace(0.2, 1.0, 41).tolist():
         assert (least <= errors(bits, share * reference) * (1 + 1e-9)).all()

@@ -41,6 +41,21 @@ def test_damage_is_that_of_each_choice(name: str, network: nn.Module) -> None:
     assert metric == SENSITIVITY_METRICS[name]()
 
 
+@pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
+def test_damage_is_that_of_learnt_steps(name: str, network: nn.Module) -> None:
+    """A step that clips is learnt by one layer: that layer alone has other damage than before."""
+    metric = SENSITIVITY_METRICS[name]()
+    before = metric.damage(CompressibleLayers.of_network(network, SPECS, CHOICES))
+    network[0].learn_weight_step(2)
+    network[0].log_weight_step.data -= 2.0
+    layers = CompressibleLayers.of_network(network, SPECS, CHOICES)
+    assert [step is None for step in layers.steps] == [False, True]
+    after = metric.damage(layers)
+    assert after[0][0] == 0.0
+    assert (after[0][1:] > 2 * before[0][1:]).all()
+    assert np.array_equal(after[1], before[1])
+
+
 def test_layers_of_given_networks_are_found() -> None:
     convolutions = nn.Sequential(*(nn.Conv2d(*shape, 3, padding=1) for shape in ((2, 4), (4, 3)))).eval()
     traced = trace(convolutions, [torch.zeros(1, 2, 5, 5)])
@@ -53,3 +68,8 @@ def test_layers_of_given_networks_are_found() -> None:
 def test_every_layer_has_choices(network: nn.Module, choices: list[list[LayerPolicy]]) -> None:
     with pytest.raises(ValueError, match="each of 2 layers needs one or more policies, got"):
         CompressibleLayers.of_network(network, SPECS, choices)
+
+
+def test_steps_are_those_of_all_layers_or_none() -> None:
+    with pytest.raises(ValueError, match="each of 1 layers needs a step or None, got 2"):
+        CompressibleLayers((torch.ones(1, 1),), ((FLOAT,),), steps=(None, None))

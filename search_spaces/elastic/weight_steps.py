@@ -34,7 +34,7 @@ class Quantizer(ABC):
 
 
 @dataclass(frozen=True)
-class MinMax(Quantizer):
+class MaxAbsSteps(Quantizer):
     """The reference: the largest weight of a channel takes the largest code, so nothing is clipped."""
 
     def steps(self, weight: Tensor, bits: int) -> Tensor:

@@ -11,7 +11,7 @@ from search_spaces.elastic.quantizers import value_range
 
 
 @dataclass(frozen=True)
-class MinMax(Observer):
+class MinMaxRange(Observer):
     """Keeps every value: nothing is clipped, and one outlier makes all steps coarse."""
 
     def observe(self, activation: Tensor) -> tuple[float, float]:

@@ -1,0 +1,14 @@
+"""One word means one thing: no two methods of compression share the name of their class."""
+
+from __future__ import annotations
+
+from nas.compression.allocation.registry import ALLOCATORS
+from nas.compression.observers.registry import OBSERVERS
+from nas.compression.quantizers.registry import QUANTIZERS
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+
+
+def test_classes_of_methods_have_distinct_names() -> None:
+    made = [make() for known in (OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS) for make in known.values()]
+    names = [type(one).__name__ for one in made]
+    assert len(names) == len({*names})
