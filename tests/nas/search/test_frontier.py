@@ -71,7 +71,7 @@ def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pyte
     """What a program has found by then depends on its nodes, and on no clock."""
     space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
     objectives = tuple(
-        Objective(METRICS[name], AdditiveEvaluator(space.linear(slope)), exact=name != "accuracy")
+        Objective(METRICS[name], AdditiveEvaluator(linear_cost(space, slope)), exact=name != "accuracy")
         for name, slope in zip(
             ("accuracy", "weight_bytes", "bops", "latency_ms"),
             np.random.default_rng(0).random((4, space.cardinalities.sum())),
