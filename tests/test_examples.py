@@ -57,7 +57,7 @@ def test_a_supernet_is_trained_and_exported_by_hand(tmp_path: Path) -> None:
 def test_a_network_of_your_own_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = tmp_path / "net.safetensors"
     accuracy = float(output_of("4_own_network.py", str(weights)).split()[0])
-    assert accuracy > 60  # 95 to 98 over five seeds; chance is 10
+    assert accuracy > 60  # 96 to 99 over five seeds in each of three arithmetics; chance is 10
     job = yaml.safe_load((EXAMPLES / "own_network.yaml").read_text())
     job["space"]["weights"] = str(weights)
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))

@@ -117,8 +117,9 @@ class _Place:
     def grouped(self) -> Convolution | None:
         """The transposed convolution of several groups, of whose weight as it is read no axis is of its outputs."""
         operator = self.operator
-        is_one = isinstance(operator, Convolution) and operator.transposed and operator.groups > 1
-        return operator if is_one and isinstance(operator, Convolution) else None
+        if isinstance(operator, Convolution) and operator.transposed and operator.groups > 1:
+            return operator
+        return None
 
     @property
     def axis(self) -> int:

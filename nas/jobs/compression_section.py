@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import field_validator
+from pydantic import AfterValidator
 
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
@@ -20,18 +20,8 @@ class CompressionSection(Section):
     A step that a training with bits has learnt comes before that of the quantiser.
     """
 
-    observer: str = "percentile_99_99"
-    quantizer: str = "min_max"
-
-    @field_validator("observer")
-    @classmethod
-    def _is_an_observer(cls, name: str) -> str:
-        return OBSERVERS.known(name)
-
-    @field_validator("quantizer")
-    @classmethod
-    def _is_a_quantizer(cls, name: str) -> str:
-        return QUANTIZERS.known(name)
+    observer: Annotated[str, AfterValidator(OBSERVERS.known)] = "percentile_99_99"
+    quantizer: Annotated[str, AfterValidator(QUANTIZERS.known)] = "min_max"
 
     def methods(self) -> CompressionMethods:
         """The same as the engine has it; loads torch."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hardware.device import Device, device
 from nas.jobs.compression_section import CompressionSection
@@ -79,13 +79,8 @@ class DeviceSection(Section):
 class FitSection(Section):
     """The accuracy predictor and the candidates that are measured to fit it."""
 
-    predictor: str = "ridge"
+    predictor: Annotated[str, AfterValidator(PREDICTORS.known)] = "ridge"
     candidates: Annotated[int, Field(ge=10)] = 100
-
-    @field_validator("predictor")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return PREDICTORS.known(name)
 
 
 class ExportSection(Section):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hardware.analytic import COSTS
 from nas.jobs.section import Section
@@ -53,7 +53,7 @@ class SearchSection(Section):
     measured of the same supernet before. `stop` ends a search that has little to gain.
     """
 
-    searcher: str = "linas"
+    searcher: Annotated[str, AfterValidator(SEARCHERS.known)] = "linas"
     accuracy: Literal["measured", "predicted"] = "measured"
     evaluations: Count = 200
     objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
@@ -63,17 +63,7 @@ class SearchSection(Section):
     warm_start: bool = True
     screening: ScreeningSection | None = None
     stop: StopSection | None = None
-    predictor: str = "ensemble"
-
-    @field_validator("searcher")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return SEARCHERS.known(name)
-
-    @field_validator("predictor")
-    @classmethod
-    def _predicts(cls, name: str) -> str:
-        return PREDICTORS.known(name)
+    predictor: Annotated[str, AfterValidator(PREDICTORS.known)] = "ensemble"
 
     @property
     def asked(self) -> list[str]:

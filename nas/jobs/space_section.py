@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.jobs.section import Section
 from search_spaces.joint_space import JointSpace
@@ -46,18 +46,13 @@ class SpaceSection(Section):
     `inputs`.
     """
 
-    name: str | None = None
+    name: Annotated[str, AfterValidator(SPACES.known)] | None = None
     network: str | None = None
     weights: str | None = None
     inputs: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)] | None = None
     policies: list[str]
     policies_for: list[PolicyRuleSection] = []
     only: dict[str, str | list[int | float | str]] = {}
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str | None) -> str | None:
-        return None if name is None else SPACES.known(name)
 
     @field_validator("inputs")
     @classmethod

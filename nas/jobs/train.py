@@ -115,7 +115,7 @@ def _path(workspace: Workspace) -> Path:
     """The finished checkpoint; how many workers train it is no input, as their result is the same but for noise."""
     job = workspace.job
     if workspace.network is not None:
-        given = {"network": workspace.network.digest(), "data": workspace.data_digest}
+        given = {"network": workspace.network_digest, "data": workspace.data_digest}
         return workspace.folder("network", given) / "network.safetensors"
     inputs = {
         "data": workspace.data_digest,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.jobs.section import Section
 from nas.training.phase import BitSampling, Divergence, Law, Loss, Phase, Split, Subnet
@@ -80,7 +80,7 @@ class PhaseSection(Section):
 class TrainingSection(Section):
     """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
 
-    schedule: str = "deps"
+    schedule: Annotated[str, AfterValidator(PRESETS.known)] = "deps"
     epochs: Epochs = 30.0
     learning_rate: Positive = 0.1
     phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None
@@ -91,11 +91,6 @@ class TrainingSection(Section):
     optimizer: OptimizerName = "sgd"
     precision: Precision = "float32"
     channels_last: bool = True
-
-    @field_validator("schedule")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return PRESETS.known(name)
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> TrainingSection:

@@ -99,11 +99,16 @@ class Workspace:
         return JointSpace(self.job.space.narrowed(self.trained_space.architectures), self.trained_space.policies)
 
     @cached_property
+    def network_digest(self) -> str:
+        """Stands for the content of the given network in the inputs of stages; empty where the job names a space."""
+        return "" if self.network is None else self.network.digest()
+
+    @cached_property
     def trained_space(self) -> JointSpace:
         """The joint space that the supernet serves: the whole of what `space` may be a part of."""
         section = self.job.space
         if self.network is not None:
-            name = f"{network_name(str(section.network))}-{self.network.digest()[:8]}"
+            name = f"{network_name(str(section.network))}-{self.network_digest[:8]}"
             return JointSpace(self.network.space(name), section.policy_space())
         architectures = search_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
