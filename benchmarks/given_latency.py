@@ -17,26 +17,21 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from latency_error import PRECISE, nothing
+from latency_error import PRECISE, made_table
 from report import row
 from zoo import timm_model
 
-from hardware.building.build_table import measure_missing
-from hardware.building.calibrate_table import calibrate_table
 from hardware.calibration.fit_quality import FitQuality
 from hardware.device import onnxruntime_cpu
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
-from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import network_costs
 from nas.compression.compress import calibrate
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.export.onnx_graph_network import traced_to_onnx
-from nas.jobs.job import DeviceSection
-from nas.jobs.sampling import representative_sample
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import PolicySpace
 
@@ -83,15 +78,6 @@ def export_all(name: str, numbers: list[int], folder: Path) -> None:
             file.write_bytes(traced_to_onnx(network, [inputs]))
 
 
-def made_table(space: JointSpace, traced: TracedNetwork, profiler: OnnxRuntimeProfiler) -> LatencyTable:
-    """What `nas profile` makes with its defaults."""
-    empty = LatencyTable(onnxruntime_cpu())
-    table = measure_missing(empty, space.layer_shapes(), space.policies.known, profiler, nothing, None)
-    rng = np.random.default_rng(0)
-    sample = representative_sample(space, rng, DeviceSection().calibration_networks)
-    return calibrate_table(table, sample, rng, profiler, nothing, GivenWorkloads(traced))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("networks", nargs="+", help="resnet20, or models of timm")
@@ -108,7 +94,7 @@ def main() -> None:
         ((_, shape),) = traced.graph.inputs
         files = [arguments.folder / name / f"{number}.onnx" for number in range(CANDIDATES)]
         start = time.monotonic()
-        table = made_table(space, traced, profiler)
+        table = made_table(space, profiler, GivenWorkloads(traced))
         minutes = (time.monotonic() - start) / 60
         precise = OnnxRuntimeProfiler(table.device, PRECISE)
         networks = [OnnxNetwork(file.read_bytes(), (1, *shape)) for file in files]

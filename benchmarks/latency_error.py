@@ -21,7 +21,7 @@ import numpy as np
 from report import row
 
 from hardware.building.build_table import measure_missing
-from hardware.building.calibrate_table import calibrate_table
+from hardware.building.calibrate_table import Build, calibrate_table
 from hardware.calibration.fit_quality import FitQuality
 from hardware.device import onnxruntime_cpu
 from hardware.profiling.profiler import OnnxRuntimeProfiler
@@ -73,13 +73,13 @@ def candidates(space: JointSpace) -> Population:
     return space.population(np.concatenate(sets))
 
 
-def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler) -> LatencyTable:
-    """What `nas profile` makes with its defaults."""
+def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler, build: Build | None = None) -> LatencyTable:
+    """What `nas profile` makes with its defaults; see `calibrate_table` for `build`."""
     empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.known
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)
-    return calibrate_table(table, sample, rng, profiler, nothing)
+    return calibrate_table(table, sample, rng, profiler, nothing, build)
 
 
 def nothing(*progress: int) -> None:

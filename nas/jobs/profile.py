@@ -55,8 +55,8 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
     target = workspace.job.device.here()
     if workspace.network is not None:
         check_network(workspace.network, workspace.space, workspace.data)
-    if workspace.network is not None and target.runtime != "onnxruntime":
-        raise ValueError(f"a given network is timed in onnxruntime, which {target.name!r} does not run; name another")
+        if target.runtime != "onnxruntime":
+            raise ValueError(f"a given network is timed in onnxruntime, not on {target.name!r}; name another device")
     if resource is None:
         return _measured(workspace, profiler(target))
     with remote_profiler(target, workspace.ray_address or "auto", resource) as remote:

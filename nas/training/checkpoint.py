@@ -6,19 +6,15 @@ In: a supernet. Out: files that name their space, and supernets read back. Never
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from nas.files import replacing
+from nas.tensor_files import open_tensors, save_tensors
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
@@ -27,7 +23,6 @@ from search_spaces.space import SearchSpace
 from search_spaces.subspace import Subspace
 
 _FORMAT = "nas-supernet-3"
-_HEADER = "nas"
 _EXTRA = "training/"
 
 
@@ -50,8 +45,7 @@ class TrainingState:
 
 def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> None:
     """Writes the weights, statistics and leaves of a supernet, and the state of its training, atomically."""
-    tensors = {name: _stored(tensor) for name, tensor in supernet.state_dict().items()}
-    tensors |= {f"{_EXTRA}{name}": _stored(tensor) for name, tensor in state.tensors.items()}
+    tensors = supernet.state_dict() | {f"{_EXTRA}{name}": tensor for name, tensor in state.tensors.items()}
     header = {
         "format": _FORMAT,
         "space": supernet.space.name,
@@ -61,12 +55,7 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
         "schedule": state.schedule,
         "odds": list(state.odds.items()),
     }
-    with replacing(path) as draft:
-        try:
-            # one entry only: safetensors writes several in random order, and equal supernets must give equal files
-            save_file(tensors, draft, {_HEADER: json.dumps(header)})
-        except SafetensorError as error:
-            raise OSError(f"could not write {path}: {error}") from error
+    save_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
@@ -75,7 +64,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
     Raises:
         ValueError: If the file is damaged or belongs to another space; the supernet is then as it was.
     """
-    with _opened(path) as (file, header):
+    with open_tensors(path, "checkpoint") as (file, header):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
         found = header.get("space", "an unknown program")
@@ -104,22 +93,8 @@ def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
     Raises:
         ValueError: If the file is damaged.
     """
-    with _opened(path) as (_, header):
+    with open_tensors(path, "checkpoint") as (_, header):
         return tuple(_domain(architectures, described) for described in header["leaves"])
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """An open checkpoint and its header."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file, json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"cannot read the checkpoint {path}: {error}; delete it, then: nas train JOB") from error
-
-
-def _stored(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().contiguous()
 
 
 def _described(domain: Subspace) -> dict[str, Any]:

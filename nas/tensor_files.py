@@ -1,0 +1,56 @@
+"""Tensors with a header in JSON, as safetensors files: written whole or not at all, and never unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nas.files import replacing
+
+_HEADER = "nas"
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Writes a file atomically.
+
+    Args:
+        path: The file.
+        tensors: By name; no two share their memory.
+        header: What JSON can hold.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as draft:
+        try:
+            # one entry only: safetensors writes several in random order, and equal tensors must give equal files
+            save_file(stored, draft, {_HEADER: json.dumps(header)})
+        except SafetensorError as error:
+            raise OSError(f"could not write {path}: {error}") from error
+
+
+@contextmanager
+def open_tensors(path: Path, what: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """An open file of safetensors and its header, which is empty if another program wrote it.
+
+    Args:
+        path: The file.
+        what: It is, such as `checkpoint`, for the error.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            yield file, header if isinstance(header, dict) else {}
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"cannot read the {what} {path}: {error}; delete it, then: nas train JOB") from error
