@@ -1,0 +1,63 @@
+"""Tests mirror the source, files stay readable, and what belongs to the program as a whole stays at its door."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+HOUSE = Path(__file__).parents[1]
+PACKAGES = ("search_spaces", "predictors", "hardware", "results", "nas")
+MOST_LINES = 250
+
+# Tests of more than one file, by what they hold together.
+TESTS_OF_THE_WHOLE = {
+    "tests/test_layout.py": "the house itself",
+    "tests/test_docstrings.py": "every docstring of the house",
+    "tests/test_imports.py": "which package may load what",
+    "tests/test_examples.py": "examples/ as a reader runs them",
+    "tests/test_postgresql.py": "what runs on a database server instead of a file",
+}
+
+# Sources without a test file of their own, by where they are tested.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+
+def _sources() -> set[str]:
+    files = (path for package in PACKAGES for path in (HOUSE / package).rglob("*.py"))
+    return {str(path.relative_to(HOUSE)) for path in files if path.name != "__init__.py"}
+
+
+def _tests() -> set[str]:
+    return {str(path.relative_to(HOUSE)) for path in (HOUSE / "tests").rglob("test_*.py")}
+
+
+def _mirror(source: str) -> str:
+    path = Path(source)
+    return str(Path("tests") / path.parent / f"test_{path.name}")
+
+
+def test_every_source_has_the_test_that_mirrors_it_or_a_reason() -> None:
+    without = {source for source in _sources() if _mirror(source) not in _tests()}
+    assert without - set(TESTED_ELSEWHERE) == set()
+    assert set(TESTED_ELSEWHERE) - without == set()  # no reason outlives its cause
+
+
+def test_every_test_mirrors_a_source_or_has_a_reason() -> None:
+    mirrors = {_mirror(source) for source in _sources()}
+    assert _tests() - mirrors - set(TESTS_OF_THE_WHOLE) == set()
+    assert set(TESTS_OF_THE_WHOLE) - (_tests() - mirrors) == set()
+
+
+def test_files_are_short_enough_to_read_in_one_sitting() -> None:
+    lengths = {source: len((HOUSE / source).read_text().splitlines()) for source in _sources()}
+    assert {source: lines for source, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_only_the_door_knows_the_workspace() -> None:
+    def takes_it(path: str) -> bool:
+        tree = ast.parse((HOUSE / path).read_text())
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        return any(one.arg == "workspace" for node in functions for one in ast.walk(node) if isinstance(one, ast.arg))
+
+    door = {"nas/jobs/run.py", *(source for source in _sources() if source.startswith("nas/cli/"))}
+    assert {source for source in _sources() if takes_it(source)} - door == set()
