@@ -20,7 +20,7 @@ from ofa_surrogate import measured, ofa_space
 from report import row
 
 from hardware import analytic
-from nas.jobs.fit import FittedAccuracy
+from nas.jobs.stages.fit import FittedAccuracy
 from nas.objectives import FloatArray
 from nas.search.inner_evolution import evolve
 from predictors.ridge import RidgePredictor

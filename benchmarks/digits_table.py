@@ -29,11 +29,11 @@ from hardware.tables.table_file import load_table
 from nas.evaluation.realize import CandidateRealizer
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import replacing
-from nas.jobs.job import load_job
-from nas.jobs.priced_objectives import exact_objective
-from nas.jobs.profile import latency_table
-from nas.jobs.reporter import Reporter
-from nas.jobs.train import trained_checkpoint
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
+from nas.jobs.stages.priced_objectives import exact_objective
+from nas.jobs.stages.profile import latency_table
+from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate

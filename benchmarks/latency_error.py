@@ -30,8 +30,8 @@ from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import network_costs
-from nas.jobs.job import DeviceSection
-from nas.jobs.sampling import representative_sample
+from nas.jobs.files.job import DeviceSection
+from nas.jobs.stages.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
 from search_spaces.joint_space import JointSpace, Population
 from search_spaces.policy_space import PolicySpace

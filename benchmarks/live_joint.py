@@ -18,11 +18,11 @@ from rich.console import Console
 
 from hardware.tables.table_file import load_table
 from nas.evaluation.pools import open_pool
-from nas.jobs.job import load_job
-from nas.jobs.priced_objectives import exact_objective
-from nas.jobs.profile import latency_table
-from nas.jobs.reporter import Reporter
-from nas.jobs.train import trained_checkpoint
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
+from nas.jobs.stages.priced_objectives import exact_objective
+from nas.jobs.stages.profile import latency_table
+from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.objectives import Objective
 from nas.search.contest import Contest

@@ -15,8 +15,8 @@ import yaml
 from report import row
 from rich.console import Console
 
-from nas.jobs.bench import bench
-from nas.jobs.reporter import Reporter
+from nas.jobs.comparison.compare import bench
+from nas.jobs.console.reporter import Reporter
 from nas.search.contest import interval95
 
 DEVICES = {"eyeriss": 74.8843, "pixel3": 307.1688, "gold_6240": 182.3871}  # the exact hypervolumes

@@ -17,8 +17,8 @@ import pandas as pd
 from nasbench201 import DEVICES, contest_file
 from report import row
 
-from nas.jobs.bench import load_bench
-from nas.jobs.bench_file import Place
+from nas.jobs.comparison.compare import load_bench
+from nas.jobs.files.comparison_file import Place
 from nas.objectives import Objective
 from nas.search.contest import interval95
 from nas.search.loop import run_search

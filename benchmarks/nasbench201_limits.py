@@ -15,8 +15,8 @@ import numpy as np
 from nasbench201 import DEVICES, contest_file
 from report import row
 
-from nas.jobs.bench import load_bench
-from nas.jobs.bench_file import Place
+from nas.jobs.comparison.compare import load_bench
+from nas.jobs.files.comparison_file import Place
 from nas.search.contest import Contest
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher

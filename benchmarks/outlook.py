@@ -19,8 +19,8 @@ from nasbench201 import DEVICES, contest_file
 from ofa_surrogate import contest as ofa_contest
 from report import row
 
-from nas.jobs.bench import load_bench
-from nas.jobs.bench_file import Place
+from nas.jobs.comparison.compare import load_bench
+from nas.jobs.files.comparison_file import Place
 from nas.objectives import FloatArray, costs, violations
 from nas.search.contest import Contest
 from nas.search.outlook import Outlook, volume_reference

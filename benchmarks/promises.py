@@ -14,11 +14,11 @@ import pandas as pd
 from report import row
 from rich.console import Console
 
-from nas.jobs.export import export
-from nas.jobs.job import load_job
-from nas.jobs.reporter import Reporter
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
 from nas.jobs.run import run, search_front
-from nas.jobs.train import trained_checkpoint
+from nas.jobs.stages.export import export
+from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.search.contest import interval95
 from results.report import NORMAL_90

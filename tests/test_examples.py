@@ -14,8 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from nas.cli.main import app
-from nas.jobs.bench import bench
-from nas.jobs.reporter import Reporter
+from nas.jobs.comparison.compare import bench
+from nas.jobs.console.reporter import Reporter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

@@ -27,7 +27,7 @@ def test_the_import_rules_name_all_that_loads_no_torch() -> None:
 
 
 def test_a_job_file_is_read_without_torch() -> None:
-    assert not loads_torch("nas.jobs.job")
+    assert not loads_torch("nas.jobs.files.job")
 
 
 def test_methods_of_compression_have_names_without_torch_and_allocators_need_none() -> None:

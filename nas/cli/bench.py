@@ -1,6 +1,6 @@
 """The command that compares searchers.
 
-In: the file of a contest. Out: a call of `nas.jobs.bench`.
+In: the file of a contest. Out: a call of `nas.jobs.comparison.compare`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _bench(
     data: Annotated[str | None, typer.Option(help="Images of the job, instead of its data.source.")] = None,
 ) -> None:
     from nas.cli.console import open_console
-    from nas.jobs.bench import bench
-    from nas.jobs.reporter import Reporter
+    from nas.jobs.comparison.compare import bench
+    from nas.jobs.console.reporter import Reporter
 
     bench(file, runs, workers, Reporter(open_console()), data)

@@ -1,6 +1,6 @@
 """Commands for jobs on a Ray cluster.
 
-In: a job file or a job's id, and the address of the cluster's dashboard. Out: calls of `nas.jobs.submission`.
+In: a job file or a job's id, and the address of the cluster's dashboard. Out: calls of `nas.jobs.cluster.submission`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nas.jobs.submission import Cluster
+    from nas.jobs.cluster.submission import Cluster
 
 Address = Annotated[
     str, typer.Option(envvar="RAY_ADDRESS", help="The cluster's dashboard; its token is read from RAY_AUTH_TOKEN.")
@@ -40,7 +40,7 @@ def _submit(
         float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
     ] = 0.0,
 ) -> None:
-    from nas.jobs.submission import submission
+    from nas.jobs.cluster.submission import submission
 
     wanted = submission(job, data, ship_data, runs, database, workers, gpus_per_worker)
     typer.echo(_cluster(address).submit(wanted))
@@ -72,6 +72,6 @@ def resume(job: JobId, address: Address = _LOCAL) -> None:
 
 
 def _cluster(address: str) -> Cluster:
-    from nas.jobs.submission import Cluster
+    from nas.jobs.cluster.submission import Cluster
 
     return Cluster(address)

@@ -55,7 +55,7 @@ def _train(
         raise ValueError(
             f"--workers {workers} needs --ray or --ray-address to train; without Ray one process trains on all threads"
         )
-    from nas.jobs.train import train
+    from nas.jobs.stages.train import train
 
     with _opened(job, data, runs, None, workers, address) as workspace:
         train(workspace)
@@ -72,7 +72,7 @@ def _profile(
         str | None, typer.Option(help="Measure the node of the Ray cluster that offers this resource.")
     ] = None,
 ) -> None:
-    from nas.jobs.profile import profile
+    from nas.jobs.stages.profile import profile
 
     if ray_address is not None and resource is None:
         raise ValueError("--ray-address needs --resource, the name of what the node to be profiled offers")
@@ -111,7 +111,7 @@ def _finetune(
     runs: Runs = Path("runs"),
     database: Database = None,
 ) -> None:
-    from nas.jobs.finetune import finetune
+    from nas.jobs.stages.finetune import finetune
 
     with _opened(job, data, runs, database) as workspace:
         finetune(workspace, key, epochs, learning_rate)
@@ -135,8 +135,8 @@ def _opened(
     """The workspace of a job file, held by this process alone."""
     from nas.cli.console import open_console
     from nas.files import alone_in
-    from nas.jobs.job import load_job
-    from nas.jobs.reporter import Reporter
+    from nas.jobs.console.reporter import Reporter
+    from nas.jobs.files.job import load_job
     from nas.jobs.workspace import Workspace
 
     loaded = load_job(job, data)

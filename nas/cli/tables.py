@@ -47,7 +47,7 @@ def estimate(
 ) -> None:
     """Make a table of a device that nobody can measure yet, by a roofline model."""
     from hardware.tables.table_file import save_table
-    from nas.jobs.roofline_file import load_roofline
+    from nas.jobs.files.roofline_file import load_roofline
     from search_spaces.joint_space import JointSpace
     from search_spaces.presets import search_space
 
@@ -62,7 +62,7 @@ def show(table: Table) -> None:
     """Show where a table comes from, what it holds and how well it tells whole networks."""
     from hardware.tables.table_file import load_table
     from nas.cli.console import open_console
-    from nas.jobs.table_summary import described
+    from nas.jobs.console.table_summary import described
 
     for line in described(load_table(table)):
         open_console().print(line, highlight=False, markup=False, soft_wrap=True)
@@ -77,7 +77,7 @@ def transfer(
     probes: Annotated[int, typer.Option(min=1, help="How many networks to name for the next measurements.")] = 10,
 ) -> None:
     """Name the networks to measure on a new device, and predict all others from those that are measured."""
-    from nas.jobs.transfer_files import TransferFiles
+    from nas.jobs.files.transfer_files import TransferFiles
 
     if (measured is None) != (output is None):
         raise ValueError("--measured and --output are given together: predictions need measurements")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nas.jobs.export import export
-from nas.jobs.fit import FittedAccuracy, fit, fitted_accuracy
-from nas.jobs.front import VerifiedFront
-from nas.jobs.measured_search import measured_search
-from nas.jobs.predicted_search import predicted_search
-from nas.jobs.profile import latency_table, profile
-from nas.jobs.summary import summarize
-from nas.jobs.train import check_training, train, trained_checkpoint
+from nas.jobs.console.summary import summarize
+from nas.jobs.stages.export import export
+from nas.jobs.stages.fit import FittedAccuracy, fit, fitted_accuracy
+from nas.jobs.stages.front import VerifiedFront
+from nas.jobs.stages.measured_search import measured_search
+from nas.jobs.stages.predicted_search import predicted_search
+from nas.jobs.stages.profile import latency_table, profile
+from nas.jobs.stages.train import check_training, train, trained_checkpoint
 from nas.jobs.workspace import Workspace
 
 

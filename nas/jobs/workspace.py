@@ -23,10 +23,10 @@ from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import AccuracyMeasurement
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
-from nas.jobs.compression_section import CompressionSection
-from nas.jobs.given_network import network_name, trace_network
-from nas.jobs.job import Job
-from nas.jobs.reporter import Reporter
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.job import Job
+from nas.jobs.stages.given_network import network_name, trace_network
 from nas.training.schedule import Schedule
 from nas.training.task import TrainingTask
 from results.database import ResultsDatabase

@@ -20,8 +20,8 @@ from hardware.profiling.stopwatch import Stopwatch
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from hardware.tables.table_file import save_table
 from nas.cli.main import main
-from nas.jobs.job import load_job
-from nas.jobs.reporter import Reporter
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
 from nas.jobs.run import run
 from nas.jobs.workspace import Workspace
 from search_spaces.compression_policy import LayerPolicy

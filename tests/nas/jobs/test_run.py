@@ -97,10 +97,10 @@ KILLED = """
 import os, signal, sys
 from itertools import count
 
-import nas.jobs.export
+import nas.jobs.stages.export
 from nas.cli.main import main
 from nas.data.sources import load_images
-from nas.jobs.reporter import Bar
+from nas.jobs.console.reporter import Bar
 from nas.jobs.run import run
 from results.database import ResultsDatabase
 
@@ -128,7 +128,7 @@ moments = {
     "fit": append("fit", 5),
     "search": append("search", 3),
     "verify": append("verify", 2),
-    "export": lambda: dying(nas.jobs.export, "measured_latencies", 1),
+    "export": lambda: dying(nas.jobs.stages.export, "measured_latencies", 1),
 }
 for moment, arm in moments.items():
     child = os.fork()

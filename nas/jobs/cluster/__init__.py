@@ -1,0 +1,1 @@
+"""Jobs that are carried out on a Ray cluster."""

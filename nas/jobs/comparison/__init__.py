@@ -1,0 +1,1 @@
+"""Searchers compared at equal numbers of evaluations."""

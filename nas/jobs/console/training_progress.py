@@ -1,0 +1,54 @@
+"""What a training shows while it runs: a bar or lines, and an event log that TensorBoard reads.
+
+In: reports of steps. Out: text on a console, and files in a folder. Knows no network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from nas.jobs.console.event_log import EventLog
+from nas.jobs.console.reporter import Reporter
+from nas.training.settings import Report, Watch
+
+_LINE_S = 30.0  # between lines, where no bar moves
+
+
+@contextmanager
+def following(reporter: Reporter, title: str, folder: Path) -> Iterator[Watch]:
+    """Gives what watches a training while a block runs.
+
+    Off a terminal, where no bar moves, it says a line after every measured accuracy, and now and then in a long one.
+
+    Args:
+        reporter: Shows loss, accuracies, images per second and the time left.
+        title: Of the bar.
+        folder: Receives the event log.
+
+    Raises:
+        OSError: If the event log cannot be written; raised by the watch, too.
+    """
+    latest: dict[str, float] = {}
+    said = time.monotonic()
+
+    with closing(EventLog(folder / "events")) as log, reporter.bar(title, total=None) as bar:
+
+        def watch(report: Report) -> None:
+            nonlocal said
+            latest.update(report.accuracies)
+            accuracies = "".join(f", {name} {percent:.1f} %" for name, percent in latest.items())
+            place = f"step {report.step}/{report.steps} {report.phase}"
+            note = f"{place}: loss {report.loss:.3f}, {report.images_per_s:.0f} images/s{accuracies}"
+            bar.reach(report.passes, note, report.all_passes)
+            for found in report.notes:
+                reporter.say(f"{place}: {found}")
+            if not reporter.console.is_terminal and (report.accuracies or time.monotonic() - said >= _LINE_S):
+                reporter.say(f"{note}, {bar.left} left")
+                said = time.monotonic()
+            scalars = {"loss": report.loss, "learning_rate": report.learning_rate, "images_per_s": report.images_per_s}
+            log.add(report.step, scalars | {f"accuracy/{name}": found for name, found in report.accuracies.items()})
+
+        yield watch

@@ -1,0 +1,1 @@
+"""Files that people write, turned into frozen, typed values."""

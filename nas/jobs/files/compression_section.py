@@ -1,0 +1,30 @@
+"""The section of a job file that says how trained networks are compressed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
+
+from nas.compression.observers.registry import OBSERVERS
+from nas.compression.quantizers.registry import QUANTIZERS
+from nas.jobs.files.section import Section
+
+if TYPE_CHECKING:
+    from nas.compression.methods import CompressionMethods
+
+
+class CompressionSection(Section):
+    """How the ranges of activations and the steps of weights are chosen, where a network is measured or exported.
+
+    A step that a training with bits has learnt comes before that of the quantiser.
+    """
+
+    observer: Annotated[str, AfterValidator(OBSERVERS.known)] = "percentile_99_99"
+    quantizer: Annotated[str, AfterValidator(QUANTIZERS.known)] = "min_max"
+
+    def methods(self) -> CompressionMethods:
+        """The same as the engine has it; loads torch."""
+        from nas.compression.methods import CompressionMethods
+
+        return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer]())

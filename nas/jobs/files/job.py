@@ -1,0 +1,148 @@
+"""The job file: strict, typed, and turned into plain arguments at the door.
+
+In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from hardware.device import Device, device
+from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.search_section import SearchSection
+from nas.jobs.files.section import Section, read_section
+from nas.jobs.files.space_section import SpaceSection
+from nas.jobs.files.training_section import TrainingSection
+from nas.search.registry import SEARCHERS
+from predictors.registry import PREDICTORS
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class DataSection(Section):
+    """Where the images come from; see `nas.data.sources.load_images`.
+
+    `mean` and `std` of each channel, on a scale of 0 to 1, are those with which a given network was trained; without
+    them images are normalised by those of the training images.
+    """
+
+    source: str = "digits"
+    limit: Annotated[int, Field(ge=100)] | None = None
+    image_size: Annotated[int, Field(ge=8, le=512)] = 32
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    mean: list[Annotated[float, Field(ge=0, le=1)]] | None = None
+    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
+
+    @model_validator(mode="after")
+    def _has_both(self) -> DataSection:
+        if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
+            raise ValueError(f"mean and std are given together, one each per channel, got {self.mean} and {self.std}")
+        return self
+
+
+class DeviceSection(Section):
+    """What latency means: a device of this machine, with its threads and inputs per inference, or a table of any.
+
+    Limits on latency need a table that tells whole networks well, where that is known (it is not of imported and
+    estimated ones); `accept_poor_fit` takes any.
+    """
+
+    name: str = "onnxruntime_cpu"
+    threads: Count = 1
+    batch: Count = 1
+    table: str | None = None
+    calibration_networks: Annotated[int, Field(ge=4)] = 300
+    accept_poor_fit: bool = False
+
+    @model_validator(mode="after")
+    def _is_here_or_has_a_table(self) -> DeviceSection:
+        if self.table is None:
+            self.here()
+        elif (self.threads, self.batch) != (1, 1):
+            raise ValueError("threads and batch are those of the table, where one is given; leave them out")
+        return self
+
+    def here(self) -> Device:
+        """The device on this machine.
+
+        Raises:
+            ValueError: If its name is not registered.
+        """
+        return replace(device(self.name), threads=self.threads, batch=self.batch)
+
+
+class FitSection(Section):
+    """The accuracy predictor and the candidates that are measured to fit it."""
+
+    predictor: Annotated[str, AfterValidator(PREDICTORS.known)] = "ridge"
+    candidates: Annotated[int, Field(ge=10)] = 100
+
+
+class ExportSection(Section):
+    """How many networks of the verified front are exported."""
+
+    count: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class Job(Section):
+    """Everything that decides the outcome of a run."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: DataSection = DataSection()
+    space: SpaceSection
+    training: TrainingSection = TrainingSection()
+    compression: CompressionSection = CompressionSection()
+    device: DeviceSection = DeviceSection()
+    fit: FitSection = FitSection()
+    search: SearchSection = SearchSection()
+    export: ExportSection = ExportSection()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
+        return name
+
+    @model_validator(mode="after")
+    def _leaves_are_of_the_whole(self) -> Job:
+        name = self.search.searcher
+        if SEARCHERS[name].of_leaves and (self.space.only or self.search.accuracy == "predicted"):
+            raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.accuracy")
+        return self
+
+    @model_validator(mode="after")
+    def _given_networks_are_trained(self) -> Job:
+        if self.space.network is None:
+            return self
+        if "training" in self.model_fields_set:
+            raise ValueError("a given network (space.network) is trained already; leave out the section training")
+        if SEARCHERS[self.search.searcher].of_leaves:
+            raise ValueError(f"searcher {self.search.searcher!r} is for split supernets, not for a given network")
+        return self
+
+    @model_validator(mode="after")
+    def _energy_needs_a_table(self) -> Job:
+        if "energy_mj" in self.search.asked and self.device.table is None:
+            raise ValueError("energy_mj needs a device.table that has it; this machine measures latency")
+        return self
+
+
+def load_job(path: Path, data: str | None = None) -> Job:
+    """Reads a job file.
+
+    Args:
+        path: YAML.
+        data: Replaces `data.source`, if given.
+
+    Raises:
+        ValueError: In one line: what is wrong, where, and what would do.
+    """
+    job = read_section(path, Job)
+    return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})

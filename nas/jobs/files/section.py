@@ -1,0 +1,70 @@
+"""What all sections of a file keep to: no unknown keys, no conversions, no changes. What breaks that, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.jobs.files.yaml_file import read_yaml
+
+
+class Section(BaseModel):
+    """A part of a job file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Root = TypeVar("Root", bound=Section)
+
+
+def read_section(path: Path, root: type[Root]) -> Root:
+    """Reads a YAML file whose keys are those of a section.
+
+    Raises:
+        ValueError: In one line: what is wrong, where, and what would do.
+    """
+    document = read_yaml(path)
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} must hold keys and their values, got {type(document).__name__}")
+    try:
+        return root.model_validate(document)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_one_line(error, root)}") from error
+
+
+def _one_line(error: ValidationError, root: type[Section]) -> str:
+    problems = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _section_at(root, problem["loc"][:-1]).model_fields
+            problems.append(f"unknown key {place!r}; known keys: {', '.join(known)}")
+        elif problem["type"] == "missing":
+            problems.append(f"{place} is missing")
+        elif problem["type"] == "model_type":
+            problems.append(f"{place}: must hold keys and their values, got {problem['input']!r}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"
+            where = f"{place}: " if place else ""  # a rule of the whole file has no place
+            problems.append(f"{where}{message[0].lower()}{message[1:]}{given}")
+    return "; ".join(problems)
+
+
+def _section_at(root: type[Section], place: tuple[int | str, ...]) -> type[Section]:
+    section = root
+    for part in place:
+        if isinstance(part, str):  # else the place in a list
+            section = next(_sections(section.model_fields[part].annotation))
+    return section
+
+
+def _sections(annotation: object) -> Iterator[type[Section]]:
+    """Those in an annotation, which may be optional or a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

@@ -1,0 +1,96 @@
+"""The space section of a job file: a named space of networks, or one network that is given, and their policies.
+
+In: the keys of the section. Out: typed values. It neither imports nor runs what it names.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from nas.jobs.files.section import Section
+from search_spaces.joint_space import JointSpace
+from search_spaces.narrowed import NarrowedSpace
+from search_spaces.policy_space import PolicyRule, PolicySpace
+from search_spaces.presets import SPACES, search_space
+from search_spaces.space import SearchSpace
+
+
+class PolicyRuleSection(Section):
+    """The policies of the layers of a name, an operator or a position; see `search_spaces.policy_space.PolicyRule`."""
+
+    policies: list[str]
+    name: str | None = None
+    operator: str | None = None
+    position: Literal["first", "last"] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_rule(self) -> PolicyRuleSection:
+        self.rule()
+        return self
+
+    def rule(self) -> PolicyRule:
+        """The rule as the engine has it."""
+        return PolicyRule.from_json(self.model_dump(exclude_none=True))
+
+
+class SpaceSection(Section):
+    """Which networks, and which policies for each of their layers: `policies`, but for those of `policies_for`.
+
+    Either `name` is that of a space. The supernet is trained for the whole space; `only` says what is profiled, fitted
+    and searched of it. It gives the values that remain of a dimension (`depth`) or of one gene (`0.depth`).
+
+    Or `network` is one that is given, see `nas.compression.tracing.reference.make_network`, with the safetensors file
+    of its `weights`, where a callable does not bring them, and the shape of an input, (channels, side, side), as
+    `inputs`.
+    """
+
+    name: Annotated[str, AfterValidator(SPACES.known)] | None = None
+    network: str | None = None
+    weights: str | None = None
+    inputs: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)] | None = None
+    policies: list[str]
+    policies_for: list[PolicyRuleSection] = []
+    only: dict[str, str | list[int | float | str]] = {}
+
+    @field_validator("inputs")
+    @classmethod
+    def _are_square(cls, inputs: list[int] | None) -> list[int] | None:
+        if inputs is not None and inputs[1] != inputs[2]:
+            raise ValueError(f"inputs must be those of square images, (channels, side, side), got {inputs}")
+        return inputs
+
+    @field_validator("policies")
+    @classmethod
+    def _readable(cls, policies: list[str]) -> list[str]:
+        PolicySpace.parse(policies)
+        return policies
+
+    @model_validator(mode="after")
+    def _says_which_networks(self) -> SpaceSection:
+        if (self.name is None) == (self.network is None):
+            raise ValueError("either name, of a space, or network, which is given, must be there, and not both")
+        if self.name is not None:
+            if self.weights is not None or self.inputs is not None:
+                raise ValueError(f"weights and inputs are those of a given network; leave them out of {self.name!r}")
+            JointSpace(self.narrowed(search_space(self.name, image_channels=1, classes=2)), self.policy_space())
+        elif self.weights is None and str(self.network).startswith(("timm:", "transformers:")):
+            raise ValueError(f"{self.network} comes without weights; name their safetensors file as weights")
+        elif self.inputs is None:
+            raise ValueError("a given network needs inputs, the shape of one image, such as [3, 32, 32]")
+        elif self.only:
+            raise ValueError("only narrows a space; a given network has no choices, so leave it out")
+        return self
+
+    def described(self) -> dict[str, Any]:
+        """What is said, without what is not: for fingerprints. A given network stands there by what is in it."""
+        return self.model_dump(exclude_none=True, exclude={"network", "weights", "inputs"})
+
+    def policy_space(self) -> PolicySpace:
+        """The policies of all layers, and of those that are named."""
+        return PolicySpace(PolicySpace.parse(self.policies).policies, tuple(one.rule() for one in self.policies_for))
+
+    def narrowed(self, whole: SearchSpace) -> SearchSpace:
+        """What remains of the space of that name."""
+        return NarrowedSpace(whole, self.only) if self.only else whole

@@ -1,0 +1,124 @@
+"""The training section of a job file, and the schedule that it asks for.
+
+In: the keys of the section. Out: a `Schedule` and `TrainingSettings`. Knows nothing of how a supernet is trained.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from nas.jobs.files.section import Section
+from nas.training.phase import BitSampling, Divergence, Law, Loss, Phase, Split, Subnet
+from nas.training.presets import PRESETS, preset
+from nas.training.schedule import Schedule
+from nas.training.settings import OptimizerName, Precision, TrainingSettings
+from search_spaces.joint_space import JointSpace
+
+MOST_EPOCHS = 1e6
+Epochs = Annotated[float, Field(gt=0, le=MOST_EPOCHS, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Values = str | list[int | float | str]
+
+
+class SplitSection(Section):
+    """See `nas.training.phase.Split`."""
+
+    dimensions: list[str]
+    groups: Annotated[int, Field(ge=2)] = 2
+    batches: Annotated[int, Field(ge=1)] = 20
+
+
+class PhaseSection(Section):
+    """One phase of a schedule of one's own; see `nas.training.phase.Phase`."""
+
+    name: str
+    epochs: Epochs
+    learning_rate: Positive
+    open: dict[str, Values] = {}
+    subnets: list[Subnet] = ["largest"]
+    loss: Loss = "labels"
+    divergence: Divergence = "kl"
+    law: Law = "cosine"
+    warm_up_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    delay: Share = 0.0
+    ramp: Share = 0.0
+    ramp_start: Share = 0.01
+    dropout: Share = 0.0
+    sort_channels: bool = False
+    bit_sampling: BitSampling = "uniform"
+    split: SplitSection | None = None
+
+    @field_validator("open", mode="before")
+    @classmethod
+    def _are_values(cls, opened: object) -> object:
+        for name, values in opened.items() if isinstance(opened, dict) else ():
+            if not isinstance(values, str) and not (
+                isinstance(values, list) and all(type(value) in (int, float, str) for value in values)
+            ):
+                raise ValueError(f"what is open of {name} is 'all', 'largest N' or a list of values, got {values!r}")
+            if isinstance(values, list) and len({*values}) < len(values):
+                raise ValueError(f"what is open of {name} must be listed once each, got {values!r}")
+        return opened
+
+    @model_validator(mode="after")
+    def _makes_a_phase(self) -> PhaseSection:
+        self.phase()
+        return self
+
+    def phase(self) -> Phase:
+        """The phase that these keys describe."""
+        keys: dict[str, Any] = self.model_dump(exclude={"split", "subnets"})
+        split = None
+        if self.split is not None:
+            split = Split(tuple(self.split.dimensions), self.split.groups, self.split.batches)
+        return Phase(**keys, subnets=tuple(self.subnets), split=split)
+
+
+class TrainingSection(Section):
+    """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
+
+    schedule: Annotated[str, AfterValidator(PRESETS.known)] = "deps"
+    epochs: Epochs = 30.0
+    learning_rate: Positive = 0.1
+    phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3e-5
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    flip: bool = False
+    optimizer: OptimizerName = "sgd"
+    precision: Precision = "float32"
+    channels_last: bool = True
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> TrainingSection:
+        extra = self.model_fields_set & {"schedule", "epochs", "learning_rate"}
+        if self.phases and extra:
+            raise ValueError(f"phases stand for {', '.join(sorted(extra))}; leave out the one or the other")
+        if self.phases:
+            first, *_ = Schedule(tuple(section.phase() for section in self.phases)).phases
+            if first.split is not None or first.loss == "teacher":
+                raise ValueError(
+                    f"phase {first.name!r}: the first phase starts from random weights, which can neither be split nor "
+                    "teach; split in a later phase, and take loss labels or in_place"
+                )
+        return self
+
+    def resolve(self, space: JointSpace) -> Schedule:
+        """The schedule for a space.
+
+        Raises:
+            ValueError: If a phase opens what the space lacks.
+        """
+        if self.phases:
+            schedule = Schedule(tuple(section.phase() for section in self.phases))
+        else:
+            schedule = preset(self.schedule, self.epochs, self.learning_rate, space)
+        schedule.domains(space)
+        return schedule
+
+    def settings(self) -> TrainingSettings:
+        """What holds in all phases."""
+        return TrainingSettings(**self.model_dump(exclude={"schedule", "epochs", "learning_rate", "phases"}))

@@ -1,0 +1,84 @@
+"""The network that a job brings: made, given its weights, traced, and held against the data.
+
+In: a space section and images. Out: a `TracedNetwork`. Knows no stage.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import torch
+
+from nas.compression.tracing.reference import load_weights, make_network
+from nas.compression.tracing.trace import TracedNetwork, trace
+from nas.data.images import ImageData
+from nas.jobs.files.space_section import SpaceSection
+from search_spaces.joint_space import JointSpace
+
+_FEWEST = 4  # policies of the whole network: fewer cannot calibrate a table
+
+
+def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
+    """The network that a section gives; None if it names a space.
+
+    Args:
+        section: Of the job.
+        seed: Of weights that the network draws at random, where none are given.
+
+    Raises:
+        ValueError: If it cannot be made or traced, or the weights do not fit it or are not finite.
+    """
+    if section.network is None or section.inputs is None:
+        return None
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = make_network(section.network)
+        if section.weights is not None:
+            load_weights(module, Path(section.weights))
+        for name, weight in module.named_parameters():
+            if not weight.isfinite().all():
+                raise ValueError(f"weights must be finite numbers, got others in {name} of {section.network}")
+        return trace(module, [torch.rand(2, *section.inputs)])
+
+
+def network_name(reference: str) -> str:
+    """What a network is called for short: the callable, the model, or the file of the configuration."""
+    return Path(reference.rpartition(":")[2]).stem
+
+
+def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> None:
+    """Raises ValueError unless a given network classifies these images, and has policies to be searched."""
+    graph = traced.graph
+    ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
+    if shape[0] != data.channels:
+        raise ValueError(f"space.inputs must have the {data.channels} channels of the images, got {list(shape)}")
+    if outputs != [(data.classes,)]:
+        found = " and ".join(map(str, outputs))
+        raise ValueError(
+            f"a given network must return one tensor of {data.classes} logits per image, got {found}; "
+            "name a callable that makes it for the classes of the data"
+        )
+    if graph.batch is not None:
+        raise ValueError(f"a given network must run at any batch size, and cannot: {traced.why_fixed}")
+    candidates = prod(space.cardinalities.tolist())
+    if candidates < _FEWEST:
+        raise ValueError(
+            f"the policies must allow {_FEWEST} or more compressed networks, got {candidates}; "
+            "name a second policy for the layers"
+        )
+
+
+def describe_network(traced: TracedNetwork, data: ImageData) -> list[str]:
+    """What the engine makes of a given network and of the images, in a line each."""
+    graph = traced.graph
+    calls = sum(len(layer.units) for layer in graph.layers)
+    again = f", called {calls} times" if calls > len(graph.layers) else ""
+    lines = [f"{len(graph.layers)} layers{again}, {len(graph.nodes)} operations, {graph.macs:,} MACs"]
+    if traced.opaque:
+        found = ", ".join(f"{target} ({count})" for target, count in sorted(traced.opaque.items()))
+        lines.append(f"not understood, and run as it is at full precision: {found}")
+    ((_, shape),), images = graph.inputs, tuple(data.train.images.shape[1:])
+    if images != shape:
+        lines.append(f"images of {'x'.join(map(str, images))} are resized to {'x'.join(map(str, shape))}")
+    return lines

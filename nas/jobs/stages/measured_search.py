@@ -1,0 +1,117 @@
+"""Stage 4, on measurements: a search that measures the accuracy of every candidate it asks for, on the supernet.
+
+In: a checkpoint, a latency table and the job's search section. Out: the front of what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.table_file import load_table
+from nas.evaluation.pool import Pool
+from nas.jobs.console.search_progress import noted, say_outlook
+from nas.jobs.stages.expected_accuracy import expect_accuracy
+from nas.jobs.stages.front import VerifiedFront, other_costs, thinned_front, valued
+from nas.jobs.stages.priced_objectives import exact_objective, job_objectives
+from nas.jobs.stages.warm_start import Known, known_accuracies, sources_of
+from nas.jobs.workspace import Workspace
+from nas.search.loop import run_search
+from nas.search.registry import SEARCHERS, searcher
+from nas.search.screening import Screening
+from nas.training.checkpoint import read_leaves
+from predictors.registry import PREDICTORS
+from results.evaluation import RunRecord
+
+
+def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> VerifiedFront:
+    """Runs the search of the job, on what is measured already of its supernet; a killed one goes on.
+
+    Raises:
+        NothingFeasible: If no candidate keeps the limits, by its measured or by its expected accuracy.
+    """
+    section, latencies = workspace.job.search, load_table(table)
+    quality = latencies.calibration.quality
+    error_percent = None if quality is None else round(quality.error_percent, 2)
+    inputs = {
+        "supernet": checkpoint,
+        "latency_table": table,
+        "latency_error_percent": error_percent,
+        "search": section.model_dump(exclude={"verify"}),
+        "processor": workspace.processor,
+    }
+    record = workspace.record("search", inputs, latencies.place)
+    sources = sources_of(workspace.database, record) if section.warm_start else {}
+    record = replace(record, job=json.dumps(json.loads(record.job) | {"warm_start": sources}))
+    known = known_accuracies(workspace.database, workspace.space, sources)
+    if len(known.accuracy):
+        workspace.reporter.say(f"search   {len(known.accuracy)} candidates of this supernet were measured before")
+    split = SEARCHERS[section.searcher].of_leaves
+    leaves = read_leaves(checkpoint, workspace.space.architectures) if split else ()
+    with (
+        workspace.pool() as pool,
+        workspace.reporter.bar("search", section.evaluations) as bar,
+    ):
+        objectives = job_objectives(workspace, latencies, pool.measuring(workspace.measurement(checkpoint)))
+        learner = PREDICTORS[section.predictor]
+        made = searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves, learner)
+        run_search(
+            made,
+            objectives,
+            workspace.database,
+            section.evaluations,
+            record=record,
+            source="verified",
+            known=(known.population, valued(objectives, known.population, known.accuracy)),
+            in_flight=section.in_flight,
+            screening=_screening(workspace, checkpoint, latencies, pool, record),
+            stop_gain=section.stop.gain if section.stop else None,
+            progress=noted(bar, made),
+        )
+    say_outlook(workspace.reporter, made, section.evaluations)
+    everything = known.joined(_measured(workspace, record.run))
+    expected = expect_accuracy(everything, len(workspace.data.validation), workspace.job.seed)
+    values = valued(objectives, everything.population, expected.mean)
+    rows = thinned_front(objectives, values, section.verify)
+    population = everything.population.take(rows)
+    found = VerifiedFront(
+        device=record.device,
+        latency_error_percent=error_percent,
+        search_run=record.run,
+        run=record.run,
+        population=population,
+        predicted_accuracy=None,
+        measured_accuracy=everything.accuracy[rows],
+        expected_accuracy=expected.mean[rows],
+        accuracy_std=expected.std[rows],
+        latency_ms=exact_objective(workspace.space, latencies, "latency_ms").evaluate(population),
+        weight_bytes=exact_objective(workspace.space, latencies, "weight_bytes").evaluate(population),
+        others=other_costs(objectives, population),
+        best=np.ones(len(rows), dtype=np.bool_),
+        searched_accuracy=expected.mean[len(known.accuracy) :],
+    )
+    workspace.reporter.say(f"search   {len(rows)} candidates are on the front")
+    return found
+
+
+def _screening(
+    workspace: Workspace, checkpoint: Path, latencies: LatencyTable, pool: Pool, record: RunRecord
+) -> Screening | None:
+    """The cheap look of the job, if it wants one; its outcomes are a run of their own."""
+    section = workspace.job.search.screening
+    if section is None:
+        return None
+    accuracy = pool.measuring(workspace.measurement(checkpoint, section.fidelity))
+    objectives = tuple(job_objectives(workspace, latencies, accuracy))
+    return Screening(objectives, section.ratio, replace(record, run=f"{record.run}-screening"))
+
+
+def _measured(workspace: Workspace, run: str) -> Known:
+    """What the search measured, by sequence number."""
+    evaluations = workspace.database.evaluations(run)
+    accuracies = np.array([entry.values["accuracy"] for entry in evaluations])
+    return Known(workspace.space.encode([entry.candidate for entry in evaluations]), accuracies)

@@ -1,0 +1,45 @@
+"""How networks are compressed is named in a job; what a measurement depends on says so, unless it is the default."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+
+from nas.compression.methods import DEFAULT_METHODS
+from nas.compression.observers.min_max_range import MinMaxRange
+from nas.compression.quantizers.mse import LeastSquaredError
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.job import Job
+from nas.jobs.workspace import Workspace
+
+
+def workspace(folder: Path, **compression: str) -> Workspace:
+    document = {"name": "one", "space": {"name": "resnet_digits", "policies": ["w8a8"]}, "compression": compression}
+    return Workspace(Job.model_validate(document), folder, None, Reporter(Console(file=io.StringIO())))
+
+
+def test_names_stand_for_methods() -> None:
+    assert CompressionSection().methods() == DEFAULT_METHODS
+    named = CompressionSection(observer="min_max", quantizer="mse").methods()
+    assert (named.observer, named.quantizer) == (MinMaxRange(), LeastSquaredError())
+
+
+@pytest.mark.parametrize("part", ["observer", "quantizer"])
+def test_an_unknown_name_is_refused_with_the_known_ones(part: str) -> None:
+    with pytest.raises(ValidationError, match=rf"unknown {part} 'nobody'; known {part}s: .*min_max"):
+        CompressionSection.model_validate({part: "nobody"})
+
+
+def test_a_measurement_depends_on_them(tmp_path: Path) -> None:
+    default, mse = workspace(tmp_path), workspace(tmp_path, quantizer="mse")
+    assert mse.measurement(tmp_path / "any").methods.quantizer == LeastSquaredError()
+    assert mse.measurement(tmp_path / "any") != default.measurement(tmp_path / "any")
+    spelled = workspace(tmp_path, observer="percentile_99_99", quantizer="min_max")
+    plain, same, other = (one.record("fit", {}, "any") for one in (default, spelled, mse))
+    assert plain.run == same.run != other.run
+    assert "compression" not in plain.job  # stored runs keep their names

@@ -1,0 +1,84 @@
+"""What measured candidates promise on new images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.jobs.stages.expected_accuracy import expect_accuracy
+from nas.jobs.stages.warm_start import Known
+from nas.objectives import FloatArray
+from search_spaces.joint_space import JointSpace, Population
+from search_spaces.presets import search_space
+from search_spaces.summary import size_features
+
+IMAGES = 300
+
+
+@pytest.fixture(scope="module")
+def population() -> Population:
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+    return space.sample(np.random.default_rng(0), 120).unique()
+
+
+@pytest.fixture(scope="module")
+def truth(population: Population) -> FloatArray:
+    """Accuracies that grow with the sizes of candidates, from about 85 to 98 %."""
+    size = size_features(population).sum(axis=1)
+    return 85.0 + 13.0 * (size - size.min()) / np.ptp(size)
+
+
+def scores(truth: FloatArray, seed: int) -> FloatArray:
+    return 100.0 * np.random.default_rng(seed).binomial(IMAGES, truth / 100.0) / IMAGES
+
+
+def test_the_luckiest_score_is_not_the_most_accurate(population: Population, truth: FloatArray) -> None:
+    measured = scores(truth, seed=0)
+    lucky = int(np.argsort(truth)[len(truth) // 2])
+    measured[lucky] = 99.9
+    expected = expect_accuracy(Known(population, measured), IMAGES)
+    assert measured.argmax() == lucky
+    assert expected.mean.argmax() != lucky
+    assert expected.mean[lucky] < 97.0
+    assert truth[expected.mean.argmax()] > truth[lucky] + 2.0
+
+
+def test_the_best_of_many_promises_no_more_than_it_holds(population: Population, truth: FloatArray) -> None:
+    raw, promised = [], []
+    for seed in range(20):
+        measured = scores(truth, seed)
+        expected = expect_accuracy(Known(population, measured), IMAGES)
+        raw.append(measured.max() - truth[measured.argmax()])
+        promised.append(expected.mean.max() - truth[expected.mean.argmax()])
+    assert np.mean(raw) > 0.9
+    assert abs(np.mean(promised)) < 0.7
+
+
+def test_what_all_candidates_share_stays_in_the_interval(population: Population, truth: FloatArray) -> None:
+    expected = expect_accuracy(Known(population, scores(truth, seed=1)), IMAGES)
+    share = expected.mean / 100.0
+    assert (expected.std >= 99.0 * np.sqrt(share * (1.0 - share) / IMAGES)).all()
+    more = expect_accuracy(Known(population, scores(truth, seed=1)), 100 * IMAGES)
+    assert more.std.mean() < expected.std.mean()
+
+
+def test_means_are_percentages_even_of_perfect_scores(population: Population) -> None:
+    expected = expect_accuracy(Known(population, np.full(len(population), 100.0)), IMAGES)
+    assert (expected.mean <= 100.0).all()
+    assert (expected.std > 0.0).all()
+
+
+def test_a_candidate_that_is_named_twice_counts_once(population: Population, truth: FloatArray) -> None:
+    known = Known(population, scores(truth, seed=2))
+    first = Known(population.take(slice(0, 5)), known.accuracy[:5])
+    once, twice = (expect_accuracy(one, IMAGES) for one in (known, known.joined(first)))
+    assert np.array_equal(twice.mean, np.concatenate([once.mean, once.mean[:5]]))
+    assert np.array_equal(twice.std, np.concatenate([once.std, once.std[:5]]))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_few_candidates_are_expected_to_be_what_they_were_measured(population: Population, count: int) -> None:
+    measured = np.full(count, 95.0)
+    expected = expect_accuracy(Known(population.take(slice(0, count)), measured), IMAGES)
+    assert expected.mean.tolist() == measured.tolist()
+    assert expected.std == pytest.approx(np.sqrt(2 * 95.0 * 5.0 / IMAGES), rel=0.05)  # own luck, and shared luck

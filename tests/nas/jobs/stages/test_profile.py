@@ -1,0 +1,144 @@
+"""Tables of a job: measured here, or given; of this machine or of a device that nobody has."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from rich.console import Console
+
+from hardware.calibration.calibration import Calibration
+from hardware.calibration.fit_quality import FitQuality
+from hardware.device import fingerprint
+from hardware.tables.pricing import network_costs
+from hardware.tables.roofline import Roofline
+from hardware.tables.table_file import load_table, save_table
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
+from nas.jobs.run import run, search_front
+from nas.jobs.stages.profile import profile, table_of_this_machine
+from nas.jobs.workspace import Workspace
+from results.database import ResultsDatabase
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
+from search_spaces.presets import search_space
+
+W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
+
+
+def _workspace(job: dict[str, object], folder: Path, runs: Path) -> Workspace:
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    return Workspace(load_job(folder / "job.yaml"), runs, None, Reporter(Console(file=io.StringIO(), width=200)))
+
+
+def test_this_machine_is_measured_once(tmp_path: Path) -> None:
+    job = {
+        "name": "measured",
+        "data": {"source": "digits"},
+        "space": {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8", "w4a8"]},
+        "device": {"calibration_networks": 12},
+    }
+    workspace = _workspace(job, tmp_path, tmp_path / "runs")
+    path = profile(workspace)
+    table = load_table(path)
+    assert table.missing(workspace.space.layer_shapes(), [W32, W8]) == []
+    assert table.calibration.quality is not None
+    assert table.calibration.quality.networks == 12
+    prices = network_costs(workspace.space, table)(workspace.space.sample(np.random.default_rng(0), 50).genes)
+    assert (prices > 0).all()
+    written = path.stat().st_mtime_ns
+    job["device"] = {"calibration_networks": 12, "accept_poor_fit": True}  # does not make another table
+    assert profile(_workspace(job, tmp_path, tmp_path / "runs")) == path
+    assert path.stat().st_mtime_ns == written
+
+
+def test_one_given_network_is_measured(tmp_path: Path) -> None:
+    only = {"resolution": [12], "depth": [1], "kernel": [3], "expand": [2]}
+    space = {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8"], "only": only}
+    job = {"name": "one", "data": {"source": "digits"}, "space": space, "device": {"calibration_networks": 12}}
+    workspace = _workspace(job, tmp_path, tmp_path / "runs")
+    table = load_table(profile(workspace))
+    (architecture,) = {workspace.space.sample(np.random.default_rng(row), 1)[0].architecture for row in range(9)}
+    shapes = {layer.shape for layer in workspace.trained_space.architectures.layers(architecture)}
+    assert {layer for entry in table.entries for layer, _ in entry} == shapes
+
+
+def test_a_device_that_nobody_has(finished_run: Path, job_file: Path, tmp_path: Path) -> None:
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    job = yaml.safe_load(job_file.read_text())
+    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace((W32, W8)))
+    npu = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0, energy_pj={W32: 4.0, W8: 0.3})
+    save_table(npu.table(space.layer_shapes()), tmp_path / "npu.parquet")
+    job["device"] = {"name": "npu", "table": str(tmp_path / "npu.parquet")}
+    job["search"]["objectives"], job["export"]["count"] = ["accuracy", "energy_mj"], 1
+    run(_workspace(job, tmp_path, runs))
+    (folder,) = (path.parent for path in runs.glob("small/export-*/networks.csv") if _not_measured(path))
+    assert (folder / "pareto.html").exists()
+    with ResultsDatabase(f"sqlite:///{runs / 'results.db'}") as database:
+        records = database.runs()
+        estimated = records[records["device"].str.contains("estimated")]["run"]
+        values = [entry.values for name in estimated for entry in database.evaluations(name)]
+    assert any("energy_mj" in found and "latency_ms" in found for found in values)
+
+
+def test_limits_need_a_table_that_tells_networks_well(
+    finished_run: Path, job_file: Path, synthetic_table: Path, tmp_path: Path
+) -> None:
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    job = yaml.safe_load(job_file.read_text())
+    poor = Calibration(quality=FitQuality(25.0, 0.3, 0.4, 20))
+    save_table(load_table(synthetic_table).with_calibration(poor, {}), tmp_path / "poor.parquet")
+    job["device"] = {"table": str(tmp_path / "poor.parquet")}
+    job["search"]["limits"] = {"latency_ms": 1.0}
+    with pytest.raises(ValueError, match=r"poor.parquet: the calibration explains 0.400 .* or set device.accept_poor"):
+        run(_workspace(job, tmp_path, runs))
+    job["device"]["accept_poor_fit"] = True
+    assert (search_front(_workspace(job, tmp_path, runs)).latency_ms <= 1.0).all()
+
+
+def test_files_are_not_timed_for_a_table_of_another_machine(
+    workspace: Callable[..., Workspace], synthetic_table: Path, tmp_path: Path
+) -> None:
+    here = workspace(tmp_path / "runs")
+    assert table_of_this_machine(here) == load_table(synthetic_table)
+    elsewhere = replace(load_table(synthetic_table), fingerprint={**fingerprint(), "cpu": "pi5"})
+    save_table(elsewhere, tmp_path / "pi5.parquet")
+    device = here.job.device.model_copy(update={"table": str(tmp_path / "pi5.parquet")})
+    assert table_of_this_machine(replace(here, job=here.job.model_copy(update={"device": device}))) is None
+
+
+def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_table: Path) -> None:
+    job = {
+        "name": "small",
+        "space": {"name": "resnet_digits", "policies": ["w32a32"]},
+        "device": {"threads": 2, "batch": 4},
+    }
+    table = table_of_this_machine(_workspace(job, tmp_path, tmp_path / "runs"))
+    assert table is not None
+    assert (table.device.threads, table.device.batch) == (2, 4)
+    assert table.place == "onnxruntime_cpu, threads 2, batch 4"
+    with pytest.raises(ValueError, match="those of the table"):
+        _workspace({**job, "device": {"batch": 4, "table": str(synthetic_table)}}, tmp_path, tmp_path / "runs")
+
+
+def test_energy_is_not_measured_here(tmp_path: Path) -> None:
+    space, search = {"name": "resnet_digits", "policies": ["w32a32"]}, {"objectives": ["accuracy", "energy_mj"]}
+    with pytest.raises(ValueError, match=r"energy_mj needs a device\.table"):
+        _workspace({"name": "small", "space": space, "search": search}, tmp_path, tmp_path / "runs")
+
+
+def test_a_given_table_is_not_measured_on_a_node(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"device.table of the job is"):
+        profile(workspace(tmp_path), "pi5")
+
+
+def _not_measured(networks: Path) -> bool:
+    return bool(pd.read_csv(networks)["measured_latency_ms"].isna().all())
