@@ -28,7 +28,7 @@ from rich.progress import track
 from hardware.tables.table_file import load_table
 from nas.evaluation.realize import CandidateRealizer
 from nas.evaluation.worker_process import prepare_worker
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
 from nas.jobs.stages.priced_objectives import exact_objective
@@ -120,7 +120,7 @@ def main() -> None:
                 (file, pool.submit(measured, *given, candidates[start : start + _BLOCK])) for start, file in missing
             ]
             for file, block in track(jobs, "measure"):
-                with replacing(file) as draft, draft.open("wb") as opened:
+                with atomic_write(file) as draft, draft.open("wb") as opened:
                     np.save(opened, block.result())
         accuracies = np.concatenate([np.load(file) for file in files]).astype(np.float32)
         population = workspace.space.encode(candidates)

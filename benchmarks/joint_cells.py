@@ -25,7 +25,7 @@ from report import row
 from scipy.stats import spearmanr
 
 from nas.evaluation.worker_process import prepare_worker
-from nas.files import alone_in, replacing
+from nas.files import atomic_write, folder_lock
 from nas.objectives import FloatArray, Objective, costs
 from nas.search.contest import Contest, interval95
 from nas.search.problem import SearchProblem
@@ -130,7 +130,7 @@ def one_seed(data: Path, seed: int, path: Path) -> None:
             genes[:, 0] = np.arange(len(rows))
             after = searched(data, second, seed, budget - half, second.population(genes))[1]
             volumes[f"{most}"].append(judge.volume(np.concatenate([at_8_bits[:half], after])))
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json.dumps(volumes))
 
 
@@ -138,7 +138,10 @@ def finished(data: Path, folder: Path, seeds: int, workers: int) -> list[Path]:
     """The files of all seeds; those that are missing are made."""
     paths = [folder / f"{seed}.json" for seed in range(seeds)]
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # read where workers load this file
-    with alone_in(folder), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker) as pool:
+    with (
+        folder_lock(folder),
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker) as pool,
+    ):
         missing = [seed for seed, path in enumerate(paths) if not path.exists()]
         waiting = [pool.submit(one_seed, data, seed, paths[seed]) for seed in missing]
         try:

@@ -22,7 +22,7 @@ from report import row
 
 from nas.data.sources import load_images
 from nas.evaluation.worker_process import prepare_worker
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.objectives import FloatArray, Objective, costs
 from nas.search.contest import interval95
 from nas.search.registry import searcher
@@ -169,7 +169,7 @@ def search(path: Path, name: str, seed: int, kept: Path) -> None:
         rows = table.rows(population)
         made.tell(population, costs(table.objectives, table.values[rows]), np.zeros(len(rows)))
         found.append(rows)
-    with replacing(kept) as draft, draft.open("wb") as file:
+    with atomic_write(kept) as draft, draft.open("wb") as file:
         np.save(file, np.concatenate(found)[: BUDGETS[-1]])
 
 

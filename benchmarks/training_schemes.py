@@ -26,7 +26,7 @@ from training_studies import RANDOM_SUBNETS, STUDIES, Study
 
 from nas.data.images import ImageData
 from nas.evaluation.realize import CandidateRealizer
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.training.checkpoint import load_checkpoint
 from nas.training.phase import Phase
 from nas.training.presets import deps, few_shot, fitted, ofa, sandwich, single, todm
@@ -126,7 +126,7 @@ def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
     figures = {"accuracies": [realizer.accuracy(subnet) for subnet in subnets]}
     if run.scheme == TUNED:
         figures["tuned"] = [tuned_accuracy(study, images, net, subnet, run.seed) for subnet in subnets[2:]]
-    with replacing(folder / f"{run.name}.json") as draft:
+    with atomic_write(folder / f"{run.name}.json") as draft:
         draft.write_text(json.dumps(figures))
 
 

@@ -34,7 +34,7 @@ def import_ray() -> Any:
 
 
 @contextmanager
-def joined(address: str, cpus: int) -> Iterator[Any]:
+def ray_session(address: str, cpus: int) -> Iterator[Any]:
     """Gives Ray, in a cluster, while a block runs; a process that is in one already stays in it.
 
     Args:
@@ -73,7 +73,7 @@ def check_gpus(share: float) -> None:
         raise ValueError(f"a worker takes 0, or from {_LEAST_SHARE} to 1 GPU, got {share:g}")
 
 
-def lost(what: str, error: Exception) -> OSError:
+def ray_failure(what: str, error: Exception) -> OSError:
     """The one line for work that Ray could not carry on with; the last line of its own account says why."""
     reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
     return OSError(f"{what} ({reason}); start the run again to go on with it")

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nas.files import replacing
+from nas.files import atomic_write
 
 _HEADER = "nas"
 
@@ -29,7 +29,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
         OSError: If it cannot be written.
     """
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         try:
             # one entry only: safetensors writes several in random order, and equal tensors must give equal files
             save_file(stored, draft, {_HEADER: json.dumps(header)})

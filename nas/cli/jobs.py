@@ -134,12 +134,12 @@ def _opened(
 ) -> Iterator[Workspace]:
     """The workspace of a job file, held by this process alone."""
     from nas.cli.console import open_console
-    from nas.files import alone_in
+    from nas.files import folder_lock
     from nas.jobs.console.reporter import Reporter
     from nas.jobs.files.job import load_job
     from nas.jobs.workspace import Workspace
 
     loaded = load_job(job, data)
     workspace = Workspace(loaded, runs, database, Reporter(open_console()), workers, ray_address, gpus_per_worker)
-    with alone_in(runs / loaded.name), workspace:
+    with folder_lock(runs / loaded.name), workspace:
         yield workspace

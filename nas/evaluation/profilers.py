@@ -23,7 +23,7 @@ PROFILERS: Registry[Callable[[Device], Profiler]] = Registry(
 )
 
 
-def profiler(device: Device) -> Profiler:
+def create_profiler(device: Device) -> Profiler:
     """The profiler of a device of this machine.
 
     Raises:

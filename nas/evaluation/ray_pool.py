@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from nas.cluster import import_ray, joined, lost
+from nas.cluster import import_ray, ray_failure, ray_session
 from nas.evaluation.local_pools import measure_here
 from nas.evaluation.pool import MakeMeasure, Pool
 from search_spaces.candidate import Candidate
@@ -55,7 +55,7 @@ class RayPool(Pool):
     def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
         """Queues a candidate for the next free actor."""
         if not self._threads:
-            self._cluster.enter_context(joined(self._address, self._workers))
+            self._cluster.enter_context(ray_session(self._address, self._workers))
             if self._gpus and "GPU" not in self._ray.cluster_resources():
                 raise ValueError("the Ray cluster has no GPU; leave out --gpus-per-worker")
             self._threads = [threading.Thread(target=self._watch, daemon=True) for _ in range(self._workers)]
@@ -91,7 +91,7 @@ class RayPool(Pool):
                 deaths += 1
                 others = self._actors.keys() - {threading.current_thread()}
                 if deaths == _MOST_DEATHS and not others and not self._closing.is_set():
-                    self._fail(lost("a Ray worker died", error))
+                    self._fail(ray_failure("a Ray worker died", error))
                 if deaths == _MOST_DEATHS:
                     return
             finally:
@@ -106,7 +106,7 @@ class RayPool(Pool):
         except Exception as error:
             task.deaths += 1
             if task.deaths == _MOST_DEATHS:
-                task.value.set_exception(lost("a Ray worker died", error))
+                task.value.set_exception(ray_failure("a Ray worker died", error))
             else:
                 self._tasks.put(task)
             raise

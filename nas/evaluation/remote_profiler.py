@@ -17,8 +17,8 @@ from hardware.device import Device
 from hardware.profiling.profiler import Operators, Profiler
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import Workload
-from nas.cluster import joined, lost
-from nas.evaluation.profilers import profiler
+from nas.cluster import ray_failure, ray_session
+from nas.evaluation.profilers import create_profiler
 
 _START_S = 120
 
@@ -29,14 +29,14 @@ def remote_profiler(device: Device, address: str, resource: str) -> Iterator[Pro
 
     Args:
         device: What networks run on there.
-        address: Of the Ray cluster; see `nas.cluster.joined`.
+        address: Of the Ray cluster; see `nas.cluster.ray_session`.
         resource: A custom resource of the node.
 
     Raises:
         ValueError: If no node offers the resource, or there is no such cluster.
         OSError: If the node is busy or is lost.
     """
-    with joined(address, device.threads) as ray:
+    with ray_session(address, device.threads) as ray:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         whole = next((offered for offered in nodes if resource in offered), None)
         if whole is None:
@@ -55,7 +55,7 @@ def remote_profiler(device: Device, address: str, resource: str) -> Iterator[Pro
 
 class _Actor:
     def __init__(self, device: Device) -> None:
-        self._profiler = profiler(device)
+        self._profiler = create_profiler(device)
 
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         return self._profiler.time(workloads)
@@ -88,4 +88,4 @@ class _RemoteProfiler:
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from error  # what a profiler on this machine would raise
         except self._ray.exceptions.RayError as error:
-            raise lost("the node that is profiled was lost", error) from error
+            raise ray_failure("the node that is profiled was lost", error) from error

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.runtime_form import drop_unread, pool_globally, shield_float_layers
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.logs import quiet
 from search_spaces.elastic.layer import Layer
 
@@ -80,7 +80,7 @@ def write_onnx(
 
 def save_onnx(model: bytes, path: Path) -> None:
     """Writes a model atomically."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(model)
 
 

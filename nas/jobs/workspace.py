@@ -46,7 +46,7 @@ class Workspace:
         database_url: The results database; None is `results.db` in the folder of all runs.
         reporter: Where progress is shown.
         workers: Processes that measure candidates; with Ray, actors that train and measure.
-        ray_address: None for no Ray; see `nas.cluster.joined`.
+        ray_address: None for no Ray; see `nas.cluster.ray_session`.
         gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 for the CPU.
 
     Raises:

@@ -22,7 +22,7 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, Tr
 from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
-from nas.cluster import joined, lost
+from nas.cluster import ray_failure, ray_session
 from nas.training.settings import Report, Watch
 from nas.training.task import TrainingTask
 from nas.training.team import ProcessGroup
@@ -41,20 +41,20 @@ def train_on_ray(task: TrainingTask, workers: int, address: str, watch: Watch) -
     Args:
         task: The same for all workers; its batch size is of all of them together.
         workers: How many.
-        address: `"local"` to start a cluster, else the one to join, as in `nas.cluster.joined`.
+        address: `"local"` to start a cluster, else the one to join, as in `nas.cluster.ray_session`.
         watch: Called in this process, for every step, within a second or so.
 
     Raises:
         ValueError: If no cluster answers, it is too small, or a worker cannot do the task.
         OSError: If workers or the cluster were lost more often than is put up with, or the disk failed.
     """
-    with joined(address, workers):
+    with ray_session(address, workers):
         try:
             return _fit(replace(task, folder=task.folder.resolve()), workers, watch)
         except TrainingFailedError as error:
             raise _cause(error) from error
         except RayError as error:
-            raise lost("the Ray cluster was lost", error) from error
+            raise ray_failure("the Ray cluster was lost", error) from error
 
 
 def _fit(task: TrainingTask, workers: int, watch: Watch) -> Path:
@@ -155,4 +155,4 @@ def _cause(error: Exception) -> Exception:
     for failure in failures:
         if isinstance(failure, ValueError | OSError):
             return failure
-    return lost("the training workers could not go on", failures[0])
+    return ray_failure("the training workers could not go on", failures[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.files import alone_in, replacing
+from nas.files import atomic_write, folder_lock
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
@@ -14,7 +14,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
     file.write_text("old")
 
     def write_badly() -> None:
-        with replacing(file) as draft:
+        with atomic_write(file) as draft:
             draft.write_text("half")
             raise OSError("disk full")
 
@@ -25,7 +25,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.files._ENDING_S", 0.5)  # as long as it waits for a process that ends
-    with alone_in(tmp_path), pytest.raises(ValueError, match="another process works in"), alone_in(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(ValueError, match="another process works in"), folder_lock(tmp_path):
         pass
-    with alone_in(tmp_path):
+    with folder_lock(tmp_path):
         pass

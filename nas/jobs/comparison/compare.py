@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from nas.evaluation.worker_process import prepare_worker
-from nas.files import alone_in, replacing
+from nas.files import atomic_write, folder_lock
 from nas.jobs.comparison.job_comparison import LiveBench
 from nas.jobs.comparison.table_comparison import TableBench
 from nas.jobs.console.reporter import Reporter
@@ -64,7 +64,7 @@ def bench(path: Path, runs: Path, workers: int, reporter: Reporter, data: str | 
     file.contest(place)  # what is wrong with the table or the job is said before anything runs
     folder = runs / f"bench-{file.name}-{_fingerprint(file, place)}"
     pairs = [(name, seed) for seed in range(file.seeds) for name in file.searchers]
-    with alone_in(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
+    with folder_lock(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         missing = [pair for pair in pairs if not _file_of(folder, *pair).exists()]
         bar.advance(len(pairs) - len(missing))
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker) as pool:
@@ -90,7 +90,7 @@ def _carry_out(path: Path, place: Place, folder: Path, name: str, seed: int) -> 
     file = load_bench(path)
     volumes = file.contest(place).curve(name, seed)
     rows = pd.DataFrame({"searcher": name, "seed": seed, "evaluations": file.budgets, "hypervolume": volumes})
-    with replacing(_file_of(folder, name, seed)) as draft:
+    with atomic_write(_file_of(folder, name, seed)) as draft:
         rows.to_csv(draft, index=False)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.jobs.stages.front import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.metric import METRICS
@@ -60,7 +60,7 @@ def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame
     page = folder / "pareto.html"
     metrics = [METRICS[name] for name in ("expected_accuracy", "latency_ms", "weight_bytes")]
     title = f"{workspace.job.name}: predicted latencies are {trust}"
-    with replacing(page) as draft:
+    with atomic_write(page) as draft:
         write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, draft, title, _note(images))
     workspace.reporter.say(f"files    {folder}\npage     {page}")
     return page

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hardware.transfer.transfer import DeviceTransfer
-from nas.files import replacing
+from nas.files import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ class TransferFiles:
 
         found = self._transfer.predict(*self._measured(measured))
         columns = {NETWORK: self.networks, LATENCY: found.latency_ms, "factor": found.factor}
-        with replacing(output) as draft:
+        with atomic_write(output) as draft:
             pd.DataFrame(columns).to_csv(draft, index=False)
 
     def _measured(self, path: Path) -> tuple[Sequence[int], np.ndarray]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.jobs.stages.front import VerifiedFront
 from nas.jobs.stages.network_files import export_network, measured_latencies, networks_of, store_networks
 from nas.jobs.workspace import Workspace
@@ -76,7 +76,7 @@ def _exported(
         for candidate, name in zip(candidates, names, strict=True):
             accuracies.append(export_network(realizer, candidate, folder / name))
             bar.advance(1, name)
-    with replacing(folder / "layers.csv") as draft:
+    with atomic_write(folder / "layers.csv") as draft:
         _layers(workspace.trained_space, candidates, names).to_csv(draft, index=False)
     return pd.DataFrame(
         {

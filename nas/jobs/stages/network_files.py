@@ -20,7 +20,7 @@ from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.jobs.stages.profile import table_of_this_machine
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation, RunRecord, Source
@@ -54,7 +54,7 @@ def networks_of(workspace: Workspace, stage: str, folder: Path, make: Callable[[
             return networks
     folder.mkdir(parents=True, exist_ok=True)
     networks = make()
-    with replacing(table) as draft:
+    with atomic_write(table) as draft:
         networks.to_csv(draft, index=False)
     return networks
 

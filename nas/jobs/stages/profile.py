@@ -20,7 +20,7 @@ from hardware.tables.plausibility import check_plausible
 from hardware.tables.pricing import network_costs
 from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.evaluation.given_workloads import GivenWorkloads
-from nas.evaluation.profilers import profiler
+from nas.evaluation.profilers import create_profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.jobs.console.table_summary import fit_error
 from nas.jobs.files.search_section import TABLE_COSTS
@@ -58,7 +58,7 @@ def profile(workspace: Workspace, resource: str | None = None) -> Path:
         if target.runtime != "onnxruntime":
             raise ValueError(f"a given network is timed in onnxruntime, not on {target.name!r}; name another device")
     if resource is None:
-        return _measured(workspace, profiler(target))
+        return _measured(workspace, create_profiler(target))
     with remote_profiler(target, workspace.ray_address or "auto", resource) as remote:
         return _measured(workspace, remote)
 
@@ -94,7 +94,7 @@ def latency_table(workspace: Workspace) -> Path:
     """
     if workspace.job.device.table is not None:
         return _given_table(workspace, Path(workspace.job.device.table))
-    finished = _path(workspace, profiler(workspace.job.device.here()).fingerprint())
+    finished = _path(workspace, create_profiler(workspace.job.device.here()).fingerprint())
     if not finished.exists():
         raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
     return _serving(workspace, finished, load_table(finished))
@@ -107,9 +107,9 @@ def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
         return None
     if given is not None:
         table = load_table(Path(given))
-        return table if table.fingerprint == profiler(table.device).fingerprint() else None
+        return table if table.fingerprint == create_profiler(table.device).fingerprint() else None
     target = workspace.job.device.here()
-    finished = _path(workspace, profiler(target).fingerprint())
+    finished = _path(workspace, create_profiler(target).fingerprint())
     return load_table(finished) if finished.exists() else LatencyTable(target)
 
 

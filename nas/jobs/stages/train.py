@@ -12,7 +12,7 @@ from nas.cluster import import_ray
 from nas.compression.tracing.trace import TracedNetwork
 from nas.compression.tracing.traced_file import save_traced
 from nas.evaluation.realize import CandidateRealizer
-from nas.files import replacing
+from nas.files import atomic_write
 from nas.jobs.console.training_progress import following
 from nas.jobs.stages.given_network import check_network, describe_network
 from nas.jobs.workspace import Workspace
@@ -94,7 +94,7 @@ def _store(workspace: Workspace, network: TracedNetwork) -> Path:
             f"{accuracy:.2f} % of {images:,} validation images as given",
         ]
         save_traced(file, network)
-        with replacing(said) as draft:
+        with atomic_write(said) as draft:
             draft.write_text("\n".join(lines), encoding="utf-8")
     lines = said.read_text(encoding="utf-8").splitlines()
     workspace.reporter.say("\n".join(f"network  {line}" for line in (*lines, str(file))))

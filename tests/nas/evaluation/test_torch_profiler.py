@@ -15,7 +15,7 @@ from hardware.device import Device, onnxruntime_cpu, torch_cpu, torch_cuda
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import EmptySession, OnnxNetwork, ReplicatedLayer
 from hardware.tables.latency_table import LatencyTable
-from nas.evaluation.profilers import profiler
+from nas.evaluation.profilers import create_profiler
 from nas.evaluation.torch_profiler import TorchProfiler
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import Slot
@@ -66,7 +66,7 @@ def test_what_is_not_here_is_refused() -> None:
     with pytest.raises(ValueError, match="runtime 'torch', got 'onnxruntime'"):
         TorchProfiler(onnxruntime_cpu())
     with pytest.raises(ValueError, match="unknown runtime 'tflite'; known runtimes: onnxruntime, torch"):
-        profiler(Device("phone", "tflite"))
+        create_profiler(Device("phone", "tflite"))
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'torch_cuda' needs a CUDA device"):
-            profiler(torch_cuda())
+            create_profiler(torch_cuda())
