@@ -50,7 +50,7 @@ def by_policy(schedule: str, seed: int) -> list[float]:
     """Percent of the largest network, by the policy of all its layers."""
     realizer, largest = trained(preset(schedule, BITS_EPOCHS, 0.1, SPACE), seed), SPACE.largest()
     policies = [CompressionPolicy((LayerPolicy.parse(name),) * len(largest.policy.layers)) for name in POLICIES]
-    return [realizer.accuracy(Candidate(largest.architecture, policy)) for policy in policies]
+    return [realizer.measure_accuracy(Candidate(largest.architecture, policy)) for policy in policies]
 
 
 def of_subnets(divergence: Divergence, seed: int) -> float:
@@ -59,7 +59,7 @@ def of_subnets(divergence: Divergence, seed: int) -> float:
     schedule = Schedule((replace(phase, divergence=divergence),))
     drawn = JointSpace(SPACE.architectures).sample(np.random.default_rng(seed), SUBNETS)
     realizer = trained(schedule, seed)
-    return float(np.mean([realizer.accuracy(drawn[number]) for number in range(SUBNETS)]))
+    return float(np.mean([realizer.measure_accuracy(drawn[number]) for number in range(SUBNETS)]))
 
 
 def interval(samples: Sequence[float]) -> str:

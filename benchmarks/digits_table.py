@@ -87,9 +87,9 @@ def measured(job: Path, data: str | None, runs: Path, candidates: Sequence[Candi
     """Accuracies of candidates on the validation and on the test images, shape (n, 2), percent."""
     realizer, found = _realizer(job, data, runs), []
     for candidate in candidates:
-        network, side = realizer.network(candidate), candidate.architecture.resolution
+        network, side = realizer.realize(candidate), candidate.architecture.resolution
         parts = (realizer.data.validation, realizer.data.test)
-        found.append([realizer.accuracy_of(network, side, part) for part in parts])
+        found.append([realizer.measure_network(network, side, part)["accuracy"] for part in parts])
     return np.array(found)
 
 

@@ -74,7 +74,7 @@ def main() -> None:
             for policy in POLICIES
         }
         turns = [
-            [seconds(plain), *(seconds(lambda one=one: realizer.accuracy(one)) for one in alike.values())]
+            [seconds(plain), *(seconds(lambda one=one: realizer.measure_accuracy(one)) for one in alike.values())]
             for _ in range(TURNS)
         ]
         passes, *measured = (statistics.median(column) for column in zip(*turns, strict=True))

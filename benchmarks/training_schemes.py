@@ -123,7 +123,7 @@ def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
         train_supernet(net, space, images, phases, settings, run.seed, place, only=only)
     subnets = study.subnets() if only is None else [only]
     realizer = CandidateRealizer(net, images)
-    figures = {"accuracies": [realizer.accuracy(subnet) for subnet in subnets]}
+    figures = {"accuracies": [realizer.measure_accuracy(subnet) for subnet in subnets]}
     if run.scheme == TUNED:
         figures["tuned"] = [tuned_accuracy(study, images, net, subnet, run.seed) for subnet in subnets[2:]]
     with atomic_write(folder / f"{run.name}.json") as draft:
@@ -138,7 +138,7 @@ def tuned_accuracy(study: Study, images: ImageData, trained: Supernet, subnet: C
     settings = TrainingSettings(batch_size=study.batch_size, flip=study.flip)
     with tempfile.TemporaryDirectory() as place:
         train_supernet(net, study.space(), images, phases, settings, seed, Path(place), only=subnet)
-    return CandidateRealizer(net, images).accuracy(subnet)
+    return CandidateRealizer(net, images).measure_accuracy(subnet)
 
 
 def interval(samples: list[float]) -> str:

@@ -24,7 +24,7 @@ nas.train_supernet(supernet, space, data, schedule, nas.TrainingSettings(), seed
 
 realizer = nas.CandidateRealizer(supernet, data)
 for row, candidate in enumerate((space.largest(), space.smallest(), space.sample(np.random.default_rng(0), 1)[0])):
-    network = realizer.network(candidate)  # extracted, batch norm re-calibrated, quantised, ranges calibrated
+    network = realizer.realize(candidate)  # extracted, batch norm re-calibrated, quantised, ranges calibrated
     side = candidate.architecture.resolution
     model = nas.to_onnx(network, (data.channels, side, side))
     (folder / f"{row}.onnx").write_bytes(model)

@@ -42,6 +42,7 @@ METRICS: Registry[Metric] = Registry(
             Metric("accuracy", "%", maximize=True),
             Metric("expected_accuracy", "%", maximize=True),
             Metric("test_accuracy", "%", maximize=True),
+            Metric("worst_class_accuracy", "%", maximize=True),
             Metric("latency_ms", "ms"),
             Metric("weight_bytes", "bytes"),
             Metric("macs", "count"),

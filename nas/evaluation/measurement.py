@@ -50,7 +50,7 @@ class AccuracyMeasurement:
             ValueError: If it is to be measured on a GPU, and torch finds none.
         """
         realizer = _realizer(replace(self, fidelity=1.0))
-        return partial(realizer.accuracy, fidelity=self.fidelity)
+        return partial(realizer.measure_accuracy, fidelity=self.fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
         """The trained supernet, or the given network, with its images."""

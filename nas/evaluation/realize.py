@@ -1,13 +1,12 @@
-"""Turns a candidate into a network that is ready to be measured or exported.
+"""Turns candidates into networks that are ready to be measured or exported, and measures them.
 
-In: a trained supernet or a given network, images and a candidate. Out: a calibrated network, or its measured accuracy.
-Knows no search, database or place of execution.
+Independent of searches, of the database and of where it runs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -19,15 +18,19 @@ from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.images import ImageData, ImageSet
-from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
+from nas.evaluation.metrics.accuracy import Accuracy
+from nas.evaluation.metrics.measured_metric import MeasuredMetric
+from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 
-_NORM_IMAGES, _NORM_BATCH = 2000, 200  # batch-norm re-calibration of once-for-all
-_RANGE_IMAGES = 256
-_EVALUATION_BATCH = 64  # larger ones leave the caches, and take a fifth longer
-_CACHED_RESOLUTIONS = 4
+# Batch-norm statistics are taken from as many images, in batches as large, as in once-for-all (Cai et al., 2020, code).
+_NORM_IMAGES, _NORM_BATCH = 2000, 200
+_RANGE_IMAGES = 256  # one batch for the ranges of activations: observers keep what outliers would widen with more
+_EVALUATION_BATCH = 64  # larger batches leave the processor's caches, and take a fifth longer
+_CACHED_RESOLUTIONS = 4  # resized calibration images are kept for so many; each takes up to a few hundred MB
+_ACCURACY = Accuracy()
 
 
 class CandidateRealizer:
@@ -49,8 +52,13 @@ class CandidateRealizer:
         self.normalization = data.normalization
         self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
 
-    def network(self, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
-        """The candidate as a stand-alone network, calibrated with a share of the images for that."""
+    def realize(self, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
+        """The candidate as a stand-alone network: extracted, compressed and calibrated.
+
+        Args:
+            candidate: The candidate.
+            fidelity: Share of the calibration images that are used, above 0 and at most 1.
+        """
         architecture = candidate.architecture
         inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
         with one_thread():
@@ -79,21 +87,50 @@ class CandidateRealizer:
     def _resized_training_images(self, resolution: int) -> Tensor:
         return self.normalization.inputs(self.data.train.images[:_NORM_IMAGES], resolution)
 
-    def accuracy(self, candidate: Candidate, fidelity: float = 1.0) -> float:
-        """Accuracy in percent on the validation images, or on the first of them.
+    def measure(
+        self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0
+    ) -> dict[str, float]:
+        """Metrics of a candidate by name, from one pass over the validation images, or over the first of them.
+
+        Args:
+            candidate: The candidate.
+            metrics: What is computed from the logits.
+            fidelity: Share of the images that calibrate and measure, above 0 and at most 1.
+        """
+        validation = self.data.validation
+        images = ImageSet(_first(fidelity, validation.images), _first(fidelity, validation.labels))
+        network = self.realize(candidate, fidelity)
+        return self.measure_network(network, candidate.architecture.resolution, images, metrics)
+
+    def measure_accuracy(self, candidate: Candidate, fidelity: float = 1.0) -> float:
+        """Accuracy of a candidate in percent, measured as `measure` does.
 
         Args:
             candidate: The candidate.
             fidelity: Share of the images that calibrate and measure, above 0 and at most 1.
         """
-        validation = self.data.validation
-        images = ImageSet(_first(fidelity, validation.images), _first(fidelity, validation.labels))
-        return self.accuracy_of(self.network(candidate, fidelity), candidate.architecture.resolution, images)
+        return self.measure(candidate, [_ACCURACY], fidelity)[_ACCURACY.metric.name]
 
-    def accuracy_of(self, network: Callable[[Tensor], Tensor], resolution: int, images: ImageSet) -> float:
-        """Accuracy in percent of a realised network, or of whatever else gives logits for inputs."""
+    @torch.no_grad()
+    def measure_network(
+        self,
+        network: Callable[[Tensor], Tensor],
+        resolution: int,
+        images: ImageSet,
+        metrics: Sequence[MeasuredMetric] = (_ACCURACY,),
+    ) -> dict[str, float]:
+        """Metrics by name of a realised network, or of whatever else gives logits for inputs.
+
+        Args:
+            network: From inputs, shape (batch, channels, resolution, resolution), to logits, shape (batch, classes).
+            resolution: Side in pixels of the inputs.
+            images: What it is measured on; one image or more.
+            metrics: What is computed from the logits.
+        """
         with one_thread():
-            return accuracy_percent(network, self.normalization.batches(images, resolution, _EVALUATION_BATCH))
+            batches = self.normalization.batches(images, resolution, _EVALUATION_BATCH)
+            logits = torch.cat([network(inputs) for inputs, _ in batches])
+            return {one.metric.name: one.value(logits, images.labels) for one in metrics}
 
 
 def _first(share: float, rows: Tensor) -> Tensor:

@@ -11,4 +11,5 @@ def test_only_maximised_metrics_change_sign() -> None:
         "accuracy",
         "expected_accuracy",
         "test_accuracy",
+        "worst_class_accuracy",
     ]

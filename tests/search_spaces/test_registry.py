@@ -16,6 +16,7 @@ from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
 from nas.training.presets import PRESETS
@@ -28,7 +29,7 @@ from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, PRESETS, DEVICES]
 REGISTRIES += [OPERATORS, TORCH_FORMS, ONNX_FORMS]
-REGISTRIES += [OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS]
+REGISTRIES += [OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS, MEASURED_METRICS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
 Install = Callable[..., None]

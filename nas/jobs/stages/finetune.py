@@ -129,8 +129,8 @@ def _measured(workspace: Workspace, checkpoint: Path, tuned: Path, candidate: Ca
         {
             "role": ["fine-tuned"],
             "key": [candidate.key],
-            "accuracy_before": [before.accuracy(candidate)],
-            "measured_accuracy": [after.accuracy(candidate)],
+            "accuracy_before": [before.measure_accuracy(candidate)],
+            "measured_accuracy": [after.measure_accuracy(candidate)],
             "test_accuracy": [export_network(after, candidate, file)],
             "measured_latency_ms": measured_latencies(workspace, [file], [candidate]),
             "weight_bytes": weight_bytes(workspace.trained_space.encode([candidate]).genes),

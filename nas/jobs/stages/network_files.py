@@ -65,7 +65,7 @@ def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
     """
-    network, resolution = realizer.network(candidate), candidate.architecture.resolution
+    network, resolution = realizer.realize(candidate), candidate.architecture.resolution
     shape = (realizer.data.channels, resolution, resolution)
     if isinstance(network, GraphNetwork):
         model = traced_to_onnx(network, [torch.zeros(2, *shape)])
@@ -75,9 +75,9 @@ def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path
     inputs = realizer.normalization.inputs(realizer.data.validation.images[:_CHECKED_IMAGES], resolution)
     check_agreement(network, session, inputs)
     save_onnx(model, file)
-    return realizer.accuracy_of(
+    return realizer.measure_network(
         lambda images: torch.from_numpy(run_session(session, images.numpy())), resolution, realizer.data.test
-    )
+    )["accuracy"]
 
 
 def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: Sequence[Candidate]) -> list[float]:

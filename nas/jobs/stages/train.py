@@ -87,7 +87,7 @@ def _store(workspace: Workspace, network: TracedNetwork) -> Path:
     if not (file.exists() and said.exists()):
         file.parent.mkdir(parents=True, exist_ok=True)
         whole, side = CandidateRealizer(network, workspace.data), workspace.space.smallest().architecture.resolution
-        accuracy = whole.accuracy_of(network.network(), side, workspace.data.validation)
+        accuracy = whole.measure_network(network.network(), side, workspace.data.validation)["accuracy"]
         images = len(workspace.data.validation)
         lines = [
             *describe_network(network, workspace.data),

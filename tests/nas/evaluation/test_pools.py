@@ -37,7 +37,7 @@ def ray_address(request: pytest.FixtureRequest) -> str | None:
 def test_workers_measure_what_this_process_measures(
     measurement: AccuracyMeasurement, realizer: CandidateRealizer, population: Population, ray_address: str | None
 ) -> None:
-    expected = [realizer.accuracy(population[row]) for row in range(6)]
+    expected = [realizer.measure_accuracy(population[row]) for row in range(6)]
     assert len(set(expected)) > 1
     with open_pool(2, ray_address) as pool:
         accuracy, resolution = pool.measuring(measurement), pool.measuring(READ_RESOLUTION)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from nas.data.images import ImageSet
+from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -27,9 +28,19 @@ def with_policy(space: JointSpace, policy: LayerPolicy) -> Candidate:
 def test_accuracy_is_repeatable_whatever_was_measured_before(realizer: CandidateRealizer, space: JointSpace) -> None:
     before = copy.deepcopy(realizer.source.state_dict())
     population = space.sample(np.random.default_rng(0), 4)
-    first = [realizer.accuracy(population[row]) for row in range(4)]
-    assert [realizer.accuracy(population[row]) for row in (3, 2, 1, 0)] == first[::-1]
+    first = [realizer.measure_accuracy(population[row]) for row in range(4)]
+    assert [realizer.measure_accuracy(population[row]) for row in (3, 2, 1, 0)] == first[::-1]
     assert all(torch.equal(tensor, before[name]) for name, tensor in realizer.source.state_dict().items())
+
+
+def test_metrics_of_one_pass_are_those_of_passes_of_their_own(realizer: CandidateRealizer, space: JointSpace) -> None:
+    candidate, every = space.sample(np.random.default_rng(1), 1)[0], list(MEASURED_METRICS.values())
+    together = realizer.measure(candidate, every, fidelity=0.5)
+    assert together == {
+        name: realizer.measure(candidate, [one], fidelity=0.5)[name] for name, one in MEASURED_METRICS.items()
+    }
+    assert together["accuracy"] == realizer.measure_accuracy(candidate, fidelity=0.5)
+    assert together["worst_class_accuracy"] <= together["accuracy"]
 
 
 def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, space: JointSpace) -> None:
@@ -42,24 +53,24 @@ def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, 
     of_part = CandidateRealizer(realizer.source, part)
     of_part.normalization = data.normalization  # which is of all images that the supernet was trained on
     population = space.sample(np.random.default_rng(0), 4)
-    expected = [of_part.accuracy(population[row]) for row in range(4)]
-    assert [realizer.accuracy(population[row], fidelity=0.3) for row in range(4)] == expected
-    assert expected != [realizer.accuracy(population[row]) for row in range(4)]
+    expected = [of_part.measure_accuracy(population[row]) for row in range(4)]
+    assert [realizer.measure_accuracy(population[row], fidelity=0.3) for row in range(4)] == expected
+    assert expected != [realizer.measure_accuracy(population[row]) for row in range(4)]
 
 
 def test_a_trained_network_is_better_than_chance(realizer: CandidateRealizer, space: JointSpace) -> None:
     # 57 to 70 % over five seeds and three arithmetics; chance is 10 % with a standard deviation of 3 over 80 images
-    assert realizer.accuracy(space.largest()) > 30
+    assert realizer.measure_accuracy(space.largest()) > 30
 
 
 @torch.no_grad()
 def test_fewer_bits_move_the_logits_further(realizer: CandidateRealizer, space: JointSpace) -> None:
     largest = space.largest().architecture
     inputs = realizer.normalization.inputs(realizer.data.validation.images, largest.resolution)
-    exact = realizer.network(with_policy(space, LayerPolicy()))(inputs)
+    exact = realizer.realize(with_policy(space, LayerPolicy()))(inputs)
     eight, four, two = (
         float(
-            (realizer.network(with_policy(space, LayerPolicy.quantized(*bits)))(inputs) - exact).norm() / exact.norm()
+            (realizer.realize(with_policy(space, LayerPolicy.quantized(*bits)))(inputs) - exact).norm() / exact.norm()
         )
         for bits in ((8, 8), (4, 8), (2, 2))
     )
@@ -69,7 +80,7 @@ def test_fewer_bits_move_the_logits_further(realizer: CandidateRealizer, space: 
 
 def test_networks_are_calibrated_to_the_training_images(realizer: CandidateRealizer, space: JointSpace) -> None:
     candidate = with_policy(space, LayerPolicy.quantized(4, 8))
-    network = realizer.network(candidate)
+    network = realizer.realize(candidate)
     quantizers = [module for module in network.modules() if isinstance(module, ActivationQuantizer)]
     assert all(quantizer.range is not None for quantizer in quantizers)
     layers = [module for module in network.modules() if isinstance(module, Layer)]
@@ -83,7 +94,7 @@ def test_networks_are_calibrated_to_the_training_images(realizer: CandidateReali
 
 def test_batch_norm_fits_the_rounded_weights(realizer: CandidateRealizer, space: JointSpace) -> None:
     candidate = with_policy(space, LayerPolicy.quantized(2, 32))
-    network = realizer.network(candidate)
+    network = realizer.realize(candidate)
     seen: list[torch.Tensor] = []
     norm = network.get_submodule("stem.norm")
     norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

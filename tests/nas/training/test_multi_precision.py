@@ -33,7 +33,7 @@ def accuracy_at_two_bits(net: Supernet, images: ImageData) -> float:
     found = []
     for one in (SPACE.largest().architecture, SPACE.smallest().architecture, *(one.architecture for one in drawn)):
         policy = CompressionPolicy((LayerPolicy.quantized(2, 8),) * len(SPACE.architectures.layers(one)))
-        found.append(realizer.accuracy(Candidate(one, policy)))
+        found.append(realizer.measure_accuracy(Candidate(one, policy)))
     return float(np.mean(found))
 
 

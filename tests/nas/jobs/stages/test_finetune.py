@@ -119,11 +119,11 @@ def test_the_file_is_the_network_that_was_measured(tuned: Tuned) -> None:
         test = workspace.data.test
     inputs = realizer.normalization.inputs(test.images, candidate.architecture.resolution)
     session = open_session((tuned.folder / row["file"]).read_bytes())
-    check_agreement(realizer.network(candidate), session, inputs)
+    check_agreement(realizer.realize(candidate), session, inputs)
     hits = run_session(session, inputs.numpy()).argmax(1) == test.labels.numpy()
     assert row["test_accuracy"] == pytest.approx(100 * hits.mean())
-    assert row["measured_accuracy"] == realizer.accuracy(candidate)
-    assert row["accuracy_before"] == before.accuracy(candidate)
+    assert row["measured_accuracy"] == realizer.measure_accuracy(candidate)
+    assert row["accuracy_before"] == before.measure_accuracy(candidate)
 
 
 def test_it_is_not_done_twice(tuned: Tuned) -> None:
