@@ -18,9 +18,9 @@ from scipy.stats import t
 
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
-from nas.training.phase import Divergence
-from nas.training.presets import preset
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Divergence
+from nas.training.schedules.presets import preset
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate

@@ -28,9 +28,9 @@ from nas.data.images import ImageData
 from nas.evaluation.realize import CandidateRealizer
 from nas.files import atomic_write
 from nas.training.checkpoint import load_checkpoint
-from nas.training.phase import Phase
-from nas.training.presets import deps, few_shot, fitted, ofa, sandwich, single, todm
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase
+from nas.training.schedules.presets import deps, few_shot, fitted, ofa, sandwich, single, todm
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate

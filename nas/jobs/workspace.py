@@ -27,7 +27,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.stages.given_network import network_name, trace_network
-from nas.training.schedule import Schedule
+from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, provenance

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nas.training.bit_sampling.policy_probabilities import Odds
 from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from nas.training.optimizer import make_optimizer, optimizer_state
-from nas.training.policy_odds import Odds
 from nas.training.settings import TrainingSettings
+from nas.training.step.optimizer import make_optimizer, optimizer_state
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nas.training.schedule import Schedule
+from nas.training.schedules.schedule import Schedule
 
 OptimizerName = Literal["sgd", "scaled_adam"]
 Precision = Literal["float32", "bfloat16"]

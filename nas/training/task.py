@@ -10,9 +10,9 @@ from pathlib import Path
 
 from nas.data.sources import DataSource
 from nas.training.checkpoint import load_checkpoint
-from nas.training.schedule import Schedule
+from nas.training.distributed.team import Team
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings, Watch
-from nas.training.team import Team
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import build_supernet

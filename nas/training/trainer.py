@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
+from nas.training.bit_sampling.policy_probabilities import Odds, policy_odds
 from nas.training.checkpoint import TrainingState, save_checkpoint
-from nas.training.feed import Feed
+from nas.training.distributed.team import Alone, Team
+from nas.training.few_shot.leaf_splits import Division, divide, parts
 from nas.training.learner import Learner
-from nas.training.phase import Phase, Split
-from nas.training.policy_odds import Odds, policy_odds
-from nas.training.probe import Probe
-from nas.training.schedule import Moment, Schedule
+from nas.training.random_streams import Stream, numpy_generator, torch_generator
+from nas.training.schedules.phase import Phase, Split
+from nas.training.schedules.schedule import Moment, Schedule
 from nas.training.settings import Report, TrainingSettings, Watch
-from nas.training.splitting import Division, divide, parts
-from nas.training.step import Batch, accumulate_gradients, draw
-from nas.training.streams import Stream, numpy_generator, torch_generator
-from nas.training.team import Alone, Team
+from nas.training.step.batches import Feed
+from nas.training.step.gradients import Batch, accumulate_gradients, draw
+from nas.training.validation import Probe
 from results.report import describe
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS

@@ -19,7 +19,7 @@ from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
-from nas.training.presets import PRESETS
+from nas.training.schedules.presets import PRESETS
 from predictors.registry import PREDICTORS
 from results.metric import METRICS
 from search_spaces.elastic.torch_forms import TORCH_FORMS

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.jobs.files.section import Section
-from nas.training.phase import BitSampling, Divergence, Law, Loss, Phase, Split, Subnet
-from nas.training.presets import PRESETS, preset
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import BitSampling, Divergence, Law, Loss, Phase, Split, Subnet
+from nas.training.schedules.presets import PRESETS, preset
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import OptimizerName, Precision, TrainingSettings
 from search_spaces.joint_space import JointSpace
 
@@ -24,7 +24,7 @@ Values = str | list[int | float | str]
 
 
 class SplitSection(Section):
-    """See `nas.training.phase.Split`."""
+    """See `nas.training.schedules.phase.Split`."""
 
     dimensions: list[str]
     groups: Annotated[int, Field(ge=2)] = 2
@@ -32,7 +32,7 @@ class SplitSection(Section):
 
 
 class PhaseSection(Section):
-    """One phase of a schedule of one's own; see `nas.training.phase.Phase`."""
+    """One phase of a schedule of one's own; see `nas.training.schedules.phase.Phase`."""
 
     name: str
     epochs: Epochs

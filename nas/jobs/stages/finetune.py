@@ -20,8 +20,8 @@ from nas.jobs.stages.network_files import export_network, measured_latencies, ne
 from nas.jobs.stages.profile import table_of_this_machine
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
-from nas.training.phase import Phase
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase
+from nas.training.schedules.schedule import Schedule
 from results.report import describe
 from search_spaces.candidate import Candidate
 

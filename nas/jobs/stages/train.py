@@ -106,7 +106,7 @@ def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:
     if workspace.ray_address is None:
         task.carry_out(watch)
         return
-    from nas.training.ray_train import train_on_ray
+    from nas.training.distributed.ray_training import train_on_ray
 
     train_on_ray(task, workspace.workers, workspace.ray_address, watch)
 

@@ -7,7 +7,7 @@ import pytest
 from nas.data.images import ImageData
 from nas.evaluation.measurement import AccuracyMeasurement, DataSource
 from nas.evaluation.realize import CandidateRealizer
-from nas.training.presets import preset
+from nas.training.schedules.presets import preset
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet

@@ -12,7 +12,7 @@ import pytest
 from nas.data.images import ImageData
 from nas.data.sources import load_images
 from nas.training.checkpoint import load_checkpoint
-from nas.training.schedule import Schedule
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import Report, TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate

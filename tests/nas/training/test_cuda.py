@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from nas.training.presets import preset
+from nas.training.schedules.presets import preset
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 

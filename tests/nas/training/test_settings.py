@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nas.training.phase import Phase
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 
 PLAIN = Schedule((Phase("p", 1, 0.1),))

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.training.phase import Split
-from nas.training.splitting import divide, parts
-from nas.training.step import Batch
-from nas.training.team import Alone
+from nas.training.distributed.team import Alone
+from nas.training.few_shot.leaf_splits import divide, parts
+from nas.training.schedules.phase import Split
+from nas.training.step.gradients import Batch
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice, LayerSlot
 from search_spaces.joint_space import JointSpace

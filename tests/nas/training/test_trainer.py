@@ -16,12 +16,12 @@ from torch import Tensor
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
-from nas.training.phase import Phase, Split
-from nas.training.presets import deps, few_shot, fitted, ofa, preset, sandwich, single, todm
-from nas.training.probe import Probe
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase, Split
+from nas.training.schedules.presets import deps, few_shot, fitted, ofa, preset, sandwich, single, todm
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import Report, TrainingSettings
 from nas.training.trainer import train_supernet
+from nas.training.validation import Probe
 from search_spaces.elastic.double_rounding import initial_step
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet

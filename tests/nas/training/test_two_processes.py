@@ -17,10 +17,10 @@ import torch
 import torch.distributed as dist
 
 from nas.data.sources import load_images
-from nas.training.phase import Phase, Split
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase, Split
+from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
-from nas.training.team import ProcessGroup
+from nas.training.distributed.team import ProcessGroup
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace

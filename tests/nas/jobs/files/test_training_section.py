@@ -10,9 +10,9 @@ import yaml
 
 from nas.jobs.files.job import load_job
 from nas.jobs.files.training_section import TrainingSection
-from nas.training.phase import Phase, Split
-from nas.training.presets import PRESETS
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase, Split
+from nas.training.schedules.presets import PRESETS
+from nas.training.schedules.schedule import Schedule
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space

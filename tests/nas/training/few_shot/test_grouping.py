@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.objectives import FloatArray
-from nas.training.partition import MAX_OPS, Partition, best_partition, partitions, separation
+from nas.training.few_shot.grouping import MAX_OPS, Partition, best_partition, partitions, separation
 
 
 def brute_force(scores: FloatArray, groups: int) -> Partition:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from nas.training.scaled_adam import ScaledAdam
+from nas.training.step.scaled_adam import ScaledAdam
 
 GENERATOR = torch.Generator().manual_seed(0)
 START = torch.randn(6, 4, generator=GENERATOR, dtype=torch.float64)

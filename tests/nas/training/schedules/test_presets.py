@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from nas.training.presets import PRESETS, deps, fitted, ofa, preset, sandwich
+from nas.training.schedules.presets import PRESETS, deps, fitted, ofa, preset, sandwich
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import SPACES, search_space

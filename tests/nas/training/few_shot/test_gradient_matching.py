@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.training.gradient_matching import matching
-from nas.training.partition import best_partition, separation
+from nas.training.few_shot.gradient_matching import matching
+from nas.training.few_shot.grouping import best_partition, separation
 
 Op = Callable[[Tensor], Tensor]
 DUPLICATES: list[Op] = [lambda h: h, lambda h: h, lambda h: h]

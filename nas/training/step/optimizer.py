@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.training.scaled_adam import ScaledAdam
 from nas.training.settings import OptimizerName
+from nas.training.step.scaled_adam import ScaledAdam
 from search_spaces.elastic.supernet import Supernet
 
 State = Mapping[str, Tensor]  # "parameter/entry"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.training.streams import Stream, numpy_generator, torch_generator
+from nas.training.random_streams import Stream, numpy_generator, torch_generator
 
 
 def test_every_seed_stream_and_place_has_numbers_of_its_own() -> None:

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.training.distillation import DIVERGENCES
-from nas.training.phase import Phase
+from nas.training.schedules.phase import Phase
+from nas.training.step.distillation import DIVERGENCES
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.space import SearchSpace

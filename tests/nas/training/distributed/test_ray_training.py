@@ -20,10 +20,10 @@ from torch import Tensor
 
 from nas.cli.main import main
 from nas.data.sources import DataSource
-from nas.training.presets import preset
+from nas.training.distributed.team import Alone, Team
+from nas.training.schedules.presets import preset
 from nas.training.settings import Report, TrainingSettings, Watch
 from nas.training.task import TrainingTask
-from nas.training.team import Alone, Team
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
@@ -32,7 +32,7 @@ from search_spaces.presets import search_space
 pytest.importorskip("ray")
 from ray import cloudpickle
 
-from nas.training.ray_train import train_on_ray
+from nas.training.distributed.ray_training import train_on_ray
 
 SPACE = JointSpace(search_space("resnet_digits", 1, 10))
 SOURCE = DataSource("digits", 500)

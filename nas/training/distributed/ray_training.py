@@ -23,9 +23,9 @@ from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
 from nas.cluster import ray_failure, ray_session
+from nas.training.distributed.team import ProcessGroup
 from nas.training.settings import Report, Watch
 from nas.training.task import TrainingTask
-from nas.training.team import ProcessGroup
 
 _RESTARTS = 3  # of all workers together, after one has died
 _PATIENCE = 1  # a busy cluster is asked once more for its CPUs, each time for a minute

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas.training.gradient_matching import matching
-from nas.training.partition import best_partition, separation
-from nas.training.phase import Phase, Split
-from nas.training.schedule import Schedule
-from nas.training.splitting import divide, parts
-from nas.training.step import Batch
-from nas.training.team import Alone
+from nas.training.distributed.team import Alone
+from nas.training.few_shot.gradient_matching import matching
+from nas.training.few_shot.grouping import best_partition, separation
+from nas.training.few_shot.leaf_splits import divide, parts
+from nas.training.schedules.phase import Phase, Split
+from nas.training.schedules.schedule import Schedule
+from nas.training.step.gradients import Batch
 from search_spaces.candidate import Architecture
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from nas.data.images import ImageData
+from nas.training.random_streams import Stream, numpy_generator
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
-from nas.training.streams import Stream, numpy_generator
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.subspace import Subspace
 

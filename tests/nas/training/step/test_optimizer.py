@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from nas.training.optimizer import OptimizerName, make_optimizer, optimizer_state
+from nas.training.step.optimizer import OptimizerName, make_optimizer, optimizer_state
 from search_spaces.elastic.supernet import Supernet
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-import nas.training.policy_odds as module
-from nas.training.policy_odds import Odds, policy_odds
-from nas.training.step import Batch
-from nas.training.team import Alone
+import nas.training.bit_sampling.policy_probabilities as module
+from nas.training.bit_sampling.policy_probabilities import Odds, policy_odds
+from nas.training.distributed.team import Alone
+from nas.training.step.gradients import Batch
 from search_spaces.subspace import Subspace
 
 BITS = ("w32a32", "w8a8", "w4a8")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from nas.training.bit_sampling import bit_odds, hessian_traces
+from nas.training.bit_sampling.hessian_traces import bit_odds, hessian_traces
+from nas.training.distributed.team import Team
 from nas.training.recalibration import recalibrate_batch_norm
-from nas.training.step import Batch
-from nas.training.team import Team
+from nas.training.step.gradients import Batch
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import nas.training.probe as module
-from nas.training.probe import Probe
+import nas.training.validation as module
+from nas.training.validation import Probe
 from search_spaces.subspace import Subspace
 
 CPU = torch.device("cpu")

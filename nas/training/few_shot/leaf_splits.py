@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.training.gradient_matching import matching
-from nas.training.partition import Partition, best_partition, separation
-from nas.training.phase import Split
-from nas.training.step import Batch, at_one_resolution
-from nas.training.team import Team
+from nas.training.distributed.team import Team
+from nas.training.few_shot.gradient_matching import matching
+from nas.training.few_shot.grouping import Partition, best_partition, separation
+from nas.training.schedules.phase import Split
+from nas.training.step.gradients import Batch, at_one_resolution
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData, augment
-from nas.training.step import Batch
-from nas.training.streams import Stream, torch_generator
-from nas.training.team import Team
+from nas.training.distributed.team import Team
+from nas.training.random_streams import Stream, torch_generator
+from nas.training.step.gradients import Batch
 
 
 @dataclass(frozen=True)

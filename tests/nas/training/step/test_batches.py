@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
-from nas.training.feed import Feed
-from nas.training.team import Alone, Team
+from nas.training.distributed.team import Alone, Team
+from nas.training.step.batches import Feed
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nas.training.phase import Phase, Split, Subnet
-from nas.training.schedule import Schedule
+from nas.training.schedules.phase import Phase, Split, Subnet
+from nas.training.schedules.schedule import Schedule
 from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
 from search_spaces.registry import Registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nas.training.team import Alone
+from nas.training.distributed.team import Alone
 
 
 def test_one_process_keeps_what_it_has() -> None:

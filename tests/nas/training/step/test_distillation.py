@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas.training.distillation import DIVERGENCES, alpha_divergence, divergence, soft_cross_entropy
+from nas.training.step.distillation import DIVERGENCES, alpha_divergence, divergence, soft_cross_entropy
 
 TEACHER = torch.tensor([[0.5, 0.5]], dtype=torch.float64).log()
 STUDENT = torch.tensor([[0.75, 0.25]], dtype=torch.float64).log()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nas.training.phase import Phase, Split
-from nas.training.schedule import Moment, Schedule
+from nas.training.schedules.phase import Phase, Split
+from nas.training.schedules.schedule import Moment, Schedule
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import search_space

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.training.bit_sampling import bit_odds, hessian_traces
+from nas.training.bit_sampling.hessian_traces import bit_odds, hessian_traces
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.training.distillation import alpha_divergence, soft_cross_entropy
-from nas.training.phase import Phase
-from nas.training.step import Batch, accumulate_gradients, draw, mean_width
+from nas.training.schedules.phase import Phase
+from nas.training.step.distillation import alpha_divergence, soft_cross_entropy
+from nas.training.step.gradients import Batch, accumulate_gradients, draw, mean_width
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nas.training.partition import MAX_OPS
-from nas.training.phase import Phase, Split
+from nas.training.few_shot.grouping import MAX_OPS
+from nas.training.schedules.phase import Phase, Split
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 

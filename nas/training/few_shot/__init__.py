@@ -1,0 +1,1 @@
+"""Few-shot NAS: which gene a supernet is split by, so that subnets that disagree no longer share weights."""

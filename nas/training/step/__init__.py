@@ -1,0 +1,1 @@
+"""One step of a training: its images, its subnets, their losses and gradients, and the update of the weights."""
