@@ -14,7 +14,7 @@ demo: install  ## train, profile, fit, search and export on scikit-learn's digit
 
 install: $(VENV)/.installed  ## the program and what it needs
 
-develop: $(VENV)/.developing  ## the same, with Ray, PostgreSQL and the tools of the checks
+develop: $(VENV)/.developing  ## the same, with all extras of the tests and the tools of the checks
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray,postgresql,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[age_moea,ray,postgresql,dev]"
 	touch $@
 
 check: develop  ## lint, format, types and import rules

@@ -15,6 +15,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/test_docstrings.py": "every docstring of the house",
     "tests/test_imports.py": "which package may load what",
     "tests/test_examples.py": "examples/ as a reader runs them",
+    "tests/nas/test_public_names.py": "nas/__init__.py, and what a user's type checker makes of it",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }
 

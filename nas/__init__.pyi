@@ -1,0 +1,30 @@
+"""The public names of the package: the list that type checkers read, and by which names are loaded at run time."""
+
+from nas.data.sources import load_images as load_images
+from nas.evaluation.realize import CandidateRealizer as CandidateRealizer
+from nas.export.onnx_model import open_session as open_session
+from nas.export.onnx_model import run_session as run_session
+from nas.export.onnx_model import to_onnx as to_onnx
+from nas.objectives import Objective as Objective
+from nas.search.loop import run_search as run_search
+from nas.search.registry import searcher as searcher
+from nas.training.schedules.phase import Phase as Phase
+from nas.training.schedules.phase import Split as Split
+from nas.training.schedules.presets import preset as preset
+from nas.training.schedules.schedule import Schedule as Schedule
+from nas.training.settings import TrainingSettings as TrainingSettings
+from nas.training.trainer import train_supernet as train_supernet
+from results.database import ResultsDatabase as ResultsDatabase
+from results.evaluation import provenance as provenance
+from results.metric import Metric as Metric
+from results.metric import metric as metric
+from results.pareto import hypervolume as hypervolume
+from results.pareto import non_dominated as non_dominated
+from results.report import describe as describe
+from search_spaces.candidate import Candidate as Candidate
+from search_spaces.elastic.supernet import build_supernet as build_supernet
+from search_spaces.families.tabular import TabularSpace as TabularSpace
+from search_spaces.joint_space import JointSpace as JointSpace
+from search_spaces.joint_space import Population as Population
+from search_spaces.policy_space import PolicySpace as PolicySpace
+from search_spaces.presets import search_space as search_space
