@@ -27,11 +27,12 @@ from hardware.tables.roofline import Roofline
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.search_space import Genes
 
 SEEDS = (0, 1, 2, 3, 4)
 CANDIDATES = 100_000
@@ -65,7 +66,7 @@ def calibrated_table(space: JointSpace) -> LatencyTable:
     w32, w8, rng = LayerPolicy(), LayerPolicy.quantized(8, 8), np.random.default_rng(0)
     made_up = Roofline("npu", {w32: 10.0, w8: 40.0}, 1.0, 2.0).table(space.layer_shapes())
     layers = LatencyTable(onnxruntime_cpu(), made_up.entries)
-    sample = space.sample(rng, KNOWN).candidates()
+    sample = space.sample(rng, KNOWN).candidates
     networks = [find_tensors(random_network(space, candidate, layers.device)) for candidate in sample]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in network)
     costs = {use: TensorCost(rng.uniform(0.0, 1e-3), rng.uniform(0.0, 1e-8)) for use in uses}
@@ -88,7 +89,7 @@ def seconds(price: Callable[[Genes], object], genes: Genes) -> float:
 def main() -> None:
     """Measures every seed and prints the rows."""
     policies = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
-    space = JointSpace(search_space("mobilenet_v3_imagenet", image_channels=3, classes=1000), policies)
+    space = JointSpace(create_space("mobilenet_v3_imagenet", image_channels=3, classes=1000), policies)
     table = calibrated_table(space)
     cost, latency = space.tabulate(weight_bytes), network_costs(space, table)
     walk = partial(walked_latency, space, table)

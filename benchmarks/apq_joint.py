@@ -23,11 +23,12 @@ from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.candidate import Architecture
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.space import SearchSpace
+from search_spaces.population import Population
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import SearchSpace
 
 WIDTHS, STRIDES = (24, 40, 80, 96, 192, 320), (2, 2, 2, 1, 2, 1)
 POLICIES = ("w8a8", "w6a6", "w4a4", "w8a4", "w4a8")
@@ -42,13 +43,13 @@ def apq_space() -> SearchSpace:
     stages = tuple(MobileStage(width, stride, "relu", False) for width, stride in zip(WIDTHS, STRIDES, strict=True))
     shape = MobileNetV3Shape((224,), (1, 2, 3, 4), (3, 5), (4, 5, 6), 16, 2, stages, 1280, 1280)
     depths = {f"{stage}.depth": [2, 3, 4] for stage in range(5)} | {"5.depth": [1]}
-    return NarrowedSpace(MobileNetV3Space("apq", shape, 3, 1000), depths)
+    return RestrictedSpace(MobileNetV3Space("apq", shape, 3, 1000), depths)
 
 
 def only(space: SearchSpace, architecture: Architecture) -> SearchSpace:
     """The space of one architecture."""
-    values = space.values(space.encode(architecture))
-    return NarrowedSpace(space, {name: [value] for name, value in values.items()})
+    values = space.decode_values(space.encode(architecture))
+    return RestrictedSpace(space, {name: [value] for name, value in values.items()})
 
 
 def accuracy_model(seed: int) -> Callable[[LayerSpec, LayerPolicy], float]:

@@ -24,9 +24,10 @@ from nas.jobs.stages.fit import FittedAccuracy
 from nas.objectives import FloatArray
 from nas.search.inner_evolution import evolve
 from predictors.ridge import RidgePredictor
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 
 ROUNDS, CANDIDATES = 7, 200_000
 EVOLVED = 20_000
@@ -81,7 +82,7 @@ def main() -> None:
     population = space.sample(np.random.default_rng(0), CANDIDATES)
 
     with_bits = JointSpace(
-        search_space("mobilenet_v3_imagenet", 3, 1000), PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
+        create_space("mobilenet_v3_imagenet", 3, 1000), PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
     )
     rng = np.random.default_rng(0)
     labelled, joint = with_bits.sample(rng, 300), with_bits.sample(rng, CANDIDATES)

@@ -28,12 +28,12 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 SEEDS = range(5)
 BITS_EPOCHS, DIVERGENCE_EPOCHS, BATCH = 10, 4, 64
 POLICIES = ("w32a32", "w8a8", "w4a8", "w2a8")
-SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(POLICIES))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(POLICIES))
 SUBNETS = 8
 
 

@@ -67,7 +67,7 @@ def every_candidate(space: JointSpace, policies: Sequence[str]) -> tuple[pd.Data
     vectors = np.indices((*domains, *(1,) * len(space.slots))).reshape(len(domains) + len(space.slots), -1).T
     networks = architectures.population(vectors).unique()
     rows, found = [], []
-    for genes, network in zip(networks.genes, networks.candidates(), strict=True):
+    for genes, network in zip(networks.genes, networks.candidates, strict=True):
         for policy in policies:
             for guard in (SAME, OTHER):
                 rows.append([*genes[: len(domains)], policy, guard])

@@ -29,7 +29,7 @@ from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 BUDGET, MEASUREMENT_S, IN_FLIGHT = 300, 0.02, 6
 FAULTS = ("actor", "node", "driver", "database")
@@ -52,7 +52,7 @@ def measurement() -> Callable[[Candidate], float]:
 
 def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
     """The driver: one search, with two actors."""
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     with ResultsDatabase(url) as database, RayPool(2, address) as pool:
         objectives = [Objective(METRICS["bops"], pool.measuring(measurement))]
         made = searcher("nsga2", space, objectives, 0)

@@ -32,8 +32,9 @@ from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.export.onnx_graph_network import traced_to_onnx
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
+from search_spaces.population import Population
 
 POLICIES = ("w32a32", "w8a8", "w4a8")
 CANDIDATES, SEED = 30, 1  # those of the calibration are drawn with seed 0

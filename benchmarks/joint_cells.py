@@ -34,7 +34,8 @@ from predictors.ensemble import EnsemblePredictor
 from predictors.predictor import Predictor
 from predictors.ridge import RidgePredictor
 from results.pareto import non_dominated
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 BUDGETS, CELLS = (100, 200), (1, 3, 5, 10, 20)
 LEAST_ACCURACY = 60.0  # percent; the reference of latency and energy is the front's largest

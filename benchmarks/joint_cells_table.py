@@ -34,8 +34,9 @@ from results.metric import METRICS
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
 from search_spaces.families.cell import Cell
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.space import BoolArray, Genes, SearchSpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.search_space import BoolArray, Genes, SearchSpace
 
 OPERATORS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
 WEIGHTLESS, BITS, EDGES = 3, (2, 4, 8), range(6)  # the first three operators have no weights
@@ -190,7 +191,7 @@ class CellsWithBits(SearchSpace):
             values = {"cell": f"cell{(self._cells == operators).all(axis=1).argmax()}"}
         with_weights = [edge for edge in EDGES if operators[edge] >= WEIGHTLESS]
         values |= {f"edge{edge}.bits": number for edge, number in zip(with_weights, bits, strict=True)}
-        return self.genes_of(values, architecture)
+        return self.encode_values(values, architecture)
 
     def features(self, genes: Genes) -> FloatArray:
         """What the paths tell of the networks."""

@@ -33,9 +33,10 @@ from hardware.tables.pricing import network_costs
 from nas.jobs.files.job import DeviceSection
 from nas.jobs.stages.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 
 FAMILIES = ("mobilenet_v3_cifar", "resnet_cifar")
 SETS, CANDIDATES = 3, 30
@@ -44,7 +45,7 @@ FIRST_SEED = 1  # those of the calibration are drawn with seed 0
 
 
 def joint_space(family: str) -> JointSpace:
-    return JointSpace(search_space(family, 3, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    return JointSpace(create_space(family, 3, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 
 
 def exported(family: str, number: int, folder: Path) -> OnnxNetwork:
@@ -75,7 +76,7 @@ def candidates(space: JointSpace) -> Population:
 
 def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler, build: Build | None = None) -> LatencyTable:
     """What `nas profile` makes with its defaults; see `calibrate_table` for `build`."""
-    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.known
+    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.all_policies
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)

@@ -30,9 +30,10 @@ from results.metric import METRICS
 from results.pareto import hypervolume, non_dominated
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.presets import search_space
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.search_space import Genes, SearchSpace
 
 BUDGETS = (50, 100, 200)
 SEARCHERS = ["linas", "nsga2", "optuna_tpe", "optuna_gp", "random"]
@@ -48,13 +49,13 @@ class DigitsUnderPolicies(SearchSpace):
     """The architectures of the digits, and two genes for the policy of all their layers."""
 
     def __init__(self) -> None:
-        self._architectures = search_space("mobilenet_v3_digits", 1, 10)
+        self._architectures = create_space("mobilenet_v3_digits", 1, 10)
         policy, guard = Choice("policy", tuple(GUARD)), Choice("guard", (SAME, OTHER))
         super().__init__("mobilenet_v3_digits_policies", [*self._architectures.choices, policy, guard], [])
 
     def decode(self, genes: Genes) -> Architecture:
         """The architecture of one gene vector of shape (d,), the policy as one more stage."""
-        values = self.values(genes)
+        values = self.decode_values(genes)
         inner = self._architectures.decode(genes[:-2])
         policy = (OperatorBlock(str(values["policy"])), OperatorBlock(str(values["guard"])))
         return Architecture(self.name, inner.resolution, (*inner.stages, policy))

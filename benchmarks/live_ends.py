@@ -29,7 +29,8 @@ from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from results.database import ResultsDatabase
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 LEAST_ACCURACY = 50.0  # percent
 SEARCHER, EVALUATIONS = "linas", 120

@@ -29,8 +29,8 @@ from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
+from search_spaces.restricted_space import RestrictedSpace
 
 BUDGETS = (40, 80, 120)
 CASES = ("both at once", "architectures with uniform int8", "bits of the largest architecture")
@@ -41,7 +41,7 @@ def spaces(workspace: Workspace) -> list[JointSpace]:
     joint = workspace.space
     whole = joint.architectures
     names = sorted({gene.dimension for gene in whole.genes})
-    largest = NarrowedSpace(whole, dict.fromkeys(names, "largest 1"))
+    largest = RestrictedSpace(whole, dict.fromkeys(names, "largest 1"))
     return [joint, JointSpace(whole, PolicySpace.parse(["w8a8"])), JointSpace(largest, joint.policies)]
 
 

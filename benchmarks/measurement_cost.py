@@ -22,7 +22,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 CANDIDATES, TURNS, IMAGES = 8, 3, 2000
 POLICIES = {"w32a32": 1.25, "w8a8": 1.6, "w4a8": 1.6}
@@ -61,11 +61,11 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    space = JointSpace(search_space("mobilenet_v3_cifar", 3, 10))
+    space = JointSpace(create_space("mobilenet_v3_cifar", 3, 10))
     data = ImageData(made_up(IMAGES), made_up(IMAGES + 1), made_up(1), classes=10)
     realizer = CandidateRealizer(build_supernet(space.architectures, seed=0), data)
     ratios: dict[str, list[float]] = {policy: [] for policy in POLICIES}
-    for candidate in space.sample(np.random.default_rng(0), CANDIDATES).candidates():
+    for candidate in space.sample(np.random.default_rng(0), CANDIDATES).candidates:
         layers = len(space.architectures.layers(candidate.architecture))
         plain = forward_passes(realizer, candidate)
         plain()

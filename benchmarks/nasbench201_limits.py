@@ -22,7 +22,7 @@ from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
 from results.database import ResultsDatabase
 from results.evaluation import provenance
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 SHARES = {"a fifth": 0.2, "half": 0.5}  # of the range of latencies
 BUDGET = 200

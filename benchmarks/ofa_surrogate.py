@@ -22,9 +22,10 @@ from predictors.ensemble import EnsemblePredictor
 from results.metric import METRICS, Metric
 from search_spaces.candidate import Architecture, Candidate, ConvBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.narrowed import NarrowedSpace
-from search_spaces.presets import search_space
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
 
 BUDGETS, PUBLISHED = (100, 250, 500), (2758.0, 2940.0, 3059.0)  # the best published run of this space
 REFERENCE = (70.0, 600.0)  # percent, millions of multiply-accumulates
@@ -33,8 +34,8 @@ COMMAND = "python benchmarks/ofa_surrogate.py"
 
 
 def ofa_space() -> JointSpace:
-    whole = search_space("mobilenet_v3_imagenet", 3, 1000)
-    return JointSpace(NarrowedSpace(whole, {"resolution": [224]}))
+    whole = create_space("mobilenet_v3_imagenet", 3, 1000)
+    return JointSpace(RestrictedSpace(whole, {"resolution": [224]}))
 
 
 def architecture(subnet: pd.Series) -> Architecture:

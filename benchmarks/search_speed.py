@@ -23,7 +23,7 @@ from results.evaluation import provenance
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 SEEDS = (0, 1, 2, 3, 4)
 CANDIDATES, POPULATION = 2000, 100
@@ -62,7 +62,7 @@ def round_s(space: JointSpace, seed: int) -> float:
 
 
 def main() -> None:
-    space = JointSpace(search_space("mobilenet_v3_imagenet", 3, 1000), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(create_space("mobilenet_v3_imagenet", 3, 1000), PolicySpace.parse(["w32a32", "w8a8"]))
     overhead_ms(space, 0, POPULATION)  # imports
     for batch in (POPULATION, 20):
         samples = [overhead_ms(space, seed, batch) for seed in SEEDS]

@@ -31,7 +31,7 @@ from search_spaces.elastic import torch_forms
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 COMMAND = "taskset -c 0 python benchmarks/training_speed.py"
 SEEDS = (0, 1, 2)
@@ -120,7 +120,7 @@ def check_gradient(network: Supernet, architecture: Architecture, images: Tensor
 
 def plain_ratios(name: str, seed: int) -> list[float]:
     """Elastic over plain step of several subnets of a freshly seeded supernet."""
-    space = search_space(name, image_channels=3, classes=PLAIN_CLASSES)
+    space = create_space(name, image_channels=3, classes=PLAIN_CLASSES)
     joint, network = JointSpace(space), build_supernet(space, seed).train()
     images, labels = batch_of(PLAIN_BATCH, PLAIN_SIDE, PLAIN_CLASSES, seed)
     sampled = joint.sample(np.random.default_rng(seed), RANDOM_SUBNETS)
@@ -213,7 +213,7 @@ def main() -> None:
             f"Elastic step over plain step, `{name}`, batch {PLAIN_BATCH} at {PLAIN_SIDE}x{PLAIN_SIDE}: at most 1.05"
         )
         print(row(target, ratios, "{:.3f}", f"{span}, {2 + RANDOM_SUBNETS} subnets each", COMMAND, threads=1))
-    imagenet = search_space(OFA_SPACE, image_channels=3, classes=OFA_CLASSES)
+    imagenet = create_space(OFA_SPACE, image_channels=3, classes=OFA_CLASSES)
     sides = (OFA_LARGEST_SIDE, OFA_RANDOM_SIDE)
     space = MobileNetV3Space(OFA_SPACE, replace(imagenet.shape, resolutions=sides), 3, OFA_CLASSES)
     for side, subnets, least in ((OFA_RANDOM_SIDE, "random subnets", 2.2), (OFA_LARGEST_SIDE, "largest subnet", 3.0)):

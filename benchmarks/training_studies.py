@@ -17,7 +17,7 @@ from nas.data.sources import load_images
 from search_spaces.candidate import Candidate
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 RANDOM_SUBNETS = 20
 
@@ -53,7 +53,7 @@ class Study:
 
 def cifar10_space() -> JointSpace:
     """MobileNetV3 for CIFAR-10 at sides of 16 to 24 pixels, which two cores train in the time."""
-    family = search_space("mobilenet_v3_cifar", 3, 10)
+    family = create_space("mobilenet_v3_cifar", 3, 10)
     assert isinstance(family, MobileNetV3Space)
     shape = replace(family.shape, resolutions=(16, 20, 24))
     return JointSpace(MobileNetV3Space("mobilenet_v3_cifar_24", shape, 3, 10))
@@ -61,7 +61,7 @@ def cifar10_space() -> JointSpace:
 
 def digits_space() -> JointSpace:
     """MobileNetV3 for the digits."""
-    return JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+    return JointSpace(create_space("mobilenet_v3_digits", 1, 10))
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import nas
 from hardware import analytic
 
 space = nas.JointSpace(
-    nas.search_space("mobilenet_v3_imagenet", image_channels=3, classes=1000),
+    nas.create_space("mobilenet_v3_imagenet", image_channels=3, classes=1000),
     nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
 print(f"{space.architectures.count():.3g} architectures, {len(space.cardinalities)} genes with the policies")

@@ -15,7 +15,7 @@ folder.mkdir(parents=True, exist_ok=True)
 
 data = nas.load_images("digits")
 space = nas.JointSpace(
-    nas.search_space("mobilenet_v3_digits", data.channels, data.classes),
+    nas.create_space("mobilenet_v3_digits", data.channels, data.classes),
     nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
 supernet = nas.build_supernet(space.architectures, seed=0)

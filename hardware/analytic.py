@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_spaces.additive_cost import AdditiveCost, Term
-from search_spaces.choices import Besides
+from search_spaces.choices import NonLayerCosts
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
@@ -50,18 +50,18 @@ class AnalyticCost:
 
     Attributes:
         of_layer: Of a layer under a policy.
-        of_besides: Of what every network has besides its layers, which no policy compresses.
+        of_non_layer: Of what every network has outside its layers, which no policy compresses.
     """
 
     of_layer: Callable[[LayerSpec, LayerPolicy], float]
-    of_besides: Callable[[Besides], float]
+    of_non_layer: Callable[[NonLayerCosts], float]
 
 
 COSTS: dict[str, AnalyticCost] = {
-    "weight_bytes": AnalyticCost(weight_bytes, lambda besides: besides.bytes),
-    "macs": AnalyticCost(macs, lambda besides: besides.macs),
-    "bops": AnalyticCost(bops, lambda besides: besides.macs * FULL_PRECISION_BITS**2),
-    "parameters": AnalyticCost(parameters, lambda besides: besides.parameters),
+    "weight_bytes": AnalyticCost(weight_bytes, lambda outside: outside.bytes),
+    "macs": AnalyticCost(macs, lambda outside: outside.macs),
+    "bops": AnalyticCost(bops, lambda outside: outside.macs * FULL_PRECISION_BITS**2),
+    "parameters": AnalyticCost(parameters, lambda outside: outside.parameters),
 }
 
 
@@ -73,5 +73,5 @@ def network_cost(space: JointSpace, name: str) -> AdditiveCost:
         name: One of `COSTS`.
     """
     cost = COSTS[name]
-    besides = float(cost.of_besides(space.architectures.besides))
+    besides = float(cost.of_non_layer(space.architectures.non_layer_costs))
     return AdditiveCost([*space.tabulate(cost.of_layer).terms, Term((), np.array(besides))])

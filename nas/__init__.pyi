@@ -25,6 +25,6 @@ from search_spaces.candidate import Candidate as Candidate
 from search_spaces.elastic.supernet import build_supernet as build_supernet
 from search_spaces.families.tabular import TabularSpace as TabularSpace
 from search_spaces.joint_space import JointSpace as JointSpace
-from search_spaces.joint_space import Population as Population
 from search_spaces.policy_space import PolicySpace as PolicySpace
-from search_spaces.presets import search_space as search_space
+from search_spaces.population import Population as Population
+from search_spaces.presets import create_space as create_space

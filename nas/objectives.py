@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from results.metric import Metric
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 FloatArray = NDArray[np.float64]
 Evaluator = Callable[

@@ -17,7 +17,7 @@ from results.evaluation import SOURCES, Evaluation, RunRecord, Source, utc_now
 from results.metric import Metric
 from results.rows import candidate_row, evaluation_row, read_candidate, read_evaluation
 from search_spaces.candidate import Candidate
-from search_spaces.registry import unknown_name
+from search_spaces.registry import unknown_name_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,7 +198,7 @@ class ResultsDatabase:
 
     def _selected(self, run: str | None, source: Source | None, device: str | None) -> list[dict[str, Any]]:
         if source is not None and source not in SOURCES:
-            raise unknown_name("source", source, SOURCES)
+            raise unknown_name_error("source", source, SOURCES)
         query, of_run = queries.of_evaluations(), storage.runs.c
         for name, column, wanted in (("run", of_run.run, run), ("device", of_run.device, device)):
             if wanted is not None:
@@ -213,7 +213,7 @@ class ResultsDatabase:
 
     def _unknown(self, what: str, name: str, column: sa.Column[str]) -> ValueError:
         rows = self._rows(sa.select(column.label("name")).distinct().order_by(column).limit(_SHOWN_NAMES + 1))
-        return unknown_name(what, name, _some(rows, "name"))
+        return unknown_name_error(what, name, _some(rows, "name"))
 
     def _holds(self, batch: Sequence[Evaluation]) -> bool:
         """Whether all evaluations of a batch, of one run, are stored."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.space import Genes
+from search_spaces.search_space import Genes
 
 FloatArray = NDArray[np.float64]
 # A fused table stays within the second-level cache (128 KiB of doubles), and the columns of a chunk in the third; with

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from search_spaces.dataflow import block_of
+from search_spaces.dataflow import get_block_name
 from search_spaces.layer_spec import LayerSpec
 
 Value = int | float | str
@@ -60,7 +60,7 @@ class Gene:
 
 
 @dataclass(frozen=True, slots=True)
-class Besides:
+class NonLayerCosts:
     """What every network of a space has besides its layers.
 
     Attributes:
@@ -91,4 +91,4 @@ class LayerSlot:
     @property
     def block(self) -> str:
         """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
-        return block_of(self.name)
+        return get_block_name(self.name)

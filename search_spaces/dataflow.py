@@ -33,22 +33,22 @@ class Slot(Operator):
         raise ValueError(f"what genes put into a slot decides its output, got inputs {inputs} and no genes")
 
 
-def slot(name: str, read: str) -> Node:
+def make_slot(name: str, read: str) -> Node:
     """The place of the layer of that name, which reads a value."""
     return Node(name, Slot(), (read,))
 
 
-def layer_of(node: Node) -> str | None:
+def get_layer_name(node: Node) -> str | None:
     """Name of the layer that stands at a node; None if the node is no slot."""
     return (node.operator.layer or node.name) if isinstance(node.operator, Slot) else None
 
 
-def chain(layers: Sequence[str]) -> tuple[Node, ...]:
+def make_chain(layers: Sequence[str]) -> tuple[Node, ...]:
     """Layers that read one another in turn."""
-    return tuple(slot(name, before) for before, name in zip((IMAGES, *layers), layers, strict=False))
+    return tuple(make_slot(name, before) for before, name in zip((IMAGES, *layers), layers, strict=False))
 
 
-def block_of(name: str) -> str:
+def get_block_name(name: str) -> str:
     """Name of the block that a layer or node is a part of: all but the last part of its own, or that if it has one."""
     return name.rpartition(".")[0] or name
 
@@ -62,33 +62,33 @@ def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequenc
             raise ValueError(f"node {node.name!r} must have a name of its own and read earlier values, got {node}")
         known.add(node.name)
     first = [node for node in nodes if isinstance(node.operator, Slot) and node.operator.call == 0]
-    named = [layer_of(node) for node in first]
+    named = [get_layer_name(node) for node in first]
     if sorted(map(str, named)) != sorted(layers):
         raise ValueError(f"a dataflow needs one slot per layer, {list(layers)}, got {named}")
 
 
-def blocks(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
+def find_deciding_layers(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
     """The layers that decide whether each node is there, by its name.
 
     A layer is there by itself, and any other node where a layer of its block is; none stands for always.
     """
     members: dict[str, list[str]] = {}
     for node in nodes:
-        if layer := layer_of(node):
-            members.setdefault(block_of(layer), []).append(layer)
+        if layer := get_layer_name(node):
+            members.setdefault(get_block_name(layer), []).append(layer)
     return {
-        node.name: (layer,) if (layer := layer_of(node)) else tuple(members.get(block_of(node.name), ()))
+        node.name: (layer,) if (layer := get_layer_name(node)) else tuple(members.get(get_block_name(node.name), ()))
         for node in nodes
     }
 
 
-def present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
+def select_present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
     """The nodes of a network that has only some of the layers, each reading values that are there.
 
     A node that is missing passes its first input on: whoever reads the node reads that instead.
     """
     value: dict[str, str] = {}
-    deciding, there = blocks(nodes), set(layers)
+    deciding, there = find_deciding_layers(nodes), set(layers)
     present = []
     for node in nodes:
         inputs = tuple(value.get(name, name) for name in node.inputs)

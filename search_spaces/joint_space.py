@@ -1,13 +1,11 @@
-"""The joint space of architectures and compression policies.
+"""The joint space of architectures and compression policies: the one border between genes and candidates.
 
-In: a search space and a policy space. Out: `JointSpace`, populations of its genes, and tabulated costs.
-The one border between genes and candidates. Knows no family, no searcher and no device.
+Independent of families, searchers and devices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -18,9 +16,10 @@ from search_spaces.candidate import Candidate
 from search_spaces.choices import Gene
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.policy_space import PolicySpace, nearest
-from search_spaces.space import BoolArray, Genes, SearchSpace
-from search_spaces.tabulated_slot import TabulatedSlot, block_term, layer_term
+from search_spaces.policy_space import PolicySpace, find_nearest_policy
+from search_spaces.population import Population
+from search_spaces.search_space import BoolArray, Genes, SearchSpace
+from search_spaces.tabulated_slot import TabulatedSlot, tabulate_block, tabulate_gene, tabulate_layer
 
 
 class JointSpace:
@@ -53,17 +52,20 @@ class JointSpace:
 
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:
-        """Domain size of every gene, shape (d,)."""
+        """Number of values of every gene, shape (d,)."""
         policies = np.array([len(known) for known in self.slot_policies], dtype=np.int64)
         return np.concatenate([self.architectures.cardinalities, policies])
 
     @cached_property
     def uniform_policies(self) -> NDArray[np.int64]:
-        """Policy genes of every slot for each of `policies.known` in turn, shape (policies, slots).
+        """Policy genes of every slot for each of `policies.all_policies` in turn, shape (policies, slots).
 
         A layer that may not choose the policy takes the nearest one that it may.
         """
-        genes = [[nearest(policy, known) for known in self.slot_policies] for policy in self.policies.known]
+        genes = [
+            [find_nearest_policy(policy, known) for known in self.slot_policies]
+            for policy in self.policies.all_policies
+        ]
         return np.array(genes, dtype=np.int64).reshape(len(genes), len(self.slots))
 
     def sample(self, rng: np.random.Generator, n: int) -> Population:
@@ -94,20 +96,30 @@ class JointSpace:
         if not np.all((table >= 0) & (table < self.cardinalities)):
             raise ValueError(f"a gene of {self.name!r} is outside its domain")
         table = table.astype(np.int16)
-        return Population(self, np.where(self.active(table), table, 0).astype(np.int16))
+        return Population(self, np.where(self.is_active(table), table, 0).astype(np.int16))
 
     def encode(self, candidates: Sequence[Candidate]) -> Population:
-        """The population of the given candidates, in order; there may be none."""
-        vectors = [self._encode_one(candidate) for candidate in candidates]
-        return self.population(np.array(vectors, dtype=np.int16).reshape(-1, len(self.cardinalities)))
+        """The population of the given candidates, in order; there may be none.
+
+        Raises:
+            ValueError: If a candidate is not of this space: its architecture, the number of its policies, or one of
+                them.
+        """
+        genes = np.zeros((len(candidates), len(self.cardinalities)), dtype=np.int16)
+        for row, candidate in enumerate(candidates):
+            genes[row, : self._border] = self.architectures.encode_once(candidate.architecture)
+        present = self.is_active(genes)[:, self._border :]  # whether a layer is there does not depend on policies
+        for row, candidate in enumerate(candidates):
+            genes[row, self._border :] = self._encode_policies(candidate.policy, np.flatnonzero(present[row]))
+        return Population(self, genes)
 
     def decode(self, genes: Genes) -> list[Candidate]:
         """The candidates of gene vectors of shape (n, d)."""
-        active = self.active(genes)[:, self._border :]
+        active = self.is_active(genes)[:, self._border :]
         found = []
-        for vector, mattering in zip(genes, active, strict=True):
-            chosen = zip(self.slot_policies, vector[self._border :], mattering, strict=True)
-            policy = [known[gene] for known, gene, matters in chosen if matters]
+        for vector, present in zip(genes, active, strict=True):
+            chosen = zip(self.slot_policies, vector[self._border :], present, strict=True)
+            policy = [known[gene] for known, gene, is_there in chosen if is_there]
             architecture = self.architectures.decode(vector[: self._border])
             found.append(Candidate(architecture, CompressionPolicy(tuple(policy))))
         return found
@@ -116,7 +128,7 @@ class JointSpace:
         """The layers of each candidate in execution order, for genes of shape (n, d): a look-up."""
         return self.architectures.layer_table(genes[:, : self._border])
 
-    def condition(self, gene: int) -> tuple[int, BoolArray] | None:
+    def find_condition(self, gene: int) -> tuple[int, BoolArray] | None:
         """The gene on which it depends whether one matters, and a mask of its values with which that one does.
 
         None if it always matters, and an empty mask if it never does; raises ValueError if it depends on several genes
@@ -134,10 +146,10 @@ class JointSpace:
             raise ValueError(f"whether {self.genes[gene].name} matters depends on several genes: {names}")
         return deciding[0] if deciding else None
 
-    def active(self, genes: Genes) -> BoolArray:
+    def is_active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d)."""
         found = np.empty(genes.shape, dtype=np.bool_)
-        found[:, : self._border] = self.architectures.active(genes[:, : self._border])
+        found[:, : self._border] = self.architectures.is_active(genes[:, : self._border])
         for number, slot in enumerate(self.slots, start=self._border):
             found[:, number] = slot.filled(genes)
         return found
@@ -150,7 +162,7 @@ class JointSpace:
         """
         priced = lru_cache(maxsize=None)(lambda layer, policy: float(cost(layer, policy)))
         pairs = enumerate(zip(self.slots, self.slot_policies, strict=True), start=self._border)
-        return AdditiveCost([layer_term(slot, number, policies, priced) for number, (slot, policies) in pairs])
+        return AdditiveCost([tabulate_layer(slot, number, policies, priced) for number, (slot, policies) in pairs])
 
     def tabulate_blocks(self, cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float]) -> AdditiveCost:
         """Prices every block under all values of its genes, once; for costs that are no sums over layers.
@@ -165,7 +177,25 @@ class JointSpace:
         for numbers in blocks.values():
             slots = [self.slots[number] for number in numbers]
             policies = [self.slot_policies[number] for number in numbers]
-            terms.append(block_term(slots, [self._border + number for number in numbers], policies, cost))
+            terms.append(tabulate_block(slots, [self._border + number for number in numbers], policies, cost))
+        return AdditiveCost(terms)
+
+    def tabulate_linear(self, weights: FloatArray) -> AdditiveCost:
+        """Sums the weights of a candidate's genes: `population.one_hot() @ weights`, without the matrix.
+
+        Args:
+            weights: One per value of every gene, shape (sum of cardinalities,).
+
+        Raises:
+            ValueError: If there are more or fewer.
+        """
+        values = self.cardinalities.sum()
+        if weights.shape != (values,):
+            raise ValueError(f"the genes of {self.name!r} have {values} values, got {weights.shape} weights")
+        gene_weights = np.split(weights, np.cumsum(self.cardinalities)[:-1])
+        terms = [tabulate_gene(self.architectures, number, gene_weights[number]) for number in range(self._border)]
+        for number, slot in enumerate(self.slots, start=self._border):
+            terms.append(slot.policy_term(number, gene_weights[number]))
         return AdditiveCost(terms)
 
     def layer_shapes(self) -> list[LayerSpec]:
@@ -178,60 +208,17 @@ class JointSpace:
     def _border(self) -> int:
         return len(self.architectures.choices)
 
-    def _encode_one(self, candidate: Candidate) -> Genes:
-        genes = np.zeros(len(self.cardinalities), dtype=np.int16)
-        genes[: self._border] = self.architectures.encode(candidate.architecture)
-        slots = np.flatnonzero(self.active(genes[None])[0, self._border :])
-        policies = candidate.policy.layers
-        if len(policies) != len(slots):
-            raise ValueError(f"the policy must have one entry per layer ({len(slots)}), got {len(policies)}")
-        for slot, policy in zip(slots, policies, strict=True):
+    def _encode_policies(self, policy: CompressionPolicy, present: NDArray[np.int64]) -> Genes:
+        """The policy genes, shape (slots,), given the numbers of the slots that hold a layer."""
+        if len(policy.layers) != len(present):
+            raise ValueError(f"the policy must have one entry per layer ({len(present)}), got {len(policy.layers)}")
+        genes = np.zeros(len(self.slots), dtype=np.int16)
+        for slot, chosen in zip(present.tolist(), policy.layers, strict=True):
             known = self.slot_policies[slot]
-            if policy not in known:
+            if chosen not in known:
                 raise ValueError(
                     f"the policy of {self.architectures.slots[slot].name} is one of {', '.join(map(str, known))}, "
-                    f"got {policy}"
+                    f"got {chosen}"
                 )
-            genes[self._border + slot] = known.index(policy)
+            genes[slot] = known.index(chosen)
         return genes
-
-
-@dataclass(frozen=True)
-class Population:
-    """Candidates as canonical genes of shape (n, d): the currency of search."""
-
-    space: JointSpace
-    genes: Genes
-
-    def __len__(self) -> int:
-        return len(self.genes)
-
-    def __getitem__(self, index: int) -> Candidate:
-        return self.space.decode(self.genes[index][None])[0]
-
-    def candidates(self) -> list[Candidate]:
-        """All of them; faster than one by one."""
-        return self.space.decode(self.genes)
-
-    def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Population:
-        """The candidates of a slice, at row numbers, or under a mask."""
-        return Population(self.space, self.genes[rows])
-
-    def unique(self) -> Population:
-        """The distinct candidates, in order of first appearance."""
-        return self.take(np.sort(np.unique(self.genes, axis=0, return_index=True)[1]))
-
-    def one_hot(self) -> FloatArray:
-        """One-hot code of every gene, shape (n, sum of cardinalities); an inactive gene is all zeros."""
-        cardinalities = self.space.cardinalities
-        starts = np.cumsum(cardinalities) - cardinalities
-        code = np.zeros((len(self), int(cardinalities.sum())))
-        rows, columns = np.nonzero(self.space.active(self.genes))
-        code[rows, starts[columns] + self.genes[rows, columns]] = 1.0
-        return code
-
-    def features(self) -> FloatArray:
-        """What predictors are fitted to: the one-hot code, and what the architectures' space adds, shape (n, f)."""
-        architectures = self.space.architectures
-        added = architectures.features(self.genes[:, : len(architectures.choices)])
-        return np.concatenate([self.one_hot(), added], axis=1)

@@ -14,7 +14,7 @@ from search_spaces.choices import LayerSlot
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 
 Position = Literal["first", "last"]
 
@@ -103,7 +103,7 @@ class PolicySpace:
         return {"policies": [str(one) for one in self.policies], "rules": [rule.to_json() for rule in self.rules]}
 
     @property
-    def known(self) -> tuple[LayerPolicy, ...]:
+    def all_policies(self) -> tuple[LayerPolicy, ...]:
         """Every policy that some layer may choose, once: first those of all layers, in order."""
         return tuple(dict.fromkeys((*self.policies, *(policy for rule in self.rules for policy in rule.policies))))
 
@@ -122,7 +122,7 @@ class PolicySpace:
                 )
 
 
-def nearest(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
+def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
     """The index of a policy among those that are known, or else of the one whose bits are nearest to its own."""
 
     def distance(other: LayerPolicy) -> int:

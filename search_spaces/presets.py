@@ -11,7 +11,7 @@ from functools import partial
 from search_spaces.families.mobilenet_v3 import MobileNetV3Shape, MobileNetV3Space, MobileStage
 from search_spaces.families.resnet import BASIC, BOTTLENECK, ResNetShape, ResNetSpace, ResNetStage
 from search_spaces.registry import Registry
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 
 _MOBILENET_V3_IMAGENET = MobileNetV3Shape(
     resolutions=(128, 160, 192, 224),
@@ -101,7 +101,7 @@ SPACES: Registry[Callable[[int, int], SearchSpace]] = Registry(
 )
 
 
-def search_space(name: str, image_channels: int, classes: int) -> SearchSpace:
+def create_space(name: str, image_channels: int, classes: int) -> SearchSpace:
     """The ready-made space of that name for images of `image_channels` channels and `classes` classes.
 
     Raises:

@@ -51,7 +51,7 @@ class Quantities:
         self._sizes = list(cardinalities)
         self._columns: dict[Quantity[Any], Quantity[Any]] = {}
 
-    def of_genes(self, genes: Sequence[int], values: Sequence[Value]) -> Quantity[Value]:
+    def from_genes(self, genes: Sequence[int], values: Sequence[Value]) -> Quantity[Value]:
         """The quantity whose values under all combinations of some genes are given in row-major order."""
         order = np.argsort(genes)
         shape = [self._sizes[gene] for gene in genes]
@@ -81,7 +81,7 @@ class Quantities:
         ]
         return self._interned(columns, codes.reshape(together.shape), values)
 
-    def term(self, cost: Quantity[float]) -> Term:
+    def to_term(self, cost: Quantity[float]) -> Term:
         """A cost as a term of an `AdditiveCost` that has the columns derived so far."""
         return Term(cost.columns, np.array(cost.values)[cost.codes])
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ValueError:
     """What is raised where a name is not among those that are known; the one wording of it."""
     return ValueError(f"unknown {kind} {name!r}; known {kind}s: {', '.join(known) or 'none yet'}")
 
@@ -47,7 +47,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             return self._entries[name]
         added = self._added()
         if name not in added:
-            raise unknown_name(self.kind, name, self)
+            raise unknown_name_error(self.kind, name, self)
         return self._loaded(added[name])
 
     def __contains__(self, name: object) -> bool:
@@ -59,14 +59,14 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def known(self, name: str) -> str:
+    def check_name(self, name: str) -> str:
         """The name, which must be known.
 
         Raises:
             ValueError: If it is not; the known ones are listed.
         """
         if name not in (names := list(self)):
-            raise unknown_name(self.kind, name, names)
+            raise unknown_name_error(self.kind, name, names)
         return name
 
     @property

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from search_spaces.candidate import Candidate
 from search_spaces.choices import LayerSlot
-from search_spaces.domains import LARGEST, Domain, open_values
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.population import Population
+from search_spaces.value_selector import LARGEST, ValueSelector, select_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Subspace:
         return cls(space, tuple((int(gene),) for gene in space.encode([candidate]).genes[0]))
 
     @classmethod
-    def opened(cls, space: JointSpace, domains: Mapping[str, Domain]) -> Subspace:
+    def opened(cls, space: JointSpace, domains: Mapping[str, ValueSelector]) -> Subspace:
         """The largest network, and whatever is opened around it.
 
         Args:
@@ -58,7 +59,7 @@ class Subspace:
         Raises:
             ValueError: If the space has no such dimension or value.
         """
-        return cls(space, open_values(space.name, space.genes, domains, f"{LARGEST} 1"))
+        return cls(space, select_values(space.name, space.genes, domains, f"{LARGEST} 1"))
 
     def sample(self, rng: np.random.Generator, n: int) -> Population:
         """Draws `n` candidates, every gene independently; inactive genes are then cleared."""
@@ -79,9 +80,9 @@ class Subspace:
         for gene, values in enumerate(self.open):
             opened[gene, list(values)] = True
         fitting = opened[np.arange(len(self.open)), population.genes]
-        return [bool(row.all()) for row in fitting | ~self.space.active(population.genes)]
+        return [bool(row.all()) for row in fitting | ~self.space.is_active(population.genes)]
 
-    def always_matters(self, gene: int) -> bool:
+    def is_always_active(self, gene: int) -> bool:
         """Whether a gene matters in every candidate."""
         if self.space.genes[gene].is_policy:
             slot = self.space.architectures.slots[gene - len(self.space.architectures.choices)]
@@ -89,11 +90,11 @@ class Subspace:
         condition = self.space.architectures.choices[gene].active_when
         if condition is None:
             return True
-        parent = self.space.architectures.position[condition[0]]
+        parent = self.space.architectures.choice_index[condition[0]]
         values = {self.space.genes[parent].values[value] for value in self.open[parent]}
-        return self.always_matters(parent) and values <= set(condition[1])
+        return self.is_always_active(parent) and values <= set(condition[1])
 
-    def splittable(self, dimensions: Sequence[str], groups: int, trained: Subspace) -> list[int]:
+    def find_splittable_genes(self, dimensions: Sequence[str], groups: int, trained: Subspace) -> list[int]:
         """The genes of some dimensions along which this may be divided into so many parts.
 
         They matter in every candidate, so each belongs to one part exactly.
@@ -108,14 +109,14 @@ class Subspace:
             for number, gene in enumerate(self.space.genes)
             if gene.dimension in dimensions
             and len(trained.open[number]) == len(gene.values) >= groups
-            and self.always_matters(number)
+            and self.is_always_active(number)
         ]
 
     def slot_layers(self, slot: LayerSlot) -> set[LayerSpec]:
         """Every layer that a slot may hold."""
         return {layer for layer in self._slot_layers(slot) if layer is not None}
 
-    def narrowed(self, gene: int, values: Sequence[int]) -> Subspace:
+    def restrict(self, gene: int, values: Sequence[int]) -> Subspace:
         """Only these open values of one gene."""
         odds = None
         if self.odds is not None:
@@ -126,7 +127,7 @@ class Subspace:
             raise ValueError(f"none of the values {list(values)} of {self.space.genes[gene].name} is open")
         return Subspace(self.space, (*self.open[:gene], opened, *self.open[gene + 1 :]), odds)
 
-    def confined_to(self, part: Subspace) -> Subspace:
+    def confine_to(self, part: Subspace) -> Subspace:
         """What is open both here and in a part of the space; where nothing is, the largest that the part has.
 
         So a training that opens little still trains the candidates of a leaf, or the one candidate of a fine-tuning.
@@ -148,7 +149,7 @@ class Subspace:
         pairs = zip(self.open, other.open, strict=True)
         return Subspace(self.space, tuple(tuple(sorted({*mine, *theirs})) for mine, theirs in pairs))
 
-    def drawn_with(self, odds: Mapping[int, Sequence[float]]) -> Subspace:
+    def with_probabilities(self, odds: Mapping[int, Sequence[float]]) -> Subspace:
         """The same candidates, with other chances for the values of some genes.
 
         Args:
@@ -168,8 +169,8 @@ class Subspace:
         return min(known[value].weight_bits for known, values in pairs for value in values)
 
     def _slot_layers(self, slot: LayerSlot) -> set[LayerSpec | None]:
-        position, choices = self.space.architectures.position, self.space.architectures.choices
-        columns = [position[gene] for gene in slot.genes]
+        choice_index, choices = self.space.architectures.choice_index, self.space.architectures.choices
+        columns = [choice_index[gene] for gene in slot.genes]
         domains = [[choices[column].values[value] for value in self.open[column]] for column in columns]
         return {slot.layer(values) for values in product(*domains)}
 

@@ -15,7 +15,7 @@ from search_spaces.additive_cost import FloatArray, Term
 from search_spaces.choices import LayerSlot
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.space import BoolArray, Genes, SearchSpace
+from search_spaces.search_space import BoolArray, Genes, SearchSpace
 
 _MOST_ENTRIES = 5_000_000
 
@@ -24,7 +24,7 @@ class TabulatedSlot:
     """A slot with its layer for every combination of its genes, in row-major order."""
 
     def __init__(self, space: SearchSpace, slot: LayerSlot) -> None:
-        self.columns = tuple(space.position[gene] for gene in slot.genes)
+        self.columns = tuple(space.choice_index[gene] for gene in slot.genes)
         self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
         self.layers = space.slot_layers[slot.name]
         self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
@@ -60,7 +60,7 @@ class TabulatedSlot:
         return Term((*self.columns, policy_gene), self._filled[..., None] * weights)
 
 
-def gene_term(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
+def tabulate_gene(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
     """What the value of a gene adds, by weights of shape (values,); nothing where it does not matter."""
     columns, table = [gene], weights
     for index, parent, wanted in reversed(space.conditions):  # every gene stands after the one that it depends on
@@ -70,7 +70,7 @@ def gene_term(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
     return Term(tuple(columns), table)
 
 
-def layer_term(
+def tabulate_layer(
     slot: TabulatedSlot,
     policy_gene: int,
     policies: Sequence[LayerPolicy],
@@ -81,7 +81,7 @@ def layer_term(
     return Term((*slot.columns, policy_gene), np.array(table).reshape(*slot.cardinalities, len(policies)))
 
 
-def block_term(
+def tabulate_block(
     slots: Sequence[TabulatedSlot],
     policy_genes: Sequence[int],
     policies: Sequence[Sequence[LayerPolicy]],

@@ -21,8 +21,9 @@ from hardware.profiling.workload import RandomNetwork, Workload
 from hardware.tables.latency_table import LatencyTable, Segment
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate
-from search_spaces.dataflow import present_nodes
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.dataflow import select_present_nodes
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 Build = Callable[[Candidate, Device], Workload]
 _CHUNK, _GROUP = 20, 50  # networks whose operators are counted, and that are timed, at once
@@ -42,7 +43,7 @@ def random_network(space: JointSpace, candidate: Candidate, device: Device) -> R
     kernels = [device.kernel(policy) for policy in candidate.policy.layers]
     placed = {layer.name: (layer, kernel) for layer, kernel in zip(layers, kernels, strict=True)}
     inputs = {name: layers[0].input_shape if shape is None else shape for name, shape in architectures.inputs.items()}
-    return RandomNetwork(tuple(present_nodes(architectures.nodes, list(placed))), placed, inputs)
+    return RandomNetwork(tuple(select_present_nodes(architectures.nodes, list(placed))), placed, inputs)
 
 
 def calibrate_table(
@@ -67,7 +68,7 @@ def calibrate_table(
     space, device = sample.space, table.device
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
     seen = Population(space, np.concatenate([sample.genes, others.genes]))
-    candidates = seen.candidates()
+    candidates = seen.candidates
     networks = [random_network(space, candidate, device) for candidate in candidates]
 
     def built(part: slice) -> Sequence[Workload]:
@@ -100,11 +101,11 @@ def _parts(networks: Sequence[RandomNetwork], most: int) -> Iterator[slice]:
 
 def _layers(table: LatencyTable, sample: Population) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
     """Every entry of a layer of the sample, its latency in each network, shape (n, entries), and its kernel."""
-    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in sample.space.policies.known))
+    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in sample.space.policies.all_policies))
     columns: dict[Segment, int] = {}
     cells: list[tuple[int, int, float]] = []
     layers = sample.space.layers(sample.genes)
-    for row, (own, candidate) in enumerate(zip(layers, sample.candidates(), strict=True)):
+    for row, (own, candidate) in enumerate(zip(layers, sample.candidates, strict=True)):
         for layer, policy in zip(own, candidate.policy.layers, strict=True):
             for call in layer.calls:
                 segment = table.segment([(call, policy)])

@@ -17,7 +17,7 @@ from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations, kind_of
 from hardware.device import Device
 from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import Slot, blocks, layer_of
+from search_spaces.dataflow import Slot, find_deciding_layers, get_layer_name
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
@@ -72,14 +72,15 @@ class _Walk:
         slots = zip(space.architectures.slots, space.slots, space.slot_policies, strict=True)
         self._layers = {
             slot.name: (
-                quantities.of_genes(tabulated.columns, tabulated.layers),
-                quantities.of_genes([gene], [device.kernel(policy) for policy in policies]),
+                quantities.from_genes(tabulated.columns, tabulated.layers),
+                quantities.from_genes([gene], [device.kernel(policy) for policy in policies]),
             )
             for gene, (slot, tabulated, policies) in enumerate(slots, start=first_policy)
         }
         filled = {name: quantities.derive(_is_layer, layer) for name, (layer, _) in self._layers.items()}
         self._deciding = {
-            name: [filled[layer] for layer in layers] for name, layers in blocks(space.architectures.nodes).items()
+            name: [filled[layer] for layer in layers]
+            for name, layers in find_deciding_layers(space.architectures.nodes).items()
         }
         first, _ = next(iter(self._layers.values()))
         self._made = {}
@@ -94,7 +95,7 @@ class _Walk:
         """Tells how the output of a node is made, given its inputs."""
         derive, inputs = self._quantities.derive, [self._made[name] for name in node.inputs]
         if isinstance(node.operator, Slot):
-            layer, kernel = self._layers[str(layer_of(node))]
+            layer, kernel = self._layers[str(get_layer_name(node))]
             called = derive(partial(_called, node.operator.call), layer)
             producer = derive(_layer_producer, called, kernel)
             shape = derive(_layer_shape, called, inputs[0].shape)
@@ -124,7 +125,7 @@ class _Walk:
         derive, made = self._quantities.derive, self._made[name]
         use = derive(_use, made.producer, self._readers[name])
         cost = derive(lambda use, elements: costs.price(use, elements) if use else 0.0, use, made.elements)
-        return self._quantities.term(cost)
+        return self._quantities.to_term(cost)
 
 
 def _input_shape(layer: LayerSpec | None) -> Shape:

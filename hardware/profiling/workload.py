@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import Slot, layer_of
+from search_spaces.dataflow import Slot, get_layer_name
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Shape
@@ -60,7 +60,7 @@ class RandomNetwork:
 
     def layer_at(self, node: Node) -> tuple[LayerSpec, LayerPolicy] | None:
         """The layer that is called at a node, with the policy of its kernel; None if the node calls none."""
-        name = layer_of(node)
+        name = get_layer_name(node)
         if name is None:
             return None
         layer, kernel = self.layers[name]

@@ -12,7 +12,8 @@ import numpy as np
 
 from hardware.calibration.fit_quality import FitQuality, check_latencies
 from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 _FOLDS = 5
 _PENALTY = 1e-6  # of squared coefficients, relative to the mean square of a feature: decides between equal fits only
@@ -78,7 +79,7 @@ def _additive(space: JointSpace, constant: float, coefficients: FloatArray) -> A
         shape = tuple(int(space.cardinalities[column]) for column in columns)
         genes = np.zeros((int(np.prod(shape)), len(space.cardinalities)), dtype=np.int16)
         genes[:, columns] = np.array(list(np.ndindex(shape)))
-        active = space.active(genes)[:, gene]
+        active = space.is_active(genes)[:, gene]
         own = coefficients[starts[gene] : starts[gene] + size][genes[:, gene]]
         terms.append(Term(columns, np.where(active, own, 0.0).reshape(shape)))
     first = terms[0]
@@ -89,10 +90,12 @@ def _deciding(space: JointSpace, gene: int) -> list[int]:
     """The genes that decide whether a gene is active."""
     architectures = space.architectures
     if gene >= len(architectures.choices):
-        return [architectures.position[name] for name in architectures.slots[gene - len(architectures.choices)].genes]
+        return [
+            architectures.choice_index[name] for name in architectures.slots[gene - len(architectures.choices)].genes
+        ]
     found: list[int] = []
     choice = architectures.choices[gene]
     while choice.active_when is not None:
-        found.append(architectures.position[choice.active_when[0]])
+        found.append(architectures.choice_index[choice.active_when[0]])
         choice = architectures.choices[found[-1]]
     return found

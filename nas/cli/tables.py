@@ -49,10 +49,10 @@ def estimate(
     from hardware.tables.table_file import save_table
     from nas.jobs.files.roofline_file import load_roofline
     from search_spaces.joint_space import JointSpace
-    from search_spaces.presets import search_space
+    from search_spaces.presets import create_space
 
     _must_be_new(output)
-    layers = JointSpace(search_space(space, channels, classes)).layer_shapes()
+    layers = JointSpace(create_space(space, channels, classes)).layer_shapes()
     save_table(load_roofline(device).table(layers), output)
     show(output)
 

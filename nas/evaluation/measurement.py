@@ -20,7 +20,7 @@ from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.families.given import GivenSpace
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 
 
 @dataclass(frozen=True)

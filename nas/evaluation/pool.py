@@ -17,7 +17,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 Measure = Callable[[Candidate], float]
 # Called when a worker first needs it; the worker keeps the last two. Copies must be equal and hash alike, as frozen
@@ -57,5 +57,5 @@ class Measuring:
 
     def __call__(self, population: Population) -> FloatArray:
         """Measured values, shape (n,), in the order of the population."""
-        futures = [self.submit(candidate) for candidate in population.candidates()]
+        futures = [self.submit(candidate) for candidate in population.candidates]
         return np.array([future.result() for future in futures], dtype=np.float64)

@@ -33,7 +33,7 @@ from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, provenance
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Workspace:
     @cached_property
     def space(self) -> JointSpace:
         """The joint space of networks and policies that are asked for, for these images."""
-        return JointSpace(self.job.space.narrowed(self.trained_space.architectures), self.trained_space.policies)
+        return JointSpace(self.job.space.restrict(self.trained_space.architectures), self.trained_space.policies)
 
     @cached_property
     def network_digest(self) -> str:
@@ -110,7 +110,7 @@ class Workspace:
         if self.network is not None:
             name = f"{network_name(str(section.network))}-{self.network_digest[:8]}"
             return JointSpace(self.network.space(name), section.policy_space())
-        architectures = search_space(str(section.name), self.data.channels, self.data.classes)
+        architectures = create_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 
     @cached_property

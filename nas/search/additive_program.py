@@ -19,7 +19,7 @@ from scipy.sparse import coo_array, csr_array
 
 from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
 from search_spaces.joint_space import JointSpace
-from search_spaces.space import BoolArray
+from search_spaces.search_space import BoolArray
 
 Integers = NDArray[np.int64]
 
@@ -53,7 +53,7 @@ class AdditiveProgram:
         self._rows: list[tuple[Integers, Integers, float]] = []
         self._count = 0
         self._values = [self._add_variables(size) for size in sizes]
-        conditions = [space.condition(gene) for gene in range(len(sizes))]
+        conditions = [space.find_condition(gene) for gene in range(len(sizes))]
         for values, condition in zip(self._values, conditions, strict=True):
             self._tie_to_activity(values, condition)
         tables = [_Entries.of(scope, conditions) for scope in _scopes(costs, len(sizes))]

@@ -11,8 +11,8 @@ from nas.objectives import FloatArray
 from nas.search.fronts import ranks
 from nas.search.problem import SearchProblem
 from results.pareto import non_dominated
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 
 class Archive:

@@ -14,8 +14,8 @@ from nas.objectives import FloatArray
 from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 _MUTATIONS = 20  # tries to make a child that was not asked before, before one is drawn at random
 
@@ -58,7 +58,7 @@ class EvolutionSearcher(Searcher):
         """A new mutant of a tournament's winner, shape (1, d), or (0, d) if none was found."""
         competitors = self._rng.choice(len(self._alive), self._tournament, replace=False)
         parent = min((self._alive[index] for index in competitors), key=lambda one: one[:2])[2]
-        mutable = np.flatnonzero(self.space.active(parent[None])[0] & (self.space.cardinalities > 1))
+        mutable = np.flatnonzero(self.space.is_active(parent[None])[0] & (self.space.cardinalities > 1))
         child = np.empty((0, len(parent)), dtype=np.int16)
         for _ in range(_MUTATIONS if len(mutable) else 0):
             mutant = parent.copy()

@@ -12,8 +12,9 @@ from scipy.stats import qmc
 
 from search_spaces.choices import Gene
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.policy_space import nearest
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import find_nearest_policy
+from search_spaces.population import Population
 from search_spaces.subspace import Subspace
 
 FIRST_DESIGN = 30  # candidates: with fewer, predictors start blind; with more, small budgets are spent on the start
@@ -73,7 +74,7 @@ def _uniform_policies(opened: Subspace) -> list[list[int]]:
     """Policy genes of all layers for every open policy; a layer that may not take it takes the nearest."""
     slots = _open_policies(opened)
     return [
-        [values[nearest(policy, [known[value] for value in values])] for known, values in slots]
+        [values[find_nearest_policy(policy, [known[value] for value in values])] for known, values in slots]
         for policy in _known_policies(opened)
     ] or [[]]
 
@@ -127,7 +128,7 @@ def _open_policies(opened: Subspace) -> list[tuple[tuple[LayerPolicy, ...], tupl
 def _known_policies(opened: Subspace) -> list[LayerPolicy]:
     """Every policy that is open in some layer, in the order of the space."""
     somewhere = {known[value] for known, values in _open_policies(opened) for value in values}
-    return [policy for policy in opened.space.policies.known if policy in somewhere]
+    return [policy for policy in opened.space.policies.all_policies if policy in somewhere]
 
 
 def _level_name(gene: Gene) -> str:

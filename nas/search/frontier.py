@@ -19,8 +19,9 @@ from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from predictors.ridge import RidgePredictor
 from search_spaces.additive_cost import AdditiveCost
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.space import Genes
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 # Nodes x variables of a program, as a clock would let the load of a machine decide what is asked: 49 nodes, which take
 # about two seconds, in the once-for-all space under two policies.

@@ -20,8 +20,8 @@ from nas.objectives import FloatArray
 from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 _FIRST_PARENTS = 20  # told candidates before the first children; a first ask for more makes a larger random start
 _MATING_ROUNDS = 10  # rounds of mating before new candidates are drawn at random
@@ -93,7 +93,7 @@ class GeneticSearcher(Searcher):
     def _with_silent_genes(self, genes: Genes) -> Genes:
         """Genes with random values in inactive places, which a child may inherit and activate."""
         fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)
-        return np.where(self.space.active(genes), genes, fresh).astype(np.int16)
+        return np.where(self.space.is_active(genes), genes, fresh).astype(np.int16)
 
     def _mate(self, n: int) -> Genes:
         """`n` canonical children, of which some may have been seen."""
@@ -102,7 +102,7 @@ class GeneticSearcher(Searcher):
         )
         crossed = self._crossover(self._problem, pairs, random_state=self.random_state)
         genes = np.array(crossed.get("X"))[:n].astype(np.int16)
-        active = self.space.active(genes)
+        active = self.space.is_active(genes)
         rate = self.mutated_genes / np.maximum(active.sum(1, keepdims=True), 1)
         mutated = active & (self.random_state.random(genes.shape) < rate)
         fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)

@@ -14,8 +14,8 @@ from nas.objectives import FloatArray
 from nas.search.archive import Archive
 from nas.search.problem import SearchProblem
 from nas.search.surrogate import Surrogate
-from search_spaces.joint_space import Population
-from search_spaces.space import BoolArray
+from search_spaces.population import Population
+from search_spaces.search_space import BoolArray
 
 
 class Glance:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import ConcurrentEvaluator, FloatArray, Objective
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 from nas.objectives import FloatArray
 from nas.search.fronts import ranks
 from nas.search.searcher import UnseenCandidates
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.space import Genes
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 _PARENTS, _CHILDREN = 200, 1000
 _MUTATED_GENES = 2.0  # of a child, on average
@@ -81,6 +82,6 @@ def _children(space: JointSpace, parents: Genes, rng: np.random.Generator) -> Ge
     """Canonical genes of children, some of which may be known."""
     pairs = rng.integers(0, len(parents), (2, _CHILDREN))
     crossed = np.where(rng.random((_CHILDREN, parents.shape[1])) < 0.5, parents[pairs[0]], parents[pairs[1]])
-    rate = _MUTATED_GENES / np.maximum(space.active(crossed).sum(1, keepdims=True), 1)
+    rate = _MUTATED_GENES / np.maximum(space.is_active(crossed).sum(1, keepdims=True), 1)
     fresh = rng.integers(0, space.cardinalities, size=crossed.shape)
     return space.population(np.where(rng.random(crossed.shape) < rate, fresh, crossed)).genes

@@ -21,8 +21,8 @@ from nas.search.outlook import GainForecast, Outlook
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
 from nas.search.surrogate import Surrogate
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 _GROWTH = 20  # a round is at least such a part of all that was told: later fits take longer, and change less
 _OPTIMISM = (0.5, 1.5)  # of the rounds in turn: careful ones serve a whole front, bold ones find what limits hide

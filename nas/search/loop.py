@@ -17,7 +17,7 @@ from nas.search.screening import Screening, ScreeningSearcher
 from nas.search.searcher import Searcher
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord, Source
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,8 +21,8 @@ from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import POPULATION_SIZE, Searcher, UnseenCandidates
 from search_spaces.choices import Gene
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 _REPEATS = 3  # suggestions in a row that were asked before, until one is drawn at random
 _LIMITS = "limits"

@@ -11,7 +11,7 @@ from nas.objectives import FloatArray
 from nas.search.first_design import FIRST_DESIGN, first_design
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher, UnseenCandidates
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 
 class RandomSearcher(Searcher):

@@ -14,7 +14,7 @@ from nas.objectives import FloatArray, Objective
 from nas.search.in_flight import InFlight, Outcome
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord, Source
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 Progress = Callable[[int], None]  # how many candidates more are known
 
@@ -136,7 +136,7 @@ class Recorder:
                 told[row],
             )
             for row, (sequence, candidate) in enumerate(
-                zip(outcome.sequences, outcome.population.candidates(), strict=True)
+                zip(outcome.sequences, outcome.population.candidates, strict=True)
             )
         )
         self._progress(len(outcome.sequences))

@@ -22,8 +22,8 @@ from nas.search.problem import SearchProblem
 from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import UnseenCandidates
 from nas.search.surrogate import Surrogate, searched_features
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
 
 _WEIGHT = 5.0  # of a cheap cost among features: it tells more than the value of a gene
 _FEWEST_TOLD = 8  # full evaluations from which their costs are predicted

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from nas.objectives import FloatArray, Objective
 from nas.search.searcher import Searcher
 from results.evaluation import RunRecord
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.outlook import Outlook
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.space import BoolArray, Genes
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.search_space import BoolArray, Genes
 from search_spaces.subspace import Subspace
 
 POPULATION_SIZE = 20  # of genetic searchers, for budgets of hundreds: a larger one sees few generations

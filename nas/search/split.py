@@ -19,7 +19,7 @@ from nas.search.outlook import volume_reference
 from nas.search.problem import SearchProblem
 from nas.search.searcher import Searcher
 from results.pareto import hypervolume
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 _TOLD_PER_LEAF = 15  # between two cuts
 

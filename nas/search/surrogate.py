@@ -17,15 +17,14 @@ from nas.search.problem import SearchProblem
 from predictors.predictor import Predictor
 from predictors.warp import Warp
 from results.pareto import pareto_ranks
-from search_spaces.joint_space import Population
-from search_spaces.summary import size_features
+from search_spaces.population import Population
 
 _MOST_ROWS = 600  # told candidates that a predictor is fitted to; a fit takes cubic time
 
 
 def searched_features(population: Population) -> FloatArray:
     """What a search learns from: the features of candidates, and their sizes in a few numbers, shape (n, f)."""
-    return np.concatenate([population.features(), size_features(population)], axis=1)
+    return np.concatenate([population.features(), population.size_features()], axis=1)
 
 
 class Surrogate:

@@ -18,7 +18,7 @@ from nas.objectives import Objective, costs, violations
 from nas.search.screening import ScreeningSearcher
 from nas.search.searcher import Searcher
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 CANDIDATE = "candidate"  # key of a trial's configuration
 

@@ -19,7 +19,7 @@ from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
 _FORMAT = "nas-supernet-3"
@@ -49,7 +49,7 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
     header = {
         "format": _FORMAT,
         "space": supernet.space.name,
-        "leaves": [_described(domain) for domain in supernet.domains],
+        "leaves": [_described(domain) for domain in supernet.leaf_subspaces],
         "weight_steps": supernet.learns_weight_steps,
         "step": state.step,
         "schedule": state.schedule,
@@ -81,7 +81,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
         restored.learn_weight_steps(MASTER_BITS)
     _check_shapes(path, restored, weights)
     restored.load_state_dict(weights)
-    supernet.become(restored)
+    supernet.replace_leaves(restored)
     extra = {name.removeprefix(_EXTRA): tensor for name, tensor in tensors.items() if name.startswith(_EXTRA)}
     odds = {int(gene): list(chances) for gene, chances in header["odds"]}
     return TrainingState(int(header["step"]), str(header["schedule"]), extra, odds)

@@ -107,7 +107,7 @@ class _Trainer:
         self.seed, self.team, self.only = seed, team, only
         self.domains = schedule.domains(space)
         if only is not None:
-            self.domains = [domain.confined_to(Subspace.only(space, only)) for domain in self.domains]
+            self.domains = [domain.confine_to(Subspace.only(space, only)) for domain in self.domains]
         settings.check(schedule, len(data.train), team.size)
         self.device = device
         self.learner = Learner(supernet, settings, device)
@@ -211,10 +211,10 @@ class _Trainer:
 
     def _domain(self, step: int, phase: int) -> Subspace:
         """What the subnets of a step are drawn from; the leaves of a split supernet take turns."""
-        domain, leaves = self.domains[phase], self.learner.supernet.domains
+        domain, leaves = self.domains[phase], self.learner.supernet.leaf_subspaces
         if leaves and self.only is None:
-            domain = domain.confined_to(leaves[step % len(leaves)])
-        return domain.drawn_with(self.learner.odds) if self.learner.odds else domain
+            domain = domain.confine_to(leaves[step % len(leaves)])
+        return domain.with_probabilities(self.learner.odds) if self.learner.odds else domain
 
     def _set_learning_rate(self, moment: Moment, phase: Phase) -> float:
         warm_up_steps = round(phase.warm_up_epochs * self.feed.steps_per_epoch)

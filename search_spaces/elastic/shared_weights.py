@@ -23,7 +23,7 @@ from search_spaces.elastic.wiring import WiredNetwork
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.weighted import Convolution
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.shared_weights import SharedWeights
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
 
@@ -32,7 +32,7 @@ class Supernet(nn.Module):
     def __init__(self, weights: SharedWeights) -> None:
         super().__init__()
         self.leaves = nn.ModuleList([weights])
-        self.domains: tuple[Subspace, ...] = ()  # of the leaves, once there are several
+        self.leaf_subspaces: tuple[Subspace, ...] = ()  # of the leaves, once there are several
 
     @property
     def space(self) -> SearchSpace:
@@ -65,12 +65,12 @@ class Supernet(nn.Module):
         Raises:
             ValueError: If no leaf serves it.
         """
-        if not self.domains:
+        if not self.leaf_subspaces:
             return self._weights(0)
         neutral = CompressionPolicy((LayerPolicy(),) * len(self.space.layers(architecture)))
         candidate = Candidate(architecture, policy or neutral)
-        encoded = self.domains[0].space.encode([candidate])
-        for number, domain in enumerate(self.domains):
+        encoded = self.leaf_subspaces[0].space.encode([candidate])
+        for number, domain in enumerate(self.leaf_subspaces):
             if domain.contains(encoded)[0]:
                 return self._weights(number)
         raise ValueError(f"no leaf of the split supernet serves candidate {candidate.key}: {candidate.to_json()}")
@@ -93,16 +93,16 @@ class Supernet(nn.Module):
                 space.
         """
         self.leaves = nn.ModuleList(copy.deepcopy(self._weights(parent)) for parent, _ in parts)
-        self.domains = tuple(domain for _, domain in parts)
+        self.leaf_subspaces = tuple(domain for _, domain in parts)
 
     @property
     def learns_weight_steps(self) -> bool:
         """Whether its layers have learnt quantisation steps."""
         return self._weights(0).learns_weight_steps
 
-    def become(self, other: Supernet) -> None:
+    def replace_leaves(self, other: Supernet) -> None:
         """Takes over the leaves of another supernet of the same space."""
-        self.leaves, self.domains = other.leaves, other.domains
+        self.leaves, self.leaf_subspaces = other.leaves, other.leaf_subspaces
 
     def _weights(self, number: int) -> SharedWeights:
         leaf = self.leaves[number]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from search_spaces.dataflow import IMAGES, Slot, present_nodes
+from search_spaces.dataflow import IMAGES, Slot, select_present_nodes
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.elastic.walk import Walk
@@ -24,7 +24,7 @@ class WiredNetwork(nn.Module):
     def __init__(self, nodes: Sequence[Node], layers: Mapping[str, Layer]) -> None:
         super().__init__()
         self._homes = {name: _place(self, name, layer) for name, layer in layers.items()}
-        self.nodes = present_nodes(nodes, list(layers))
+        self.nodes = select_present_nodes(nodes, list(layers))
         self._walk = Walk(self.nodes, [self.nodes[-1].name])
 
     def layer(self, name: str) -> nn.Module:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.choices import Value
-from search_spaces.space import Genes
+from search_spaces.search_space import Genes
 
 
 @dataclass(frozen=True)

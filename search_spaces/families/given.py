@@ -12,13 +12,13 @@ from functools import partial
 import numpy as np
 
 from search_spaces.candidate import Architecture
-from search_spaces.choices import Besides, LayerSlot, Value
+from search_spaces.choices import LayerSlot, NonLayerCosts, Value
 from search_spaces.dataflow import Slot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import NetworkGraph, Node, Unit, WeightedLayer
 from search_spaces.operators.operator import STATISTICS, Shape
 from search_spaces.operators.pointwise import Activation
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.search_space import Genes, SearchSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class GivenSpace(SearchSpace):
         self.graph = graph
         self.inputs: dict[str, Shape | None] = dict(graph.inputs)
         layers = [_layer(graph, layer) for layer in graph.layers]
-        self.besides = _besides(graph, layers, stored)
+        self.non_layer_costs = _besides(graph, layers, stored)
         self._architecture = Architecture(name, _image_side(graph), ())
         slots = [LayerSlot(layer.name, (), partial(_whatever_genes, layer)) for layer in layers]
         super().__init__(name, [], slots, tuple(_dataflow(graph)))
@@ -104,7 +104,7 @@ def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
             yield Node(node.name, node.operator, inputs, node.parameters)
 
 
-def _besides(graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[str, StoredTensor]) -> Besides:
+def _besides(graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[str, StoredTensor]) -> NonLayerCosts:
     """What is stored and multiplied elsewhere than in layers, where the first call of each counts."""
     first = [node for layer in graph.layers for node in (layer.units[0].call, layer.units[0].norm) if node is not None]
     counted = {name for node in first for name in node.parameters}
@@ -116,7 +116,7 @@ def _besides(graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[s
     }
     others = [stored[name] for name in graph.parameter_shapes if name not in counted | folded]
     macs = graph.macs - sum(layer.macs for layer in layers)
-    return Besides(sum(one.trained for one in others), sum(one.bytes for one in others), macs)
+    return NonLayerCosts(sum(one.trained for one in others), sum(one.bytes for one in others), macs)
 
 
 def _image_side(graph: NetworkGraph) -> int:

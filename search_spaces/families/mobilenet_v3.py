@@ -11,12 +11,12 @@ from functools import partial
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.choices import Choice, LayerSlot, Value
-from search_spaces.dataflow import chain, slot
+from search_spaces.dataflow import make_chain, make_slot
 from search_spaces.layer_spec import LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import Flatten, GlobalPool
 from search_spaces.operators.products import Add, Multiply
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.search_space import Genes, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class MobileNetV3Space(SearchSpace):
 
     def decode(self, genes: Genes) -> Architecture:
         """The architecture of one gene vector of shape (d,)."""
-        value = self.values(genes)
+        value = self.decode_values(genes)
         stages = tuple(
             tuple(
                 ConvBlock(stage.width, int(value[f"{s}.{j}.kernel"]), float(value[f"{s}.{j}.expand"]))
@@ -97,7 +97,7 @@ class MobileNetV3Space(SearchSpace):
                     raise ValueError(f"space {self.name!r} is made of ConvBlocks, got {block}")
                 values[f"{s}.{j}.kernel"] = block.kernel_size
                 values[f"{s}.{j}.expand"] = block.expand_ratio
-        return self.genes_of(values, architecture)
+        return self.encode_values(values, architecture)
 
 
 def _choices(shape: MobileNetV3Shape) -> list[Choice]:
@@ -145,7 +145,7 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
 
 
 def _nodes(shape: MobileNetV3Shape) -> list[Node]:
-    nodes = [*chain(["stem"]), *_bottleneck_nodes("first", ("depthwise", "project"), "stem", residual=True)]
+    nodes = [*make_chain(["stem"]), *_bottleneck_nodes("first", ("depthwise", "project"), "stem", residual=True)]
     width = shape.stem_width
     for s, stage in enumerate(shape.stages):
         for j in range(max(shape.depths)):
@@ -155,26 +155,26 @@ def _nodes(shape: MobileNetV3Shape) -> list[Node]:
         width = stage.width
     return [
         *nodes,
-        slot("head", nodes[-1].name),
+        make_slot("head", nodes[-1].name),
         Node("pool", GlobalPool(keep=True), ("head",)),
-        slot("feature", "pool"),
+        make_slot("feature", "pool"),
         Node("flatten", Flatten(), ("feature",)),
-        slot("classifier", "flatten"),
+        make_slot("classifier", "flatten"),
     ]
 
 
 def _bottleneck_nodes(block: str, parts: Sequence[str], before: str, residual: bool) -> list[Node]:
-    nodes = [slot(f"{block}.expand", before)] if "expand" in parts else []
-    nodes.append(slot(f"{block}.depthwise", nodes[-1].name if nodes else before))
+    nodes = [make_slot(f"{block}.expand", before)] if "expand" in parts else []
+    nodes.append(make_slot(f"{block}.depthwise", nodes[-1].name if nodes else before))
     if "squeeze" in parts:
         gated = nodes[-1].name
         nodes += [
             Node(f"{block}.pool", GlobalPool(keep=True), (gated,)),
-            slot(f"{block}.squeeze", f"{block}.pool"),
-            slot(f"{block}.excite", f"{block}.squeeze"),
+            make_slot(f"{block}.squeeze", f"{block}.pool"),
+            make_slot(f"{block}.excite", f"{block}.squeeze"),
             Node(f"{block}.gate", Multiply(), (gated, f"{block}.excite")),
         ]
-    nodes.append(slot(f"{block}.project", nodes[-1].name))
+    nodes.append(make_slot(f"{block}.project", nodes[-1].name))
     return [*nodes, Node(f"{block}.add", Add(), (nodes[-1].name, before))] if residual else nodes
 
 

@@ -11,12 +11,12 @@ from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.choices import Choice, LayerFunction, LayerSlot, Value
-from search_spaces.dataflow import chain, slot
+from search_spaces.dataflow import make_chain, make_slot
 from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool, Pad, Pool
 from search_spaces.operators.products import Add
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.search_space import Genes, SearchSpace
 
 Kernels = tuple[int, ...]
 BASIC: Kernels = (3, 3)
@@ -71,7 +71,7 @@ class ResNetSpace(SearchSpace):
 
     def decode(self, genes: Genes) -> Architecture:
         """The architecture of one gene vector of shape (d,)."""
-        value = self.values(genes)
+        value = self.decode_values(genes)
         kernel = max(self.shape.block_kernels)
         stages = tuple(
             tuple(
@@ -97,7 +97,7 @@ class ResNetSpace(SearchSpace):
                     raise ValueError(f"stage {s} of space {self.name!r} needs ConvBlocks of one width, got {blocks}")
                 values[f"{s}.width"] = block.width
                 values[f"{s}.{j}.ratio"] = block.expand_ratio
-        return self.genes_of(values, architecture)
+        return self.encode_values(values, architecture)
 
 
 def _choices(shape: ResNetShape) -> list[Choice]:
@@ -129,11 +129,11 @@ def _slots(shape: ResNetShape, image_channels: int, classes: int) -> list[LayerS
 
 
 def _nodes(shape: ResNetShape) -> list[Node]:
-    nodes = [*chain(["stem"])]
+    nodes = [*make_chain(["stem"])]
     for s, stage in enumerate(shape.stages):
         for j in range(max(stage.depths)):
             nodes += _Block(shape, s, j, 1).nodes(nodes[-1].name)
-    return [*nodes, Node("pool", GlobalPool(), (nodes[-1].name,)), slot("classifier", "pool")]
+    return [*nodes, Node("pool", GlobalPool(), (nodes[-1].name,)), make_slot("classifier", "pool")]
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class _Block:
         """The convolutions in turn, their sum with the shortcut, and its activation."""
         nodes: list[Node] = []
         for part in range(1, len(self.shape.block_kernels) + 1):
-            nodes.append(slot(f"{self._name}.conv{part}", nodes[-1].name if nodes else before))
+            nodes.append(make_slot(f"{self._name}.conv{part}", nodes[-1].name if nodes else before))
         residual = nodes[-1].name
         nodes += self._shortcut_nodes(before)
         shortcut = before if nodes[-1].name == residual else nodes[-1].name
@@ -179,7 +179,7 @@ class _Block:
     def _shortcut_nodes(self, before: str) -> list[Node]:
         """What the shortcut consists of: nothing where it is the input itself."""
         if self._projects:
-            return [slot(f"{self._name}.shortcut", before)]
+            return [make_slot(f"{self._name}.shortcut", before)]
         nodes = []
         if self.stride > 1:  # one pixel of each window, and no matter which kind of pooling takes it
             sides = (self.stride, self.stride)

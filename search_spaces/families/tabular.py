@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
 from search_spaces.families.cell import Cell
-from search_spaces.joint_space import Population
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.population import Population
+from search_spaces.search_space import Genes, SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,9 @@ class TabularSpace(SearchSpace):
         operators = [
             block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)
         ]
-        return self.genes_of(dict(zip((choice.name for choice in self.choices), operators, strict=True)), architecture)
+        return self.encode_values(
+            dict(zip((choice.name for choice in self.choices), operators, strict=True)), architecture
+        )
 
     def features(self, genes: Genes) -> NDArray[np.float64]:
         """What the paths of the cells are made of, see `Cell.features`; nothing where the genes are not wired."""

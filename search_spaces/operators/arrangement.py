@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from search_spaces.operators.operator import Operator, Shape, require
+from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 PoolKind = Literal["mean", "max"]
 
@@ -34,7 +34,7 @@ class Pool(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         axes = len(self.kernel)
-        require(len(inputs) == 1 and len(inputs[0]) > axes, self, f"one value of channels and {axes} axes", inputs)
+        check_inputs(len(inputs) == 1 and len(inputs[0]) > axes, self, f"one value of channels and {axes} axes", inputs)
         return (*inputs[0][:-axes], *map(self._output_side, range(axes), inputs[0][-axes:]))
 
     def _output_side(self, axis: int, side: int) -> int:
@@ -62,7 +62,7 @@ class GlobalPool(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         fits = len(inputs) == 1 and len(inputs[0]) >= -min(self.axes)
-        require(fits, self, f"one value with axes {self.axes}", inputs)
+        check_inputs(fits, self, f"one value with axes {self.axes}", inputs)
         pooled = {len(inputs[0]) + axis for axis in self.axes}
         sides = [1 if place in pooled else side for place, side in enumerate(inputs[0])]
         return tuple(side for place, side in enumerate(sides) if self.keep or place not in pooled)
@@ -82,7 +82,7 @@ class Reshape(Operator):
     def output_shape(self, *inputs: Shape) -> Shape:
         elements = math.prod(self.shape)
         fits = len(inputs) == 1 and math.prod(inputs[0]) == elements
-        require(fits, self, f"one value of {elements} elements", inputs)
+        check_inputs(fits, self, f"one value of {elements} elements", inputs)
         return self.shape
 
 
@@ -93,7 +93,7 @@ class Flatten(Operator):
     name: ClassVar[str] = "flatten"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 1, self, "one value", inputs)
+        check_inputs(len(inputs) == 1, self, "one value", inputs)
         return (math.prod(inputs[0]),)
 
 
@@ -114,7 +114,7 @@ class Transpose(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         fits = len(inputs) == 1 and len(inputs[0]) == len(self.order)
-        require(fits, self, f"one value of {len(self.order)} axes", inputs)
+        check_inputs(fits, self, f"one value of {len(self.order)} axes", inputs)
         return tuple(inputs[0][axis] for axis in self.order)
 
 
@@ -139,7 +139,7 @@ class Slice(Operator):
         shape = inputs[0] if inputs else ()
         place = len(shape) + self.axis
         fits = len(inputs) == 1 and place >= 0 and 0 <= self.start <= self.stop <= shape[place]
-        require(fits, self, f"one value with places {self.start} to {self.stop} in axis {self.axis}", inputs)
+        check_inputs(fits, self, f"one value with places {self.start} to {self.stop} in axis {self.axis}", inputs)
         return (*shape[:place], len(range(self.start, self.stop, self.step)), *shape[place + 1 :])
 
 
@@ -158,6 +158,6 @@ class Pad(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         axes = len(self.padding)
-        require(len(inputs) == 1 and len(inputs[0]) >= axes, self, f"one value of {axes} axes or more", inputs)
+        check_inputs(len(inputs) == 1 and len(inputs[0]) >= axes, self, f"one value of {axes} axes or more", inputs)
         padded = (side + sum(sides) for side, sides in zip(inputs[0][-axes:], self.padding, strict=True))
         return (*inputs[0][:-axes], *padded)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from search_spaces.operators.operator import Operator, Shape, require
+from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Item(Operator):
     shape: Shape
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 1, self, "one value", inputs)
+        check_inputs(len(inputs) == 1, self, "one value", inputs)
         return self.shape
 
 
@@ -67,6 +67,6 @@ class Constant(Operator):
         return {"value": self.shape}
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(not inputs, self, "nothing", inputs)
+        check_inputs(not inputs, self, "nothing", inputs)
         leading = next((place for place, side in enumerate(self.shape) if side != 1), len(self.shape))
         return self.shape[leading:]

@@ -81,7 +81,7 @@ class Operator(ABC):
 STATISTICS = ("mean", "variance")  # roles of stored tensors that are measured, not trained
 
 
-def attribute(text: str) -> Any:
+def parse_attribute(text: str) -> Any:
     """Reads the value of one attribute, as `str` of an operator writes it."""
     return to_tuples(json.loads(text))
 
@@ -91,7 +91,7 @@ def to_tuples(value: Any) -> Any:
     return tuple(map(to_tuples, value)) if isinstance(value, list | tuple) else value
 
 
-def broadcast(*shapes: Shape) -> Shape:
+def broadcast_shapes(*shapes: Shape) -> Shape:
     """The shape to which shapes are broadcast, aligned at their last axes.
 
     Raises:
@@ -107,7 +107,7 @@ def broadcast(*shapes: Shape) -> Shape:
     return tuple(sides)
 
 
-def require(fits: bool, operator: Operator, wanted: str, inputs: tuple[Shape, ...]) -> None:
+def check_inputs(fits: bool, operator: Operator, wanted: str, inputs: tuple[Shape, ...]) -> None:
     """Raises the ValueError of an operator that cannot read inputs of these shapes."""
     if not fits:
         raise ValueError(f"operator {operator.name} reads {wanted}, got {', '.join(map(str, inputs)) or 'nothing'}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from search_spaces.operators.operator import Operator, Shape, require
+from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 ACTIVATIONS = (
     "relu",
@@ -47,7 +47,7 @@ class Activation(Operator):
             )
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 1, self, "one value", inputs)
+        check_inputs(len(inputs) == 1, self, "one value", inputs)
         return inputs[0]
 
 
@@ -63,7 +63,9 @@ class Softmax(Operator):
     axis: int = -1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 1 and len(inputs[0]) >= -self.axis, self, f"one value with an axis {self.axis}", inputs)
+        check_inputs(
+            len(inputs) == 1 and len(inputs[0]) >= -self.axis, self, f"one value with an axis {self.axis}", inputs
+        )
         return inputs[0]
 
 
@@ -170,11 +172,11 @@ class RmsNorm(Operator):
 
 def _keep_channels(operator: Operator, channels: int, axes: int, inputs: tuple[Shape, ...]) -> Shape:
     fits = len(inputs) == 1 and len(inputs[0]) > axes and inputs[0][-axes - 1] == channels
-    require(fits, operator, f"one value of {channels} channels and {axes} axes", inputs)
+    check_inputs(fits, operator, f"one value of {channels} channels and {axes} axes", inputs)
     return inputs[0]
 
 
 def _keep_last(operator: Operator, shape: Shape, inputs: tuple[Shape, ...]) -> Shape:
     fits = len(inputs) == 1 and inputs[0][-len(shape) :] == shape
-    require(fits, operator, f"one value whose last axes are {shape}", inputs)
+    check_inputs(fits, operator, f"one value whose last axes are {shape}", inputs)
     return inputs[0]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from search_spaces.operators.operator import Operator, Shape, broadcast, require
+from search_spaces.operators.operator import Operator, Shape, broadcast_shapes, check_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,9 @@ class MatrixProduct(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         fits = len(inputs) == 2 and min(map(len, inputs)) >= 2 and inputs[0][-1] == inputs[1][-2]
-        require(fits, self, "(..., rows, inner) and (..., inner, columns)", inputs)
+        check_inputs(fits, self, "(..., rows, inner) and (..., inner, columns)", inputs)
         first, second = inputs
-        return (*broadcast(first[:-2], second[:-2]), first[-2], second[-1])
+        return (*broadcast_shapes(first[:-2], second[:-2]), first[-2], second[-1])
 
     def macs(self, *inputs: Shape) -> int:
         return math.prod(self.output_shape(*inputs)) * inputs[0][-1]
@@ -44,12 +44,12 @@ class Attention(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         wanted = "queries, keys, values of (..., rows, width) and perhaps a mask"
-        require(len(inputs) in (3, 4) and min(map(len, inputs[:3])) >= 2, self, wanted, inputs)
+        check_inputs(len(inputs) in (3, 4) and min(map(len, inputs[:3])) >= 2, self, wanted, inputs)
         query, key, value = inputs[:3]
         grouped = len(query) > 2 and len(key) > 2 and key[-3] != query[-3]
         heads_fit = query[-3] % key[-3] == 0 if grouped else query[:-2] == key[:-2]
         fits = heads_fit and query[-1] == key[-1] and key[:-1] == value[:-1]
-        require(fits, self, wanted, inputs)
+        check_inputs(fits, self, wanted, inputs)
         return (*query[:-1], value[-1])
 
     def macs(self, *inputs: Shape) -> int:
@@ -64,8 +64,8 @@ class Add(Operator):
     name: ClassVar[str] = "add"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 2, self, "two values", inputs)
-        return broadcast(*inputs)
+        check_inputs(len(inputs) == 2, self, "two values", inputs)
+        return broadcast_shapes(*inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Multiply(Operator):
     name: ClassVar[str] = "multiply"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 2, self, "two values", inputs)
-        return broadcast(*inputs)
+        check_inputs(len(inputs) == 2, self, "two values", inputs)
+        return broadcast_shapes(*inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +95,5 @@ class Concatenate(Operator):
         place = len(first) + self.axis
         others = {(*shape[:place], *shape[place + 1 :]) for shape in inputs}
         fits = 0 <= place < len(first) and len(others) == 1 and len(set(map(len, inputs))) == 1
-        require(fits, self, f"values that differ only in axis {self.axis}", inputs)
+        check_inputs(fits, self, f"values that differ only in axis {self.axis}", inputs)
         return (*first[:place], sum(shape[place] for shape in inputs), *first[place + 1 :])

@@ -6,7 +6,7 @@ import json
 
 from search_spaces.operators.arrangement import Flatten, GlobalPool, Pad, Pool, Reshape, Slice, Transpose
 from search_spaces.operators.opaque import Constant, Item, Opaque
-from search_spaces.operators.operator import Operator, attribute
+from search_spaces.operators.operator import Operator, parse_attribute
 from search_spaces.operators.pointwise import Activation, BatchNorm, GroupNorm, LayerNorm, RmsNorm, Softmax
 from search_spaces.operators.products import Add, Attention, Concatenate, MatrixProduct, Multiply
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
@@ -55,7 +55,7 @@ def parse_operator(text: str) -> Operator:
     name, *written = text.split(" ")
     operator = OPERATORS[name]
     try:
-        attributes = {key: attribute(value) for key, _, value in (part.partition("=") for part in written)}
+        attributes = {key: parse_attribute(value) for key, _, value in (part.partition("=") for part in written)}
         return operator(**attributes)
     except (TypeError, json.JSONDecodeError) as error:
         raise ValueError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from search_spaces.operators.operator import Operator, Shape, require
+from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Convolution(Operator):
     def output_shape(self, *inputs: Shape) -> Shape:
         axes = len(self.kernel)
         fits = len(inputs) == 1 and len(inputs[0]) > axes and inputs[0][-axes - 1] == self.in_channels
-        require(fits, self, f"one input of {self.in_channels} channels and {axes} axes", inputs)
+        check_inputs(fits, self, f"one input of {self.in_channels} channels and {axes} axes", inputs)
         sides = map(self._output_side, range(axes), inputs[0][-axes:])
         return (*inputs[0][: -axes - 1], self.out_channels, *sides)
 
@@ -126,7 +126,7 @@ class Linear(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         fits = len(inputs) == 1 and inputs[0][-1:] == (self.in_features,)
-        require(fits, self, f"one input of {self.in_features} features", inputs)
+        check_inputs(fits, self, f"one input of {self.in_features} features", inputs)
         return (*inputs[0][:-1], self.out_features)
 
     def macs(self, *inputs: Shape) -> int:
@@ -155,5 +155,5 @@ class Embedding(Operator):
         return {"weight": self.weight_shape}
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        require(len(inputs) == 1, self, "one input", inputs)
+        check_inputs(len(inputs) == 1, self, "one input", inputs)
         return (*inputs[0], self.width)

@@ -35,7 +35,7 @@ def test_quantised_weights_bring_a_scale_per_channel(bits: int) -> None:
 def test_a_network_costs_what_its_layers_cost_and_what_it_has_besides(name: str, given_space: GivenSpace) -> None:
     space = JointSpace(given_space, PolicySpace.parse(["w32a32", "w4a8"]))
     population = space.sample(np.random.default_rng(0), 8)
-    besides = COSTS[name].of_besides(given_space.besides)
+    besides = COSTS[name].of_non_layer(given_space.non_layer_costs)
     found = network_cost(space, name)(population.genes)
     for row, layers in enumerate(space.layers(population.genes)):
         pairs = zip(layers, population[row].policy.layers, strict=True)

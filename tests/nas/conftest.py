@@ -26,7 +26,7 @@ from nas.jobs.run import run
 from nas.jobs.workspace import Workspace
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 SMALL_JOB = {
     "name": "small",
@@ -73,7 +73,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     It claims to be within 3.5 % of whole networks.
     """
     target = device("onnxruntime_cpu")
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
     missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
     entries = {}
     for segment in missing:

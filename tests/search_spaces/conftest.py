@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from search_spaces.families.given import GivenSpace
-from search_spaces.narrowed import NarrowedSpace
-from search_spaces.presets import SPACES, search_space
-from search_spaces.space import SearchSpace
+from search_spaces.presets import SPACES, create_space
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import SearchSpace
 
 FAMILIES = [*SPACES, "narrowed"]
 
@@ -26,6 +26,6 @@ def space(request: pytest.FixtureRequest, given_space: GivenSpace) -> SearchSpac
 
 def _family(name: str) -> SearchSpace:
     if name == "narrowed":
-        whole = search_space("mobilenet_v3_cifar", image_channels=3, classes=10)
-        return NarrowedSpace(whole, {"depth": [1, 3], "2.depth": [3], "kernel": [3, 7], "resolution": [28]})
-    return search_space(name, image_channels=3, classes=10)
+        whole = create_space("mobilenet_v3_cifar", image_channels=3, classes=10)
+        return RestrictedSpace(whole, {"depth": [1, 3], "2.depth": [3], "kernel": [3, 7], "resolution": [28]})
+    return create_space(name, image_channels=3, classes=10)

@@ -5,34 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search_spaces.dataflow import IMAGES, Slot, chain, check_dataflow, present_nodes, slot
+from search_spaces.dataflow import IMAGES, Slot, check_dataflow, make_chain, make_slot, select_present_nodes
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool
 from search_spaces.operators.products import Add, Multiply
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 
 BLOCK = [
-    slot("stem", IMAGES),
-    slot("block.expand", "stem"),
+    make_slot("stem", IMAGES),
+    make_slot("block.expand", "stem"),
     Node("block.pool", GlobalPool(keep=True), ("block.expand",)),
-    slot("block.excite", "block.pool"),
+    make_slot("block.excite", "block.pool"),
     Node("block.gate", Multiply(), ("block.expand", "block.excite")),
-    slot("block.project", "block.gate"),
+    make_slot("block.project", "block.gate"),
     Node("block.add", Add(), ("block.project", "stem")),
     Node("pool", GlobalPool(), ("block.add",)),
-    slot("head", "pool"),
+    make_slot("head", "pool"),
 ]
 
 
 def test_missing_blocks_are_passed_by() -> None:
     layers = [node.name for node in BLOCK if isinstance(node.operator, Slot)]
-    assert present_nodes(BLOCK, layers) == BLOCK
+    assert select_present_nodes(BLOCK, layers) == BLOCK
     pool = Node("pool", GlobalPool(), ("stem",))  # is of no block, so it is always there
-    assert present_nodes(BLOCK, ["stem", "head"]) == [slot("stem", IMAGES), pool, slot("head", "pool")]
+    assert select_present_nodes(BLOCK, ["stem", "head"]) == [make_slot("stem", IMAGES), pool, make_slot("head", "pool")]
 
 
 def test_a_missing_layer_passes_its_input_on() -> None:
-    nodes = {node.name: node for node in present_nodes(BLOCK, ["stem", "block.excite", "block.project", "head"])}
+    nodes = {node.name: node for node in select_present_nodes(BLOCK, ["stem", "block.excite", "block.project", "head"])}
     assert "block.expand" not in nodes
     assert nodes["block.gate"].inputs == ("stem", "block.excite")
 
@@ -46,7 +46,7 @@ def test_every_network_reads_what_is_there_and_every_layer_is_read(space: Search
     genes = np.random.default_rng(0).integers(0, space.cardinalities, size=(20, len(space.cardinalities)))
     for row in genes:
         names = [layer.name for layer in space.layers(space.decode(row.astype(np.int16)))]
-        nodes = present_nodes(space.nodes, names)
+        nodes = select_present_nodes(space.nodes, names)
         check_dataflow(nodes, names)
         read = {name for node in nodes for name in node.inputs}
         assert {node.name for node in nodes} - read == {nodes[-1].name}
@@ -55,9 +55,9 @@ def test_every_network_reads_what_is_there_and_every_layer_is_read(space: Search
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        (chain(["a"]), "one slot per layer"),
-        ((*chain(["a"]), slot("b", "c")), "read earlier values"),
-        (chain(["a", "b", "a"]), "a name of its own"),
+        (make_chain(["a"]), "one slot per layer"),
+        ((*make_chain(["a"]), make_slot("b", "c")), "read earlier values"),
+        (make_chain(["a", "b", "a"]), "a name of its own"),
     ],
 )
 def test_refuses_what_cannot_run(nodes: tuple[Node, ...], message: str) -> None:

@@ -12,13 +12,12 @@ from numpy.typing import ArrayLike
 from hardware import analytic
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.dataflow import block_of
+from search_spaces.dataflow import get_block_name
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.linear_cost import linear_cost
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
-from search_spaces.space import SearchSpace
+from search_spaces.presets import create_space
+from search_spaces.search_space import SearchSpace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
 COSTS = [analytic.macs, analytic.parameters, analytic.weight_bytes, analytic.bops]
@@ -31,7 +30,7 @@ def joint(space: SearchSpace) -> JointSpace:
 
 @pytest.fixture(scope="session")
 def small() -> JointSpace:
-    return JointSpace(search_space("resnet_digits", 1, 10), POLICIES)
+    return JointSpace(create_space("resnet_digits", 1, 10), POLICIES)
 
 
 def test_samples_cover_the_domain_and_nothing_else(joint: JointSpace) -> None:
@@ -44,7 +43,7 @@ def test_samples_cover_the_domain_and_nothing_else(joint: JointSpace) -> None:
 def test_inactive_genes_are_zero_and_change_nothing(joint: JointSpace) -> None:
     rng = np.random.default_rng(1)
     population = joint.sample(rng, 100)
-    active = joint.active(population.genes)
+    active = joint.is_active(population.genes)
     elastic = bool(joint.architectures.choices)  # a given network has no gene that is ever inactive
     assert active.all() != elastic
     assert not population.genes[~active].any()
@@ -60,9 +59,9 @@ def test_inactive_genes_are_zero_and_change_nothing(joint: JointSpace) -> None:
 
 def test_conditions_tell_which_genes_matter(joint: JointSpace) -> None:
     genes = joint.sample(np.random.default_rng(6), 200).genes
-    active = joint.active(genes)
+    active = joint.is_active(genes)
     for gene in range(len(joint.genes)):
-        condition = joint.condition(gene)
+        condition = joint.find_condition(gene)
         if condition is None:
             assert active[:, gene].all()
         else:
@@ -74,7 +73,7 @@ def test_features_tell_candidates_apart(joint: JointSpace) -> None:
     population = joint.sample(np.random.default_rng(2), 300)
     features = population.features()
     assert features.shape == (300, joint.cardinalities.sum())
-    assert np.array_equal(features.sum(1), joint.active(population.genes).sum(1))
+    assert np.array_equal(features.sum(1), joint.is_active(population.genes).sum(1))
     assert len(np.unique(features, axis=0)) == len({population[row] for row in range(300)}) == len(population.unique())
 
 
@@ -82,10 +81,10 @@ def test_weights_of_genes_are_summed_without_a_matrix(joint: JointSpace) -> None
     rng = np.random.default_rng(6)
     genes = rng.integers(0, joint.cardinalities, (200, len(joint.cardinalities)))  # inactive ones, too
     weights = rng.random(int(joint.cardinalities.sum()))
-    summed = linear_cost(joint, weights)(genes.astype(np.int16))
+    summed = joint.tabulate_linear(weights)(genes.astype(np.int16))
     assert np.allclose(summed, joint.population(genes).one_hot() @ weights, rtol=1e-12)
     with pytest.raises(ValueError, match=rf"have {len(weights)} values, got \(3,\) weights"):
-        linear_cost(joint, weights[:3])
+        joint.tabulate_linear(weights[:3])
 
 
 def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None:
@@ -98,8 +97,8 @@ def test_candidates_round_trip_through_genes_and_json(joint: JointSpace) -> None
 def test_layers_are_looked_up_as_their_slots_tell_them(joint: JointSpace) -> None:
     population = joint.sample(np.random.default_rng(5), 20)
     spaces = joint.architectures
-    for layers, candidate in zip(joint.layers(population.genes), population.candidates(), strict=True):
-        values = spaces.values(spaces.encode(candidate.architecture))
+    for layers, candidate in zip(joint.layers(population.genes), population.candidates, strict=True):
+        values = spaces.decode_values(spaces.encode(candidate.architecture))
         told = [slot.layer([values[gene] for gene in slot.genes]) for slot in spaces.slots]
         assert layers == tuple(layer for layer in told if layer is not None) == spaces.layers(candidate.architecture)
     assert joint.layers(population.genes[:0]) == []
@@ -119,7 +118,7 @@ def test_additive_costs_equal_the_fold_over_layers(joint: JointSpace) -> None:
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
 def test_costs_of_blocks_need_not_be_sums(name: str) -> None:
-    space = JointSpace(search_space(name, 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(create_space(name, 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     calls = 0
 
     def cost(layers: Sequence[tuple[LayerSpec, LayerPolicy]]) -> float:
@@ -135,7 +134,7 @@ def test_costs_of_blocks_need_not_be_sums(name: str) -> None:
     for row, candidate in enumerate(population[i] for i in range(len(population))):
         layers = space.architectures.layers(candidate.architecture)
         pairs = zip(layers, candidate.policy.layers, strict=True)
-        blocks = groupby(pairs, key=lambda pair: block_of(pair[0].name))
+        blocks = groupby(pairs, key=lambda pair: get_block_name(pair[0].name))
         assert found[row] == pytest.approx(sum(cost(list(block)) for _, block in blocks))
 
 

@@ -9,7 +9,7 @@ from hardware.analytic import weight_bytes
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 W32, W8, W4 = map(LayerPolicy.parse, ("w32a32", "w8a8", "w4a8"))
 RULES = (
@@ -18,7 +18,7 @@ RULES = (
     PolicyRule((W8, LayerPolicy.parse("w6a8")), operator="depthwise"),
     PolicyRule((W8,), operator="linear"),
 )
-ARCHITECTURES = search_space("mobilenet_v3_digits", 1, 10)
+ARCHITECTURES = create_space("mobilenet_v3_digits", 1, 10)
 SPACE = JointSpace(ARCHITECTURES, PolicySpace((W32, W8, W4), RULES))
 
 
@@ -34,14 +34,14 @@ def test_every_candidate_keeps_to_the_rules_and_is_priced_by_its_own_policies() 
     population = SPACE.sample(np.random.default_rng(0), 200)
     prices = SPACE.tabulate(weight_bytes)(population.genes)
     seen = set()
-    for candidate, price in zip(population.candidates(), prices, strict=True):
+    for candidate, price in zip(population.candidates, prices, strict=True):
         layers = ARCHITECTURES.layers(candidate.architecture)
         pairs = list(zip(layers, candidate.policy.layers, strict=True))
         assert all(policy in wanted(layer.name) for layer, policy in pairs)
         assert price == sum(weight_bytes(layer, policy) for layer, policy in pairs)
         seen |= {(layer.name.rpartition(".")[2], policy) for layer, policy in pairs}
     assert {policy for name, policy in seen if name == "depthwise"} == set(RULES[2].policies)
-    np.testing.assert_array_equal(SPACE.encode(population.candidates()).genes, population.genes)
+    np.testing.assert_array_equal(SPACE.encode(population.candidates).genes, population.genes)
 
 
 def test_the_first_rule_that_fits_counts() -> None:

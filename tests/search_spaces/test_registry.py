@@ -56,13 +56,13 @@ def test_without_other_packages_it_is_a_mapping_of_its_own_entries() -> None:
     assert dict(OURS) == {"red": 1, "blue": 2}
     assert "red" in OURS
     assert "green" not in OURS
-    assert OURS.known("blue") == "blue"
+    assert OURS.check_name("blue") == "blue"
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
 def test_unknown_names_are_refused_in_the_same_words(registry: Registry[object]) -> None:
     line = f"unknown {registry.kind} 'nobody'; known {registry.kind}s: {', '.join(registry)}"
-    for look_up in (registry.__getitem__, registry.known):
+    for look_up in (registry.__getitem__, registry.check_name):
         with pytest.raises(ValueError) as refused:  # noqa: PT011 the whole line is compared
             look_up("nobody")
         assert str(refused.value) == line

@@ -7,17 +7,22 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 from search_spaces.subspace import Subspace
+from search_spaces.value_selector import ValueSelector
 
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
 NUMBER = {gene.name: number for number, gene in enumerate(SPACE.genes)}
 DEPTH, KERNEL, EXPAND = NUMBER["0.depth"], NUMBER["0.1.kernel"], NUMBER["0.0.expand"]
 POLICY = NUMBER["stem.policy"]
-MIXED: Mapping[str, Domain] = {"resolution": "all", "expand": "largest 2", "0.0.expand": [2, 4], "policy": ["w8a8"]}
+MIXED: Mapping[str, ValueSelector] = {
+    "resolution": "all",
+    "expand": "largest 2",
+    "0.0.expand": [2, 4],
+    "policy": ["w8a8"],
+}
 
 
 def rng() -> np.random.Generator:
@@ -66,7 +71,7 @@ def test_a_gene_counts_more_than_its_dimension() -> None:
         ({"policy": ["w2a8"]}, ["policy", "['w32a32', 'w8a8', 'w4a8']", "['w2a8']"]),
     ],
 )
-def test_what_the_space_lacks_cannot_be_opened(domains: Mapping[str, Domain], words: list[str]) -> None:
+def test_what_the_space_lacks_cannot_be_opened(domains: Mapping[str, ValueSelector], words: list[str]) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 (the words are checked)
         Subspace.opened(SPACE, domains)
     assert all(word in str(refused.value) for word in words), refused.value
@@ -75,7 +80,7 @@ def test_what_the_space_lacks_cannot_be_opened(domains: Mapping[str, Domain], wo
 def test_samples_are_held_and_reach_every_open_value() -> None:
     mixed = Subspace.opened(SPACE, MIXED)
     population = mixed.sample(rng(), 300)
-    active = SPACE.active(population.genes)
+    active = SPACE.is_active(population.genes)
     for gene, values in enumerate(mixed.open):
         assert set(population.genes[active[:, gene], gene].tolist()) == set(values)
     assert mixed.contains(population) == [True] * 300
@@ -83,7 +88,7 @@ def test_samples_are_held_and_reach_every_open_value() -> None:
 
 
 def test_only_genes_that_matter_decide_what_is_held() -> None:
-    kernels = Subspace.whole(SPACE).narrowed(KERNEL, (1,))
+    kernels = Subspace.whole(SPACE).restrict(KERNEL, (1,))
     genes = np.repeat(SPACE.encode([SPACE.largest()]).genes, 3, axis=0)
     genes[1:, KERNEL] = 0
     genes[2, DEPTH] = 0  # without its second block, the stage has no such kernel
@@ -94,12 +99,12 @@ def test_one_candidate_alone() -> None:
     candidate = Subspace.whole(SPACE).sample(rng(), 1)[0]
     alone = Subspace.only(SPACE, candidate)
     assert alone.largest() == alone.smallest() == alone.sample(rng(), 3)[2] == candidate
-    assert Subspace.opened(SPACE, {}).confined_to(alone).largest() == candidate
+    assert Subspace.opened(SPACE, {}).confine_to(alone).largest() == candidate
 
 
 def test_candidates_are_drawn_with_the_odds() -> None:
     whole = Subspace.whole(SPACE)
-    uniform, biased = whole, whole.drawn_with({POLICY: [1.0, 0.0, 3.0]})
+    uniform, biased = whole, whole.with_probabilities({POLICY: [1.0, 0.0, 3.0]})
     n, chances = 4000, []
     for domain in (uniform, biased):
         drawn = domain.sample(rng(), n).genes
@@ -107,9 +112,9 @@ def test_candidates_are_drawn_with_the_odds() -> None:
     assert np.allclose(chances[0], 1 / 3, atol=0.03)
     assert np.allclose(chances[1], [[0.25, 0.0, 0.75], [1 / 3] * 3], atol=0.03)
     assert np.array_equal(biased.sample(rng(), 9).genes, biased.sample(rng(), 9).genes)
-    few = biased.narrowed(POLICY, (0, 1)).sample(rng(), 100).genes
+    few = biased.restrict(POLICY, (0, 1)).sample(rng(), 100).genes
     assert not few[:, POLICY].any()  # all that is left of the odds
-    closed = whole.narrowed(POLICY, (1, 2)).drawn_with({POLICY: [5.0, 1.0, 1.0]})
+    closed = whole.restrict(POLICY, (1, 2)).with_probabilities({POLICY: [5.0, 1.0, 1.0]})
     assert closed.odds is not None
     assert closed.odds[POLICY] == (0.5, 0.5)
 
@@ -117,23 +122,23 @@ def test_candidates_are_drawn_with_the_odds() -> None:
 def test_nothing_of_a_gene_cannot_be_left() -> None:
     some = Subspace.opened(SPACE, {"kernel": [5]})
     with pytest.raises(ValueError, match=r"none of the values \[0\] of 0\.1\.kernel is open"):
-        some.narrowed(KERNEL, (0,))
+        some.restrict(KERNEL, (0,))
 
 
 def test_parts_and_unions() -> None:
     wide = Subspace.opened(SPACE, {"expand": [3, 4], "policy": ["w32a32"]})
     small = Subspace.opened(SPACE, {"expand": [2, 3], "policy": ["w8a8", "w4a8"], "kernel": [3]})
-    both, either = wide.confined_to(small), wide.union(small)
+    both, either = wide.confine_to(small), wide.union(small)
     assert both.open[EXPAND] == (1,)
     assert both.open[KERNEL] == (0,)  # nothing is common: the part's largest
     assert both.open[POLICY] == (1,)  # the part's first policy
-    assert small.confined_to(wide).open[POLICY] == (0,)
+    assert small.confine_to(wide).open[POLICY] == (0,)
     assert either.open[EXPAND] == (0, 1, 2)
     assert either.open[KERNEL] == (0, 1)
     assert either.open[POLICY] == (0, 1, 2)
     for part in (wide, small):
         assert either.contains(SPACE.encode([part.largest(), part.smallest()])) == [True, True]
-        assert part.union(part).open == part.confined_to(part).open == part.open
+        assert part.union(part).open == part.confine_to(part).open == part.open
 
 
 def test_a_part_of_a_space_with_other_policies_is_refused() -> None:
@@ -141,11 +146,11 @@ def test_a_part_of_a_space_with_other_policies_is_refused() -> None:
         other = Subspace.whole(JointSpace(SPACE.architectures, PolicySpace.parse(policies)))
         message = r"a leaf of policies .* cannot serve a space of policies .*\['w32a32', 'w8a8', 'w4a8'\]"
         with pytest.raises(ValueError, match=message) as refused:
-            Subspace.whole(SPACE).confined_to(other)
+            Subspace.whole(SPACE).confine_to(other)
         assert "\n" not in str(refused.value)
 
 
-OPENED: list[Mapping[str, Domain]] = [
+OPENED: list[Mapping[str, ValueSelector]] = [
     dict.fromkeys(("resolution", "depth", "policy"), "all"),
     {"depth": "largest 1"},
     {"depth": "largest 1", "0.depth": "all"},
@@ -155,12 +160,12 @@ OPENED: list[Mapping[str, Domain]] = [
 
 @pytest.mark.parametrize("opened", OPENED)
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "mobilenet_v3_cifar", "resnet_cifar", "resnet20_cifar"])
-def test_a_gene_matters_always_where_no_candidate_does_without_it(name: str, opened: Mapping[str, Domain]) -> None:
-    space = JointSpace(search_space(name, 3, 10), SPACE.policies)
+def test_a_gene_is_always_active_where_no_candidate_lacks_it(name: str, opened: Mapping[str, ValueSelector]) -> None:
+    space = JointSpace(create_space(name, 3, 10), SPACE.policies)
     part = Subspace.opened(space, opened)
     population = part.sample(rng(), 300)
-    found = [part.always_matters(gene) for gene in range(len(space.genes))]
-    assert found == space.active(population.genes).all(0).tolist()
+    found = [part.is_always_active(gene) for gene in range(len(space.genes))]
+    assert found == space.is_active(population.genes).all(0).tolist()
     assert any(found)
     assert all(found) == (opened == {"depth": "largest 1"})
 

@@ -18,7 +18,8 @@ from nas.search.problem import SearchProblem
 from results.metric import METRICS, Metric
 from search_spaces.families.cell import Cell
 from search_spaces.families.tabular import TabularSpace
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 
 class CellSection(Section):

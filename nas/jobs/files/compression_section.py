@@ -20,8 +20,8 @@ class CompressionSection(Section):
     A step that a training with bits has learnt comes before that of the quantiser.
     """
 
-    observer: Annotated[str, AfterValidator(OBSERVERS.known)] = "percentile_99_99"
-    quantizer: Annotated[str, AfterValidator(QUANTIZERS.known)] = "min_max"
+    observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
+    quantizer: Annotated[str, AfterValidator(QUANTIZERS.check_name)] = "min_max"
 
     def methods(self) -> CompressionMethods:
         """The same as the engine has it; loads torch."""

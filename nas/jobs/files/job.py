@@ -79,7 +79,7 @@ class DeviceSection(Section):
 class FitSection(Section):
     """The accuracy predictor and the candidates that are measured to fit it."""
 
-    predictor: Annotated[str, AfterValidator(PREDICTORS.known)] = "ridge"
+    predictor: Annotated[str, AfterValidator(PREDICTORS.check_name)] = "ridge"
     candidates: Annotated[int, Field(ge=10)] = 100
 
 

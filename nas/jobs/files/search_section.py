@@ -14,7 +14,7 @@ from hardware.analytic import COSTS
 from nas.jobs.files.section import Section
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
-from search_spaces.registry import unknown_name
+from search_spaces.registry import unknown_name_error
 
 Count = Annotated[int, Field(ge=1)]
 TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
@@ -53,7 +53,7 @@ class SearchSection(Section):
     measured of the same supernet before. `stop` ends a search that has little to gain.
     """
 
-    searcher: Annotated[str, AfterValidator(SEARCHERS.known)] = "linas"
+    searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
     accuracy: Literal["measured", "predicted"] = "measured"
     evaluations: Count = 200
     objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
@@ -63,7 +63,7 @@ class SearchSection(Section):
     warm_start: bool = True
     screening: ScreeningSection | None = None
     stop: StopSection | None = None
-    predictor: Annotated[str, AfterValidator(PREDICTORS.known)] = "ensemble"
+    predictor: Annotated[str, AfterValidator(PREDICTORS.check_name)] = "ensemble"
 
     @property
     def asked(self) -> list[str]:
@@ -74,7 +74,7 @@ class SearchSection(Section):
     def _judges_by_known_metrics(self) -> SearchSection:
         for name in self.asked:
             if name not in OBJECTIVES:
-                raise unknown_name("objective", name, OBJECTIVES)
+                raise unknown_name_error("objective", name, OBJECTIVES)
         if self.accuracy == "measured" and "accuracy" not in self.asked:
             raise ValueError("nothing is to be measured; name accuracy in objectives or limits, or take predicted")
         SEARCHERS[self.searcher].check(self.searcher, len(self.objectives))

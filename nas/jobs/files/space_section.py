@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.jobs.files.section import Section
 from search_spaces.joint_space import JointSpace
-from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.presets import SPACES, search_space
-from search_spaces.space import SearchSpace
+from search_spaces.presets import SPACES, create_space
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import SearchSpace
 
 
 class PolicyRuleSection(Section):
@@ -46,7 +46,7 @@ class SpaceSection(Section):
     `inputs`.
     """
 
-    name: Annotated[str, AfterValidator(SPACES.known)] | None = None
+    name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
     network: str | None = None
     weights: str | None = None
     inputs: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)] | None = None
@@ -74,7 +74,7 @@ class SpaceSection(Section):
         if self.name is not None:
             if self.weights is not None or self.inputs is not None:
                 raise ValueError(f"weights and inputs are those of a given network; leave them out of {self.name!r}")
-            JointSpace(self.narrowed(search_space(self.name, image_channels=1, classes=2)), self.policy_space())
+            JointSpace(self.restrict(create_space(self.name, image_channels=1, classes=2)), self.policy_space())
         elif self.weights is None and str(self.network).startswith(("timm:", "transformers:")):
             raise ValueError(f"{self.network} comes without weights; name their safetensors file as weights")
         elif self.inputs is None:
@@ -91,6 +91,6 @@ class SpaceSection(Section):
         """The policies of all layers, and of those that are named."""
         return PolicySpace(PolicySpace.parse(self.policies).policies, tuple(one.rule() for one in self.policies_for))
 
-    def narrowed(self, whole: SearchSpace) -> SearchSpace:
+    def restrict(self, whole: SearchSpace) -> SearchSpace:
         """What remains of the space of that name."""
-        return NarrowedSpace(whole, self.only) if self.only else whole
+        return RestrictedSpace(whole, self.only) if self.only else whole

@@ -80,7 +80,7 @@ class PhaseSection(Section):
 class TrainingSection(Section):
     """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
 
-    schedule: Annotated[str, AfterValidator(PRESETS.known)] = "deps"
+    schedule: Annotated[str, AfterValidator(PRESETS.check_name)] = "deps"
     epochs: Epochs = 30.0
     learning_rate: Positive = 0.1
     phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None

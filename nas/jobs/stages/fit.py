@@ -22,8 +22,8 @@ from predictors.registry import predictor
 from predictors.report import held_out_report
 from results.evaluation import RunRecord, Source
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.linear_cost import linear_cost
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 _STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
 
@@ -35,7 +35,7 @@ class FittedAccuracy:
         self._predictor, self._by_gene, self._offset = predictor, None, 0.0
         linear = predictor.linear
         if linear is not None and len(linear.slope) == space.cardinalities.sum():  # else the space adds features
-            self._by_gene, self._offset = linear_cost(space, linear.slope), linear.offset
+            self._by_gene, self._offset = space.tabulate_linear(linear.slope), linear.offset
 
     def __call__(self, population: Population) -> FloatArray:
         """Predicted accuracy, shape (n,)."""

@@ -15,7 +15,7 @@ from nas.objectives import FloatArray, Objective, compared, costs, violations
 from nas.search.loop import NothingFeasible, how_near
 from results.evaluation import Evaluation
 from results.pareto import non_dominated
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from nas.jobs.workspace import Workspace
 from nas.objectives import Objective
 from nas.search.loop import run_search
 from nas.search.registry import searcher
-from search_spaces.joint_space import Population
+from search_spaces.population import Population
 
 
 def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAccuracy) -> VerifiedFront:

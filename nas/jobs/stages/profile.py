@@ -150,7 +150,7 @@ def _serving(workspace: Workspace, path: Path, table: LatencyTable) -> Path:
 
 def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -> LatencyTable:
     table = load_table(unfinished) if unfinished.exists() else LatencyTable(workspace.job.device.here())
-    layers, policies = workspace.space.layer_shapes(), workspace.space.policies.known
+    layers, policies = workspace.space.layer_shapes(), workspace.space.policies.all_policies
     with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
         return measure_missing(table, layers, policies, runner, lambda done, _: bar.reach(done), unfinished)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from nas.search.searcher import UnseenCandidates
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 
 def representative_sample(space: JointSpace, rng: np.random.Generator, count: int) -> Population:

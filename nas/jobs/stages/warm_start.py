@@ -16,7 +16,8 @@ from nas.objectives import FloatArray
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 _SAME = ("program", "data", "supernet", "processor", "compression")  # what an accuracy depends on besides the candidate
 _MEASURED = ("measured", "verified")

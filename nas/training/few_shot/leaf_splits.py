@@ -67,9 +67,9 @@ def divide(
         ValueError: If a leaf has no gene left to split.
     """
     found = []
-    for leaf, whole in enumerate(supernet.domains or (Subspace.whole(domain.space),)):
-        part = domain.confined_to(whole)
-        genes = whole.splittable(split.dimensions, split.groups, part)
+    for leaf, whole in enumerate(supernet.leaf_subspaces or (Subspace.whole(domain.space),)):
+        part = domain.confine_to(whole)
+        genes = whole.find_splittable_genes(split.dimensions, split.groups, part)
         if not genes:
             raise ValueError(
                 f"leaf {leaf} has no gene of {', '.join(split.dimensions)} left that is fully open, was not split "
@@ -83,9 +83,9 @@ def divide(
 
 def parts(supernet: Supernet, domain: Subspace, divisions: list[Division]) -> list[tuple[int, Subspace]]:
     """The new leaves, for `Supernet.split`: of each its parent and its part of the space."""
-    domains = supernet.domains or (Subspace.whole(domain.space),)
+    domains = supernet.leaf_subspaces or (Subspace.whole(domain.space),)
     return [
-        (division.leaf, domains[division.leaf].narrowed(division.gene, group))
+        (division.leaf, domains[division.leaf].restrict(division.gene, group))
         for division in divisions
         for group in division.groups
     ]
@@ -116,7 +116,7 @@ def _division(
 
 def _same_but_for(part: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
     """One random candidate in as many versions as the gene has open values."""
-    at_its_last = part.narrowed(gene, part.open[gene][-1:])  # a depth then leaves no gene of the context cleared
+    at_its_last = part.restrict(gene, part.open[gene][-1:])  # a depth then leaves no gene of the context cleared
     genes = at_one_resolution(at_its_last, rng).sample(rng, 1).genes
     versions = np.repeat(genes, len(part.open[gene]), axis=0)
     versions[:, gene] = part.open[gene]

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
+from search_spaces.value_selector import ValueSelector
 
 Subnet = Literal["largest", "smallest", "random"]
 Loss = Literal["labels", "teacher", "in_place"]
@@ -76,7 +76,7 @@ class Phase:
     name: str
     epochs: float
     learning_rate: float
-    open: Mapping[str, Domain] = field(default_factory=dict)
+    open: Mapping[str, ValueSelector] = field(default_factory=dict)
     subnets: tuple[Subnet, ...] = ("largest",)
     loss: Loss = "labels"
     divergence: Divergence = "kl"

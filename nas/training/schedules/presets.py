@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from nas.training.schedules.phase import Phase, Split, Subnet
 from nas.training.schedules.schedule import Schedule
-from search_spaces.domains import Domain
 from search_spaces.joint_space import JointSpace
 from search_spaces.registry import Registry
 from search_spaces.subspace import Subspace
+from search_spaces.value_selector import ValueSelector
 
 _WIDTHS = ("expand", "ratio", "width")  # what the families call it
-_EVERYTHING: Mapping[str, Domain] = dict.fromkeys(("resolution", "kernel", "depth", *_WIDTHS), "all")
+_EVERYTHING: Mapping[str, ValueSelector] = dict.fromkeys(("resolution", "kernel", "depth", *_WIDTHS), "all")
 _SANDWICH: tuple[Subnet, ...] = ("largest", "smallest", "random", "random")
 
 
@@ -29,7 +29,7 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
     dropout is left out.
     """
     share = epochs / 620
-    kernels: dict[str, Domain] = {"resolution": "all", "kernel": "all"}
+    kernels: dict[str, ValueSelector] = {"resolution": "all", "kernel": "all"}
     some_depths, depths = kernels | {"depth": "largest 2"}, kernels | {"depth": "all"}
     some_widths = depths | dict.fromkeys(_WIDTHS, "largest 2")
     full = Phase("full", 185 * share, learning_rate, {"resolution": "all"}, warm_up_epochs=5 * share)
@@ -155,7 +155,7 @@ def fitted(schedule: Schedule, space: JointSpace) -> Schedule:
     """
     fixed = all(len(known) == 1 for known in space.slot_policies)
     if fixed and any("policy" in phase.open for phase in schedule.phases):
-        known = ", ".join(str(policy) for policy in space.policies.known)
+        known = ", ".join(str(policy) for policy in space.policies.all_policies)
         raise ValueError(
             f"a schedule that trains policies needs layers with two or more to choose from, got {known}; "
             "add some, such as w8a8"

@@ -98,7 +98,7 @@ class Schedule:
 
 def _splittable(phase: str, split: Split, domain: Subspace) -> set[int]:
     """The genes that a leaf can be split by, of those not split before."""
-    genes = Subspace.whole(domain.space).splittable(split.dimensions, split.groups, domain)
+    genes = Subspace.whole(domain.space).find_splittable_genes(split.dimensions, split.groups, domain)
     for gene in genes:
         if len(domain.open[gene]) > MAX_OPS:
             raise ValueError(

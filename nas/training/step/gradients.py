@@ -20,7 +20,7 @@ from nas.training.schedules.phase import Phase
 from nas.training.step.distillation import DIVERGENCES
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.space import SearchSpace
+from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
 
@@ -41,7 +41,7 @@ def at_one_resolution(domain: Subspace, rng: np.random.Generator) -> Subspace:
     """The domain at a resolution drawn from it."""
     for gene, described in enumerate(domain.space.genes):
         if described.dimension == "resolution":
-            return domain.narrowed(gene, (int(rng.choice(domain.open[gene])),))
+            return domain.restrict(gene, (int(rng.choice(domain.open[gene])),))
     return domain
 
 

@@ -18,9 +18,9 @@ from hardware.tables.pricing import network_costs
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))
 LAYER_MS, OPERATOR_MS, INT8_SLOPE = 0.1, 0.02, 1.3
 
 

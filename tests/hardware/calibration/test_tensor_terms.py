@@ -13,9 +13,10 @@ from hardware.device import onnxruntime_cpu
 from search_spaces import quantities as quantities_module
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.presets import SPACES, search_space
+from search_spaces.population import Population
+from search_spaces.presets import SPACES, create_space
 from search_spaces.quantities import Quantities
 
 W32, W8, W4 = (LayerPolicy.parse(text) for text in ("w32a32", "w8a8", "w4a8"))
@@ -24,7 +25,7 @@ DEVICE = onnxruntime_cpu()
 
 def _made_up_costs(population: Population, rng: np.random.Generator) -> TensorCosts:
     """A cost of its own for every use that some networks have."""
-    networks = [random_network(population.space, candidate, DEVICE) for candidate in population.candidates()]
+    networks = [random_network(population.space, candidate, DEVICE) for candidate in population.candidates]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in find_tensors(network))
     return TensorCosts({use: TensorCost(rng.uniform(-0.01, 0.02), rng.uniform(0.0, 1e-5)) for use in uses})
 
@@ -34,16 +35,16 @@ def _made_up_costs(population: Population, rng: np.random.Generator) -> TensorCo
 def test_equals_the_walk(name: str, cached_entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantities_module, "CACHED_ENTRIES", cached_entries)
     policies = PolicySpace((W32, W8, W4), (PolicyRule((W8, W32), position="last"),))
-    space = JointSpace(search_space(name, 3, 10), policies)
+    space = JointSpace(create_space(name, 3, 10), policies)
     rng = np.random.default_rng(0)
     costs = _made_up_costs(space.sample(rng, 5), rng)  # so that other networks have uses that are not known
     quantities = Quantities(space.cardinalities.tolist())
     terms = tensor_terms(space, DEVICE, costs, quantities)
     priced = AdditiveCost(terms, quantities.derived)
     fresh = space.sample(rng, 40)
-    tensors = [find_tensors(random_network(space, candidate, DEVICE)) for candidate in fresh.candidates()]
+    tensors = [find_tensors(random_network(space, candidate, DEVICE)) for candidate in fresh.candidates]
     assert any(tensor.use not in costs.by_use for network in tensors for tensor in network)
     expected = [costs.total(network) for network in tensors]
     assert priced(fresh.genes) == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    free = np.where(space.active(fresh.genes), fresh.genes, space.cardinalities - 1).astype(np.int16)
+    free = np.where(space.is_active(fresh.genes), fresh.genes, space.cardinalities - 1).astype(np.int16)
     assert np.array_equal(priced(free), priced(fresh.genes))  # blind to genes that are not active

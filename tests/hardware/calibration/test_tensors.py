@@ -10,14 +10,14 @@ from hardware.device import onnxruntime_cpu
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.dataflow import slot
+from search_spaces.dataflow import make_slot
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.pointwise import Softmax
 from search_spaces.operators.products import Add
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
@@ -28,7 +28,7 @@ def _uses(network: RandomNetwork) -> dict[str, str]:
 
 
 def test_the_uses_of_a_network_by_hand() -> None:
-    space = JointSpace(search_space("mobilenet_v3_digits", 3, 10), PolicySpace((W32, W8)))
+    space = JointSpace(create_space("mobilenet_v3_digits", 3, 10), PolicySpace((W32, W8)))
     architecture = space.smallest().architecture
     layers = space.architectures.layers(architecture)
     eight = {"stem", "first.project", "stages.1.0.depthwise"}
@@ -54,8 +54,8 @@ def test_the_uses_of_a_network_by_hand() -> None:
 def test_any_number_of_readers_of_any_name() -> None:
     heads = [f"head{index}" for index in range(5)]
     nodes = [
-        slot("stem", "images"),
-        *(slot(head, "stem") for head in heads),
+        make_slot("stem", "images"),
+        *(make_slot(head, "stem") for head in heads),
         *(Node(f"softmax{index}", Softmax(), ("stem",)) for index in range(2)),
         Node("twice", Add(), ("stem", "head0")),
         Node("again", Add(), ("twice", "stem")),
@@ -70,6 +70,6 @@ def test_any_number_of_readers_of_any_name() -> None:
 
 
 def test_a_policy_that_the_device_cannot_run_is_refused() -> None:
-    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy.quantized(8, 4),)))
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy.quantized(8, 4),)))
     with pytest.raises(ValueError, match="runs no layer at w8a4"):
         random_network(space, space.smallest(), onnxruntime_cpu())

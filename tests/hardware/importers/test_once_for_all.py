@@ -19,7 +19,7 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 FP32 = LayerPolicy()
 
@@ -76,7 +76,7 @@ def test_operations_of_published_networks(networks: dict[str, Any], budget: str,
 def test_every_subnet_has_a_price(tables: Path, reference_data: Path) -> None:
     table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
     assert len(table.entries) == 4050
-    imagenet = search_space("mobilenet_v3_imagenet", 3, 1000)
+    imagenet = create_space("mobilenet_v3_imagenet", 3, 1000)
     assert isinstance(imagenet, MobileNetV3Space)
     shape = replace(imagenet.shape, resolutions=tuple(range(128, 225, 4)))
     space = JointSpace(MobileNetV3Space("ofa", shape, 3, 1000))

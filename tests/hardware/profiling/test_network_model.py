@@ -12,8 +12,8 @@ import pytest
 from hardware.profiling.network_model import network_model
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import present_nodes
-from search_spaces.presets import SPACES, search_space
+from search_spaces.dataflow import select_present_nodes
+from search_spaces.presets import SPACES, create_space
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
@@ -21,9 +21,9 @@ W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("kernel", [W32, W8], ids=str)
 def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
-    space = search_space(name, 3, 10)
+    space = create_space(name, 3, 10)
     layers = space.layers(space.decode(np.zeros(len(space.choices), np.int16)))
-    nodes = tuple(present_nodes(space.nodes, [layer.name for layer in layers]))
+    nodes = tuple(select_present_nodes(space.nodes, [layer.name for layer in layers]))
     placed = {layer.name: (layer, kernel) for layer in layers}
     network = network_model(RandomNetwork(nodes, placed, {"images": layers[0].input_shape}), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
@@ -39,7 +39,7 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
 
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
-    space = search_space("resnet_digits", 1, 10)
+    space = create_space("resnet_digits", 1, 10)
     layers = space.layers(space.largest())
     placed = {layer.name: (layer, LayerPolicy.quantized(4, 8)) for layer in layers}
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):

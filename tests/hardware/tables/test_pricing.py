@@ -19,11 +19,11 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 RNG = np.random.default_rng
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
-SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace((W32, W8)))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace((W32, W8)))
 TABLE = replace(Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(SPACE.layer_shapes()), constants={LATENCY: 0.5})
 
 
@@ -39,16 +39,16 @@ def test_layers_and_what_comes_besides() -> None:
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits", "mobilenet_v3_imagenet", "given"])
 def test_calibrated_latencies_are_those_of_the_walk_through_each_network(name: str, given_space: GivenSpace) -> None:
-    architectures = given_space if name == "given" else search_space(name, 3, 10)
+    architectures = given_space if name == "given" else create_space(name, 3, 10)
     space, rng = JointSpace(architectures, PolicySpace.parse(["w32a32", "w8a8", "w4a8"])), RNG(0)
     device = onnxruntime_cpu()
     entries = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.layer_shapes()).entries
-    networks = [random_network(space, one, device) for one in space.sample(rng, 20).candidates()]
+    networks = [random_network(space, one, device) for one in space.sample(rng, 20).candidates]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in find_tensors(network))
     costs = TensorCosts({use: TensorCost(rng.uniform(-0.01, 0.02), rng.uniform(0.0, 1e-5)) for use in uses})
     table = LatencyTable(device, entries).with_calibration(Calibration(0.3, costs), {})
     fresh = space.sample(rng, 100)  # some have uses that are not known
-    walked = [network_latency(random_network(space, one, device), table) for one in fresh.candidates()]
+    walked = [network_latency(random_network(space, one, device), table) for one in fresh.candidates]
     assert network_costs(space, table)(fresh.genes) == pytest.approx(walked, rel=1e-9)
 
 

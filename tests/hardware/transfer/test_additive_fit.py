@@ -12,8 +12,8 @@ from hardware.transfer.additive_fit import AdditiveFit
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.presets import create_space
+from search_spaces.search_space import Genes, SearchSpace
 
 
 class Chain(SearchSpace):
@@ -29,7 +29,7 @@ class Chain(SearchSpace):
         values = [
             block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)
         ]
-        return self.genes_of({f"op{i}": value for i, value in enumerate(values)}, architecture)
+        return self.encode_values({f"op{i}": value for i, value in enumerate(values)}, architecture)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_devices_that_add_up_are_told_from_those_that_do_not(
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
 def test_genes_that_are_absent_cost_nothing(name: str) -> None:
-    space = JointSpace(search_space(name, 1, 10))
+    space = JointSpace(create_space(name, 1, 10))
     networks = space.sample(np.random.default_rng(0), 600)
     macs = space.tabulate(lambda layer, _: float(layer.activations))(networks.genes)
     features = networks.features()
@@ -83,7 +83,7 @@ def test_genes_that_are_absent_cost_nothing(name: str) -> None:
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:
-    space = JointSpace(search_space("resnet_digits", 1, 10))
+    space = JointSpace(create_space("resnet_digits", 1, 10))
     networks = space.sample(np.random.default_rng(0), 12)
     for population, latencies, message in (
         (networks, np.ones(11), r"got 12 networks and latencies of shape \(11,\)"),

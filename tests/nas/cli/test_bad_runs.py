@@ -16,7 +16,7 @@ from nas.cli.main import app
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 Refusal = Callable[..., str]
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_fine_tuned_is_refused(
     copied_run: Path,
     refusal: Refusal,
 ) -> None:
-    other = JointSpace(search_space("resnet_digits", 1, 10)).largest()
+    other = JointSpace(create_space("resnet_digits", 1, 10)).largest()
     with workspace(copied_run) as opened:
         record = opened.record("elsewhere", {}, "any")
         opened.database.begin(record)
@@ -102,10 +102,10 @@ def test_a_checkpoint_of_another_space_is_refused(
 ) -> None:
     from nas.training.checkpoint import TrainingState, save_checkpoint
     from search_spaces.elastic.supernet import build_supernet
-    from search_spaces.presets import search_space
+    from search_spaces.presets import create_space
 
     (file,) = copied_run.glob("small/train-*/supernet.safetensors")
-    save_checkpoint(file, build_supernet(search_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
+    save_checkpoint(file, build_supernet(create_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
     line = refusal("run", str(job_file), "--runs", str(copied_run))
     assert "'resnet_digits'" in line
     assert "'mobilenet_v3_digits'" in line

@@ -19,10 +19,10 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.elastic.weight_steps import MaxAbsSteps
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-SPACE = search_space("resnet20_cifar", 3, 10)
+SPACE = create_space("resnet20_cifar", 3, 10)
 LARGEST = JointSpace(SPACE).largest().architecture
 
 

@@ -13,13 +13,13 @@ from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 @pytest.fixture(scope="session")
 def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement:
     source = DataSource("digits", limit=400)
-    joint = JointSpace(search_space("resnet_digits", 1, 10))
+    joint = JointSpace(create_space("resnet_digits", 1, 10))
     net = build_supernet(joint.architectures, seed=0)
     folder = tmp_path_factory.mktemp("trained")
     schedule, settings = preset("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)

@@ -15,7 +15,8 @@ from nas.evaluation.local_pools import InProcess, ProcessPool
 from nas.evaluation.measurement import AccuracyMeasurement
 from nas.evaluation.pools import open_pool
 from nas.evaluation.realize import CandidateRealizer
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 # What a worker builds must be importable there, so these tests use the standard library's.
 READ_RESOLUTION = partial(attrgetter, "architecture.resolution")

@@ -20,14 +20,14 @@ from nas.evaluation.torch_profiler import TorchProfiler
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import Slot
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import SPACES, search_space
+from search_spaces.presets import SPACES, create_space
 
 QUICK = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=2, warmup=0)
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_joins_of_a_network_run_once_each(name: str) -> None:
-    space = JointSpace(search_space(name, 3, 10))
+    space = JointSpace(create_space(name, 3, 10))
     network = random_network(space, space.smallest(), torch_cpu())
     (operators,) = TorchProfiler(torch_cpu(), QUICK).count_operators([network])
     expected = Counter(node.operator.name for node in network.nodes if not isinstance(node.operator, Slot))
@@ -35,7 +35,7 @@ def test_the_joins_of_a_network_run_once_each(name: str) -> None:
 
 
 def test_a_table_of_torch_is_made_and_calibrated() -> None:
-    space = JointSpace(search_space("resnet_digits", 1, 10))
+    space = JointSpace(create_space("resnet_digits", 1, 10))
     runner = TorchProfiler(torch_cpu(), QUICK)
     threads = torch.get_num_threads()
     policies = space.policies.policies
@@ -50,7 +50,7 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
 
 def test_what_is_timed_is_the_work_of_all_copies() -> None:
     layers = [
-        layer for layer in JointSpace(search_space("resnet_cifar", 3, 10)).layer_shapes() if len(layer.input_shape) == 3
+        layer for layer in JointSpace(create_space("resnet_cifar", 3, 10)).layer_shapes() if len(layer.input_shape) == 3
     ]
     replicas = ReplicatedLayer(max(layers, key=lambda layer: layer.macs), LayerPolicy())
     runner = TorchProfiler(torch_cpu(), Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1, warmup=0))

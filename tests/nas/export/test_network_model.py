@@ -16,12 +16,12 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import SPACES, search_space
+from search_spaces.presets import SPACES, create_space
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_same_operators(name: str) -> None:
-    space = JointSpace(search_space(name, 3, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))
+    space = JointSpace(create_space(name, 3, 10), PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8))))
     genes = space.sample(np.random.default_rng(1), 1).genes
     if name == "mobilenet_v3_imagenet":  # dear to export when it is deep; its family has deep ones in other spaces
         genes[:, : len(space.architectures.cardinalities)] = 0

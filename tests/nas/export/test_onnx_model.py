@@ -30,7 +30,7 @@ from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 MIXED = ("w8a8", "w32a32", "w4a8")
 Optimised = Callable[[bytes], onnx.GraphProto]
@@ -60,7 +60,7 @@ def family(request: pytest.FixtureRequest) -> str:
 def exported(request: pytest.FixtureRequest, family: str) -> Exported:
     """A small subnet, calibrated on the digits, whose layers take the given policies in turn."""
     data = load_images("digits")
-    net = build_supernet(search_space(family, 1, 10), seed=0)
+    net = build_supernet(create_space(family, 1, 10), seed=0)
     architecture = JointSpace(net.space).smallest().architecture
     layers = net.space.layers(architecture)
     policies = tuple(islice(cycle(map(LayerPolicy.parse, request.param)), len(layers)))

@@ -10,12 +10,13 @@ from nas.search.additive_program import AdditiveProgram
 from nas.search.frontier import AdditiveFrontier
 from search_spaces.additive_cost import AdditiveCost, DerivedColumn, Term
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.value_selector import ValueSelector
 
 
 def everything(space: JointSpace) -> Population:
@@ -25,14 +26,14 @@ def everything(space: JointSpace) -> Population:
 
 def space_of(name: str, free: set[str], layers: str) -> JointSpace:
     """A part of a space: some genes are free, and the policies of some layers."""
-    whole = search_space(name, 1, 10)
-    only: dict[str, Domain] = {one.name: [one.values[0]] for one in whole.choices if one.name not in free}
+    whole = create_space(name, 1, 10)
+    only: dict[str, ValueSelector] = {one.name: [one.values[0]] for one in whole.choices if one.name not in free}
     compressed = PolicyRule(tuple(map(LayerPolicy.parse, ("w32a32", "w8a8", "w4a8"))), name=layers)
-    return JointSpace(NarrowedSpace(whole, only), PolicySpace(rules=(compressed,)))
+    return JointSpace(RestrictedSpace(whole, only), PolicySpace(rules=(compressed,)))
 
 
 SPACES = {
-    "widths": lambda: JointSpace(search_space("resnet_digits", 1, 10)),
+    "widths": lambda: JointSpace(create_space("resnet_digits", 1, 10)),
     "widths and policies": lambda: space_of(
         "resnet_digits", {"resolution", "0.depth", "0.width", "0.1.ratio"}, "stages.0.?.conv?"
     ),

@@ -8,11 +8,11 @@ from nas.objectives import Objective
 from nas.search.registry import searcher
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 def test_without_numba_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.search.age_moea.find_spec", lambda name: None if name == "numba" else name)
     objectives = [Objective(METRICS[name], lambda population: population.genes[:, 0]) for name in ("macs", "bops")]
     with pytest.raises(ValueError, match=r"needs numba; .* pip install .*\[age_moea\]"):
-        searcher("age_moea", JointSpace(search_space("resnet_digits", 1, 10)), objectives, 0)
+        searcher("age_moea", JointSpace(create_space("resnet_digits", 1, 10)), objectives, 0)

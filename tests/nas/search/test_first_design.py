@@ -8,7 +8,7 @@ from nas.search.first_design import first_design, obvious_candidates
 from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 from search_spaces.subspace import Subspace
 
 POLICIES = ["w32a32", "w8a8", "w4a8"]
@@ -16,7 +16,7 @@ POLICIES = ["w32a32", "w8a8", "w4a8"]
 
 @pytest.fixture(scope="module")
 def space() -> JointSpace:
-    return JointSpace(search_space("mobilenet_v3_cifar", 3, 10), PolicySpace.parse(POLICIES))
+    return JointSpace(create_space("mobilenet_v3_cifar", 3, 10), PolicySpace.parse(POLICIES))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def cells() -> JointSpace:
 
 def test_the_obvious_are_extreme_architectures_under_every_uniform_policy(space: JointSpace) -> None:
     obvious = obvious_candidates(space)
-    candidates = obvious.candidates()
+    candidates = obvious.candidates
     assert len(obvious) == 6 * 3  # largest, smallest, least resolution, depth, kernel, expansion
     assert all(len(set(one.policy.layers)) == 1 for one in candidates)
     assert candidates[0].architecture == space.largest().architecture
@@ -41,13 +41,13 @@ def test_the_rest_spreads_sizes_and_shares_of_policies(space: JointSpace) -> Non
     rest = design.genes[len(obvious_candidates(space)) :]
     drawn = space.sample(np.random.default_rng(0), len(rest)).genes
     policies = np.array([gene.is_policy for gene in space.genes])
-    active = space.active(rest)[:, policies]
+    active = space.is_active(rest)[:, policies]
 
     def widest(genes: np.ndarray, columns: np.ndarray) -> float:
         """Standard deviation of the mean gene, over candidates."""
         return float(
-            np.where(space.active(genes), genes, np.nan)[:, columns]
-            .mean(axis=1, where=space.active(genes)[:, columns])
+            np.where(space.is_active(genes), genes, np.nan)[:, columns]
+            .mean(axis=1, where=space.is_active(genes)[:, columns])
             .std()
         )
 
@@ -66,7 +66,7 @@ def test_genes_without_order_are_spread(cells: JointSpace) -> None:
 
 
 def test_a_design_is_that_of_its_seed_and_of_its_part(space: JointSpace) -> None:
-    part = Subspace.whole(space).narrowed(0, [1])
+    part = Subspace.whole(space).restrict(0, [1])
     first, again, other = (first_design(space, 40, seed, part).genes for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -87,12 +87,12 @@ RULES = (
 @pytest.mark.parametrize("opened", [{}, {"policy": ["w8a8", "w4a8"], "kernel": "all"}])
 def test_layers_with_policies_of_their_own_keep_to_them(opened: dict[str, str | list[str]]) -> None:
     known = PolicySpace.parse(["w32a32", "w8a8", "w4a8"]).policies
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace(known, RULES))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace(known, RULES))
     part = Subspace.opened(space, opened) if opened else Subspace.whole(space)
     obvious = obvious_candidates(space, part)
     for population in (obvious, first_design(space, 60, 0, part)):
         assert all(part.contains(population))
-    alike = [{str(policy) for policy in candidate.policy.layers} for candidate in obvious.candidates()]
+    alike = [{str(policy) for policy in candidate.policy.layers} for candidate in obvious.candidates]
     assert {"w8a8"} in alike  # the one policy that all layers may take
     depthwise = set() if opened else {"w6a8"}  # the nearest to w4a8 where that is not allowed
     assert {"w8a8", "w4a8", *depthwise} in alike

@@ -16,12 +16,11 @@ from nas.search.frontier import AdditiveFrontier, FrontierSearcher
 from nas.search.problem import SearchProblem
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.linear_cost import linear_cost
-from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10))
 EVERYTHING = SPACE.population(np.indices(tuple(SPACE.cardinalities)).reshape(len(SPACE.cardinalities), -1).T).unique()
 
 
@@ -57,21 +56,21 @@ def test_what_is_known_is_left_out() -> None:
 
 
 def test_policies_of_layers_that_are_not_there_cost_nothing() -> None:
-    whole = search_space("mobilenet_v3_digits", 1, 10)
-    space = JointSpace(NarrowedSpace(whole, {"resolution": [12]}), PolicySpace.parse(["w32a32", "w8a8"]))
+    whole = create_space("mobilenet_v3_digits", 1, 10)
+    space = JointSpace(RestrictedSpace(whole, {"resolution": [12]}), PolicySpace.parse(["w32a32", "w8a8"]))
     slope = np.ones(space.sample(np.random.default_rng(0), 1).one_hot().shape[1])
     found = AdditiveFrontier(space).best(slope, [], [])
     assert found is not None
-    assert space.population([found]).one_hot().sum() == space.active(space.population([found]).genes).sum()
+    assert space.population([found]).one_hot().sum() == space.is_active(space.population([found]).genes).sum()
     smallest = space.encode([space.smallest()])
     assert space.population([found]).one_hot().sum() == smallest.one_hot().sum()  # as few active genes as can be
 
 
 def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a program has found by then depends on its nodes, and on no clock."""
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
     objectives = tuple(
-        Objective(METRICS[name], AdditiveEvaluator(linear_cost(space, slope)), exact=name != "accuracy")
+        Objective(METRICS[name], AdditiveEvaluator(space.tabulate_linear(slope)), exact=name != "accuracy")
         for name, slope in zip(
             ("accuracy", "weight_bytes", "bops", "latency_ms"),
             np.random.default_rng(0).random((4, space.cardinalities.sum())),
@@ -104,10 +103,10 @@ def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pyte
 
 @pytest.mark.parametrize("tabulated", [True, False])
 def test_what_it_asks_for_keeps_the_limits_of_exact_costs(tabulated: bool) -> None:
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     size = space.tabulate(analytic.weight_bytes)
     limit = float(np.quantile(size(space.sample(np.random.default_rng(1), 500).genes), 0.2))
-    accuracy = linear_cost(space, np.random.default_rng(0).random(space.cardinalities.sum()))
+    accuracy = space.tabulate_linear(np.random.default_rng(0).random(space.cardinalities.sum()))
     objectives = (
         Objective(METRICS["accuracy"], AdditiveEvaluator(accuracy)),
         Objective(

@@ -21,16 +21,17 @@ from results.database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import Metric, metric
 from search_spaces.candidate import Candidate
-from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.narrowed import NarrowedSpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.value_selector import ValueSelector
 
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 BUDGET, BATCH, CHUNK = 130, 55, 20  # batches of 55, 55 and 20: chunks of 20, 20, 15, 20, 20, 15 and 20
 CHUNKS = 7
-SMALL: dict[str, Domain] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
+SMALL: dict[str, ValueSelector] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
 MACS, PARAMETERS = SPACE.tabulate(analytic.macs), SPACE.tabulate(analytic.parameters)
 
 
@@ -181,7 +182,7 @@ def test_what_is_known_counts_as_found(name: str, database: ResultsDatabase) -> 
 
 
 def test_a_space_of_which_all_is_known_is_not_searched(name: str, database: ResultsDatabase) -> None:
-    space = JointSpace(NarrowedSpace(search_space("resnet_digits", 1, 10), SMALL))
+    space = JointSpace(RestrictedSpace(create_space("resnet_digits", 1, 10), SMALL))
     everything = space.population(np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T)
     objectives = [Objective(metric("macs"), lambda _: np.empty(0))]
     known = everything.unique(), space.tabulate(analytic.macs)(everything.unique().genes)[:, None]
@@ -218,7 +219,7 @@ def test_chunks_change_nothing_and_a_larger_budget_goes_on(
 
 
 def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -> None:
-    small = JointSpace(search_space("resnet_digits", 1, 10))
+    small = JointSpace(create_space("resnet_digits", 1, 10))
     cost = small.tabulate(analytic.macs)
     objectives = [Objective(metric("macs"), lambda population: cost(population.genes))]
     frame = run_search(searcher(name, small, objectives, 0), objectives, database, 10_000, record=record(name))

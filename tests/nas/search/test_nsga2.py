@@ -12,7 +12,8 @@ from nas.search.registry import searcher
 from results.metric import METRICS, Metric
 from results.pareto import hypervolume
 from search_spaces.families.tabular import TabularSpace
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 SEEDS, BUDGET, BATCH = 20, 300, 50
 

@@ -14,11 +14,12 @@ from nas.search.searcher import Searcher
 from results.database import ResultsDatabase
 from results.evaluation import provenance
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
 MACS, PARAMETERS = (SPACE.tabulate(cost) for cost in (analytic.macs, analytic.parameters))
 OBJECTIVES = [
     Objective(METRICS["accuracy"], lambda some: 100.0 - 1e6 / np.sqrt(PARAMETERS(some.genes) * MACS(some.genes))),
@@ -69,7 +70,7 @@ def test_a_forecast_that_nothing_came_after_corrects_nothing() -> None:
 
 
 def test_nothing_is_foreseen_of_a_space_that_is_spent() -> None:
-    small = JointSpace(search_space("resnet_digits", 1, 10))
+    small = JointSpace(create_space("resnet_digits", 1, 10))
     made = searcher("linas", small, [OBJECTIVES[0]], 0)
     while len(population := made.ask(100)):
         made.tell(population, -OBJECTIVES[0].evaluate(population)[:, None], np.zeros(len(population)))

@@ -7,9 +7,9 @@ from nas.objectives import Objective
 from nas.search.registry import searcher
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10))
 OBJECTIVES = [Objective(METRICS[name], lambda population: np.zeros(len(population))) for name in ("macs", "bops")]
 
 

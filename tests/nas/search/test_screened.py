@@ -19,7 +19,8 @@ from results.database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from results.metric import METRICS
 from search_spaces.families.tabular import TabularSpace
-from search_spaces.joint_space import JointSpace, Population
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
 
 RECORD = RunRecord("run", "{}", 0, "none", {}, "none", "2025-01-01T00:00:00+00:00")
 LOOKS = replace(RECORD, run="looks")

@@ -18,27 +18,28 @@ from predictors.predictor import Predictor
 from predictors.ridge import RidgePredictor
 from results.metric import METRICS
 from results.pareto import hypervolume
-from search_spaces.domains import Domain
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.narrowed import NarrowedSpace
+from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
 from search_spaces.subspace import Subspace
+from search_spaces.value_selector import ValueSelector
 
 pytestmark = pytest.mark.parametrize("name", list(SEARCHERS))
 
 
 @pytest.fixture(scope="module")
 def large() -> JointSpace:
-    return JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+    return JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
 
 
 @pytest.fixture(scope="module")
 def small() -> JointSpace:
     """24 candidates among 32 gene vectors."""
-    whole = search_space("resnet_digits", 1, 10)
-    only: dict[str, Domain] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
-    return JointSpace(NarrowedSpace(whole, only))
+    whole = create_space("resnet_digits", 1, 10)
+    only: dict[str, ValueSelector] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
+    return JointSpace(RestrictedSpace(whole, only))
 
 
 def problem(name: str, space: JointSpace) -> list[Objective]:
@@ -59,7 +60,7 @@ def price(population: Population) -> FloatArray:
 
 def leaves_for(name: str, space: JointSpace) -> list[Subspace]:
     whole = Subspace.whole(space)
-    return [whole.narrowed(0, [value]) for value in range(2)] if SEARCHERS[name].of_leaves else []
+    return [whole.restrict(0, [value]) for value in range(2)] if SEARCHERS[name].of_leaves else []
 
 
 def made_for(name: str, space: JointSpace, seed: int) -> Searcher:

@@ -8,14 +8,15 @@ import pytest
 from nas.objectives import FloatArray, Objective
 from nas.search.registry import searcher
 from results.metric import METRICS
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.presets import search_space
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 from search_spaces.subspace import Subspace
 
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
 WHOLE = Subspace.whole(SPACE)
 GENE = next(number for number, gene in enumerate(SPACE.genes) if gene.name == "0.0.kernel")
-LEAVES = [WHOLE.narrowed(GENE, [0]), WHOLE.narrowed(GENE, [1])]
+LEAVES = [WHOLE.restrict(GENE, [0]), WHOLE.restrict(GENE, [1])]
 OBJECTIVES = [Objective(METRICS[name], lambda population: np.zeros(len(population))) for name in ("macs", "bops")]
 
 

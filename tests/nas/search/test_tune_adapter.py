@@ -14,10 +14,10 @@ from nas.search.registry import searcher
 from nas.search.searcher import Searcher
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 pytest.importorskip("ray.tune")
-SPACE = JointSpace(search_space("resnet_digits", 1, 10))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10))
 MACS = SPACE.tabulate(analytic.macs)
 OBJECTIVES = [Objective(METRICS["macs"], lambda population: MACS(population.genes))]
 

@@ -19,7 +19,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 SETTINGS = TrainingSettings(batch_size=50)
 FOREVER = 1e9
@@ -83,6 +83,6 @@ def few_digits() -> ImageData:
 @pytest.fixture(scope="session")
 def lab(few_digits: ImageData) -> Callable[..., Lab]:
     def make(name: str, policies: Sequence[str] = ("w32a32",)) -> Lab:
-        return Lab(JointSpace(search_space(name, 1, 10), PolicySpace.parse(policies)), few_digits)
+        return Lab(JointSpace(create_space(name, 1, 10), PolicySpace.parse(policies)), few_digits)
 
     return make

@@ -15,14 +15,14 @@ from nas.training.checkpoint import TrainingState, load_checkpoint, read_leaves,
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 from search_spaces.subspace import Subspace
 
 STATE = TrainingState(3, "a schedule")
 
 
 def net(name: str = "resnet_digits", classes: int = 10, seed: int = 0) -> Supernet:
-    return build_supernet(search_space(name, 1, classes), seed)
+    return build_supernet(create_space(name, 1, classes), seed)
 
 
 def test_weights_and_training_state_come_back(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_leaves_and_learnt_steps_come_back(tmp_path: Path) -> None:
     written = net()
     space = JointSpace(written.space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
     whole, depth, bits = Subspace.whole(space), 1, len(space.genes) - 1
-    halves = [whole.narrowed(depth, (value,)) for value in (0, 1)]
-    written.split([(0, halves[0]), (0, halves[1].narrowed(bits, (0, 2))), (0, halves[1].narrowed(bits, (1,)))])
+    halves = [whole.restrict(depth, (value,)) for value in (0, 1)]
+    written.split([(0, halves[0]), (0, halves[1].restrict(bits, (0, 2))), (0, halves[1].restrict(bits, (1,)))])
     written.learn_weight_steps(4)
     with torch.no_grad():
         for number, parameter in enumerate(written.parameters()):
@@ -55,14 +55,14 @@ def test_leaves_and_learnt_steps_come_back(tmp_path: Path) -> None:
     other_leaves = copy.deepcopy(written)
     other_leaves.split([(0, whole), (0, whole)])
     leaves = read_leaves(tmp_path / "a.safetensors", written.space)
-    assert [leaf.open for leaf in leaves] == [domain.open for domain in written.domains]
+    assert [leaf.open for leaf in leaves] == [domain.open for domain in written.leaf_subspaces]
     for read in (net(seed=1), other_leaves):
         load_checkpoint(tmp_path / "a.safetensors", read)
         assert read.learns_weight_steps
         assert read.state_dict().keys() == written.state_dict().keys()
         assert any("log_weight_step" in name for name in read.state_dict())
         assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
-        assert [domain.open for domain in read.domains] == [domain.open for domain in written.domains]
+        assert [domain.open for domain in read.leaf_subspaces] == [domain.open for domain in written.leaf_subspaces]
         assert [list(read.leaves).index(read.weights_for(*one)) for one in candidates] == expected
         side = candidates[0][0].resolution
         inputs = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))

@@ -20,16 +20,16 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a8"]))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8", "w2a8"]))
 EPOCHS, SEEDS = 3, (0, 1)
 SETTINGS = TrainingSettings(batch_size=64)
 
 
 def accuracy_at_two_bits(net: Supernet, images: ImageData) -> float:
     """Mean percent of six subnets, all their layers at w2a8."""
-    realizer, drawn = CandidateRealizer(net, images), SPACE.sample(np.random.default_rng(0), 4).candidates()
+    realizer, drawn = CandidateRealizer(net, images), SPACE.sample(np.random.default_rng(0), 4).candidates
     found = []
     for one in (SPACE.largest().architecture, SPACE.smallest().architecture, *(one.architecture for one in drawn)):
         policy = CompressionPolicy((LayerPolicy.quantized(2, 8),) * len(SPACE.architectures.layers(one)))

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 BATCHES = list(torch.randn(4, 16, 1, 12, 12, generator=torch.Generator().manual_seed(0)))
 
 
 def test_statistics_are_the_mean_over_batches() -> None:
-    net = build_supernet(search_space("resnet_digits", 1, 10), seed=0)
+    net = build_supernet(create_space("resnet_digits", 1, 10), seed=0)
     network = net.extract(JointSpace(net.space).smallest().architecture)
     before = copy.deepcopy(network.state_dict())
     momenta = [module.momentum for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -17,7 +17,7 @@ from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice, LayerSlot
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.search_space import Genes, SearchSpace
 from search_spaces.subspace import Subspace
 
 OPERATORS = {"keep": 1.0, "copy": 1.0, "negate": -1.0}

@@ -369,5 +369,5 @@ def test_the_supernet_is_trained_in_place(lab: Callable[..., Any], tmp_path: Pat
     trained = lab("resnet_digits")
     net = trained.supernet()
     train_supernet(net, trained.space, trained.data, leaves(trained.space), SETTINGS, 5, tmp_path)
-    assert len(net.domains) == len(net.leaves) == 4
+    assert len(net.leaf_subspaces) == len(net.leaves) == 4
     assert same_bits(net.state_dict(), weights(tmp_path))

@@ -25,7 +25,7 @@ from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 torch.set_num_threads(1)
 folder, other = Path(sys.argv[1]), os.fork()  # both have imported everything, and run no threads yet
@@ -39,7 +39,7 @@ team.average([loss, weight])
 assert loss.tolist() == [2.0]
 assert torch.equal(weight, torch.arange(16.0).view(2, 2, 2, 2) * 1.5)
 assert weight.is_contiguous(memory_format=torch.channels_last)
-space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
 opened = {"resolution": "all", "width": "all", "ratio": "all", "policy": "all"}
 leaves = Phase("leaves", 2, 0.05, opened, ("random",), bit_sampling="hessian", split=Split(("width", "policy"), 2, 1))
 schedule = Schedule((Phase("whole", 1, 0.1, {"width": "all"}, ("random",)), leaves))

@@ -65,7 +65,7 @@ def test_every_subnet_is_measured_on_its_leaf(lab: Callable[..., Any]) -> None:
     trained = lab("resnet_digits")
     net, whole = trained.supernet(), Subspace.whole(trained.space)
     gene = next(number for number, gene in enumerate(trained.space.genes) if gene.name == "0.depth")
-    net.split([(0, whole.narrowed(gene, (0,))), (0, whole.narrowed(gene, (1,)))])
+    net.split([(0, whole.restrict(gene, (0,))), (0, whole.restrict(gene, (1,)))])
     net.leaves[0].load_state_dict(trained.supernet(seed=3).leaves[0].state_dict())
     found = Probe(trained.data, 1, CPU).accuracies(net, whole)
     for name, leaf in (("smallest", trained.supernet(seed=3)), ("largest", trained.supernet())):

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from search_spaces.elastic.shared_weights import SharedWeights
-from search_spaces.presets import SPACES, search_space
+from search_spaces.presets import SPACES, create_space
 
 
 @pytest.fixture(scope="session", params=SPACES)
 def built(request: pytest.FixtureRequest) -> SharedWeights:
     """Shared weights as they are before training, in evaluation mode; not to be changed."""
-    space = search_space(request.param, image_channels=3, classes=10)
+    space = create_space(request.param, image_channels=3, classes=10)
     return SharedWeights(space, seed=1).eval()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from search_spaces.elastic.channel_groups import ChannelGroup, channel_groups
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 def groups(name: str) -> list[ChannelGroup]:
-    space = search_space(name, 3, 10)
+    space = create_space(name, 3, 10)
     return channel_groups(space.nodes, {layer.name: layer for layer in space.layers(space.largest())})
 
 

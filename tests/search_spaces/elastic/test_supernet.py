@@ -15,10 +15,10 @@ from search_spaces.elastic.shared_weights import SharedWeights
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 from search_spaces.subspace import Subspace
 
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w3a8"]))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w3a8"]))
 NUMBER = {gene.name: number for number, gene in enumerate(SPACE.genes)}
 KERNEL, POLICY = NUMBER["0.0.kernel"], NUMBER["stages.0.0.depthwise.policy"]
 
@@ -38,9 +38,11 @@ def split() -> Supernet:
     """Leaves of a small and a large kernel of the first block; then of full and of reduced precision."""
     net = build_supernet(SPACE.architectures, 0).eval()
     whole = Subspace.whole(SPACE)
-    net.split([(0, whole.narrowed(KERNEL, (number,))) for number in (0, 1)])
+    net.split([(0, whole.restrict(KERNEL, (number,))) for number in (0, 1)])
     bits = ((0,), (1, 2))
-    net.split([(leaf, domain.narrowed(POLICY, group)) for leaf, domain in enumerate(net.domains) for group in bits])
+    net.split(
+        [(leaf, domain.restrict(POLICY, group)) for leaf, domain in enumerate(net.leaf_subspaces) for group in bits]
+    )
     generator = torch.Generator().manual_seed(2)
     for parameter in net.parameters():
         parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
@@ -58,7 +60,7 @@ def test_one_leaf_is_its_shared_weights() -> None:
     one = build_supernet(SPACE.architectures, 0).eval()
     (weights,) = one.leaves
     assert isinstance(weights, SharedWeights)
-    assert one.domains == ()
+    assert one.leaf_subspaces == ()
     assert one.space is weights.space
     for candidate in drawn(Subspace.whole(SPACE), 3):
         inputs, architecture, policy = images(candidate), candidate.architecture, candidate.policy
@@ -86,7 +88,7 @@ def test_every_candidate_has_its_leaf(net: Supernet) -> None:
 
 def test_leaves_of_genes_that_always_matter_partition_the_space(net: Supernet) -> None:
     population = Subspace.whole(SPACE).sample(np.random.default_rng(2), 200)
-    holders = np.array([domain.contains(population) for domain in net.domains])
+    holders = np.array([domain.contains(population) for domain in net.leaf_subspaces])
     assert holders.sum(0).tolist() == [1] * 200
     assert holders.any(1).all()
     for row in range(20):
@@ -104,7 +106,7 @@ def test_without_a_policy_layers_count_as_full_precision(net: Supernet) -> None:
 @pytest.mark.usefixtures("double_precision")
 def test_what_is_cut_from_a_leaf_computes_what_the_leaf_computes(net: Supernet) -> None:
     net = copy.deepcopy(net).double()
-    for leaf, domain in enumerate(net.domains):
+    for leaf, domain in enumerate(net.leaf_subspaces):
         for candidate in drawn(domain, 2):
             inputs, architecture, policy = images(candidate), candidate.architecture, candidate.policy
             cut = apply_policy(net.extract(architecture, policy), SPACE.architectures.layers(architecture), policy)
@@ -117,7 +119,7 @@ def test_what_is_cut_from_a_leaf_computes_what_the_leaf_computes(net: Supernet) 
 
 def test_leaves_learn_alone() -> None:
     net = split().train()
-    candidate = net.domains[3].largest()
+    candidate = net.leaf_subspaces[3].largest()
     net(images(candidate), candidate.architecture, candidate.policy).sum().backward()
     touched = [any(parameter.grad is not None for parameter in leaf.parameters()) for leaf in net.leaves]
     assert touched == [False, False, False, True]
@@ -125,7 +127,7 @@ def test_leaves_learn_alone() -> None:
 
 def test_a_candidate_that_no_leaf_serves_is_named() -> None:
     net = build_supernet(SPACE.architectures, 0)
-    net.split([(0, Subspace.whole(SPACE).narrowed(KERNEL, (0,)))])
+    net.split([(0, Subspace.whole(SPACE).restrict(KERNEL, (0,)))])
     largest = SPACE.largest()
     with pytest.raises(ValueError, match=f"no leaf of the split supernet serves candidate {largest.key}"):
         net(images(largest), largest.architecture, largest.policy)
@@ -133,7 +135,7 @@ def test_a_candidate_that_no_leaf_serves_is_named() -> None:
 
 def test_a_supernet_takes_over_the_leaves_of_another(net: Supernet) -> None:
     fresh = build_supernet(SPACE.architectures, 1)
-    fresh.become(net)
-    assert fresh.domains == net.domains
-    candidate = net.domains[1].largest()
+    fresh.replace_leaves(net)
+    assert fresh.leaf_subspaces == net.leaf_subspaces
+    candidate = net.leaf_subspaces[1].largest()
     assert fresh.weights_for(candidate.architecture, candidate.policy) is net.leaves[1]

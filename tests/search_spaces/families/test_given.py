@@ -11,7 +11,7 @@ import pytest
 
 from hardware.analytic import network_cost
 from search_spaces.candidate import Architecture
-from search_spaces.choices import Besides
+from search_spaces.choices import NonLayerCosts
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.network_graph import NetworkGraph
@@ -33,8 +33,10 @@ def test_one_slot_for_each_weight_and_one_node_for_each_call(given_space: GivenS
 
 def test_layers_and_what_comes_besides_are_the_whole_network(given_space: GivenSpace) -> None:
     graph, layers = given_space.graph, given_space.layers(given_space.largest())
-    assert sum(layer.macs for layer in layers) + given_space.besides.macs == graph.macs
-    assert given_space.besides == Besides(parameters=0, bytes=32, macs=2 * 4 * 4 * 4 * 4)  # of encoding and attention
+    assert sum(layer.macs for layer in layers) + given_space.non_layer_costs.macs == graph.macs
+    assert given_space.non_layer_costs == NonLayerCosts(
+        parameters=0, bytes=32, macs=2 * 4 * 4 * 4 * 4
+    )  # of encoding and attention
     untrained = ("norm.mean", "norm.variance", "position")
     trained = sum(prod(shape) for name, shape in graph.parameter_shapes.items() if name not in untrained)
     assert sum(layer.parameters for layer in layers) == trained
@@ -47,8 +49,8 @@ def test_candidates_are_policies_of_the_one_architecture(given_space: GivenSpace
     space = JointSpace(given_space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
     population = space.sample(np.random.default_rng(0), 20)
     assert population.genes.shape == (20, 3)
-    assert {one.architecture for one in population.candidates()} == {Architecture("given", 8, ())}
-    assert np.array_equal(space.encode(population.candidates()).genes, population.genes)
+    assert {one.architecture for one in population.candidates} == {Architecture("given", 8, ())}
+    assert np.array_equal(space.encode(population.candidates).genes, population.genes)
     assert space.architectures.count() == 1
     again = pickle.loads(pickle.dumps(space))
     assert again.layers(population.genes) == space.layers(population.genes)

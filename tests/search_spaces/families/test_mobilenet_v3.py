@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from hardware import analytic
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.presets import search_space
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 
 
 @pytest.fixture(scope="module")
 def imagenet() -> JointSpace:
-    return JointSpace(search_space("mobilenet_v3_imagenet", 3, 1000))
+    return JointSpace(create_space("mobilenet_v3_imagenet", 3, 1000))
 
 
 def subnets(space: JointSpace, table: pd.DataFrame) -> Population:

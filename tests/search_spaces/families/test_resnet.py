@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 def test_the_largest_resnet20_is_the_published_one() -> None:
-    space = search_space("resnet20_cifar", 3, 10)
+    space = create_space("resnet20_cifar", 3, 10)
     layers = space.layers(JointSpace(space).largest().architecture)
     assert len(layers) == 20
     assert sum(layer.parameters for layer in layers) == 269_722
@@ -19,7 +19,7 @@ def test_the_largest_resnet20_is_the_published_one() -> None:
 
 
 def test_blocks_of_a_stage_share_their_width() -> None:
-    space = search_space("resnet_digits", 1, 10)
+    space = create_space("resnet_digits", 1, 10)
     architecture = JointSpace(space).largest().architecture
     (first, second), other = architecture.stages
     with pytest.raises(ValueError, match="stage 0 of space 'resnet_digits' needs ConvBlocks of one width"):

@@ -21,7 +21,7 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 MEASURED = {8: 87.78, 6: 87.62, 5: 87.15, 4: 84.14, 3: 58.83}  # accuracy in percent by bits, on all test images
@@ -75,7 +75,7 @@ def test_nothing_of_it_is_opaque_and_it_counts_as_published(traced: TracedNetwor
     assert not traced.opaque
     assert round(traced.graph.macs / 1e6, 2) == 40.55
     assert sum(parameter.numel() for parameter in traced.network().parameters()) == 269_722
-    space = search_space("resnet20_cifar", 3, 10)
+    space = create_space("resnet20_cifar", 3, 10)
     ours = [unit.call.operator.weights for layer in traced.graph.layers for unit in layer.units]
     assert ours == [layer.weights for layer in space.layers(JointSpace(space).largest().architecture)]
     assert all(unit.norm is not None for layer in traced.graph.layers[:-1] for unit in layer.units)
@@ -90,7 +90,7 @@ def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Pa
 
 @pytest.mark.parametrize("policy", ["w8a32", "w3a32", "w8a8", "w4a8"])
 def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, images: ImageSet, policy: str) -> None:
-    space = search_space("resnet20_cifar", 3, 10)
+    space = create_space("resnet20_cifar", 3, 10)
     architecture = JointSpace(space).largest().architecture
     layers, built_in = space.layers(architecture), build_supernet(space, seed=0).extract(architecture)
     for spec, layer in zip(layers, traced.graph.layers, strict=True):

@@ -15,9 +15,9 @@ from nas.training.schedules.presets import PRESETS
 from nas.training.schedules.schedule import Schedule
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w4a8"]))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w4a8"]))
 PHASE = {"name": "whole", "epochs": 2, "learning_rate": 0.1}
 
 

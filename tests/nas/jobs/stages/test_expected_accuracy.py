@@ -8,23 +8,23 @@ import pytest
 from nas.jobs.stages.expected_accuracy import expect_accuracy
 from nas.jobs.stages.warm_start import Known
 from nas.objectives import FloatArray
-from search_spaces.joint_space import JointSpace, Population
-from search_spaces.presets import search_space
-from search_spaces.summary import size_features
+from search_spaces.joint_space import JointSpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 
 IMAGES = 300
 
 
 @pytest.fixture(scope="module")
 def population() -> Population:
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
     return space.sample(np.random.default_rng(0), 120).unique()
 
 
 @pytest.fixture(scope="module")
 def truth(population: Population) -> FloatArray:
     """Accuracies that grow with the sizes of candidates, from about 85 to 98 %."""
-    size = size_features(population).sum(axis=1)
+    size = population.size_features().sum(axis=1)
     return 85.0 + 13.0 * (size - size.min()) / np.ptp(size)
 
 

@@ -8,11 +8,11 @@ import pytest
 from nas.jobs.stages.export import choose
 from nas.jobs.stages.front import VerifiedFront
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 def front(accuracy: list[float], latency_ms: list[float], weight_bytes: list[float], best: list[bool]) -> VerifiedFront:
-    space = JointSpace(search_space("resnet20_cifar", 3, 10))
+    space = JointSpace(create_space("resnet20_cifar", 3, 10))
     return VerifiedFront(
         device="none",
         latency_error_percent=None,

@@ -10,7 +10,7 @@ from nas.objectives import Objective
 from nas.search.loop import NothingFeasible
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 
 def objectives(limit: float | None = None) -> list[Objective]:
@@ -32,7 +32,7 @@ def test_where_no_expected_accuracy_keeps_the_limit_it_says_how_near_the_nearest
 
 
 def test_values_are_of_the_accuracy_that_is_given() -> None:
-    population = JointSpace(search_space("resnet20_cifar", 3, 10)).sample(np.random.default_rng(0), 3)
+    population = JointSpace(create_space("resnet20_cifar", 3, 10)).sample(np.random.default_rng(0), 3)
     accuracy = np.array([90.0, 91.0, 92.0])
     assert valued(objectives(), population, accuracy).tolist() == [[90.0, 3.0], [91.0, 2.0], [92.0, 1.0]]
 

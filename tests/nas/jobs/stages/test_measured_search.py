@@ -84,7 +84,7 @@ def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Pa
     assert sum(sources.values()) == len(others) == 17
     assert not known & {entry.candidate.key for entry in others}
     measured = {entry.candidate.key: entry.values["accuracy"] for entry in [*stored, *others]}
-    keys = [candidate.key for candidate in front.population.candidates()]
+    keys = [candidate.key for candidate in front.population.candidates]
     assert front.measured_accuracy.tolist() == [measured[key] for key in keys]
 
 
@@ -94,7 +94,7 @@ def test_the_front_is_that_of_expected_accuracies(job_file: Path, runs: Path) ->
     assert front.searched_accuracy is not None
     exact = [[entry.values["latency_ms"], entry.values["weight_bytes"]] for entry in stored]
     best = non_dominated(np.column_stack([-front.searched_accuracy, exact]))
-    keys = [candidate.key for candidate in front.population.candidates()]
+    keys = [candidate.key for candidate in front.population.candidates]
     assert sorted(keys) == sorted(stored[row].candidate.key for row in np.flatnonzero(best))
     expected = dict(zip([entry.candidate.key for entry in stored], front.searched_accuracy, strict=True))
     assert front.expected_accuracy.tolist() == [expected[key] for key in keys]
@@ -191,8 +191,8 @@ def test_another_device_needs_another_table_only(
     save_table(replace(table, entries=slower), tmp_path / "slower.parquet")
     front, said = searched(job_file, runs, tmp_path / "slower.parquet", evaluations=1)
     assert "33 candidates of this supernet were measured before" in said
-    doubled = dict(zip([one.key for one in first.population.candidates()], 2 * first.latency_ms, strict=True))
-    common = [row for row, one in enumerate(front.population.candidates()) if one.key in doubled]
+    doubled = dict(zip([one.key for one in first.population.candidates], 2 * first.latency_ms, strict=True))
+    common = [row for row, one in enumerate(front.population.candidates) if one.key in doubled]
     assert common
     assert [front.latency_ms[row] for row in common] == pytest.approx(
         [doubled[front.population[row].key] for row in common]

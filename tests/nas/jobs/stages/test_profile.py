@@ -29,7 +29,7 @@ from results.database import ResultsDatabase
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
@@ -74,7 +74,7 @@ def test_one_given_network_is_measured(tmp_path: Path) -> None:
 def test_a_device_that_nobody_has(finished_run: Path, job_file: Path, tmp_path: Path) -> None:
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     job = yaml.safe_load(job_file.read_text())
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace((W32, W8)))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace((W32, W8)))
     npu = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0, energy_pj={W32: 4.0, W8: 0.3})
     save_table(npu.table(space.layer_shapes()), tmp_path / "npu.parquet")
     job["device"] = {"name": "npu", "table": str(tmp_path / "npu.parquet")}

@@ -10,9 +10,9 @@ from nas.jobs.stages.warm_start import known_accuracies, sources_of
 from results.database import ResultsDatabase
 from results.evaluation import Evaluation, provenance
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10))
 SAME = {"program": "1", "data": "d", "supernet": "s", "processor": "cpu"}
 
 

@@ -55,12 +55,12 @@ def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], mo
     for number, row in odds.items():
         assert row == (PROPORTIONAL if space.genes[number].name == "stages.1.0.depthwise.policy" else UNIFORM)
     number = next(n for n, gene in enumerate(space.genes) if gene.name == "stages.1.0.depthwise.policy")
-    genes = Subspace.whole(space).drawn_with(odds).sample(np.random.default_rng(0), 4000).genes
+    genes = Subspace.whole(space).with_probabilities(odds).sample(np.random.default_rng(0), 4000).genes
     assert (np.bincount(genes[:, number]) / 4000).tolist() == pytest.approx([32 / 44, 8 / 44, 4 / 44], abs=0.03)
 
 
 def test_a_split_supernet_without_float_weights_has_odds(lab: Callable[..., Any]) -> None:
     trained = lab("resnet_digits", ("w8a8", "w4a8"))
     net, whole = trained.supernet(), Subspace.whole(trained.space)
-    net.split([(0, whole.narrowed(0, (0,))), (0, whole.narrowed(0, (1,)))])
+    net.split([(0, whole.restrict(0, (0,))), (0, whole.restrict(0, (1,)))])
     assert policy_odds(net, trained.space, BATCH, Alone(), torch.Generator())

@@ -27,14 +27,14 @@ from nas.training.task import TrainingTask
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
 pytest.importorskip("ray")
 from ray import cloudpickle
 
 from nas.training.distributed.ray_training import train_on_ray
 
-SPACE = JointSpace(search_space("resnet_digits", 1, 10))
+SPACE = JointSpace(create_space("resnet_digits", 1, 10))
 SOURCE = DataSource("digits", 500)
 STEPS_PER_EPOCH, STEPS, KILLED_AT = 8, 16, 7
 

@@ -58,13 +58,13 @@ def test_two_leaves_share_out_the_candidates(lab: Callable[..., Any], name: str,
     net.split(parts(net, whole, [division]))
     gene = division.gene
     assert space.genes[gene].dimension == dimension
-    first, second = (set(domain.open[gene]) for domain in net.domains)
+    first, second = (set(domain.open[gene]) for domain in net.leaf_subspaces)
     assert not first & second
     assert first | second == set(range(len(space.genes[gene].values)))
-    for domain in net.domains:
+    for domain in net.leaf_subspaces:
         assert [o for n, o in enumerate(domain.open) if n != gene] == [o for n, o in enumerate(whole.open) if n != gene]
     population = space.sample(np.random.default_rng(0), 40)
-    held = [domain.contains(population) for domain in net.domains]
+    held = [domain.contains(population) for domain in net.leaf_subspaces]
     for row in range(len(population)):
         candidate, leaf = population[row], int(int(population.genes[row, gene]) in second)
         assert net.weights_for(candidate.architecture, candidate.policy) is net.leaves[leaf]
@@ -82,10 +82,10 @@ def test_leaves_of_any_splits_partition_the_space(
     population = space.sample(np.random.default_rng(1), 200)
     for count in (2, 4, 8) if name == "resnet_digits" else (2, 4):  # a third time is dear in the larger space
         divisions = divide(net, whole, Split(dimensions, batches=1), batch_of, Alone(), (count,))
-        assert all(net.domains[one.leaf].always_matters(one.gene) for one in divisions if net.domains)
+        assert all(net.leaf_subspaces[one.leaf].is_always_active(one.gene) for one in divisions if net.leaf_subspaces)
         net.split(parts(net, whole, divisions))
-        assert len(net.domains) == count
-        holders = np.sum([domain.contains(population) for domain in net.domains], axis=0)
+        assert len(net.leaf_subspaces) == count
+        holders = np.sum([domain.contains(population) for domain in net.leaf_subspaces], axis=0)
         assert holders.tolist() == [1] * 200
 
 
@@ -98,7 +98,7 @@ def test_what_a_phase_keeps_closed_has_one_leaf_too(lab: Callable[..., Any]) -> 
         weight[..., 0, :] = weight[..., -1, :] = weight[..., 0] = weight[..., -1] = 0
     net.split(parts(net, domain, divide(net, domain, Split(("kernel",), batches=1), batch_of, Alone(), (1,))))
     population = trained.space.sample(np.random.default_rng(1), 200)
-    assert np.sum([one.contains(population) for one in net.domains], axis=0).tolist() == [1] * 200
+    assert np.sum([one.contains(population) for one in net.leaf_subspaces], axis=0).tolist() == [1] * 200
 
 
 def test_a_gene_is_split_once_only_where_it_always_matters_and_only_if_it_is_fully_open(
@@ -108,17 +108,20 @@ def test_a_gene_is_split_once_only_where_it_always_matters_and_only_if_it_is_ful
     whole, space = Subspace.whole(trained.space), trained.space
 
     def splittable(domain: Subspace, groups: int = 2) -> list[str]:
-        return [space.genes[gene].name for gene in domain.splittable(("depth", "kernel", "expand"), groups, domain)]
+        return [
+            space.genes[gene].name
+            for gene in domain.find_splittable_genes(("depth", "kernel", "expand"), groups, domain)
+        ]
 
     first = ["depth", "0.kernel", "0.expand"]
     assert splittable(whole) == [f"{stage}.{gene}" for stage in (0, 1) for gene in first]
     assert splittable(whole, 3) == ["0.0.expand", "1.0.expand"]
-    deep = whole.narrowed(gene_named(space, "0.depth"), (1,))
+    deep = whole.restrict(gene_named(space, "0.depth"), (1,))
     assert splittable(deep) == [
         *("0.0.kernel", "0.0.expand", "0.1.kernel", "0.1.expand"),
         *("1.depth", "1.0.kernel", "1.0.expand"),
     ]
-    assert "0.0.expand" not in splittable(whole.narrowed(gene_named(space, "0.0.expand"), (1, 2)))
+    assert "0.0.expand" not in splittable(whole.restrict(gene_named(space, "0.0.expand"), (1, 2)))
 
 
 @pytest.mark.usefixtures("double_precision")
@@ -162,7 +165,7 @@ def test_children_inherit_weights_and_momentum_and_then_take_turns(lab: Callable
     assert any("momentum" in name for name in parent)
     trained.train(tmp_path, schedule, kill_at=2, checkpoint_s=0)  # after three steps it is the turn of leaf 1
     net = trained.loaded(tmp_path / UNFINISHED)
-    assert [domain.open[gene_named(trained.space, "0.0.kernel")] for domain in net.domains] == [(0,), (1,)]
+    assert [domain.open[gene_named(trained.space, "0.0.kernel")] for domain in net.leaf_subspaces] == [(0,), (1,)]
     after_4 = state()
     assert same(of_leaf(after_4, 0), parent)
     assert not same(of_leaf(after_4, 1), parent)
@@ -184,7 +187,7 @@ def directly(
     for number in range(batches):
         batch, gradients = batch_of(number, 16), []
         for value in domain.open[gene]:
-            one = domain.narrowed(gene, (value,)).largest()
+            one = domain.restrict(gene, (value,)).largest()
             clone = copy.deepcopy(weights)
             F.cross_entropy(clone(batch.inputs, one.architecture, one.policy), batch.labels).backward()
             gradients.append([parameter.grad for key, parameter in clone.named_parameters() if compared(key)])
@@ -225,7 +228,7 @@ def test_the_gene_whose_values_disagree_is_split(lab: Callable[..., Any], confli
 
 def two_leaves(net: Supernet, space: JointSpace, gene: str) -> None:
     whole, number = Subspace.whole(space), gene_named(space, gene)
-    net.split([(0, whole.narrowed(number, (0,))), (0, whole.narrowed(number, (1,)))])
+    net.split([(0, whole.restrict(number, (0,))), (0, whole.restrict(number, (1,)))])
 
 
 def test_every_leaf_is_judged_by_its_own_weights(lab: Callable[..., Any]) -> None:
@@ -269,7 +272,7 @@ def test_leaves_may_split_along_different_genes(lab: Callable[..., Any]) -> None
     for (parent, _), leaf in zip(inherited, net.leaves, strict=True):
         assert all(torch.equal(tensor, parents[parent][name]) for name, tensor in leaf.state_dict().items())
     population = trained.space.sample(np.random.default_rng(0), 30)
-    assert np.sum([domain.contains(population) for domain in net.domains], axis=0).tolist() == [1] * 30
+    assert np.sum([domain.contains(population) for domain in net.leaf_subspaces], axis=0).tolist() == [1] * 30
 
 
 @pytest.mark.parametrize(

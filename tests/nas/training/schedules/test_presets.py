@@ -9,14 +9,14 @@ import pytest
 from nas.training.schedules.presets import PRESETS, deps, fitted, ofa, preset, sandwich
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import SPACES, search_space
+from search_spaces.presets import SPACES, create_space
 from search_spaces.subspace import Subspace
 
 SPACE_NAMES = list(SPACES)
 
 
 def joint(name: str) -> JointSpace:
-    return JointSpace(search_space(name, 3, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+    return JointSpace(create_space(name, 3, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
 
 
 def holds(outer: Subspace, inner: Subspace) -> bool:
@@ -79,7 +79,7 @@ def test_no_delay_and_no_ramp_are_the_sandwich_rule() -> None:
 
 @pytest.mark.parametrize("policy", ["w32a32", "w8a8"])
 def test_policies_are_trained_where_there_are_several(policy: str) -> None:
-    space = JointSpace(search_space("resnet_digits", 1, 10), PolicySpace.parse([policy]))
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse([policy]))
     with pytest.raises(ValueError, match=f"two or more to choose from, got {policy}; add some") as caught:
         preset("multi_precision", 10, 0.1, space)
     assert "\n" not in str(caught.value)

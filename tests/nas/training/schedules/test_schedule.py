@@ -10,9 +10,9 @@ from nas.training.schedules.phase import Phase, Split
 from nas.training.schedules.schedule import Moment, Schedule
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 
-SPACE = JointSpace(search_space("mobilenet_v3_digits", 1, 10))
+SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
 
 
 def test_phases_end_where_their_epochs_add_up() -> None:

@@ -19,8 +19,8 @@ from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
-from search_spaces.space import SearchSpace
+from search_spaces.presets import create_space
+from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
 BATCH = Batch(torch.randn(8, 1, 12, 12, generator=torch.Generator().manual_seed(0)), torch.arange(8))
@@ -30,7 +30,7 @@ SMOOTHING = 0.1
 
 @pytest.fixture(params=["mobilenet_v3_digits", "resnet_digits"])
 def net(request: pytest.FixtureRequest) -> Supernet:
-    return build_supernet(search_space(request.param, 1, 10), seed=0).train()
+    return build_supernet(create_space(request.param, 1, 10), seed=0).train()
 
 
 def whole(net: Supernet) -> Subspace:
@@ -38,7 +38,7 @@ def whole(net: Supernet) -> Subspace:
 
 
 def at_12(net: Supernet) -> Subspace:
-    return whole(net).narrowed(0, (0,))
+    return whole(net).restrict(0, (0,))
 
 
 def subnets(net: Supernet, phase: Phase = SANDWICH) -> list[Candidate]:
@@ -174,7 +174,7 @@ def test_losses_are_computed_in_float32_whatever_the_arithmetic(net: Supernet, l
     net.leaves[0].register_forward_hook(lambda _module, _inputs, found: seen.append(found.dtype))
     for divergence in ("kl",) if loss == "labels" else ("kl", "alpha"):
         phase = replace(SANDWICH, loss=loss, divergence=divergence)
-        candidates = draw(Subspace.whole(JointSpace(net.space)).narrowed(0, (0,)), phase, np.random.default_rng(1))
+        candidates = draw(Subspace.whole(JointSpace(net.space)).restrict(0, (0,)), phase, np.random.default_rng(1))
         exact = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, phase, teacher=teacher)
         seen.clear()
         with torch.autocast("cpu", torch.bfloat16):

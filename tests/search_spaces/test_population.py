@@ -4,15 +4,14 @@ import numpy as np
 
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
+from search_spaces.presets import create_space
 from search_spaces.subspace import Subspace
-from search_spaces.summary import size_features
 
 
 def test_sizes_and_shares_of_policies_are_told() -> None:
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     ends = space.encode([space.smallest(), space.largest(), Subspace.whole(space).smallest()])
-    features = size_features(ends) / np.sqrt(len(space.genes))
+    features = ends.size_features() / np.sqrt(len(space.genes))
     # of resolution, depth, kernel and expansion: mean level, share of the genes that are active; then the policies
     assert np.allclose(features[0], [0, 1, 0, 1, 0, 0.5, 0, 0.5, 1, 0])
     assert np.allclose(features[1], [1, 1, 1, 1, 1, 1, 1, 1, 1, 0])
@@ -20,8 +19,8 @@ def test_sizes_and_shares_of_policies_are_told() -> None:
 
 
 def test_a_gene_that_does_not_matter_changes_nothing() -> None:
-    space = JointSpace(search_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     genes = space.encode([space.smallest()]).genes.repeat(2, axis=0)
-    inactive = np.flatnonzero(~space.active(genes[:1])[0])
+    inactive = np.flatnonzero(~space.is_active(genes[:1])[0])
     genes[1, inactive] = 1
-    assert np.array_equal(*size_features(space.population(genes)))
+    assert np.array_equal(*space.population(genes).size_features())

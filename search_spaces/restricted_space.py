@@ -1,7 +1,6 @@
-"""A space of which only some values are asked for: the rest of the engine sees a smaller space of the same networks.
+"""A space restricted to some values of its choices: a smaller space of the same networks, down to a single one.
 
-In: a space, and the values that remain. Out: a `SearchSpace`; one value everywhere makes it one network.
-Knows no family.
+Independent of the family.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
 from search_spaces.choices import Choice, Value
-from search_spaces.domains import ALL, Domain, open_values
-from search_spaces.space import Genes, SearchSpace
+from search_spaces.search_space import Genes, SearchSpace
+from search_spaces.value_selector import ALL, ValueSelector, select_values
 
 
-class NarrowedSpace(SearchSpace):
+class RestrictedSpace(SearchSpace):
     """Some of the networks of another space. They equal those of the whole: same name, same keys, same layers.
 
     Args:
@@ -30,14 +29,14 @@ class NarrowedSpace(SearchSpace):
         ValueError: If the space has no such dimension or value.
     """
 
-    def __init__(self, whole: SearchSpace, domains: Mapping[str, Domain]) -> None:
-        self.whole, self.inputs, self.besides = whole, whole.inputs, whole.besides
-        self._kept = open_values(whole.name, whole.genes, domains, ALL)
+    def __init__(self, whole: SearchSpace, domains: Mapping[str, ValueSelector]) -> None:
+        self.whole, self.inputs, self.non_layer_costs = whole, whole.inputs, whole.non_layer_costs
+        self._kept = select_values(whole.name, whole.genes, domains, ALL)
         remaining = {
             choice.name: tuple(choice.values[number] for number in kept)
             for choice, kept in zip(whole.choices, self._kept, strict=True)
         }
-        choices = [_narrowed(choice, remaining) for choice in whole.choices]
+        choices = [_restrict(choice, remaining) for choice in whole.choices]
         super().__init__(whole.name, choices, whole.slots, whole.nodes)
         self._table = [np.array(kept, dtype=np.int16) for kept in self._kept]
 
@@ -51,11 +50,11 @@ class NarrowedSpace(SearchSpace):
         Raises:
             ValueError: If the architecture is not of this space.
         """
-        genes = self.whole.encode(architecture)
-        values = self.whole.values(genes)
-        active = self.whole.active(genes[None])[0]
-        mattering = [choice.name for choice, matters in zip(self.choices, active, strict=True) if matters]
-        return self.genes_of({name: values[name] for name in mattering}, architecture)
+        genes = self.whole.encode_once(architecture)
+        values = self.whole.decode_values(genes)
+        active = self.whole.is_active(genes[None])[0]
+        names = [choice.name for choice, is_active in zip(self.choices, active, strict=True) if is_active]
+        return self.encode_values({name: values[name] for name in names}, architecture)
 
     def features(self, genes: Genes) -> NDArray[np.float64]:
         """What the whole space knows of them."""
@@ -67,7 +66,7 @@ class NarrowedSpace(SearchSpace):
         return np.stack(columns, axis=-1).astype(np.int16) if columns else genes
 
 
-def _narrowed(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:
+def _restrict(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:
     """A choice with the values that remain, active under those that remain of what it depends on."""
     if choice.active_when is not None:
         parent, when = choice.active_when

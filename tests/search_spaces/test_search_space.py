@@ -12,11 +12,11 @@ import pytest
 from search_spaces.candidate import Architecture, OperatorBlock
 from search_spaces.choices import Choice
 from search_spaces.joint_space import JointSpace
-from search_spaces.presets import SPACES, search_space
-from search_spaces.space import SearchSpace
+from search_spaces.presets import SPACES, create_space
+from search_spaces.search_space import SearchSpace
 
 _ENUMERABLE = 1 << 15
-SMALL = [name for name in SPACES if search_space(name, 3, 10).cardinalities.prod(dtype=float) <= _ENUMERABLE]
+SMALL = [name for name in SPACES if create_space(name, 3, 10).cardinalities.prod(dtype=float) <= _ENUMERABLE]
 
 
 def test_decode_and_encode_are_inverse(space: SearchSpace) -> None:
@@ -29,7 +29,7 @@ def test_decode_and_encode_are_inverse(space: SearchSpace) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_count_is_the_number_of_distinct_architectures(name: str) -> None:
-    space = search_space(name, 3, 10)
+    space = create_space(name, 3, 10)
     vectors = np.array(list(product(*(range(n) for n in space.cardinalities))), dtype=np.int16)
     assert len({space.decode(genes) for genes in vectors}) == space.count()
 
@@ -72,7 +72,7 @@ def test_a_choice_needs_distinct_values(values: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("name", SPACES)
 def test_different_architectures_are_different_networks(name: str) -> None:
-    space = JointSpace(search_space(name, 3, 10))
+    space = JointSpace(create_space(name, 3, 10))
     sample = space.sample(np.random.default_rng(0), 300).unique()
     networks = {space.architectures.layers(sample[row].architecture) for row in range(len(sample))}
     assert len(networks) == len(sample)

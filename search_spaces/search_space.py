@@ -1,7 +1,6 @@
-"""Search spaces: genes on one side, architectures and layers on the other.
+"""Search spaces: choices and layer slots that a family declares, and the arithmetic of genes that all families share.
 
-In: choices and layer slots declared by a family. Out: the vectorised gene arithmetic that every family shares.
-Knows no family, no policy and no torch.
+Independent of any family, of policies and of torch.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Self
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.choices import Besides, Choice, Gene, LayerSlot, Value
-from search_spaces.dataflow import IMAGES, chain, check_dataflow
+from search_spaces.choices import Choice, Gene, LayerSlot, NonLayerCosts, Value
+from search_spaces.dataflow import IMAGES, check_dataflow, make_chain
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.layer_table import LayerTable
 from search_spaces.network_graph import Node
@@ -27,7 +26,9 @@ from search_spaces.operators.operator import Shape
 
 Genes = NDArray[np.int16]
 BoolArray = NDArray[np.bool_]
-_REMEMBERED = 256  # architectures; a training draws a few again and again, and a measurement asks three times for one
+# How many architectures are remembered: gene vectors, of about 100 bytes each, for all that a run measures; layers,
+# which a look-up finds from genes, for what a training draws again and again and a measurement asks for several times.
+_REMEMBERED_GENES, _REMEMBERED_LAYERS = 1 << 14, 1 << 8
 
 
 class SearchSpace(ABC):
@@ -38,7 +39,7 @@ class SearchSpace(ABC):
     Attributes:
         inputs: Shapes of the inputs of every network, without the batch axis, by name; None where it is what the first
             layer reads.
-        besides: What every network has besides its layers.
+        non_layer_costs: What every network stores and computes outside its layers.
 
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
@@ -49,7 +50,7 @@ class SearchSpace(ABC):
 
     _given: tuple[tuple[Any, ...], dict[str, Any]]
     inputs: Mapping[str, Shape | None] = MappingProxyType({IMAGES: None})
-    besides: Besides = Besides()
+    non_layer_costs: NonLayerCosts = NonLayerCosts()
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
         """Remembers what the constructor is given."""
@@ -72,11 +73,12 @@ class SearchSpace(ABC):
         self.choices = tuple(choices)
         self.slots = tuple(slots)
         layers = [slot.name for slot in slots]
-        self.nodes = chain(layers) if nodes is None else tuple(nodes)
+        self.nodes = make_chain(layers) if nodes is None else tuple(nodes)
         check_dataflow(self.nodes, layers, tuple(self.inputs))
-        self._remembered: dict[Architecture, tuple[LayerSpec, ...]] = {}
-        self.position = {choice.name: index for index, choice in enumerate(self.choices)}
-        if len(self.position) != len(self.choices):
+        self._genes = lru_cache(_REMEMBERED_GENES)(self._encode_read_only)
+        self._layers = lru_cache(_REMEMBERED_LAYERS)(self._look_up_layers)
+        self.choice_index = {choice.name: index for index, choice in enumerate(self.choices)}
+        if len(self.choice_index) != len(self.choices):
             raise ValueError(f"the choices of {name!r} must have distinct names")
         if any(len(choice.values) > np.iinfo(np.int16).max for choice in self.choices):
             raise ValueError(f"a choice of {name!r} has more than {np.iinfo(np.int16).max} values, too many for a gene")
@@ -96,7 +98,7 @@ class SearchSpace(ABC):
 
     @cached_property
     def cardinalities(self) -> NDArray[np.int64]:
-        """Domain size of every gene, shape (d,)."""
+        """Number of values of every gene, shape (d,)."""
         return np.array([len(choice.values) for choice in self.choices], dtype=np.int64)
 
     def largest(self) -> Architecture:
@@ -117,7 +119,7 @@ class SearchSpace(ABC):
 
         return math.prod(ways(choice) for choice in children.get(None, []))
 
-    def active(self, genes: Genes) -> BoolArray:
+    def is_active(self, genes: Genes) -> BoolArray:
         """Which genes matter, shape (n, d), given genes of shape (n, d)."""
         mask = np.ones(genes.shape, dtype=bool)
         for index, parent, wanted in self.conditions:
@@ -135,14 +137,14 @@ class SearchSpace(ABC):
             (index, parent, np.array([value in choice.active_when[1] for value in self.choices[parent].values]))
             for index, choice in enumerate(self.choices)
             if choice.active_when is not None
-            for parent in [self.position[choice.active_when[0]]]
+            for parent in [self.choice_index[choice.active_when[0]]]
         ]
 
-    def values(self, genes: Genes) -> dict[str, Value]:
+    def decode_values(self, genes: Genes) -> dict[str, Value]:
         """Name and value of every gene of one vector of shape (d,)."""
         return {choice.name: choice.values[gene] for choice, gene in zip(self.choices, genes, strict=True)}
 
-    def genes_of(self, values: Mapping[str, Value], architecture: Architecture) -> Genes:
+    def encode_values(self, values: Mapping[str, Value], architecture: Architecture) -> Genes:
         """The gene vector, shape (d,), of an architecture with these values; genes not named are 0 (inactive).
 
         Raises:
@@ -150,12 +152,12 @@ class SearchSpace(ABC):
         """
         genes = np.zeros(len(self.choices), dtype=np.int16)
         for name, value in values.items():
-            if name not in self.position:
+            if name not in self.choice_index:
                 raise ValueError(f"space {self.name!r} has no {name}, got {value!r}")
-            choice = self.choices[self.position[name]]
+            choice = self.choices[self.choice_index[name]]
             if value not in choice.values:
                 raise ValueError(f"{name} of space {self.name!r} must be one of {choice.values}, got {value!r}")
-            genes[self.position[name]] = choice.values.index(value)
+            genes[self.choice_index[name]] = choice.values.index(value)
         if self.decode(genes) != architecture:
             raise ValueError(f"space {self.name!r} holds no {architecture}; the nearest is {self.decode(genes)}")
         return genes
@@ -172,21 +174,37 @@ class SearchSpace(ABC):
     @cached_property
     def layer_table(self) -> LayerTable:
         """Looks up the layers of networks by their genes."""
-        columns = [[self.position[gene] for gene in slot.genes] for slot in self.slots]
+        columns = [[self.choice_index[gene] for gene in slot.genes] for slot in self.slots]
         return LayerTable(columns, self.cardinalities, list(self.slot_layers.values()))
 
+    def encode_once(self, architecture: Architecture) -> Genes:
+        """What `encode` returns, shape (d,), remembered and read-only.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
+        return self._genes(architecture)
+
     def layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
-        """The layers of an architecture in execution order; those of the latest architectures are remembered."""
-        if architecture not in self._remembered:
-            if len(self._remembered) == _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[architecture] = self.layer_table(self.encode(architecture)[None])[0]
-        return self._remembered[architecture]
+        """The layers of an architecture in execution order; those of the latest architectures are remembered.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
+        return self._layers(architecture)
 
     def check(self, architecture: Architecture) -> None:
         """Raises ValueError if the architecture names another space."""
         if architecture.space != self.name:
             raise ValueError(f"space {self.name!r} cannot read an architecture of space {architecture.space!r}")
+
+    def _encode_read_only(self, architecture: Architecture) -> Genes:
+        genes = self.encode(architecture)
+        genes.flags.writeable = False  # it is shared by all who ask
+        return genes
+
+    def _look_up_layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
+        return self.layer_table(self.encode_once(architecture)[None])[0]
 
 
 def _construct(family: type[SearchSpace], given: Sequence[Any], named: Mapping[str, Any]) -> SearchSpace:

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from search_spaces.choices import Gene, Value
 
 ALL, LARGEST = "all", "largest"
-Domain = str | Sequence[Value]  # "all", "largest N" or the very values
+ValueSelector = str | Sequence[Value]  # "all", "largest N" or the very values
 
 
-def open_values(
-    space_name: str, genes: Sequence[Gene], domains: Mapping[str, Domain], otherwise: Domain
+def select_values(
+    space_name: str, genes: Sequence[Gene], domains: Mapping[str, ValueSelector], otherwise: ValueSelector
 ) -> tuple[tuple[int, ...], ...]:
     """The open values of every gene, as rising indices into its domain.
 
@@ -47,7 +47,7 @@ def _check_values(space_name: str, genes: Sequence[Gene], name: str, domain: Seq
         raise ValueError(f"{name} of space {space_name!r} must be some of {known}, got {list(domain)}")
 
 
-def _open(space_name: str, gene: Gene, domain: Domain) -> tuple[int, ...]:
+def _open(space_name: str, gene: Gene, domain: ValueSelector) -> tuple[int, ...]:
     numbers = tuple(range(len(gene.values)))
     if not isinstance(domain, str):
         opened = tuple(number for number in numbers if gene.values[number] in domain)

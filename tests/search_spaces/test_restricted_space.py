@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.domains import Domain
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
-from search_spaces.narrowed import NarrowedSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import search_space
-from search_spaces.space import SearchSpace
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import SearchSpace
+from search_spaces.value_selector import ValueSelector
 
 POLICIES = PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8)))
-ONE: dict[str, Domain] = {"resolution": [28], "depth": [2], "kernel": [5], "expand": [3]}
+ONE: dict[str, ValueSelector] = {"resolution": [28], "depth": [2], "kernel": [5], "expand": [3]}
 
 
-def _narrowed(**domains: Domain) -> NarrowedSpace:
-    return NarrowedSpace(search_space("mobilenet_v3_cifar", 3, 10), domains)
+def _narrowed(**domains: ValueSelector) -> RestrictedSpace:
+    return RestrictedSpace(create_space("mobilenet_v3_cifar", 3, 10), domains)
 
 
 def test_one_value_everywhere_is_one_network() -> None:
@@ -34,7 +34,7 @@ def test_one_value_everywhere_is_one_network() -> None:
 
 def test_candidates_and_costs_are_those_of_the_whole(family: SearchSpace) -> None:
     depth = next(choice for choice in family.choices if choice.name.endswith("depth") or choice.name.endswith("width"))
-    narrowed = NarrowedSpace(family, {depth.name: depth.values[:1], "resolution": "largest 1"})
+    narrowed = RestrictedSpace(family, {depth.name: depth.values[:1], "resolution": "largest 1"})
     part, whole = JointSpace(narrowed, POLICIES), JointSpace(family, POLICIES)
     assert narrowed.count() < family.count()
     sample = part.sample(np.random.default_rng(1), 100)
@@ -48,8 +48,8 @@ def test_candidates_and_costs_are_those_of_the_whole(family: SearchSpace) -> Non
 
 
 def test_what_every_network_has_besides_is_that_of_the_whole(given_space: GivenSpace) -> None:
-    part = NarrowedSpace(given_space, {})
-    assert (part.inputs, part.besides) == (given_space.inputs, given_space.besides)
+    part = RestrictedSpace(given_space, {})
+    assert (part.inputs, part.non_layer_costs) == (given_space.inputs, given_space.non_layer_costs)
     assert part.largest() == given_space.largest()
 
 
@@ -67,6 +67,6 @@ def test_what_was_left_out_is_refused() -> None:
         ({"depth": "smallest"}, "'all', 'largest N' or a list of values, got 'smallest'"),
     ],
 )
-def test_unknown_values_are_refused(domains: dict[str, Domain], message: str) -> None:
+def test_unknown_values_are_refused(domains: dict[str, ValueSelector], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _narrowed(**domains)
