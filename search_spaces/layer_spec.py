@@ -45,33 +45,23 @@ class LayerSpec:
     def conv(
         cls,
         name: str,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 1,
-        stride: int = 1,
-        groups: int = 1,
+        convolution: Convolution,
         input_size: int = 1,
-        bias: bool = False,
         normalized: bool = True,
         activation: str | None = None,
     ) -> LayerSpec:
-        """The usual one of images: a square kernel, padded by half of it, on square feature maps.
+        """A convolution on a square image or feature map, with what usually follows it.
 
         Args:
             name: Of the layer.
-            in_channels: Channels of the input.
-            out_channels: Channels of the output.
-            kernel_size: Side of the kernel.
-            stride: Of both axes.
-            groups: Groups of channels; equal to `in_channels` in a depthwise one.
+            convolution: What it computes; `Convolution.square` makes the usual ones.
             input_size: Side of the input in pixels.
-            bias: Whether the layer itself adds a bias.
             normalized: Whether batch normalisation follows.
-            activation: Name of the function that ends the unit.
+            activation: Name of the function that ends the unit, one of `ACTIVATIONS`; None if there is none.
         """
-        operator = Convolution.square(in_channels, out_channels, kernel_size, stride, groups, bias)
         ending = None if activation is None else Activation(activation)
-        return cls(name, operator, (in_channels, input_size, input_size), normalized, ending)
+        input_shape = (convolution.in_channels, *[input_size] * len(convolution.kernel))
+        return cls(name, convolution, input_shape, normalized, ending)
 
     @classmethod
     def linear(cls, name: str, in_features: int, out_features: int, bias: bool = True) -> LayerSpec:

@@ -13,6 +13,7 @@ from hardware.device import Device
 from hardware.importers.imported import by_bits, read_csv
 from hardware.tables.latency_table import LATENCY, LatencyTable
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 _SHAPE = ("in_c", "out_c", "kernel", "stride", "groups", "in_size")
 
@@ -27,7 +28,7 @@ def apq(path: Path) -> LatencyTable:
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
     for row in read_csv(path, *_SHAPE, "w_bits", "a_bits", "latency_ms", "energy_mj").to_dict("records"):
         before, out, kernel, stride, groups, size = (int(row[column]) for column in _SHAPE)
-        layer = LayerSpec.conv("", before, out, kernel, stride, groups, size)
+        layer = LayerSpec.conv("", Convolution.square(before, out, kernel, stride, groups), size)
         key = layer, int(row["w_bits"]), int(row["a_bits"])
         if key in costs:
             raise ValueError(f"{path} has two rows for '{layer}' at w{key[1]}a{key[2]}")

@@ -16,6 +16,7 @@ from hardware.importers.imported import by_bits
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _CLASSES = 100
@@ -48,14 +49,18 @@ def haq(path: Path) -> LatencyTable:
 def mobilenet_v2() -> list[LayerSpec]:
     """The layers of MobileNetV2, in order, without names, activations and normalisation."""
     width, size = 32, 112
-    layers = [LayerSpec.conv("", 3, width, 3, 2, input_size=224)]
+    layers = [LayerSpec.conv("", Convolution.square(3, width, 3, 2), 224)]
     for expand, out, depth, first_stride in _STAGES:
         for index in range(depth):
             stride, inner = first_stride if index == 0 else 1, width * expand
             if expand > 1:
-                layers.append(LayerSpec.conv("", width, inner, input_size=size))
-            layers.append(LayerSpec.conv("", inner, inner, 3, stride, inner, size))
+                layers.append(LayerSpec.conv("", Convolution.square(width, inner), size))
+            layers.append(LayerSpec.conv("", Convolution.square(inner, inner, 3, stride, inner), size))
             size = -(-size // stride)
-            layers.append(LayerSpec.conv("", inner, out, input_size=size))
+            layers.append(LayerSpec.conv("", Convolution.square(inner, out), size))
             width = out
-    return [*layers, LayerSpec.conv("", width, 1280, input_size=size), LayerSpec.linear("", 1280, _CLASSES, bias=False)]
+    return [
+        *layers,
+        LayerSpec.conv("", Convolution.square(width, 1280), size),
+        LayerSpec.linear("", 1280, _CLASSES, bias=False),
+    ]

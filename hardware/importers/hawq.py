@@ -12,6 +12,7 @@ from hardware.device import Device
 from hardware.importers.imported import by_bits, read_csv
 from hardware.tables.latency_table import LATENCY, LatencyTable
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 _NAME = re.compile(r"stage([1-4])\.unit([12])\.quant_(?:convbn([12])|identity_convbn)")
 
@@ -49,4 +50,4 @@ def resnet18_layer(name: str) -> LayerSpec:
     shrinks = is_first and stage > 1 and match[3] != "2"
     before, stride = (out // 2, 2) if shrinks else (out, 1)
     kernel = 3 if match[3] else 1
-    return LayerSpec.conv(name, before, out, kernel, stride, input_size=(112 >> stage) * stride)
+    return LayerSpec.conv(name, Convolution.square(before, out, kernel, stride), (112 >> stage) * stride)

@@ -16,6 +16,7 @@ from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import inverted_bottleneck
 from search_spaces.layer_spec import LayerSpec, round_channels
+from search_spaces.operators.weighted import Convolution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +69,11 @@ def _layers(row: Any) -> tuple[LayerSpec, ...]:
     before, after, size = int(row.in_c), int(row.out_c), int(row.in_h)
     if row.op in _STEM:
         stride = -(-size // int(row.out_h))
-        return (LayerSpec.conv("", before, after, 3, stride, input_size=size, activation="hard_swish"),)
+        return (LayerSpec.conv("", Convolution.square(before, after, 3, stride), size, activation="hard_swish"),)
     if row.op in _HEAD:
-        return (LayerSpec.conv("", before, after, input_size=size, activation="hard_swish"),)
+        return (LayerSpec.conv("", Convolution.square(before, after), size, activation="hard_swish"),)
     if row.op in _FEATURE:
-        return (LayerSpec.conv("", before, after, normalized=False, activation="hard_swish"),)
+        return (LayerSpec.conv("", Convolution.square(before, after), normalized=False, activation="hard_swish"),)
     if row.op in _CLASSIFIER:
         return (LayerSpec.linear("", before, after),)
     if row.op not in _BLOCK:

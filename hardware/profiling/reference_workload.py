@@ -15,10 +15,11 @@ from hardware.profiling.profiler import Profiler
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import ReplicatedLayer, Workload
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 _LAYERS = (
-    LayerSpec.conv("", 64, 64, 3, input_size=16, activation="relu"),
-    LayerSpec.conv("", 96, 96, 5, groups=96, input_size=16, activation="relu"),
+    LayerSpec.conv("", Convolution.square(64, 64, 3), 16, activation="relu"),
+    LayerSpec.conv("", Convolution.square(96, 96, 5, groups=96), 16, activation="relu"),
 )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from search_spaces.candidate import Architecture, ConvBlock
 from search_spaces.choices import Choice, LayerSlot, Value
@@ -16,6 +15,7 @@ from search_spaces.layer_spec import LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import Flatten, GlobalPool
 from search_spaces.operators.products import Add, Multiply
+from search_spaces.operators.weighted import Convolution
 from search_spaces.search_space import Genes, SearchSpace
 
 
@@ -124,9 +124,9 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
         return LayerSlot(layer.name, ("resolution",), at)
 
     slots = [
-        fixed(LayerSpec.conv("stem", image_channels, stem, 3, stride, activation="hard_swish"), 1),
-        fixed(LayerSpec.conv("first.depthwise", stem, stem, 3, 1, stem, activation="relu"), stride),
-        fixed(LayerSpec.conv("first.project", stem, stem), stride),
+        fixed(LayerSpec.conv("stem", Convolution.square(image_channels, stem, 3, stride), activation="hard_swish"), 1),
+        fixed(LayerSpec.conv("first.depthwise", Convolution.square(stem, stem, 3, 1, stem), activation="relu"), stride),
+        fixed(LayerSpec.conv("first.project", Convolution.square(stem, stem)), stride),
     ]
     width, reduction = stem, stride
     for s, stage in enumerate(shape.stages):
@@ -138,8 +138,10 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
     head, feature = shape.head_width, shape.feature_width
     return [
         *slots,
-        fixed(LayerSpec.conv("head", width, head, activation="hard_swish"), reduction),
-        fixed(LayerSpec.conv("feature", head, feature, normalized=False, activation="hard_swish"), 0),
+        fixed(LayerSpec.conv("head", Convolution.square(width, head), activation="hard_swish"), reduction),
+        fixed(
+            LayerSpec.conv("feature", Convolution.square(head, feature), normalized=False, activation="hard_swish"), 0
+        ),
         fixed(LayerSpec.linear("classifier", feature, classes), 0),
     ]
 
@@ -234,11 +236,19 @@ def inverted_bottleneck(
     """
     before, inner, after = widths
     squeezed = round_channels(inner / 4)
-    gate = partial(LayerSpec.conv, "", bias=True, normalized=False)
     return {
-        "expand": LayerSpec.conv("", before, inner, input_size=size, activation=activation),
-        "depthwise": LayerSpec.conv("", inner, inner, kernel, stride, inner, size, activation=activation),
-        "squeeze": gate(inner, squeezed, activation="relu"),
-        "excite": gate(squeezed, inner, activation="hard_sigmoid"),
-        "project": LayerSpec.conv("", inner, after, input_size=-(-size // stride)),
+        "expand": LayerSpec.conv("", Convolution.square(before, inner), size, activation=activation),
+        "depthwise": LayerSpec.conv(
+            "", Convolution.square(inner, inner, kernel, stride, inner), size, activation=activation
+        ),
+        "squeeze": _gate_layer(inner, squeezed, "relu"),
+        "excite": _gate_layer(squeezed, inner, "hard_sigmoid"),
+        "project": LayerSpec.conv("", Convolution.square(inner, after), -(-size // stride)),
     }
+
+
+def _gate_layer(in_channels: int, out_channels: int, activation: str) -> LayerSpec:
+    """One of the two layers that compute the factors of squeeze-and-excite from pooled channels."""
+    return LayerSpec.conv(
+        "", Convolution.square(in_channels, out_channels, bias=True), normalized=False, activation=activation
+    )

@@ -16,6 +16,7 @@ from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool, Pad, Pool
 from search_spaces.operators.products import Add
+from search_spaces.operators.weighted import Convolution
 from search_spaces.search_space import Genes, SearchSpace
 
 Kernels = tuple[int, ...]
@@ -114,7 +115,7 @@ def _choices(shape: ResNetShape) -> list[Choice]:
 def _slots(shape: ResNetShape, image_channels: int, classes: int) -> list[LayerSlot]:
     def stem(values: Sequence[Value]) -> LayerSpec:
         width = shape.stem_width
-        return LayerSpec.conv("stem", image_channels, width, 3, input_size=int(values[0]), activation="relu")
+        return LayerSpec.conv("stem", Convolution.square(image_channels, width, 3), int(values[0]), activation="relu")
 
     def classifier(values: Sequence[Value]) -> LayerSpec:
         return LayerSpec.linear("classifier", int(values[0]), classes)
@@ -215,7 +216,8 @@ class _Block:
             channels = (before if part == 1 else inner, out if last else inner)
             stride = self.stride if part == strided else 1
             name = f"{self._name}.conv{part}"
-            return LayerSpec.conv(name, *channels, kernels[part - 1], stride, input_size=size, activation=activation)
+            convolution = Convolution.square(*channels, kernels[part - 1], stride)
+            return LayerSpec.conv(name, convolution, size, activation=activation)
 
         return layer
 
@@ -223,4 +225,4 @@ class _Block:
         if self.index >= int(values[1]):
             return None
         size, before, _, out = self._widths(values)
-        return LayerSpec.conv(f"{self._name}.shortcut", before, out, 1, self.stride, input_size=size)
+        return LayerSpec.conv(f"{self._name}.shortcut", Convolution.square(before, out, 1, self.stride), size)

@@ -8,8 +8,9 @@ from hardware.device import fingerprint, onnxruntime_cpu
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
-CONV = LayerSpec.conv("stem", 32, 64, 3, stride=2, input_size=16, activation="relu")
+CONV = LayerSpec.conv("stem", Convolution.square(32, 64, 3, stride=2), 16, activation="relu")
 LINEAR = LayerSpec.linear("head", 64, 10)
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 

@@ -8,9 +8,12 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
 
-CONV = LayerSpec.conv("a", 32, 64, 3, stride=2, input_size=15)  # 18,432 weights, 8x8 outputs, 128 of normalisation
+CONV = LayerSpec.conv(
+    "a", Convolution.square(32, 64, 3, stride=2), 15
+)  # 18,432 weights, 8x8 outputs, 128 of normalisation
 LINEAR = LayerSpec.linear("b", 10, 3)  # 30 weights, 3 of bias
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.operators.products import Add
+from search_spaces.operators.weighted import Convolution
 
-DEPTHWISE = LayerSpec.conv("a", 32, 32, 5, stride=2, groups=32, input_size=15)  # 8x8 outputs
+DEPTHWISE = LayerSpec.conv("a", Convolution.square(32, 32, 5, stride=2, groups=32), 15)  # 8x8 outputs
 LINEAR = LayerSpec.linear("b", 64, 10)
 
 

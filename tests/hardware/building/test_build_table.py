@@ -17,8 +17,9 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import load_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
-LAYERS = [LayerSpec.conv(f"layer{i}", 8, 8 + i, input_size=4) for i in range(20)]
+LAYERS = [LayerSpec.conv(f"layer{i}", Convolution.square(8, 8 + i), 4) for i in range(20)]
 POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]
 REFERENCE_WORKLOADS = reference_workloads(onnxruntime_cpu().kernels)
 

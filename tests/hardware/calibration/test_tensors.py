@@ -16,6 +16,7 @@ from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.pointwise import Softmax
 from search_spaces.operators.products import Add
+from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import create_space
 
@@ -60,7 +61,7 @@ def test_any_number_of_readers_of_any_name() -> None:
         Node("twice", Add(), ("stem", "head0")),
         Node("again", Add(), ("twice", "stem")),
     ]
-    layer = LayerSpec.conv("", 3, 3, input_size=4, activation="relu")
+    layer = LayerSpec.conv("", Convolution.square(3, 3), 4, activation="relu")
     policies = {"stem": W8, "head0": W32, "head1": W32} | dict.fromkeys(heads[2:], W8)
     placed = {name: (layer, policy) for name, policy in policies.items()}
     use = _uses(RandomNetwork(tuple(nodes), placed, {"images": layer.input_shape}))

@@ -19,6 +19,7 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 from search_spaces.presets import create_space
 
 FP32 = LayerPolicy()
@@ -38,7 +39,7 @@ def networks(tables: Path) -> dict[str, Any]:
 def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolicy]]]:
     """The layers of a published network, block by block."""
     size = network["image_size"]
-    stem = LayerSpec.conv("", 3, network["stem_c"], 3, 2, input_size=size, activation="hard_swish")
+    stem = LayerSpec.conv("", Convolution.square(3, network["stem_c"], 3, 2), size, activation="hard_swish")
     yield [(stem, FP32)]
     size = stem.output_shape[1]
     for block in network["blocks"]:
@@ -50,9 +51,9 @@ def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolic
         yield [(layer, FP32) for part, layer in parts.items() if part not in absent]
         size = -(-size // block["stride"])
     before, after = network["final_expand"]
-    yield [(LayerSpec.conv("", before, after, input_size=size, activation="hard_swish"), FP32)]
+    yield [(LayerSpec.conv("", Convolution.square(before, after), size, activation="hard_swish"), FP32)]
     before, after = network["feature_mix"]
-    yield [(LayerSpec.conv("", before, after, normalized=False, activation="hard_swish"), FP32)]
+    yield [(LayerSpec.conv("", Convolution.square(before, after), normalized=False, activation="hard_swish"), FP32)]
     before, after = network["classifier"]
     yield [(LayerSpec.linear("", before, after), FP32)]
 

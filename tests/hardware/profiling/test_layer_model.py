@@ -19,10 +19,10 @@ from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
 W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 LAYERS = [
-    LayerSpec.conv("", 16, 24, input_size=6, activation="relu"),
-    LayerSpec.conv("", 16, 16, 5, stride=2, groups=16, input_size=7),
-    LayerSpec.conv("", 3, 8, 3, stride=2, input_size=8, bias=True, normalized=False, activation="hard_swish"),
-    LayerSpec.conv("", 24, 8, bias=True, normalized=False, activation="hard_sigmoid"),
+    LayerSpec.conv("", Convolution.square(16, 24), 6, activation="relu"),
+    LayerSpec.conv("", Convolution.square(16, 16, 5, stride=2, groups=16), 7),
+    LayerSpec.conv("", Convolution.square(3, 8, 3, stride=2, bias=True), 8, normalized=False, activation="hard_swish"),
+    LayerSpec.conv("", Convolution.square(24, 8, bias=True), normalized=False, activation="hard_sigmoid"),
     LayerSpec.linear("", 32, 10),
     LayerSpec("", Linear(12, 10, bias=True), (7, 12)),
 ]

@@ -7,15 +7,16 @@ import pytest
 from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 
 @pytest.mark.parametrize(
     ("layer", "count"),
     [
-        (LayerSpec.conv("", 16, 24, input_size=6), 8),
+        (LayerSpec.conv("", Convolution.square(16, 24), 6), 8),
         (LayerSpec.linear("", 1024, 1024), 4),
         (LayerSpec.linear("", 4096, 4096), 1),
-        (LayerSpec.conv("", 64, 64, 3, input_size=56), 1),
+        (LayerSpec.conv("", Convolution.square(64, 64, 3), 56), 1),
     ],
     ids=str,
 )

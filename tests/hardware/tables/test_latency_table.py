@@ -10,8 +10,9 @@ from hardware.device import fingerprint, onnxruntime_cpu
 from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, MissingCost
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
-CONV = LayerSpec.conv("stem", 32, 64, 3, stride=2, input_size=16, activation="relu")
+CONV = LayerSpec.conv("stem", Convolution.square(32, 64, 3, stride=2), 16, activation="relu")
 LINEAR = LayerSpec.linear("head", 64, 10)
 W32, W8, W4 = LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)
 
@@ -40,7 +41,7 @@ def test_an_entry_with_a_name_stands_for_that_layer_only() -> None:
 
 
 def test_fields_that_a_table_ignores_make_no_difference() -> None:
-    plain = LayerSpec.conv("", 32, 64, 3, stride=2, input_size=16)
+    plain = LayerSpec.conv("", Convolution.square(32, 64, 3, stride=2), 16)
     blind = LatencyTable(
         onnxruntime_cpu(), {((plain, W32),): Entry({LATENCY: 1.0})}, "imported", ("activation", "bias", "normalized")
     )

@@ -11,8 +11,9 @@ from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
 from hardware.tables.plausibility import check_plausible
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
-LAYERS = [LayerSpec.conv("", 64, width, 3, input_size=16, activation="relu") for width in (32, 64, 128)]
+LAYERS = [LayerSpec.conv("", Convolution.square(64, width, 3), 16, activation="relu") for width in (32, 64, 128)]
 MS = {LayerPolicy(): 50e9, LayerPolicy.quantized(8, 8): 150e9}  # operations per second of an ordinary core
 
 

@@ -12,10 +12,11 @@ from hardware.tables.roofline import Roofline
 from hardware.tables.table_file import load_table, save_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 W32, W8, W4 = LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)
 NPU = Roofline("npu", {W32: 10.0, W8: 100.0, W4: 200.0}, 1.0, 2.0, {W32: 4.0, W8: 0.5, W4: 0.25}, 20.0)
-CONV = LayerSpec.conv("", 16, 32, 3, input_size=8)  # 4,608 weights, 294,912 MACs, 1,024 inputs, 2,048 outputs
+CONV = LayerSpec.conv("", Convolution.square(16, 32, 3), 8)  # 4,608 weights, 294,912 MACs, 1,024 inputs, 2,048 outputs
 WIDE = LayerSpec.linear("", 1000, 1000, bias=False)
 
 

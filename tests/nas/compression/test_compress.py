@@ -17,10 +17,11 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 LAYERS = [
-    LayerSpec.conv("0", 2, 4, 3, input_size=5, activation="relu"),
-    LayerSpec.conv("1", 4, 3, input_size=5),
+    LayerSpec.conv("0", Convolution.square(2, 4, 3), 5, activation="relu"),
+    LayerSpec.conv("1", Convolution.square(4, 3), 5),
 ]
 W8A8, FLOAT = LayerPolicy.quantized(8, 8), LayerPolicy()
 

@@ -10,8 +10,9 @@ from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from nas.evaluation.remote_profiler import remote_profiler
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
-LAYER = LayerSpec.conv("", 8, 8, 3, input_size=4, activation="relu")
+LAYER = LayerSpec.conv("", Convolution.square(8, 8, 3), 4, activation="relu")
 
 
 def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:

@@ -14,6 +14,7 @@ from nas.export.onnx_model import open_session, to_onnx
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 
 class Net(nn.Module):
@@ -28,7 +29,7 @@ class Net(nn.Module):
 @pytest.mark.parametrize("policy", ["w32a32", "w8a8", "w4a4"])
 def test_other_weights_do_not_agree(policy: str) -> None:
     torch.manual_seed(0)
-    spec = LayerSpec.conv("only", 3, 8, 3, input_size=8)
+    spec = LayerSpec.conv("only", Convolution.square(3, 8, 3), 8)
     images = torch.randn(32, 3, 8, 8)
     network = apply_policy(Net(spec).eval(), [spec], CompressionPolicy((LayerPolicy.parse(policy),)))
     calibrate(network, [images])

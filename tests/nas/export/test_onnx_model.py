@@ -122,7 +122,7 @@ class Chain(nn.Module):
         return self.body(images).mean((2, 3))
 
 
-CHAIN = [LayerSpec.conv(f"body.{i}", 8 if i else 3, 8, 3, input_size=8, activation="relu") for i in range(3)]
+CHAIN = [LayerSpec.conv(f"body.{i}", Convolution.square(8 if i else 3, 8, 3), 8, activation="relu") for i in range(3)]
 
 
 def chain(policies: list[str]) -> tuple[nn.Module, Tensor]:

@@ -12,6 +12,7 @@ from search_spaces.elastic.depthwise import depthwise_conv2d
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.pointwise import pointwise_conv2d
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 CHANNELS = 5
 
@@ -64,7 +65,9 @@ def test_pointwise_is_torchs_convolution(format: torch.memory_format) -> None:
 
 def test_views_get_the_gradient_of_what_they_view() -> None:
     shared = drawn(2 * CHANNELS, 1, 9, 9, format=torch.channels_last)
-    layer = Layer(LayerSpec.conv("a", CHANNELS, CHANNELS, 7, 1, CHANNELS, 6, normalized=False), device="meta")
+    layer = Layer(
+        LayerSpec.conv("a", Convolution.square(CHANNELS, CHANNELS, 7, 1, CHANNELS), 6, normalized=False), device="meta"
+    )
     inputs = drawn(2, CHANNELS, 6, 6, format=torch.channels_last)
     view = shared[:CHANNELS, :, 1:-1, 1:-1]
     found = results(functional_call(layer, {"op.weight": view}, (inputs,)), shared)

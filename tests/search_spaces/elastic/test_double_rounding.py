@@ -20,6 +20,7 @@ from search_spaces.elastic.double_rounding import (
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import WeightQuantizer
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 BITS = [2, 3, 4, 5, 6, 7, 8]
 FACTORS = {8: 1.0, 7: 0.5, 6: 0.1, 5: 0.05, 4: 0.01, 3: 0.005, 2: 0.001}
@@ -153,7 +154,9 @@ def test_32_bits_return_the_very_weight_and_have_no_codes() -> None:
 def test_views_of_shared_weights_and_steps_get_gradients() -> None:
     shared = normal(4, 6, 3, 3).to(memory_format=torch.channels_last).requires_grad_()
     steps = initial_step(shared).log().requires_grad_()
-    layer = Layer(LayerSpec.conv("a", 3, 2, 3, input_size=4, normalized=False), LayerPolicy.quantized(4), device="meta")
+    layer = Layer(
+        LayerSpec.conv("a", Convolution.square(3, 2, 3), 4, normalized=False), LayerPolicy.quantized(4), device="meta"
+    )
     layer.learn_weight_step(8)
     state = {"op.weight": shared[:2, :3], "log_weight_step": steps[:2]}
     functional_call(layer, state, (normal(1, 3, 4, 4),)).square().sum().backward()

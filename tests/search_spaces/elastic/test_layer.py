@@ -9,13 +9,14 @@ from torch import nn
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 INPUTS = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
 
 
 def layer(activation: str | None, policy: LayerPolicy) -> Layer:
     torch.manual_seed(1)
-    return Layer(LayerSpec.conv("a", 3, 4, 3, 1, 1, 6, activation=activation), policy).eval()
+    return Layer(LayerSpec.conv("a", Convolution.square(3, 4, 3, 1, 1), 6, activation=activation), policy).eval()
 
 
 def test_neutral_policies_leave_the_torch_operations() -> None:

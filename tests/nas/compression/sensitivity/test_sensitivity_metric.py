@@ -14,8 +14,12 @@ from nas.compression.tracing.trace import trace
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
-SPECS = [LayerSpec.conv("0", 2, 4, 3, input_size=5, activation="relu"), LayerSpec.conv("1", 4, 3, input_size=5)]
+SPECS = [
+    LayerSpec.conv("0", Convolution.square(2, 4, 3), 5, activation="relu"),
+    LayerSpec.conv("1", Convolution.square(4, 3), 5),
+]
 FLOAT = LayerPolicy()
 CHOICES = [[FLOAT, LayerPolicy.quantized(8, 8), LayerPolicy.quantized(2, 8)], [LayerPolicy.quantized(4, 8), FLOAT]]
 

@@ -11,6 +11,7 @@ from nas.compression.sensitivity.weight_distortion import WeightDistortion
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.weighted import Convolution
 
 
 def distortion(weight: torch.Tensor, bits: int) -> float:
@@ -27,7 +28,7 @@ def test_uniform_weights_have_the_noise_of_their_step(bits: int) -> None:
 
 def test_noise_is_that_of_the_layer_as_it_rounds() -> None:
     """The learnt step is what a network of a space rounds in, whatever the quantiser."""
-    layer = Layer(LayerSpec.conv("0", 2, 4, 3, input_size=5), LayerPolicy.quantized(4, 8))
+    layer = Layer(LayerSpec.conv("0", Convolution.square(2, 4, 3), 5), LayerPolicy.quantized(4, 8))
     layer.learn_weight_step(4)
     layer.log_weight_step.data -= 1.0
     layers = CompressibleLayers.of_network(nn.Sequential(layer), [layer.spec], [[layer.policy]])
