@@ -24,7 +24,7 @@ from nas.objectives import Objective
 from nas.search.loop import run_search
 from nas.search.registry import searcher
 from results.database import ResultsDatabase
-from results.evaluation import provenance
+from results.evaluation import RunRecord
 from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
@@ -56,7 +56,7 @@ def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
     with ResultsDatabase(url) as database, RayPool(2, address) as pool:
         objectives = [Objective(METRICS["bops"], pool.measuring(measurement))]
         made = searcher("nsga2", space, objectives, 0)
-        run_search(made, objectives, database, BUDGET, record=provenance(run, "{}", 0, "none"), in_flight=in_flight)
+        run_search(made, objectives, database, BUDGET, record=RunRecord(run, {}, 0), in_flight=in_flight)
 
 
 class Stage:
@@ -113,7 +113,7 @@ def exact(stage: Stage, run: str, mode: str, expected: list[tuple[int, str]]) ->
 
 def order(stage: Stage, run: str) -> list[tuple[int, str]]:
     with ResultsDatabase(stage.server.get_uri()) as database:
-        return [(entry.told, entry.candidate.key) for entry in database.evaluations(run)]
+        return [(entry.tell_order, entry.candidate.key) for entry in database.evaluations(run)]
 
 
 def _stored(database: ResultsDatabase, run: str) -> int:

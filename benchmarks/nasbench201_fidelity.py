@@ -25,7 +25,7 @@ from nas.search.loop import run_search
 from nas.search.registry import searcher
 from nas.search.screening import Screening
 from results.database import ResultsDatabase
-from results.evaluation import provenance
+from results.evaluation import RunRecord
 from results.metric import METRICS
 
 COST, RATIO = 100, 8
@@ -44,8 +44,8 @@ def share(data: Path, device: str, seed: int) -> float:
         space, objectives = contest.problem.space, contest.problem.objectives
         networks = space.architectures
         look = Objective(METRICS["accuracy"], lambda population: networks.column(population, "short"))  # type: ignore[attr-defined]
-        record, looks = provenance("run", "{}", seed, "none"), provenance("looks", "{}", seed, "none")
-        screening = Screening((look, *objectives[1:]), RATIO, looks)
+        record, looks = RunRecord("run", {}, seed), RunRecord("looks", {}, seed)
+        screening = Screening((look, *objectives[1:]), RATIO, looks, LOOK)
         made = searcher("screened", space, objectives, seed)
         run_search(made, objectives, database, EVALUATIONS, record=record, screening=screening)
         stored = database.evaluations("run")

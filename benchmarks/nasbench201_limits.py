@@ -21,7 +21,7 @@ from nas.search.contest import Contest
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
 from results.database import ResultsDatabase
-from results.evaluation import provenance
+from results.evaluation import RunRecord
 from search_spaces.population import Population
 
 SHARES = {"a fifth": 0.2, "half": 0.5}  # of the range of latencies
@@ -36,7 +36,7 @@ def regret(contest: Contest, everything: Population, name: str, seed: int) -> fl
     with ResultsDatabase("sqlite://") as database:
         made = searcher(name, contest.problem.space, contest.problem.objectives, seed)
         with suppress(NothingFeasible):
-            run_search(made, contest.problem.objectives, database, BUDGET, record=provenance("run", "{}", seed, "none"))
+            run_search(made, contest.problem.objectives, database, BUDGET, record=RunRecord("run", {}, seed))
         found = [entry.values for entry in database.evaluations("run")]
     return float(best - max(one["accuracy"] for one in found if one["latency_ms"] <= latency.limit))
 

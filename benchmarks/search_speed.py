@@ -19,7 +19,7 @@ from nas.search.loop import run_search
 from nas.search.nsga2 import nsga2
 from nas.search.problem import SearchProblem
 from results.database import ResultsDatabase
-from results.evaluation import provenance
+from results.evaluation import RunRecord
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
@@ -41,7 +41,7 @@ def overhead_ms(space: JointSpace, seed: int, batch: int) -> float:
     chosen = objectives(space, ("macs", "weight_bytes"), exact=True)
     made = nsga2(SearchProblem(space, tuple(chosen)), seed, POPULATION)
     with tempfile.TemporaryDirectory() as folder, ResultsDatabase(f"sqlite:///{folder}/results.db") as database:
-        record = provenance("run", "{}", seed, "none")
+        record = RunRecord("run", {}, seed)
         start = time.perf_counter()
         run_search(made, chosen, database, CANDIDATES, record=record, batch=batch)
         return 1000 * (time.perf_counter() - start) / CANDIDATES

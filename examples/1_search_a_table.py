@@ -19,8 +19,8 @@ genes = [column for column in table.columns if column not in ("accuracy", "param
 networks = nas.TabularSpace("perceptrons", table, genes)
 space = nas.JointSpace(networks)
 objectives = [
-    nas.Objective(nas.metric("accuracy"), lambda population: networks.column(population, "accuracy"), limit=80.0),
-    nas.Objective(nas.metric("parameters"), lambda population: networks.column(population, "parameters")),
+    nas.Objective(nas.get_metric("accuracy"), lambda population: networks.column(population, "accuracy"), limit=80.0),
+    nas.Objective(nas.get_metric("parameters"), lambda population: networks.column(population, "parameters")),
 ]
 with nas.ResultsDatabase("sqlite://") as database:
     found = nas.run_search(
@@ -29,7 +29,7 @@ with nas.ResultsDatabase("sqlite://") as database:
         database,
         budget=len(table) // 2,
         batch=10,
-        record=nas.provenance(f"table/{name}", job="{}", seed=0, device="none"),
+        record=nas.RunRecord(f"table/{name}", inputs={}, seed=0),
     )
     front = database.pareto_front([objective.metric for objective in objectives], limits={"accuracy": 80.0})
     for row in front.itertuples():

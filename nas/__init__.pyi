@@ -15,9 +15,9 @@ from nas.training.schedules.schedule import Schedule as Schedule
 from nas.training.settings import TrainingSettings as TrainingSettings
 from nas.training.trainer import train_supernet as train_supernet
 from results.database import ResultsDatabase as ResultsDatabase
-from results.evaluation import provenance as provenance
+from results.evaluation import RunRecord as RunRecord
 from results.metric import Metric as Metric
-from results.metric import metric as metric
+from results.metric import get_metric as get_metric
 from results.pareto import hypervolume as hypervolume
 from results.pareto import non_dominated as non_dominated
 from results.report import describe as describe

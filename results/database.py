@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from results import queries, storage
 from results.evaluation import SOURCES, Evaluation, RunRecord, Source, utc_now
 from results.metric import Metric
-from results.rows import candidate_row, evaluation_row, read_candidate, read_evaluation
+from results.rows import candidate_row, evaluation_row, read_candidate, read_evaluation, read_run, run_row
 from search_spaces.candidate import Candidate
 from search_spaces.registry import unknown_name_error
 
@@ -50,18 +50,17 @@ class ResultsDatabase:
         self._engine.dispose()
 
     def begin(self, record: RunRecord) -> None:
-        """Records a run. A run that is there with the same job, seed and device stays as it was first recorded.
+        """Records a run, unless it is there with the same inputs, sources, seed and device: then it stays as it was.
 
         Raises:
-            ValueError: If another job, seed or device has that name.
+            ValueError: If a run of other inputs, sources, seed or device has that name.
         """
-        row = vars(record) | {"versions": dict(record.versions)}
-        with storage.translated(self._engine), self._engine.begin() as connection:
-            connection.execute(storage.insert_if_absent(storage.runs, connection), row)
-        known = self.record(record.run)
-        different = [name for name in ("job", "seed", "device") if getattr(known, name) != getattr(record, name)]
+        with storage.as_database_error(self._engine), self._engine.begin() as connection:
+            connection.execute(storage.insert_if_absent(storage.runs, connection), run_row(record))
+        known, given = _identity(self.record(record.run)), _identity(record)
+        different = [name for name in known | given if known.get(name) != given.get(name)]
         if different:
-            was = ", ".join(f"{name} {str(getattr(known, name))[:80]!r}" for name in different)
+            was = ", ".join(f"{name} {str(known.get(name, 'unset'))[:80]!r}" for name in different)
             raise ValueError(f"run {record.run!r} is already there with another {was}; choose another run name")
 
     def record(self, run: str) -> RunRecord:
@@ -73,7 +72,17 @@ class ResultsDatabase:
         rows = self._rows(sa.select(storage.runs).where(storage.runs.c.run == run))
         if not rows:
             raise self._unknown("run", run, storage.runs.c.run)
-        return RunRecord(**rows[0])
+        return read_run(rows[0])
+
+    def has_run(self, run: str) -> bool:
+        """Whether a run of that name has begun."""
+        return bool(self._rows(sa.select(storage.runs.c.run).where(storage.runs.c.run == run)))
+
+    def runs_of_subject(self, subject: str) -> list[str]:
+        """Names of the runs whose measurements are interchangeable, oldest first; see `RunRecord.subject`."""
+        table = storage.runs.c
+        rows = self._rows(sa.select(table.run).where(table.subject == subject).order_by(table.created, table.run))
+        return [row["run"] for row in rows]
 
     def append(self, evaluations: Iterable[Evaluation]) -> None:
         """Adds evaluations in one transaction: all of them or none.
@@ -97,21 +106,21 @@ class ResultsDatabase:
                     connection.execute(absent, [candidate_row(new[key]) for key in sorted(new)])
                 connection.execute(sa.insert(storage.evaluations), added)
 
-        with storage.translated(self._engine):
+        with storage.as_database_error(self._engine):
             try:
-                storage.patiently(self._engine, insert)
+                storage.retry_during_restart(self._engine, insert)
             except sa.exc.IntegrityError as error:
                 raise self._refusal(batch) from error
         self._stored.update(new)
 
     @contextmanager
-    def claimed(self, run: str) -> Iterator[None]:
+    def run_lock(self, run: str) -> Iterator[None]:
         """Holds a run for this process while a block runs, so that two do not write it.
 
         Raises:
             ValueError: If another process holds it.
         """
-        with storage.claimed(self._engine, run):
+        with storage.run_lock(self._engine, run):
             yield
 
     def evaluations(self, run: str) -> list[Evaluation]:
@@ -144,7 +153,7 @@ class ResultsDatabase:
         return read_candidate(rows[0])
 
     def runs(self) -> pd.DataFrame:
-        """One row per run, oldest first: run, device, seed, evaluations (count), created, git, versions, job."""
+        """One row per run, oldest first: the fields of its record and its provenance, and evaluations (a count)."""
         import pandas as pd
 
         query = queries.of_runs()
@@ -159,8 +168,9 @@ class ResultsDatabase:
     ) -> pd.DataFrame:
         """One row per evaluation, by run and sequence number.
 
-        Columns: run, device, sequence, source, key; one for every metric that was recorded, in its natural unit (NaN
-        where an evaluation lacks it); resolution (pixels), blocks (count), mean_weight_bits (plain mean over layers).
+        Columns: run, device, sequence, source, fidelity, key; one for every metric that was recorded, in its natural
+        unit (NaN where an evaluation lacks it); resolution (pixels), blocks (count), mean_weight_bits (plain mean over
+        layers).
 
         Args:
             run: Only this run.
@@ -186,8 +196,8 @@ class ResultsDatabase:
     ) -> pd.DataFrame:
         """The rows of `frame`, under the same filters, that no other row beats in the metrics; best of the first first.
 
-        Equal rows are all kept; evaluations that lack one of the metrics are left out. Values of different devices or
-        sources are compared as they are: filter by them where that is not meant.
+        Equal rows are all kept; evaluations that lack one of the metrics or full fidelity are left out. Values of
+        different devices or sources are compared as they are: filter by them where that is not meant.
 
         Raises:
             ValueError: As `frame`, or if no metric is given, or no evaluation has one of them.
@@ -208,7 +218,7 @@ class ResultsDatabase:
         return self._rows(query if source is None else query.where(storage.evaluations.c.source == source))
 
     def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        with storage.translated(self._engine), self._engine.connect() as connection:
+        with storage.as_database_error(self._engine), self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _unknown(self, what: str, name: str, column: sa.Column[str]) -> ValueError:
@@ -236,6 +246,11 @@ class ResultsDatabase:
                     f"{held[0]['last']}, got {numbers[0]}..{numbers[-1]}; nothing was added"
                 )
         return ValueError("two of the evaluations have the same run and sequence number; nothing was added")
+
+
+def _identity(record: RunRecord) -> dict[str, object]:
+    """What makes two runs of one name different runs, by name; inputs count one by one."""
+    return {**record.inputs, "seed": record.seed, "device": record.device, "sources": record.sources}
 
 
 def _some(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.metric import METRICS, FloatArray, Metric, metric
+from results.evaluation import FULL_FIDELITY
+from results.metric import EXPECTED, METRICS, TESTED, FloatArray, Metric, get_metric
 from results.pareto import non_dominated
 
-IDENTITY = ("run", "device", "sequence", "source", "key")
+IDENTITY = ("run", "device", "sequence", "source", "fidelity", "key")
 SHAPE = ("resolution", "blocks", "mean_weight_bits")
 
 
@@ -42,7 +43,7 @@ def within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
     """
     kept = np.ones(len(frame), dtype=np.bool_)
     for name, bound in limits.items():
-        entry = metric(name)
+        entry = get_metric(name)
         kept &= costs_of(frame, [entry])[:, 0] <= entry.costs(bound)
     return frame[kept].reset_index(drop=True)
 
@@ -50,13 +51,15 @@ def within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
 def front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     """The rows that no other row beats, best of the first metric first; equal rows are all kept.
 
-    Rows that lack one of the metrics are left out.
+    Rows that lack one of the metrics, and those of less than full fidelity, are left out.
 
     Raises:
         ValueError: If no metric is given, or no row has one of them.
     """
     if not metrics:
         raise ValueError(f"a Pareto front needs one or more metrics, got none; known: {', '.join(METRICS)}")
+    if "fidelity" in frame:
+        frame = frame[frame["fidelity"] == FULL_FIDELITY]
     costs = costs_of(frame, metrics)
     complete = np.flatnonzero(~np.isnan(costs).any(axis=1))
     best = complete[non_dominated(costs[complete])]
@@ -86,4 +89,5 @@ def costs_of(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
 
 def _ordered(names: Iterable[str]) -> list[str]:
     found = list(names)
-    return [name for name in METRICS if name in found] + [name for name in found if name not in METRICS]
+    known = [prefix + name for name in METRICS for prefix in ("", EXPECTED, TESTED)]
+    return [name for name in known if name in found] + [name for name in found if name not in known]

@@ -1,11 +1,12 @@
-"""In: values of a metric in natural units. Out: costs to be minimised. Knows no candidate and not who measured it.
+"""Metrics: what a number means, which way is better, and how people see it.
 
-This is the one place of the project where a sign is flipped.
+This is the one place of the project where a sign is flipped: everything that searches minimises costs, everything that
+is stored or shown has natural units.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,19 +15,56 @@ from search_spaces.registry import Registry
 
 FloatArray = NDArray[np.float64]
 
+EXPECTED, TESTED = "expected_", "test_"  # name prefixes of the metrics that are derived from each metric
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What a number means: its name, its unit and which way is better."""
+    """What a number means.
+
+    Attributes:
+        name: Unique; the unit stands in it where there is one to name, such as `latency_ms`.
+        unit: For people, such as `ms`.
+        maximize: Whether more is better.
+        format: How people see a value: a format string with one field, such as `{:.2f}`.
+
+    Raises:
+        ValueError: If the format shows no number.
+    """
 
     name: str
     unit: str
     maximize: bool = False
+    format: str = "{:,.4g}"
+
+    def __post_init__(self) -> None:
+        try:
+            shown = self.format.format(1.0) != self.format
+        except (ValueError, IndexError, KeyError):
+            shown = False
+        if not shown:
+            raise ValueError(
+                f"the format of metric {self.name!r} must have one field like {{:.2f}}, got {self.format!r}"
+            )
 
     @property
     def label(self) -> str:
         """Name and unit for people, such as `latency_ms (ms)`."""
         return f"{self.name} ({self.unit})"
+
+    @property
+    def expected(self) -> Metric:
+        """The mean of this metric on new data, given everything that was measured."""
+        return replace(self, name=EXPECTED + self.name)
+
+    @property
+    def tested(self) -> Metric:
+        """This metric on the test data, which nothing was chosen by."""
+        return replace(self, name=TESTED + self.name)
+
+    def render(self, value: float) -> str:
+        """A value in `unit` as people see it, without the unit."""
+        return self.format.format(value)
 
     def costs(self, values: ArrayLike) -> FloatArray:
         """Values in `unit`, of any shape, as costs of the same shape: smaller is better."""
@@ -34,20 +72,41 @@ class Metric:
         return -natural if self.maximize else natural
 
 
-METRICS: Registry[Metric] = Registry(
+class _Metrics(Registry[Metric]):
+    """Knows, for each entry X, `expected_X` and `test_X` as well; only the entries themselves are listed."""
+
+    def __getitem__(self, name: str) -> Metric:
+        """The metric of that name.
+
+        Raises:
+            ValueError: If there is none; the message lists the known ones.
+        """
+        base = self._base(name)
+        return super().__getitem__(name) if base is None else replace(super().__getitem__(base), name=name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self._base(name) is not None)
+
+    def _base(self, name: str) -> str | None:
+        """The entry that a name is derived from; None for the name of an entry, and for one that is unknown."""
+        if super().__contains__(name):
+            return None
+        bases = (name.removeprefix(prefix) for prefix in (EXPECTED, TESTED) if name.startswith(prefix))
+        return next((base for base in bases if super(_Metrics, self).__contains__(base)), None)
+
+
+METRICS: Registry[Metric] = _Metrics(
     "metric",
     {
         entry.name: entry
         for entry in (
-            Metric("accuracy", "%", maximize=True),
-            Metric("expected_accuracy", "%", maximize=True),
-            Metric("test_accuracy", "%", maximize=True),
-            Metric("worst_class_accuracy", "%", maximize=True),
-            Metric("latency_ms", "ms"),
-            Metric("weight_bytes", "bytes"),
-            Metric("macs", "count"),
-            Metric("bops", "count"),
-            Metric("parameters", "count"),
+            Metric("accuracy", "%", maximize=True, format="{:.2f}"),
+            Metric("worst_class_accuracy", "%", maximize=True, format="{:.2f}"),
+            Metric("latency_ms", "ms", format="{:.4f}"),
+            Metric("weight_bytes", "bytes", format="{:,.0f}"),
+            Metric("macs", "count", format="{:,.0f}"),
+            Metric("bops", "count", format="{:,.0f}"),
+            Metric("parameters", "count", format="{:,.0f}"),
             Metric("energy_mj", "mJ"),
         )
     },
@@ -55,8 +114,8 @@ METRICS: Registry[Metric] = Registry(
 )
 
 
-def metric(name: str) -> Metric:
-    """The known metric of that name.
+def get_metric(name: str) -> Metric:
+    """The metric of that name, which may be derived: `expected_X` and `test_X` belong to every metric X.
 
     Raises:
         ValueError: If there is none; the message lists the known ones.

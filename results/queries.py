@@ -13,16 +13,12 @@ from results import storage
 
 
 def of_runs() -> sa.Select[Any]:
-    """One row per run, oldest first: run, device, seed, evaluations (count), created, git, versions, job."""
+    """One row per run, oldest first: its columns, and evaluations (a count)."""
     table = storage.runs
     count = sa.func.count(storage.evaluations.c.sequence).label("evaluations")
     counted = sa.select(storage.evaluations.c.run, count).group_by(storage.evaluations.c.run).subquery()
-    columns = [
-        *(table.c.run, table.c.device, table.c.seed),
-        sa.func.coalesce(counted.c.evaluations, 0).label("evaluations"),
-        *(table.c.created, table.c.git, table.c.versions, table.c.job),
-    ]
-    query = sa.select(*columns).outerjoin(counted, counted.c.run == table.c.run)
+    query = sa.select(table, sa.func.coalesce(counted.c.evaluations, 0).label("evaluations"))
+    query = query.outerjoin(counted, counted.c.run == table.c.run)
     return query.order_by(table.c.created, table.c.run)
 
 
@@ -30,8 +26,8 @@ def of_evaluations() -> sa.Select[Any]:
     """One row per evaluation, by run and sequence number, with its run's device and what describes its candidate."""
     table, of_run, of_candidate = storage.evaluations.c, storage.runs.c, storage.candidates.c
     return (
-        sa.select(table.run, of_run.device, table.sequence, table.source, of_candidate.key, table["values"])
-        .add_columns(of_candidate.resolution, of_candidate.blocks, of_candidate.mean_weight_bits)
+        sa.select(table.run, of_run.device, table.sequence, table.source, table.fidelity, of_candidate.key)
+        .add_columns(table["values"], of_candidate.resolution, of_candidate.blocks, of_candidate.mean_weight_bits)
         .select_from(storage.evaluations.join(storage.runs).join(storage.candidates))
         .order_by(of_run.created, table.run, table.sequence)
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from results.evaluation import Evaluation
+from results import storage
+from results.evaluation import Evaluation, Provenance, RunRecord
 from results.storage import DatabaseError
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
+
+_OF_EVALUATIONS = ("values", "source", "run", "sequence", "seed", "tell_order", "fidelity")  # stored as they are
 
 
 def candidate_row(candidate: Candidate) -> dict[str, Any]:
@@ -24,18 +28,25 @@ def candidate_row(candidate: Candidate) -> dict[str, Any]:
     }
 
 
+def run_row(record: RunRecord) -> dict[str, Any]:
+    """The row of `storage.runs`."""
+    row = vars(record) | vars(record.provenance)
+    return {name: row[name] for name in storage.runs.c.keys()}  # noqa: SIM118 columns are iterated, not their names
+
+
 def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
     """The row of `storage.evaluations`, added at the time `created` (UTC, ISO 8601)."""
-    return {
-        "run": evaluation.run,
-        "sequence": evaluation.sequence,
-        "told": evaluation.told,
+    return {name: getattr(evaluation, name) for name in _OF_EVALUATIONS} | {
         "candidate_key": evaluation.candidate.key,
-        "source": evaluation.source,
-        "seed": evaluation.seed,
-        "values": evaluation.values,
         "created": created,
     }
+
+
+def read_run(row: Mapping[str, Any]) -> RunRecord:
+    """What `run_row` wrote."""
+    provenance = Provenance(**{field.name: row[field.name] for field in fields(Provenance)})
+    own = {field.name: row[field.name] for field in fields(RunRecord) if field.name in row}
+    return RunRecord(**own, provenance=provenance)
 
 
 def read_candidate(row: Mapping[str, Any]) -> Candidate:
@@ -60,9 +71,7 @@ def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
         DatabaseError: If the row is not one that could have been written.
     """
     try:
-        return Evaluation(
-            candidate, row["values"], row["source"], row["run"], row["sequence"], row["seed"], row["told"]
-        )
+        return Evaluation(candidate, **{name: row[name] for name in _OF_EVALUATIONS})
     except (ValueError, TypeError, AttributeError) as error:
         place = f"evaluation {row['sequence']} of run {row['run']!r}"
         raise DatabaseError(f"{place} is damaged in the database ({error}); restore a copy") from error

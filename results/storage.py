@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_SECONDS = 60.0
 _RESTART_SECONDS, _RETRY_SECONDS = 120.0, 0.5  # how long a server may be away, and how often it is looked for
 _CREATION_LOCK = 0x6E6173  # any fixed number: the PostgreSQL advisory lock under which tables are made
@@ -40,9 +40,13 @@ runs = sa.Table(
     "nas_runs",
     _METADATA,
     sa.Column("run", sa.String(200), primary_key=True),
-    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("inputs", sa.JSON, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("job", sa.String(200), nullable=False),
+    sa.Column("stage", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False, index=True),
+    sa.Column("sources", sa.JSON, nullable=False),
     sa.Column("versions", sa.JSON, nullable=False),
     sa.Column("git", sa.String(200), nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
@@ -61,13 +65,14 @@ evaluations = sa.Table(
     _METADATA,
     sa.Column("run", sa.ForeignKey(runs.c.run), primary_key=True),
     sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("told", sa.Integer, nullable=False),
+    sa.Column("tell_order", sa.Integer, nullable=False),
     sa.Column("candidate_key", sa.ForeignKey(candidates.c.key), nullable=False),
     sa.Column("source", sa.String(20), nullable=False),
+    sa.Column("fidelity", sa.Float, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("values", sa.JSON, nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
-    sa.UniqueConstraint("run", "told"),
+    sa.UniqueConstraint("run", "tell_order"),
 )
 
 
@@ -86,7 +91,7 @@ def open_engine(url: str) -> sa.Engine:
     """
     engine = _engine(url)
     try:
-        with translated(engine):
+        with as_database_error(engine):
             if engine.dialect.name == "sqlite":
                 _inspect_file(engine.url)
             with engine.connect() as connection:
@@ -99,7 +104,7 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
-def patiently(engine: sa.Engine, work: Callable[[bool], None]) -> None:
+def retry_during_restart(engine: sa.Engine, work: Callable[[bool], None]) -> None:
     """Does something, and again while the server of the database restarts.
 
     Args:
@@ -119,7 +124,7 @@ def patiently(engine: sa.Engine, work: Callable[[bool], None]) -> None:
 
 
 @contextmanager
-def claimed(engine: sa.Engine, run: str) -> Iterator[None]:
+def run_lock(engine: sa.Engine, run: str) -> Iterator[None]:
     """Holds a run for this process while a block runs; the system frees it when the process dies.
 
     Raises:
@@ -157,7 +162,7 @@ def insert_if_absent(table: sa.Table, connection: sa.Connection) -> sa.Insert:
 
 
 @contextmanager
-def translated(engine: sa.Engine) -> Iterator[None]:
+def as_database_error(engine: sa.Engine) -> Iterator[None]:
     """Turns every failure of the database within into a `DatabaseError`."""
     name = engine.url.render_as_string(hide_password=True)
     try:

@@ -5,7 +5,6 @@ In: filters. Out: tables on the console.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +21,7 @@ Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
 Run = Annotated[str | None, typer.Option(help="Only this run.")]
 # as in results.evaluation, which every command would load for it
-SourceName = Literal["screened", "measured", "predicted", "verified", "expected", "exported", "finetuned"]
+SourceName = Literal["measured", "predicted", "verified", "expected", "exported", "finetuned"]
 Source = Annotated[
     SourceName | None,
     typer.Option(help="Only values that came about so; default: expected, or verified where no search has ended."),
@@ -39,7 +38,7 @@ Limit = Annotated[list[str] | None, typer.Option(help="Worst value allowed, e.g.
 def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
     """List all runs."""
     with _open(runs, database) as opened:
-        _print(opened.runs().drop(columns=["job", "versions"], errors="ignore"), "runs")
+        _print(opened.runs().loc[:, ["run", "device", "seed", "evaluations", "created", "git"]], "runs")
 
 
 @app.command()
@@ -56,7 +55,7 @@ def pareto(
     """Show the Pareto front of everything that was found, across runs."""
     from results.frame import front as best_of
     from results.frame import traded
-    from results.metric import metric
+    from results.metric import get_metric
 
     with _open(runs, database) as opened:
         kinds: list[SourceName] = [source] if source else ["expected", "verified"]  # no front before a search has ended
@@ -65,7 +64,7 @@ def pareto(
             found = found if job is None else found[found["run"].str.startswith(f"{job}/")]
             if len(found):
                 break
-        chosen = [metric(name) for name in (metrics.split(",") if metrics else traded(found))]
+        chosen = [get_metric(name) for name in (metrics.split(",") if metrics else traded(found))]
         front = best_of(found, chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
         _print(front.reindex(columns=shown), f"Pareto front, {kind}", _latency_errors(opened, front))
@@ -112,8 +111,10 @@ def _limits(texts: list[str]) -> dict[str, float]:
 def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> str:
     """How far predicted latencies are off, for every run that has some of what was found."""
     records = opened.runs()
-    jobs = records[records["run"].isin(set(found["run"]))].set_index("run")["job"].map(json.loads)
-    errors = {run: job["latency_error_percent"] for run, job in jobs.items() if job.get("latency_error_percent")}
+    stored = records[records["run"].isin(set(found["run"]))].set_index("run")["inputs"]
+    errors = {
+        run: inputs["latency_error_percent"] for run, inputs in stored.items() if inputs.get("latency_error_percent")
+    }
     return "\n".join(f"latencies of {run} are within {error:.1f} % on average" for run, error in errors.items())
 
 

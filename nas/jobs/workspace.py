@@ -30,10 +30,13 @@ from nas.jobs.stages.given_network import network_name, trace_network
 from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
 from results.database import ResultsDatabase
-from results.evaluation import Evaluation, RunRecord, provenance
+from results.evaluation import JSON, Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
+
+# What a measured accuracy depends on besides the candidate; runs that agree in it lend one another measurements.
+_SUBJECT = ("program", "data", "supernet", "processor", "compression")
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ class Workspace:
             stage: Name of the stage.
             inputs: Everything its outcome depends on; a path stands for the content of its file.
         """
-        return self.runs / self.job.name / f"{stage}-{_fingerprint(_described(inputs))}"
+        return self.runs / self.job.name / f"{stage}-{_digest(_described(inputs))[:8]}"
 
     def record(self, stage: str, inputs: Mapping[str, object], device: str) -> RunRecord:
         """The database record of a stage that stores evaluations.
@@ -181,8 +184,16 @@ class Workspace:
         """
         job = self.job.model_dump(include={"training", "seed"}) | {"space": self.job.space.described()}
         described = _described({"data": self.data_digest, **job, **self.compression, **inputs})
-        run = f"{self.job.name}/{stage}-{_fingerprint(described)}"
-        return provenance(run, described, self.job.seed, device)
+        measured = {name: described[name] for name in _SUBJECT if name in described}
+        return RunRecord(
+            f"{self.job.name}/{stage}-{_digest(described)[:8]}",
+            described,
+            self.job.seed,
+            device,
+            self.job.name,
+            stage,
+            subject=_digest(measured) if {"supernet", "processor"} <= measured.keys() else "",
+        )
 
     def store(self, record: RunRecord, evaluations: Sequence[Evaluation]) -> None:
         """Stores a run that is stored whole, unless an earlier start did."""
@@ -191,16 +202,15 @@ class Workspace:
             self.database.append(evaluations)
 
 
-def _described(inputs: Mapping[str, object]) -> str:
+def _described(inputs: Mapping[str, object]) -> dict[str, JSON]:
     """The program's version and the inputs as JSON, with the digest of its content for every file."""
-    return json.dumps(
-        {"program": version("nas")}
-        | {
-            name: f"sha256:{hashlib.sha256(part.read_bytes()).hexdigest()}" if isinstance(part, Path) else part
-            for name, part in inputs.items()
-        }
-    )
+    described = {"program": version("nas")} | {
+        name: f"sha256:{hashlib.sha256(part.read_bytes()).hexdigest()}" if isinstance(part, Path) else part
+        for name, part in inputs.items()
+    }
+    plain: dict[str, JSON] = json.loads(json.dumps(described))
+    return plain
 
 
-def _fingerprint(described: str) -> str:
-    return hashlib.sha256(described.encode()).hexdigest()[:8]
+def _digest(described: Mapping[str, JSON]) -> str:
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()

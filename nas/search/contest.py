@@ -16,7 +16,7 @@ from nas.search.loop import NothingFeasible, run_search
 from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
 from results.database import ResultsDatabase
-from results.evaluation import provenance
+from results.evaluation import RunRecord
 from results.pareto import hypervolume
 
 
@@ -51,7 +51,7 @@ class Contest:
         """
         objectives = self.problem.objectives
         made = searcher(name, self.problem.space, objectives, seed, self.problem.leaves)
-        record = provenance(f"{name}/{seed}", "{}", seed, "none")
+        record = RunRecord(f"{name}/{seed}", {}, seed)
         with ResultsDatabase(database_url) as database:
             with suppress(NothingFeasible):  # a volume of 0 says so
                 run_search(made, objectives, database, self.budgets[-1], record=record)

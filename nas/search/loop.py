@@ -92,12 +92,14 @@ def run_search(
         searcher.tell(known[0], costs(objectives, known[1]), violations(objectives, known[1]))
     enough = partial(_gains_little, searcher, stop_gain)
     told = [np.empty((0, len(objectives))) if known is None else known[1]]
-    with database.claimed(record.run):
+    with database.run_lock(record.run):
         recorder = Recorder(database, record, source, objectives, chunk, progress)
         if in_flight is not None:
             outcomes = _as_they_come(searcher, recorder, budget, in_flight, enough)
         elif screening is not None and isinstance(searcher, ScreeningSearcher):
-            looks = Recorder(database, screening.record, "screened", screening.objectives, chunk)
+            looks = Recorder(
+                database, screening.record, "measured", screening.objectives, chunk, fidelity=screening.fidelity
+            )
             screen = partial(_screen, searcher, looks, screening)
             outcomes = _in_batches(searcher, recorder, budget, batch or searcher.batch, enough, screen)
         else:

@@ -13,7 +13,7 @@ import numpy as np
 from nas.objectives import FloatArray, Objective
 from nas.search.in_flight import InFlight, Outcome
 from results.database import ResultsDatabase
-from results.evaluation import Evaluation, RunRecord, Source
+from results.evaluation import FULL_FIDELITY, Evaluation, RunRecord, Source
 from search_spaces.population import Population
 
 Progress = Callable[[int], None]  # how many candidates more are known
@@ -32,6 +32,7 @@ class Recorder:
         objectives: What is evaluated.
         chunk: Candidates evaluated and stored at a time, where no objective measures them one by one.
         progress: Called with the number of candidates that became known.
+        fidelity: Share of a full measurement at which the objectives are evaluated.
     """
 
     def __init__(
@@ -42,14 +43,15 @@ class Recorder:
         objectives: Sequence[Objective],
         chunk: int,
         progress: Progress = lambda _: None,
+        fidelity: float = FULL_FIDELITY,
     ) -> None:
         database.begin(record)
         self._database, self._record, self._source, self._objectives = database, record, source, list(objectives)
         self._names = [objective.metric.name for objective in objectives]
         self._in_flight = InFlight(self._objectives, chunk)
-        self._progress = progress
+        self._progress, self._fidelity = progress, fidelity
         self._stored = {entry.sequence: entry for entry in database.evaluations(record.run)}
-        self._replayed = sorted(self._stored, key=lambda sequence: self._stored[sequence].told)
+        self._replayed = sorted(self._stored, key=lambda sequence: self._stored[sequence].tell_order)
         self._asked: dict[int, Population] = {}
         self._next_sequence = self._told = 0
 
@@ -134,6 +136,7 @@ class Recorder:
                 sequence,
                 self._record.seed,
                 told[row],
+                self._fidelity,
             )
             for row, (sequence, candidate) in enumerate(
                 zip(outcome.sequences, outcome.population.candidates, strict=True)

@@ -24,6 +24,7 @@ class Screening:
         objectives: Those of the search, in the same order, evaluated more cheaply.
         ratio: How many candidates are screened for each that is evaluated in full.
         record: The run under which the outcomes are kept; not that of the search.
+        fidelity: Share of a full measurement that the look takes.
 
     Raises:
         ValueError: If the ratio is below 1.
@@ -32,6 +33,7 @@ class Screening:
     objectives: tuple[Objective, ...]
     ratio: int
     record: RunRecord
+    fidelity: float
 
     def __post_init__(self) -> None:
         if self.ratio < 1:

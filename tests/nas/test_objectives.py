@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas.objectives import Objective, compared, costs, violations
-from results.metric import metric
+from results.metric import get_metric
 
 VALUES = np.array([[90.0, 5.0, 100.0], [80.0, 10.0, 300.0], [60.0, 20.0, 100.0]])
 
@@ -18,7 +18,7 @@ def objectives(accuracy: float | None, latency_ms: float | None) -> list[Objecti
         raise AssertionError("values are given")
 
     named = {"accuracy": accuracy, "latency_ms": latency_ms, "weight_bytes": None}
-    return [Objective(metric(name), never, limit) for name, limit in named.items()]
+    return [Objective(get_metric(name), never, limit) for name, limit in named.items()]
 
 
 def test_maximised_metrics_change_their_sign_in_costs() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from results.database import ResultsDatabase
-from results.evaluation import Evaluation, RunRecord, Source
-from results.metric import metric
+from results.evaluation import Evaluation, Provenance, RunRecord, Source
+from results.metric import get_metric
 from results.storage import DatabaseError
 from search_spaces.candidate import Architecture, Candidate, ConvBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -26,8 +26,10 @@ def candidate(number: int) -> Candidate:
     )
 
 
-def record(run: str, device: str = "phone", job: str = '{"budget": 10}') -> RunRecord:
-    return RunRecord(run, job, 7, device, {"python": "3.11.0"}, "abc1234", "2025-01-01T00:00:00+00:00")
+def record(run: str, device: str = "phone", budget: int = 10, subject: str = "") -> RunRecord:
+    provenance = Provenance({"python": "3.11.0"}, "abc1234", "2025-01-01T00:00:00+00:00")
+    inputs = {"budget": budget, "betas": (0.9, 0.99)}
+    return RunRecord(run, inputs, 7, device, "job", "search", subject, {"earlier": 3}, provenance)
 
 
 def evaluation(
@@ -64,13 +66,21 @@ def test_what_is_appended_comes_back_equal_and_in_order(database: ResultsDatabas
 
 def test_a_run_begins_once(database: ResultsDatabase) -> None:
     database.begin(record("a"))
-    with pytest.raises(ValueError, match=r"'a' is already there with another job '{\"budget\": 10}'"):
-        database.begin(record("a", job='{"budget": 11}'))
+    with pytest.raises(ValueError, match="'a' is already there with another budget '10';"):
+        database.begin(record("a", budget=11))
     with pytest.raises(ValueError, match="another device 'phone'"):
         database.begin(record("a", device="server"))
     database.append([evaluation("a", 0), evaluation("a", 1)])
     runs = database.runs()
     assert dict(zip(runs["run"], runs["evaluations"], strict=True)) == {"a": 2, "b": 0}
+
+
+def test_runs_are_found_by_what_their_measurements_depend_on(database: ResultsDatabase) -> None:
+    for run, subject in (("c", "x"), ("d", "y"), ("e", "x")):
+        database.begin(record(run, subject=subject))
+    assert database.runs_of_subject("x") == ["c", "e"]
+    assert database.runs_of_subject("z") == []
+    assert [database.has_run(run) for run in ("c", "f")] == [True, False]
 
 
 def test_sequence_numbers_are_used_once_and_a_refused_batch_leaves_nothing(database: ResultsDatabase) -> None:
@@ -112,12 +122,12 @@ def test_candidates_are_found_by_the_beginning_of_their_key(database: ResultsDat
 
 
 def test_frame_describes_and_filters(database: ResultsDatabase) -> None:
-    assert list(database.frame().columns)[:5] == ["run", "device", "sequence", "source", "key"]
-    assert database.pareto_front([metric("accuracy")]).empty
+    assert list(database.frame().columns)[:6] == ["run", "device", "sequence", "source", "fidelity", "key"]
+    assert database.pareto_front([get_metric("accuracy")]).empty
     database.append([evaluation("a", 0, 90.0, 4.0), evaluation("a", 1, 80.0, 5.0, source="predicted")])
     database.append([Evaluation(candidate(0), {"weight_bytes": 100.0}, "exported", "b", 0, 0)])
     frame = database.frame()
-    assert list(frame.columns[5:]) == [
+    assert list(frame.columns[6:]) == [
         *("accuracy", "latency_ms", "weight_bytes"),
         *("resolution", "blocks", "mean_weight_bits"),
     ]
@@ -132,12 +142,17 @@ def test_frame_describes_and_filters(database: ResultsDatabase) -> None:
 
 
 def test_pareto_front_keeps_ties_and_leaves_out_what_lacks_a_metric(database: ResultsDatabase) -> None:
-    trade = [metric("accuracy"), metric("latency_ms")]
+    trade = [get_metric("accuracy"), get_metric("latency_ms")]
     points = [(80.0, 1.0), (90.0, 2.0), (90.0, 2.0), (89.0, 2.0), (95.0, 9.0)]
     database.append(evaluation("a", sequence, *point) for sequence, point in enumerate(points))
     database.append([Evaluation(candidate(9), {"accuracy": 99.0}, "measured", "b", 0, 0)])
     assert database.pareto_front(trade)["sequence"].tolist() == [4, 1, 2, 0]
     assert database.pareto_front(trade, limits={"latency_ms": 5.0})["sequence"].tolist() == [1, 2, 0]
+    low = [Evaluation(candidate(8), {"accuracy": 99.0, "latency_ms": 0.1}, "measured", "b", 1, 0, fidelity=0.1)]
+    database.append(low)
+    assert database.evaluations("b")[1:] == low
+    assert database.frame(run="b")["fidelity"].tolist() == [1.0, 0.1]
+    assert database.pareto_front(trade)["sequence"].tolist() == [4, 1, 2, 0]
     with pytest.raises(ValueError, match="one or more metrics, got none"):
         database.pareto_front([])
 

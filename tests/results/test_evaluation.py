@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from results.evaluation import Evaluation, Source, provenance
+from results.evaluation import Evaluation, Provenance, RunRecord, Source
 from search_spaces.candidate import Architecture, Candidate
 
 CANDIDATE = Candidate(Architecture("made-up", 32, ()))
@@ -40,21 +40,33 @@ def test_illegal_evaluations_cannot_be_made(
         Evaluation(CANDIDATE, values, source, "a", sequence, 1)
 
 
+@pytest.mark.parametrize("fidelity", [0.0, -0.5, 1.5, float("nan")])
+def test_a_fidelity_is_a_share(fidelity: float) -> None:
+    assert Evaluation(CANDIDATE, {"accuracy": 1.0}, "measured", "a", 0, 1).fidelity == 1.0
+    with pytest.raises(ValueError, match="fidelity of an evaluation must be above 0 and at most 1"):
+        Evaluation(CANDIDATE, {"accuracy": 1.0}, "measured", "a", 0, 1, fidelity=fidelity)
+
+
 def test_provenance_tells_versions_and_the_state_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    outside = provenance("a", "{}", 1, "phone")
+    outside = Provenance.now()
     assert outside.git == "none"
     assert {"python", "numpy", "torch"} <= set(outside.versions)
 
     identity = ["-c", "user.name=n", "-c", "user.email=e@x"]
     for command in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "first"]):
         subprocess.run(["git", *command], check=True)
-    clean = provenance("a", "{}", 1, "phone").git
+    clean = RunRecord("a", {}, 1).provenance.git
     assert clean != "none"
     assert "dirty" not in clean
 
 
-def test_a_job_must_be_json() -> None:
-    with pytest.raises(ValueError, match="must be JSON text"):
-        provenance("a", "budget: 10", 1, "phone")
+def test_inputs_are_plain_json_detached_from_the_caller() -> None:
+    inputs: dict[str, Any] = {"betas": (0.9, 0.99)}
+    record = RunRecord("a", inputs, 1)
+    inputs["betas"] = ()
+    assert record.inputs == {"betas": [0.9, 0.99]}
+    for illegal in (float("nan"), Path("x"), {1, 2}):
+        with pytest.raises(ValueError, match="inputs of run 'a' must be plain JSON"):
+            RunRecord("a", {"budget": illegal}, 1)  # type: ignore[dict-item]

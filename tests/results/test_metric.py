@@ -1,15 +1,32 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from results.metric import METRICS, metric
+from results.metric import METRICS, Metric, get_metric
 
 
 def test_only_maximised_metrics_change_sign() -> None:
-    assert metric("accuracy").costs(np.array([90.0, 95.0])).tolist() == [-90.0, -95.0]
-    assert [name for name, entry in METRICS.items() if entry.costs(1.0) != 1.0] == [
-        "accuracy",
-        "expected_accuracy",
-        "test_accuracy",
-        "worst_class_accuracy",
-    ]
+    assert get_metric("accuracy").costs(np.array([90.0, 95.0])).tolist() == [-90.0, -95.0]
+    assert [name for name, entry in METRICS.items() if entry.costs(1.0) != 1.0] == ["accuracy", "worst_class_accuracy"]
+
+
+def test_expected_and_tested_ones_are_derived_from_every_metric() -> None:
+    for entry in METRICS.values():
+        assert METRICS[f"expected_{entry.name}"] == get_metric(f"expected_{entry.name}") == entry.expected
+        assert METRICS[f"test_{entry.name}"] == entry.tested
+        assert entry.tested.costs(1.0) == entry.costs(1.0)
+        assert f"test_{entry.name}" in METRICS
+        assert f"test_{entry.name}" not in list(METRICS)
+    for unknown in ("expected_speed", "test_", "test_expected_accuracy"):
+        assert unknown not in METRICS
+        with pytest.raises(ValueError, match=f"unknown metric '{unknown}'; known metrics: accuracy, "):
+            get_metric(unknown)
+
+
+def test_people_see_values_in_the_format_of_their_metric() -> None:
+    assert get_metric("accuracy").render(90.126) == "90.13"
+    assert get_metric("weight_bytes").render(1234567.0) == "1,234,567"
+    for wrong in ("{:.2f", "x", "{a}", "{} {}"):
+        with pytest.raises(ValueError, match="format of metric 'speed' must have one field"):
+            Metric("speed", "m/s", format=wrong)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.metric import metric
+from results.metric import get_metric
 from results.pareto import hypervolume, non_dominated
 
 
@@ -54,7 +54,7 @@ def test_nasbench201_fronts(reference_data: Path, device: str, distinct: int, ro
     folder = reference_data / "nasbench201"
     accuracy = pd.read_csv(folder / "accuracy.csv", index_col="index")["cifar10_test_200e"]
     latency = pd.read_csv(folder / "latency.csv", index_col="index")[device].loc[accuracy.index]
-    costs = np.stack([metric("accuracy").costs(accuracy), metric("latency_ms").costs(latency)], axis=1)
+    costs = np.stack([get_metric("accuracy").costs(accuracy), get_metric("latency_ms").costs(latency)], axis=1)
     front = costs[non_dominated(costs)]
     assert len(np.unique(front, axis=0)) == distinct
     assert rows is None or len(front) == rows

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.metric import metric
+from results.metric import get_metric
 from results.report import describe, write_pareto_page
 from search_spaces.candidate import Architecture, Candidate, ConvBlock, OperatorBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
-TRADE = [metric("latency_ms"), metric("accuracy"), metric("weight_bytes")]
+TRADE = [get_metric("latency_ms"), get_metric("accuracy"), get_metric("weight_bytes")]
 
 
 def made_up_frame() -> pd.DataFrame:

@@ -20,7 +20,7 @@ OPEN = "import sys; from results.database import ResultsDatabase; ResultsDatabas
 def filled(path: Path) -> bytes:
     """Bytes of a results database with 300 evaluations, made at the path."""
     with ResultsDatabase(f"sqlite:///{path}") as database:
-        database.begin(RunRecord("a", "{}", 1, "phone", {}, "none", "2025-01-01T00:00:00+00:00"))
+        database.begin(RunRecord("a", {}, 1, "phone"))
         candidates = [Candidate(Architecture("made-up", number, ())) for number in range(300)]
         database.append(Evaluation(c, {"accuracy": 1.0}, "measured", "a", n, 0) for n, c in enumerate(candidates))
     return path.read_bytes()
@@ -51,7 +51,7 @@ def test_databases_of_others_and_of_other_versions_are_left_alone(tmp_path: Path
     before = foreign.read_bytes(), newer.read_bytes()
     with pytest.raises(DatabaseError, match=r"no results database.*photos"):
         ResultsDatabase(f"sqlite:///{foreign}")
-    with pytest.raises(DatabaseError, match="schema version 99, this nas reads 3"):
+    with pytest.raises(DatabaseError, match="schema version 99, this nas reads 4"):
         ResultsDatabase(f"sqlite:///{newer}")
     assert (foreign.read_bytes(), newer.read_bytes()) == before
 

@@ -74,8 +74,8 @@ def measured_to_fit(workspace: Workspace, checkpoint: Path) -> Known:
     """
     population = _candidates(workspace)
     record = _record(workspace, checkpoint)
-    runs = workspace.database.runs()
-    stored = workspace.database.evaluations(record.run) if record.run in set(runs["run"]) else []
+    begun = workspace.database.has_run(record.run)
+    stored = workspace.database.evaluations(record.run) if begun else []
     if len(stored) < len(population):
         raise ValueError(f"job {workspace.job.name!r} needs a fitted predictor; make it with: nas fit JOB")
     return Known(population, np.array([entry.values["accuracy"] for entry in stored]))
@@ -110,7 +110,7 @@ def measure_accuracy(
     with (
         workspace.pool() as pool,
         workspace.reporter.bar(title, len(population)) as bar,
-        workspace.database.claimed(record.run),
+        workspace.database.run_lock(record.run),
     ):
         objectives = [Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint))), *costs]
         recorder = Recorder(workspace.database, record, source, objectives, len(population), bar.advance)

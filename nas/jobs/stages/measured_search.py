@@ -5,7 +5,6 @@ In: a checkpoint, a latency table and the job's search section. Out: the front o
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     }
     record = workspace.record("search", inputs, latencies.place)
     sources = sources_of(workspace.database, record) if section.warm_start else {}
-    record = replace(record, job=json.dumps(json.loads(record.job) | {"warm_start": sources}))
+    record = replace(record, sources=sources)
     known = known_accuracies(workspace.database, workspace.space, sources)
     if len(known.accuracy):
         workspace.reporter.say(f"search   {len(known.accuracy)} candidates of this supernet were measured before")
@@ -107,7 +106,7 @@ def _screening(
         return None
     accuracy = pool.measuring(workspace.measurement(checkpoint, section.fidelity))
     objectives = tuple(job_objectives(workspace, latencies, accuracy))
-    return Screening(objectives, section.ratio, replace(record, run=f"{record.run}-screening"))
+    return Screening(objectives, section.ratio, replace(record, run=f"{record.run}-screening"), section.fidelity)
 
 
 def _measured(workspace: Workspace, run: str) -> Known:

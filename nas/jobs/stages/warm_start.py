@@ -6,7 +6,6 @@ those of the new run's own device.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +13,11 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from results.database import ResultsDatabase
-from results.evaluation import Evaluation, RunRecord
+from results.evaluation import FULL_FIDELITY, Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
-_SAME = ("program", "data", "supernet", "processor", "compression")  # what an accuracy depends on besides the candidate
 _MEASURED = ("measured", "verified")
 
 
@@ -41,14 +39,10 @@ def sources_of(database: ResultsDatabase, record: RunRecord) -> dict[str, int]:
 
     A run that was begun before starts from what it started from then, whatever was measured since.
     """
-    runs = database.runs()
-    begun = runs[runs["run"] == record.run]
-    if len(begun):
-        return dict(json.loads(begun["job"].iloc[0])["warm_start"])
-    mine = json.loads(record.job)
-    jobs = runs["job"].map(json.loads)
-    same = [all(job.get(name) == mine.get(name) for name in _SAME) for job in jobs]
-    counts = {run: len(_settled(database.evaluations(run))) for run in runs["run"][same]}
+    if database.has_run(record.run):
+        return dict(database.record(record.run).sources)
+    lenders = database.runs_of_subject(record.subject) if record.subject else []
+    counts = {run: len(_settled(database.evaluations(run))) for run in lenders}
     return {run: count for run, count in counts.items() if count}
 
 
@@ -64,10 +58,14 @@ def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapp
 
 
 def _settled(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The measured ones in the order of telling, up to the first that is still missing: no later one comes between."""
-    measured = [entry for entry in evaluations if entry.source in _MEASURED and "accuracy" in entry.values]
-    in_order = sorted(measured, key=lambda entry: entry.told)
-    return [entry for number, entry in enumerate(in_order) if entry.told == number]
+    """The gap-free prefix of measured evaluations, in tell order: no later one comes between."""
+    measured = [
+        entry
+        for entry in evaluations
+        if entry.source in _MEASURED and entry.fidelity == FULL_FIDELITY and "accuracy" in entry.values
+    ]
+    in_order = sorted(measured, key=lambda entry: entry.tell_order)
+    return [entry for number, entry in enumerate(in_order) if entry.tell_order == number]
 
 
 def _belongs(space: JointSpace, candidate: Candidate) -> bool:

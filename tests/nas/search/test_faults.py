@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 BUDGET = 60
 SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
-RECORD = RunRecord("run", "{}", 3, "none", {}, "none", "2025-01-01T00:00:00+00:00")
+RECORD = RunRecord("run", {}, 3)
 
 
 def searched(database: ResultsDatabase, pool: object, in_flight: int | None = None) -> list[Evaluation]:
@@ -113,7 +113,7 @@ def test_two_drivers_of_one_run_are_one_too_many(server: str, request: pytest.Fi
     with ResultsDatabase(url) as first, ResultsDatabase(url) as second, InProcess() as pool:
         measuring = pool.measuring(measurement)
         with (
-            first.claimed("run"),
+            first.run_lock("run"),
             pytest.raises(ValueError, match="another process writes run 'run'; wait for it, or give this one"),
         ):
             searched(second, measuring)

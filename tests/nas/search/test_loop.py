@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
 from results.database import ResultsDatabase
 from results.evaluation import RunRecord
-from results.metric import Metric, metric
+from results.metric import Metric, get_metric
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
@@ -57,7 +56,7 @@ class Bench:
     def objectives(self, macs: float | None = None, parameters: float | None = None) -> list[Objective]:
         capacity = Metric("capacity", "count", maximize=True)
         return [
-            Objective(metric("macs"), self.macs, macs),
+            Objective(get_metric("macs"), self.macs, macs),
             Objective(capacity, lambda population: PARAMETERS(population.genes), parameters),
         ]
 
@@ -82,8 +81,7 @@ class Late(ThreadPoolExecutor):
 
 
 def record(name: str) -> RunRecord:
-    job = json.dumps({"searcher": name})
-    return RunRecord("run", job, 3, "none", {"python": "3.11.0"}, "none", "2025-01-01T00:00:00+00:00")
+    return RunRecord("run", {"searcher": name}, 3)
 
 
 def run(name: str, database: ResultsDatabase, bench: Bench, **changes: int) -> pd.DataFrame:
@@ -163,7 +161,7 @@ def test_killed_as_they_come_nothing_is_lost_and_a_replay_is_exact(
     assert len(frame) == 60
     assert not stored & set(second.priced)
     assert len(stored) + len(second.priced) == 60
-    told = [entry.told for entry in database.evaluations("run")]
+    told = [entry.tell_order for entry in database.evaluations("run")]
     assert sorted(told) == list(range(60))
     assert told != sorted(told)  # else this tests nothing
     pd.testing.assert_frame_equal(run_as_they_come(name, database, untouched := Bench()), frame)
@@ -184,7 +182,7 @@ def test_what_is_known_counts_as_found(name: str, database: ResultsDatabase) -> 
 def test_a_space_of_which_all_is_known_is_not_searched(name: str, database: ResultsDatabase) -> None:
     space = JointSpace(RestrictedSpace(create_space("resnet_digits", 1, 10), SMALL))
     everything = space.population(np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T)
-    objectives = [Objective(metric("macs"), lambda _: np.empty(0))]
+    objectives = [Objective(get_metric("macs"), lambda _: np.empty(0))]
     known = everything.unique(), space.tabulate(analytic.macs)(everything.unique().genes)[:, None]
     made = searcher(name, space, objectives, 0)
     assert run_search(made, objectives, database, 5, record=record(name), known=known).empty
@@ -221,7 +219,7 @@ def test_chunks_change_nothing_and_a_larger_budget_goes_on(
 def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -> None:
     small = JointSpace(create_space("resnet_digits", 1, 10))
     cost = small.tabulate(analytic.macs)
-    objectives = [Objective(metric("macs"), lambda population: cost(population.genes))]
+    objectives = [Objective(get_metric("macs"), lambda population: cost(population.genes))]
     frame = run_search(searcher(name, small, objectives, 0), objectives, database, 10_000, record=record(name))
     assert len(frame) == frame["key"].nunique() == 288
 
@@ -262,7 +260,7 @@ def test_values_of_another_kind_are_not_taken_for_these(name: str, database: Res
     made = searcher(name, SPACE, objectives, 3)
     with pytest.raises(ValueError, match="holds measured values of macs, capacity, not predicted ones"):
         run_search(made, objectives, database, 30, record=record(name), source="predicted")
-    renamed = [replace(objectives[0], metric=metric("bops")), objectives[1]]
+    renamed = [replace(objectives[0], metric=get_metric("bops")), objectives[1]]
     with pytest.raises(ValueError, match="holds measured values of macs, capacity, not measured ones of bops"):
         run_search(searcher(name, SPACE, renamed, 3), renamed, database, 30, record=record(name), batch=BATCH)
 
@@ -275,12 +273,12 @@ def test_a_search_needs_a_budget(database: ResultsDatabase, budget: int) -> None
 
 def test_a_run_of_another_job_is_refused(database: ResultsDatabase) -> None:
     run("random", database, Bench(), budget=20)
-    with pytest.raises(ValueError, match="already there with another job"):
+    with pytest.raises(ValueError, match="already there with another searcher 'random'"):
         run("nsga2", database, Bench(), budget=20)
 
 
 def test_values_that_are_no_numbers_are_refused_before_they_are_stored(name: str, database: ResultsDatabase) -> None:
-    broken = Objective(metric("macs"), lambda population: np.full(len(population), np.nan))
+    broken = Objective(get_metric("macs"), lambda population: np.full(len(population), np.nan))
     with pytest.raises(ValueError, match="finite"):
         run_search(searcher(name, SPACE, [broken], 0), [broken], database, 20, record=record(name))
     assert database.evaluations("run") == []

@@ -12,7 +12,7 @@ from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
 from nas.search.searcher import Searcher
 from results.database import ResultsDatabase
-from results.evaluation import provenance
+from results.evaluation import RunRecord
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
@@ -78,7 +78,7 @@ def test_nothing_is_foreseen_of_a_space_that_is_spent() -> None:
 
 
 def test_a_searcher_that_foresees_nothing_cannot_stop_by_it() -> None:
-    made, record = searcher("random", SPACE, OBJECTIVES, 0), provenance("run", "{}", 0, "none")
+    made, record = searcher("random", SPACE, OBJECTIVES, 0), RunRecord("run", {}, 0)
     with ResultsDatabase("sqlite://") as database, pytest.raises(ValueError, match="stop_gain needs a searcher that"):
         run_search(made, OBJECTIVES, database, 9, record=record, stop_gain=0.1)
 
@@ -117,7 +117,7 @@ def test_a_search_ends_when_little_is_to_gain_and_ends_there_again(in_flight: in
     with ResultsDatabase("sqlite://") as database:
         for _ in range(2):
             made = searcher("linas", SPACE, objectives, 0)
-            record = provenance("run", "{}", 0, "none")
+            record = RunRecord("run", {}, 0)
             found = run_search(made, objectives, database, 400, record=record, in_flight=in_flight, stop_gain=0.2)
             assert 30 <= len(found) == calls < 400
             assert made.foresee(made.batch) is not None

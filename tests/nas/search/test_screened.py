@@ -22,7 +22,7 @@ from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
-RECORD = RunRecord("run", "{}", 0, "none", {}, "none", "2025-01-01T00:00:00+00:00")
+RECORD = RunRecord("run", {}, 0)
 LOOKS = replace(RECORD, run="looks")
 EVALUATIONS, RATIO = 24, 5
 
@@ -54,7 +54,7 @@ class Cells:
     def searched(self, database: ResultsDatabase, ratio: int = RATIO) -> list[Evaluation]:
         latency = Objective(METRICS["latency_ms"], self.latency)
         objectives = (Objective(METRICS["accuracy"], self.accuracy), latency)
-        looks = Screening((Objective(METRICS["accuracy"], self.short_accuracy), latency), ratio, LOOKS)
+        looks = Screening((Objective(METRICS["accuracy"], self.short_accuracy), latency), ratio, LOOKS, 12 / 200)
         made = searcher("screened", self.space, objectives, 0)
         run_search(made, objectives, database, EVALUATIONS, record=RECORD, screening=looks, chunk=3)
         return database.evaluations("run")
@@ -71,7 +71,7 @@ def test_what_is_evaluated_was_the_best_of_what_was_looked_at(
 ) -> None:
     found, looks = undisturbed
     assert (len(found), len(looks)) == (EVALUATIONS, EVALUATIONS * RATIO)
-    assert {entry.source for entry in looks} == {"screened"}
+    assert {(entry.source, entry.fidelity) for entry in looks} == {("measured", 12 / 200)}
     screened = [entry.candidate.key for entry in looks]
     assert len(set(screened)) == len(screened)
     evaluated = [entry.candidate.key for entry in found]
@@ -107,7 +107,7 @@ def test_looks_at_a_constraint_are_not_cut_at_its_limit(nasbench201: TabularSpac
 def test_other_searchers_and_single_tells_are_refused(nasbench201: TabularSpace) -> None:
     cells = Cells(nasbench201)
     objectives = (Objective(METRICS["accuracy"], cells.accuracy),)
-    looks = Screening(objectives, 2, LOOKS)
+    looks = Screening(objectives, 2, LOOKS, 0.1)
     with ResultsDatabase("sqlite://") as database:
         for name, in_flight in (("random", None), ("screened", 2)):
             made = searcher(name, cells.space, objectives, 0)
@@ -118,13 +118,16 @@ def test_other_searchers_and_single_tells_are_refused(nasbench201: TabularSpace)
         latency = Objective(METRICS["latency_ms"], cells.latency)
         for wrong, message in (
             (
-                Screening((latency,), 2, LOOKS),
+                Screening((latency,), 2, LOOKS, 0.1),
                 r"needs the objectives of its search, \['accuracy'\], got \['latency_ms'\]",
             ),
-            (Screening(objectives, 2, RECORD), "a screening needs a run of its own, got that of its search, 'run'"),
+            (
+                Screening(objectives, 2, RECORD, 0.1),
+                "a screening needs a run of its own, got that of its search, 'run'",
+            ),
         ):
             made = searcher("screened", cells.space, objectives, 0)
             with pytest.raises(ValueError, match=message):
                 run_search(made, objectives, database, 5, record=RECORD, screening=wrong)
     with pytest.raises(ValueError, match="looks at 1 or more candidates for each evaluation, got 0"):
-        Screening(objectives, 0, LOOKS)
+        Screening(objectives, 0, LOOKS, 0.1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from nas.jobs.stages.front import VerifiedFront
 from nas.jobs.stages.train import train
 from nas.jobs.workspace import Workspace
 from nas.training.checkpoint import read_leaves
-from results.evaluation import Evaluation
+from results.evaluation import Evaluation, RunRecord
 from results.pareto import non_dominated
 
 SEARCH = {"searcher": "linas", "accuracy": "measured", "evaluations": 16, "verify": 5}
@@ -79,7 +78,7 @@ def test_it_starts_from_what_was_measured_and_measures_that_no_more(job_file: Pa
     assert {entry.source for entry in stored} == {"verified"}
     known = {entry.candidate.key for entry in stored}
     assert front.predicted_accuracy is None
-    sources = json.loads(_record(job_file, runs, front.run))["warm_start"]
+    sources = _record(job_file, runs, front.run).sources
     others = [entry for run in sources for entry in evaluations(job_file, runs, run)]
     assert sum(sources.values()) == len(others) == 17
     assert not known & {entry.candidate.key for entry in others}
@@ -107,7 +106,7 @@ def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs:
     front, _ = searched(job_file, runs, searcher="screened", evaluations=10, screening=screening)
     stored, looks = (evaluations(job_file, runs, run) for run in (front.run, f"{front.run}-screening"))
     assert (len(stored), len(looks)) == (10, 30)
-    assert {entry.source for entry in looks} == {"screened"}
+    assert {(entry.source, entry.fidelity) for entry in looks} == {("measured", 0.25)}
     assert {entry.candidate for entry in stored} < {entry.candidate for entry in looks}
     full = {entry.candidate: entry.values for entry in stored}
     both = [(entry.values, full[entry.candidate]) for entry in looks if entry.candidate in full]
@@ -203,6 +202,6 @@ def test_another_device_needs_another_table_only(
     assert np.isfinite(cold.latency_ms).all()
 
 
-def _record(job_file: Path, runs: Path, run: str) -> str:
+def _record(job_file: Path, runs: Path, run: str) -> RunRecord:
     with Workspace(load_job(job_file), runs, None, Reporter(Console(file=io.StringIO()))) as workspace:
-        return workspace.database.record(run).job
+        return workspace.database.record(run)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
 from nas.jobs.stages.warm_start import known_accuracies, sources_of
 from results.database import ResultsDatabase
-from results.evaluation import Evaluation, provenance
+from results.evaluation import Evaluation, RunRecord
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
 SPACE = JointSpace(create_space("resnet_digits", 1, 10))
-SAME = {"program": "1", "data": "d", "supernet": "s", "processor": "cpu"}
 
 
 def test_what_a_source_stores_later_is_not_mixed_in() -> None:
@@ -22,9 +19,9 @@ def test_what_a_source_stores_later_is_not_mixed_in() -> None:
     def evaluation(number: int) -> Evaluation:
         return Evaluation(genes[number], {"accuracy": float(number)}, "measured", "source", number, 0)
 
-    record = provenance("new", json.dumps(SAME), 0, "none")
+    record = RunRecord("new", {}, 0, subject="a supernet")
     with ResultsDatabase("sqlite://") as database:
-        database.begin(provenance("source", json.dumps(SAME), 0, "none"))
+        database.begin(RunRecord("source", {}, 0, subject="a supernet"))
         database.append([evaluation(number) for number in (3, 0, 1)])  # two workers; the third candidate takes long
         sources = sources_of(database, record)
         before = known_accuracies(database, SPACE, sources)
