@@ -16,13 +16,13 @@ from functools import partial
 import numpy as np
 from report import row
 
-from hardware.building.calibrate_table import random_network
+from hardware.building.calibrate_table import build_random_network
 from hardware.calibration.calibration import Calibration
 from hardware.calibration.tensor_costs import TensorCost, TensorCosts
 from hardware.calibration.tensors import find_tensors
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from hardware.tables.latency_table import LatencyTable
-from hardware.tables.pricing import network_costs, network_latency
+from hardware.tables.pricing import price_network, tabulate_prices
 from hardware.tables.roofline import Roofline
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.candidate import Candidate
@@ -65,9 +65,9 @@ def calibrated_table(space: JointSpace) -> LatencyTable:
     """A made-up table of all layers, and of the uses that the tensors of some networks have."""
     w32, w8, rng = LayerPolicy(), LayerPolicy.quantized(8, 8), np.random.default_rng(0)
     made_up = Roofline("npu", {w32: 10.0, w8: 40.0}, 1.0, 2.0).table(space.layer_shapes())
-    layers = LatencyTable(onnxruntime_cpu(), made_up.entries)
+    layers = LatencyTable(ONNXRUNTIME_CPU, made_up.entries)
     sample = space.sample(rng, KNOWN).candidates
-    networks = [find_tensors(random_network(space, candidate, layers.device)) for candidate in sample]
+    networks = [find_tensors(build_random_network(space, candidate, layers.device)) for candidate in sample]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in network)
     costs = {use: TensorCost(rng.uniform(0.0, 1e-3), rng.uniform(0.0, 1e-8)) for use in uses}
     return layers.with_calibration(Calibration(0.1, TensorCosts(costs)), {})
@@ -76,7 +76,7 @@ def calibrated_table(space: JointSpace) -> LatencyTable:
 def walked_latency(space: JointSpace, table: LatencyTable, genes: Genes) -> list[float]:
     """Latencies of candidates one by one, without tables of what their genes decide."""
     candidates = space.decode(genes)
-    return [network_latency(random_network(space, candidate, table.device), table) for candidate in candidates]
+    return [price_network(build_random_network(space, candidate, table.device), table) for candidate in candidates]
 
 
 def seconds(price: Callable[[Genes], object], genes: Genes) -> float:
@@ -91,7 +91,7 @@ def main() -> None:
     policies = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
     space = JointSpace(create_space("mobilenet_v3_imagenet", image_channels=3, classes=1000), policies)
     table = calibrated_table(space)
-    cost, latency = space.tabulate(weight_bytes), network_costs(space, table)
+    cost, latency = space.tabulate(weight_bytes), tabulate_prices(space, table)
     walk = partial(walked_latency, space, table)
     rates = []
     for seed in SEEDS:

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from report import row
 
-from hardware.importers.apq import apq
-from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.importers.apq import read_apq
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective, costs, violations
 from nas.search.registry import searcher
 from results.metric import METRICS
@@ -131,7 +132,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    table = apq(options.data / "apq_bitfusion" / "layers.csv")
+    table = read_apq(options.data / "apq_bitfusion" / "layers.csv")
     seeds = f"0 to {options.seeds - 1}"
     for metric, budgets in BUDGETS.items():
         ahead = np.array([gains(table, metric, seed) for seed in range(options.seeds)])

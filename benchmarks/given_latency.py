@@ -22,11 +22,11 @@ from report import row
 from zoo import timm_model
 
 from hardware.calibration.fit_quality import FitQuality
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
-from hardware.tables.pricing import network_costs
+from hardware.tables.pricing import tabulate_prices
 from nas.compression.compress import calibrate
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="+", help="resnet20, or models of timm")
     parser.add_argument("--folder", type=Path, required=True, help="where the exported networks are kept")
     arguments = parser.parse_args()
-    profiler = OnnxRuntimeProfiler(onnxruntime_cpu())
+    profiler = OnnxRuntimeProfiler(ONNXRUNTIME_CPU)
     for name in arguments.networks:
         halves = [list(range(start, CANDIDATES, 2)) for start in range(2)]
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
@@ -99,9 +99,9 @@ def main() -> None:
         minutes = (time.monotonic() - start) / 60
         precise = OnnxRuntimeProfiler(table.device, PRECISE)
         networks = [OnnxNetwork(file.read_bytes(), (1, *shape)) for file in files]
-        turns = [time_normalized(precise, networks, table.device.kernels, table.reference_ms) for _ in range(2)]
+        turns = [time_normalized(precise, networks, table.device.precisions, table.reference_ms) for _ in range(2)]
         first, second = (np.array([timing.latency_ms for timing in turn.timings]) for turn in turns)
-        found = FitQuality.compare(network_costs(space, table)(candidates(space).genes), first)
+        found = FitQuality.compare(tabulate_prices(space, table)(candidates(space).genes), first)
         floor = FitQuality.compare(second, first)
         quality, what = table.calibration.quality, f"`{name}`, {CANDIDATES} random policies"
         assert quality is not None

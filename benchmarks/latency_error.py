@@ -23,13 +23,13 @@ from report import row
 from hardware.building.build_table import measure_missing
 from hardware.building.calibrate_table import Build, calibrate_table
 from hardware.calibration.fit_quality import FitQuality
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
-from hardware.tables.pricing import network_costs
+from hardware.tables.pricing import tabulate_prices
 from nas.jobs.files.job import DeviceSection
 from nas.jobs.stages.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
@@ -76,7 +76,7 @@ def candidates(space: JointSpace) -> Population:
 
 def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler, build: Build | None = None) -> LatencyTable:
     """What `nas profile` makes with its defaults; see `calibrate_table` for `build`."""
-    empty, policies = LatencyTable(onnxruntime_cpu()), space.policies.all_policies
+    empty, policies = LatencyTable(ONNXRUNTIME_CPU), space.policies.all_policies
     table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     parser.add_argument("--folder", type=Path, required=True, help="where the exported networks are kept")
     arguments = parser.parse_args()
-    profiler = OnnxRuntimeProfiler(onnxruntime_cpu())
+    profiler = OnnxRuntimeProfiler(ONNXRUNTIME_CPU)
     command, seeds = "python benchmarks/latency_error.py --folder FOLDER", f"{FIRST_SEED} to {FIRST_SEED + SETS - 1}"
     for family in arguments.families:
         space = joint_space(family)
@@ -109,11 +109,11 @@ def main() -> None:
         start = time.monotonic()
         table = made_table(space, profiler)
         minutes = (time.monotonic() - start) / 60
-        kernels, first_ms = table.device.kernels, table.reference_ms
+        kernels, first_ms = table.device.precisions, table.reference_ms
         precise = OnnxRuntimeProfiler(table.device, PRECISE)
         turns = [time_normalized(precise, networks, kernels, first_ms).timings for _ in range(2)]
         first, second = (np.array([timing.latency_ms for timing in turn]) for turn in turns)
-        found = compared(network_costs(space, table)(candidates(space).genes), first)
+        found = compared(tabulate_prices(space, table)(candidates(space).genes), first)
         floor = compared(second, first)
         what = f"`{family}`, sets of {CANDIDATES}"
         quality = table.calibration.quality

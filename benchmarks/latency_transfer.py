@@ -18,7 +18,7 @@ from report import row
 from scipy.stats import spearmanr
 
 from hardware.transfer.transfer import DeviceTransfer
-from predictors.registry import predictor
+from predictors.registry import create_predictor
 from search_spaces.additive_cost import FloatArray
 
 DRAWS = 5
@@ -75,7 +75,7 @@ def transferred(features: FloatArray, latencies: pd.DataFrame, column: str, prob
     """The correlation on a column whose device is held out, and the share of latencies within the stated factor."""
     known = [other for other in latencies if maker(other) != maker(column)]
     transfer = DeviceTransfer(latencies[known].to_numpy(), features)
-    chosen, measured = transfer.next_probes(probes), latencies[column].to_numpy(dtype=float)
+    chosen, measured = transfer.choose_probes(probes), latencies[column].to_numpy(dtype=float)
     found = transfer.predict(chosen, measured[chosen])
     inside = np.abs(np.log(measured / found.latency_ms)) <= np.log(found.factor)
     return correlation(found.latency_ms, measured, chosen), float(inside.mean())
@@ -86,7 +86,7 @@ def alone(features: FloatArray, latencies: pd.DataFrame, column: str, probes: in
     found, measured = [], latencies[column].to_numpy(dtype=float)
     for seed in range(DRAWS):
         chosen = np.random.default_rng(seed).choice(len(features), probes, replace=False).tolist()
-        model = predictor("ridge", seed)
+        model = create_predictor("ridge", seed)
         model.fit(features[chosen], measured[chosen])
         found.append(correlation(model.predict(features).mean, measured, chosen))
     return statistics.mean(found)

@@ -1,4 +1,4 @@
-"""Hardware: what a layer costs, counted or measured on a device.
+"""Hardware: what layers and networks cost, counted or measured on a device.
 
-In: layers and policies. Out: bytes, operations and latencies. Knows no searcher and no trained network.
+Independent of searchers and of trained weights.
 """

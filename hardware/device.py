@@ -1,6 +1,6 @@
-"""Devices: which kernel of a runtime runs a compressed layer.
+"""Devices: in which numeric formats a processor and its runtime execute the layers of a network.
 
-In: layer policies. Out: `Device`, and the policy of the kernel that runs each. Knows no shape, latency or network.
+Independent of shapes, latencies and networks.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,12 +23,16 @@ _CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm") 
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class Precision:
     """A numeric format that a device computes in.
 
     Attributes:
-        weight_bits: Weight bit-widths that it runs, ascending; the last one is its own, narrower ones are stored in it.
-        activation_bits: Activation bit-width that it runs.
+        weight_bits: Weight bit-widths that it executes, ascending. The last one is its own; narrower weights are
+            stored in fewer bits and computed with in its own.
+        activation_bits: Activation bit-width that it executes.
+
+    Raises:
+        ValueError: If there are no weight bit-widths, or they do not ascend.
     """
 
     weight_bits: tuple[int, ...]
@@ -37,15 +40,15 @@ class Kernel:
 
     def __post_init__(self) -> None:
         if not self.weight_bits or list(self.weight_bits) != sorted(self.weight_bits):
-            raise ValueError(f"a kernel needs one or more weight bit-widths, ascending, got {self.weight_bits}")
+            raise ValueError(f"a precision needs one or more weight bit-widths, ascending, got {self.weight_bits}")
 
     @property
     def policy(self) -> LayerPolicy:
-        """The policy of its own bits."""
+        """The policy with exactly the bits of this precision; it stands for all policies that are executed in it."""
         return LayerPolicy.quantized(self.weight_bits[-1], self.activation_bits)
 
-    def runs(self, policy: LayerPolicy) -> bool:
-        """Whether a layer under this policy runs in this format."""
+    def executes(self, policy: LayerPolicy) -> bool:
+        """Whether a layer under this policy is executed in this precision."""
         return policy.weight_bits in self.weight_bits and policy.activation_bits == self.activation_bits
 
     def __str__(self) -> str:
@@ -53,8 +56,8 @@ class Kernel:
         return " to ".join(f"w{bits}a{self.activation_bits}" for bits in ends)
 
 
-FP32 = Kernel((FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
-INT8 = Kernel((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits a weight buys size, not time
+FP32 = Precision((FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
+INT8 = Precision((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits a weight buys size, not time
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,75 +69,63 @@ class Device:
         runtime: The software that runs the networks.
         threads: Compute threads.
         batch: Inputs per inference.
-        kernels: What it computes in, in order of preference.
+        precisions: What it computes in, in order of preference.
         processor: `"cuda"` where the runtime uses a GPU.
+
+    Raises:
+        ValueError: If threads or batch are below 1.
     """
 
     name: str
     runtime: str
     threads: int = 1
     batch: int = 1
-    kernels: tuple[Kernel, ...] = (FP32,)
+    precisions: tuple[Precision, ...] = (FP32,)
     processor: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
         if self.threads < 1 or self.batch < 1:
             raise ValueError(f"a device needs threads and batch of 1 or more, got {self.threads} and {self.batch}")
 
-    def kernel(self, policy: LayerPolicy) -> LayerPolicy:
-        """The policy whose kernel runs a layer under a policy: all policies that cost the same share one.
+    def executed_as(self, policy: LayerPolicy) -> LayerPolicy:
+        """The policy as which the device executes a layer under `policy`.
+
+        That is w8a8 for w4a8, for instance, where 4 bits save space but no time.
+        Layers whose policies are executed alike take equally long.
 
         Raises:
-            ValueError: If no kernel runs it.
+            ValueError: If the device computes in no precision that executes the policy.
         """
-        for kernel in self.kernels:
-            if kernel.runs(policy):
-                return kernel.policy
-        known = " and ".join(str(kernel) for kernel in self.kernels)
+        for precision in self.precisions:
+            if precision.executes(policy):
+                return precision.policy
+        known = " and ".join(map(str, self.precisions))
         raise ValueError(f"device {self.name!r} runs no layer at {policy}; it runs {known}")
 
 
-def onnxruntime_cpu(threads: int = 1) -> Device:
-    """This machine's CPU under onnxruntime, one input at a time."""
-    return Device("onnxruntime_cpu", "onnxruntime", threads, 1, (FP32, INT8))
+ONNXRUNTIME_CPU = Device("onnxruntime_cpu", "onnxruntime", precisions=(FP32, INT8))
+ONNXRUNTIME_CUDA = Device("onnxruntime_cuda", "onnxruntime", processor="cuda")
+TORCH_CPU = Device("torch_cpu", "torch")
+TORCH_CUDA = Device("torch_cuda", "torch", processor="cuda")
 
-
-def onnxruntime_cuda() -> Device:
-    """This machine's GPU under onnxruntime, in floating point."""
-    return Device("onnxruntime_cuda", "onnxruntime", processor="cuda")
-
-
-def torch_cpu(threads: int = 1) -> Device:
-    """This machine's CPU under torch, in floating point."""
-    return Device("torch_cpu", "torch", threads)
-
-
-def torch_cuda() -> Device:
-    """This machine's GPU under torch, in floating point."""
-    return Device("torch_cuda", "torch", processor="cuda")
-
-
-DEVICES: Registry[Callable[[], Device]] = Registry(
+# The processors of this machine, one input at a time on one thread unless a job says otherwise.
+DEVICES: Registry[Device] = Registry(
     "device",
-    {
-        "onnxruntime_cpu": onnxruntime_cpu,
-        "onnxruntime_cuda": onnxruntime_cuda,
-        "torch_cpu": torch_cpu,
-        "torch_cuda": torch_cuda,
-    },
+    {device.name: device for device in (ONNXRUNTIME_CPU, ONNXRUNTIME_CUDA, TORCH_CPU, TORCH_CUDA)},
+    lambda entry: isinstance(entry, Device),
 )
 
 
-def device(name: str) -> Device:
+def get_device(name: str) -> Device:
     """The registered device of a name.
 
     Raises:
         ValueError: If the name is unknown.
     """
-    return DEVICES[name]()
+    return DEVICES[name]
 
 
-def fingerprint() -> dict[str, str]:
+def read_fingerprint() -> dict[str, str]:
     """What decides latencies on this machine: processor, int8 instructions, clock, cores, system, runtime version."""
     fields: dict[str, str] = {}
     if _CPU_INFO.exists():
@@ -156,7 +147,7 @@ def fingerprint() -> dict[str, str]:
     }
 
 
-def gpu_fingerprint() -> dict[str, str]:
+def read_gpu_fingerprint() -> dict[str, str]:
     """Name and driver of this machine's first GPU."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:

@@ -1,24 +1,24 @@
-"""An ensemble of Gaussian processes on warped targets: labelled rows in, means and calibrated standard deviations out.
+"""An ensemble of Gaussian processes on warped targets, with calibrated standard deviations.
 
-Knows interactions of all orders between features; for 20 to 2,000 labels (on one core a fit takes 0.5 s
-with 500, 20 s with 2,000).
+It learns interactions of all orders between features; for 20 to 2,000 labels (on one core a fit takes 0.5 s with 500,
+20 s with 2,000).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from predictors.kernel import Kernel
+from predictors.covariance import CovarianceFunction
 from predictors.predictor import FloatArray, Prediction, Predictor
 from predictors.warp import Warp
 
 _CHUNK = 8192  # rows predicted at a time: bounds the memory to a few dozen MB per 500 labels
-_JITTER = 1e-6  # of the signal's variance: a covariance of equal rows has no root without
+_JITTER = 1e-6  # of the signal's variance: a covariance matrix of equal rows has no Cholesky root without
 _NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
 
 
 class EnsemblePredictor(Predictor):
-    """A cross-validation committee of Gaussian processes that share one kernel.
+    """A cross-validation committee of Gaussian processes that share one covariance function.
 
     The rows are split at random into as many folds as there are members; each member sees all folds but one, so that
     every row is out of bag for exactly one member (Krogh and Vedelsby, Neural network ensembles, cross validation, and
@@ -49,8 +49,8 @@ class EnsemblePredictor(Predictor):
         self._rows = features
         self._warp = Warp.fit(targets)
         warped = self._warp.forward(targets)
-        self._kernel = Kernel.most_likely(features, warped)
-        correlation = self._kernel.correlation(features, features)
+        self._function = CovarianceFunction.most_likely(features, warped)
+        correlation = self._function.correlation(features, features)
         n, members = len(features), min(self.members, len(features))
         folds = np.random.default_rng(self.seed).permutation(n) % members
 
@@ -61,7 +61,7 @@ class EnsemblePredictor(Predictor):
         explained = np.zeros(n)
         for member in range(members):
             seen, unseen = np.flatnonzero(folds != member), np.flatnonzero(folds == member)
-            covariance = correlation[np.ix_(seen, seen)] + self._kernel.noise * np.eye(len(seen))
+            covariance = correlation[np.ix_(seen, seen)] + self._function.noise * np.eye(len(seen))
             inverse = np.linalg.inv(covariance).astype(np.float64)
             self._weights[seen, member] = inverse @ warped[seen]
             self._precision[np.ix_(seen, seen)] += inverse / members
@@ -78,24 +78,24 @@ class EnsemblePredictor(Predictor):
 
     def _draw(self, features: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
         """Joint draws around the means of the committee, by the covariance of one process that sees all rows."""
-        kernel = self._kernel
-        seen = kernel.correlation(self._rows, self._rows) + kernel.noise * np.eye(len(self._rows))
-        cross = kernel.correlation(features, self._rows)
-        covariance = kernel.correlation(features, features) - cross @ np.linalg.solve(seen, cross.T)
-        root = np.sqrt(kernel.signal) * np.linalg.cholesky(covariance + _JITTER * np.eye(len(features)))
+        function = self._function
+        seen = function.correlation(self._rows, self._rows) + function.noise * np.eye(len(self._rows))
+        cross = function.correlation(features, self._rows)
+        covariance = function.correlation(features, features) - cross @ np.linalg.solve(seen, cross.T)
+        root = np.sqrt(function.signal) * np.linalg.cholesky(covariance + _JITTER * np.eye(len(features)))
         normal = rng.normal(size=(count, len(features)))
         means = (cross @ self._weights).mean(axis=1)
         return self._warp.backward(means + normal @ root.T)
 
     def _predict_chunk(self, features: FloatArray) -> Prediction:
-        correlation = self._kernel.correlation(features, self._rows)
+        correlation = self._function.correlation(features, self._rows)
         means = correlation @ self._weights
         variance = self._variance(_quadratic_form(correlation, self._precision)) + means.var(axis=1)
         return self._unwarp(means.mean(axis=1), variance)
 
     def _variance(self, explained: FloatArray) -> FloatArray:
         """Variance of a new measurement, shape (n,), from the share of the signal that the seen rows explain."""
-        return self._kernel.signal * (np.maximum(1.0 - explained, 0.0) + self._kernel.noise)
+        return self._function.signal * (np.maximum(1.0 - explained, 0.0) + self._function.noise)
 
     def _unwarp(self, mean: FloatArray, variance: FloatArray) -> Prediction:
         """Maps the mean and the 90 % interval back; `std` is that of a normal variable with an interval as wide."""

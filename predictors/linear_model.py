@@ -1,6 +1,6 @@
 """A linear model with a Gaussian prior: fitted on few measurements, it says how little it knows of the rest.
 
-In: features, targets and a prior. Out: predictions with a deviation, and what to measure next. Knows no device.
+It predicts with a deviation, and says what to measure next.
 Source: Bishop, "Pattern Recognition and Machine Learning", 2006, section 3.3.
 """
 
@@ -76,7 +76,7 @@ class LinearModel:
         variance = np.einsum("nf,fg,ng->n", features, self.covariance, features, optimize=True)
         return features @ self.mean, np.sqrt(np.maximum(variance, 0.0))
 
-    def next_measurements(self, features: FloatArray, count: int, done: Sequence[int] = ()) -> list[int]:
+    def choose_measurements(self, features: FloatArray, count: int, done: Sequence[int] = ()) -> list[int]:
         """The rows whose measurement leaves the least mean variance over all rows, chosen one after the other.
 
         Args:

@@ -1,4 +1,4 @@
-"""What noisy targets are worth: labelled rows in, the posterior of the noise-free value at each of these rows out.
+"""The posterior of the noise-free values of labelled rows: what noisy targets are worth.
 
 The best of many noisy targets was mostly lucky (the winner's curse). A posterior mean weighs the target of a row
 against what all other rows say about it, so that the best of these means promises no more than it holds.
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from predictors.kernel import Kernel
-from predictors.predictor import FloatArray, labelled_rows
+from predictors.covariance import CovarianceFunction
+from predictors.predictor import FloatArray, check_labelled_rows
 from predictors.warp import Warp
 
 Noise = Callable[[FloatArray], FloatArray]  # values to the standard deviation of a measurement of each, shape (n,)
 
 _FEW_ROWS = 8  # fewer do not tell a function from noise
 _MOST_ROWS = 800  # that are fitted, in cubic time: about 2 s on one core
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)  # exact for polynomials of degree 29
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Posterior:
     std: FloatArray
 
 
-def noise_free(features: ArrayLike, targets: ArrayLike, least_noise: Noise, seed: int = 0) -> Posterior:
+def infer_noise_free(features: ArrayLike, targets: ArrayLike, least_noise: Noise, seed: int = 0) -> Posterior:
     """The posterior of the values that were measured, by one exact Gaussian process on warped targets.
 
     The noise of a target follows from the value that it measures, not from the target: a lucky one would look precise.
@@ -58,20 +58,20 @@ def noise_free(features: ArrayLike, targets: ArrayLike, least_noise: Noise, seed
     Raises:
         ValueError: If a shape is wrong or a value is not finite.
     """
-    rows, labels = labelled_rows(features, targets, fewest=1)
+    rows, labels = check_labelled_rows(features, targets, fewest=1)
     if len(labels) < _FEW_ROWS:
         return Posterior(labels, least_noise(labels))
     fitted = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_MOST_ROWS])
     warp = Warp.fit(labels)
     warped = warp.forward(labels)
     variance = _warped_variance(warp, labels, least_noise)
-    # the median: the few rows where the warp is steep must not make all others look noisy
-    kernel = Kernel.most_likely(rows[fitted], warped[fitted], float(np.median(variance)))
-    # a variance found in n values is uncertain by this much: a smaller signal would not have been seen
-    signal = max(kernel.signal, float(np.sqrt(2.0 / len(fitted)) * warped[fitted].var()))
-    covariance = signal * kernel.correlation(rows[fitted], rows)
+    # The median: the few rows where the warp is steep must not make all others look noisy.
+    function = CovarianceFunction.most_likely(rows[fitted], warped[fitted], float(np.median(variance)))
+    # A variance found in n values is uncertain by this much: a smaller signal would not have been seen.
+    signal = max(function.signal, float(np.sqrt(2.0 / len(fitted)) * warped[fitted].var()))
+    covariance = signal * function.correlation(rows[fitted], rows)
     for _ in range(2):
-        noise = np.maximum(variance, kernel.signal * kernel.noise)
+        noise = np.maximum(variance, function.signal * function.noise)
         found = _unwarped(warp, *_conditioned(covariance, signal, warped, noise, fitted))
         variance = _warped_variance(warp, found.mean, least_noise)
     return found

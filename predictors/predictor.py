@@ -1,6 +1,6 @@
-"""The contract of a predictor: labelled feature rows in, a mean and a standard deviation per row out.
+"""The contract of a predictor: it learns from labelled feature rows, and gives a mean and a standard deviation per row.
 
-Knows nothing of architectures, metrics or units: a prediction is in the unit of the targets that were fitted.
+Independent of architectures, metrics and units: a prediction is in the unit of the targets that were fitted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Linear:
-    """`offset + features @ slope`, with a slope of shape (f,)."""
+    """A linear function, `offset + features @ slope`.
+
+    Attributes:
+        slope: Shape (f,).
+        offset: The value where all features are 0.
+    """
 
     slope: FloatArray
     offset: float
@@ -60,7 +65,7 @@ class Predictor(ABC):
         Raises:
             ValueError: If a shape is wrong, there are fewer than 2 rows or a value is not finite.
         """
-        rows, labels = labelled_rows(features, targets)
+        rows, labels = check_labelled_rows(features, targets)
         self._width = None
         self._fit(rows, labels)
         self._width = rows.shape[1]
@@ -117,8 +122,13 @@ class Predictor(ABC):
         """Predicts rows of shape (n, f), finite, f as fitted."""
 
 
-def labelled_rows(features: ArrayLike, targets: ArrayLike, fewest: int = 2) -> tuple[FloatArray, FloatArray]:
+def check_labelled_rows(features: ArrayLike, targets: ArrayLike, fewest: int = 2) -> tuple[FloatArray, FloatArray]:
     """Checks labelled rows and returns them as arrays of shapes (n, f) and (n,).
+
+    Args:
+        features: Shape (n, f).
+        targets: Shape (n,).
+        fewest: The least n that is enough.
 
     Raises:
         ValueError: If a shape is wrong, there are too few rows or a value is not finite.

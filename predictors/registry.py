@@ -1,7 +1,4 @@
-"""Names of predictors: a name and a seed in, an unfitted predictor out.
-
-Knows no data. A new predictor is one new file and one line here; the contract tests then run on it.
-"""
+"""Names of predictors. A new one is one new file and one line here; the contract tests then run on it."""
 
 from __future__ import annotations
 
@@ -23,8 +20,8 @@ PREDICTORS: Registry[Callable[[int], Predictor]] = Registry(
 )
 
 
-def predictor(name: str, seed: int = 0) -> Predictor:
-    """A fresh predictor.
+def create_predictor(name: str, seed: int = 0) -> Predictor:
+    """A predictor that is not fitted yet.
 
     Args:
         name: A key of `PREDICTORS`.

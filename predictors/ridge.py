@@ -1,6 +1,7 @@
-"""Ridge regression: labelled rows in, a linear prediction with an informative standard deviation out.
+"""Ridge regression: a linear prediction with an informative standard deviation.
 
-Knows no interactions between features. The first thing to try: on one-hot codes it is an additive model of the choices.
+It learns no interactions between features. On one-hot codes it is an additive model of the choices, and fits in
+milliseconds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A monotone warp of the targets: skewed values in, roughly normal values out, and back.
+"""A monotone warp of the targets: skewed values become roughly normal ones, and the way back.
 
-Knows nothing of features. Accuracies are skewed (many good networks, a few collapsed ones): a least-squares model of
+Accuracies are skewed (many good networks, a few collapsed ones): a least-squares model of
 the raw values spends itself on the few; of the warped values it ranks all.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from predictors.predictor import FloatArray
 
-_EXPONENTS = (-2.0, 4.0)
+_EXPONENTS = (-2.0, 4.0)  # within which the most likely exponent is sought; 1 leaves values as they are
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,15 @@ class Warp:
 
     Source: Yeo and Johnson, A new family of power transformations to improve normality or symmetry, Biometrika 2000;
     exponent by maximum likelihood. All attributes come from `Warp.fit`.
+
+    Attributes:
+        center: Median of the targets.
+        scale: Their interquartile range, or where many are equal their standard deviation.
+        exponent: That of the transform.
+        shift: Mean of the transformed targets.
+        spread: Standard deviation of the transformed targets.
+        lowest: Least target, scaled.
+        highest: Largest target, scaled.
     """
 
     center: float

@@ -1,1 +1,1 @@
-"""Building: from a profiler to a table that is measured and calibrated."""
+"""Building: a profiler makes a table that is measured and calibrated."""

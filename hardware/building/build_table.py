@@ -1,6 +1,6 @@
 """Building of latency tables: measures what a table lacks, and keeps what was measured.
 
-In: a table, layers, policies and a profiler. Out: the table with an entry for each. Knows no space and no runtime.
+Independent of spaces and runtimes: it is given layers, and a profiler runs them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from pathlib import Path
 from hardware.profiling.profiler import Profiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import EmptySession, ReplicatedLayer
-from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, Segment
+from hardware.tables.entry import LATENCY, Entry, Segment
+from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import save_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 
-_GROUP = 32  # sessions open at once
+_GROUP = 32  # sessions that are open at once, and what a killed run loses at most
 _FLOOR_MS = 1e-5  # nothing is free, and a table admits positive latencies only
 
 
@@ -28,7 +29,7 @@ def measure_missing(
     progress: Callable[[int, int], None],
     save_to: Path | None,
 ) -> LatencyTable:
-    """Measures every missing layer shape and kernel precision once.
+    """Measures every layer shape that is missing, once in each precision that executes one of the policies.
 
     Args:
         table: What is known already, such as a table loaded from `save_to` after an interrupted run.
@@ -42,7 +43,7 @@ def measure_missing(
         The completed table.
 
     Raises:
-        ValueError: If the device has no kernel for a policy, or the table was measured on another machine.
+        ValueError: If the device executes a policy in no precision, or the table was measured on another machine.
     """
     missing = table.missing(layers, policies)
     machine = profiler.fingerprint()
@@ -60,7 +61,7 @@ def measure_missing(
 def _measure(table: LatencyTable, group: Sequence[Segment], profiler: Profiler) -> tuple[dict[Segment, Entry], float]:
     """Entries of single layers, and the latency of the reference workload beside them."""
     replicas = [ReplicatedLayer(*segment[0]) for segment in group]
-    found = time_normalized(profiler, [EmptySession(), *replicas], table.device.kernels, table.reference_ms)
+    found = time_normalized(profiler, [EmptySession(), *replicas], table.device.precisions, table.reference_ms)
     empty, *timings = found.timings
     entries = {}
     for segment, timing, layer in zip(group, timings, replicas, strict=True):

@@ -1,6 +1,6 @@
 """Calibration of a table on the machine at hand: networks of a space are optimised by the runtime, and some are timed.
 
-In: a sample of a joint space, and a table. Out: the table with a calibration. Knows no job.
+The result is the table with a calibration, which tells the latency of the other networks of the space.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.calibration.calibration import Sample, fit_calibration
+from hardware.calibration.calibration import MeasuredNetworks, fit_calibration
 from hardware.calibration.conversions import Conversions
 from hardware.calibration.tensors import find_tensors
 from hardware.device import Device
-from hardware.profiling.profiler import Operators, Profiler
+from hardware.profiling.profiler import OperatorCounts, Profiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import RandomNetwork, Workload
-from hardware.tables.latency_table import LatencyTable, Segment
+from hardware.tables.entry import Segment
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.dataflow import select_present_nodes
@@ -31,17 +32,26 @@ _WEIGHTS_AT_ONCE = 1 << 27  # of the networks that are in memory together, half 
 _OPTIMISED = 3  # networks whose operators are counted, for each that is timed
 
 
-def calibration_steps(timed: int) -> int:
-    """How many steps a calibration has where so many networks are timed."""
+def count_calibration_steps(timed: int) -> int:
+    """How many steps `calibrate_table` reports as its progress where so many networks are timed."""
     return (_OPTIMISED + 1) * timed
 
 
-def random_network(space: JointSpace, candidate: Candidate, device: Device) -> RandomNetwork:
-    """A candidate with random weights, by the kernels of a device."""
+def build_random_network(space: JointSpace, candidate: Candidate, device: Device) -> RandomNetwork:
+    """A candidate with random weights, as a device executes it.
+
+    Args:
+        space: Describes its nodes and layers.
+        candidate: Of the space.
+        device: Decides in which precision each layer is executed.
+
+    Raises:
+        ValueError: If the device executes a policy in no precision.
+    """
     architectures = space.architectures
     layers = architectures.layers(candidate.architecture)
-    kernels = [device.kernel(policy) for policy in candidate.policy.layers]
-    placed = {layer.name: (layer, kernel) for layer, kernel in zip(layers, kernels, strict=True)}
+    executed = [device.executed_as(policy) for policy in candidate.policy.layers]
+    placed = {layer.name: (layer, policy) for layer, policy in zip(layers, executed, strict=True)}
     inputs = {name: layers[0].input_shape if shape is None else shape for name, shape in architectures.inputs.items()}
     return RandomNetwork(tuple(select_present_nodes(architectures.nodes, list(placed))), placed, inputs)
 
@@ -61,20 +71,25 @@ def calibrate_table(
         sample: Networks of the space to be timed.
         rng: Source of more networks, of which only the operators are counted.
         profiler: Times them; on the machine of the table.
-        progress: Called with how many of `calibration_steps(len(sample))` steps are done.
+        progress: Called with how many of `count_calibration_steps(len(sample))` steps are done.
         build: What the profiler runs for a candidate; None builds it node by node, which takes nodes that are all
             understood.
+
+    Raises:
+        ValueError: If the table prices blocks or what every network costs, or the device executes a policy in no
+            precision.
+        MissingCost: If the table lacks a layer; names it.
     """
     space, device = sample.space, table.device
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
     seen = Population(space, np.concatenate([sample.genes, others.genes]))
     candidates = seen.candidates
-    networks = [random_network(space, candidate, device) for candidate in candidates]
+    networks = [build_random_network(space, candidate, device) for candidate in candidates]
 
     def built(part: slice) -> Sequence[Workload]:
         return [build(candidate, device) for candidate in candidates[part]] if build else networks[part]
 
-    operators: list[Operators] = []
+    operators: list[OperatorCounts] = []
     for part in _parts(networks, _CHUNK):
         operators += profiler.count_operators(built(part))
         progress(len(operators))
@@ -82,12 +97,12 @@ def calibrate_table(
     conversions = Conversions.learn(tensors, operators)
     timings: list[Timing] = []
     for part in _parts(networks[: len(sample)], _GROUP):
-        found = time_normalized(profiler, built(part), device.kernels, table.reference_ms)
+        found = time_normalized(profiler, built(part), device.precisions, table.reference_ms)
         timings += found.timings
         progress(len(seen) + len(timings))
-    segments, layers_ms, kernels = _layers(table, sample)
+    segments, layers_ms, precisions = _layers(table, sample)
     measured_ms, spread = np.array([(one.latency_ms, one.spread) for one in timings]).T
-    fitted = Sample(layers_ms, kernels, tensors[: len(sample)], measured_ms, float(np.median(spread)))
+    fitted = MeasuredNetworks(layers_ms, precisions, tensors[: len(sample)], measured_ms, float(np.median(spread)))
     calibration, factors = fit_calibration(fitted, conversions)
     return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
 
@@ -100,8 +115,8 @@ def _parts(networks: Sequence[RandomNetwork], most: int) -> Iterator[slice]:
 
 
 def _layers(table: LatencyTable, sample: Population) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
-    """Every entry of a layer of the sample, its latency in each network, shape (n, entries), and its kernel."""
-    policies = list(dict.fromkeys(table.device.kernel(policy) for policy in sample.space.policies.all_policies))
+    """Entries of the layers of the sample; their latencies in each network, shape (n, entries); their precisions."""
+    policies = list(dict.fromkeys(table.device.executed_as(policy) for policy in sample.space.policies.all_policies))
     columns: dict[Segment, int] = {}
     cells: list[tuple[int, int, float]] = []
     layers = sample.space.layers(sample.genes)
@@ -113,5 +128,5 @@ def _layers(table: LatencyTable, sample: Population) -> tuple[list[Segment], Flo
     layers_ms = np.zeros((len(sample), len(columns)))
     for row, column, latency_ms in cells:
         layers_ms[row, column] += latency_ms
-    kernels = np.array([policies.index(kernel) for ((_, kernel),) in columns], dtype=np.int32)
-    return list(columns), layers_ms, kernels
+    precisions = np.array([policies.index(policy) for ((_, policy),) in columns], dtype=np.int32)
+    return list(columns), layers_ms, precisions

@@ -14,7 +14,7 @@ import numpy as np
 
 from hardware.calibration.tensor_use import TensorUse
 from hardware.calibration.tensors import Tensor
-from hardware.profiling.profiler import Operators
+from hardware.profiling.profiler import OperatorCounts
 from search_spaces.additive_cost import FloatArray
 
 _RCOND = 1e-8  # uses that always occur together share their operators
@@ -36,8 +36,8 @@ class Conversions:
     elements: FloatArray
 
     @classmethod
-    def learn(cls, networks: Networks, operators: Sequence[Operators]) -> Conversions:
-        """The conversions of least squares.
+    def learn(cls, networks: Networks, operators: Sequence[OperatorCounts]) -> Conversions:
+        """The conversions that explain what a runtime ran best, in least squares.
 
         Args:
             networks: The tensors of n networks.
@@ -64,7 +64,15 @@ class Conversions:
 
 
 def tally(uses: Sequence[TensorUse], networks: Networks) -> tuple[FloatArray, FloatArray]:
-    """How many tensors of each use n networks have, and how many elements in them; both of shape (n, u)."""
+    """How many tensors of each use n networks have, and how many elements in them.
+
+    Args:
+        uses: The u uses that are counted; tensors of others are left out.
+        networks: The tensors of n networks.
+
+    Returns:
+        Two arrays of shape (n, u).
+    """
     columns = {use: column for column, use in enumerate(uses)}
     tensors, elements = np.zeros((2, len(networks), len(uses)))
     for row, network in enumerate(networks):

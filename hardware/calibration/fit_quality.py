@@ -1,6 +1,6 @@
-"""How well a fit tells latencies that it has not seen, and whether that is good enough to rely on.
+"""How well a fit tells latencies of networks that were held out, and whether that is good enough to rely on.
 
-In: predictions and measurements of networks that were held out. Out: `FitQuality`. Knows no fit.
+Independent of what was fitted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ class FitQuality:
 
     @classmethod
     def compare(cls, predicted: FloatArray, measured: FloatArray) -> FitQuality:
-        """The quality of predictions of measurements, both of shape (n,), n >= 2, measurements positive.
+        """The quality of predictions.
+
+        Args:
+            predicted: Shape (n,), n >= 2.
+            measured: Shape (n,), positive.
 
         Raises:
             ValueError: If the shapes differ, there are too few, or a value is not finite.
@@ -55,7 +59,16 @@ class FitQuality:
     def require(
         self, what: str, remedy: str = "measure again with less noise", least_explained: float = LEAST_EXPLAINED
     ) -> None:
-        """Raises a ValueError that names `what` if too little of the variance is explained for hard limits."""
+        """Refuses a fit that explains too little of the variance for hard limits.
+
+        Args:
+            what: Names the fit in the message.
+            remedy: What would help, for the message.
+            least_explained: Share of the variance that must be explained.
+
+        Raises:
+            ValueError: If less is explained.
+        """
         if self.explained < least_explained:
             raise ValueError(
                 f"{what} explains {self.explained:.3f} of the variance of networks that were held out (error "
@@ -64,6 +77,10 @@ class FitQuality:
 
 
 def check_latencies(latency_ms: FloatArray) -> None:
-    """Raises a ValueError unless all are positive and finite."""
+    """Checks latencies of any shape.
+
+    Raises:
+        ValueError: If one is not positive and finite.
+    """
     if not (np.isfinite(latency_ms) & (latency_ms > 0)).all():
         raise ValueError("latencies must be positive and finite numbers of milliseconds")

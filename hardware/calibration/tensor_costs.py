@@ -42,7 +42,12 @@ class TensorCosts:
         return sum(self.price(tensor.use, tensor.elements) for tensor in tensors)
 
     def price(self, use: TensorUse, elements: int) -> float:
-        """Cost of one tensor in milliseconds."""
+        """Cost of one tensor in milliseconds.
+
+        Args:
+            use: How it is made and read.
+            elements: What making it works on, see `Tensor`.
+        """
         cost = self.by_use.get(use) or self._by_producer.get(use.producer, self._mean)
         return cost.latency_ms + cost.latency_ms_per_element * elements
 

@@ -13,7 +13,7 @@ from math import prod
 
 from hardware.calibration.tensor_costs import TensorCosts
 from hardware.calibration.tensor_use import NodeClass, Producer, Reader, TensorUse
-from hardware.calibration.tensors import IMAGES_CLASS, fuse_activations, kind_of, worked_on
+from hardware.calibration.tensors import IMAGES_CLASS, count_worked_elements, fuse_activations, name_operator
 from hardware.device import Device
 from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
@@ -27,8 +27,8 @@ from search_spaces.quantities import Quantities, Quantity
 Readers = tuple[Reader, ...]
 
 
-def tensor_terms(space: JointSpace, device: Device, costs: TensorCosts, quantities: Quantities) -> list[Term]:
-    """One term for every tensor of the largest network.
+def tabulate_tensors(space: JointSpace, device: Device, costs: TensorCosts, quantities: Quantities) -> list[Term]:
+    """The costs of the tensors of all networks: one term for every tensor of the largest network.
 
     Args:
         space: The networks.
@@ -37,7 +37,7 @@ def tensor_terms(space: JointSpace, device: Device, costs: TensorCosts, quantiti
         quantities: Of the genes of the space; the terms are over its columns.
 
     Raises:
-        ValueError: If the device has no kernel for a policy of the space.
+        ValueError: If the device executes a policy of the space in no precision.
     """
     walk, nodes = _Walk(space, device, quantities), fuse_activations(space.architectures.nodes)
     for node in nodes:
@@ -73,7 +73,7 @@ class _Walk:
         self._layers = {
             slot.name: (
                 quantities.from_genes(tabulated.columns, tabulated.layers),
-                quantities.from_genes([gene], [device.kernel(policy) for policy in policies]),
+                quantities.from_genes([gene], [device.executed_as(policy) for policy in policies]),
             )
             for gene, (slot, tabulated, policies) in enumerate(slots, start=first_policy)
         }
@@ -92,19 +92,20 @@ class _Walk:
         self._readers: defaultdict[str, Quantity[Readers]] = defaultdict(lambda: quantities.constant(()))
 
     def make(self, node: Node) -> None:
-        """Tells how the output of a node is made, given its inputs."""
+        """Finds how the output of a node is made, given its inputs."""
         derive, inputs = self._quantities.derive, [self._made[name] for name in node.inputs]
         if isinstance(node.operator, Slot):
-            layer, kernel = self._layers[str(get_layer_name(node))]
+            layer, policy = self._layers[str(get_layer_name(node))]
             called = derive(partial(_called, node.operator.call), layer)
-            producer = derive(_layer_producer, called, kernel)
+            producer = derive(_layer_producer, called, policy)
             shape = derive(_layer_shape, called, inputs[0].shape)
             elements = derive(prod, shape)
         else:
             there = derive(_any_or_none, *self._deciding[node.name])
-            producer = derive(partial(_joining_producer, kind_of(node.operator)), there, *(one.node for one in inputs))
+            join = partial(_joining_producer, name_operator(node.operator))
+            producer = derive(join, there, *(one.node for one in inputs))
             shape = derive(partial(_joined_shape, node.operator), there, *(one.shape for one in inputs))
-            elements = derive(worked_on, *(one.shape for one in inputs), shape)
+            elements = derive(count_worked_elements, *(one.shape for one in inputs), shape)
         seen = derive(_seen, producer, *(one.node for one in inputs[:1]))
         self._made[node.name] = _Made(producer, seen, shape, elements)
 
@@ -150,8 +151,8 @@ def _any_or_none(*filled: bool) -> bool:
     return any(filled) or not filled
 
 
-def _layer_producer(layer: LayerSpec | None, kernel: LayerPolicy) -> Producer | None:
-    return Producer(NodeClass.of_layer(layer, kernel)) if layer else None
+def _layer_producer(layer: LayerSpec | None, policy: LayerPolicy) -> Producer | None:
+    return Producer(NodeClass.from_layer(layer, policy)) if layer else None
 
 
 def _layer_shape(layer: LayerSpec | None, passed: Shape) -> Shape:
@@ -167,7 +168,7 @@ def _joined_shape(operator: Operator, there: bool, *inputs: Shape) -> Shape:
 
 
 def _reader(label: str, readers: Readers, *partners: NodeClass) -> Reader:
-    return Reader.of(label, partners, readers)
+    return Reader.from_node(label, partners, readers)
 
 
 def _read(there: bool, reader: Reader, passed: Readers) -> Readers:

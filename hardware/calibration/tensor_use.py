@@ -10,7 +10,7 @@ such as
 of an integer layer whose output is read by two integer layers, a pooling, and an addition whose other input comes from
 a floating-point layer and whose sum is read by a floating-point layer and one more addition.
 
-This module knows no cost, no space and no runtime, and lists no kinds of nodes: `add`, `pool` or `softmax` are names.
+Independent of costs, spaces and runtimes, and of which kinds of nodes there are: `add` or `softmax` are but names.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class NodeClass:
         kind: Name of what it does: `layer`, `add`, `pool` and so on.
         format: What it computes on, `float` or, say, `int8`.
         activated: Whether an integer layer is followed by an activation in floating point.
+
+    Raises:
+        ValueError: If kind or format is not a single word.
     """
 
     kind: str
@@ -50,21 +53,35 @@ class NodeClass:
             raise ValueError(f"kind and format of a node must be single words, got {self.kind!r} and {self.format!r}")
 
     @classmethod
-    def of_layer(cls, layer: LayerSpec, kernel: LayerPolicy) -> NodeClass:
-        """The class of a layer under the policy of the kernel that runs it."""
-        if kernel.activation_bits == FULL_PRECISION_BITS:
+    def from_layer(cls, layer: LayerSpec, policy: LayerPolicy) -> NodeClass:
+        """The class of a layer.
+
+        Args:
+            layer: With its activation.
+            policy: The one as which a device executes it.
+        """
+        if policy.activation_bits == FULL_PRECISION_BITS:
             return cls(LAYER, FLOAT)
-        return cls(LAYER, f"int{kernel.activation_bits}", layer.activation not in _FUSED)
+        return cls(LAYER, f"int{policy.activation_bits}", layer.activation not in _FUSED)
 
     @classmethod
     def joining(cls, kind: str, inputs: Iterable[NodeClass]) -> NodeClass:
-        """The class of a node without weights: it computes on integers if one of its inputs does."""
+        """The class of a node without weights: it computes on integers if one of its inputs does.
+
+        Args:
+            kind: Name of what it does, such as `add`.
+            inputs: The classes of the nodes that it reads.
+        """
         return cls(kind, next((node.format for node in inputs if node.format != FLOAT), FLOAT))
 
     @classmethod
     def parse(cls, text: str) -> NodeClass:
-        """Reads what `str` wrote."""
-        match = _matched(_CLASS, text, "a node is written like 'int8', 'int8+activation' or 'float add'")
+        """Reads what `str` wrote.
+
+        Raises:
+            ValueError: If the text is no class of a node.
+        """
+        match = _match(_CLASS, text, "a node is written like 'int8', 'int8+activation' or 'float add'")
         return cls(match["kind"] or LAYER, match["format"], match["activated"] is not None)
 
     def __str__(self) -> str:
@@ -82,7 +99,15 @@ class NodeClass:
 
 @dataclass(frozen=True, slots=True)
 class Producer:
-    """The node that makes a tensor, with the classes of its inputs where it is no layer."""
+    """The node that makes a tensor.
+
+    Attributes:
+        node: Its class.
+        inputs: The classes of the nodes that it reads, where it is no layer.
+
+    Raises:
+        ValueError: If a node with such inputs is of another class.
+    """
 
     node: NodeClass
     inputs: tuple[NodeClass, ...] = ()
@@ -93,12 +118,21 @@ class Producer:
 
     @classmethod
     def joining(cls, kind: str, inputs: Sequence[NodeClass]) -> Producer:
-        """A node without weights."""
+        """A node without weights.
+
+        Args:
+            kind: Name of what it does, such as `add`.
+            inputs: The classes of the nodes that it reads, in order.
+        """
         return cls(NodeClass.joining(kind, inputs), tuple(inputs))
 
     @classmethod
     def parse(cls, text: str) -> Producer:
-        """Reads what `str` wrote."""
+        """Reads what `str` wrote.
+
+        Raises:
+            ValueError: If the text is no producer.
+        """
         match = _PRODUCER.fullmatch(text)
         if match is None:
             return cls(NodeClass.parse(text))
@@ -117,6 +151,9 @@ class Reader:
         partners: The classes of its other inputs, in order.
         beyond: Labels of the nodes that read its own output, sorted; told only where it has partners, since it then
             stands where two formats may meet.
+
+    Raises:
+        ValueError: If it has no partners, but nodes beyond.
     """
 
     label: str
@@ -128,8 +165,14 @@ class Reader:
             raise ValueError(f"who reads beyond {self.label!r} is told only of nodes with several inputs")
 
     @classmethod
-    def of(cls, label: str, partners: Sequence[NodeClass], beyond: Iterable[Reader]) -> Reader:
-        """A node of that label, with its other inputs and the readers of its own output."""
+    def from_node(cls, label: str, partners: Sequence[NodeClass], beyond: Iterable[Reader]) -> Reader:
+        """The reader that a node is; what is beyond it is left out where it has no partners.
+
+        Args:
+            label: `NodeClass.as_reader` of it.
+            partners: The classes of its other inputs, in order.
+            beyond: The readers of its own output.
+        """
         return cls(label, tuple(partners), tuple(sorted(reader.label for reader in beyond)) if partners else ())
 
     def __str__(self) -> str:
@@ -178,14 +221,14 @@ def _joined(classes: Sequence[NodeClass]) -> str:
 def _parse_readers(text: str) -> list[Reader]:
     readers: list[Reader] = []
     for part in re.split(r", (?![^()]*\))", text):  # not at the commas within parentheses
-        match = _matched(_READER, part, "a reader is written like '2 int8' or '1 add(float; 1 int8)'")
+        match = _match(_READER, part, "a reader is written like '2 int8' or '1 add(float; 1 int8)'")
         partners = tuple(NodeClass.parse(one) for one in match["partners"].split(", ")) if match["partners"] else ()
         beyond = tuple(reader.label for reader in _parse_readers(match["beyond"])) if match["beyond"] else ()
         readers += [Reader(match["label"], partners, beyond)] * int(match["count"])
     return readers
 
 
-def _matched(pattern: re.Pattern[str], text: str, rule: str) -> re.Match[str]:
+def _match(pattern: re.Pattern[str], text: str, rule: str) -> re.Match[str]:
     match = pattern.fullmatch(text)
     if match is None:
         raise ValueError(f"{rule}, got {text!r}")

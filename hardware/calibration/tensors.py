@@ -1,6 +1,6 @@
 """The tensors of one network: each with its use and its elements.
 
-This walk is the definition of a use; `tensor_terms` tabulates the same for all networks of a space. It knows no cost.
+This walk is the definition of a use; `tensor_terms` tabulates the same for all networks of a space.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ IMAGES_CLASS = NodeClass(IMAGES, FLOAT)
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor of a network: how it is made and read, and the elements for one input that making it takes.
+    """A tensor of a network.
 
-    Those are its own elements where a layer makes it. A node without weights works on what it reads: a pooling gives
-    few elements and takes the time of many.
+    Attributes:
+        use: How it is made and read.
+        elements: What making it works on, for one input: its own elements where a layer makes it. A node without
+            weights works on what it reads, too: a pooling gives few elements and takes the time of many.
     """
 
     use: TensorUse
@@ -41,32 +43,32 @@ def find_tensors(network: RandomNetwork) -> list[Tensor]:
     nodes = fuse_activations(network.nodes)
     for node in nodes:
         if placed := network.layer_at(node):
-            layer, kernel = placed
-            producers[node.name] = Producer(NodeClass.of_layer(layer, kernel))
+            layer, policy = placed
+            producers[node.name] = Producer(NodeClass.from_layer(layer, policy))
             shapes[node.name] = layer.output_shape
             elements[node.name] = layer.activations
         else:
             classes = [producers[name].node for name in node.inputs]
-            producers[node.name] = Producer.joining(kind_of(node.operator), classes)
+            producers[node.name] = Producer.joining(name_operator(node.operator), classes)
             read = [shapes[name] for name in node.inputs]
             shapes[node.name] = node.operator.output_shape(*read)
-            elements[node.name] = worked_on(*read, shapes[node.name])
+            elements[node.name] = count_worked_elements(*read, shapes[node.name])
     readers = _find_readers(nodes, {name: producer.node for name, producer in producers.items()})
     return [Tensor(TensorUse(producer, tuple(readers[name])), elements[name]) for name, producer in producers.items()]
 
 
-def kind_of(operator: Operator) -> str:
-    """By what name a use calls an operator without weights; an opaque one by the operation that it calls."""
+def name_operator(operator: Operator) -> str:
+    """The name of an operator without weights in a use; that of an opaque one is the operation that it calls."""
     return operator.target.split(".")[1] if isinstance(operator, Opaque) else operator.name
 
 
-def worked_on(*shapes: Shape) -> int:
-    """The elements that making a tensor without weights takes, given the shapes that are read and made."""
+def count_worked_elements(*shapes: Shape) -> int:
+    """The elements that a node without weights works on, given the shapes that it reads and makes."""
     return max(map(prod, shapes))
 
 
 def fuse_activations(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes without activations that alone read a node without weights: both are one to those around them."""
+    """The nodes without those activations that alone read a node without weights: to others, both are one node."""
     readers = Counter(name for node in nodes for name in node.inputs)
     joins = {node.name for node in nodes if not isinstance(node.operator, Slot)}
     value = {
@@ -87,5 +89,5 @@ def _find_readers(nodes: Sequence[Node], classes: dict[str, NodeClass]) -> defau
     for node in reversed(nodes):  # those that read a node's output are known before the node itself is told of
         for index, name in enumerate(node.inputs):
             partners = [classes[other] for at, other in enumerate(node.inputs) if at != index]
-            readers[name].append(Reader.of(classes[node.name].as_reader, partners, readers[node.name]))
+            readers[name].append(Reader.from_node(classes[node.name].as_reader, partners, readers[node.name]))
     return readers

@@ -1,6 +1,6 @@
 """APQ's table of the BitFusion simulator: latency and energy by layer shape, weight and activation bits.
 
-In: `layers.csv`, beside which `head_tail.json` holds what stem and head cost. Out: a `LatencyTable`. Knows no space.
+Two files: `layers.csv`, and beside it `head_tail.json`, which holds what stem and head cost.
 Source: Wang et al., "APQ", CVPR 2020.
 """
 
@@ -10,16 +10,17 @@ import json
 from pathlib import Path
 
 from hardware.device import Device
-from hardware.importers.imported import by_bits, read_csv
-from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.importers.common import build_bit_table, read_csv
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
 _SHAPE = ("in_c", "out_c", "kernel", "stride", "groups", "in_size")
 
 
-def apq(path: Path) -> LatencyTable:
-    """Reads the two files.
+def read_apq(path: Path) -> LatencyTable:
+    """Reads `layers.csv` and the `head_tail.json` in its folder.
 
     Raises:
         ValueError: If columns are missing, two rows price the same, or the second file is another one.
@@ -39,4 +40,4 @@ def apq(path: Path) -> LatencyTable:
         constants = {LATENCY: sum(end["latency"] for end in fixed), "energy_mj": sum(end["energy"] for end in fixed)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{ends} must hold latency and energy of head and tail") from error
-    return by_bits(Device("bitfusion", "simulator"), costs, constants)
+    return build_bit_table(Device("bitfusion", "simulator"), costs, constants)

@@ -1,6 +1,6 @@
 """HAQ's table of accelerator cycles: MobileNetV2 at 224 pixels, 100 classes, batch 16, by weight and activation bits.
 
-In: an array, shape (53, 8, 8). Out: a `LatencyTable` of the metric `latency_cycles`. Knows no other network.
+An array of shape (53, 8, 8) becomes a `LatencyTable` of the metric `latency_cycles`.
 Source: Wang et al., "HAQ", CVPR 2019.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hardware.device import Device
-from hardware.importers.imported import by_bits
+from hardware.importers.common import build_bit_table
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layer_spec import LayerSpec
@@ -22,7 +22,7 @@ _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
 _CLASSES = 100
 
 
-def haq(path: Path) -> LatencyTable:
+def read_haq(path: Path) -> LatencyTable:
     """Reads `latency_cycles.npy`: layer, weight bits from 1, activation bits from 1; those of 1 bit are left out.
 
     Raises:
@@ -32,7 +32,7 @@ def haq(path: Path) -> LatencyTable:
         cycles = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} is not an array that NumPy wrote") from error
-    layers = mobilenet_v2()
+    layers = list_mobilenet_v2_layers()
     if getattr(cycles, "shape", None) != (len(layers), 8, 8):
         raise ValueError(
             f"{path} must hold an array of shape ({len(layers)}, 8, 8), got {getattr(cycles, 'shape', None)}"
@@ -43,10 +43,10 @@ def haq(path: Path) -> LatencyTable:
             value = {"latency_cycles": float(prices[weights - 1, activations - 1])}
             if costs.setdefault((layer, weights, activations), value) != value:
                 raise ValueError(f"{path} has two prices for '{layer}' at w{weights}a{activations}")
-    return by_bits(Device("haq_accelerator", "simulator", batch=16), costs)
+    return build_bit_table(Device("haq_accelerator", "simulator", batch=16), costs)
 
 
-def mobilenet_v2() -> list[LayerSpec]:
+def list_mobilenet_v2_layers() -> list[LayerSpec]:
     """The layers of MobileNetV2, in order, without names, activations and normalisation."""
     width, size = 32, 112
     layers = [LayerSpec.conv("", Convolution.square(3, width, 3, 2), 224)]

@@ -1,6 +1,6 @@
 """HAWQ's table of a T4: the quantised convolutions of ResNet-18 at 224 pixels, each by its name, at 4 and at 8 bits.
 
-In: `layers.csv`. Out: a `LatencyTable`. Knows no other network. Source: Yao et al., "HAWQ-V3", ICML 2021.
+Source: Yao et al., "HAWQ-V3", ICML 2021.
 """
 
 from __future__ import annotations
@@ -9,23 +9,24 @@ import re
 from pathlib import Path
 
 from hardware.device import Device
-from hardware.importers.imported import by_bits, read_csv
-from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.importers.common import build_bit_table, read_csv
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
 _NAME = re.compile(r"stage([1-4])\.unit([12])\.quant_(?:convbn([12])|identity_convbn)")
 
 
-def hawq(path: Path) -> LatencyTable:
-    """Reads the file.
+def read_hawq(path: Path) -> LatencyTable:
+    """Reads `layers.csv`.
 
     Raises:
         ValueError: If columns are missing, or a row is none of the convolutions of ResNet-18.
     """
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
     for row in read_csv(path, "name", "params", "macs", "latency_ms_int4", "latency_ms_int8").to_dict("records"):
-        layer = resnet18_layer(str(row["name"]))
+        layer = find_resnet18_layer(str(row["name"]))
         if (layer.weights, layer.macs) != (row["params"], row["macs"]):
             expected, given = (layer.weights, layer.macs), (row["params"], row["macs"])
             raise ValueError(f"{path}: {layer.name} has {expected} weights and operations, got {given}")
@@ -33,10 +34,10 @@ def hawq(path: Path) -> LatencyTable:
             raise ValueError(f"{path} has two rows for {layer.name}")
         for bits in (4, 8):
             costs[layer, bits, bits] = {LATENCY: row[f"latency_ms_int{bits}"]}
-    return by_bits(Device("t4", "tvm"), costs)
+    return build_bit_table(Device("t4", "tvm"), costs)
 
 
-def resnet18_layer(name: str) -> LayerSpec:
+def find_resnet18_layer(name: str) -> LayerSpec:
     """A convolution of ResNet-18, such as `stage2.unit1.quant_convbn1`.
 
     Raises:

@@ -1,7 +1,7 @@
 """Look-up tables of Once-for-All's MobileNetV3, such as those of a Samsung Note 10 and of an Intel i7-8700K.
 
-In: a CSV file, one row per inverted bottleneck or fixed layer. Out: a `LatencyTable` of blocks in floating point. Knows
-no space. Source: Cai et al., "Once-for-All", ICLR 2020, and its followers, who publish such files.
+A CSV file with one row per inverted bottleneck or fixed layer becomes a `LatencyTable` of blocks in floating point.
+Source: Cai et al., "Once-for-All", ICLR 2020, and its followers, who publish such files.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardware.device import Device
-from hardware.importers.imported import read_csv
-from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable
+from hardware.importers.common import read_csv
+from hardware.tables.entry import LATENCY, Entry
+from hardware.tables.latency_table import Ignored, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import inverted_bottleneck
 from search_spaces.layer_spec import LayerSpec, round_channels
@@ -28,7 +29,7 @@ _QUARTILES = 1.349  # between which half of a normal distribution lies, in devia
 _COLUMNS = ("op", "in_h", "in_c", "out_h", "out_c", "kernel", "stride", "se", "mean_ms", "std_ms")
 
 
-def once_for_all(path: Path, resolution: int | None = None) -> LatencyTable:
+def read_once_for_all(path: Path, resolution: int | None = None) -> LatencyTable:
     """Reads a table of either form: with `mid_c` and `hs`, or with `expand` and nothing of activations.
 
     Args:

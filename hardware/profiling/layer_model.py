@@ -1,6 +1,4 @@
-"""Layer models: small ONNX networks that show what one layer costs inside a network.
-
-In: a layer and the policy of a kernel. Out: serialised ONNX to be timed. Knows no table and no trained weights.
+"""Layer models: small ONNX networks, with random weights, that show what one layer costs inside a network.
 
 A runtime runs a lone layer differently from one within a network: it converts the layout of its input and output, and
 starts a session for it alone. `layer_model` keeps that out of the measurement:
@@ -11,7 +9,7 @@ starts a session for it alone. `layer_model` keeps that out of the measurement:
 - An 8-bit layer takes and gives 8-bit values, as between two 8-bit layers; a convolution takes them channels last, the
   runtime's own layout, and ends in a slice of one pixel.
 
-`empty_session_model` is the same without the layers; its time is to be subtracted.
+`build_empty_session` is the same without the layers; its time is to be subtracted.
 """
 
 from __future__ import annotations
@@ -28,10 +26,10 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.weighted import Embedding
 
-_TRIVIAL_NODES = 8
+_TRIVIAL_NODES = 8  # about one for each replica, as in a layer model, which cuts down the output of each
 
 
-def layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
+def build_layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
     """Parallel replicas of a layer, with its folded bias and activation, of the same input.
 
     The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with per-channel int8 weights and
@@ -39,27 +37,27 @@ def layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
     an embedding, which reads numbers of rows, gives floats.
 
     Args:
-        replicas: The layer; its kernel is floating point, or 8 bits of both weights and activations.
+        replicas: The layer; its policy is floating point, or 8 bits of both weights and activations.
         batch: Inputs at once.
 
     Returns:
-        A network with one float or uint8 input and one output per copy. Its input has the shape of the
+        A network with one float or uint8 input and one output per replica. Its input has the shape of the
         layer after the batch axis; feature maps of an int8 layer have their channels last.
 
     Raises:
-        ValueError: If the kernel is another one.
+        ValueError: If the policy is another one.
     """
-    layer, kernel = replicas.layer, replicas.kernel
-    if kernel not in (FP32.policy, INT8.policy):
-        raise ValueError(f"a layer model is built at {FP32.policy} or {INT8.policy}, got {kernel}")
+    layer, policy = replicas.layer, replicas.policy
+    if policy not in (FP32.policy, INT8.policy):
+        raise ValueError(f"a layer model is built at {FP32.policy} or {INT8.policy}, got {policy}")
     graph = OnnxGraph()
     outputs = []
     if isinstance(layer.operator, Embedding):
-        look_up = graph.int8_rows if kernel == INT8.policy else graph.float_layer
+        look_up = graph.int8_rows if policy == INT8.policy else graph.float_layer
         outputs = [look_up("input", layer) for _ in range(replicas.count)]
         shape = (batch, *layer.input_shape)
         return graph.network("input", TensorProto.INT64, shape, outputs, TensorProto.FLOAT)
-    if kernel == INT8.policy:
+    if policy == INT8.policy:
         data_type = TensorProto.UINT8
         values = graph.dequantize(_channels_first(graph, "input", layer), MIDDLE)
         for _ in range(replicas.count):
@@ -68,10 +66,10 @@ def layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
         data_type = TensorProto.FLOAT
         for _ in range(replicas.count):
             outputs.append(_float_tail(graph, graph.float_layer("input", layer), layer))
-    return graph.network("input", data_type, _input_shape(layer, kernel, batch), outputs, data_type)
+    return graph.network("input", data_type, _input_shape(layer, policy, batch), outputs, data_type)
 
 
-def empty_session_model() -> OnnxNetwork:
+def build_empty_session() -> OnnxNetwork:
     """What a layer model costs without its layers: one session and a few trivial nodes."""
     graph = OnnxGraph()
     values = "input"
@@ -80,8 +78,8 @@ def empty_session_model() -> OnnxNetwork:
     return graph.network("input", TensorProto.FLOAT, (1, 1), [values], TensorProto.FLOAT)
 
 
-def _input_shape(layer: LayerSpec, kernel: LayerPolicy, batch: int) -> tuple[int, ...]:
-    if _is_image(layer) and kernel == INT8.policy:
+def _input_shape(layer: LayerSpec, policy: LayerPolicy, batch: int) -> tuple[int, ...]:
+    if _is_image(layer) and policy == INT8.policy:
         channels, *sides = layer.input_shape
         return (batch, *sides, channels)
     return (batch, *layer.input_shape)

@@ -1,7 +1,4 @@
-"""Network models: whole networks with random weights, to be timed.
-
-In: nodes of a network and its layers, each with the policy of its kernel. Out: serialised ONNX. Knows no table and no
-trained weights.
+"""Network models: whole networks as serialised ONNX with random weights, to be timed.
 
 They have the form of exported networks, node by node, so that a runtime makes the same of both, and take milliseconds
 to build where an export takes seconds.
@@ -42,38 +39,40 @@ class _Value:
     codes: tuple[str, np.uint8] | None = None
 
 
-def network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
+def build_network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
     """A network with random weights; its input is `images`, shape (batch, channels, size, size).
 
     Args:
-        network: Its kernels are floating point, or 8 bits.
+        network: Its layers are executed in floating point, or in 8 bits.
         batch: Images per inference.
 
     Raises:
-        ValueError: If a kernel is another one.
+        ValueError: If a layer is executed otherwise.
     """
     nodes = network.nodes
     strange = [str(policy) for _, policy in network.layers.values() if policy not in (FP32.policy, INT8.policy)]
     if strange:
         raise ValueError(f"a network model is built at {FP32.policy} or {INT8.policy}, got {strange[0]}")
-    drawing = _Drawing(values={IMAGES: _Value(IMAGES, network.inputs[IMAGES])})
+    built = _NetworkBuilder(values={IMAGES: _Value(IMAGES, network.inputs[IMAGES])})
     for node in nodes:
-        inputs, placed = [drawing.values[name] for name in node.inputs], network.layer_at(node)
-        drawing.values[node.name] = drawing.layer(inputs[0], *placed) if placed else drawing.joined(node, inputs)
+        inputs, placed = [built.values[name] for name in node.inputs], network.layer_at(node)
+        built.values[node.name] = built.add_layer(inputs[0], *placed) if placed else built.add_operator(node, inputs)
     shape: tuple[int | str, ...] = ("batch", *network.inputs[IMAGES])
-    outputs = [drawing.values[nodes[-1].name].name]
-    return drawing.graph.network(IMAGES, TensorProto.FLOAT, shape, outputs, TensorProto.FLOAT, batch)
+    outputs = [built.values[nodes[-1].name].name]
+    return built.graph.network(IMAGES, TensorProto.FLOAT, shape, outputs, TensorProto.FLOAT, batch)
 
 
 @dataclass
-class _Drawing:
+class _NetworkBuilder:
+    """A graph that grows by one node after the other, and the values that the nodes so far give, by name."""
+
     graph: OnnxGraph = field(default_factory=OnnxGraph)
     values: dict[str, _Value] = field(default_factory=dict)
 
-    def layer(self, value: _Value, layer: LayerSpec, kernel: LayerPolicy) -> _Value:
+    def add_layer(self, value: _Value, layer: LayerSpec, policy: LayerPolicy) -> _Value:
         graph, name, shape = self.graph, value.name, layer.output_shape
         positive = layer.activation == RELU
-        if kernel == FP32.policy:
+        if policy == FP32.policy:
             if value.codes is not None:
                 name = graph.dequantize(*value.codes, value.shape[0])
             return _Value(graph.float_layer(name, layer), shape, positive)
@@ -85,7 +84,7 @@ class _Drawing:
             return _Value(name, shape, positive, codes)
         return _Value(graph.activation(name, layer.activation), shape)
 
-    def joined(self, node: Node, values: Sequence[_Value]) -> _Value:
+    def add_operator(self, node: Node, values: Sequence[_Value]) -> _Value:
         shapes = [value.shape for value in values]
         name = self.graph.operator(node.operator, *(value.name for value in values), shape=shapes[0])
         return _Value(name, node.operator.output_shape(*shapes), node.operator == RELU)

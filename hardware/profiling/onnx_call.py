@@ -16,10 +16,16 @@ class OnnxBuilder(Protocol):
     """What nodes and constants are written into."""
 
     def node(self, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> str:
-        """Adds a node of one output and returns the name of that."""
+        """Adds a node with one output and returns the name of that output.
+
+        Args:
+            op: Type of the node, such as `Conv`.
+            inputs: Names of the values that it reads.
+            attributes: Of the node, by name.
+        """
 
     def constant(self, values: NDArray[Any] | np.generic) -> str:
-        """Adds a constant and returns its name."""
+        """Adds a constant of any shape and returns its name."""
 
 
 Kind = TypeVar("Kind", bound=Operator, covariant=True)
@@ -44,17 +50,28 @@ class Call(Generic[Kind]):
     shapes: Sequence[Shape]
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Adds a node and returns the name of its output."""
+        """Adds a node and returns the name of its output.
+
+        Args:
+            op: Type of the node, such as `Conv`.
+            inputs: Names of the values that it reads.
+            attributes: Of the node, by name.
+        """
         return self.builder.node(op, [*inputs], attributes)
 
     def integers(self, *values: int) -> str:
-        """The name of a constant of integers."""
+        """The name of a constant: a list of integers."""
         return self.builder.constant(np.array(values, np.int64))
 
     def number(self, value: float) -> str:
-        """The name of a constant of one number."""
+        """The name of a constant: one number."""
         return self.builder.constant(np.float32(value))
 
     def filled(self, shape: Shape, value: float) -> str:
-        """The name of a constant of equal numbers."""
+        """The name of a constant of equal numbers.
+
+        Args:
+            shape: Of the constant.
+            value: Of each of its elements.
+        """
         return self.builder.constant(np.full(shape, value, np.float32))

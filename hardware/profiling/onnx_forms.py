@@ -34,7 +34,7 @@ def _convolution(call: Call[Convolution]) -> str:
     attributes: dict[str, Any] = {
         "kernel_shape": operator.kernel,
         "strides": operator.stride,
-        "pads": [sides[place] for place in (0, 1) for sides in operator.padding],
+        "pads": [sides[end] for end in (0, 1) for sides in operator.padding],  # all beginnings, then all ends
         "dilations": operator.dilation,
         "group": operator.groups,
     }
@@ -53,7 +53,7 @@ def _linear(call: Call[Linear]) -> str:
 
 def _attention(call: Call[Attention]) -> str:
     query, rank = call.shapes[0], len(call.shapes[0]) + 1
-    key, value = (_repeat_heads(call, place) for place in (1, 2))
+    key, value = (_repeat_heads(call, index) for index in (1, 2))
     swapped = call.node("Transpose", key, perm=[*range(rank - 2), rank - 1, rank - 2])
     factor = query[-1] ** -0.5 if call.operator.scale is None else call.operator.scale
     scores = call.node("MatMul", call.node("Mul", call.inputs[0], call.number(factor)), swapped)
@@ -65,9 +65,9 @@ def _attention(call: Call[Attention]) -> str:
     return call.node("MatMul", call.node("Softmax", scores, axis=-1), value)
 
 
-def _repeat_heads(call: Call[Attention], place: int) -> str:
-    """Keys or values of fewer heads than the queries, each head as often as queries read it."""
-    name, shape, query = call.inputs[place], call.shapes[place], call.shapes[0]
+def _repeat_heads(call: Call[Attention], index: int) -> str:
+    """Keys or values, input 1 or 2, with each head repeated for all the heads of the queries that share it."""
+    name, shape, query = call.inputs[index], call.shapes[index], call.shapes[0]
     if len(shape) < 3 or shape[-3] == query[-3]:
         return name
     heads, rows, width = shape[-3:]
@@ -163,13 +163,13 @@ def _transpose(call: Call[Transpose]) -> str:
 
 def _slice(call: Call[Slice]) -> str:
     operator = call.operator
-    places = (operator.start, operator.stop, operator.axis, operator.step)
-    return call.node("Slice", *call.inputs, *map(call.integers, places))
+    bounds = (operator.start, operator.stop, operator.axis, operator.step)
+    return call.node("Slice", *call.inputs, *map(call.integers, bounds))
 
 
 def _pad(call: Call[Pad]) -> str:
     padding = call.operator.padding
-    sides = call.integers(*(sides[place] for place in (0, 1) for sides in padding))
+    sides = call.integers(*(sides[end] for end in (0, 1) for sides in padding))
     axes = call.integers(*range(-len(padding), 0))
     return call.node("Pad", *call.inputs, sides, call.number(call.operator.value), axes)
 

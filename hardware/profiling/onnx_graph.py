@@ -1,7 +1,6 @@
 """ONNX graphs of untrained layers, in the form in which trained ones are exported.
 
-In: layers and the values that they read. Out: nodes and constants, and at last a serialised network to be timed. Knows
-no table, no runtime and no trained weights.
+Nodes and constants are added one after the other; in the end they are a serialised network to be timed.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution, Linear
 
-_OPSET = 21
-_IR_VERSION = 10
+_OPSET = 21  # as in exports
+_IR_VERSION = 10  # that of the opset; onnxruntime refuses newer ones than it knows
 _STEP = np.float32(0.02)  # of every quantised activation
 MIDDLE = np.uint8(128)  # zero point of activations that may be negative
 ZERO = np.uint8(0)
@@ -42,13 +41,19 @@ class OnnxGraph:
     _names: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
     def node(self, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> str:
-        """Adds a node and returns the name of its output."""
+        """Adds a node and returns the name of its output.
+
+        Args:
+            op: Type of the node, such as `Conv`.
+            inputs: Names of the values that it reads.
+            attributes: Of the node, by name.
+        """
         output = f"{op.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **(attributes or {})))
         return output
 
     def constant(self, values: NDArray[Any] | np.generic) -> str:
-        """The name of a constant, which is added unless it is small and known."""
+        """The name of a constant of any shape, which is added unless it is small and there already."""
         array = np.asarray(values)
         key = (array.dtype.str, array.shape, array.tobytes() if array.size < _SHARED_ELEMENTS else b"")
         if key in self._names and key[2]:
@@ -59,26 +64,49 @@ class OnnxGraph:
         return name
 
     def quantize(self, values: str, zero_point: np.uint8) -> str:
-        """Float to uint8."""
+        """Float to uint8.
+
+        Args:
+            values: Name of the float values.
+            zero_point: The code of 0.
+        """
         return self.node("QuantizeLinear", [values, self.constant(_STEP), self.constant(zero_point)])
 
     def dequantize(self, codes: str, zero_point: np.uint8, channels: int | None = None) -> str:
-        """Uint8 to float; with `channels`, one channel at a time, all with the same step."""
+        """Uint8 to float.
+
+        Args:
+            codes: Name of the codes.
+            zero_point: The code of 0.
+            channels: How many there are, if each is to have a step of its own, though all are equal; None for one step.
+        """
         if channels is None:
             return self.node("DequantizeLinear", [codes, self.constant(_STEP), self.constant(zero_point)])
         grid = [self.constant(np.full(channels, value)) for value in (_STEP, zero_point)]
         return self.node("DequantizeLinear", [codes, *grid], {"axis": 1})
 
     def float_layer(self, values: str, layer: LayerSpec) -> str:
-        """A layer in floating point, with its folded bias and activation."""
+        """A layer in floating point, with its folded bias and activation.
+
+        Args:
+            values: Name of what it reads.
+            layer: Its shape; the weights are random.
+        """
         shape, _ = _stored(layer)
         weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(_inputs(layer)))
         return self.activation(self._weighted(values, self.constant(weights), layer), layer.activation)
 
     def int8_layer(self, values: str, layer: LayerSpec) -> tuple[str, np.uint8]:
-        """A layer of dequantised values, up to its codes and their zero point, with a ReLU but no other activation.
+        """A layer of dequantised values, with a ReLU but no other activation.
 
         The weights are signed and have a step per channel.
+
+        Args:
+            values: Name of the dequantised values.
+            layer: Its shape; the weights are random.
+
+        Returns:
+            The name of the codes of its output, and their zero point.
         """
         weights, scales = self._codes(layer)
         zeros = self.constant(np.zeros(len(scales), np.int8))
@@ -90,13 +118,23 @@ class OnnxGraph:
         return self.quantize(outputs, zero_point), zero_point
 
     def int8_rows(self, rows: str, layer: LayerSpec) -> str:
-        """The rows of an embedding, of codes that are multiplied by the step of their row."""
+        """The rows of an embedding, of codes that are multiplied by the step of their row.
+
+        Args:
+            rows: Name of the numbers of the rows.
+            layer: The embedding; its weights are random.
+        """
         codes, scales = self._codes(layer)
         floats = self.node("Cast", [self.node("Gather", [codes, rows])], {"to": TensorProto.FLOAT})
         return self.node("Mul", [floats, self.node("Gather", [self.constant(scales[:, None]), rows])])
 
     def activation(self, values: str, activation: Activation | None) -> str:
-        """The values behind an activation function, if there is one."""
+        """The values behind an activation function, or the values themselves if there is none.
+
+        Args:
+            values: Name of what it reads.
+            activation: The function, or None.
+        """
         return values if activation is None else self.operator(activation, values)
 
     def operator(self, operator: Operator, *values: str, parameters: Sequence[str] = (), shape: Shape = ()) -> str:

@@ -1,7 +1,4 @@
-"""Profilers: how long workloads take, and what a runtime makes of them.
-
-In: workloads. Out: `Timing`s and `Operators`. Knows no table.
-"""
+"""Profilers: how long workloads take, and which operators a runtime makes of them."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.device import Device, fingerprint, gpu_fingerprint
-from hardware.profiling.layer_model import empty_session_model, layer_model
-from hardware.profiling.network_model import network_model
+from hardware.device import Device, read_fingerprint, read_gpu_fingerprint
+from hardware.profiling.layer_model import build_empty_session, build_layer_model
+from hardware.profiling.network_model import build_network_model
 from hardware.profiling.stopwatch import Stopwatch, Timing
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
 
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-Operators = Mapping[str, tuple[int, float]]  # by type: how many run, and on how many elements of their outputs
+OperatorCounts = Mapping[str, tuple[int, float]]  # by type: how many run, and how many elements their outputs have
 
 
 class Profiler(Protocol):
@@ -35,11 +32,11 @@ class Profiler(Protocol):
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         """Times workloads in turns, so that a slow phase of the machine hits all of them alike."""
 
-    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
-        """What the runtime runs for each workload, after all its optimisations."""
+    def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
+        """The operators that the runtime runs for each workload, after all its optimisations."""
 
     def fingerprint(self) -> dict[str, str]:
-        """What decides latencies on the machine."""
+        """What decides latencies on the machine, such as its processor and the version of its runtime."""
 
 
 class OnnxRuntimeProfiler:
@@ -65,22 +62,22 @@ class OnnxRuntimeProfiler:
         """Times workloads in turns; all their sessions are open at once."""
         return self.stopwatch.time([_runner(self._onnx(one), self.device) for one in workloads])
 
-    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         """What runs for each workload, by onnxruntime's own record of one run."""
-        return [_operators(self._onnx(one), self.device) for one in workloads]
+        return [_count_operators(self._onnx(one), self.device) for one in workloads]
 
     def fingerprint(self) -> dict[str, str]:
         """That of this machine."""
-        return {**fingerprint(), **(gpu_fingerprint() if self.device.processor == "cuda" else {})}
+        return {**read_fingerprint(), **(read_gpu_fingerprint() if self.device.processor == "cuda" else {})}
 
     def _onnx(self, workload: Workload) -> OnnxNetwork:
         if isinstance(workload, OnnxNetwork):
             return workload
         if isinstance(workload, RandomNetwork):
-            return network_model(workload, self.device.batch)
-        return (
-            layer_model(workload, self.device.batch) if isinstance(workload, ReplicatedLayer) else empty_session_model()
-        )
+            return build_network_model(workload, self.device.batch)
+        if isinstance(workload, ReplicatedLayer):
+            return build_layer_model(workload, self.device.batch)
+        return build_empty_session()
 
 
 def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
@@ -98,7 +95,7 @@ def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
     return lambda: session.run_with_iobinding(binding)
 
 
-def _operators(network: OnnxNetwork, device: Device) -> Operators:
+def _count_operators(network: OnnxNetwork, device: Device) -> OperatorCounts:
     import onnxruntime as ort
 
     with TemporaryDirectory() as folder:

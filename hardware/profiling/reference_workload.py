@@ -1,6 +1,6 @@
 """A reference workload: fixed layers whose latency says how fast a machine is at a moment.
 
-In: a profiler and workloads. Out: their timings at the speed that the machine once had. Knows no table.
+Timed beside it, other workloads can be given at the speed that the machine had at an earlier moment.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hardware.device import Kernel
+from hardware.device import Precision
 from hardware.profiling.profiler import Profiler
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import ReplicatedLayer, Workload
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
+# A dense layer is bound by arithmetic, a depthwise one by memory: a machine may become slower in either.
 _LAYERS = (
     LayerSpec.conv("", Convolution.square(64, 64, 3), 16, activation="relu"),
     LayerSpec.conv("", Convolution.square(96, 96, 5, groups=96), 16, activation="relu"),
@@ -36,23 +37,23 @@ class NormalizedTimings:
     reference_ms: float
 
 
-def reference_workloads(kernels: Sequence[Kernel]) -> list[Workload]:
-    """The parts of the reference workload: a dense and a depthwise convolution for each kernel."""
-    return [ReplicatedLayer(layer, kernel.policy) for kernel in kernels for layer in _LAYERS]
+def list_reference_workloads(precisions: Sequence[Precision]) -> list[Workload]:
+    """The parts of the reference workload: a dense and a depthwise convolution in each precision."""
+    return [ReplicatedLayer(layer, precision.policy) for precision in precisions for layer in _LAYERS]
 
 
 def time_normalized(
-    profiler: Profiler, workloads: Sequence[Workload], kernels: Sequence[Kernel], first_ms: float | None
+    profiler: Profiler, workloads: Sequence[Workload], precisions: Sequence[Precision], first_ms: float | None
 ) -> NormalizedTimings:
     """Times workloads in turns with the reference workload.
 
     Args:
         profiler: Times them.
         workloads: What is to be timed.
-        kernels: What the device computes in.
+        precisions: What the device computes in.
         first_ms: What the reference workload took when the machine had the speed that counts; None if that is now.
     """
-    references = reference_workloads(kernels)
+    references = list_reference_workloads(precisions)
     timings = profiler.time([*references, *workloads])
     reference_ms = float(np.exp(np.mean([np.log(timing.latency_ms) for timing in timings[: len(references)]])))
     slowdown = 1.0 if first_ms is None else reference_ms / first_ms

@@ -1,7 +1,5 @@
 """Times things in turns, on a machine that is not always equally fast.
 
-In: functions to be timed. Out: `Timing`s. Knows no network and no runtime.
-
 The speed of a machine drifts by some percent within seconds, with its clock and with what else it does. Everything is
 therefore timed in many short turns and in an order that changes; what all turns around a moment have in common is the
 drift, and is taken out of them. `benchmarks/latency_error.py` shows how well timings repeat.
@@ -19,9 +17,9 @@ from numpy.typing import NDArray
 from search_spaces.additive_cost import FloatArray
 
 _WINDOW = 10  # turns on each side whose median tells the drift at a moment
-_PASSES = 4
-_QUIET = 0.1  # part of the time at which the machine is undisturbed
-_ERROR_OF_MEDIAN = 1.25 / 1.349  # standard error of a median of n, times sqrt(n), over the interquartile range
+_PASSES = 4  # medians and drift are found in turns, each by the other
+_QUIET = 0.1  # share of the time in which the machine is undisturbed
+_ERROR_OF_MEDIAN = 1.25 / 1.349  # of a normal median, times sqrt(n), over the interquartile range
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Stopwatch:
             raise ValueError(f"rounds must be two rising numbers from 1, got {self.rounds}")
 
     def time(self, functions: Sequence[Callable[[], None]]) -> list[Timing]:
-        """The latency of every function."""
+        """The latency of every function, in order; all are timed in turns."""
         if not functions:
             return []
         rng, start = np.random.default_rng(0), perf_counter_ns()
@@ -82,7 +80,7 @@ class Stopwatch:
                 logs.append(float(np.log(np.median(elapsed_ms))))
                 repeats[index] += len(elapsed_ms)
             if turn >= self.rounds[0]:
-                medians, spreads = without_drift(np.array(which), np.array(logs), len(functions))
+                medians, spreads = remove_drift(np.array(which), np.array(logs), len(functions))
                 certain = np.quantile(_ERROR_OF_MEDIAN * spreads / np.sqrt(turn), 0.9) <= self.bound
                 if certain or perf_counter_ns() - start > self.limit_s * 1e9:
                     break
@@ -104,13 +102,13 @@ class Stopwatch:
         return elapsed_ms
 
 
-def without_drift(which: NDArray[np.int64], logs: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+def remove_drift(which: NDArray[np.int64], logs: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
     """Logarithms of medians, and spreads, of `count` functions, both of shape (count,), at the speed of quiet moments.
 
     Args:
         which: The function of every turn, in order of time, shape (n,).
         logs: Logarithm of the time that it took, shape (n,).
-        count: Functions.
+        count: Number of functions.
     """
     turns = [np.flatnonzero(which == index) for index in range(count)]
     drift = np.zeros(len(logs))

@@ -1,6 +1,6 @@
 """Workloads: what a profiler can be asked to run, whatever its runtime.
 
-In: layers with the policies of their kernels, or a file. Out: values that describe them. Knows no runtime.
+A workload is a value that says what is to run; each runtime decides how.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class ReplicatedLayer:
 
     Attributes:
         layer: The layer; its name does not matter.
-        kernel: The policy of the kernel that runs it.
+        policy: The one as which the device executes it.
     """
 
     layer: LayerSpec
-    kernel: LayerPolicy
+    policy: LayerPolicy
 
     @property
     def count(self) -> int:
@@ -50,7 +50,7 @@ class RandomNetwork:
 
     Attributes:
         nodes: What it consists of, in execution order; none of them is missing a layer.
-        layers: Every layer by name, with the policy of its kernel.
+        layers: Every layer by name, with the policy as which the device executes it.
         inputs: Shapes of its inputs, without the batch axis, by name.
     """
 
@@ -59,18 +59,23 @@ class RandomNetwork:
     inputs: Mapping[str, Shape]
 
     def layer_at(self, node: Node) -> tuple[LayerSpec, LayerPolicy] | None:
-        """The layer that is called at a node, with the policy of its kernel; None if the node calls none."""
+        """The layer that is called at a node, with the policy as which it is executed; None if the node calls none."""
         name = get_layer_name(node)
         if name is None:
             return None
-        layer, kernel = self.layers[name]
+        layer, policy = self.layers[name]
         assert isinstance(node.operator, Slot)
-        return layer.calls[node.operator.call], kernel
+        return layer.calls[node.operator.call], policy
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxNetwork:
-    """A serialised ONNX network with one input, and the shape of that input."""
+    """A serialised ONNX network with one input.
+
+    Attributes:
+        onnx: The serialised model.
+        input_shape: Shape of its input, with the batch axis.
+    """
 
     onnx: bytes
     input_shape: tuple[int, ...]

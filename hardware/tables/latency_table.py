@@ -1,12 +1,11 @@
 """Latency tables: what layers cost on one device, each alone or several that run one after another.
 
-In: measured, imported or estimated costs. Out: `LatencyTable`, which prices layers under their policies and says what
-it lacks. Knows no network, no file and not how anything was measured.
+A `LatencyTable` prices layers under their policies and says which entries it lacks. It is independent of files, of
+whole networks and of how its entries were found.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,42 +13,17 @@ from typing import Literal
 
 from hardware.calibration.calibration import Calibration
 from hardware.device import Device
+from hardware.tables.entry import LATENCY, Entry, Layers, Segment
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution, Linear
 
-Layers = Sequence[tuple[LayerSpec, LayerPolicy]]
-Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]  # layers as a table knows them, with the policies of their kernels
 Origin = Literal["measured", "imported", "estimated"]
 Ignored = Literal["activation", "bias", "normalized"]
-LATENCY = "latency_ms"
 
 
 class MissingCost(ValueError):
-    """A layer that a table has no entry for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one segment costs.
-
-    Attributes:
-        values: By metric, such as `latency_ms` or `energy_mj`, in its unit.
-        spread: Relative interquartile range of what was timed for it; 0 where it is unknown.
-        repeats: Number of measurements; 0 where it is unknown.
-        factor: Latency within a network over the latency alone; found by calibration.
-    """
-
-    values: Mapping[str, float]
-    spread: float = 0.0
-    repeats: int = 0
-    factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.factor < math.inf:
-            raise ValueError(f"a factor must be positive and finite, got {self.factor}")
-        if not self.values or not all(0 < value < math.inf for value in self.values.values()):
-            raise ValueError(f"costs must be positive and finite, got {dict(self.values)}")
+    """A table has no entry for a layer."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +53,8 @@ class LatencyTable:
     date: str = ""
 
     @property
-    def place(self) -> str:
-        """The device and the machine that it was measured on, as one name; it says so where it is an estimate."""
+    def location(self) -> str:
+        """The device and the machine that it was measured on, as one name; estimates are marked as such."""
         machine = self.fingerprint.get("gpu", "") or self.fingerprint.get("cpu", "")
         settings = {"threads": self.device.threads, "batch": self.device.batch}
         changed = "".join(f", {name} {value}" for name, value in settings.items() if value > 1)
@@ -99,51 +73,85 @@ class LatencyTable:
         return any(len(segment) > 1 for segment in self.entries)
 
     def segment(self, layers: Layers) -> Segment:
-        """How the table knows layers that run one after another, call by call.
+        """The key of layers that run one after another, call by call.
 
         Raises:
-            ValueError: If the device has no kernel for a policy.
+            ValueError: If the device executes a policy in no precision.
         """
         return tuple(
-            (self._canonical(call), self.device.kernel(policy)) for layer, policy in layers for call in layer.calls
+            (self._canonical(call), self.device.executed_as(policy)) for layer, policy in layers for call in layer.calls
         )
 
     def cost(self, metric: str, layers: Layers) -> float:
-        """Cost of layers that run one after another: of all as one, else the sum over each.
+        """Cost of layers that run one after another: by the entry of all of them as a block, else the sum of each.
+
+        Args:
+            metric: Such as `latency_ms`; latencies are those within a network.
+            layers: With the policy of each.
 
         Raises:
-            ValueError: If the device has no kernel for a policy.
+            ValueError: If the device executes a policy in no precision.
             MissingCost: If there is no entry for a layer; names it.
         """
         whole = self.entries.get(self.segment(layers)) if len(layers) > 1 else None
         if whole is not None and metric in whole.values:
-            return _priced(whole, metric)
+            return whole.within_network(metric)
         calls = ((call, policy) for layer, policy in layers for call in layer.calls)
-        return sum(_priced(self.entry_of(call, policy, metric), metric) for call, policy in calls)
+        return sum(self.find_entry(call, policy, metric).within_network(metric) for call, policy in calls)
 
-    def network_cost(self, metric: str, blocks: Iterable[Layers]) -> float:
-        """Cost of the blocks of a network and of what every network costs, without its tensors; raises as `cost`."""
+    def total(self, metric: str, blocks: Iterable[Layers]) -> float:
+        """Cost of all blocks of a network and of what every network costs, without that of its tensors.
+
+        Args:
+            metric: Such as `latency_ms`.
+            blocks: Each of layers that run one after another, with their policies.
+
+        Raises:
+            ValueError: If the device executes a policy in no precision.
+            MissingCost: If there is no entry for a layer; names it.
+        """
         return self.constants.get(metric, 0.0) + sum(self.cost(metric, block) for block in blocks)
 
     def latency_ms(self, layer: LayerSpec, policy: LayerPolicy) -> float:
-        """Latency of one layer alone, of all its calls, in milliseconds; raises as `cost` does."""
-        return sum(self.entry_of(call, policy).values[LATENCY] for call in layer.calls)
+        """Latency of all calls of one layer, each measured alone, in milliseconds.
 
-    def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
-        """The single layers to be measured before each has a latency under every policy; each once, in order.
+        Args:
+            layer: May be called several times within a network.
+            policy: That of the layer.
 
         Raises:
-            ValueError: If the device has no kernel for a policy.
+            ValueError: If the device executes the policy in no precision.
+            MissingCost: If there is no entry for a call; names it.
         """
-        kernels = list(dict.fromkeys(self.device.kernel(policy) for policy in policies))
+        return sum(self.find_entry(call, policy).values[LATENCY] for call in layer.calls)
+
+    def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
+        """What is to be measured before every layer has a latency under every policy.
+
+        Args:
+            layers: Those that need a latency.
+            policies: Under which each of them needs it.
+
+        Returns:
+            Segments of one layer without a latency, each once, in the order of the layers.
+
+        Raises:
+            ValueError: If the device executes a policy in no precision.
+        """
+        executed = list(dict.fromkeys(self.device.executed_as(policy) for policy in policies))
         calls = [call for layer in layers for call in layer.calls]
-        wanted = dict.fromkeys(((self._canonical(call), kernel),) for call in calls for kernel in kernels)
+        wanted = dict.fromkeys(((self._canonical(call), policy),) for call in calls for policy in executed)
         return [segment for segment in wanted if LATENCY not in self._values(segment)]
 
     def with_entries(
         self, entries: Mapping[Segment, Entry], reference_ms: float, fingerprint: Mapping[str, str]
     ) -> LatencyTable:
-        """This table with entries added that were measured just now on the machine of `fingerprint`.
+        """This table with entries added that were measured just now.
+
+        Args:
+            entries: Replace those of the same segments, but keep their other metrics.
+            reference_ms: What the reference workload took beside them, in milliseconds; kept with the first entries.
+            fingerprint: Of the machine that they were measured on.
 
         Raises:
             ValueError: If the present entries come from another machine or runtime version.
@@ -159,10 +167,14 @@ class LatencyTable:
         return replace(self, entries=added, reference_ms=first_ms, fingerprint=dict(fingerprint), date=now)
 
     def with_calibration(self, calibration: Calibration, factors: Mapping[Segment, float]) -> LatencyTable:
-        """This table with another calibration, and the factors of some of its entries.
+        """This table with another calibration.
+
+        Args:
+            calibration: Of whole networks, by the latencies of this table.
+            factors: Of entries of this table; the others keep theirs.
 
         Raises:
-            ValueError: If it prices blocks, or what every network costs: sums of its layers are no whole networks then.
+            ValueError: If it prices blocks, or what every network costs: its layers do not add up to networks then.
         """
         if self.has_blocks or LATENCY in self.constants:
             raise ValueError(f"only a table of single layers is calibrated; that of {self.device.name!r} prices more")
@@ -170,29 +182,38 @@ class LatencyTable:
         return replace(self, calibration=calibration, entries={**self.entries, **changed})
 
     def check_machine(self, fingerprint: Mapping[str, str]) -> None:
-        """Raises ValueError if entries were measured on another machine than that of `fingerprint`."""
+        """Refuses a machine on which no more entries can be measured for this table.
+
+        Raises:
+            ValueError: If there are entries, and they were measured on another machine than that of `fingerprint`.
+        """
         if self.entries and self.fingerprint != fingerprint:
             pairs = {key: (self.fingerprint.get(key), now) for key, now in fingerprint.items()}
             changes = ", ".join(f"{key} was {was!r}, is {now!r}" for key, (was, now) in pairs.items() if was != now)
             raise ValueError(f"the latency table was measured on another machine ({changes}); start a new file")
 
-    def entry_of(self, layer: LayerSpec, policy: LayerPolicy, metric: str = LATENCY) -> Entry:
-        """The entry of one layer that is called once and has a metric.
+    def find_entry(self, layer: LayerSpec, policy: LayerPolicy, metric: str = LATENCY) -> Entry:
+        """The entry of one layer that is called once: that of its name, else that of its shape.
+
+        Args:
+            layer: Called once.
+            policy: That of the layer.
+            metric: What the entry must have a value of.
 
         Raises:
-            ValueError: If the device has no kernel for the policy.
-            MissingCost: If there is no entry; names the layer.
+            ValueError: If the device executes the policy in no precision.
+            MissingCost: If there is no such entry; names the layer.
         """
-        kernel = self.device.kernel(policy)
+        executed = self.device.executed_as(policy)
         shape = self._canonical(layer)
         for known in (replace(shape, name=layer.name), shape):
-            entry = self.entries.get(((known, kernel),))
+            entry = self.entries.get(((known, executed),))
             if entry is not None and metric in entry.values:
                 return entry
         remedy = f"the table is {self.origin}; take another one"
         if self.origin == "measured" and metric == LATENCY:
             remedy = "measure it with: nas profile JOB, without device.table"
-        raise MissingCost(f"no {metric} for {str(shape)!r} at {kernel} in {self.device.name!r}; {remedy}")
+        raise MissingCost(f"no {metric} for {str(shape)!r} at {executed} in {self.device.name!r}; {remedy}")
 
     def _values(self, segment: Segment) -> Mapping[str, float]:
         return self.entries[segment].values if segment in self.entries else {}
@@ -208,7 +229,3 @@ class LatencyTable:
             normalized=shape.normalized or "normalized" in self.ignores,
             activation=None if "activation" in self.ignores else shape.activation,
         )
-
-
-def _priced(entry: Entry, metric: str) -> float:
-    return entry.values[metric] * (entry.factor if metric == LATENCY else 1.0)

@@ -1,14 +1,12 @@
-"""An analytic bound on tables: no device computes faster than its peak, so latencies in another unit stand out.
-
-In: a table and a peak. Out: nothing, or an error that says how fast the device would be. Knows no measurement.
-"""
+"""An analytic bound on tables: no device computes faster than its peak, so latencies in another unit stand out."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 from hardware.device import DEVICES
-from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 
 _CORE_GOPS, _CORE_INT8_GOPS = 400.0, 8000.0  # billions of operations per second that no core of a CPU reaches
@@ -18,7 +16,7 @@ def check_plausible(table: LatencyTable, peak_gops: float | None = None) -> None
     """Refuses a table whose layers, taken together, run faster than the device can.
 
     Args:
-        table: Its entries are compared by kernel; entries of several layers are left out.
+        table: Its entries of single layers are compared, all of one precision together.
         peak_gops: Billions of operations per second that the device cannot exceed, a multiply-accumulate being two;
             None is the bound of a CPU with the device's threads where it is one that this program measures, else none.
 
@@ -34,19 +32,19 @@ def check_plausible(table: LatencyTable, peak_gops: float | None = None) -> None
     bounds: dict[str, float] = {}
     for segment, entry in table.entries.items():
         if len(segment) == 1 and LATENCY in entry.values:
-            ((layer, kernel),) = segment
-            operations[str(kernel)] += 2 * layer.macs * table.device.batch
-            latency_ms[str(kernel)] += entry.values[LATENCY]
-            core = _CORE_GOPS if kernel.activation_bits == FULL_PRECISION_BITS else _CORE_INT8_GOPS
-            bounds[str(kernel)] = core * table.device.threads if peak_gops is None else peak_gops
+            ((layer, executed),) = segment
+            operations[str(executed)] += 2 * layer.macs * table.device.batch
+            latency_ms[str(executed)] += entry.values[LATENCY]
+            core = _CORE_GOPS if executed.activation_bits == FULL_PRECISION_BITS else _CORE_INT8_GOPS
+            bounds[str(executed)] = core * table.device.threads if peak_gops is None else peak_gops
     if peak_gops is not None and not bounds:
         raise ValueError(
             f"the table of {table.device.name!r} has no latency_ms of a single layer to compare with a peak"
         )
-    for kernel_name, bound in bounds.items():
-        gops = operations[kernel_name] / latency_ms[kernel_name] * 1e-6
+    for precision, bound in bounds.items():
+        gops = operations[precision] / latency_ms[precision] * 1e-6
         if gops > bound:
             raise ValueError(
-                f"layers at {kernel_name} would run at {gops:,.0f} billion operations per second on "
+                f"layers at {precision} would run at {gops:,.0f} billion operations per second on "
                 f"{table.device.name!r}, which cannot exceed {bound:,.0f}; latencies must be in milliseconds"
             )

@@ -1,6 +1,6 @@
-"""Prices of whole networks by a table: of all layers or blocks, and of what a network costs besides.
+"""Prices of whole networks by a table: of their layers or blocks, of their tensors, and of what all networks cost.
 
-`network_latency` walks one network, node by node; `network_costs` tabulates the same for all networks of a space.
+`price_network` walks one network, node by node; `tabulate_prices` tabulates the same for all networks of a space.
 """
 
 from __future__ import annotations
@@ -8,17 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from hardware.calibration.calibration import Calibration
-from hardware.calibration.tensor_terms import tensor_terms
+from hardware.calibration.tensor_terms import tabulate_tensors
 from hardware.calibration.tensors import find_tensors
 from hardware.profiling.workload import RandomNetwork
-from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.quantities import Quantities
 
 
-def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY) -> AdditiveCost:
-    """The costs of all networks of a space by a table. Latencies are calibrated, if the table is.
+def tabulate_prices(space: JointSpace, table: LatencyTable, metric: str = LATENCY) -> AdditiveCost:
+    """The costs of all networks of a space by a table; latencies are calibrated if the table is.
 
     Args:
         space: Where the genes come from.
@@ -26,7 +27,7 @@ def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY)
         metric: One that all those entries have.
 
     Raises:
-        ValueError: If the device has no kernel for a policy of the space.
+        ValueError: If the device executes a policy of the space in no precision.
         MissingCost: If the table lacks a layer of the space; names it.
     """
     calibration = table.calibration if metric == LATENCY else Calibration()
@@ -37,19 +38,19 @@ def network_costs(space: JointSpace, table: LatencyTable, metric: str = LATENCY)
         cost = space.tabulate(lambda layer, policy: table.cost(metric, [(layer, policy)]))
     quantities, tensors = Quantities(space.cardinalities.tolist()), []
     if calibration.tensors.by_use:
-        tensors = tensor_terms(space, table.device, calibration.tensors, quantities)
+        tensors = tabulate_tensors(space, table.device, calibration.tensors, quantities)
     return AdditiveCost([*cost.terms, *tensors, Term((), np.array(constant))], quantities.derived)
 
 
-def network_latency(network: RandomNetwork, table: LatencyTable) -> float:
-    """Calibrated latency of one network in milliseconds: of its layers, its tensors, and what comes besides.
+def price_network(network: RandomNetwork, table: LatencyTable) -> float:
+    """Latency of one network in milliseconds: of its layers, of its tensors, and what every network takes.
 
     Args:
-        network: All its nodes and layers, each with the policy of its kernel.
+        network: All its nodes and layers, each with the policy as which the device executes it.
         table: Has an entry for every layer.
 
     Raises:
         MissingCost: If the table lacks a layer of the network; names it.
     """
-    layers_ms = table.network_cost(LATENCY, [[layer] for layer in network.layers.values()])
+    layers_ms = table.total(LATENCY, [[layer] for layer in network.layers.values()])
     return layers_ms + table.calibration.constant_ms + table.calibration.tensors.total(find_tensors(network))

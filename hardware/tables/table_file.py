@@ -1,11 +1,9 @@
 """Latency tables as Parquet files, which pandas alone can read.
 
-In: a `LatencyTable`. Out: a file, and the table again. Knows no measurement.
-
-One row per layer of an entry, in order. `entry` numbers the entries: a block's layers share it, and its costs, which
-each of their rows repeats. The layer, its operator as text, and the bits of its kernel's policy are the key; then one
-column per metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within networks.
-What holds for all rows is in `DataFrame.attrs`.
+One row per layer of an entry, in order. `entry` numbers the entries: the layers of a block share it, and its costs,
+which each of their rows repeats. The layer, its operator as text, and the bits in which it is executed are the key;
+then one column per metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within
+networks. What holds for all rows is in `DataFrame.attrs`.
 """
 
 from __future__ import annotations
@@ -23,8 +21,9 @@ from hardware.calibration.calibration import Calibration
 from hardware.calibration.fit_quality import FitQuality
 from hardware.calibration.tensor_costs import TensorCost, TensorCosts
 from hardware.calibration.tensor_use import TensorUse
-from hardware.device import Device, Kernel
-from hardware.tables.latency_table import LATENCY, Entry, Ignored, LatencyTable, Origin, Segment
+from hardware.device import Device, Precision
+from hardware.tables.entry import LATENCY, Entry, Segment
+from hardware.tables.latency_table import Ignored, LatencyTable, Origin
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.pointwise import Activation
@@ -33,14 +32,14 @@ from search_spaces.operators.registry import parse_operator
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5  # raised with every change of the format, which then must read or refuse the versions before
 _LAYER = ("name", "operator", "input_shape", "normalized", "activation")
 _KEY = ("entry", *_LAYER, "weight_bits", "activation_bits")
 _QUALITY = ("spread", "repeats", "factor")
 
 
-def frame(table: LatencyTable) -> pd.DataFrame:
-    """The rows of a table, with its metadata in `attrs`."""
+def to_frame(table: LatencyTable) -> pd.DataFrame:
+    """The rows of a table as they stand in its file, with its metadata in `attrs`."""
     import pandas as pd
 
     metrics = dict.fromkeys((LATENCY, *(name for entry in table.entries.values() for name in entry.values)))
@@ -74,11 +73,16 @@ def frame(table: LatencyTable) -> pd.DataFrame:
 
 
 def save_table(table: LatencyTable, path: Path) -> None:
-    """Writes a Parquet file, at once: a reader or a crash meets the old file or the new one."""
+    """Writes a Parquet file at once: whoever reads it meanwhile, or after a crash, meets the old file or the new one.
+
+    Args:
+        table: Any, also one that is not complete yet.
+        path: Of the file; its folder is made if it is missing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        frame(table).to_parquet(draft, index=False)
+        to_frame(table).to_parquet(draft, index=False)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -89,7 +93,8 @@ def load_table(path: Path) -> LatencyTable:
 
     Raises:
         FileNotFoundError: If there is no file.
-        ValueError: If it is not a latency table, has another schema version or impossible costs.
+        ValueError: If it is not a latency table, its schema version is not the one of this program, or its costs are
+            impossible; one line that says what to do.
     """
     import pandas as pd
     import pyarrow as pa
@@ -107,19 +112,9 @@ def load_table(path: Path) -> LatencyTable:
 
 
 def _table(rows: pd.DataFrame) -> LatencyTable:
-    version = rows.attrs.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"its schema version is {version}, this program reads {SCHEMA_VERSION}; make it anew")
+    _check_version(rows.attrs.get("schema_version"))
     metrics = [column for column in rows.columns if column not in (*_KEY, *_QUALITY)]
-    if tuple(rows.columns) != (*_KEY, *metrics, *_QUALITY):
-        expected = f"{', '.join(_KEY)}, metrics, {', '.join(_QUALITY)}"
-        raise ValueError(f"its columns must be {expected}; got {', '.join(map(str, rows.columns))}")
-    for name in metrics:
-        values = rows[name].to_numpy()
-        if values.dtype.kind not in "fi" or np.any(values <= 0) or np.isinf(values).any():
-            raise ValueError(f"{name} must be positive and finite wherever it is given")
-    if rows.drop(columns=metrics).isna().to_numpy().any() or rows[metrics].isna().all(axis=1).any():
-        raise ValueError("it has empty cells")
+    _check_cells(rows, metrics)
     try:
         attributes = {name: rows.attrs[name] for name in ("origin", "constants", "reference_ms", "fingerprint", "date")}
         device, calibration = _device(rows.attrs["device"]), _calibration(rows.attrs["calibration"])
@@ -128,9 +123,6 @@ def _table(rows: pd.DataFrame) -> LatencyTable:
         raise ValueError(f"its metadata are incomplete ({error!r})") from error
     if attributes["origin"] not in get_args(Origin) or not {*ignores} <= {*get_args(Ignored)}:
         raise ValueError(f"its origin must be one of {get_args(Origin)} and it may ignore {get_args(Ignored)}")
-    numbers = rows[["entry", *metrics, *_QUALITY]].drop_duplicates()["entry"]
-    if numbers.duplicated().any():
-        raise ValueError(f"the rows of entry {numbers[numbers.duplicated()].iloc[0]} have different costs")
     groups: dict[int, list[Mapping[Any, Any]]] = {}  # a data frame per entry would take seconds
     for record in rows.to_dict("records"):
         groups.setdefault(record["entry"], []).append(record)
@@ -140,15 +132,36 @@ def _table(rows: pd.DataFrame) -> LatencyTable:
     return LatencyTable(device, entries, ignores=ignores, calibration=calibration, **attributes)
 
 
+def _check_version(version: object) -> None:
+    if version == SCHEMA_VERSION:
+        return
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        remedy = "update this program, or take the program that wrote it"
+    else:
+        remedy = "make it anew with: nas profile JOB, or nas tables import or estimate"
+    raise ValueError(f"its schema version is {version}, this program reads {SCHEMA_VERSION}; {remedy}")
+
+
+def _check_cells(rows: pd.DataFrame, metrics: list[str]) -> None:
+    """Raises ValueError unless there are the columns of a table, and each cell holds what its column may hold."""
+    if tuple(rows.columns) != (*_KEY, *metrics, *_QUALITY):
+        expected = f"{', '.join(_KEY)}, metrics, {', '.join(_QUALITY)}"
+        raise ValueError(f"its columns must be {expected}; got {', '.join(map(str, rows.columns))}")
+    for name in metrics:
+        values = rows[name].to_numpy()
+        if values.dtype.kind not in "fi" or np.any(values <= 0) or np.isinf(values).any():
+            raise ValueError(f"{name} must be positive and finite wherever it is given")
+    if rows.drop(columns=metrics).isna().to_numpy().any() or rows[metrics].isna().all(axis=1).any():
+        raise ValueError("it has empty cells")
+    numbers = rows[["entry", *metrics, *_QUALITY]].drop_duplicates()["entry"]
+    if numbers.duplicated().any():
+        raise ValueError(f"the rows of entry {numbers[numbers.duplicated()].iloc[0]} have different costs")
+
+
 def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Segment, Entry]:
     """The entry of the rows of its layers."""
-    segment = tuple(
-        (
-            _layer(record),
-            LayerPolicy.quantized(record["weight_bits"], record["activation_bits"]),
-        )
-        for record in records
-    )
+    bits = [(record["weight_bits"], record["activation_bits"]) for record in records]
+    segment = tuple((_layer(record), LayerPolicy.quantized(*pair)) for record, pair in zip(records, bits, strict=True))
     first = records[0]
     costs = {name: float(first[name]) for name in metrics if not np.isnan(first[name])}
     return segment, Entry(costs, first["spread"], first["repeats"], first["factor"])
@@ -170,8 +183,8 @@ def _layer(record: Mapping[Any, Any]) -> LayerSpec:
 
 
 def _device(document: Mapping[str, Any]) -> Device:
-    kernels = [Kernel(tuple(kernel["weight_bits"]), kernel["activation_bits"]) for kernel in document["kernels"]]
-    return Device(**{**document, "kernels": tuple(kernels)})
+    found = [Precision(tuple(one["weight_bits"]), one["activation_bits"]) for one in document["precisions"]]
+    return Device(**{**document, "precisions": tuple(found)})
 
 
 def _calibration_document(calibration: Calibration) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Transfer: devices of which only a few whole networks were measured."""
+"""Transfer: latencies on devices of which only a few whole networks were measured."""

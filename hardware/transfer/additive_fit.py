@@ -1,7 +1,6 @@
-"""An additive table of a device of which only whole networks were measured.
+"""An additive cost for a device of which only whole networks were measured: a table per gene, fitted to latencies.
 
-In: genes and latencies of networks. Out: `AdditiveFit`: a table per gene, and how well it tells networks that were held
-out. Knows no layer and no file.
+Independent of layers; how well the tables tell networks that were held out is part of the result.
 """
 
 from __future__ import annotations

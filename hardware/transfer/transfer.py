@@ -1,7 +1,7 @@
 """A new device from a few measurements: what is known of other devices tells the rest.
 
-In: latencies of the same networks on known devices, features of the networks, and a few measurements of a new device.
-Out: its latency of all networks with an uncertainty, and which networks to measure next. Knows no space and no file.
+What is known are the latencies of the same networks on other devices, features of the networks, and a few measurements
+of the new device; what is told are its latencies of all networks with an uncertainty, and what to measure next.
 
 Latencies are compared as logarithms, on known devices with mean 0 and deviation 1. The new device is a combination of
 those plus a smaller linear part of its own in the features; both have Gaussian priors, whose scale the measurements
@@ -64,16 +64,16 @@ class DeviceTransfer:
         count = self._features.shape[1]
         self._prior = LinearModel.prior(np.zeros(count), np.ones(count), _NOISE)
 
-    def next_probes(self, count: int, measured: Sequence[int] = ()) -> list[int]:
+    def choose_probes(self, count: int, measured: Sequence[int] = ()) -> list[int]:
         """Which networks to measure next on the new device, the most telling ones first.
 
         Args:
             count: How many.
             measured: Rows that are measured already.
         """
-        # what was measured, not the values, decides what is left to learn
+        # What was measured, not the values, decides what is left to learn.
         known = self._prior.observe(self._features[list(measured)], np.zeros(len(measured)))
-        return known.next_measurements(self._features, count, measured)
+        return known.choose_measurements(self._features, count, measured)
 
     def predict(self, measured: Sequence[int], latency_ms: FloatArray) -> DevicePrediction:
         """Latency of all networks on the new device.

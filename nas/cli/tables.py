@@ -85,7 +85,7 @@ def transfer(
     if measured is not None and output is not None:
         _must_be_new(output)
         files.predict(measured, output)
-    typer.echo("\n".join(files.next_probes(probes, measured)))
+    typer.echo("\n".join(files.choose_probes(probes, measured)))
 
 
 def _must_be_new(output: Path) -> None:

@@ -35,7 +35,7 @@ class GivenWorkloads:
         Raises:
             ValueError: If the device has no kernel for a policy.
         """
-        kernels = [device.kernel(policy) for policy in candidate.policy.layers]
+        kernels = [device.executed_as(policy) for policy in candidate.policy.layers]
         ((_, shape),) = self._traced.graph.inputs
         return OnnxNetwork(self._template.form(self._quantized(kernels)), (device.batch, *shape))
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hardware.device import Device
-from hardware.profiling.profiler import Operators, Profiler
+from hardware.profiling.profiler import OperatorCounts, Profiler
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import Workload
 from nas.cluster import ray_failure, ray_session
@@ -60,7 +60,7 @@ class _Actor:
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         return self._profiler.time(workloads)
 
-    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         return self._profiler.count_operators(workloads)
 
     def fingerprint(self) -> dict[str, str]:
@@ -76,7 +76,7 @@ class _RemoteProfiler:
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         return list(self._answer(self._actor.time.remote(workloads)))
 
-    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         return list(self._answer(self._actor.count_operators.remote(workloads)))
 
     def fingerprint(self) -> dict[str, str]:

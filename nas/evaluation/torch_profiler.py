@@ -1,6 +1,6 @@
 """Workloads in torch: convolutions channels last, with folded normalisation, in evaluation mode.
 
-In: a torch device and workloads. Out: `Timing`s and `Operators`. Knows no table and no ONNX.
+In: a torch device and workloads. Out: `Timing`s and `OperatorCounts`. Knows no table and no ONNX.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from hardware.device import Device, fingerprint, gpu_fingerprint
-from hardware.profiling.profiler import Operators
+from hardware.device import Device, read_fingerprint, read_gpu_fingerprint
+from hardware.profiling.profiler import OperatorCounts
 from hardware.profiling.stopwatch import Stopwatch, Timing
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
 from search_spaces.dataflow import IMAGES
@@ -53,14 +53,14 @@ class TorchProfiler:
         finally:
             torch.set_num_threads(threads)
 
-    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         """What runs besides layers: operators without weights, with the elements that they give."""
         return [_joins(*self._module(workload)) for workload in workloads]
 
     def fingerprint(self) -> dict[str, str]:
         """That of this machine, with torch's version."""
-        gpu = gpu_fingerprint() if self.device.processor == "cuda" else {}
-        return {**fingerprint(), "torch": torch.__version__, **gpu}
+        gpu = read_gpu_fingerprint() if self.device.processor == "cuda" else {}
+        return {**read_fingerprint(), "torch": torch.__version__, **gpu}
 
     def _runner(self, workload: Workload) -> Callable[[], None]:
         module, inputs = self._module(workload)
@@ -142,7 +142,7 @@ class _Network(nn.Module):
         return output
 
 
-def _joins(module: nn.Module, inputs: Tensor) -> Operators:
+def _joins(module: nn.Module, inputs: Tensor) -> OperatorCounts:
     """How often each kind of join runs, and on how many elements."""
     elements: dict[str, list[int]] = defaultdict(list)
     for part in module.modules():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from hardware.device import fingerprint, onnxruntime_cpu
-from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
+from hardware.device import ONNXRUNTIME_CPU, read_fingerprint
+from hardware.tables.entry import LATENCY, Entry
+from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
@@ -22,4 +25,4 @@ def table() -> LatencyTable:
         ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
         ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
     }
-    return LatencyTable(onnxruntime_cpu(threads=2)).with_entries(entries, 0.25, fingerprint())
+    return LatencyTable(replace(ONNXRUNTIME_CPU, threads=2)).with_entries(entries, 0.25, read_fingerprint())

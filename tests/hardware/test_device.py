@@ -1,8 +1,10 @@
 """Devices say which kernel runs a policy, and refuse what no kernel runs."""
 
+from dataclasses import replace
+
 import pytest
 
-from hardware.device import device, fingerprint, onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU, get_device, read_fingerprint
 from search_spaces.compression_policy import LayerPolicy
 
 
@@ -10,7 +12,7 @@ from search_spaces.compression_policy import LayerPolicy
     ("policy", "kernel"), [("w32a32", "w32a32"), ("w8a8", "w8a8"), ("w5a8", "w8a8"), ("w2a8", "w8a8")]
 )
 def test_narrow_weights_run_in_the_int8_kernel(policy: str, kernel: str) -> None:
-    assert onnxruntime_cpu().kernel(LayerPolicy.parse(policy)) == LayerPolicy.parse(kernel)
+    assert ONNXRUNTIME_CPU.executed_as(LayerPolicy.parse(policy)) == LayerPolicy.parse(kernel)
 
 
 @pytest.mark.parametrize(
@@ -23,18 +25,18 @@ def test_narrow_weights_run_in_the_int8_kernel(policy: str, kernel: str) -> None
 )
 def test_other_policies_are_refused(policy: LayerPolicy) -> None:
     with pytest.raises(ValueError, match=r"'onnxruntime_cpu' runs no layer at .*; it runs w32a32 and w2a8 to w8a8$"):
-        onnxruntime_cpu().kernel(policy)
+        ONNXRUNTIME_CPU.executed_as(policy)
 
 
 def test_a_name_is_a_device() -> None:
-    assert device("onnxruntime_cpu") == onnxruntime_cpu()
+    assert get_device("onnxruntime_cpu") == ONNXRUNTIME_CPU
 
 
 def test_a_device_needs_a_thread() -> None:
     with pytest.raises(ValueError, match="threads and batch"):
-        onnxruntime_cpu(threads=0)
+        replace(ONNXRUNTIME_CPU, threads=0)
 
 
 def test_fingerprint_is_stable_text() -> None:
-    assert fingerprint() == fingerprint()
-    assert {"cpu", "flags", "governor", "logical_cores", "system", "onnxruntime"} == set(fingerprint())
+    assert read_fingerprint() == read_fingerprint()
+    assert {"cpu", "flags", "governor", "logical_cores", "system", "onnxruntime"} == set(read_fingerprint())

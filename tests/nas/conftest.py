@@ -15,9 +15,10 @@ from rich.console import Console
 
 from hardware.calibration.calibration import Calibration
 from hardware.calibration.fit_quality import FitQuality
-from hardware.device import device, fingerprint
+from hardware.device import get_device, read_fingerprint
 from hardware.profiling.stopwatch import Stopwatch
-from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
+from hardware.tables.entry import LATENCY, Entry
+from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import save_table
 from nas.cli.main import main
 from nas.jobs.console.reporter import Reporter
@@ -72,7 +73,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     It claims to be within 3.5 % of whole networks.
     """
-    target = device("onnxruntime_cpu")
+    target = get_device("onnxruntime_cpu")
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
     missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
     entries = {}
@@ -82,7 +83,7 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
         latency_ms = layer.macs / speed * 1e-8 + layer.activations * 1e-8 + 1e-4
         entries[segment] = Entry({LATENCY: latency_ms}, 0.01, 20)
     path = tmp_path_factory.mktemp("table") / "latency.parquet"
-    table = LatencyTable(target).with_entries(entries, 1.0, fingerprint())
+    table = LatencyTable(target).with_entries(entries, 1.0, read_fingerprint())
     save_table(table.with_calibration(Calibration(quality=FitQuality(3.5, 0.9, 0.95, 20)), {}), path)
     return path
 

@@ -47,11 +47,11 @@ def test_the_next_measurement_leaves_the_least_variance() -> None:
         for row in range(12)
         if row not in done
     ]
-    first, second = known.next_measurements(FEATURES, 2, done)
+    first, second = known.choose_measurements(FEATURES, 2, done)
     assert first == min(left)[1]
     after = PRIOR.observe(FEATURES[[*done, first]], np.zeros(2))
-    assert after.next_measurements(FEATURES, 1, [*done, first]) == [second]
-    everything = known.next_measurements(FEATURES, 99, done)
+    assert after.choose_measurements(FEATURES, 1, [*done, first]) == [second]
+    everything = known.choose_measurements(FEATURES, 99, done)
     assert sorted([*everything, *done]) == list(range(12))
 
 

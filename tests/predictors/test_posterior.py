@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predictors.posterior import Noise, noise_free
+from predictors.posterior import Noise, infer_noise_free
 from predictors.predictor import FloatArray
 
 
@@ -24,7 +24,7 @@ def test_the_best_holds_what_its_posterior_promises() -> None:
     raw, promised, inside = [], [], []
     for seed in range(30):
         features, values, targets = made_up(seed, 100, noise=1.0)
-        found = noise_free(features, targets, of(1.0))
+        found = infer_noise_free(features, targets, of(1.0))
         luckiest, best = targets.argmax(), found.mean.argmax()
         raw.append(targets[luckiest] - values[luckiest])
         promised.append(found.mean[best] - values[best])
@@ -38,14 +38,14 @@ def test_the_best_holds_what_its_posterior_promises() -> None:
 def test_without_noise_it_returns_the_targets() -> None:
     features, _, _ = made_up(0, 100, noise=0.0)
     values = features @ np.random.default_rng(1).normal(size=30)
-    found = noise_free(features, values, of(0.0))
+    found = infer_noise_free(features, values, of(0.0))
     assert np.abs(found.mean - values).max() < 0.05 * values.std()
     assert found.std.max() < 0.05 * values.std()
 
 
 def test_noise_that_is_known_is_heeded_where_the_targets_do_not_show_it() -> None:
     features, values, _ = made_up(1, 100, noise=0.0)
-    trusting, careful = (noise_free(features, values, of(std)) for std in (0.0, 0.5))
+    trusting, careful = (infer_noise_free(features, values, of(std)) for std in (0.0, 0.5))
     assert careful.std.mean() > 3 * trusting.std.mean()
     assert np.ptp(careful.mean) < np.ptp(trusting.mean)
 
@@ -54,13 +54,17 @@ def test_noise_follows_from_the_value_and_not_from_the_target() -> None:
     features, _, targets = made_up(2, 60, noise=0.2)
     lucky = targets.argmax()
     targets[lucky] += 5.0
-    found = noise_free(features, targets, lambda values: np.where(values > 4.0, 0.0, 1.0))  # a lucky one looks precise
+
+    def lucky_looks_precise(values: FloatArray) -> FloatArray:
+        return np.where(values > 4.0, 0.0, 1.0)
+
+    found = infer_noise_free(features, targets, lucky_looks_precise)
     assert found.mean[lucky] < targets[lucky] - 2.0
 
 
 def test_of_too_many_rows_each_is_judged_by_some_and_by_its_own_target() -> None:
     features, values, targets = made_up(3, 900, noise=1.0)
-    found, again = (noise_free(features, targets, of(1.0), seed=7) for _ in range(2))
+    found, again = (infer_noise_free(features, targets, of(1.0), seed=7) for _ in range(2))
     assert np.array_equal(found.mean, again.mean)
     assert np.sqrt(np.mean((found.mean - values) ** 2)) < 0.4
     assert 0.80 <= np.mean(np.abs(found.mean - values) <= 1.645 * found.std) <= 0.97
@@ -68,14 +72,14 @@ def test_of_too_many_rows_each_is_judged_by_some_and_by_its_own_target() -> None
 
 @pytest.mark.parametrize("n", [1, 7])
 def test_few_rows_are_what_they_are(n: int) -> None:
-    found = noise_free(np.eye(n), np.arange(float(n)), of(0.3))
+    found = infer_noise_free(np.eye(n), np.arange(float(n)), of(0.3))
     assert found.mean.tolist() == list(range(n))
     assert found.std.tolist() == [0.3] * n
 
 
 @pytest.mark.parametrize("std", [0.0, 0.5])
 def test_constant_targets_stay_what_they_are(std: float) -> None:
-    found = noise_free(np.eye(12), np.full(12, 93.0), of(std))
+    found = infer_noise_free(np.eye(12), np.full(12, 93.0), of(std))
     assert found.mean == pytest.approx(93.0)
     assert (found.std <= std).all()
 
@@ -83,14 +87,14 @@ def test_constant_targets_stay_what_they_are(std: float) -> None:
 @pytest.mark.parametrize("count", [3, 9])
 def test_bad_rows_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match="targets must be finite"):
-        noise_free(np.eye(count), np.full(count, np.nan), of(1.0))
+        infer_noise_free(np.eye(count), np.full(count, np.nan), of(1.0))
 
 
 @pytest.mark.parametrize("odd", [95.0, 97.6, 99.9])
 def test_targets_that_differ_by_less_than_their_noise_stay_where_they_are(odd: float) -> None:
     targets = np.array([97.2] * 9 + [odd])
     features = np.random.default_rng(0).integers(0, 2, (10, 6)).astype(float)
-    found = noise_free(features, targets, lambda values: np.full_like(values, 3.0))
+    found = infer_noise_free(features, targets, lambda values: np.full_like(values, 3.0))
     assert targets.min() <= found.mean.min()
     assert found.mean.max() <= targets.max()
     assert found.std.max() <= 3.0

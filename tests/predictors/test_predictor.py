@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from predictors.predictor import FloatArray, Predictor
-from predictors.registry import PREDICTORS, predictor
+from predictors.registry import PREDICTORS, create_predictor
 
 
 @pytest.fixture(params=sorted(PREDICTORS))
@@ -22,7 +22,7 @@ def one_hot(rng: np.random.Generator, n: int, genes: int = 8, values: int = 3) -
 
 
 def fitted(name: str, features: FloatArray, targets: FloatArray, seed: int = 0) -> Predictor:
-    model = predictor(name, seed)
+    model = create_predictor(name, seed)
     model.fit(features, targets)
     return model
 
@@ -109,11 +109,11 @@ def test_equal_rows_with_different_labels_are_allowed(name: str) -> None:
 )
 def test_unfit_rows_are_refused(name: str, features: FloatArray, targets: FloatArray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        predictor(name).fit(features, targets)
+        create_predictor(name).fit(features, targets)
 
 
 def test_predict_needs_a_fit_and_its_number_of_columns(name: str) -> None:
-    model = predictor(name)
+    model = create_predictor(name)
     with pytest.raises(ValueError, match="only after fit"):
         model.predict(np.ones((1, 2)))
     model.fit(np.eye(4), np.arange(4.0))
@@ -122,7 +122,9 @@ def test_predict_needs_a_fit_and_its_number_of_columns(name: str) -> None:
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
-    code = "import sys, predictors.registry, predictors.report; print({'sklearn', 'scipy', 'torch'} & set(sys.modules))"
+    code = (
+        "import sys, predictors.registry, predictors.quality; print({'sklearn', 'scipy', 'torch'} & set(sys.modules))"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

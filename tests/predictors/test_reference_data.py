@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from predictors.predictor import FloatArray
-from predictors.registry import predictor
-from predictors.report import FitReport
+from predictors.quality import PredictorQuality
+from predictors.registry import create_predictor
 
 
 def ofa_subnets(data: Path) -> tuple[FloatArray, FloatArray]:
@@ -32,19 +32,19 @@ def nasbench201_cells(data: Path) -> tuple[FloatArray, FloatArray]:
     return codes.reshape(len(table), -1).astype(float), table["cifar10_test_200e"].to_numpy(dtype=float)
 
 
-def mean_over_seeds(name: str, features: FloatArray, targets: FloatArray, labels: int) -> FitReport:
+def mean_over_seeds(name: str, features: FloatArray, targets: FloatArray, labels: int) -> PredictorQuality:
     """Labels some random rows, predicts up to 4,000 others and averages the report over three seeds."""
     reports = []
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(len(targets))
         train, test = order[:labels], order[labels : labels + 4000]
-        model = predictor(name, seed)
+        model = create_predictor(name, seed)
         model.fit(features[train], targets[train])
-        reports.append(FitReport.compare(model.predict(features[test]), targets[test], labels))
+        reports.append(PredictorQuality.compare(model.predict(features[test]), targets[test], labels))
     tau, spearman, rmse, coverage = np.mean(
         [[r.kendall_tau, r.spearman, r.rmse, r.coverage_90] for r in reports], axis=0
     ).tolist()
-    return FitReport(tau, spearman, rmse, coverage, n_train=labels, n_test=len(test))
+    return PredictorQuality(tau, spearman, rmse, coverage, n_train=labels, n_test=len(test))
 
 
 @pytest.mark.parametrize(("name", "spearman"), [("ridge", 0.975), ("ensemble", 0.990)])
@@ -95,8 +95,8 @@ def test_latency_of_transformers(reference_data: Path, device: str, spearman: fl
     features = table.iloc[:, :10].to_numpy(dtype=float)
     features = (features - features[:1600].mean(0)) / np.maximum(features[:1600].std(0), 1e-9)  # one never varies
     latencies = (table["latency_mean_encoder"] + table["latency_mean_decoder"]).to_numpy()
-    model = predictor("ridge", 0)
+    model = create_predictor("ridge", 0)
     model.fit(features[:1600], latencies[:1600])
     predicted = model.predict(features[1600:])
-    assert round(FitReport.compare(predicted, latencies[1600:], 1600).spearman, 3) >= spearman
+    assert round(PredictorQuality.compare(predicted, latencies[1600:], 1600).spearman, 3) >= spearman
     assert 100 * np.abs(predicted.mean / latencies[1600:] - 1).mean() < error_percent

@@ -17,7 +17,7 @@ def described(table: LatencyTable) -> list[str]:
     policies = Counter(str(policy) for segment in table.entries for _, policy in segment[:1])
     blocks = sum(len(segment) > 1 for segment in table.entries)
     lines = [
-        f"device    {table.place}, {device.runtime}, threads {device.threads}, batch {device.batch}",
+        f"device    {table.location}, {device.runtime}, threads {device.threads}, batch {device.batch}",
         f"origin    {table.origin}{f' on {table.date}' if table.date else ''}",
         f"entries   {len(table.entries)}, of which {blocks} of several layers; metrics {', '.join(table.metrics)}",
         f"policies  {', '.join(f'{name} ({count})' for name, count in policies.items())}",

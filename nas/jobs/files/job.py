@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from hardware.device import Device, device
+from hardware.device import Device, get_device
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, read_section
@@ -73,7 +73,7 @@ class DeviceSection(Section):
         Raises:
             ValueError: If its name is not registered.
         """
-        return replace(device(self.name), threads=self.threads, batch=self.batch)
+        return replace(get_device(self.name), threads=self.threads, batch=self.batch)
 
 
 class FitSection(Section):

@@ -47,10 +47,10 @@ class TransferFiles:
         self.networks = [str(name) for name in latencies.index]
         self._transfer = DeviceTransfer(_numbers(latencies, known), coded.to_numpy(dtype=float))
 
-    def next_probes(self, count: int, measured: Path | None) -> list[str]:
+    def choose_probes(self, count: int, measured: Path | None) -> list[str]:
         """The networks to measure next, the most telling ones first; raises as `predict` does."""
         rows = self._measured(measured)[0] if measured else []
-        return [self.networks[row] for row in self._transfer.next_probes(count, rows)]
+        return [self.networks[row] for row in self._transfer.choose_probes(count, rows)]
 
     def predict(self, measured: Path, output: Path) -> None:
         """Writes the latency of every network on the new device.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nas.jobs.stages.warm_start import Known
 from nas.objectives import FloatArray
 from nas.search.surrogate import searched_features
-from predictors.posterior import noise_free
+from predictors.posterior import infer_noise_free
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,6 @@ def expect_accuracy(known: Known, images: int, seed: int = 0) -> ExpectedAccurac
     # a candidate that is there twice was measured once
     _, first, which = np.unique(known.population.genes, axis=0, return_index=True, return_inverse=True)
     once = known.population.take(first)
-    found = noise_free(searched_features(once), known.accuracy[first], noise, seed)
+    found = infer_noise_free(searched_features(once), known.accuracy[first], noise, seed)
     mean = np.clip(found.mean, 0.0, 100.0)
     return ExpectedAccuracy(mean, np.hypot(found.std, noise(mean))).take(which.reshape(-1))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from hardware.analytic import network_cost
-from hardware.device import fingerprint
+from hardware.device import read_fingerprint
 from nas.jobs.console.summary import Columns, networks_table
 from nas.jobs.console.training_progress import following
 from nas.jobs.files.training_section import MOST_EPOCHS
@@ -76,7 +76,7 @@ def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float
     phases, checkpoint = schedule(epochs, learning_rate), trained_checkpoint(workspace)
     candidate = _candidate(workspace, key)
     table = table_of_this_machine(workspace)
-    place = workspace.job.device.name if table is None else replace(table, fingerprint=fingerprint()).place
+    place = workspace.job.device.name if table is None else replace(table, fingerprint=read_fingerprint()).location
     inputs = {
         "supernet": checkpoint,
         "candidate": candidate.key,

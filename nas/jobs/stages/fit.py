@@ -18,8 +18,8 @@ from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.recorder import Recorder
 from predictors.predictor import Predictor
-from predictors.registry import predictor
-from predictors.report import held_out_report
+from predictors.quality import cross_validate
+from predictors.registry import create_predictor
 from results.evaluation import RunRecord, Source
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
@@ -51,7 +51,7 @@ def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
     population = _candidates(workspace)
     record = _record(workspace, checkpoint)
     measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit")
-    report = held_out_report(_predictor(workspace), population.features(), measured, seed=workspace.job.seed)
+    report = cross_validate(_predictor(workspace), population.features(), measured, seed=workspace.job.seed)
     workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {report}")
     return _fitted(workspace, population, measured)
 
@@ -125,7 +125,7 @@ def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) 
 
 
 def _predictor(workspace: Workspace) -> Callable[[], Predictor]:
-    return partial(predictor, workspace.job.fit.predictor, workspace.job.seed)
+    return partial(create_predictor, workspace.job.fit.predictor, workspace.job.seed)
 
 
 def _candidates(workspace: Workspace) -> Population:

@@ -43,7 +43,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
         "search": section.model_dump(exclude={"verify"}),
         "processor": workspace.processor,
     }
-    record = workspace.record("search", inputs, latencies.place)
+    record = workspace.record("search", inputs, latencies.location)
     sources = sources_of(workspace.database, record) if section.warm_start else {}
     record = replace(record, sources=sources)
     known = known_accuracies(workspace.database, workspace.space, sources)

@@ -15,7 +15,7 @@ import torch
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
-from hardware.tables.latency_table import LATENCY
+from hardware.tables.entry import LATENCY
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_graph_network import traced_to_onnx
@@ -93,7 +93,7 @@ def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: 
     sides = [candidate.architecture.resolution for candidate in candidates]
     shapes = [(table.device.batch, channels, side, side) for side in sides]
     networks = [OnnxNetwork(file.read_bytes(), shape) for file, shape in zip(files, shapes, strict=True)]
-    timings = time_normalized(profiler, networks, table.device.kernels, table.reference_ms).timings
+    timings = time_normalized(profiler, networks, table.device.precisions, table.reference_ms).timings
     return [timing.latency_ms for timing in timings]
 
 

@@ -42,7 +42,7 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         "processor": workspace.processor,
         "search": job.search.model_dump(exclude={"verify"}),
     }
-    record = workspace.record("search", inputs, latencies.place)
+    record = workspace.record("search", inputs, latencies.location)
     made = searcher(job.search.searcher, workspace.space, objectives, job.seed)
     with workspace.reporter.bar("search", job.search.evaluations) as bar:
         run_search(

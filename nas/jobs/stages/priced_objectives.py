@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hardware.analytic import network_cost
 from hardware.tables.latency_table import LatencyTable
-from hardware.tables.pricing import network_costs
+from hardware.tables.pricing import tabulate_prices
 from nas.jobs.files.search_section import TABLE_COSTS
 from nas.jobs.workspace import Workspace
 from nas.objectives import AdditiveEvaluator, Evaluator, Objective
@@ -32,5 +32,5 @@ def job_objectives(workspace: Workspace, latencies: LatencyTable, accuracy: Eval
 
 def exact_objective(space: JointSpace, latencies: LatencyTable, name: str) -> Objective:
     """A cost that is looked up: latency in milliseconds or energy in millijoules by the table, or an analytic one."""
-    cost = network_costs(space, latencies, name) if name in TABLE_COSTS else network_cost(space, name)
+    cost = tabulate_prices(space, latencies, name) if name in TABLE_COSTS else network_cost(space, name)
     return Objective(METRICS[name], AdditiveEvaluator(cost), exact=True)

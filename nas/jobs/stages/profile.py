@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from hardware.building.build_table import measure_missing
-from hardware.building.calibrate_table import calibrate_table, calibration_steps
-from hardware.device import DEVICES, device
+from hardware.building.calibrate_table import calibrate_table, count_calibration_steps
+from hardware.device import DEVICES, get_device
 from hardware.profiling.profiler import Profiler
-from hardware.tables.latency_table import LATENCY, LatencyTable
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from hardware.tables.plausibility import check_plausible
-from hardware.tables.pricing import network_costs
+from hardware.tables.pricing import tabulate_prices
 from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import create_profiler
@@ -103,7 +104,7 @@ def latency_table(workspace: Workspace) -> Path:
 def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
     """The table of the job, if files run on its device here; an empty one, if it is not measured yet."""
     name, given = workspace.job.device.name, workspace.job.device.table
-    if name not in DEVICES or device(name).runtime != "onnxruntime":
+    if name not in DEVICES or get_device(name).runtime != "onnxruntime":
         return None
     if given is not None:
         table = load_table(Path(given))
@@ -141,7 +142,7 @@ def _serving(workspace: Workspace, path: Path, table: LatencyTable) -> Path:
     """The path of a table that has what the search of the job asks of it, and tells it well enough."""
     search = workspace.job.search
     for name in {LATENCY, *search.asked}.intersection(TABLE_COSTS):
-        network_costs(workspace.space, table, name)  # a missing entry is an error that names it
+        tabulate_prices(workspace.space, table, name)  # a missing entry is an error that names it
     quality = table.calibration.quality
     if quality is not None and LATENCY in search.limits and not workspace.job.device.accept_poor_fit:
         quality.require(f"{path}: the calibration", "measure again with less noise, or set device.accept_poor_fit")
@@ -164,5 +165,5 @@ def _calibrated(workspace: Workspace, table: LatencyTable, runner: Profiler) -> 
     build = None if workspace.network is None else GivenWorkloads(workspace.network)
     rng = np.random.default_rng(_CALIBRATION_SEED)
     sample = representative_sample(space, rng, wanted)
-    with workspace.reporter.bar("calibrate on networks", calibration_steps(len(sample))) as bar:
+    with workspace.reporter.bar("calibrate on networks", count_calibration_steps(len(sample))) as bar:
         return calibrate_table(table, sample, rng, runner, bar.reach, build)

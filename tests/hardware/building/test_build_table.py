@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hardware.building.build_table import measure_missing
-from hardware.device import fingerprint, onnxruntime_cpu
-from hardware.profiling.profiler import Operators
-from hardware.profiling.reference_workload import reference_workloads
+from hardware.device import ONNXRUNTIME_CPU, read_fingerprint
+from hardware.profiling.profiler import OperatorCounts
+from hardware.profiling.reference_workload import list_reference_workloads
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import EmptySession, ReplicatedLayer, Workload
 from hardware.tables.latency_table import LatencyTable
@@ -21,7 +21,7 @@ from search_spaces.operators.weighted import Convolution
 
 LAYERS = [LayerSpec.conv(f"layer{i}", Convolution.square(8, 8 + i), 4) for i in range(20)]
 POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]
-REFERENCE_WORKLOADS = reference_workloads(onnxruntime_cpu().kernels)
+REFERENCE_WORKLOADS = list_reference_workloads(ONNXRUNTIME_CPU.precisions)
 
 
 class FakeProfiler:
@@ -42,11 +42,11 @@ class FakeProfiler:
         self.measured.append(workload)
         return 1.0 + 8 * 0.5
 
-    def count_operators(self, workloads: Sequence[Workload]) -> list[Operators]:
+    def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         return []
 
     def fingerprint(self) -> dict[str, str]:
-        return fingerprint()
+        return read_fingerprint()
 
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         return [Timing(self.slowness * self.latency_ms(workload), 0.1, 20) for workload in workloads]
@@ -55,7 +55,7 @@ class FakeProfiler:
 def test_subtracts_the_session_and_divides_by_the_replicas() -> None:
     seen: list[tuple[int, int]] = []
     profiler = FakeProfiler()
-    empty = LatencyTable(onnxruntime_cpu())
+    empty = LatencyTable(ONNXRUNTIME_CPU)
     table = measure_missing(empty, LAYERS, POLICIES, profiler, lambda done, total: seen.append((done, total)), None)
     assert table.latency_ms(LAYERS[3], POLICIES[2]) == pytest.approx(0.5)
     assert seen == [(0, 40), (32, 40), (40, 40)]
@@ -65,7 +65,7 @@ def test_subtracts_the_session_and_divides_by_the_replicas() -> None:
 
 def test_a_killed_run_continues_without_measuring_twice(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
-    empty = LatencyTable(onnxruntime_cpu())
+    empty = LatencyTable(ONNXRUNTIME_CPU)
     first = FakeProfiler(kill_after=34)
     with pytest.raises(KeyboardInterrupt):
         measure_missing(empty, LAYERS, POLICIES, first, _ignore, path)
@@ -86,7 +86,7 @@ def test_a_machine_that_has_become_slower_changes_no_entry() -> None:
     def slow_down(done: int, total: int) -> None:
         profiler.slowness = 1.7 if done else 1.0
 
-    table = measure_missing(LatencyTable(onnxruntime_cpu()), LAYERS, POLICIES, profiler, slow_down, None)
+    table = measure_missing(LatencyTable(ONNXRUNTIME_CPU), LAYERS, POLICIES, profiler, slow_down, None)
     assert table.latency_ms(LAYERS[0], POLICIES[0]) == pytest.approx(0.5)
     assert table.latency_ms(LAYERS[-1], POLICIES[1]) == pytest.approx(0.5)
 
@@ -96,7 +96,7 @@ def test_a_layer_faster_than_an_empty_session_still_has_a_positive_latency() -> 
         def latency_ms(self, workload: Workload) -> float:
             return 1.0
 
-    table = measure_missing(LatencyTable(onnxruntime_cpu()), LAYERS[:1], POLICIES[:1], Instant(), _ignore, None)
+    table = measure_missing(LatencyTable(ONNXRUNTIME_CPU), LAYERS[:1], POLICIES[:1], Instant(), _ignore, None)
     assert 0 < table.latency_ms(LAYERS[0], POLICIES[0]) < 1e-3
 
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hardware.building.calibrate_table import calibrate_table, calibration_steps, random_network
+from hardware.building.calibrate_table import build_random_network, calibrate_table, count_calibration_steps
 from hardware.calibration.calibration import Calibration
-from hardware.device import FP32, INT8, onnxruntime_cpu
+from hardware.device import FP32, INT8, ONNXRUNTIME_CPU
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import RandomNetwork, Workload
-from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
-from hardware.tables.pricing import network_costs
+from hardware.tables.entry import LATENCY, Entry
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.pricing import tabulate_prices
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
@@ -50,23 +51,23 @@ class OperatorProfiler(OnnxRuntimeProfiler):
 def test_tells_networks_that_it_has_not_seen() -> None:
     segments = [((layer, kernel.policy),) for layer in SPACE.layer_shapes() for kernel in (FP32, INT8)]
     entries = {segment: Entry({LATENCY: LAYER_MS}) for segment in segments}
-    table = LatencyTable(onnxruntime_cpu(), entries, reference_ms=1.0)
+    table = LatencyTable(ONNXRUNTIME_CPU, entries, reference_ms=1.0)
     rng, done = np.random.default_rng(0), []
-    profiler = OperatorProfiler(onnxruntime_cpu())
+    profiler = OperatorProfiler(ONNXRUNTIME_CPU)
     calibrated = calibrate_table(table, SPACE.sample(rng, 60), rng, profiler, done.append)
-    assert done[-1] == calibration_steps(60)
+    assert done[-1] == count_calibration_steps(60)
     fresh = SPACE.sample(rng, 25)
-    truth = [profiler.latency_ms(random_network(SPACE, fresh[row], table.device)) for row in range(len(fresh))]
-    errors = np.abs(network_costs(SPACE, calibrated)(fresh.genes) / truth - 1)
+    truth = [profiler.latency_ms(build_random_network(SPACE, fresh[row], table.device)) for row in range(len(fresh))]
+    errors = np.abs(tabulate_prices(SPACE, calibrated)(fresh.genes) / truth - 1)
     assert errors.mean() < 0.03  # a tensor whose use no network of the calibration had is estimated
     assert np.median(errors) < 0.01
-    assert network_costs(SPACE, table)(fresh.genes).mean() < 0.8 * np.mean(truth)
-    assert network_costs(SPACE, calibrated)(fresh.genes[:0]).shape == (0,)
+    assert tabulate_prices(SPACE, table)(fresh.genes).mean() < 0.8 * np.mean(truth)
+    assert tabulate_prices(SPACE, calibrated)(fresh.genes[:0]).shape == (0,)
     assert calibrated.calibration.quality is not None
     assert calibrated.calibration.quality.error_percent < 3.0
 
 
 def test_a_table_of_whole_networks_is_not_calibrated() -> None:
-    table = LatencyTable(onnxruntime_cpu(), constants={LATENCY: 0.5})
+    table = LatencyTable(ONNXRUNTIME_CPU, constants={LATENCY: 0.5})
     with pytest.raises(ValueError, match="only a table of single layers is calibrated"):
         table.with_calibration(Calibration(), {})

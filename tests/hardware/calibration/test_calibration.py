@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hardware.calibration.calibration import Sample, fit_calibration
+from hardware.calibration.calibration import MeasuredNetworks, fit_calibration
 from hardware.calibration.conversions import Conversions
 from hardware.calibration.tensor_use import TensorUse
 from hardware.calibration.tensors import Tensor
@@ -18,7 +18,7 @@ FACTORS, KERNELS = np.array([1.0, 1.0, 1.3, 1.2]), np.array([0, 0, 1, 1], np.int
 COSTS_MS, COSTS_MS_PER_ELEMENT = np.array([0.002, 0.01]), np.array([1e-6, 4e-6])
 
 
-def _sample(count: int, noise: float = 0.0) -> Sample:
+def _sample(count: int, noise: float = 0.0) -> MeasuredNetworks:
     """Networks of 12 tensors whose operators cost the above, whose 8-bit layers are slow and that need 0.05 ms more."""
     rng = np.random.default_rng(0)
     sums, uses = rng.uniform(0.1, 1.0, (count, 4)), rng.integers(0, 2, (count, 12))
@@ -29,7 +29,7 @@ def _sample(count: int, noise: float = 0.0) -> Sample:
     ]
     added = CONVERSIONS.operators(tensors) @ np.concatenate([COSTS_MS, COSTS_MS_PER_ELEMENT])
     measured = (sums @ FACTORS + 0.05 + added) * rng.normal(1.0, noise, count)
-    return Sample(sums, KERNELS, tensors, measured)
+    return MeasuredNetworks(sums, KERNELS, tensors, measured)
 
 
 def test_finds_what_operators_cost() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.building.calibrate_table import random_network
+from hardware.building.calibrate_table import build_random_network
 from hardware.calibration.tensor_costs import TensorCost, TensorCosts
-from hardware.calibration.tensor_terms import tensor_terms
+from hardware.calibration.tensor_terms import tabulate_tensors
 from hardware.calibration.tensors import find_tensors
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from search_spaces import quantities as quantities_module
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.compression_policy import LayerPolicy
@@ -20,12 +20,12 @@ from search_spaces.presets import SPACES, create_space
 from search_spaces.quantities import Quantities
 
 W32, W8, W4 = (LayerPolicy.parse(text) for text in ("w32a32", "w8a8", "w4a8"))
-DEVICE = onnxruntime_cpu()
+DEVICE = ONNXRUNTIME_CPU
 
 
 def _made_up_costs(population: Population, rng: np.random.Generator) -> TensorCosts:
     """A cost of its own for every use that some networks have."""
-    networks = [random_network(population.space, candidate, DEVICE) for candidate in population.candidates]
+    networks = [build_random_network(population.space, candidate, DEVICE) for candidate in population.candidates]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in find_tensors(network))
     return TensorCosts({use: TensorCost(rng.uniform(-0.01, 0.02), rng.uniform(0.0, 1e-5)) for use in uses})
 
@@ -39,10 +39,10 @@ def test_equals_the_walk(name: str, cached_entries: int, monkeypatch: pytest.Mon
     rng = np.random.default_rng(0)
     costs = _made_up_costs(space.sample(rng, 5), rng)  # so that other networks have uses that are not known
     quantities = Quantities(space.cardinalities.tolist())
-    terms = tensor_terms(space, DEVICE, costs, quantities)
+    terms = tabulate_tensors(space, DEVICE, costs, quantities)
     priced = AdditiveCost(terms, quantities.derived)
     fresh = space.sample(rng, 40)
-    tensors = [find_tensors(random_network(space, candidate, DEVICE)) for candidate in fresh.candidates]
+    tensors = [find_tensors(build_random_network(space, candidate, DEVICE)) for candidate in fresh.candidates]
     assert any(tensor.use not in costs.by_use for network in tensors for tensor in network)
     expected = [costs.total(network) for network in tensors]
     assert priced(fresh.genes) == pytest.approx(expected, rel=1e-9, abs=1e-12)

@@ -41,7 +41,7 @@ def test_every_use_is_read_as_it_was_written() -> None:
     for _ in range(300):
         producer = Producer(CLASSES[0]) if rng.random() < 0.5 else Producer.joining("matmul", some(3) or [INT8])
         beyond = [Reader(one.as_reader) for one in some(4)]
-        readers = [Reader.of(one.as_reader, some(2), beyond) for one in some(6)]
+        readers = [Reader.from_node(one.as_reader, some(2), beyond) for one in some(6)]
         use = TensorUse(producer, tuple(readers))
         assert use == TensorUse(producer, tuple(readers[::-1]))  # whoever reads first
         assert TensorUse.parse(str(use)) == use

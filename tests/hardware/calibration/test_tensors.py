@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hardware.building.calibrate_table import random_network
+from hardware.building.calibrate_table import build_random_network
 from hardware.calibration.tensors import find_tensors
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -34,7 +34,7 @@ def test_the_uses_of_a_network_by_hand() -> None:
     layers = space.architectures.layers(architecture)
     eight = {"stem", "first.project", "stages.1.0.depthwise"}
     policy = CompressionPolicy(tuple(W8 if layer.name in eight else W32 for layer in layers))
-    network = random_network(space, Candidate(architecture, policy), onnxruntime_cpu())
+    network = build_random_network(space, Candidate(architecture, policy), ONNXRUNTIME_CPU)
     use = _uses(network)
     assert use["images"] == "float images -> 1 int8"
     assert use["stem"] == "int8+activation -> 1 add(int8; 1 float), 1 float"  # its hard swish takes floating point
@@ -73,4 +73,4 @@ def test_any_number_of_readers_of_any_name() -> None:
 def test_a_policy_that_the_device_cannot_run_is_refused() -> None:
     space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy.quantized(8, 4),)))
     with pytest.raises(ValueError, match="runs no layer at w8a4"):
-        random_network(space, space.smallest(), onnxruntime_cpu())
+        build_random_network(space, space.smallest(), ONNXRUNTIME_CPU)

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hardware.importers.apq import apq
-from hardware.importers.haq import haq, mobilenet_v2
-from hardware.importers.hawq import hawq, resnet18_layer
+from hardware.importers.apq import read_apq
+from hardware.importers.haq import list_mobilenet_v2_layers, read_haq
+from hardware.importers.hawq import find_resnet18_layer, read_hawq
 from hardware.importers.registry import import_table
-from hardware.tables.latency_table import LATENCY, LatencyTable, Layers, MissingCost
+from hardware.tables.entry import LATENCY, Layers
+from hardware.tables.latency_table import LatencyTable, MissingCost
 from hardware.tables.table_file import load_table, save_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import inverted_bottleneck
@@ -22,11 +23,11 @@ CYCLES = "latency_cycles"
 
 
 def cycles(table: LatencyTable, policies: list[LayerPolicy]) -> float:
-    return sum(table.cost(CYCLES, [pair]) for pair in zip(mobilenet_v2(), policies, strict=True))
+    return sum(table.cost(CYCLES, [pair]) for pair in zip(list_mobilenet_v2_layers(), policies, strict=True))
 
 
 def test_haq_adds_up(reference_data: Path) -> None:
-    table = haq(reference_data / "haq_mobilenetv2" / "latency_cycles.npy")
+    table = read_haq(reference_data / "haq_mobilenetv2" / "latency_cycles.npy")
     uniform = [cycles(table, [LayerPolicy.quantized(bits, bits)] * 53) for bits in range(2, 9)]
     assert uniform == [7063425, 11103578, 15716150, 20916896, 26653434, 32886714, 39624933]
     ends, rest = LayerPolicy.quantized(8, 8), LayerPolicy.quantized(2, 2)
@@ -61,16 +62,16 @@ def apq_network(depth: int, ratio: int, policy: LayerPolicy) -> list[Layers]:
 def test_apq_adds_up_in_latency_and_energy(
     depth: int, ratio: int, bits: int, latency_ms: float, energy_mj: float, reference_data: Path, tmp_path: Path
 ) -> None:
-    save_table(apq(reference_data / "apq_bitfusion" / "layers.csv"), tmp_path / "bitfusion.parquet")
+    save_table(read_apq(reference_data / "apq_bitfusion" / "layers.csv"), tmp_path / "bitfusion.parquet")
     table = load_table(tmp_path / "bitfusion.parquet")
     network = apq_network(depth, ratio, LayerPolicy.quantized(bits, bits))
-    found = [round(table.network_cost(metric, network), 3) for metric in (LATENCY, "energy_mj")]
+    found = [round(table.total(metric, network), 3) for metric in (LATENCY, "energy_mj")]
     assert found == [latency_ms, energy_mj]
     assert table.metrics == ("energy_mj", LATENCY)
 
 
 def test_what_apq_did_not_simulate_is_named(reference_data: Path) -> None:
-    table = apq(reference_data / "apq_bitfusion" / "layers.csv")
+    table = read_apq(reference_data / "apq_bitfusion" / "layers.csv")
     depthwise = inverted_bottleneck((16, 64, 24), 7, 2, 112, "relu")["depthwise"]
     assert table.cost(LATENCY, [(depthwise, LayerPolicy.quantized(8, 8))]) > 0
     with pytest.raises(
@@ -82,8 +83,8 @@ def test_what_apq_did_not_simulate_is_named(reference_data: Path) -> None:
 
 def test_hawq_prices_the_published_policies(reference_data: Path) -> None:
     folder = reference_data / "hawq_resnet18"
-    table = hawq(folder / "layers.csv")
-    layers = [resnet18_layer(name) for name in pd.read_csv(folder / "layers.csv")["name"]]
+    table = read_hawq(folder / "layers.csv")
+    layers = [find_resnet18_layer(name) for name in pd.read_csv(folder / "layers.csv")["name"]]
     priced = 0
     for case in json.loads((folder / "reference_optima.json").read_text())["cases"]:
         if case["constraint"] == "latency":
@@ -96,7 +97,7 @@ def test_hawq_prices_the_published_policies(reference_data: Path) -> None:
 @pytest.mark.parametrize("name", ["stage5.unit1.quant_convbn1", "stage1.unit1.quant_identity_convbn", "conv1"])
 def test_layers_that_resnet18_lacks_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="ResNet-18 has no quantised convolution"):
-        resnet18_layer(name)
+        find_resnet18_layer(name)
 
 
 def test_other_files_are_refused(reference_data: Path, tmp_path: Path) -> None:

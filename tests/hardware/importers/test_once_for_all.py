@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hardware.importers.once_for_all import once_for_all
-from hardware.tables.latency_table import LATENCY, MissingCost
-from hardware.tables.pricing import network_costs
+from hardware.importers.once_for_all import read_once_for_all
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import MissingCost
+from hardware.tables.pricing import tabulate_prices
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
 from search_spaces.joint_space import JointSpace
@@ -60,10 +61,10 @@ def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolic
 
 def test_the_note_10_table_adds_up_to_the_published_latency(tables: Path, networks: dict[str, Any]) -> None:
     published = list(blocks(networks["note10_lat-30ms_top1-78.4_finetune-75"]))
-    at_224 = once_for_all(tables / "note10_ofa_mbv3_w12.csv", resolution=224)
-    assert round(at_224.network_cost(LATENCY, published), 3) == 29.965
-    averaged = once_for_all(tables / "note10_ofa_mbv3_w12.csv")
-    assert averaged.network_cost(LATENCY, published) == pytest.approx(29.965, rel=0.01)
+    at_224 = read_once_for_all(tables / "note10_ofa_mbv3_w12.csv", resolution=224)
+    assert round(at_224.total(LATENCY, published), 3) == 29.965
+    averaged = read_once_for_all(tables / "note10_ofa_mbv3_w12.csv")
+    assert averaged.total(LATENCY, published) == pytest.approx(29.965, rel=0.01)
     assert len(averaged.entries) < 480
 
 
@@ -75,14 +76,14 @@ def test_operations_of_published_networks(networks: dict[str, Any], budget: str,
 
 
 def test_every_subnet_has_a_price(tables: Path, reference_data: Path) -> None:
-    table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
+    table = read_once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
     assert len(table.entries) == 4050
     imagenet = create_space("mobilenet_v3_imagenet", 3, 1000)
     assert isinstance(imagenet, MobileNetV3Space)
     shape = replace(imagenet.shape, resolutions=tuple(range(128, 225, 4)))
     space = JointSpace(MobileNetV3Space("ofa", shape, 3, 1000))
     rows = pd.read_csv(reference_data / "ofa_latency" / "latency.csv")
-    prices = network_costs(space, table)(genes_of(space, rows))
+    prices = tabulate_prices(space, table)(genes_of(space, rows))
     assert len(prices) == 5000
     assert (round(prices.min(), 2), round(prices.max(), 2)) == (5.92, 24.38)
     spearman = (
@@ -105,7 +106,7 @@ def genes_of(space: JointSpace, rows: pd.DataFrame) -> np.ndarray:
 
 
 def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
-    table = once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
+    table = read_once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
     other = inverted_bottleneck((16, 64, 24), 9, 2, 112, "relu")
     with pytest.raises(
         MissingCost,
@@ -118,7 +119,7 @@ def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
 
 def test_other_files_are_refused(tables: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no rows of resolution 100; it has \[160, 176, 192, 208, 224\]"):
-        once_for_all(tables / "note10_ofa_mbv3_w12.csv", resolution=100)
+        read_once_for_all(tables / "note10_ofa_mbv3_w12.csv", resolution=100)
     rows = pd.read_csv(tables / "note10_ofa_mbv3_w12.csv")
     for damaged, message in (
         (rows.drop(columns="mid_c"), "mid_c .* or expand"),
@@ -128,4 +129,4 @@ def test_other_files_are_refused(tables: Path, tmp_path: Path) -> None:
     ):
         damaged.to_csv(tmp_path / "table.csv")
         with pytest.raises(ValueError, match=message):
-            once_for_all(tmp_path / "table.csv")
+            read_once_for_all(tmp_path / "table.csv")

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from hardware.profiling.layer_model import layer_model
+from hardware.profiling.layer_model import build_layer_model
 from hardware.profiling.workload import ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
@@ -31,7 +31,7 @@ LAYERS = [
 @pytest.mark.parametrize("kernel", [W32, W8], ids=str)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
-    network = layer_model(ReplicatedLayer(layer, kernel))
+    network = build_layer_model(ReplicatedLayer(layer, kernel))
     rng = np.random.default_rng(1)
     if kernel == W32:
         values: NDArray[Any] = rng.standard_normal(network.input_shape, dtype=np.float32)
@@ -58,14 +58,14 @@ def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
 def test_int8_convolution_is_one_kernel_without_layout_changes(
     layer: LayerSpec, optimised: Callable[[bytes], onnx.GraphProto]
 ) -> None:
-    operators = [node.op_type for node in optimised(layer_model(ReplicatedLayer(layer, W8)).onnx).node]
+    operators = [node.op_type for node in optimised(build_layer_model(ReplicatedLayer(layer, W8)).onnx).node]
     assert operators.count("QLinearConv") == ReplicatedLayer(layer, W8).count
     assert set(operators) == {"QLinearConv", "Slice"}
 
 
 @pytest.mark.parametrize("kernel", [W32, W8], ids=str)
 def test_rows_of_an_embedding_are_read_as_they_are_exported(kernel: LayerPolicy) -> None:
-    network = layer_model(ReplicatedLayer(LayerSpec("", Embedding(6, 4), (3,)), kernel), batch=2)
+    network = build_layer_model(ReplicatedLayer(LayerSpec("", Embedding(6, 4), (3,)), kernel), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     rows = np.array([[0, 5, 1], [5, 5, 2]])
     (first, *_) = session.run(None, {"input": rows})
@@ -77,7 +77,7 @@ def test_rows_of_an_embedding_are_read_as_they_are_exported(kernel: LayerPolicy)
 @pytest.mark.parametrize("kernel", [W32, W8], ids=str)
 def test_a_transposed_convolution_has_the_shape_that_onnx_reads(kernel: LayerPolicy) -> None:
     up = Convolution(6, 4, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), groups=2, bias=True, transposed=True)
-    network = layer_model(ReplicatedLayer(LayerSpec("", up, (6, 3, 3)), kernel))
+    network = build_layer_model(ReplicatedLayer(LayerSpec("", up, (6, 3, 3)), kernel))
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     values = np.ones(network.input_shape, np.float32 if kernel == W32 else np.uint8)
     assert session.run(None, {"input": values})[0].size == 4
@@ -85,7 +85,7 @@ def test_a_transposed_convolution_has_the_shape_that_onnx_reads(kernel: LayerPol
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy.quantized(4, 8)))
+        build_layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy.quantized(4, 8)))
 
 
 def _weighted_sum(inputs: NDArray[Any], weights: NDArray[Any], layer: LayerSpec) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from hardware.profiling.network_model import network_model
+from hardware.profiling.network_model import build_network_model
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import select_present_nodes
@@ -25,7 +25,7 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
     layers = space.layers(space.decode(np.zeros(len(space.choices), np.int16)))
     nodes = tuple(select_present_nodes(space.nodes, [layer.name for layer in layers]))
     placed = {layer.name: (layer, kernel) for layer in layers}
-    network = network_model(RandomNetwork(nodes, placed, {"images": layers[0].input_shape}), batch=2)
+    network = build_network_model(RandomNetwork(nodes, placed, {"images": layers[0].input_shape}), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": np.ones(network.input_shape, np.float32)})
     assert network.input_shape == (2, *layers[0].input_shape)
@@ -43,4 +43,4 @@ def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
     layers = space.layers(space.largest())
     placed = {layer.name: (layer, LayerPolicy.quantized(4, 8)) for layer in layers}
     with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
-        network_model(RandomNetwork(space.nodes, placed, {"images": layers[0].input_shape}))
+        build_network_model(RandomNetwork(space.nodes, placed, {"images": layers[0].input_shape}))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hardware.device import Device, onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU, Device
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import ReplicatedLayer
@@ -18,7 +18,7 @@ LAYER = LayerSpec.conv("", Convolution.square(8, 8, 3), 4, activation="relu")
 def test_real_measurements() -> None:
     replicas = [ReplicatedLayer(LAYER, kernel) for kernel in (LayerPolicy(), LayerPolicy.quantized(8, 8))]
     watch = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=5)
-    for timing in OnnxRuntimeProfiler(onnxruntime_cpu(), watch).time(replicas):
+    for timing in OnnxRuntimeProfiler(ONNXRUNTIME_CPU, watch).time(replicas):
         assert math.isfinite(timing.latency_ms)
         assert timing.latency_ms > 0
         assert timing.repeats == 10

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from hardware.device import FP32, INT8
-from hardware.profiling.reference_workload import reference_workloads, time_normalized
+from hardware.profiling.reference_workload import list_reference_workloads, time_normalized
 from hardware.profiling.stopwatch import Timing
 from hardware.profiling.workload import EmptySession, Workload
 
@@ -19,7 +19,7 @@ class SlowProfiler:
         self.slowness = slowness
 
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
-        known = reference_workloads([FP32, INT8])
+        known = list_reference_workloads([FP32, INT8])
         return [Timing(self.slowness * (1.0 if workload in known else 3.0), 0.1, 7) for workload in workloads]
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[Mapping[str, tuple[int, float]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.profiling.stopwatch import Stopwatch, without_drift
+from hardware.profiling.stopwatch import Stopwatch, remove_drift
 
 TIMES_MS = np.array([0.5, 1.0, 4.0, 2.0, 8.0, 3.0])
 
@@ -15,7 +15,7 @@ def test_drift_that_all_turns_share_is_taken_out() -> None:
     which = np.concatenate([rng.permutation(len(TIMES_MS)) for _ in range(40)])
     drift = np.linspace(0.0, 0.5, len(which)) + 0.2 * (np.arange(len(which)) > 100)
     logs = np.log(TIMES_MS[which]) + drift + rng.normal(0, 0.01, len(which))
-    medians, spreads = without_drift(which, logs, len(TIMES_MS))
+    medians, spreads = remove_drift(which, logs, len(TIMES_MS))
     ratios = np.exp(medians) / TIMES_MS
     assert np.allclose(ratios / ratios[0], 1.0, atol=0.01)
     assert np.exp(drift.min()) <= ratios.mean() <= np.exp(np.quantile(drift, 0.2))  # the speed of quiet moments

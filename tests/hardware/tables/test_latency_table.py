@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hardware.device import fingerprint, onnxruntime_cpu
-from hardware.tables.latency_table import LATENCY, Entry, LatencyTable, MissingCost
+from hardware.device import ONNXRUNTIME_CPU, read_fingerprint
+from hardware.tables.entry import LATENCY, Entry
+from hardware.tables.latency_table import LatencyTable, MissingCost
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
@@ -36,14 +37,14 @@ def test_layers_cost_what_they_cost_together_or_else_their_sum(table: LatencyTab
 def test_an_entry_with_a_name_stands_for_that_layer_only() -> None:
     second = replace(CONV, name="second")
     entries = {((second, W32),): Entry({LATENCY: 2.0}), ((CONV.shape, W32),): Entry({LATENCY: 1.0})}
-    table = LatencyTable(onnxruntime_cpu(), entries, "imported")
+    table = LatencyTable(ONNXRUNTIME_CPU, entries, "imported")
     assert [table.latency_ms(layer, W32) for layer in (CONV, second)] == [1.0, 2.0]
 
 
 def test_fields_that_a_table_ignores_make_no_difference() -> None:
     plain = LayerSpec.conv("", Convolution.square(32, 64, 3, stride=2), 16)
     blind = LatencyTable(
-        onnxruntime_cpu(), {((plain, W32),): Entry({LATENCY: 1.0})}, "imported", ("activation", "bias", "normalized")
+        ONNXRUNTIME_CPU, {((plain, W32),): Entry({LATENCY: 1.0})}, "imported", ("activation", "bias", "normalized")
     )
     assert blind.latency_ms(replace(CONV, operator=replace(CONV.operator, bias=True), normalized=False), W32) == 1.0
     with pytest.raises(MissingCost, match=r"convolution in_channels=32 .* at 32x16x16 \+ batch_norm \+ relu"):
@@ -69,4 +70,4 @@ def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) 
 
 def test_entries_of_two_machines_do_not_mix(table: LatencyTable) -> None:
     with pytest.raises(ValueError, match=r"measured on another machine .*is 'abacus'"):
-        table.with_entries({}, 1.0, {**fingerprint(), "cpu": "abacus"})
+        table.with_entries({}, 1.0, {**read_fingerprint(), "cpu": "abacus"})

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hardware.device import Device, onnxruntime_cpu, torch_cuda
-from hardware.tables.latency_table import LATENCY, Entry, LatencyTable
+from hardware.device import ONNXRUNTIME_CPU, TORCH_CUDA, Device
+from hardware.tables.entry import LATENCY, Entry
+from hardware.tables.latency_table import LatencyTable
 from hardware.tables.plausibility import check_plausible
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
@@ -23,7 +24,7 @@ def _table(unit: float) -> LatencyTable:
         for layer in LAYERS
         for kernel, speed in MS.items()
     }
-    return LatencyTable(onnxruntime_cpu(), entries)
+    return LatencyTable(ONNXRUNTIME_CPU, entries)
 
 
 def test_seconds_are_no_milliseconds() -> None:
@@ -45,6 +46,6 @@ def test_other_devices_need_their_peak() -> None:
         check_plausible(table, peak_gops=0.0)
     with pytest.raises(ValueError, match="no latency_ms of a single layer"):
         check_plausible(replace(table, entries={}), peak_gops=1.0)
-    check_plausible(replace(_table(1e-3), device=torch_cuda()))
+    check_plausible(replace(_table(1e-3), device=TORCH_CUDA))
     with pytest.raises(ValueError, match=r"on 'npu', which cannot exceed 1,000"):
         check_plausible(table, peak_gops=1000.0)

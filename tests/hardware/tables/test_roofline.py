@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hardware.tables.latency_table import LATENCY
+from hardware.tables.entry import LATENCY
 from hardware.tables.roofline import Roofline
 from hardware.tables.table_file import load_table, save_table
 from search_spaces.compression_policy import LayerPolicy
@@ -31,7 +31,7 @@ def test_a_table_is_an_estimate(tmp_path: Path) -> None:
     save_table(NPU.table([CONV, WIDE]), tmp_path / "npu.parquet")
     table = load_table(tmp_path / "npu.parquet")
     assert table.origin == "estimated"
-    assert table.place == "npu (estimated)"
+    assert table.location == "npu (estimated)"
     assert len(table.entries) == 6
     assert table.metrics == ("energy_mj", LATENCY)
     assert table.latency_ms(CONV, LayerPolicy.quantized(3, 8)) == table.latency_ms(CONV, W4) == NPU.latency_ms(CONV, W4)

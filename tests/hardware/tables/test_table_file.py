@@ -15,9 +15,10 @@ from hardware.calibration.calibration import Calibration
 from hardware.calibration.fit_quality import FitQuality
 from hardware.calibration.tensor_costs import TensorCost, TensorCosts
 from hardware.calibration.tensor_use import TensorUse
-from hardware.device import Device, fingerprint
-from hardware.tables.latency_table import LATENCY, LatencyTable
-from hardware.tables.table_file import frame, load_table, save_table
+from hardware.device import Device, read_fingerprint
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table, to_frame
 
 STRANGE = {"constant_ms": 0.0, "tensors": {"two layers too": [0.0, 0.0]}, "quality": None}
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
@@ -44,7 +45,7 @@ def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
     assert rows["weight_bits"].tolist() == [32, 8, 8, 8]
     assert rows["energy_mj"].dropna().tolist() == [0.125]
     assert rows.attrs["device"]["threads"] == 2
-    assert rows.attrs["fingerprint"] == fingerprint()
+    assert rows.attrs["fingerprint"] == read_fingerprint()
 
 
 def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) -> None:
@@ -61,7 +62,15 @@ def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) 
         (lambda rows: rows.assign(latency_ms=[0.5, 0.0, 1, 1]), "latency_ms must be positive and finite"),
         (lambda rows: rows.assign(latency_ms=[*"fast"]), "latency_ms must be positive and finite"),
         (lambda rows: rows.iloc[[0, 0]].assign(entry=[0, 1]), "it has several entries for the same layers"),
-        (lambda rows: _with_attributes(rows, {"schema_version": 99}), "its schema version is 99"),
+        (
+            lambda rows: _with_attributes(rows, {"schema_version": SCHEMA_VERSION - 1}),
+            f"its schema version is {SCHEMA_VERSION - 1}, this program reads {SCHEMA_VERSION}; make it anew with: nas",
+        ),
+        (
+            lambda rows: _with_attributes(rows, {"schema_version": SCHEMA_VERSION + 1}),
+            f"its schema version is {SCHEMA_VERSION + 1}, this program reads {SCHEMA_VERSION}; update this program",
+        ),
+        (lambda rows: _with_attributes(rows, {"schema_version": None}), "its schema version is None"),
         (lambda rows: rows.assign(latency_ms=[1, 1, 1, 2]), "the rows of entry 2 have different costs"),
         (lambda rows: _with_attributes(rows, {"origin": "guessed"}), "its origin must be one of"),
         (lambda rows: _with_attributes(rows, {"calibration": {"slop": 1}}), "its metadata are incomplete"),
@@ -73,7 +82,7 @@ def test_round_trip_of_an_empty_table_of_an_unregistered_device(tmp_path: Path) 
     ],
 )
 def test_damaged_tables_are_refused(table: LatencyTable, tmp_path: Path, damage: Damage, message: str) -> None:
-    damage(frame(table)).to_parquet(tmp_path / "table.parquet")
+    damage(to_frame(table)).to_parquet(tmp_path / "table.parquet")
     with pytest.raises(ValueError, match=f"is not a latency table: {message}"):
         load_table(tmp_path / "table.parquet")
 

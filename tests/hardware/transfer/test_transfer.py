@@ -25,7 +25,7 @@ def test_a_mixture_of_known_devices_is_recognised() -> None:
     latencies, genes = random_devices(6)
     known, new = latencies[:, :5], 7.0 * latencies[:, 5]
     transfer = DeviceTransfer(known, genes)
-    probes = transfer.next_probes(10)
+    probes = transfer.choose_probes(10)
     assert len({*probes}) == 10
     found = transfer.predict(probes, new[probes])
     assert np.abs(found.latency_ms / new - 1).max() < 0.05
@@ -36,8 +36,8 @@ def test_a_mixture_of_known_devices_is_recognised() -> None:
 def test_more_probes_go_on_where_the_first_ended() -> None:
     latencies, genes = random_devices(3)
     transfer = DeviceTransfer(latencies, genes)
-    ten = transfer.next_probes(10)
-    assert transfer.next_probes(10, ten[:4]) == [*ten[4:], *transfer.next_probes(4, ten)]
+    ten = transfer.choose_probes(10)
+    assert transfer.choose_probes(10, ten[:4]) == [*ten[4:], *transfer.choose_probes(4, ten)]
 
 
 def test_units_do_not_matter() -> None:
@@ -61,7 +61,7 @@ def test_every_device_of_nasbench201_is_ranked_by_ten_measurements(reference_dat
     for column in latencies:
         others = [other for other in latencies if other.split("_")[0] != column.split("_")[0]]  # of other devices
         transfer, measured = DeviceTransfer(latencies[others].to_numpy(), genes), latencies[column].to_numpy()
-        probes = transfer.next_probes(10)
+        probes = transfer.choose_probes(10)
         predicted = transfer.predict(probes, measured[probes]).latency_ms
         rest = np.setdiff1d(np.arange(len(latencies)), probes)
         found.append(spearmanr(predicted[rest], measured[rest]).statistic)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import calibrate
@@ -54,7 +54,7 @@ def traced() -> TracedNetwork:
 def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork, kind: str) -> None:
     space = JointSpace(traced.space("net"), PolicySpace.parse(["w32a32", "w8a8"]))
     genes = np.random.default_rng(3).integers(0, 2, (1, 10)) if kind == "mixed" else np.full((1, 10), kind == "w8a8")
-    candidate, device = space.population(genes)[0], onnxruntime_cpu()
+    candidate, device = space.population(genes)[0], ONNXRUNTIME_CPU
     built = GivenWorkloads(traced)(candidate, device)
     network = compress(traced, candidate.policy)
     inputs = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -67,4 +67,4 @@ def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork,
 def test_a_policy_that_no_kernel_runs_is_refused(traced: TracedNetwork) -> None:
     space = JointSpace(traced.space("net"), PolicySpace.parse(["w4a4"]))
     with pytest.raises(ValueError, match="runs no layer at w4a4"):
-        GivenWorkloads(traced)(space.smallest(), onnxruntime_cpu())
+        GivenWorkloads(traced)(space.smallest(), ONNXRUNTIME_CPU)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hardware.device import onnxruntime_cpu
+from hardware.device import ONNXRUNTIME_CPU
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from nas.evaluation.remote_profiler import remote_profiler
@@ -16,7 +16,7 @@ LAYER = LayerSpec.conv("", Convolution.square(8, 8, 3), 4, activation="relu")
 
 
 def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:
-    device = onnxruntime_cpu()
+    device = ONNXRUNTIME_CPU
     local = OnnxRuntimeProfiler(device)
     network = ReplicatedLayer(LAYER, LayerPolicy())
     with remote_profiler(device, ray_cluster, "pi5") as remote:
@@ -34,6 +34,6 @@ def test_a_node_is_profiled_like_this_machine(ray_cluster: str) -> None:
 def test_a_resource_that_no_node_offers_is_named(ray_cluster: str) -> None:
     with (
         pytest.raises(ValueError, match=r"no node of the Ray cluster offers the resource 'phone', but .*pi5"),
-        remote_profiler(onnxruntime_cpu(), ray_cluster, "phone"),
+        remote_profiler(ONNXRUNTIME_CPU, ray_cluster, "phone"),
     ):
         pass

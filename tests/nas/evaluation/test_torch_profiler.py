@@ -10,8 +10,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from hardware.building.build_table import measure_missing
-from hardware.building.calibrate_table import calibrate_table, random_network
-from hardware.device import Device, onnxruntime_cpu, torch_cpu, torch_cuda
+from hardware.building.calibrate_table import build_random_network, calibrate_table
+from hardware.device import ONNXRUNTIME_CPU, TORCH_CPU, TORCH_CUDA, Device
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import EmptySession, OnnxNetwork, ReplicatedLayer
 from hardware.tables.latency_table import LatencyTable
@@ -28,18 +28,18 @@ QUICK = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=2, warmup=0)
 @pytest.mark.parametrize("name", SPACES)
 def test_the_joins_of_a_network_run_once_each(name: str) -> None:
     space = JointSpace(create_space(name, 3, 10))
-    network = random_network(space, space.smallest(), torch_cpu())
-    (operators,) = TorchProfiler(torch_cpu(), QUICK).count_operators([network])
+    network = build_random_network(space, space.smallest(), TORCH_CPU)
+    (operators,) = TorchProfiler(TORCH_CPU, QUICK).count_operators([network])
     expected = Counter(node.operator.name for node in network.nodes if not isinstance(node.operator, Slot))
     assert {name: count for name, (count, _) in operators.items()} == expected
 
 
 def test_a_table_of_torch_is_made_and_calibrated() -> None:
     space = JointSpace(create_space("resnet_digits", 1, 10))
-    runner = TorchProfiler(torch_cpu(), QUICK)
+    runner = TorchProfiler(TORCH_CPU, QUICK)
     threads = torch.get_num_threads()
     policies = space.policies.policies
-    table = measure_missing(LatencyTable(torch_cpu()), space.layer_shapes(), policies, runner, lambda *_: None, None)
+    table = measure_missing(LatencyTable(TORCH_CPU), space.layer_shapes(), policies, runner, lambda *_: None, None)
     assert table.missing(space.layer_shapes(), policies) == []
     assert table.fingerprint["torch"] == torch.__version__
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def test_what_is_timed_is_the_work_of_all_copies() -> None:
         layer for layer in JointSpace(create_space("resnet_cifar", 3, 10)).layer_shapes() if len(layer.input_shape) == 3
     ]
     replicas = ReplicatedLayer(max(layers, key=lambda layer: layer.macs), LayerPolicy())
-    runner = TorchProfiler(torch_cpu(), Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1, warmup=0))
+    runner = TorchProfiler(TORCH_CPU, Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1, warmup=0))
     for workload, macs in ((EmptySession(), 0), (replicas, replicas.count * replicas.layer.macs)):
         with FlopCounterMode(display=False) as counter:
             (timing,) = runner.time([workload])
@@ -62,11 +62,11 @@ def test_what_is_timed_is_the_work_of_all_copies() -> None:
 
 def test_what_is_not_here_is_refused() -> None:
     with pytest.raises(ValueError, match="'torch_cpu' runs no ONNX files"):
-        TorchProfiler(torch_cpu(), QUICK).time([OnnxNetwork(b"", (1,))])
+        TorchProfiler(TORCH_CPU, QUICK).time([OnnxNetwork(b"", (1,))])
     with pytest.raises(ValueError, match="runtime 'torch', got 'onnxruntime'"):
-        TorchProfiler(onnxruntime_cpu())
+        TorchProfiler(ONNXRUNTIME_CPU)
     with pytest.raises(ValueError, match="unknown runtime 'tflite'; known runtimes: onnxruntime, torch"):
         create_profiler(Device("phone", "tflite"))
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'torch_cuda' needs a CUDA device"):
-            create_profiler(torch_cuda())
+            create_profiler(TORCH_CUDA)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from hardware.building.calibrate_table import random_network
-from hardware.device import onnxruntime_cpu
-from hardware.profiling.profiler import OnnxRuntimeProfiler, Operators
+from hardware.building.calibrate_table import build_random_network
+from hardware.device import ONNXRUNTIME_CPU
+from hardware.profiling.profiler import OnnxRuntimeProfiler, OperatorCounts
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import apply_policy, calibrate
 from nas.export.onnx_model import to_onnx
@@ -31,13 +31,13 @@ def test_same_operators(name: str) -> None:
     plain = build_supernet(space.architectures, 0).eval().extract(architecture)
     network = apply_policy(plain, space.architectures.layers(architecture), candidate.policy)
     calibrate(network, [torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))])
-    model = random_network(space, candidate, onnxruntime_cpu())
+    model = build_random_network(space, candidate, ONNXRUNTIME_CPU)
     both = [OnnxNetwork(to_onnx(network, shape), (1, *shape)), model]
-    exported, modelled = OnnxRuntimeProfiler(onnxruntime_cpu()).count_operators(both)
+    exported, modelled = OnnxRuntimeProfiler(ONNXRUNTIME_CPU).count_operators(both)
     assert {"Conv", "QLinearConv"} <= {*exported}
     assert _flattened(modelled) == _flattened(exported)
 
 
-def _flattened(operators: Operators) -> Operators:
+def _flattened(operators: OperatorCounts) -> OperatorCounts:
     """Reshape and Flatten do the same before a linear layer."""
     return {"Flatten" if name == "Reshape" else name: ran for name, ran in operators.items()}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hardware.tables.latency_table import LATENCY
+from hardware.tables.entry import LATENCY
 from hardware.tables.table_file import load_table, save_table
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from hardware.calibration.calibration import Calibration
 from hardware.calibration.fit_quality import FitQuality
-from hardware.device import fingerprint
-from hardware.tables.pricing import network_costs
+from hardware.device import read_fingerprint
+from hardware.tables.pricing import tabulate_prices
 from hardware.tables.roofline import Roofline
 from hardware.tables.table_file import load_table, save_table
 from nas.jobs.console.reporter import Reporter
@@ -52,7 +52,7 @@ def test_this_machine_is_measured_once(tmp_path: Path) -> None:
     assert table.missing(workspace.space.layer_shapes(), [W32, W8]) == []
     assert table.calibration.quality is not None
     assert table.calibration.quality.networks == 12
-    prices = network_costs(workspace.space, table)(workspace.space.sample(np.random.default_rng(0), 50).genes)
+    prices = tabulate_prices(workspace.space, table)(workspace.space.sample(np.random.default_rng(0), 50).genes)
     assert (prices > 0).all()
     written = path.stat().st_mtime_ns
     job["device"] = {"calibration_networks": 12, "accept_poor_fit": True}  # does not make another table
@@ -109,7 +109,7 @@ def test_files_are_not_timed_for_a_table_of_another_machine(
 ) -> None:
     here = workspace(tmp_path / "runs")
     assert table_of_this_machine(here) == load_table(synthetic_table)
-    elsewhere = replace(load_table(synthetic_table), fingerprint={**fingerprint(), "cpu": "pi5"})
+    elsewhere = replace(load_table(synthetic_table), fingerprint={**read_fingerprint(), "cpu": "pi5"})
     save_table(elsewhere, tmp_path / "pi5.parquet")
     device = here.job.device.model_copy(update={"table": str(tmp_path / "pi5.parquet")})
     assert table_of_this_machine(replace(here, job=here.job.model_copy(update={"device": device}))) is None
@@ -124,7 +124,7 @@ def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_tabl
     table = table_of_this_machine(_workspace(job, tmp_path, tmp_path / "runs"))
     assert table is not None
     assert (table.device.threads, table.device.batch) == (2, 4)
-    assert table.place == "onnxruntime_cpu, threads 2, batch 4"
+    assert table.location == "onnxruntime_cpu, threads 2, batch 4"
     with pytest.raises(ValueError, match="those of the table"):
         _workspace({**job, "device": {"batch": 4, "table": str(synthetic_table)}}, tmp_path, tmp_path / "runs")
 

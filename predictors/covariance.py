@@ -1,7 +1,4 @@
-"""The kernel of a Gaussian process: feature rows in, correlations out, and the most likely kernel of labelled rows.
-
-Knows nothing of ensembles, warps or calibration.
-"""
+"""The covariance function of a Gaussian process, and the most likely one of labelled rows."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _NOISES = np.geomspace(1e-6, 1e2, 33)  # in signal variances
 
 
 @dataclass(frozen=True)
-class Kernel:
+class CovarianceFunction:
     """Squared-exponential covariance of a zero-mean Gaussian process, and noise.
 
     On one-hot codes the squared distance is twice the number of differing choices, so that the correlation falls by a
@@ -33,13 +30,18 @@ class Kernel:
     noise: float
 
     def correlation(self, a: FloatArray, b: FloatArray) -> FloatArray:
-        """Correlation of the function at rows of shapes (n, f) and (m, f), shape (n, m)."""
+        """Correlation of the values of the function at two sets of rows, shape (n, m).
+
+        Args:
+            a: Rows of shape (n, f).
+            b: Rows of shape (m, f).
+        """
         correlation: FloatArray = np.exp(-0.5 * _squared_distances(a, b) / self.length**2)
         return correlation
 
     @classmethod
-    def most_likely(cls, features: FloatArray, targets: FloatArray, least_noise: float = 0.0) -> Kernel:
-        """The kernel with the largest marginal likelihood on a grid of lengths and noises; the signal in closed form.
+    def most_likely(cls, features: FloatArray, targets: FloatArray, least_noise: float = 0.0) -> CovarianceFunction:
+        """The function of the largest marginal likelihood on a grid of lengths and noises; the signal in closed form.
 
         One eigendecomposition per length serves all noises: O(n³) time, O(n²) memory. Being a grid, it has no start
         values and no local optima. Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, 5.4.1.
@@ -47,7 +49,7 @@ class Kernel:
         Args:
             features: Shape (n, f).
             targets: Shape (n,), of mean 0.
-            least_noise: Variance of the noise that is known to be there; the kernel has no less.
+            least_noise: Variance of the noise that is known to be there; it is never less.
         """
         distances = _squared_distances(features, features)
         apart = distances[distances > 1e-12]

@@ -1,7 +1,4 @@
-"""How far a predictor can be trusted: labelled rows in, held-out rank correlations, error and coverage out.
-
-Knows no particular predictor: it takes anything that makes fresh ones.
-"""
+"""How far a predictor can be trusted: rank correlations, error and coverage on rows that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from predictors.predictor import FloatArray, Prediction, Predictor, labelled_rows
+from predictors.predictor import FloatArray, Prediction, Predictor, check_labelled_rows
 
 
 @dataclass(frozen=True)
-class FitReport:
-    """Quality on rows that were not fitted.
+class PredictorQuality:
+    """Agreement of predictions with targets, on rows that were not fitted.
 
     Attributes:
         kendall_tau: Kendall's tau-b of predictions and targets, -1..1; 0 if either is constant.
@@ -42,11 +39,16 @@ class FitReport:
         )
 
     @classmethod
-    def compare(cls, prediction: Prediction, targets: FloatArray, n_train: int) -> FitReport:
-        """Compares predictions with the targets of the same rows, shape (n,).
+    def compare(cls, prediction: Prediction, targets: FloatArray, n_train: int) -> PredictorQuality:
+        """The quality of predictions.
 
         The correlations are undefined (NaN) when the targets or the predictions are constant. They are then reported as
-        0: such a predictor gives no reason to prefer any row to another, and 0 keeps comparisons and gates simple.
+        0: such a predictor gives no reason to prefer any row to another, and 0 is easily compared with others.
+
+        Args:
+            prediction: Of n rows.
+            targets: Of the same rows, shape (n,).
+            n_train: Rows that the predictor was fitted on.
         """
         from scipy.stats import kendalltau, spearmanr
 
@@ -61,9 +63,9 @@ class FitReport:
         )
 
 
-def held_out_report(
+def cross_validate(
     make: Callable[[], Predictor], features: ArrayLike, targets: ArrayLike, folds: int = 5, seed: int = 0
-) -> FitReport:
+) -> PredictorQuality:
     """Predicts every row once, by a predictor fitted on the other folds, and compares (k-fold cross-validation).
 
     Args:
@@ -76,7 +78,7 @@ def held_out_report(
     Raises:
         ValueError: If the rows are unfit for a predictor, or the number of folds for the rows.
     """
-    rows, labels = labelled_rows(features, targets)
+    rows, labels = check_labelled_rows(features, targets)
     n = len(rows)
     if not 2 <= folds <= n:
         raise ValueError(f"the number of folds must be 2 to the number of rows, {n}, got {folds}")
@@ -93,4 +95,4 @@ def held_out_report(
         model.fit(rows[~test], labels[~test])
         prediction = model.predict(rows[test])
         mean[test], std[test] = prediction.mean, prediction.std
-    return FitReport.compare(Prediction(mean, std), labels, n_train)
+    return PredictorQuality.compare(Prediction(mean, std), labels, n_train)

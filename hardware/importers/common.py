@@ -1,7 +1,4 @@
-"""What all importers share: the check of columns, and a table of entries by layer and bits.
-
-In: rows and costs. Out: a `LatencyTable`. Knows no format.
-"""
+"""What all importers share: checked columns of a CSV file, and a latency table made of costs by layer and bits."""
 
 from __future__ import annotations
 
@@ -12,23 +9,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hardware.device import Device, Kernel
-from hardware.tables.latency_table import Entry, Ignored, LatencyTable, Segment
+from hardware.device import Device, Precision
+from hardware.tables.entry import Entry, Segment
+from hardware.tables.latency_table import Ignored, LatencyTable
 from search_spaces.layer_spec import LayerSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNKNOWN_FIELDS: tuple[Ignored, ...] = (
-    "activation",
-    "bias",
-    "normalized",
-)  # which tables by shape and bits do not tell apart
+# What tables by shape and bits do not tell apart.
+UNKNOWN_FIELDS: tuple[Ignored, ...] = ("activation", "bias", "normalized")
 Costs = Mapping[str, float]
 
 
 def read_csv(path: Path, *columns: str) -> pd.DataFrame:
-    """The rows of a file that has these columns, all of them with numbers above 0 where they are named after a unit.
+    """The rows of a file. Columns that are named after a unit must hold numbers above 0.
+
+    Args:
+        path: A CSV file.
+        columns: Those that it must have; others are kept.
 
     Raises:
         ValueError: If a column is missing or a cost is no positive number.
@@ -50,22 +49,22 @@ def read_csv(path: Path, *columns: str) -> pd.DataFrame:
     return rows
 
 
-def by_bits(
+def build_bit_table(
     device: Device, costs: Mapping[tuple[LayerSpec, int, int], Costs], constants: Costs | None = None
 ) -> LatencyTable:
-    """A table of single layers.
+    """A table of single layers that ignores `UNKNOWN_FIELDS`.
 
     Args:
-        device: Named; it gets a kernel for every pair of bits that occurs.
+        device: Named; its precisions are replaced by one for every pair of bits that occurs.
         costs: By layer, weight bits and activation bits.
-        constants: Of every network, by metric.
+        constants: What every network costs besides its layers, by metric.
     """
     pairs = sorted({(weights, activations) for _, weights, activations in costs}, reverse=True)
-    kernels = {pair: Kernel((pair[0],), pair[1]) for pair in pairs}
-    known = replace(device, kernels=tuple(kernels.values()))
+    precisions = {pair: Precision((pair[0],), pair[1]) for pair in pairs}
+    known = replace(device, precisions=tuple(precisions.values()))
     empty = LatencyTable(known, {}, "imported", UNKNOWN_FIELDS, constants or {})
     entries: dict[Segment, Entry] = {}
     for (layer, weights, activations), values in costs.items():
-        ((shape, kernel),) = empty.segment([(layer, kernels[weights, activations].policy)])
-        entries[((replace(shape, name=layer.name), kernel),)] = Entry(values)
+        ((shape, executed),) = empty.segment([(layer, precisions[weights, activations].policy)])
+        entries[((replace(shape, name=layer.name), executed),)] = Entry(values)
     return replace(empty, entries=entries)
