@@ -1,18 +1,13 @@
-"""What a space is declared by: choices, the slots of layers that read them, and what all of its networks have besides.
+"""Choices of a space, the genes that stand for them, and what all of its networks have outside their layers.
 
 Independent of families and of gene arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from search_spaces.dataflow import get_block_name
-from search_spaces.layer_spec import LayerSpec
-
 Value = int | float | str
-LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
 
 
 @dataclass(frozen=True)
@@ -72,23 +67,3 @@ class NonLayerCosts:
     parameters: int = 0
     bytes: int = 0
     macs: int = 0
-
-
-@dataclass(frozen=True)
-class LayerSlot:
-    """One place of the largest network and the few genes that decide what stands there.
-
-    Attributes:
-        name: Module name of the layer in an extracted network.
-        genes: Names of the choices that `layer` reads.
-        layer: Maps their values, in that order, to the layer, or to None where the slot is empty.
-    """
-
-    name: str
-    genes: tuple[str, ...]
-    layer: LayerFunction
-
-    @property
-    def block(self) -> str:
-        """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
-        return get_block_name(self.name)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from search_spaces.choices import LayerSlot
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 from search_spaces.search_space import SearchSpace

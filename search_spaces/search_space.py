@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.choices import Choice, Gene, LayerSlot, NonLayerCosts, Value
+from search_spaces.choices import Choice, Gene, NonLayerCosts, Value
 from search_spaces.dataflow import IMAGES, check_dataflow, make_chain
+from search_spaces.layer_slot import LayerSlot, LayerTable
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.layer_table import LayerTable
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Shape
 

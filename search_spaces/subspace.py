@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Candidate
-from search_spaces.choices import LayerSlot
 from search_spaces.joint_space import JointSpace
+from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.population import Population
 from search_spaces.value_selector import LARGEST, ValueSelector, select_values

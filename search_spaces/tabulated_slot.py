@@ -12,8 +12,8 @@ from math import prod
 import numpy as np
 
 from search_spaces.additive_cost import FloatArray, Term
-from search_spaces.choices import LayerSlot
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.search_space import BoolArray, Genes, SearchSpace
 

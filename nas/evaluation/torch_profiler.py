@@ -19,7 +19,7 @@ from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLa
 from search_spaces.dataflow import IMAGES
 from search_spaces.elastic.layer import WeightedOperator
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.elastic.walk import Walk
+from search_spaces.elastic.wiring import Walk
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution

@@ -19,7 +19,7 @@ from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.elastic.weight_layout import as_stored, output_first
+from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.opaque import Opaque
 from search_spaces.operators.operator import Shape
@@ -109,7 +109,7 @@ def _without(graph: NetworkGraph, folded: Mapping[str, str]) -> NetworkGraph:
 def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | None) -> nn.Module:
     operator, name = unit.call.operator, unit.call.weight
     assert name is not None
-    weight, quantizer = output_first(network.tensor(name).detach(), operator), network.weight_quantizer(name)
+    weight, quantizer = to_output_first(network.tensor(name).detach(), operator), network.weight_quantizer(name)
     channels = weight.shape[0]
     if isinstance(operator, Embedding):
         none = torch.zeros(channels)
@@ -125,7 +125,7 @@ def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | N
     inputs_first = _is_stored_inputs_first(operator, network.graph.shapes[unit.call.inputs[0]])
     stored_weight = OnnxWeight(weight, quantizer, gain, least, transposed=inputs_first)
     if not stored_weight.quantized and not inputs_first:
-        stored_weight.value = as_stored(stored_weight.get_buffer("value"), operator)
+        stored_weight.value = to_stored_layout(stored_weight.get_buffer("value"), operator)
     return _OnnxUnit(operator, stored_weight, bias if has_bias else None)
 
 
@@ -173,7 +173,7 @@ class _OnnxUnit(nn.Module):
             product = inputs @ weight
             return product if self.bias is None else product + self.bias
         if self.weight.quantized and not self.weight.axis:
-            weight = as_stored(weight, operator)
+            weight = to_stored_layout(weight, operator)
         return convolve(operator, inputs, weight, self.bias)
 
 

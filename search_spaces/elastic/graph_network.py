@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from search_spaces.elastic.opaque_calls import call_opaque
 from search_spaces.elastic.quantizers import REFERENCE, WeightQuantizer
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.elastic.walk import Walk
-from search_spaces.elastic.weight_layout import as_stored, output_first
-from search_spaces.elastic.weight_steps import Quantizer
+from search_spaces.elastic.weight_steps import Quantizer, to_output_first, to_stored_layout
+from search_spaces.elastic.wiring import Walk
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.opaque import Opaque
 
@@ -100,7 +99,7 @@ class GraphNetwork(nn.Module):
             return tensor
         if name not in rounded:
             operator = node.operator
-            rounded[name] = as_stored(quantizer(output_first(tensor, operator)), operator)
+            rounded[name] = to_stored_layout(quantizer(to_output_first(tensor, operator)), operator)
         return rounded[name]
 
     def keep_rounded_weights(self) -> None:

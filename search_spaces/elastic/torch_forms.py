@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from search_spaces.elastic.depthwise import depthwise_conv2d
+from search_spaces.elastic.fast_convolution import depthwise_conv2d, pointwise_conv2d
 from search_spaces.elastic.opaque_calls import call_opaque
-from search_spaces.elastic.pointwise import pointwise_conv2d
 from search_spaces.operators.arrangement import Flatten, GlobalPool, Pad, Pool, Reshape, Slice, Transpose
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.pointwise import Activation, BatchNorm, GroupNorm, LayerNorm, RmsNorm

@@ -1,4 +1,4 @@
-"""What every quantiser of weights keeps to, and the reference.
+"""Quantisers of weights: the contract that all keep, the reference, and the layout in which they see weights.
 
 A quantiser only chooses steps; `search_spaces.elastic.quantizers` rounds, and exporters store codes, for all of them.
 """
@@ -9,6 +9,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from search_spaces.operators.operator import Operator
+from search_spaces.operators.weighted import Convolution
 
 SMALLEST_STEP = 1e-12
 
@@ -41,3 +44,39 @@ class MaxAbsSteps(Quantizer):
         """The largest absolute weight over the largest code."""
         largest = weight.detach().abs().flatten(1).amax(1)
         return (largest / (2 ** (bits - 1) - 1)).clamp_min(SMALLEST_STEP)
+
+
+def to_output_first(weight: Tensor, operator: Operator) -> Tensor:
+    """A stored weight with its output channels first, as quantisers and importances want it.
+
+    Only that of a transposed convolution is stored otherwise.
+
+    Args:
+        weight: Shape `operator.parameter_shapes["weight"]`.
+        operator: What it is the weight of.
+
+    Returns:
+        Shape `operator.weight_shape`.
+    """
+    if not isinstance(operator, Convolution) or not operator.transposed:
+        return weight
+    inputs, outputs, *kernel = weight.shape
+    grouped = weight.reshape(operator.groups, inputs // operator.groups, outputs, *kernel).transpose(1, 2)
+    return grouped.reshape(operator.weight_shape)
+
+
+def to_stored_layout(weight: Tensor, operator: Operator) -> Tensor:
+    """The inverse of `to_output_first`.
+
+    Args:
+        weight: Shape `operator.weight_shape`.
+        operator: What it is the weight of.
+
+    Returns:
+        Shape `operator.parameter_shapes["weight"]`.
+    """
+    if not isinstance(operator, Convolution) or not operator.transposed:
+        return weight
+    outputs, inputs, *kernel = weight.shape
+    grouped = weight.reshape(operator.groups, outputs // operator.groups, inputs, *kernel).transpose(1, 2)
+    return grouped.reshape(operator.parameter_shapes["weight"])

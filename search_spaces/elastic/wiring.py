@@ -1,16 +1,47 @@
-"""A network of a family as a plain torch module: its layers, joined as the nodes say."""
+"""How torch modules run the nodes of a graph, and a network of a family as a module: its layers, joined by nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from search_spaces.dataflow import IMAGES, Slot, select_present_nodes
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.elastic.walk import Walk
 from search_spaces.network_graph import Node
+
+
+class Walk:
+    """Runs nodes in execution order, and forgets every value after its last reader, so that its memory is freed.
+
+    Args:
+        nodes: In execution order.
+        outputs: Names of the values that are wanted.
+    """
+
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[str]) -> None:
+        self.nodes, self._outputs = tuple(nodes), tuple(outputs)
+        last = {name: index for index, node in enumerate(nodes) for name in (node.name, *node.inputs)}
+        self._unread: list[list[str]] = [[] for _ in nodes]
+        for name, index in last.items():
+            if name not in self._outputs:
+                self._unread[index].append(name)
+
+    def __call__(self, inputs: Mapping[str, Any], run: Callable[[Node, list[Any]], Any]) -> list[Any]:
+        """The wanted values.
+
+        Args:
+            inputs: The values that no node yields, by name.
+            run: The value of a node, given those that it reads.
+        """
+        values = dict(inputs)
+        for node, unread in zip(self.nodes, self._unread, strict=True):
+            values[node.name] = run(node, [values[name] for name in node.inputs])
+            for name in unread:
+                del values[name]
+        return [values[name] for name in self._outputs]
 
 
 class WiredNetwork(nn.Module):
@@ -23,7 +54,7 @@ class WiredNetwork(nn.Module):
 
     def __init__(self, nodes: Sequence[Node], layers: Mapping[str, Layer]) -> None:
         super().__init__()
-        self._homes = {name: _place(self, name, layer) for name, layer in layers.items()}
+        self._homes = {name: _add_submodule(self, name, layer) for name, layer in layers.items()}
         self.nodes = select_present_nodes(nodes, list(layers))
         self._walk = Walk(self.nodes, [self.nodes[-1].name])
 
@@ -44,8 +75,8 @@ class WiredNetwork(nn.Module):
         return run_operator(node.operator, inputs)
 
 
-def _place(root: nn.Module, name: str, layer: nn.Module) -> tuple[nn.Module, str]:
-    """Makes a layer the submodule of a dotted name; returns the module that holds it, and under which name."""
+def _add_submodule(root: nn.Module, name: str, layer: nn.Module) -> tuple[nn.Module, str]:
+    """Adds a layer under a dotted name, with empty modules on the way; returns its parent and its name there."""
     *path, last = name.split(".")
     parent = root
     for part in path:

@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 
 from search_spaces.candidate import Architecture
-from search_spaces.choices import LayerSlot, NonLayerCosts, Value
+from search_spaces.choices import NonLayerCosts, Value
 from search_spaces.dataflow import Slot
+from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import NetworkGraph, Node, Unit, WeightedLayer
 from search_spaces.operators.operator import STATISTICS, Shape

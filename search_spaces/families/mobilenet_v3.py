@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from search_spaces.candidate import Architecture, ConvBlock
-from search_spaces.choices import Choice, LayerSlot, Value
+from search_spaces.choices import Choice, Value
 from search_spaces.dataflow import make_chain, make_slot
+from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import Flatten, GlobalPool

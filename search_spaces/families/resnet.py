@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search_spaces.candidate import Architecture, ConvBlock
-from search_spaces.choices import Choice, LayerFunction, LayerSlot, Value
+from search_spaces.choices import Choice, Value
 from search_spaces.dataflow import make_chain, make_slot
+from search_spaces.layer_slot import LayerFunction, LayerSlot
 from search_spaces.layer_spec import RELU, LayerSpec, round_channels
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool, Pad, Pool

@@ -13,8 +13,7 @@ from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import REFERENCE
-from search_spaces.elastic.weight_layout import output_first
-from search_spaces.elastic.weight_steps import Quantizer
+from search_spaces.elastic.weight_steps import Quantizer, to_output_first
 from search_spaces.layer_spec import LayerSpec
 
 Choices = Sequence[Sequence[LayerPolicy]]
@@ -70,7 +69,7 @@ class CompressibleLayers:
     def of_traced(cls, traced: TracedNetwork, choices: Choices, quantizer: Quantizer = REFERENCE) -> CompressibleLayers:
         """Those of a given network, in the order of `traced.graph.layers`."""
         weights = tuple(
-            output_first(traced.parameters[layer.weight].detach(), layer.units[0].call.operator)
+            to_output_first(traced.parameters[layer.weight].detach(), layer.units[0].call.operator)
             for layer in traced.graph.layers
         )
         return cls(weights, tuple(map(tuple, choices)), quantizer)

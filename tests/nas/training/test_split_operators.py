@@ -14,8 +14,9 @@ from nas.training.few_shot.leaf_splits import divide, parts
 from nas.training.schedules.phase import Split
 from nas.training.step.gradients import Batch
 from search_spaces.candidate import Architecture, OperatorBlock
-from search_spaces.choices import Choice, LayerSlot
+from search_spaces.choices import Choice
 from search_spaces.joint_space import JointSpace
+from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.search_space import Genes, SearchSpace
 from search_spaces.subspace import Subspace

@@ -13,7 +13,7 @@ from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
-from search_spaces.elastic.weight_layout import as_stored, output_first
+from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
 from search_spaces.operators.weighted import Convolution
 
 
@@ -59,18 +59,18 @@ def test_weights_are_rounded_per_output_channel_of_every_call_site(traced: Trace
     for module, names in ((plain.mix, ("mix.weight", "mix.bias")), (plain.up, ("up.weight", "up.bias"))):
         module.weight.data, module.bias.data = (traced.parameters[name].detach().clone() for name in names)
     plain.mix.weight.data = WeightQuantizer(4)(plain.mix.weight.data)
-    plain.up.weight.data = as_stored(WeightQuantizer(3)(output_first(plain.up.weight.data, up)), up)
+    plain.up.weight.data = to_stored_layout(WeightQuantizer(3)(to_output_first(plain.up.weight.data, up)), up)
     torch.testing.assert_close(compressed(rows), plain(rows))
-    for channel in output_first(plain.up.weight.data, up):
+    for channel in to_output_first(plain.up.weight.data, up):
         assert len(channel.unique()) <= 7
 
 
 def test_layouts_are_a_round_trip() -> None:
     operator = Convolution(4, 6, (3,), (1,), ((0, 0),), (1,), 2, transposed=True)
     stored = torch.randn(operator.parameter_shapes["weight"])
-    first = output_first(stored, operator)
+    first = to_output_first(stored, operator)
     assert tuple(first.shape) == operator.weight_shape
-    assert torch.equal(as_stored(first, operator), stored)
+    assert torch.equal(to_stored_layout(first, operator), stored)
     assert torch.equal(first[4], stored[2:, 1])  # output 1 of the second group reads the second half of the inputs
 
 

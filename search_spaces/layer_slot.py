@@ -1,18 +1,43 @@
-"""The layers of every network of a space, found by look-up.
+"""Slots of layers, and the layers of every network found by look-up in tables of all slots.
 
 Independent of families and policies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search_spaces.choices import Value
+from search_spaces.dataflow import get_block_name
 from search_spaces.layer_spec import LayerSpec
+
+LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
+
+
+@dataclass(frozen=True)
+class LayerSlot:
+    """One place of the largest network and the few genes that decide what stands there.
+
+    Attributes:
+        name: Module name of the layer in an extracted network.
+        genes: Names of the choices that `layer` reads.
+        layer: Maps their values, in that order, to the layer, or to None where the slot is empty.
+    """
+
+    name: str
+    genes: tuple[str, ...]
+    layer: LayerFunction
+
+    @property
+    def block(self) -> str:
+        """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
+        return get_block_name(self.name)
 
 
 class LayerTable:

@@ -8,9 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from search_spaces.elastic.depthwise import depthwise_conv2d
+from search_spaces.elastic.fast_convolution import depthwise_conv2d, pointwise_conv2d
 from search_spaces.elastic.layer import Layer
-from search_spaces.elastic.pointwise import pointwise_conv2d
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
