@@ -1,6 +1,6 @@
-"""Writes plain networks as ONNX files and runs them in onnxruntime.
+"""Writes plain networks as ONNX files, and runs those in onnxruntime.
 
-In: a calibrated network made of `Layer`s. Out: a file, and a session on it. Knows no supernet and no search.
+Independent of supernets and of searches.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
-from nas.export.runtime_form import drop_unread, pool_globally, shield_float_layers
+from nas.export.runtime_form import pool_globally, shield_float_layers, to_bytes
 from nas.files import atomic_write
 from nas.logs import quiet
 from search_spaces.elastic.layer import Layer
 
 if TYPE_CHECKING:
-    import onnx
     import onnxruntime
 
 FloatArray = NDArray[np.float32]
@@ -70,12 +69,10 @@ def write_onnx(
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
-    _strip(model)
+    model = program.model
     pool_globally(model.graph)
     shield_float_layers(model.graph)
-    drop_unread(model.graph)
-    return model.SerializeToString()
+    return to_bytes(model)
 
 
 def save_onnx(model: bytes, path: Path) -> None:
@@ -100,15 +97,6 @@ def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> 
     (given,) = session.get_inputs()
     first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
     return np.asarray(first)
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Removes what the exporter notes for its own debugging; in a small network it outweighs the weights."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-    graph.ClearField("value_info")
 
 
 def _onnx_form(network: nn.Module) -> nn.Module:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from nas.export.runtime_form import drop_unread, shield_float_layers
+from nas.export.runtime_form import shield_float_layers, to_bytes
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
@@ -85,9 +86,9 @@ class OnnxTemplate:
         model.CopyFrom(self._model_without_tensors())
         model.graph.node.extend(draft.nodes)
         model.graph.initializer.extend(draft.constants)
-        shield_float_layers(model.graph)
-        drop_unread(model.graph)
-        return model.SerializeToString()
+        form = ir.from_proto(model)
+        shield_float_layers(form.graph)
+        return to_bytes(form)
 
     def _model_without_tensors(self) -> onnx.ModelProto:
         graph = self._model.graph

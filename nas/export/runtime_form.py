@@ -1,75 +1,81 @@
 """Rewrites an ONNX graph into the form that runtimes run best, without changing what it computes.
 
-In: an ONNX graph. Out: the same one with other nodes. Knows no torch.
+Independent of torch. What `onnx_ir` has a pass for is done by that; `shield_float_layers` and `pool_globally`
+answer to kernels of onnxruntime, and no library has them.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+import onnx_ir as ir
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass, RemoveUnusedNodesPass
 
 _WEIGHTED = ("Conv", "Gemm")
+_IMAGE_AXES = ([2, 3], [-2, -1])  # height and width
+_CLEAN_UP = ir.passes.Sequential(ClearMetadataAndDocStringPass(), RemoveUnusedNodesPass())
 
 
-def shield_float_layers(graph: onnx.GraphProto) -> None:
+def to_bytes(model: ir.Model) -> bytes:
+    """A model as a file holds it, without what no runtime reads.
+
+    That are nodes and tensors whose values nobody reads, and what the exporter notes for its own debugging: in a small
+    network it outweighs the weights.
+    """
+    _CLEAN_UP(model)
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.metadata_props.clear()  # the pass clears those of nodes and graphs alone
+    proto = ir.to_proto(model)
+    proto.graph.ClearField("value_info")  # types and shapes of values, which every runtime infers
+    return proto.SerializeToString()
+
+
+def shield_float_layers(graph: ir.Graph) -> None:
     """Gives every floating-point layer that reads codes a DequantizeLinear of its own, one channel at a time.
 
     onnxruntime (seen in 1.31) takes a layer whose input comes from a DequantizeLinear for one to be quantised, and
     rounds its weights, too; unless the codes are read channel by channel, here all with the same step. Only that layer
     may read them so: an addition that onnxruntime makes an integer one refuses them.
     """
-    producers = {output: node for node in graph.node for output in node.output}
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    nodes: list[onnx.NodeProto] = []
-    for node in graph.node:
-        source = producers.get(node.input[0]) if node.op_type in _WEIGHTED else None
-        if source is not None and source.op_type == "DequantizeLinear" and node.input[1] in constants:
-            channels = _input_channels(node, constants[node.input[1]])
-            codes, *grid = source.input
-            name = f"{node.name}_input"
-            for part in grid:
-                repeated = np.repeat(numpy_helper.to_array(constants[part]).ravel(), channels)
-                graph.initializer.append(numpy_helper.from_array(repeated, f"{name}_{part}"))
-            inputs = [codes, *(f"{name}_{part}" for part in grid)]
-            nodes.append(helper.make_node("DequantizeLinear", inputs, [name], name=name, axis=1))
-            node.input[0] = name
-        nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def drop_unread(graph: onnx.GraphProto) -> None:
-    """Removes nodes whose outputs nobody reads; onnxruntime would run them."""
-    while True:
-        read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
-        kept = [node for node in graph.node if read.intersection(node.output)]
-        if len(kept) == len(graph.node):
-            return
-        del graph.node[:]
-        graph.node.extend(kept)
-
-
-def pool_globally(graph: onnx.GraphProto) -> None:
-    """Makes means over height and width GlobalAveragePools, which need no change of layout between convolutions."""
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    nodes: list[onnx.NodeProto] = []
-    for node in graph.node:
-        axes = constants.get(node.input[1]) if node.op_type == "ReduceMean" and len(node.input) == 2 else None
-        if axes is None or numpy_helper.to_array(axes).tolist() not in ([2, 3], [-2, -1]):
-            nodes.append(node)
+    for node in graph:
+        if node.op_type not in _WEIGHTED:
             continue
-        keeps = next((attribute.i for attribute in node.attribute if attribute.name == "keepdims"), 1)
-        pooled = node.output[0] if keeps else f"{node.output[0]}_pooled"
-        nodes.append(helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], name=node.name))
-        if not keeps:
-            nodes.append(helper.make_node("Flatten", [pooled], [node.output[0]], name=f"{node.name}_flat"))
-    del graph.node[:]
-    graph.node.extend(nodes)
+        inputs, weight = node.inputs[:2]
+        source = inputs.producer() if inputs is not None else None
+        if source is None or source.op_type != "DequantizeLinear" or weight is None or not weight.is_initializer():
+            continue
+        channels = _count_input_channels(node, weight)
+        codes, *grid = source.inputs
+        name, repeated = f"{node.name}_input", []
+        for part in grid:
+            assert part is not None
+            assert part.const_value is not None
+            tensor = ir.tensor(np.repeat(part.const_value.numpy().ravel(), channels), name=f"{name}_{part.name}")
+            repeated.append(ir.Value(name=tensor.name, const_value=tensor))
+            graph.register_initializer(repeated[-1])
+        own = ir.node("DequantizeLinear", [codes, *repeated], {"axis": 1}, name=name)
+        own.outputs[0].name = name
+        graph.insert_before(node, own)
+        node.replace_input_with(0, own.outputs[0])
 
 
-def _input_channels(node: onnx.NodeProto, weight: onnx.TensorProto) -> int:
-    values = {attribute.name: int(attribute.i) for attribute in node.attribute}
+def pool_globally(graph: ir.Graph) -> None:
+    """Makes means over height and width GlobalAveragePools, which need no change of layout between convolutions."""
+    for node in graph:
+        if node.op_type != "ReduceMean" or len(node.inputs) != 2 or node.inputs[1] is None:
+            continue
+        axes = ir.convenience.get_const_tensor(node.inputs[1])
+        if axes is None or axes.numpy().tolist() not in _IMAGE_AXES:
+            continue
+        new = [ir.node("GlobalAveragePool", [node.inputs[0]], name=node.name)]
+        if not node.attributes.get_int("keepdims", 1):
+            new[0].outputs[0].name = f"{node.outputs[0].name}_pooled"
+            new.append(ir.node("Flatten", [new[0].outputs[0]], name=f"{node.name}_flat"))
+        ir.convenience.replace_nodes_and_values(graph, node, [node], new, node.outputs, new[-1].outputs)
+
+
+def _count_input_channels(node: ir.Node, weight: ir.Value) -> int:
+    assert weight.const_value is not None
+    shape = weight.const_value.numpy().shape
     if node.op_type == "Gemm":
-        return int(weight.dims[values.get("transB", 0)])
-    return int(weight.dims[1]) * values.get("group", 1)
+        return shape[node.attributes.get_int("transB", 0)]
+    return shape[1] * node.attributes.get_int("group", 1)
