@@ -59,7 +59,7 @@ class Weights(nn.Module):
 def test_the_place_whose_operators_conflict_is_split_between_them(deciding: int) -> None:
     space = JointSpace(Operators())
     inputs = torch.tensor([1.0, 2.0, -0.5, 1.5]).view(4, 1, 1, 1)
-    net: Any = SimpleNamespace(leaves=[Weights(deciding)], domains=())
+    net: Any = SimpleNamespace(leaves=[Weights(deciding)], leaf_subspaces=())
     whole = Subspace.whole(space)
     (division,) = divide(
         net, whole, Split(("operator",), batches=2), lambda *_: Batch(inputs, torch.tensor([0, 1, 1, 0])), Alone(), (0,)
