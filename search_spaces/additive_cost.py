@@ -1,6 +1,6 @@
 """Additive costs: exact sums over small tables, each over a few genes, priced by array look-ups.
 
-It knows no layer, policy or device.
+Independent of layers, policies and devices.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ _CHUNK_ROWS = 8192
 
 @dataclass(frozen=True)
 class Term:
-    """A cost that depends on a few genes: `table[genes[columns[0]], genes[columns[1]], ...]`."""
+    """A cost that depends on a few genes: `table[genes[columns[0]], genes[columns[1]], ...]`.
+
+    Attributes:
+        columns: Numbers of the genes, or of derived columns.
+        table: The cost, with an axis for each column.
+    """
 
     columns: tuple[int, ...]
     table: FloatArray
@@ -47,7 +52,12 @@ class Term:
 
 @dataclass(frozen=True)
 class DerivedColumn:
-    """A number that a few genes or earlier derived columns decide: `table[columns[0], columns[1], ...]`."""
+    """A number that a few genes or earlier derived columns decide: `table[columns[0], columns[1], ...]`.
+
+    Attributes:
+        columns: Numbers of those genes or columns.
+        table: The number, with an axis for each column.
+    """
 
     columns: tuple[int, ...]
     table: NDArray[np.int32]

@@ -1,6 +1,7 @@
-"""Candidates: what a person, a database or a network sees of a point of the search.
+"""Candidates: frozen values for all that touches a network, a person or a database.
 
-Independent of genes and families. Only active blocks are listed: candidates are equal exactly when their networks are.
+Only active blocks are listed, so candidates are equal exactly when their networks are. Independent of genes and of
+families.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ class Candidate:
         try:
             document = json.loads(text)
             if (version := document.get("version")) != _VERSION:
-                raise ValueError(f"the JSON of a candidate must have version {_VERSION}, got {version!r}")
+                raise ValueError(
+                    f"the JSON of a candidate is read in version {_VERSION}, got version {version!r}; "
+                    "read it with the release of this program that wrote it"
+                )
             stages = tuple(tuple(_block(entry) for entry in stage) for stage in document["stages"])
             architecture = Architecture(document["space"], document["resolution"], stages)
             layers = tuple(LayerPolicy.from_json(parts) for parts in document["policy"])

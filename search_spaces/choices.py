@@ -12,12 +12,15 @@ Value = int | float | str
 
 @dataclass(frozen=True)
 class Choice:
-    """One gene: its name and ordered domain.
+    """One choice of a space: its name and the values to choose from, in order. A gene is an index into them.
 
     Attributes:
         name: Unique within the space.
-        values: The domain; a gene is an index into it.
-        active_when: The gene it depends on and the values of that gene under which it is active; None is always.
+        values: Distinct values; sizes rise.
+        active_when: The choice it depends on, and the values of that choice under which it is active; None is always.
+
+    Raises:
+        ValueError: If there is no value, or one twice.
     """
 
     name: str
@@ -35,7 +38,7 @@ class Gene:
 
     Attributes:
         name: A choice of the architecture, or the slot and `.policy`.
-        values: Its domain.
+        values: The values that it chooses from by their index.
         is_policy: Whether it chooses the policy of a layer.
     """
 
@@ -56,7 +59,7 @@ class Gene:
 
 @dataclass(frozen=True, slots=True)
 class NonLayerCosts:
-    """What every network of a space has besides its layers.
+    """What every network of a space stores and computes outside its layers, whatever its genes.
 
     Attributes:
         parameters: Trainable elements, such as those of layer norms and positional encodings.

@@ -59,7 +59,15 @@ class LayerPolicy:
 
     @classmethod
     def quantized(cls, weight_bits: int = 32, activation_bits: int = 32) -> LayerPolicy:
-        """A policy of bits alone; 32 and 32 leave the layer as it is."""
+        """A policy of bits alone; 32 and 32 leave the layer as it is.
+
+        Args:
+            weight_bits: Bits of a weight.
+            activation_bits: Bits of input and output activations.
+
+        Raises:
+            ValueError: If a bit-width is unknown.
+        """
         neutral = weight_bits == activation_bits == FULL_PRECISION_BITS
         return cls(None if neutral else Quantization(weight_bits, activation_bits))
 

@@ -1,4 +1,4 @@
-"""How the layers of a family are joined: the nodes of its largest network, and what is left of them where layers lack.
+"""How the layers of a family are joined: the nodes of its largest network, and those of a network with fewer layers.
 
 Independent of any family and any runtime.
 """
@@ -34,7 +34,12 @@ class Slot(Operator):
 
 
 def make_slot(name: str, read: str) -> Node:
-    """The place of the layer of that name, which reads a value."""
+    """The node where the layer of a name stands.
+
+    Args:
+        name: Of the layer, and of the node.
+        read: Name of the value that the layer reads.
+    """
     return Node(name, Slot(), (read,))
 
 
@@ -44,7 +49,7 @@ def get_layer_name(node: Node) -> str | None:
 
 
 def make_chain(layers: Sequence[str]) -> tuple[Node, ...]:
-    """Layers that read one another in turn."""
+    """The slots of layers of which each reads the one before, and the first reads the images."""
     return tuple(make_slot(name, before) for before, name in zip((IMAGES, *layers), layers, strict=False))
 
 
@@ -54,7 +59,16 @@ def get_block_name(name: str) -> str:
 
 
 def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequence[str] = (IMAGES,)) -> None:
-    """Raises ValueError unless every layer has a slot for its first call, and nodes read what is known by then."""
+    """Checks that every layer has a slot for its first call, and that nodes read values that are there by then.
+
+    Args:
+        nodes: In execution order.
+        layers: Names of all layers.
+        inputs: Names of the values that no node yields.
+
+    Raises:
+        ValueError: If it is otherwise.
+    """
     known = {*inputs}
     for node in nodes:
         unknown = [name for name in node.inputs if name not in known]
@@ -68,9 +82,10 @@ def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequenc
 
 
 def find_deciding_layers(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-    """The layers that decide whether each node is there, by its name.
+    """The layers that decide whether each node is there, by the name of the node.
 
-    A layer is there by itself, and any other node where a layer of its block is; none stands for always.
+    A layer decides for itself, and any other node is there where one or more layers of its block are. A node for which
+    no layer decides is always there.
     """
     members: dict[str, list[str]] = {}
     for node in nodes:
@@ -86,6 +101,10 @@ def select_present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[N
     """The nodes of a network that has only some of the layers, each reading values that are there.
 
     A node that is missing passes its first input on: whoever reads the node reads that instead.
+
+    Args:
+        nodes: Of the largest network, in execution order.
+        layers: Names of the layers that the network has.
     """
     value: dict[str, str] = {}
     deciding, there = find_deciding_layers(nodes), set(layers)

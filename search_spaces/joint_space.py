@@ -43,7 +43,7 @@ class JointSpace:
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """Name and domain of every gene, in the order of the columns of a population."""
+        """Name and values of every gene, in the order of the columns of a population."""
         pairs = zip(self.architectures.slots, self.slot_policies, strict=True)
         return (
             *self.architectures.genes,
@@ -69,7 +69,12 @@ class JointSpace:
         return np.array(genes, dtype=np.int64).reshape(len(genes), len(self.slots))
 
     def sample(self, rng: np.random.Generator, n: int) -> Population:
-        """Draws `n` candidates, every gene uniformly and independently; inactive genes are then cleared."""
+        """Draws candidates, every gene uniformly and independently; inactive genes are then cleared.
+
+        Args:
+            rng: The random numbers.
+            n: How many candidates.
+        """
         return self.population(rng.integers(0, self.cardinalities, size=(n, len(self.cardinalities))))
 
     def smallest(self) -> Candidate:
@@ -94,7 +99,7 @@ class JointSpace:
                 f"genes of {self.name!r} must have shape (n, {len(self.cardinalities)}), got {table.shape}"
             )
         if not np.all((table >= 0) & (table < self.cardinalities)):
-            raise ValueError(f"a gene of {self.name!r} is outside its domain")
+            raise ValueError(f"a gene of {self.name!r} is outside its values")
         table = table.astype(np.int16)
         return Population(self, np.where(self.is_active(table), table, 0).astype(np.int16))
 
@@ -129,10 +134,14 @@ class JointSpace:
         return self.architectures.layer_table(genes[:, : self._border])
 
     def find_condition(self, gene: int) -> tuple[int, BoolArray] | None:
-        """The gene on which it depends whether one matters, and a mask of its values with which that one does.
+        """On what it depends whether the gene of a number is active.
 
-        None if it always matters, and an empty mask if it never does; raises ValueError if it depends on several genes
-        at once.
+        Returns:
+            The number of the deciding gene, and a mask of its values, shape (values,), with which this one is active:
+            all False if it never is. None if it always is.
+
+        Raises:
+            ValueError: If several genes decide together.
         """
         if gene < self._border:
             conditions = self.architectures.conditions
@@ -143,11 +152,11 @@ class JointSpace:
         deciding = slot.deciding_genes()
         if len(deciding) > 1:
             names = ", ".join(self.genes[number].name for number, _ in deciding)
-            raise ValueError(f"whether {self.genes[gene].name} matters depends on several genes: {names}")
+            raise ValueError(f"whether {self.genes[gene].name} is active depends on several genes: {names}")
         return deciding[0] if deciding else None
 
     def is_active(self, genes: Genes) -> BoolArray:
-        """Which genes matter, shape (n, d)."""
+        """Which genes are active, shape (n, d), given genes of shape (n, d)."""
         found = np.empty(genes.shape, dtype=np.bool_)
         found[:, : self._border] = self.architectures.is_active(genes[:, : self._border])
         for number, slot in enumerate(self.slots, start=self._border):

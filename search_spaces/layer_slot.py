@@ -41,7 +41,7 @@ class LayerSlot:
 
 
 class LayerTable:
-    """Every layer of every slot under all values of the few genes that decide it, one after the other.
+    """Every layer of every slot under all values of the few genes that decide it, in one array.
 
     Args:
         columns: The genes that decide each slot.

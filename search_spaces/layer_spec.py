@@ -1,4 +1,4 @@
-"""Layer specifications: the pivot between spaces, policies and hardware.
+"""Layer specifications: what spaces are made of, policies compress and devices are measured on.
 
 Independent of families, of torch and of devices.
 """
@@ -65,7 +65,14 @@ class LayerSpec:
 
     @classmethod
     def linear(cls, name: str, in_features: int, out_features: int, bias: bool = True) -> LayerSpec:
-        """A linear layer of one row of features, with nothing after it."""
+        """A linear layer of one row of features, with nothing after it.
+
+        Args:
+            name: Of the layer.
+            in_features: Features that it reads.
+            out_features: Features that it gives.
+            bias: Whether it adds a bias.
+        """
         return cls(name, Linear(in_features, out_features, bias), (in_features,))
 
     @property
@@ -128,6 +135,11 @@ class LayerSpec:
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """Rounds a channel count to a multiple of `divisor`, never losing more than a tenth (MobileNet's rule)."""
+    """Rounds a number of channels as MobileNets do: to a multiple, and never down by more than a tenth.
+
+    Args:
+        channels: Any positive number.
+        divisor: What the result is a multiple of.
+    """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded

@@ -103,6 +103,10 @@ class NetworkGraph:
         nodes: In execution order.
         outputs: Names of the values that the network returns.
         batch: The only batch size at which the network runs; None if it runs at any.
+
+    Raises:
+        ValueError: If inputs or nodes share a name, a node reads what is not there by then or names another number of
+            parameters than its operator has, or an output is no value of the graph.
     """
 
     inputs: tuple[tuple[str, Shape], ...]
@@ -179,7 +183,7 @@ class NetworkGraph:
 
     @property
     def operators(self) -> Counter[str]:
-        """How often each operator occurs."""
+        """How often each operator occurs, by its name."""
         return Counter(node.operator.name for node in self.nodes)
 
     def to_json(self) -> str:
@@ -206,7 +210,10 @@ class NetworkGraph:
         try:
             document = json.loads(text)
             if document["version"] != _VERSION:
-                raise ValueError(f"a network graph is read in version {_VERSION}, got {document['version']}")
+                raise ValueError(
+                    f"the JSON of a network graph is read in version {_VERSION}, got version {document['version']!r}; "
+                    "read it with the release of this program that wrote it"
+                )
             nodes = tuple(_read_nodes(document["nodes"]))
             return cls(to_tuples(document["inputs"]), nodes, to_tuples(document["outputs"]), document["batch"])
         except (KeyError, TypeError, json.JSONDecodeError) as error:

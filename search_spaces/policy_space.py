@@ -62,7 +62,12 @@ class PolicyRule:
         return " ".join(f"{part}={text}" for part, text in self.to_json().items() if part != "policies") or "nothing"
 
     def fits(self, slot: LayerSlot, space: SearchSpace) -> bool:
-        """Whether it is for the layer of a slot of a space."""
+        """Whether it is for the layer of a slot.
+
+        Args:
+            slot: One of the slots of the space.
+            space: Tells the position of the slot, and what it may hold.
+        """
         if self.name is not None:
             return fnmatchcase(slot.name, self.name)
         if self.position is not None:
@@ -108,7 +113,12 @@ class PolicySpace:
         return tuple(dict.fromkeys((*self.policies, *(policy for rule in self.rules for policy in rule.policies))))
 
     def policies_for(self, slot: LayerSlot, space: SearchSpace) -> tuple[LayerPolicy, ...]:
-        """What the layer of a slot of a space may choose from."""
+        """The policies that the layer of a slot may choose from.
+
+        Args:
+            slot: One of the slots of the space.
+            space: The space.
+        """
         return next((rule.policies for rule in self.rules if rule.fits(slot, space)), self.policies)
 
     def check(self, space: SearchSpace) -> None:
@@ -123,12 +133,17 @@ class PolicySpace:
 
 
 def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
-    """The index of a policy among those that are known, or else of the one whose bits are nearest to its own."""
+    """The index of a policy, or else of the one whose bits are nearest to its own.
+
+    Args:
+        policy: The policy that is asked for.
+        known: Those to choose from.
+    """
 
     def distance(other: LayerPolicy) -> int:
         return abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
 
-    return known.index(policy) if policy in known else min(range(len(known)), key=lambda at: distance(known[at]))
+    return known.index(policy) if policy in known else min(range(len(known)), key=lambda index: distance(known[index]))
 
 
 def _slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:

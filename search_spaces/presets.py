@@ -1,6 +1,6 @@
-"""Names of the ready-made spaces.
+"""The ready-made spaces by name: shape literals of the families.
 
-In: a name, the image channels and the classes of a data set. Out: a `SearchSpace`. Knows no torch and no data.
+Another package adds one by an entry point `nas.spaces`. Independent of torch and of data.
 """
 
 from __future__ import annotations
@@ -102,7 +102,12 @@ SPACES: Registry[Callable[[int, int], SearchSpace]] = Registry(
 
 
 def create_space(name: str, image_channels: int, classes: int) -> SearchSpace:
-    """The ready-made space of that name for images of `image_channels` channels and `classes` classes.
+    """The ready-made space of a name, for the images and classes of a data set.
+
+    Args:
+        name: One of `SPACES`.
+        image_channels: Channels of the input images.
+        classes: Outputs of the classifier.
 
     Raises:
         ValueError: If the name is unknown; the known ones are listed.

@@ -43,7 +43,7 @@ class Quantities:
     """Makes quantities of the genes of a space, and collects the columns that they take.
 
     Args:
-        cardinalities: Number of values of every gene.
+        cardinalities: Number of values of every gene, d of them.
     """
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
@@ -52,7 +52,12 @@ class Quantities:
         self._columns: dict[Quantity[Any], Quantity[Any]] = {}
 
     def from_genes(self, genes: Sequence[int], values: Sequence[Value]) -> Quantity[Value]:
-        """The quantity whose values under all combinations of some genes are given in row-major order."""
+        """A quantity that some genes decide.
+
+        Args:
+            genes: Numbers of the genes, in any order.
+            values: Its value under every combination of theirs, in row-major order.
+        """
         order = np.argsort(genes)
         shape = [self._sizes[gene] for gene in genes]
         codes = np.arange(prod(shape)).reshape(shape).transpose(order)

@@ -17,7 +17,13 @@ Entry = TypeVar("Entry")
 
 
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ValueError:
-    """What is raised where a name is not among those that are known; the one wording of it."""
+    """The error that is raised where a name is not among those that are known; the one wording of it.
+
+    Args:
+        kind: What has such names, in singular.
+        name: The name that came.
+        known: The names that are known.
+    """
     return ValueError(f"unknown {kind} {name!r}; known {kind}s: {', '.join(known) or 'none yet'}")
 
 
@@ -60,7 +66,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return len(list(iter(self)))
 
     def check_name(self, name: str) -> str:
-        """The name, which must be known.
+        """The name itself, once it is known to be one of the registry's: a validator of settings.
 
         Raises:
             ValueError: If it is not; the known ones are listed.

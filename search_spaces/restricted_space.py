@@ -22,27 +22,27 @@ class RestrictedSpace(SearchSpace):
 
     Args:
         whole: The other space.
-        domains: The values that remain of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts
+        selectors: The values that remain of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts
             more: `"all"`, `"largest N"` or a list of values. What is not named stays as it is.
 
     Raises:
         ValueError: If the space has no such dimension or value.
     """
 
-    def __init__(self, whole: SearchSpace, domains: Mapping[str, ValueSelector]) -> None:
+    def __init__(self, whole: SearchSpace, selectors: Mapping[str, ValueSelector]) -> None:
         self.whole, self.inputs, self.non_layer_costs = whole, whole.inputs, whole.non_layer_costs
-        self._kept = select_values(whole.name, whole.genes, domains, ALL)
+        self._kept = select_values(whole.name, whole.genes, selectors, ALL)
         remaining = {
             choice.name: tuple(choice.values[number] for number in kept)
             for choice, kept in zip(whole.choices, self._kept, strict=True)
         }
-        choices = [_restrict(choice, remaining) for choice in whole.choices]
+        choices = [_restrict_choice(choice, remaining) for choice in whole.choices]
         super().__init__(whole.name, choices, whole.slots, whole.nodes)
         self._table = [np.array(kept, dtype=np.int16) for kept in self._kept]
 
     def decode(self, genes: Genes) -> Architecture:
         """The architecture of one gene vector of shape (d,)."""
-        return self.whole.decode(self._of_whole(genes))
+        return self.whole.decode(self._to_whole(genes))
 
     def encode(self, architecture: Architecture) -> Genes:
         """The canonical gene vector, shape (d,), of an architecture of this space.
@@ -57,16 +57,16 @@ class RestrictedSpace(SearchSpace):
         return self.encode_values({name: values[name] for name in names}, architecture)
 
     def features(self, genes: Genes) -> NDArray[np.float64]:
-        """What the whole space knows of them."""
-        return self.whole.features(self._of_whole(genes))
+        """What the whole space tells predictors about its architectures, shape (n, k)."""
+        return self.whole.features(self._to_whole(genes))
 
-    def _of_whole(self, genes: Genes) -> NDArray[np.int16]:
-        """The genes of the whole space, shape (..., d)."""
+    def _to_whole(self, genes: Genes) -> NDArray[np.int16]:
+        """The genes of the whole space, shape (..., d), for genes of this one."""
         columns = [kept[genes[..., number]] for number, kept in enumerate(self._table)]
         return np.stack(columns, axis=-1).astype(np.int16) if columns else genes
 
 
-def _restrict(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:
+def _restrict_choice(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:
     """A choice with the values that remain, active under those that remain of what it depends on."""
     if choice.active_when is not None:
         parent, when = choice.active_when

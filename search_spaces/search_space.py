@@ -34,7 +34,8 @@ _REMEMBERED_GENES, _REMEMBERED_LAYERS = 1 << 14, 1 << 8
 class SearchSpace(ABC):
     """A family of architectures, described by choices and layer slots.
 
-    A space travels to other processes as what its constructor was given; its slots are functions, which cannot.
+    A space travels to other processes as its class and what the constructor was given, whether or not any registry
+    knows it; its slots are functions, which cannot travel.
 
     Attributes:
         inputs: Shapes of the inputs of every network, without the batch axis, by name; None where it is what the first
@@ -46,6 +47,10 @@ class SearchSpace(ABC):
         choices: The genes, each after the one that it depends on.
         slots: Every layer of the largest network, in execution order.
         nodes: How they are joined, in execution order; None where each reads the one before.
+
+    Raises:
+        ValueError: If two choices share a name, one has more values than a gene can count, or the nodes do not join the
+            layers.
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]]
@@ -53,7 +58,7 @@ class SearchSpace(ABC):
     non_layer_costs: NonLayerCosts = NonLayerCosts()
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Remembers what the constructor is given."""
+        """Keeps what the constructor is given, by which the space travels."""
         space = super().__new__(cls)
         space._given = (given, named)
         return space
@@ -93,7 +98,7 @@ class SearchSpace(ABC):
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """Name and domain of every gene, in the order of the choices."""
+        """Name and values of every gene, in the order of the choices."""
         return tuple(Gene(choice.name, choice.values, is_policy=False) for choice in self.choices)
 
     @cached_property
@@ -120,7 +125,7 @@ class SearchSpace(ABC):
         return math.prod(ways(choice) for choice in children.get(None, []))
 
     def is_active(self, genes: Genes) -> BoolArray:
-        """Which genes matter, shape (n, d), given genes of shape (n, d)."""
+        """Which genes are active, shape (n, d), given genes of shape (n, d)."""
         mask = np.ones(genes.shape, dtype=bool)
         for index, parent, wanted in self.conditions:
             mask[:, index] = mask[:, parent] & wanted[genes[:, parent]]
@@ -132,7 +137,10 @@ class SearchSpace(ABC):
 
     @cached_property
     def conditions(self) -> list[tuple[int, int, BoolArray]]:
-        """Of every gene that depends on another: its number, that of the other, and whether each value activates it."""
+        """Of every gene that depends on another: its number, that of the other, and which of its values activate it.
+
+        These are a mask of shape (values of the other,).
+        """
         return [
             (index, parent, np.array([value in choice.active_when[1] for value in self.choices[parent].values]))
             for index, choice in enumerate(self.choices)
@@ -145,10 +153,14 @@ class SearchSpace(ABC):
         return {choice.name: choice.values[gene] for choice, gene in zip(self.choices, genes, strict=True)}
 
     def encode_values(self, values: Mapping[str, Value], architecture: Architecture) -> Genes:
-        """The gene vector, shape (d,), of an architecture with these values; genes not named are 0 (inactive).
+        """The gene vector, shape (d,), of an architecture, given the values of its choices: what `encode` ends with.
+
+        Args:
+            values: By the names of the choices; those that are not named are inactive, and their genes 0.
+            architecture: What the genes must decode to.
 
         Raises:
-            ValueError: If a value is outside its domain, or the genes do not decode to that architecture.
+            ValueError: If a name or value is unknown, or the genes decode to another architecture.
         """
         genes = np.zeros(len(self.choices), dtype=np.int16)
         for name, value in values.items():
@@ -194,7 +206,11 @@ class SearchSpace(ABC):
         return self._layers(architecture)
 
     def check(self, architecture: Architecture) -> None:
-        """Raises ValueError if the architecture names another space."""
+        """Refuses an architecture of another space.
+
+        Raises:
+            ValueError: If it names one.
+        """
         if architecture.space != self.name:
             raise ValueError(f"space {self.name!r} cannot read an architecture of space {architecture.space!r}")
 

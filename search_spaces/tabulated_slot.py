@@ -1,6 +1,6 @@
 """Tables of what stands in a slot, and of what it costs, for every combination of the few genes that decide it.
 
-In: slots of a space, and the cost of layers under policies. Out: `Term`s of an additive cost. Knows no family.
+They become the terms of an additive cost. Independent of any family and any device.
 """
 
 from __future__ import annotations
@@ -17,11 +17,21 @@ from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.search_space import BoolArray, Genes, SearchSpace
 
-_MOST_ENTRIES = 5_000_000
+_MOST_ENTRIES = 5_000_000  # of the table of a block: 40 MB, and as many calls of its cost at worst
 
 
 class TabulatedSlot:
-    """A slot with its layer for every combination of its genes, in row-major order."""
+    """A slot with its layer for every combination of its genes, in row-major order.
+
+    Args:
+        space: The space.
+        slot: One of its slots.
+
+    Attributes:
+        columns: Numbers of the genes that the layer depends on.
+        cardinalities: How many values each of them has.
+        layers: The layer, or None, for each combination of their values.
+    """
 
     def __init__(self, space: SearchSpace, slot: LayerSlot) -> None:
         self.columns = tuple(space.choice_index[gene] for gene in slot.genes)
@@ -47,7 +57,11 @@ class TabulatedSlot:
         return not self._filled.any()
 
     def deciding_genes(self) -> list[tuple[int, BoolArray]]:
-        """The genes on which it depends whether the slot holds a layer, and for each the values with which one can."""
+        """The genes on which it depends whether the slot holds a layer.
+
+        Returns:
+            For each its number, and a mask of its values, shape (values,), with which the slot can hold one.
+        """
         found = []
         for axis, column in enumerate(self.columns):
             if (self._filled != self._filled.take([0], axis)).any():
@@ -56,12 +70,23 @@ class TabulatedSlot:
         return found
 
     def policy_term(self, policy_gene: int, weights: FloatArray) -> Term:
-        """What the policy of the layer adds, by weights of shape (policies,); nothing where there is no layer."""
+        """What the policy of the layer adds to a cost; nothing where there is no layer.
+
+        Args:
+            policy_gene: Number of the gene that chooses the policy.
+            weights: What each policy adds, shape (policies,).
+        """
         return Term((*self.columns, policy_gene), self._filled[..., None] * weights)
 
 
 def tabulate_gene(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
-    """What the value of a gene adds, by weights of shape (values,); nothing where it does not matter."""
+    """What the value of a gene adds to a cost; nothing where the gene is inactive.
+
+    Args:
+        space: The space of the gene.
+        gene: Its number.
+        weights: What each value adds, shape (values,).
+    """
     columns, table = [gene], weights
     for index, parent, wanted in reversed(space.conditions):  # every gene stands after the one that it depends on
         if index == columns[0]:
@@ -76,7 +101,14 @@ def tabulate_layer(
     policies: Sequence[LayerPolicy],
     cost: Callable[[LayerSpec, LayerPolicy], float],
 ) -> Term:
-    """The cost of the layer in a slot, of its genes and of the one that chooses its policy; nothing costs 0."""
+    """The cost of the layer in a slot, by the genes that decide it and the one that chooses its policy.
+
+    Args:
+        slot: The slot; while it is empty, it costs 0.
+        policy_gene: Number of the gene that chooses the policy.
+        policies: Those that the gene chooses from.
+        cost: Of a layer under a policy.
+    """
     table = [[cost(layer, policy) if layer else 0.0 for policy in policies] for layer in slot.layers]
     return Term((*slot.columns, policy_gene), np.array(table).reshape(*slot.cardinalities, len(policies)))
 
@@ -87,7 +119,17 @@ def tabulate_block(
     policies: Sequence[Sequence[LayerPolicy]],
     cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float],
 ) -> Term:
-    """The cost of the layers of several slots together, of all their genes; `cost` is called once per different one."""
+    """The cost of the layers of several slots together, by the genes that decide all of them and their policies.
+
+    Args:
+        slots: In execution order.
+        policy_genes: For each slot, the number of the gene that chooses its policy.
+        policies: For each slot, the policies that its gene chooses from.
+        cost: Of some layers with their policies; called once for every distinct sequence of them.
+
+    Raises:
+        ValueError: If the table would be too large.
+    """
     columns = tuple(dict.fromkeys(column for slot in slots for column in slot.columns))
     sizes = {column: size for slot in slots for column, size in zip(slot.columns, slot.cardinalities, strict=True)}
     choices = [len(known) for known in policies]

@@ -1,6 +1,6 @@
-"""Which values of genes are open, as a person writes it: `all`, `largest N`, or the values themselves.
+"""Value selectors: which values of genes are open, as a person writes it.
 
-In: genes and what is said of their dimensions. Out: the open values of every gene. Knows no space.
+A selector is `all`, `largest N`, or a list of the values themselves. Independent of the space that has the genes.
 """
 
 from __future__ import annotations
@@ -10,63 +10,64 @@ from collections.abc import Mapping, Sequence
 from search_spaces.choices import Gene, Value
 
 ALL, LARGEST = "all", "largest"
-ValueSelector = str | Sequence[Value]  # "all", "largest N" or the very values
+ValueSelector = str | Sequence[Value]
 
 
 def select_values(
-    space_name: str, genes: Sequence[Gene], domains: Mapping[str, ValueSelector], otherwise: ValueSelector
+    space_name: str, genes: Sequence[Gene], selectors: Mapping[str, ValueSelector], default: ValueSelector
 ) -> tuple[tuple[int, ...], ...]:
-    """The open values of every gene, as rising indices into its domain.
+    """The open values of every gene, as rising indices into its values.
 
     Args:
         space_name: Said in errors.
         genes: The genes.
-        domains: What is open of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts more.
-        otherwise: What is open of genes that are not named.
+        selectors: What is open of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts more.
+        default: What is open of genes that are not named.
 
     Raises:
         ValueError: If no gene has such a dimension, name or value.
     """
     known = {name for gene in genes for name in (gene.dimension, gene.name)}
-    for name, domain in domains.items():
+    for name, selector in selectors.items():
         if name not in known:
             dimensions = dict.fromkeys(gene.dimension for gene in genes)
             raise ValueError(f"space {space_name!r} has no {name!r} to open; it has {', '.join(dimensions)}")
-        if not isinstance(domain, str):
-            _check_values(space_name, genes, name, domain)
-    chosen = [domains.get(gene.name, domains.get(gene.dimension, otherwise)) for gene in genes]
-    return tuple(_open(space_name, gene, domain) for gene, domain in zip(genes, chosen, strict=True))
+        if not isinstance(selector, str):
+            _check_values(space_name, genes, name, selector)
+    chosen = [selectors.get(gene.name, selectors.get(gene.dimension, default)) for gene in genes]
+    return tuple(_select(space_name, gene, selector) for gene, selector in zip(genes, chosen, strict=True))
 
 
-def _check_values(space_name: str, genes: Sequence[Gene], name: str, domain: Sequence[Value]) -> None:
+def _check_values(space_name: str, genes: Sequence[Gene], name: str, values: Sequence[Value]) -> None:
     """Every listed value must belong to one of the genes that it is listed for."""
     named = [gene for gene in genes if name in (gene.dimension, gene.name)]
     known = list(dict.fromkeys(value for gene in named for value in gene.values))
-    lacking = [value for value in domain if value not in known]
-    if lacking or not domain:
-        raise ValueError(f"{name} of space {space_name!r} must be some of {known}, got {list(domain)}")
+    lacking = [value for value in values if value not in known]
+    if lacking or not values:
+        raise ValueError(f"{name} of space {space_name!r} must be some of {known}, got {list(values)}")
 
 
-def _open(space_name: str, gene: Gene, domain: ValueSelector) -> tuple[int, ...]:
-    numbers = tuple(range(len(gene.values)))
-    if not isinstance(domain, str):
-        opened = tuple(number for number in numbers if gene.values[number] in domain)
+def _select(space_name: str, gene: Gene, selector: ValueSelector) -> tuple[int, ...]:
+    """The indices of the open values of one gene."""
+    indices = tuple(range(len(gene.values)))
+    if not isinstance(selector, str):
+        opened = tuple(index for index in indices if gene.values[index] in selector)
         if not opened and gene.is_policy:  # a layer that may take none of them stays at its first
-            return numbers[:1]
+            return indices[:1]
         if not opened:
             raise ValueError(
-                f"{gene.name} of space {space_name!r} must be some of {list(gene.values)}, got {list(domain)}"
+                f"{gene.name} of space {space_name!r} must be some of {list(gene.values)}, got {list(selector)}"
             )
         return opened
-    if domain == ALL:
-        return numbers
-    word, _, count = domain.partition(" ")
+    if selector == ALL:
+        return indices
+    word, _, count = selector.partition(" ")
     if word != LARGEST or not count.isdigit() or int(count) < 1:
-        raise ValueError(f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {domain!r}")
-    if gene.is_policy:  # a layer may have fewer to choose from than others
-        return numbers[: int(count)]
-    if int(count) > len(numbers):
+        raise ValueError(f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {selector!r}")
+    if gene.is_policy:  # the first policy makes the largest network, and a layer may have fewer of them than others
+        return indices[: int(count)]
+    if int(count) > len(indices):
         raise ValueError(
-            f"{gene.name} of space {space_name!r} has {len(numbers)} values {list(gene.values)}, got {domain!r}"
+            f"{gene.name} of space {space_name!r} has {len(indices)} values {list(gene.values)}, got {selector!r}"
         )
-    return numbers[-int(count) :]
+    return indices[-int(count) :]

@@ -1,8 +1,7 @@
-"""Weights that serve several bit-widths from one stored integer model: Double Rounding.
+"""Double Rounding: weights that serve several bit-widths from one stored integer model.
 
-In: a weight and one learnt step per output channel. Out: codes of 8 bits, codes of fewer bits made of them alone, and
-the weight that those stand for, with gradients for weight and step. Knows no layer and no policy.
-Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025.
+A weight and one learnt step per output channel give codes of 8 bits, the master codes; codes of fewer bits are made of
+these alone. Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025.
 
 The codes of b bits lie in +-(2^(b-1) - 1), the range of the reference quantiser, without the code
 -2^(b-1) that the paper allows: only then are the codes of -w the negative codes of w, so that a batch norm that turns
@@ -43,10 +42,10 @@ def master_codes(weight: Tensor, step: Tensor) -> Tensor:
 
 
 def lower_codes(codes: Tensor, bits: int) -> Tensor:
-    """The codes of fewer bits, int8: master codes rounded once more, half to even.
+    """The codes of fewer bits, int8, in the shape of the master codes: these rounded once more, half to even.
 
     Args:
-        codes: Master codes.
+        codes: Master codes, any shape.
         bits: From 2 to `MASTER_BITS`, where the codes stay as they are.
     """
     limit = _largest_code(bits)
@@ -54,7 +53,12 @@ def lower_codes(codes: Tensor, bits: int) -> Tensor:
 
 
 def lower_scale(step: Tensor, bits: int) -> Tensor:
-    """What one of the codes of `lower_codes` stands for, shape (out,)."""
+    """What one of the codes of `lower_codes` stands for, shape (out,).
+
+    Args:
+        step: What one master code stands for, shape (out,).
+        bits: Of the codes.
+    """
     return step.clamp_min(_SMALLEST_STEP) * _stride(bits)
 
 
@@ -76,7 +80,7 @@ def double_rounding(weight: Tensor, step: Tensor, bits: int) -> Tensor:
 
 
 def step_learning_rate_factor(bits: int) -> float:
-    """How much slower the steps learn from lower bits, whose gradients are larger (ALRS).
+    """How much slower the steps learn from lower bits, whose gradients are larger (the paper's ALRS).
 
     This is the simple form, in which the learning rate of some bits is this factor times the common one. As one step
     serves all bits, the factor scales the gradient that these bits send to it, which is the same to stochastic gradient

@@ -23,9 +23,12 @@ class GraphNetwork(nn.Module):
 
     Args:
         graph: What is computed.
-        parameters: The stored tensors by name, as the nodes call them; floating-point ones that require a gradient
-            become parameters, all others buffers.
+        parameters: The stored tensors by name, as the nodes call them, in the shapes that `graph.parameter_shapes`
+            states; floating-point ones that require a gradient become parameters, all others buffers.
         modules: What runs a node in place of its torch form, by name of the node, such as a quantiser with a range.
+
+    Raises:
+        ValueError: If a tensor of the graph is missing.
     """
 
     def __init__(
@@ -33,25 +36,31 @@ class GraphNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = graph
-        self._stored = {name: f"stored_{place}" for place, name in enumerate(graph.parameter_shapes)}
+        self._stored = {name: f"stored_{index}" for index, name in enumerate(graph.parameter_shapes)}
         for name, attribute in self._stored.items():
             if name not in parameters:
                 raise ValueError(f"a network needs a tensor for every parameter of its graph, got none for {name!r}")
             self._store(attribute, parameters[name])
         self._weight_quantizers = nn.ModuleDict()
         self._kept: dict[str, str] = {}  # buffers of weights that are rounded for good, by name of the weight
-        self._modules_of_nodes = {name: f"node_{place}" for place, name in enumerate(modules or {})}
+        self._modules_of_nodes = {name: f"node_{index}" for index, name in enumerate(modules or {})}
         for name, module in (modules or {}).items():
             self.add_module(self._modules_of_nodes[name], module)
         self._walk = Walk(graph.nodes, graph.outputs)
 
     def tensor(self, name: str) -> Tensor:
-        """A stored tensor by the name that the nodes use."""
+        """A stored tensor, in its stored shape, by the name that the nodes use."""
         tensor: Tensor = getattr(self, self._stored[name])
         return tensor
 
     def round_weight(self, name: str, bits: int, quantizer: Quantizer = REFERENCE) -> None:
-        """Has a weight rounded each time that it is used, in the steps of a quantiser; 32 bits leave it as it is."""
+        """Has a weight rounded each time that it is used.
+
+        Args:
+            name: Of the weight, as the nodes use it.
+            bits: Of its codes; 32 leave it as it is.
+            quantizer: Chooses the steps.
+        """
         self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits, quantizer)
         self._kept.pop(name, None)
 

@@ -22,11 +22,11 @@ def call_opaque(
     batch: int = 0,
     device: torch.device = _CPU,
 ) -> Any:
-    """What the operation returns: a tensor, or several of them.
+    """Calls the operation; what it returns is one tensor or several, of any shape.
 
     Args:
         operator: The operation and its arguments.
-        inputs: The values that stand for `{"input": ...}`.
+        inputs: The values that stand for `{"input": ...}`, each of shape (batch, ...).
         parameters: None; what it reads of them are values.
         batch: The batch size, for `{"batch": ...}`.
         device: Where an operation that is given no tensor, such as `zeros`, makes its own.

@@ -1,8 +1,7 @@
-"""Quantisers as modules with straight-through gradients.
+"""Quantisers as modules: they round float tensors to a grid of few values, with straight-through gradients.
 
-In: float tensors. Out: the same tensors rounded to a grid of few values. Knows no layer and no policy.
-Weights are symmetric per output channel, with the steps of a `Quantizer`; activations asymmetric per tensor. A learnt
-step comes before those: its weights are rounded by double rounding.
+Weights are symmetric per output channel, with the steps of a `Quantizer`, or learnt ones by double rounding;
+activations are asymmetric per tensor. Independent of layers and of policies.
 """
 
 from __future__ import annotations
@@ -22,14 +21,23 @@ _PRODUCER = "rounded_by"  # attribute of a tensor that a quantiser has made
 
 
 def activation_grid(low: float, high: float, bits: int) -> tuple[float, int]:
-    """Step and zero point of an unsigned grid over [low, high], widened so that 0 is a code."""
+    """Step and zero point of an unsigned grid over a range, which is widened so that 0 is a code.
+
+    Args:
+        low: Lowest value.
+        high: Highest value.
+        bits: Of a code.
+    """
     low, high = min(low, 0.0), max(high, 0.0)
     scale = max((high - low) / (2**bits - 1), SMALLEST_STEP)
     return scale, round(-low / scale)
 
 
 def value_range(activation: Tensor) -> tuple[float, float]:
-    """The lowest and the highest value, taken in the order of memory: any other order takes several times as long."""
+    """The lowest and the highest value of a tensor of any shape.
+
+    They are taken in the order of memory: any other order takes several times as long.
+    """
     values = activation.detach()
     if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
         values = values.permute(0, 2, 3, 1)
@@ -63,6 +71,10 @@ class WeightQuantizer(nn.Module):
     @torch.no_grad()
     def codes(self, weight: Tensor, step: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What a device stores of the rounded weight.
+
+        Args:
+            weight: Shape (out, ...).
+            step: The learnt step of double rounding, shape (out,), if it has one.
 
         Returns:
             Codes, int8, in the shape of the weight and at most 2^(bits - 1) - 1 either way; and what a code of 1 stands
@@ -122,7 +134,7 @@ class ActivationQuantizer(nn.Module):
         return rounded
 
     def producer(self, activation: Tensor) -> ActivationQuantizer | None:
-        """The quantiser of the same bits that has just made the activation, if one has."""
+        """The quantiser of the same bits that has just made the activation (any shape), if one has."""
         made_by: ActivationQuantizer | None = getattr(activation, _PRODUCER, None)
         return made_by if made_by is not None and made_by.bits == self.bits else None
 

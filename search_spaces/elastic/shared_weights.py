@@ -1,7 +1,6 @@
-"""One set of weights that contains every network of a space.
+"""One set of weights that contains every network of a space, and runs or extracts any of them under any policy.
 
-In: a search space. Out: `SharedWeights`, which runs or extracts any of its architectures under any policy.
-Knows no training, no data and no search.
+Independent of training, data and search.
 """
 
 from __future__ import annotations
@@ -73,6 +72,9 @@ class SharedWeights(nn.Module):
 
         Returns:
             Logits, shape (batch, classes).
+
+        Raises:
+            ValueError: If the images are of another resolution, or the policy is for another number of layers.
         """
         if inputs.shape[-1] != architecture.resolution or inputs.shape[-2] != architecture.resolution:
             raise ValueError(f"inputs must be {architecture.resolution} pixels square, got {tuple(inputs.shape)}")
@@ -97,7 +99,7 @@ class SharedWeights(nn.Module):
         return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def weights(self, layers: Sequence[LayerSpec]) -> dict[str, Tensor]:
-        """State of a subnet by name, as differentiable views of the shared weights."""
+        """The tensors of a subnet by name, in its shapes, as differentiable views of the shared weights."""
         return {name: tensor for layer in layers for name, tensor in self._layer_weights(layer)}
 
     @property
@@ -124,7 +126,7 @@ class SharedWeights(nn.Module):
         slots = {slot.name: slot for slot in self.space.slots}
         for group in self.channel_groups():
             producer = slots[group.producers[0]]
-            widths = {layer.out_channels for layer in trained.slot_layers(producer)} if trained else set()
+            widths = {layer.out_channels for layer in trained.collect_layers(producer)} if trained else set()
             sort_channels(self.network, group, sorted(widths))
 
     def channel_groups(self) -> list[ChannelGroup]:

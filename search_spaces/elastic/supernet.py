@@ -1,7 +1,6 @@
-"""Supernets: every network of a space under one roof, on one set of shared weights or on several.
+"""Supernets: every network of a space in one module, on one set of shared weights or on several.
 
-In: shared weights. Out: `Supernet`, which runs or extracts any candidate on the weights that are meant for it.
-Knows no family, no training and no search.
+Independent of families, training and search.
 """
 
 from __future__ import annotations
@@ -22,17 +21,21 @@ class Supernet(nn.Module):
     """All networks of a space.
 
     A one-shot supernet has one leaf. A split one is a tree of sub-supernets, of which only the leaves are kept: each
-    serves the candidates of its own part of the space (Hu et al., "Generalizing Few-Shot NAS with Gradient Matching",
-    ICLR 2022). Whoever runs or extracts candidates need not know which of the two it is.
+    serves the candidates of its own subspace (Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR
+    2022). Whoever runs or extracts candidates need not know which of the two it is.
 
     Args:
         weights: The shared weights of the one leaf.
+
+    Attributes:
+        leaves: The shared weights of every leaf.
+        leaf_subspaces: The subspace that each leaf serves; empty while there is one leaf, which serves all.
     """
 
     def __init__(self, weights: SharedWeights) -> None:
         super().__init__()
         self.leaves = nn.ModuleList([weights])
-        self.leaf_subspaces: tuple[Subspace, ...] = ()  # of the leaves, once there are several
+        self.leaf_subspaces: tuple[Subspace, ...] = ()
 
     @property
     def space(self) -> SearchSpace:
@@ -60,7 +63,11 @@ class Supernet(nn.Module):
         return self.weights_for(architecture, policy).extract(architecture)
 
     def weights_for(self, architecture: Architecture, policy: CompressionPolicy | None = None) -> SharedWeights:
-        """The leaf that serves a candidate: the one whose part of the space holds it.
+        """The leaf that serves a candidate: the one whose subspace contains it.
+
+        Args:
+            architecture: Of the candidate.
+            policy: Of the candidate; None leaves all layers as they are.
 
         Raises:
             ValueError: If no leaf serves it.
@@ -70,8 +77,8 @@ class Supernet(nn.Module):
         neutral = CompressionPolicy((LayerPolicy(),) * len(self.space.layers(architecture)))
         candidate = Candidate(architecture, policy or neutral)
         encoded = self.leaf_subspaces[0].space.encode([candidate])
-        for number, domain in enumerate(self.leaf_subspaces):
-            if domain.contains(encoded)[0]:
+        for number, subspace in enumerate(self.leaf_subspaces):
+            if subspace.contains(encoded)[0]:
                 return self._weights(number)
         raise ValueError(f"no leaf of the split supernet serves candidate {candidate.key}: {candidate.to_json()}")
 
@@ -85,15 +92,14 @@ class Supernet(nn.Module):
         for number in range(len(self.leaves)):
             self._weights(number).learn_weight_steps(lowest_bits)
 
-    def split(self, parts: Sequence[tuple[int, Subspace]]) -> None:
-        """Replaces the leaves.
+    def split(self, leaves: Sequence[tuple[int, Subspace]]) -> None:
+        """Replaces the leaves by new ones.
 
         Args:
-            parts: For every new leaf, the number of the present leaf whose weights it inherits, and its part of the
-                space.
+            leaves: For every new leaf, the number of the present leaf whose weights it inherits, and its subspace.
         """
-        self.leaves = nn.ModuleList(copy.deepcopy(self._weights(parent)) for parent, _ in parts)
-        self.leaf_subspaces = tuple(domain for _, domain in parts)
+        self.leaves = nn.ModuleList(copy.deepcopy(self._weights(parent)) for parent, _ in leaves)
+        self.leaf_subspaces = tuple(subspace for _, subspace in leaves)
 
     @property
     def learns_weight_steps(self) -> bool:
@@ -111,7 +117,11 @@ class Supernet(nn.Module):
 
 
 def build_supernet(space: SearchSpace, seed: int) -> Supernet:
-    """A fresh supernet of a space, its weights seeded.
+    """A fresh supernet of a space.
+
+    Args:
+        space: Of what networks.
+        seed: Seeds the initial weights.
 
     Raises:
         ValueError: If the networks of the space have no layers, as those of a table, or no choices, as a given one.

@@ -27,7 +27,7 @@ TorchForm = Callable[[Any, Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 
 def run_operator(operator: Operator, inputs: Sequence[Tensor], parameters: Sequence[Tensor] = ()) -> Tensor:
-    """The value of a node.
+    """The value of a node, of shape (batch, ...) where its inputs have a batch axis.
 
     Args:
         operator: What is computed.
@@ -160,8 +160,8 @@ def _pad(operator: Pad, inputs: Sequence[Tensor], parameters: Sequence[Tensor]) 
     return F.pad(inputs[0], _torch_padding(operator.padding), value=operator.value)
 
 
-def _optional(tensors: Sequence[Tensor], place: int) -> Tensor | None:
-    return tensors[place] if len(tensors) > place else None
+def _optional(tensors: Sequence[Tensor], index: int) -> Tensor | None:
+    return tensors[index] if len(tensors) > index else None
 
 
 def _torch_padding(padding: tuple[tuple[int, int], ...]) -> list[int]:

@@ -1,7 +1,6 @@
-"""Cells: directed acyclic graphs with an operator on every edge, as in NAS-Bench-201.
+"""Cells: directed acyclic graphs with an operator on every edge, as in NAS-Bench-201, and features of their paths.
 
-In: the edges of a cell and the operators on them. Out: what its paths are made of, as numbers. Knows no table, no
-predictor and no network.
+Independent of tables and predictors.
 """
 
 from __future__ import annotations
@@ -62,14 +61,14 @@ class Cell:
 
         Args:
             genes: Operator of every edge, shape (n, e).
-            operators: The domain of each gene.
+            operators: The values of each gene.
 
         Returns:
             Shape (n, (paths + 2) * (1 + operators other than `zero`)): per path whether it is whole, then the counts.
         """
-        names = sorted({str(name) for domain in operators for name in domain} - {self.zero})
-        domains = [np.array([str(name) for name in domain]) for domain in operators]
-        on_edge = np.stack([domain[column] for domain, column in zip(domains, genes.T, strict=True)], axis=1)
+        names = sorted({str(name) for values in operators for name in values} - {self.zero})
+        edge_names = [np.array([str(name) for name in values]) for values in operators]
+        on_edge = np.stack([names[column] for names, column in zip(edge_names, genes.T, strict=True)], axis=1)
         counts = []
         for path in self.paths:
             along = on_edge[:, path]

@@ -53,9 +53,9 @@ class GivenSpace(SearchSpace):
         self.graph = graph
         self.inputs: dict[str, Shape | None] = dict(graph.inputs)
         layers = [_layer(graph, layer) for layer in graph.layers]
-        self.non_layer_costs = _besides(graph, layers, stored)
+        self.non_layer_costs = _find_non_layer_costs(graph, layers, stored)
         self._architecture = Architecture(name, _image_side(graph), ())
-        slots = [LayerSlot(layer.name, (), partial(_whatever_genes, layer)) for layer in layers]
+        slots = [LayerSlot(layer.name, (), partial(_constant_layer, layer)) for layer in layers]
         super().__init__(name, [], slots, tuple(_dataflow(graph)))
 
     def decode(self, genes: Genes) -> Architecture:  # noqa: ARG002 there are none
@@ -74,7 +74,8 @@ class GivenSpace(SearchSpace):
         return np.zeros(0, dtype=np.int16)
 
 
-def _whatever_genes(layer: LayerSpec, _: Sequence[Value]) -> LayerSpec:
+def _constant_layer(layer: LayerSpec, _: Sequence[Value]) -> LayerSpec:
+    """What stands in the slot of a layer under any genes: the layer. A space travels, so this is no lambda."""
     return layer
 
 
@@ -105,8 +106,10 @@ def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
             yield Node(node.name, node.operator, inputs, node.parameters)
 
 
-def _besides(graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[str, StoredTensor]) -> NonLayerCosts:
-    """What is stored and multiplied elsewhere than in layers, where the first call of each counts."""
+def _find_non_layer_costs(
+    graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[str, StoredTensor]
+) -> NonLayerCosts:
+    """What is stored and multiplied outside layers, to which what is fused with their first calls belongs."""
     first = [node for layer in graph.layers for node in (layer.units[0].call, layer.units[0].norm) if node is not None]
     counted = {name for node in first for name in node.parameters}
     folded = {

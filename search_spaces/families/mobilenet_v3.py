@@ -1,6 +1,6 @@
 """The MobileNetV3 family in once-for-all form: elastic resolution, depth, kernel and expansion.
 
-In: a few literal numbers. Out: a `SearchSpace` (Cai et al., "Once-for-All", ICLR 2020). Knows no torch.
+Source: Cai et al., "Once-for-All", ICLR 2020.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MobileStage:
 
 @dataclass(frozen=True)
 class MobileNetV3Shape:
-    """Everything about a MobileNetV3 family that is not elastic, and the domains of what is.
+    """Everything about a MobileNetV3 family that is not elastic, and the values of what is.
 
     Attributes:
         resolutions: Input sides in pixels.

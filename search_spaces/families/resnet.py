@@ -1,6 +1,6 @@
 """The ResNet family: elastic resolution, depth, stage width and inner (bottleneck) ratio.
 
-In: a few literal numbers. Out: a `SearchSpace` (He et al., CVPR 2016, elastic as in once-for-all). Knows no torch.
+Source: He et al., CVPR 2016; elastic as in "Once-for-All" (Cai et al., ICLR 2020).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ResNetStage:
 
 @dataclass(frozen=True)
 class ResNetShape:
-    """Everything about a ResNet family that is not elastic, and the domains of what is.
+    """Everything about a ResNet family that is not elastic, and the values of what is.
 
     Attributes:
         resolutions: Input sides in pixels.
@@ -63,6 +63,9 @@ class ResNetSpace(SearchSpace):
         shape: What is fixed and what is elastic.
         image_channels: Channels of the input image.
         classes: Outputs of the classifier.
+
+    Raises:
+        ValueError: If shortcuts are to be padded to widths that are elastic.
     """
 
     def __init__(self, name: str, shape: ResNetShape, image_channels: int, classes: int) -> None:

@@ -1,7 +1,4 @@
-"""Spaces given as a table: one row per network, one column per gene.
-
-In: a data frame. Out: a `SearchSpace` whose networks are rows. Knows no cost and no layer.
-"""
+"""Spaces given as a table: one row per network, one column per gene. Their networks have no layers."""
 
 from __future__ import annotations
 
@@ -84,6 +81,11 @@ class TabularSpace(SearchSpace):
         return self._cell.features(genes, [choice.values for choice in self.choices])
 
     def column(self, population: Population, name: str) -> NDArray[np.float64]:
-        """The entries of a column of the table, shape (n,), for candidates of this space: an evaluator."""
+        """The entries of a column of the table, shape (n,): an evaluator of what was measured there.
+
+        Args:
+            population: Candidates of this space, n of them.
+            name: Of the column.
+        """
         rows = np.ravel_multi_index(tuple(population.genes.T), tuple(self.cardinalities))
         return self._table[name].to_numpy(dtype=float)[self._row_of[rows]]

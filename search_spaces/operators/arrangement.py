@@ -64,8 +64,8 @@ class GlobalPool(Operator):
         fits = len(inputs) == 1 and len(inputs[0]) >= -min(self.axes)
         check_inputs(fits, self, f"one value with axes {self.axes}", inputs)
         pooled = {len(inputs[0]) + axis for axis in self.axes}
-        sides = [1 if place in pooled else side for place, side in enumerate(inputs[0])]
-        return tuple(side for place, side in enumerate(sides) if self.keep or place not in pooled)
+        sides = [1 if axis in pooled else side for axis, side in enumerate(inputs[0])]
+        return tuple(side for axis, side in enumerate(sides) if self.keep or axis not in pooled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,10 @@ class Transpose(Operator):
     """Axes in another order.
 
     Attributes:
-        order: Which axis of the input stands at each place of the output, all below 0, counted from the end.
+        order: Which axis of the input each axis of the output is, all below 0, counted from the end.
+
+    Raises:
+        ValueError: If the order does not name every axis once.
     """
 
     name: ClassVar[str] = "transpose"
@@ -120,13 +123,13 @@ class Transpose(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Operator):
-    """Some of the places of an axis.
+    """Some of the elements along an axis.
 
     Attributes:
         axis: Below 0, counted from the end.
-        start: The first place.
-        stop: One after the last place.
-        step: From one place to the next.
+        start: Index of the first element, from 0.
+        stop: One after the index of the last element.
+        step: From one element to the next.
     """
 
     name: ClassVar[str] = "slice"
@@ -137,10 +140,10 @@ class Slice(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = inputs[0] if inputs else ()
-        place = len(shape) + self.axis
-        fits = len(inputs) == 1 and place >= 0 and 0 <= self.start <= self.stop <= shape[place]
-        check_inputs(fits, self, f"one value with places {self.start} to {self.stop} in axis {self.axis}", inputs)
-        return (*shape[:place], len(range(self.start, self.stop, self.step)), *shape[place + 1 :])
+        index = len(shape) + self.axis
+        fits = len(inputs) == 1 and index >= 0 and 0 <= self.start <= self.stop <= shape[index]
+        check_inputs(fits, self, f"one value with elements {self.start} to {self.stop} in axis {self.axis}", inputs)
+        return (*shape[:index], len(range(self.start, self.stop, self.step)), *shape[index + 1 :])
 
 
 @dataclass(frozen=True, slots=True)

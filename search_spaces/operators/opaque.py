@@ -68,5 +68,5 @@ class Constant(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         check_inputs(not inputs, self, "nothing", inputs)
-        leading = next((place for place, side in enumerate(self.shape) if side != 1), len(self.shape))
+        leading = next((axis for axis, side in enumerate(self.shape) if side != 1), len(self.shape))
         return self.shape[leading:]

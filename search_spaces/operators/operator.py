@@ -1,4 +1,4 @@
-"""What every operator says of itself, and how it is written as text.
+"""What every operator states of itself, and how it is written as text.
 
 Independent of any runtime: how an operator runs in torch or ONNX stands in a table of that runtime.
 """
@@ -78,7 +78,7 @@ class Operator(ABC):
         return " ".join([self.name, *(f"{name}={_to_text(value)}" for name, value in self.attributes().items())])
 
 
-STATISTICS = ("mean", "variance")  # roles of stored tensors that are measured, not trained
+STATISTICS = ("mean", "variance")  # roles of stored tensors that are measured on data, not trained
 
 
 def parse_attribute(text: str) -> Any:
@@ -108,7 +108,17 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 
 def check_inputs(fits: bool, operator: Operator, wanted: str, inputs: tuple[Shape, ...]) -> None:
-    """Raises the ValueError of an operator that cannot read inputs of these shapes."""
+    """Refuses inputs that an operator cannot read, in the one wording of it.
+
+    Args:
+        fits: Whether it can read them.
+        operator: The operator.
+        wanted: What it reads, in words.
+        inputs: The shapes that came.
+
+    Raises:
+        ValueError: If it cannot read them.
+    """
     if not fits:
         raise ValueError(f"operator {operator.name} reads {wanted}, got {', '.join(map(str, inputs)) or 'nothing'}")
 

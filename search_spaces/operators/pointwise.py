@@ -33,6 +33,9 @@ class Activation(Operator):
     Attributes:
         function: One of `ACTIVATIONS`; `gelu` is the exact one, `gelu_tanh` its usual approximation.
         slope: Below zero: of a `leaky_relu` the slope, of an `elu` the factor; None of all others.
+
+    Raises:
+        ValueError: If the function is unknown, or has a slope and should not, or the reverse.
     """
 
     name: ClassVar[str] = "activation"

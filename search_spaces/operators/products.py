@@ -92,8 +92,8 @@ class Concatenate(Operator):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         first = inputs[0] if inputs else ()
-        place = len(first) + self.axis
-        others = {(*shape[:place], *shape[place + 1 :]) for shape in inputs}
-        fits = 0 <= place < len(first) and len(others) == 1 and len(set(map(len, inputs))) == 1
+        index = len(first) + self.axis
+        others = {(*shape[:index], *shape[index + 1 :]) for shape in inputs}
+        fits = 0 <= index < len(first) and len(others) == 1 and len(set(map(len, inputs))) == 1
         check_inputs(fits, self, f"values that differ only in axis {self.axis}", inputs)
-        return (*first[:place], sum(shape[place] for shape in inputs), *first[place + 1 :])
+        return (*first[:index], sum(shape[index] for shape in inputs), *first[index + 1 :])

@@ -25,6 +25,10 @@ class Convolution(Operator):
         bias: Whether a bias is added.
         transposed: Whether it is the transposed convolution, which enlarges by its stride.
         output_padding: What a transposed one adds after, in every axis.
+
+    Raises:
+        ValueError: If the numbers of axes differ, the groups do not divide the channels, or a convolution that is not
+            transposed has an output padding.
     """
 
     name: ClassVar[str] = "convolution"
@@ -53,7 +57,16 @@ class Convolution(Operator):
     def square(
         cls, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False
     ) -> Convolution:
-        """The usual one of images: a square kernel of odd side, padded by half of it: stride 1 keeps the size."""
+        """The usual one of images: a square kernel of odd side, padded by half of it, so that stride 1 keeps the size.
+
+        Args:
+            in_channels: Channels of the input.
+            out_channels: Channels of the output.
+            kernel: Side of the kernel.
+            stride: Of both axes.
+            groups: Groups of channels; equal to `in_channels` in a depthwise one.
+            bias: Whether a bias is added.
+        """
         padding = (kernel // 2, kernel // 2)
         sides = ((kernel, kernel), (stride, stride), (padding, padding), (1, 1))
         return cls(in_channels, out_channels, *sides, groups, bias)

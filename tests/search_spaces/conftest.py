@@ -9,7 +9,7 @@ from search_spaces.presets import SPACES, create_space
 from search_spaces.restricted_space import RestrictedSpace
 from search_spaces.search_space import SearchSpace
 
-FAMILIES = [*SPACES, "narrowed"]
+FAMILIES = [*SPACES, "restricted"]
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
@@ -25,7 +25,7 @@ def space(request: pytest.FixtureRequest, given_space: GivenSpace) -> SearchSpac
 
 
 def _family(name: str) -> SearchSpace:
-    if name == "narrowed":
+    if name == "restricted":
         whole = create_space("mobilenet_v3_cifar", image_channels=3, classes=10)
         return RestrictedSpace(whole, {"depth": [1, 3], "2.depth": [3], "kernel": [3, 7], "resolution": [28]})
     return create_space(name, image_channels=3, classes=10)

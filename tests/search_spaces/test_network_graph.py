@@ -72,7 +72,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 
 def test_other_versions_are_refused() -> None:
-    with pytest.raises(ValueError, match="a network graph is read in version 1, got 2"):
+    with pytest.raises(ValueError, match="graph is read in version 1, got version 2; read it with the"):
         NetworkGraph.from_json(GRAPH.to_json().replace('"version":1', '"version":2'))
 
 

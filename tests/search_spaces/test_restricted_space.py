@@ -18,12 +18,12 @@ POLICIES = PolicySpace((LayerPolicy(), LayerPolicy.quantized(8, 8)))
 ONE: dict[str, ValueSelector] = {"resolution": [28], "depth": [2], "kernel": [5], "expand": [3]}
 
 
-def _narrowed(**domains: ValueSelector) -> RestrictedSpace:
-    return RestrictedSpace(create_space("mobilenet_v3_cifar", 3, 10), domains)
+def _restrict(**selectors: ValueSelector) -> RestrictedSpace:
+    return RestrictedSpace(create_space("mobilenet_v3_cifar", 3, 10), selectors)
 
 
 def test_one_value_everywhere_is_one_network() -> None:
-    space = JointSpace(_narrowed(**ONE), POLICIES)
+    space = JointSpace(_restrict(**ONE), POLICIES)
     assert space.architectures.count() == 1
     layers = space.architectures.layers(space.architectures.largest())
     assert set(space.layer_shapes()) == {layer.shape for layer in layers}
@@ -34,9 +34,9 @@ def test_one_value_everywhere_is_one_network() -> None:
 
 def test_candidates_and_costs_are_those_of_the_whole(family: SearchSpace) -> None:
     depth = next(choice for choice in family.choices if choice.name.endswith("depth") or choice.name.endswith("width"))
-    narrowed = RestrictedSpace(family, {depth.name: depth.values[:1], "resolution": "largest 1"})
-    part, whole = JointSpace(narrowed, POLICIES), JointSpace(family, POLICIES)
-    assert narrowed.count() < family.count()
+    restricted = RestrictedSpace(family, {depth.name: depth.values[:1], "resolution": "largest 1"})
+    part, whole = JointSpace(restricted, POLICIES), JointSpace(family, POLICIES)
+    assert restricted.count() < family.count()
     sample = part.sample(np.random.default_rng(1), 100)
     again = whole.encode([sample[row] for row in range(100)])
     assert [again[row].key for row in range(100)] == [sample[row].key for row in range(100)]
@@ -54,19 +54,19 @@ def test_what_every_network_has_besides_is_that_of_the_whole(given_space: GivenS
 
 
 def test_what_was_left_out_is_refused() -> None:
-    space = _narrowed(depth=[1, 3])
+    space = _restrict(depth=[1, 3])
     with pytest.raises(ValueError, match=r"0.depth of space 'mobilenet_v3_cifar' must be one of \(1, 3\), got 2"):
-        space.encode(_narrowed(depth=[2]).largest())
+        space.encode(_restrict(depth=[2]).largest())
 
 
 @pytest.mark.parametrize(
-    ("domains", "message"),
+    ("selectors", "message"),
     [
         ({"width": [1]}, "has no 'width' to open; it has resolution, depth, kernel, expand"),
         ({"depth": [9]}, r"depth of space 'mobilenet_v3_cifar' must be some of \[1, 2, 3\], got \[9\]"),
         ({"depth": "smallest"}, "'all', 'largest N' or a list of values, got 'smallest'"),
     ],
 )
-def test_unknown_values_are_refused(domains: dict[str, ValueSelector], message: str) -> None:
+def test_unknown_values_are_refused(selectors: dict[str, ValueSelector], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _narrowed(**domains)
+        _restrict(**selectors)

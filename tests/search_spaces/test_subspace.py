@@ -58,7 +58,7 @@ def test_a_gene_counts_more_than_its_dimension() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domains", "words"),
+    ("selectors", "words"),
     [
         ({"width": "all"}, ["no 'width' to open", "resolution, depth, kernel, expand, policy"]),
         ({"5.depth": "all"}, ["no '5.depth' to open"]),
@@ -71,9 +71,9 @@ def test_a_gene_counts_more_than_its_dimension() -> None:
         ({"policy": ["w2a8"]}, ["policy", "['w32a32', 'w8a8', 'w4a8']", "['w2a8']"]),
     ],
 )
-def test_what_the_space_lacks_cannot_be_opened(domains: Mapping[str, ValueSelector], words: list[str]) -> None:
+def test_what_the_space_lacks_cannot_be_opened(selectors: Mapping[str, ValueSelector], words: list[str]) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 (the words are checked)
-        Subspace.opened(SPACE, domains)
+        Subspace.opened(SPACE, selectors)
     assert all(word in str(refused.value) for word in words), refused.value
 
 
@@ -102,21 +102,21 @@ def test_one_candidate_alone() -> None:
     assert Subspace.opened(SPACE, {}).confine_to(alone).largest() == candidate
 
 
-def test_candidates_are_drawn_with_the_odds() -> None:
+def test_candidates_are_drawn_with_their_probabilities() -> None:
     whole = Subspace.whole(SPACE)
     uniform, biased = whole, whole.with_probabilities({POLICY: [1.0, 0.0, 3.0]})
-    n, chances = 4000, []
-    for domain in (uniform, biased):
-        drawn = domain.sample(rng(), n).genes
-        chances.append([np.bincount(drawn[:, gene], minlength=3) / n for gene in (POLICY, EXPAND)])
-    assert np.allclose(chances[0], 1 / 3, atol=0.03)
-    assert np.allclose(chances[1], [[0.25, 0.0, 0.75], [1 / 3] * 3], atol=0.03)
+    n, shares = 4000, []
+    for subspace in (uniform, biased):
+        drawn = subspace.sample(rng(), n).genes
+        shares.append([np.bincount(drawn[:, gene], minlength=3) / n for gene in (POLICY, EXPAND)])
+    assert np.allclose(shares[0], 1 / 3, atol=0.03)
+    assert np.allclose(shares[1], [[0.25, 0.0, 0.75], [1 / 3] * 3], atol=0.03)
     assert np.array_equal(biased.sample(rng(), 9).genes, biased.sample(rng(), 9).genes)
     few = biased.restrict(POLICY, (0, 1)).sample(rng(), 100).genes
-    assert not few[:, POLICY].any()  # all that is left of the odds
+    assert not few[:, POLICY].any()  # all that is left of the probabilities
     closed = whole.restrict(POLICY, (1, 2)).with_probabilities({POLICY: [5.0, 1.0, 1.0]})
-    assert closed.odds is not None
-    assert closed.odds[POLICY] == (0.5, 0.5)
+    assert closed.probabilities is not None
+    assert closed.probabilities[POLICY] == (0.5, 0.5)
 
 
 def test_nothing_of_a_gene_cannot_be_left() -> None:
@@ -178,6 +178,6 @@ def test_slots_hold_the_layers_of_the_open_values() -> None:
         for layer in SPACE.architectures.layers(population[row].architecture):
             met[layer.name].add(layer)
     for slot in SPACE.architectures.slots:
-        assert part.slot_layers(slot) == met[slot.name]
-    closed = {slot.name: len(Subspace.opened(SPACE, {}).slot_layers(slot)) for slot in SPACE.architectures.slots}
+        assert part.collect_layers(slot) == met[slot.name]
+    closed = {slot.name: len(Subspace.opened(SPACE, {}).collect_layers(slot)) for slot in SPACE.architectures.slots}
     assert set(closed.values()) == {1}
