@@ -19,7 +19,7 @@ import torch
 from ofa_surrogate import measured, ofa_space
 from report import row
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.jobs.stages.fit import FittedAccuracy
 from nas.objectives import FloatArray
 from nas.search.inner_evolution import evolve
@@ -78,7 +78,7 @@ def main() -> None:
     subnets, accuracies = measured(space, options.data)
     predictor = RidgePredictor()
     predictor.fit(subnets.features(), accuracies)
-    accuracy, macs = FittedAccuracy(predictor, space), space.tabulate(analytic.macs)
+    accuracy, macs = FittedAccuracy(predictor, space), network_cost(space, "macs")
     population = space.sample(np.random.default_rng(0), CANDIDATES)
 
     with_bits = JointSpace(
@@ -90,7 +90,7 @@ def main() -> None:
     made_up.fit(labelled.features(), rng.random(300))
     joint_accuracy, joint_size = (
         FittedAccuracy(made_up, with_bits),
-        with_bits.tabulate(analytic.COSTS["weight_bytes"].of_layer),
+        network_cost(with_bits, "weight_bytes"),
     )
 
     def believe(some: Population) -> tuple[FloatArray, FloatArray]:

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from report import row
 
-from hardware import analytic
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective
 from nas.search.contest import Contest, interval95
 from nas.search.problem import SearchProblem
 from predictors.ensemble import EnsemblePredictor
 from results.metric import METRICS, Metric
+from search_spaces.analytic_costs.macs import MACS
 from search_spaces.candidate import Architecture, Candidate, ConvBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
@@ -63,7 +63,7 @@ def contest(data: Path) -> Contest:
     subnets, accuracies = measured(space, data)
     model = EnsemblePredictor(seed=0)
     model.fit(subnets.features(), accuracies)
-    macs = space.tabulate(lambda layer, policy: analytic.macs(layer, policy) / 1e6)
+    macs = space.tabulate(lambda layer, policy: MACS.layer_cost(layer, policy) / 1e6)
     millions = Metric("macs_millions", "millions")
     objectives = (
         Objective(METRICS["accuracy"], lambda population: model.predict(population.features()).mean),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from report import row
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.objectives import AdditiveEvaluator, Objective
 from nas.search.linas import LinasSearcher
 from nas.search.loop import run_search
@@ -32,7 +32,7 @@ COMMAND = "python benchmarks/search_speed.py"
 
 
 def objectives(space: JointSpace, names: Sequence[str], exact: bool) -> list[Objective]:
-    prices = {name: space.tabulate(analytic.COSTS[name].of_layer) for name in names}
+    prices = {name: network_cost(space, name) for name in names}
     return [Objective(METRICS[name], AdditiveEvaluator(prices[name]), exact=exact) for name in names]
 
 

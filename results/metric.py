@@ -6,11 +6,13 @@ is stored or shown has natural units.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.registry import Registry
 
 FloatArray = NDArray[np.float64]
@@ -73,26 +75,43 @@ class Metric:
 
 
 class _Metrics(Registry[Metric]):
-    """Knows, for each entry X, `expected_X` and `test_X` as well; only the entries themselves are listed."""
+    """Every analytic cost is a metric, too, and so are `expected_X` and `test_X` for each metric X.
+
+    The analytic costs are listed, those that are derived are not.
+    """
 
     def __getitem__(self, name: str) -> Metric:
         """The metric of that name.
 
         Raises:
-            ValueError: If there is none; the message lists the known ones.
+            ValueError: If there is none, or two packages mean different things by it; the message lists the known ones.
         """
         base = self._base(name)
-        return super().__getitem__(name) if base is None else replace(super().__getitem__(base), name=name)
+        return self._listed(name) if base is None else replace(self._listed(base), name=name)
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (isinstance(name, str) and self._base(name) is not None)
+        return isinstance(name, str) and (self._is_listed(name) or self._base(name) is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._entries, *ANALYTIC_COSTS, *sorted(self._added())])
 
     def _base(self, name: str) -> str | None:
-        """The entry that a name is derived from; None for the name of an entry, and for one that is unknown."""
-        if super().__contains__(name):
+        """The metric that a name is derived from; None for the name of a listed one, and for one that is unknown."""
+        if self._is_listed(name):
             return None
         bases = (name.removeprefix(prefix) for prefix in (EXPECTED, TESTED) if name.startswith(prefix))
-        return next((base for base in bases if super(_Metrics, self).__contains__(base)), None)
+        return next(filter(self._is_listed, bases), None)
+
+    def _is_listed(self, name: str) -> bool:
+        return super().__contains__(name) or name in ANALYTIC_COSTS
+
+    def _listed(self, name: str) -> Metric:
+        if name not in ANALYTIC_COSTS:
+            return super().__getitem__(name)
+        if super().__contains__(name):
+            raise ValueError(f"metric {name!r} is an analytic cost as well, of a package; rename one of the two there")
+        cost = ANALYTIC_COSTS[name]
+        return Metric(name, cost.unit, format=cost.format)
 
 
 METRICS: Registry[Metric] = _Metrics(
@@ -103,10 +122,6 @@ METRICS: Registry[Metric] = _Metrics(
             Metric("accuracy", "%", maximize=True, format="{:.2f}"),
             Metric("worst_class_accuracy", "%", maximize=True, format="{:.2f}"),
             Metric("latency_ms", "ms", format="{:.4f}"),
-            Metric("weight_bytes", "bytes", format="{:,.0f}"),
-            Metric("macs", "count", format="{:,.0f}"),
-            Metric("bops", "count", format="{:,.0f}"),
-            Metric("parameters", "count", format="{:,.0f}"),
             Metric("energy_mj", "mJ"),
         )
     },

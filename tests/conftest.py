@@ -198,3 +198,20 @@ def double_precision() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Installs a package `paint` of one module, with entry points of a group: names, and what they stand for."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(source: str, group: str, **entries: str) -> None:
+        (tmp_path / "paint.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "paint", raising=False)
+        folder = tmp_path / "paint-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: paint\nVersion: 1.0\n")
+        lines = [f"{name} = paint:{attribute}" for name, attribute in entries.items()]
+        (folder / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+
+    return install

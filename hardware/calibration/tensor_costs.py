@@ -38,7 +38,7 @@ class TensorCosts:
     by_use: Mapping[TensorUse, TensorCost] = field(default_factory=dict)
 
     def total(self, tensors: Iterable[Tensor]) -> float:
-        """Cost of all tensors of a network in milliseconds."""
+        """Cost of all tensors of a network in milliseconds, one number."""
         return sum(self.price(tensor.use, tensor.elements) for tensor in tensors)
 
     def price(self, use: TensorUse, elements: int) -> float:

@@ -36,7 +36,10 @@ class Tensor:
 
 
 def find_tensors(network: RandomNetwork) -> list[Tensor]:
-    """The inputs of a network and the output of each of its nodes, in execution order; see `fuse_activations`."""
+    """The inputs of a network and the output of each of its nodes, in execution order; see `fuse_activations`.
+
+    Shapes, and the elements that follow from them, are those of one input.
+    """
     producers = dict.fromkeys(network.inputs, Producer(IMAGES_CLASS))
     shapes = dict(network.inputs)
     elements = {name: prod(shape) for name, shape in shapes.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from hardware import analytic
+from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import get_block_name
@@ -20,7 +20,7 @@ from search_spaces.presets import create_space
 from search_spaces.search_space import SearchSpace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
-COSTS = [analytic.macs, analytic.parameters, analytic.weight_bytes, analytic.bops]
+COSTS = [cost.layer_cost for cost in ANALYTIC_COSTS.values()]
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +141,7 @@ def test_costs_of_blocks_need_not_be_sums(name: str) -> None:
 def test_smallest_and_largest_bound_the_space(joint: JointSpace) -> None:
     ends = joint.encode([joint.smallest(), joint.largest()])
     population = joint.sample(np.random.default_rng(5), 500)
-    for cost in (analytic.macs, analytic.parameters):
+    for cost in (ANALYTIC_COSTS[name].layer_cost for name in ("macs", "parameters")):
         price = joint.tabulate(cost)
         low, high = price(ends.genes)
         assert low <= price(population.genes).min()

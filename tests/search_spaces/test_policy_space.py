@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.analytic import weight_bytes
+from search_spaces.analytic_costs.weight_bytes import WEIGHT_BYTES
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
@@ -32,13 +32,13 @@ def wanted(name: str) -> tuple[LayerPolicy, ...]:
 
 def test_every_candidate_keeps_to_the_rules_and_is_priced_by_its_own_policies() -> None:
     population = SPACE.sample(np.random.default_rng(0), 200)
-    prices = SPACE.tabulate(weight_bytes)(population.genes)
+    prices = SPACE.tabulate(WEIGHT_BYTES.layer_cost)(population.genes)
     seen = set()
     for candidate, price in zip(population.candidates, prices, strict=True):
         layers = ARCHITECTURES.layers(candidate.architecture)
         pairs = list(zip(layers, candidate.policy.layers, strict=True))
         assert all(policy in wanted(layer.name) for layer, policy in pairs)
-        assert price == sum(weight_bytes(layer, policy) for layer, policy in pairs)
+        assert price == sum(WEIGHT_BYTES.layer_cost(layer, policy) for layer, policy in pairs)
         seen |= {(layer.name.rpartition(".")[2], policy) for layer, policy in pairs}
     assert {policy for name, policy in seen if name == "depthwise"} == set(RULES[2].policies)
     np.testing.assert_array_equal(SPACE.encode(population.candidates).genes, population.genes)

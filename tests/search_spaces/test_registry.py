@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,13 +21,14 @@ from nas.search.registry import SEARCHERS
 from nas.training.schedules.presets import PRESETS
 from predictors.registry import PREDICTORS
 from results.metric import METRICS
+from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.elastic.torch_forms import TORCH_FORMS
 from search_spaces.operators.registry import OPERATORS
 from search_spaces.presets import SPACES
 from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, PRESETS, DEVICES]
-REGISTRIES += [OPERATORS, TORCH_FORMS, ONNX_FORMS]
+REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS]
 REGISTRIES += [OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS, MEASURED_METRICS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
@@ -36,18 +36,11 @@ Install = Callable[..., None]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Installs a package `paint` of one module, with entry points of a group: names, and what they stand for."""
-    monkeypatch.syspath_prepend(tmp_path)
+def install(install_package: Install) -> Install:
+    """Installs a package `paint`, by default with entry points of `OURS`."""
 
     def install(source: str, group: str = OURS.group, **entries: str) -> None:
-        (tmp_path / "paint.py").write_text(source)
-        monkeypatch.delitem(sys.modules, "paint", raising=False)
-        folder = tmp_path / "paint-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: paint\nVersion: 1.0\n")
-        lines = [f"{name} = paint:{attribute}" for name, attribute in entries.items()]
-        (folder / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+        install_package(source, group, **entries)
 
     return install
 

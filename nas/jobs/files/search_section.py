@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from hardware.analytic import COSTS
 from nas.jobs.files.section import Section
 from nas.search.registry import SEARCHERS
 from predictors.registry import PREDICTORS
+from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.registry import unknown_name_error
 
 Count = Annotated[int, Field(ge=1)]
 TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
-OBJECTIVES = ("accuracy", *TABLE_COSTS, *COSTS)
+OBJECTIVES = ("accuracy", *TABLE_COSTS, *ANALYTIC_COSTS)
 
 
 class ScreeningSection(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.search.additive_program import AdditiveProgram
 from nas.search.frontier import AdditiveFrontier
 from search_spaces.additive_cost import AdditiveCost, DerivedColumn, Term
@@ -55,7 +55,7 @@ def whole(request: pytest.FixtureRequest) -> Population:
 
 def test_optima_under_bounds_are_those_of_brute_force(whole: Population) -> None:
     space, rng = whole.space, np.random.default_rng(0)
-    costs = [space.tabulate(cost) for cost in (price, analytic.weight_bytes, analytic.macs)]
+    costs = [space.tabulate(price), network_cost(space, "weight_bytes"), network_cost(space, "macs")]
     values = np.array([cost(whole.genes) for cost in costs])
     frontier, learnt = AdditiveFrontier(space, costs), rng.normal(size=whole.one_hot().shape[1])
     slopes = [*frontier.program.slopes, frontier.program.of_features(learnt)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import milp
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.objectives import AdditiveEvaluator, Objective, costs, violations
 from nas.search import frontier
 from nas.search.first_design import FIRST_DESIGN
@@ -104,7 +104,7 @@ def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pyte
 @pytest.mark.parametrize("tabulated", [True, False])
 def test_what_it_asks_for_keeps_the_limits_of_exact_costs(tabulated: bool) -> None:
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
-    size = space.tabulate(analytic.weight_bytes)
+    size = network_cost(space, "weight_bytes")
     limit = float(np.quantile(size(space.sample(np.random.default_rng(1), 500).genes), 0.2))
     accuracy = space.tabulate_linear(np.random.default_rng(0).random(space.cardinalities.sum()))
     objectives = (

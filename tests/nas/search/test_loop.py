@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.objectives import FloatArray, Objective
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
@@ -31,7 +31,7 @@ SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse
 BUDGET, BATCH, CHUNK = 130, 55, 20  # batches of 55, 55 and 20: chunks of 20, 20, 15, 20, 20, 15 and 20
 CHUNKS = 7
 SMALL: dict[str, ValueSelector] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
-MACS, PARAMETERS = SPACE.tabulate(analytic.macs), SPACE.tabulate(analytic.parameters)
+MACS, PARAMETERS = network_cost(SPACE, "macs"), network_cost(SPACE, "parameters")
 
 
 class Killed(BaseException):
@@ -183,7 +183,7 @@ def test_a_space_of_which_all_is_known_is_not_searched(name: str, database: Resu
     space = JointSpace(RestrictedSpace(create_space("resnet_digits", 1, 10), SMALL))
     everything = space.population(np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T)
     objectives = [Objective(get_metric("macs"), lambda _: np.empty(0))]
-    known = everything.unique(), space.tabulate(analytic.macs)(everything.unique().genes)[:, None]
+    known = everything.unique(), network_cost(space, "macs")(everything.unique().genes)[:, None]
     made = searcher(name, space, objectives, 0)
     assert run_search(made, objectives, database, 5, record=record(name), known=known).empty
 
@@ -218,7 +218,7 @@ def test_chunks_change_nothing_and_a_larger_budget_goes_on(
 
 def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -> None:
     small = JointSpace(create_space("resnet_digits", 1, 10))
-    cost = small.tabulate(analytic.macs)
+    cost = network_cost(small, "macs")
     objectives = [Objective(get_metric("macs"), lambda population: cost(population.genes))]
     frame = run_search(searcher(name, small, objectives, 0), objectives, database, 10_000, record=record(name))
     assert len(frame) == frame["key"].nunique() == 288

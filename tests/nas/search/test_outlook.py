@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.objectives import FloatArray, Objective, costs, violations
 from nas.search.archive import Archive
 from nas.search.loop import run_search
@@ -20,7 +20,7 @@ from search_spaces.population import Population
 from search_spaces.presets import create_space
 
 SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
-MACS, PARAMETERS = (SPACE.tabulate(cost) for cost in (analytic.macs, analytic.parameters))
+MACS, PARAMETERS = (network_cost(SPACE, name) for name in ("macs", "parameters"))
 OBJECTIVES = [
     Objective(METRICS["accuracy"], lambda some: 100.0 - 1e6 / np.sqrt(PARAMETERS(some.genes) * MACS(some.genes))),
     Objective(METRICS["macs"], lambda some: MACS(some.genes), exact=True),

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.objectives import FloatArray, Objective, compared, costs, violations
 from nas.search.first_design import FIRST_DESIGN, first_design, obvious_candidates
 from nas.search.registry import SEARCHERS, searcher
@@ -54,7 +54,7 @@ def problem(name: str, space: JointSpace) -> list[Objective]:
 def price(population: Population) -> FloatArray:
     """Two costs in conflict: less computation, more parameters."""
     space = population.space
-    macs, parameters = (space.tabulate(cost)(population.genes) for cost in (analytic.macs, analytic.parameters))
+    macs, parameters = (network_cost(space, name)(population.genes) for name in ("macs", "parameters"))
     return np.column_stack([macs, -parameters])
 
 
@@ -137,7 +137,7 @@ def test_infeasible_outcomes_do_not_stop_it(name: str, large: JointSpace) -> Non
 def test_within_a_constraint_all_values_cost_the_same(name: str, large: JointSpace) -> None:
     if SEARCHERS[name].least_objectives > 1:
         pytest.skip("takes no single objective")
-    tables = [large.tabulate(cost) for cost in (analytic.macs, analytic.parameters)]
+    tables = [network_cost(large, name) for name in ("macs", "parameters")]
     limit = float(np.median(tables[0](large.sample(np.random.default_rng(0), 500).genes)))
     objectives = [
         Objective(METRICS["macs"], lambda some: tables[0](some.genes), limit, constraint=True),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hardware import analytic
+from hardware.analytic import network_cost
 from nas.objectives import Objective
 from nas.search.registry import searcher
 from nas.search.searcher import Searcher
@@ -18,7 +18,7 @@ from search_spaces.presets import create_space
 
 pytest.importorskip("ray.tune")
 SPACE = JointSpace(create_space("resnet_digits", 1, 10))
-MACS = SPACE.tabulate(analytic.macs)
+MACS = network_cost(SPACE, "macs")
 OBJECTIVES = [Objective(METRICS["macs"], lambda population: MACS(population.genes))]
 
 

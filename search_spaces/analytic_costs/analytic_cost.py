@@ -1,0 +1,34 @@
+"""What an analytic cost consists of: a price of a layer under a policy, and how people see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from search_spaces.choices import NonLayerCosts
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layer_spec import LayerSpec
+
+
+def _nothing(_costs: NonLayerCosts) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticCost:
+    """An exact cost of networks that follows from their layers and policies alone, summed over the layers.
+
+    Less is better. Its name is the one under which it is registered: that of an objective in a job, of a metric in the
+    results, and of an entry point `nas.analytic_costs` where it comes from another package.
+
+    Attributes:
+        unit: For people, such as `bytes`.
+        layer_cost: Of a layer under a policy, for one input.
+        non_layer_cost: Of what every network of a space has besides its layers, which no policy compresses.
+        format: How people see a value: a format string with one field, such as `{:,.0f}`.
+    """
+
+    unit: str
+    layer_cost: Callable[[LayerSpec, LayerPolicy], float]
+    non_layer_cost: Callable[[NonLayerCosts], float] = _nothing
+    format: str = "{:,.0f}"

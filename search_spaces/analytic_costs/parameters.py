@@ -1,0 +1,7 @@
+"""Trainable elements; they do not depend on the bit-widths."""
+
+from __future__ import annotations
+
+from search_spaces.analytic_costs.analytic_cost import AnalyticCost
+
+PARAMETERS = AnalyticCost("count", lambda layer, _policy: float(layer.parameters), lambda costs: costs.parameters)

@@ -1,0 +1,21 @@
+"""The size of a network: `weights * weight_bits / 8` for each layer, and what is stored beside the weights."""
+
+from __future__ import annotations
+
+from search_spaces.analytic_costs.analytic_cost import AnalyticCost
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.layer_spec import LayerSpec
+
+_FLOAT_BYTES = 4
+
+
+def _layer_cost(layer: LayerSpec, policy: LayerPolicy) -> float:
+    """Quantised weights bring a float scale per output channel, and no zero points, for they are symmetric.
+
+    Every other parameter (bias, normalisation) stays a float.
+    """
+    scales = layer.out_channels if policy.weight_bits < FULL_PRECISION_BITS else 0
+    return layer.weights * policy.weight_bits / 8 + _FLOAT_BYTES * (scales + layer.parameters - layer.weights)
+
+
+WEIGHT_BYTES = AnalyticCost("bytes", _layer_cost, lambda costs: costs.bytes)
