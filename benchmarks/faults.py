@@ -23,7 +23,7 @@ from nas.evaluation.ray_pool import RayPool
 from nas.objectives import Objective
 from nas.search.loop import run_search
 from nas.search.registry import searcher
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import METRICS
 from search_spaces.candidate import Candidate

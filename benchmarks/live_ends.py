@@ -27,7 +27,7 @@ from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, Objective
 from nas.search.contest import Contest
 from nas.search.problem import SearchProblem
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population

@@ -24,7 +24,7 @@ from nas.search.contest import interval95
 from nas.search.loop import run_search
 from nas.search.registry import searcher
 from nas.search.screening import Screening
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import METRICS
 

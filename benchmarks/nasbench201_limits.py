@@ -20,7 +20,7 @@ from nas.jobs.files.comparison_file import Place
 from nas.search.contest import Contest
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from search_spaces.population import Population
 

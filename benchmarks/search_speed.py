@@ -18,7 +18,7 @@ from nas.search.linas import LinasSearcher
 from nas.search.loop import run_search
 from nas.search.nsga2 import nsga2
 from nas.search.problem import SearchProblem
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace

@@ -14,13 +14,13 @@ from nas.training.schedules.presets import preset as preset
 from nas.training.schedules.schedule import Schedule as Schedule
 from nas.training.settings import TrainingSettings as TrainingSettings
 from nas.training.trainer import train_supernet as train_supernet
-from results.database import ResultsDatabase as ResultsDatabase
+from results.database.results_database import ResultsDatabase as ResultsDatabase
+from results.description import describe as describe
 from results.evaluation import RunRecord as RunRecord
 from results.metric import Metric as Metric
 from results.metric import get_metric as get_metric
 from results.pareto import hypervolume as hypervolume
 from results.pareto import non_dominated as non_dominated
-from results.report import describe as describe
 from search_spaces.candidate import Candidate as Candidate
 from search_spaces.elastic.supernet import build_supernet as build_supernet
 from search_spaces.families.tabular import TabularSpace as TabularSpace

@@ -1,1 +1,4 @@
-"""In: evaluated candidates. Out: an append-only database, Pareto fronts, a page. Knows no network, search or device."""
+"""Results: evaluated candidates in an append-only database, Pareto fronts of them, and pages that show them.
+
+Independent of networks, searches and devices.
+"""

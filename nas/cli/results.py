@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from results.database import ResultsDatabase
+    from results.database.results_database import ResultsDatabase
 
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
@@ -53,8 +53,7 @@ def pareto(
     database: Database = None,
 ) -> None:
     """Show the Pareto front of everything that was found, across runs."""
-    from results.frame import front as best_of
-    from results.frame import traded
+    from results.database.frame import default_metrics, select_front
     from results.metric import get_metric
 
     with _open(runs, database) as opened:
@@ -64,8 +63,8 @@ def pareto(
             found = found if job is None else found[found["run"].str.startswith(f"{job}/")]
             if len(found):
                 break
-        chosen = [get_metric(name) for name in (metrics.split(",") if metrics else traded(found))]
-        front = best_of(found, chosen)
+        chosen = [get_metric(name) for name in (metrics.split(",") if metrics else default_metrics(found))]
+        front = select_front(found, chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
         _print(front.reindex(columns=shown), f"Pareto front, {kind}", _latency_errors(opened, front))
 
@@ -77,7 +76,7 @@ def show(
     database: Database = None,
 ) -> None:
     """Show one candidate: its description, its JSON and all that is known of it."""
-    from results.report import describe
+    from results.description import describe
 
     with _open(runs, database) as opened:
         candidate = opened.candidate(key)
@@ -89,7 +88,7 @@ def show(
 
 
 def _open(runs: Path, database: str | None) -> ResultsDatabase:
-    from results.database import ResultsDatabase
+    from results.database.results_database import ResultsDatabase
 
     path = runs / "results.db"
     if database is None and not path.exists():

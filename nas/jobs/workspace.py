@@ -29,7 +29,7 @@ from nas.jobs.files.job import Job
 from nas.jobs.stages.given_network import network_name, trace_network
 from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import JSON, Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace

@@ -15,7 +15,7 @@ from nas.objectives import FloatArray, costs, violations
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.pareto import hypervolume
 

@@ -15,7 +15,7 @@ from nas.objectives import FloatArray, Objective, costs, violations
 from nas.search.recorder import Progress, Recorder
 from nas.search.screening import Screening, ScreeningSearcher
 from nas.search.searcher import Searcher
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord, Source
 from search_spaces.population import Population
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nas.objectives import FloatArray, Objective
 from nas.search.in_flight import InFlight, Outcome
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import FULL_FIDELITY, Evaluation, RunRecord, Source
 from search_spaces.population import Population
 

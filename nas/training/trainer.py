@@ -27,7 +27,7 @@ from nas.training.settings import Report, TrainingSettings, Watch
 from nas.training.step.batches import Feed
 from nas.training.step.gradients import Batch, accumulate_gradients, draw
 from nas.training.validation import Probe
-from results.report import describe
+from results.description import describe
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.supernet import Supernet

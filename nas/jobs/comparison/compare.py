@@ -23,7 +23,7 @@ from nas.jobs.files.comparison_file import BenchFile, Place
 from nas.jobs.files.section import read_section
 from nas.jobs.files.yaml_file import read_yaml
 from nas.search.contest import interval95
-from results.curves import write_curves_page
+from results.pages.curves_page import write_curves_page
 
 if TYPE_CHECKING:
     import pandas as pd

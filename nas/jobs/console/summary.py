@@ -14,8 +14,9 @@ from rich.table import Table
 from nas.files import atomic_write
 from nas.jobs.stages.front import VerifiedFront
 from nas.jobs.workspace import Workspace
+from results.description import describe
 from results.metric import METRICS
-from results.report import NORMAL_90, describe, write_pareto_page
+from results.pages.pareto_page import NORMAL_90, write_pareto_page
 
 Columns = Mapping[str, tuple[str, str]]  # heading and format, by name of the column
 

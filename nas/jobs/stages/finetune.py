@@ -22,7 +22,7 @@ from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.training.schedules.phase import Phase
 from nas.training.schedules.schedule import Schedule
-from results.report import describe
+from results.description import describe
 from search_spaces.candidate import Candidate
 
 _COLUMNS: Columns = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import FloatArray
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import FULL_FIDELITY, Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace

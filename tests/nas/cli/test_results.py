@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.cli.results import SourceName
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import SOURCES
 
 

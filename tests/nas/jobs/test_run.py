@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from nas.cli.main import app
 from nas.jobs.run import fit_trained, search_front
 from nas.jobs.workspace import Workspace
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 
 STAGES = ("fit", "search", "verify")
 
@@ -102,7 +102,7 @@ from nas.cli.main import main
 from nas.data.sources import load_images
 from nas.jobs.console.reporter import Bar
 from nas.jobs.run import run
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 
 
 def dying(place, name, at, counts=lambda *_: True):

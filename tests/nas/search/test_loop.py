@@ -16,7 +16,7 @@ from hardware.analytic import network_cost
 from nas.objectives import FloatArray, Objective
 from nas.search.loop import NothingFeasible, run_search
 from nas.search.registry import searcher
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import Metric, get_metric
 from search_spaces.candidate import Candidate

@@ -11,7 +11,7 @@ from nas.search.outlook import GainForecast, Outlook
 from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
 from nas.search.searcher import Searcher
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace

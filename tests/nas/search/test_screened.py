@@ -15,7 +15,7 @@ from nas.search.problem import SearchProblem
 from nas.search.registry import searcher
 from nas.search.screening import Screening
 from predictors.registry import PREDICTORS
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from results.metric import METRICS
 from search_spaces.families.tabular import TabularSpace

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from nas.jobs.cluster.submission import Cluster, submission
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 
 _PATIENCE_S = 600  # it takes seconds on an idle machine
 

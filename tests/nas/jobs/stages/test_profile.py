@@ -25,7 +25,7 @@ from nas.jobs.files.job import load_job
 from nas.jobs.run import run, search_front
 from nas.jobs.stages.profile import profile, table_of_this_machine
 from nas.jobs.workspace import Workspace
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nas.jobs.stages.warm_start import known_accuracies, sources_of
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space

@@ -6,14 +6,12 @@ The page holds all it needs, the plotting library included, so that it opens any
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.metric import Metric
-from search_spaces.candidate import Block, Candidate, ConvBlock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +65,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
         ValueError: If there are fewer than two metrics, no row has all of them, or a group is unknown.
         OSError: If the file cannot be written.
     """
-    from results.frame import front  # pandas is slow to import
+    from results.database.frame import select_front  # pandas is slow to import
 
     if len(metrics) < 2:
         raise ValueError(f"a Pareto page trades two or more metrics, got {[entry.name for entry in metrics]}")
@@ -82,8 +80,8 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
         raise ValueError(f"a group is one of {', '.join(_STYLES)}, exported; got {', '.join(map(str, unknown))}")
     trusted = points[points["group"] != "searched"] if (points["group"] == "verified").any() else points
     kind = "verified" if len(trusted) < len(points) else "recorded"
-    best = front(trusted, axes)
-    chart = _figure(points, best, front(best, axes[:2]), axes).to_html(
+    best = select_front(trusted, axes)
+    chart = _figure(points, best, select_front(best, axes[:2]), axes).to_html(
         full_html=False, include_plotlyjs=True, config=_CHART, default_height="620px"
     )
     aims = ", ".join(f"{entry.label}: {_aim(entry)}" for entry in axes)
@@ -98,29 +96,6 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(page), encoding="utf-8")
-
-
-def describe(candidate: Candidate) -> str:
-    """One line on the architecture and the bits, such as `32 px, blocks 2-3: 3x k3e4, 2x k5e6; 9x w8a8, 2x w4a8`.
-
-    A given network, which has no blocks to choose, is called by its name.
-    """
-    architecture = candidate.architecture
-    blocks = _counted(_block(block) for stage in architecture.stages for block in stage)
-    policy = _counted(map(str, candidate.policy.layers))
-    depths = "-".join(str(len(stage)) for stage in architecture.stages)
-    shape = f"{architecture.resolution} px, blocks {depths}: {blocks}" if blocks else architecture.space
-    return shape + (f"; {policy}" if policy else "")
-
-
-def _block(block: Block) -> str:
-    if isinstance(block, ConvBlock):
-        return f"k{block.kernel_size}e{block.expand_ratio:g}"
-    return str(block.operator)
-
-
-def _counted(names: Iterable[str]) -> str:
-    return ", ".join(f"{count}x {name}" for name, count in Counter(names).most_common())
 
 
 def _axes(metrics: Sequence[Metric]) -> list[Metric]:

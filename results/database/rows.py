@@ -1,4 +1,4 @@
-"""In: candidates and evaluations. Out: the database rows that hold them, and back. Knows no database and no query."""
+"""Runs, candidates and evaluations as rows of the database, and back."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from results import storage
+from results.database import schema
+from results.database.errors import DatabaseError
 from results.evaluation import Evaluation, Provenance, RunRecord
-from results.storage import DatabaseError
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 
 _OF_EVALUATIONS = ("values", "source", "run", "sequence", "seed", "tell_order", "fidelity")  # stored as they are
 
 
+def run_row(record: RunRecord) -> dict[str, Any]:
+    """The row of `schema.runs`."""
+    row = vars(record) | vars(record.provenance)
+    return {column.key: row[column.key] for column in schema.runs.columns}
+
+
 def candidate_row(candidate: Candidate) -> dict[str, Any]:
-    """The row of `storage.candidates`; the mean weight bits are the plain mean over layers."""
+    """The row of `schema.candidates`; the mean weight bits are the plain mean over layers."""
     layers = candidate.policy.layers
     bits = sum(layer.weight_bits for layer in layers) / len(layers) if layers else float(FULL_PRECISION_BITS)
     return {
@@ -28,18 +34,15 @@ def candidate_row(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def run_row(record: RunRecord) -> dict[str, Any]:
-    """The row of `storage.runs`."""
-    row = vars(record) | vars(record.provenance)
-    return {name: row[name] for name in storage.runs.c.keys()}  # noqa: SIM118 columns are iterated, not their names
-
-
 def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
-    """The row of `storage.evaluations`, added at the time `created` (UTC, ISO 8601)."""
-    return {name: getattr(evaluation, name) for name in _OF_EVALUATIONS} | {
-        "candidate_key": evaluation.candidate.key,
-        "created": created,
-    }
+    """The row of `schema.evaluations`.
+
+    Args:
+        evaluation: What is stored.
+        created: When it is stored, UTC in ISO 8601.
+    """
+    row = {name: getattr(evaluation, name) for name in _OF_EVALUATIONS}
+    return row | {"candidate_key": evaluation.candidate.key, "created": created}
 
 
 def read_run(row: Mapping[str, Any]) -> RunRecord:
@@ -65,7 +68,11 @@ def read_candidate(row: Mapping[str, Any]) -> Candidate:
 
 
 def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
-    """What `evaluation_row` wrote of the candidate.
+    """What `evaluation_row` wrote.
+
+    Args:
+        row: Of `schema.evaluations`.
+        candidate: The one whose key the row names.
 
     Raises:
         DatabaseError: If the row is not one that could have been written.
@@ -73,5 +80,5 @@ def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
     try:
         return Evaluation(candidate, **{name: row[name] for name in _OF_EVALUATIONS})
     except (ValueError, TypeError, AttributeError) as error:
-        place = f"evaluation {row['sequence']} of run {row['run']!r}"
-        raise DatabaseError(f"{place} is damaged in the database ({error}); restore a copy") from error
+        number = f"evaluation {row['sequence']} of run {row['run']!r}"
+        raise DatabaseError(f"{number} is damaged in the database ({error}); restore a copy") from error

@@ -1,4 +1,4 @@
-"""In: rows of evaluations. Out: pandas tables of them, cut by limits or to a Pareto front. Knows no database.
+"""Evaluations as pandas tables, cut by limits or to a Pareto front.
 
 A table has a column per metric, in natural units, NaN where an evaluation lacks it.
 """
@@ -19,7 +19,7 @@ IDENTITY = ("run", "device", "sequence", "source", "fidelity", "key")
 SHAPE = ("resolution", "blocks", "mean_weight_bits")
 
 
-def assemble(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def make_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One table row for each row with the fields of `IDENTITY` and `SHAPE` and the mapping `values`.
 
     Columns are those of `IDENTITY`, the metrics (known ones in their order, then others), those of `SHAPE`.
@@ -31,7 +31,7 @@ def assemble(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.concat([identity, values, shape], axis=1)
 
 
-def within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
+def keep_within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
     """The rows that keep all limits; rows that lack a limited metric do not.
 
     Args:
@@ -44,14 +44,18 @@ def within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
     kept = np.ones(len(frame), dtype=np.bool_)
     for name, bound in limits.items():
         entry = get_metric(name)
-        kept &= costs_of(frame, [entry])[:, 0] <= entry.costs(bound)
+        kept &= _costs(frame, [entry])[:, 0] <= entry.costs(bound)
     return frame[kept].reset_index(drop=True)
 
 
-def front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
+def select_front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     """The rows that no other row beats, best of the first metric first; equal rows are all kept.
 
     Rows that lack one of the metrics, and those of less than full fidelity, are left out.
+
+    Args:
+        frame: Evaluations; all of full fidelity if it has no such column.
+        metrics: What is traded; one or more.
 
     Raises:
         ValueError: If no metric is given, or no row has one of them.
@@ -60,19 +64,19 @@ def front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
         raise ValueError(f"a Pareto front needs one or more metrics, got none; known: {', '.join(METRICS)}")
     if "fidelity" in frame:
         frame = frame[frame["fidelity"] == FULL_FIDELITY]
-    costs = costs_of(frame, metrics)
+    costs = _costs(frame, metrics)
     complete = np.flatnonzero(~np.isnan(costs).any(axis=1))
     best = complete[non_dominated(costs[complete])]
     return frame.iloc[best[np.lexsort(costs[best].T[::-1])]].reset_index(drop=True)
 
 
-def traded(frame: pd.DataFrame) -> list[str]:
-    """Names of the metrics that people trade who name none: the accuracy, the expected one where known, and costs."""
+def default_metrics(frame: pd.DataFrame) -> list[str]:
+    """Names of the metrics that people trade who name none: accuracy, the expected one where known, and costs."""
     expected = "expected_accuracy" in frame and frame["expected_accuracy"].notna().any()
     return ["expected_accuracy" if expected else "accuracy", "latency_ms", "weight_bytes"]
 
 
-def costs_of(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
+def _costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
     """Costs of the rows, shape (n, m), NaN where a row lacks a metric.
 
     Raises:
@@ -88,6 +92,7 @@ def costs_of(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
+    """Names of metrics: each known one before what is derived from it, unknown ones last."""
     found = list(names)
     known = [prefix + name for name in METRICS for prefix in ("", EXPECTED, TESTED)]
     return [name for name in known if name in found] + [name for name in found if name not in known]

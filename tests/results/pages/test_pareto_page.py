@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from results.description import describe
 from results.metric import get_metric
-from results.report import describe, write_pareto_page
+from results.pages.pareto_page import write_pareto_page
 from search_spaces.candidate import Architecture, Candidate, ConvBlock, OperatorBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 

@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-import os
-import sqlite3
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from results.database import ResultsDatabase
+from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, Provenance, RunRecord, Source
 from results.metric import get_metric
-from results.storage import DatabaseError
 from search_spaces.candidate import Architecture, Candidate, ConvBlock
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "results"
 
 
 def candidate(number: int) -> Candidate:
@@ -83,17 +81,6 @@ def test_runs_are_found_by_what_their_measurements_depend_on(database: ResultsDa
     assert [database.has_run(run) for run in ("c", "f")] == [True, False]
 
 
-def test_sequence_numbers_are_used_once_and_a_refused_batch_leaves_nothing(database: ResultsDatabase) -> None:
-    database.append([evaluation("a", 0), evaluation("a", 1)])
-    with pytest.raises(ValueError, match=r"holds numbers up to 1, got 1\.\.3"):
-        database.append([evaluation("a", 3), evaluation("a", 1, accuracy=99.0)])
-    with pytest.raises(ValueError, match="the same run and sequence number"):
-        database.append([evaluation("b", 7), evaluation("b", 7)])
-    assert [entry.values["accuracy"] for entry in database.evaluations("a")] == [90.0, 90.0]
-    database.append([evaluation("a", 3), evaluation("b", 1)])  # candidates of refused batches can still be added
-    assert database.candidate(candidate(3).key) == candidate(3)
-
-
 def test_unknown_names_list_the_known_ones(database: ResultsDatabase) -> None:
     database.append([evaluation("a", 0)])
     with pytest.raises(ValueError, match="unknown run 'c'; known runs: a, b"):
@@ -157,39 +144,17 @@ def test_pareto_front_keeps_ties_and_leaves_out_what_lacks_a_metric(database: Re
         database.pareto_front([])
 
 
-def test_processes_append_at_the_same_time(database: ResultsDatabase, url: str) -> None:
-    script = """
-import sys
-from results.database import ResultsDatabase
-from results.evaluation import Evaluation
-from search_spaces.candidate import Architecture, Candidate
-with ResultsDatabase(sys.argv[1]) as database:
-    for start in range(0, 200, 5):
-        batch = [(n, Candidate(Architecture("made-up", n, ()))) for n in range(start, start + 5)]
-        database.append(Evaluation(made, {"macs": 1.0}, "measured", sys.argv[2], n, 0) for n, made in batch)
-"""
-    paths = f"{Path(__file__).resolve().parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    environment = {**os.environ, "PYTHONPATH": paths}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script, url, run], env=environment, stderr=subprocess.PIPE, text=True)
-        for run in ("a", "b")
-    ]
-    assert [process.communicate()[1] for process in processes] == ["", ""]
-    assert [len(database.evaluations(run)) for run in ("a", "b")] == [200, 200]
-    assert database.frame()["key"].nunique() == 200
-
-
-def test_a_row_changed_behind_our_back_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "results.db"
+@pytest.mark.parametrize("stored", sorted(FIXTURES.glob("*.db")), ids=lambda path: path.stem)
+def test_databases_of_every_revision_are_opened_and_hold_what_they_held(stored: Path, tmp_path: Path) -> None:
+    path = tmp_path / stored.name
+    shutil.copyfile(stored, path)
+    expected = pd.read_csv(stored.with_suffix(".csv"))
     with ResultsDatabase(f"sqlite:///{path}") as database:
-        database.begin(record("a"))
-        database.append([evaluation("a", 0)])
-        for statement in (
-            "UPDATE nas_candidates SET json = replace(json, ':8,', ':9,')",
-            "UPDATE nas_candidates SET json = 'x'",
-            "UPDATE nas_evaluations SET \"values\" = '{'",
-        ):
-            with closing(sqlite3.connect(path)) as connection, connection:
-                connection.execute(statement)
-            with pytest.raises(DatabaseError, match=r"damaged.*restore a copy"):
-                database.evaluations("a")
+        pd.testing.assert_frame_equal(database.frame()[expected.columns], expected)
+        for run, rows in expected.groupby("run"):
+            assert [entry.candidate.key for entry in database.evaluations(str(run))] == rows["key"].tolist()
+        searched = database.record("resnet_digits/search")
+        assert searched.inputs["betas"] == [0.9, 0.99]
+        assert searched.sources == {"resnet_digits/fit": 4}
+        assert searched.provenance.git == "v0-1-gabc1234"
+        assert len(database.runs_of_subject("subject of resnet_digits")) == 3

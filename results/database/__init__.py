@@ -1,0 +1,1 @@
+"""The append-only database of runs and their evaluations, in SQLite or PostgreSQL."""

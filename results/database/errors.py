@@ -1,0 +1,66 @@
+"""Failures of the database as one line that says what would do, and patience with a server that restarts."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+_RESTART_SECONDS, _RETRY_SECONDS = 120.0, 0.5  # how long a server may be away, and how often it is looked for
+_ADVICE = {  # by what stands in the message of a driver
+    "full": "free some space and resume",
+    "disk i/o": "check the disk's space and health, then resume",
+    "readonly": "name a database that you may write",
+    "unable to open": "name a file in a folder that you may write",
+    "malformed": "it was left as it is; restore a copy or name another file",
+    "not a database": "it was left as it is; name another file",
+    "locked": "another process holds it; try again when that is done",
+}
+
+
+class DatabaseError(ValueError):
+    """The results database cannot be used; the message says why and what would do, in one line."""
+
+
+@contextmanager
+def as_database_error(engine: sa.Engine) -> Iterator[None]:
+    """Turns every failure of the database in a block into a `DatabaseError`.
+
+    Raises:
+        DatabaseError: If the driver, the file system or the content of a row fails.
+    """
+    name = engine.url.render_as_string(hide_password=True)
+    try:
+        yield
+    except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        reason = " ".join(str(cause).split())
+        fitting = (advice for sign, advice in _ADVICE.items() if sign in reason.lower())
+        advice = next(fitting, "check the URL and your access")
+        raise DatabaseError(f"cannot use the results database {name}: {reason}; {advice}") from error
+    except json.JSONDecodeError as error:
+        raise DatabaseError(f"a row of the results database {name} is damaged ({error}); restore a copy") from error
+
+
+def retry_during_restart(engine: sa.Engine, work: Callable[[bool], None]) -> None:
+    """Does some work, and again while the server of the database restarts.
+
+    Args:
+        engine: The database.
+        work: What is done. Its argument says whether an earlier try was cut off: then it may have been done all the
+            same.
+    """
+    deadline, cut_off = time.monotonic() + _RESTART_SECONDS, False
+    while True:
+        try:
+            return work(cut_off)
+        except sa.exc.OperationalError:
+            if engine.dialect.name == "sqlite" or time.monotonic() > deadline:
+                raise
+            cut_off = True
+            engine.dispose()
+            time.sleep(_RETRY_SECONDS)

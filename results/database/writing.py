@@ -1,0 +1,84 @@
+"""Adds runs and evaluations to the tables; nothing is ever changed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from results.database.errors import as_database_error, retry_during_restart
+from results.database.queries import fetch, unknown_value
+from results.database.rows import candidate_row, evaluation_row, run_row
+from results.database.schema import candidates, evaluations, insert_if_absent, runs
+from results.evaluation import Evaluation, RunRecord, utc_now
+
+
+def insert_run(engine: sa.Engine, record: RunRecord) -> None:
+    """Adds a run, unless one of that name is there.
+
+    Args:
+        engine: The database.
+        record: The run.
+
+    Raises:
+        DatabaseError: If the database cannot be written.
+    """
+    with as_database_error(engine), engine.begin() as connection:
+        connection.execute(insert_if_absent(runs, connection), run_row(record))
+
+
+def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: set[str]) -> None:
+    """Adds evaluations, one or more, and their candidates in one transaction: all of them or none.
+
+    Args:
+        engine: The database.
+        batch: The evaluations.
+        stored: Keys of candidates that are known to be there; those of the batch are added to it.
+
+    Raises:
+        ValueError: If a run has not begun, or already holds one of the sequence numbers.
+        DatabaseError: If the database cannot be written.
+    """
+    created = utc_now()
+    added = [evaluation_row(entry, created) for entry in batch]
+    new = {entry.candidate.key: entry.candidate for entry in batch if entry.candidate.key not in stored}
+
+    def insert(cut_off: bool) -> None:
+        if cut_off and _holds(engine, batch):
+            return
+        with engine.begin() as connection:
+            if new:  # in order of keys, so that two writers of the same candidates cannot deadlock
+                absent = insert_if_absent(candidates, connection)
+                connection.execute(absent, [candidate_row(new[key]) for key in sorted(new)])
+            connection.execute(sa.insert(evaluations), added)
+
+    with as_database_error(engine):
+        try:
+            retry_during_restart(engine, insert)
+        except sa.exc.IntegrityError as error:
+            raise _refusal(engine, batch) from error
+    stored.update(new)
+
+
+def _holds(engine: sa.Engine, batch: Sequence[Evaluation]) -> bool:
+    """Whether all evaluations of a batch, of one run, are stored."""
+    numbers = [entry.sequence for entry in batch]
+    query = sa.select(sa.func.count()).where(evaluations.c.run == batch[0].run, evaluations.c.sequence.in_(numbers))
+    with engine.connect() as connection:
+        return connection.scalar(query) == len(batch)
+
+
+def _refusal(engine: sa.Engine, batch: Sequence[Evaluation]) -> ValueError:
+    """Why the database refused a batch."""
+    for run in dict.fromkeys(entry.run for entry in batch):
+        if not fetch(engine, sa.select(runs.c.run).where(runs.c.run == run)):
+            return unknown_value(engine, "run", run, runs.c.run)
+        numbers = sorted(entry.sequence for entry in batch if entry.run == run)
+        last = sa.select(sa.func.max(evaluations.c.sequence).label("last")).where(evaluations.c.run == run)
+        held = fetch(engine, last)[0]["last"]
+        if held is not None and numbers[0] <= held:
+            return ValueError(
+                f"every evaluation of run {run!r} needs a new sequence number; it holds numbers up to "
+                f"{held}, got {numbers[0]}..{numbers[-1]}; nothing was added"
+            )
+    return ValueError("two of the evaluations have the same run and sequence number; nothing was added")

@@ -1,0 +1,31 @@
+"""A candidate as one line of text, for pages, consoles and logs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from search_spaces.candidate import Block, Candidate, ConvBlock
+
+
+def describe(candidate: Candidate) -> str:
+    """One line on the architecture and the bits, such as `32 px, blocks 2-3: 3x k3e4, 2x k5e6; 9x w8a8, 2x w4a8`.
+
+    A given network, which has no blocks to choose, is called by its name.
+    """
+    architecture = candidate.architecture
+    blocks = _counted(_block(block) for stage in architecture.stages for block in stage)
+    policy = _counted(map(str, candidate.policy.layers))
+    depths = "-".join(str(len(stage)) for stage in architecture.stages)
+    shape = f"{architecture.resolution} px, blocks {depths}: {blocks}" if blocks else architecture.space
+    return shape + (f"; {policy}" if policy else "")
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, ConvBlock):
+        return f"k{block.kernel_size}e{block.expand_ratio:g}"
+    return str(block.operator)
+
+
+def _counted(names: Iterable[str]) -> str:
+    return ", ".join(f"{count}x {name}" for name, count in Counter(names).most_common())

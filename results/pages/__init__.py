@@ -1,0 +1,1 @@
+"""Self-contained HTML pages of results, which open anywhere and can be sent to anyone."""

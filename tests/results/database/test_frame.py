@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pandas as pd
+
+from results.database.frame import default_metrics, make_frame, select_front
+from results.metric import get_metric
+
+
+def row(sequence: int, **values: float) -> dict[str, object]:
+    identity = {"run": "a", "device": "any", "sequence": sequence, "source": "measured", "fidelity": 1.0, "key": "k"}
+    return identity | {"resolution": 32, "blocks": 2, "mean_weight_bits": 8.0, "values": values}
+
+
+def test_metrics_stand_in_their_order_each_before_what_is_derived_from_it() -> None:
+    frame = make_frame([row(0, speed=1.0, macs=2.0, test_accuracy=3.0), row(1, expected_accuracy=4.0, accuracy=5.0)])
+    metrics = ["accuracy", "expected_accuracy", "test_accuracy", "macs", "speed"]
+    assert list(frame.columns[6:-3]) == metrics
+    assert default_metrics(frame)[0] == "expected_accuracy"
+    assert default_metrics(frame.head(1))[0] == "accuracy"
+
+
+def test_a_front_is_made_of_full_measurements() -> None:
+    frame = pd.DataFrame({"accuracy": [90.0, 99.0, 90.0], "fidelity": [1.0, 0.1, 1.0]})
+    assert select_front(frame, [get_metric("accuracy")])["accuracy"].tolist() == [90.0, 90.0]
+    assert len(select_front(frame.drop(columns="fidelity"), [get_metric("accuracy")])) == 1
