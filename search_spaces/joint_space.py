@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +41,14 @@ class JointSpace:
         self.name = architectures.name
         self.slots = tuple(TabulatedSlot(architectures, slot) for slot in architectures.slots)
         self.slot_policies = tuple(self.policies.policies_for(slot, architectures) for slot in architectures.slots)
+
+    def __reduce__(self) -> tuple[type[JointSpace], tuple[SearchSpace, PolicySpace]]:
+        """Travels to other processes as the two spaces that it is made of; its tables are made there again."""
+        return JointSpace, (self.architectures, self.policies)
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> Self:
+        """Itself: a description never changes."""
+        return self
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:

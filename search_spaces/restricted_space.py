@@ -45,11 +45,7 @@ class RestrictedSpace(SearchSpace):
         return self.whole.decode(self._to_whole(genes))
 
     def encode(self, architecture: Architecture) -> Genes:
-        """The canonical gene vector, shape (d,), of an architecture of this space.
-
-        Raises:
-            ValueError: If the architecture is not of this space.
-        """
+        """The canonical gene vector, shape (d,), of an architecture of this space; see `SearchSpace.encode`."""
         genes = self.whole.encode_once(architecture)
         values = self.whole.decode_values(genes)
         active = self.whole.is_active(genes[None])[0]

@@ -90,11 +90,15 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def decode(self, genes: Genes) -> Architecture:
-        """The architecture of one gene vector of shape (d,)."""
+        """The architecture of one gene vector of shape (d,); inactive genes change nothing."""
 
     @abstractmethod
     def encode(self, architecture: Architecture) -> Genes:
-        """The canonical gene vector, shape (d,), of an architecture of this space."""
+        """The canonical gene vector, shape (d,), of an architecture of this space.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:

@@ -84,11 +84,7 @@ class MobileNetV3Space(SearchSpace):
         return Architecture(self.name, int(value["resolution"]), stages)
 
     def encode(self, architecture: Architecture) -> Genes:
-        """The canonical gene vector, shape (d,), of an architecture of this space.
-
-        Raises:
-            ValueError: If the architecture is not of this space.
-        """
+        """The canonical gene vector, shape (d,), of an architecture of this space; see `SearchSpace.encode`."""
         self.check(architecture)
         values: dict[str, Value] = {"resolution": architecture.resolution}
         for s, blocks in enumerate(architecture.stages):
@@ -137,12 +133,11 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
             reduction *= block.stride
         width = stage.width
     head, feature = shape.head_width, shape.feature_width
+    pooled = LayerSpec.conv("feature", Convolution.square(head, feature), normalized=False, activation="hard_swish")
     return [
         *slots,
         fixed(LayerSpec.conv("head", Convolution.square(width, head), activation="hard_swish"), reduction),
-        fixed(
-            LayerSpec.conv("feature", Convolution.square(head, feature), normalized=False, activation="hard_swish"), 0
-        ),
+        fixed(pooled, 0),
         fixed(LayerSpec.linear("classifier", feature, classes), 0),
     ]
 
@@ -237,11 +232,10 @@ def inverted_bottleneck(
     """
     before, inner, after = widths
     squeezed = round_channels(inner / 4)
+    depthwise = Convolution.square(inner, inner, kernel, stride, groups=inner)
     return {
         "expand": LayerSpec.conv("", Convolution.square(before, inner), size, activation=activation),
-        "depthwise": LayerSpec.conv(
-            "", Convolution.square(inner, inner, kernel, stride, inner), size, activation=activation
-        ),
+        "depthwise": LayerSpec.conv("", depthwise, size, activation=activation),
         "squeeze": _gate_layer(inner, squeezed, "relu"),
         "excite": _gate_layer(squeezed, inner, "hard_sigmoid"),
         "project": LayerSpec.conv("", Convolution.square(inner, after), -(-size // stride)),
@@ -250,6 +244,5 @@ def inverted_bottleneck(
 
 def _gate_layer(in_channels: int, out_channels: int, activation: str) -> LayerSpec:
     """One of the two layers that compute the factors of squeeze-and-excite from pooled channels."""
-    return LayerSpec.conv(
-        "", Convolution.square(in_channels, out_channels, bias=True), normalized=False, activation=activation
-    )
+    convolution = Convolution.square(in_channels, out_channels, bias=True)
+    return LayerSpec.conv("", convolution, normalized=False, activation=activation)

@@ -88,11 +88,7 @@ class ResNetSpace(SearchSpace):
         return Architecture(self.name, int(value["resolution"]), stages)
 
     def encode(self, architecture: Architecture) -> Genes:
-        """The canonical gene vector, shape (d,), of an architecture of this space.
-
-        Raises:
-            ValueError: If the architecture is not of this space.
-        """
+        """The canonical gene vector, shape (d,), of an architecture of this space; see `SearchSpace.encode`."""
         self.check(architecture)
         values: dict[str, Value] = {"resolution": architecture.resolution}
         for s, blocks in enumerate(architecture.stages):

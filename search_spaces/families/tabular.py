@@ -61,11 +61,7 @@ class TabularSpace(SearchSpace):
         return Architecture(self.name, 0, (tuple(blocks),))
 
     def encode(self, architecture: Architecture) -> Genes:
-        """The gene vector, shape (d,), of an architecture of this space.
-
-        Raises:
-            ValueError: If the architecture is not of this space.
-        """
+        """The gene vector, shape (d,), of an architecture of this space; see `SearchSpace.encode`."""
         self.check(architecture)
         operators = [
             block.operator for stage in architecture.stages for block in stage if isinstance(block, OperatorBlock)

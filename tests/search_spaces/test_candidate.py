@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,25 @@ def test_keys_stay_the_same_from_version_to_version() -> None:
         '"operator":"skip"}]],"policy":[{},{"quantization":"w4a8"}]}'
     )
     assert CANDIDATE.key == "2b0f9ded55164f3d"
+
+
+# Candidates as earlier versions stored them: of all families, neutral and mixed policies, given networks. Lines may be
+# added for what is new; one that is here never changes.
+STORED = (Path(__file__).parents[1] / "fixtures" / "candidates.jsonl").read_text().splitlines()
+
+
+@pytest.mark.parametrize("line", STORED, ids=lambda line: json.loads(line)["key"])
+def test_what_was_stored_is_read_and_written_as_it_was(line: str) -> None:
+    key, text = json.loads(line)["key"], line.partition('"candidate":')[2][:-1]
+    candidate = Candidate.from_json(text)
+    assert (candidate.key, candidate.to_json()) == (key, text)
+
+
+def test_an_unknown_version_is_refused_in_one_line() -> None:
+    line = "read in version 1, got version 2; read it with the release of this program that wrote it"
+    with pytest.raises(ValueError, match=line) as refused:
+        Candidate.from_json(CANDIDATE.to_json().replace('"version":1', '"version":2'))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

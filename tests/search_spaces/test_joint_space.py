@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
@@ -13,11 +14,13 @@ from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.dataflow import get_block_name
+from search_spaces.families.resnet import ResNetSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import create_space
 from search_spaces.search_space import SearchSpace
+from search_spaces.subspace import Subspace
 
 POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
 COSTS = [cost.layer_cost for cost in ANALYTIC_COSTS.values()]
@@ -156,11 +159,38 @@ def test_layer_shapes_are_those_of_the_candidates(small: JointSpace) -> None:
     assert met == set(shapes)
 
 
-def test_a_population_is_read_by_rows(small: JointSpace) -> None:
-    population = small.population(np.concatenate([small.sample(np.random.default_rng(7), 3).genes] * 2))
-    assert len(population) == 6
-    assert [population.unique()[row] for row in range(3)] == [population[row] for row in range(3)]
-    assert population.take(slice(2, 4))[1] == population[3]
+def test_a_candidate_is_decoded_once_and_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = JointSpace(create_space("resnet_digits", 1, 10), POLICIES)
+    asked = space.sample(np.random.default_rng(8), 6)
+    decoded, encoded = [], []
+    decode, encode = space.decode, space.architectures.encode
+    monkeypatch.setattr(JointSpace, "decode", lambda _, genes: decoded.extend(genes) or decode(genes))
+    monkeypatch.setattr(ResNetSpace, "encode", lambda _, one: encoded.append(one) or encode(one))
+    for candidate in asked.candidates:  # measured
+        space.architectures.layers(candidate.architecture)
+    told = space.encode(asked.candidates)  # read back
+    assert np.array_equal(told.genes, asked.genes)
+    front = asked.take(np.array([4, 1]))
+    for row, candidate in enumerate(front.candidates):  # exported
+        assert candidate is asked[[4, 1][row]] is front[row]
+        space.architectures.layers(candidate.architecture)
+        Subspace.only(space, candidate)
+    assert len(decoded) == len(asked)
+    assert len(encoded) == len({candidate.architecture for candidate in asked.candidates})
+
+
+def test_what_is_remembered_of_an_encoding_cannot_be_changed(small: JointSpace) -> None:
+    genes = small.architectures.encode_once(small.largest().architecture)
+    with pytest.raises(ValueError, match="read-only"):
+        genes[0] = 0
+
+
+def test_a_joint_space_travels_as_the_two_spaces_that_it_is_made_of(small: JointSpace) -> None:
+    again = pickle.loads(pickle.dumps(small))
+    assert again.policies == small.policies
+    sample = small.sample(np.random.default_rng(9), 5)
+    assert [one.key for one in again.decode(sample.genes)] == [one.key for one in sample.candidates]
+    assert len(pickle.dumps(small)) < 3000
 
 
 @pytest.mark.parametrize(

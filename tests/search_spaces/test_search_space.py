@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import product
+from multiprocessing import get_context
+from operator import methodcaller
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from search_spaces.candidate import Architecture, OperatorBlock
-from search_spaces.choices import Choice
+from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import SPACES, create_space
+from search_spaces.restricted_space import RestrictedSpace
 from search_spaces.search_space import SearchSpace
 
 _ENUMERABLE = 1 << 15
@@ -64,12 +69,6 @@ def test_what_is_not_of_the_space_is_refused(family: SearchSpace) -> None:
             family.encode(illegal)
 
 
-@pytest.mark.parametrize("values", [(), (1, 2, 1)])
-def test_a_choice_needs_distinct_values(values: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="one or more distinct values"):
-        Choice("gene", values)
-
-
 @pytest.mark.parametrize("name", SPACES)
 def test_different_architectures_are_different_networks(name: str) -> None:
     space = JointSpace(create_space(name, 3, 10))
@@ -83,3 +82,45 @@ def test_a_space_travels_as_what_it_was_made_of(space: SearchSpace) -> None:
     assert (again.name, again.choices, again.nodes) == (space.name, space.choices, space.nodes)
     largest = space.largest()
     assert again.layers(largest) == space.layers(largest)
+
+
+_OF_A_USER = """
+from search_spaces.choices import Choice
+from search_spaces.candidate import Architecture, OperatorBlock
+from search_spaces.layer_slot import LayerSlot
+from search_spaces.layer_spec import LayerSpec
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import SearchSpace
+
+
+class TwoWidths(SearchSpace):
+    def __init__(self, *, widths):
+        slot = LayerSlot("layer", ("width",), lambda values: LayerSpec.linear("layer", 4, values[0]))
+        super().__init__("two_widths", [Choice("width", widths)], [slot])
+
+    def decode(self, genes):
+        return Architecture(self.name, 0, ((OperatorBlock(self.choices[0].values[genes[0]]),),))
+
+    def encode(self, architecture):
+        return self.encode_values({"width": architecture.stages[0][0].operator}, architecture)
+"""
+
+
+def test_spaces_of_no_registry_reach_other_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module_of_a_user.py").write_text(_OF_A_USER)
+    monkeypatch.syspath_prepend(tmp_path)
+    from module_of_a_user import TwoWidths
+
+    ready_made = create_space("mobilenet_v3_digits", 1, 10)
+    assert isinstance(ready_made, MobileNetV3Space)
+    shape = replace(ready_made.shape, kernel_sizes=(3,))
+    spaces = [
+        TwoWidths(widths=(8, 16)),
+        RestrictedSpace(MobileNetV3Space("of_a_user", shape, 1, 10), {"depth": [1]}),
+    ]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for space in spaces:
+            largest = space.largest()
+            assert pool.submit(methodcaller("layers", largest), space).result(timeout=120) == space.layers(largest)
+            population = JointSpace(space).encode([JointSpace(space).largest()])
+            assert pool.submit(methodcaller("__getitem__", 0), population).result(timeout=120) == population[0]

@@ -87,18 +87,3 @@ def test_a_tensor_that_is_missing_is_named(stored: dict[str, Tensor]) -> None:
     del stored["mix.bias"]
     with pytest.raises(ValueError, match=r"a tensor for every parameter of its graph, got none for 'mix\.bias'"):
         GraphNetwork(GRAPH, stored)
-
-
-@pytest.mark.parametrize(
-    ("target", "line"),
-    [
-        ("aten.nothing.default", "calls an operation of torch"),
-        ("os.system", "calls an operation of torch"),
-        ("aten.add_.Tensor", "calls an operation that leaves its arguments as they are"),
-        ("aten.from_file.default", "computes with tensors, and reaches no files"),
-    ],
-)
-def test_opaque_nodes_call_operations_of_torch_only(target: str, line: str) -> None:
-    node = Node("call", Opaque(target, '[[{"input":0}],{}]', (4,)), ("rows",))
-    with pytest.raises(ValueError, match=rf"an opaque node {line}.*got '{target}'"):
-        GraphNetwork(NetworkGraph(GRAPH.inputs, (node,), ("call",)), {})(torch.zeros(1, 4))
