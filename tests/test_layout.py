@@ -16,6 +16,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/test_imports.py": "which package may load what",
     "tests/test_examples.py": "examples/ as a reader runs them",
     "tests/nas/test_public_names.py": "nas/__init__.py, and what a user's type checker makes of it",
+    "tests/predictors/test_reference_data.py": "the predictors on published networks and devices",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }
 
@@ -25,6 +26,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "results/database/migrations/versions/r0001_baseline.py": "as above",
     "results/database/queries.py": "their answers are those of tests/results/database/test_results_database.py",
     "results/database/schema.py": "held against the revisions in tests/results/database/test_migration.py",
+    "hardware/profiling/onnx_forms.py": "tests/search_spaces/operators/test_registry.py: every form agrees with torch",
 }
 
 

@@ -1,4 +1,4 @@
-"""Devices say which kernel runs a policy, and refuse what no kernel runs."""
+"""Devices say as which policy they execute a layer, and refuse what they execute in no precision."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ from search_spaces.compression_policy import LayerPolicy
 
 
 @pytest.mark.parametrize(
-    ("policy", "kernel"), [("w32a32", "w32a32"), ("w8a8", "w8a8"), ("w5a8", "w8a8"), ("w2a8", "w8a8")]
+    ("policy", "executed"), [("w32a32", "w32a32"), ("w8a8", "w8a8"), ("w5a8", "w8a8"), ("w2a8", "w8a8")]
 )
-def test_narrow_weights_run_in_the_int8_kernel(policy: str, kernel: str) -> None:
-    assert ONNXRUNTIME_CPU.executed_as(LayerPolicy.parse(policy)) == LayerPolicy.parse(kernel)
+def test_narrow_weights_are_executed_in_int8(policy: str, executed: str) -> None:
+    assert ONNXRUNTIME_CPU.executed_as(LayerPolicy.parse(policy)) == LayerPolicy.parse(executed)
 
 
 @pytest.mark.parametrize(

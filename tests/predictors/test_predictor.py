@@ -141,28 +141,3 @@ def test_draws_scatter_around_the_mean_and_equal_rows_are_drawn_alike(name: str)
     assert (np.abs(drawn.mean(axis=0) - prediction.mean) < 0.2 * prediction.std).all()
     assert (drawn.std(axis=0) < 1.2 * prediction.std).all()  # without the noise of a measurement, or as much
     assert model.draw(rows[:0], 3, rng).shape == (3, 0)
-
-
-def test_an_ensemble_draws_around_its_mean_beyond_what_it_saw() -> None:
-    """Where skewed targets are warped, the way back is a straight line beyond them, and the way there is not."""
-    rng = np.random.default_rng(0)
-    features = one_hot(rng, 160)
-    values = features @ rng.normal(size=24)
-    order = np.argsort(values)
-    middle, ends = order[20:-20], features[order[[0, -1]]]
-    model = fitted("ensemble", features[middle], np.exp(values[middle]))
-    prediction = model.predict(ends)
-    assert prediction.mean[0] < np.exp(values[middle].min())
-    assert prediction.mean[1] > np.exp(values[middle].max())
-    medians = np.median(model.draw(ends, 4000, np.random.default_rng(0)), axis=0)
-    assert (np.abs(medians - prediction.mean) < 0.1 * prediction.std).all()
-
-
-def test_an_ensemble_draws_whole_functions() -> None:
-    """Two equal rows have one value in a draw: errors of a model are shared, and not averaged away."""
-    rng = np.random.default_rng(12)
-    features = one_hot(rng, 40)
-    model = fitted("ensemble", features, features @ rng.normal(size=24))
-    row = one_hot(rng, 1)
-    pair = model.draw(np.concatenate([row, row]), 200, np.random.default_rng(0))
-    assert np.abs(pair[:, 0] - pair[:, 1]).mean() < 0.1 * pair[:, 0].std()

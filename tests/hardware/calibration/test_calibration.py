@@ -14,7 +14,7 @@ from hardware.calibration.tensors import Tensor
 
 USES = (TensorUse.parse("float"), TensorUse.parse("int8"))
 CONVERSIONS = Conversions(USES, np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 3.0]]))
-FACTORS, KERNELS = np.array([1.0, 1.0, 1.3, 1.2]), np.array([0, 0, 1, 1], np.int32)
+FACTORS, PRECISIONS = np.array([1.0, 1.0, 1.3, 1.2]), np.array([0, 0, 1, 1], np.int32)
 COSTS_MS, COSTS_MS_PER_ELEMENT = np.array([0.002, 0.01]), np.array([1e-6, 4e-6])
 
 
@@ -29,7 +29,7 @@ def _sample(count: int, noise: float = 0.0) -> MeasuredNetworks:
     ]
     added = CONVERSIONS.operators(tensors) @ np.concatenate([COSTS_MS, COSTS_MS_PER_ELEMENT])
     measured = (sums @ FACTORS + 0.05 + added) * rng.normal(1.0, noise, count)
-    return MeasuredNetworks(sums, KERNELS, tensors, measured)
+    return MeasuredNetworks(sums, PRECISIONS, tensors, measured)
 
 
 def test_finds_what_operators_cost() -> None:

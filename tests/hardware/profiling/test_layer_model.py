@@ -28,12 +28,12 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
+@pytest.mark.parametrize("policy", [W32, W8], ids=str)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
-    network = build_layer_model(ReplicatedLayer(layer, kernel))
+def test_agrees_with_numpy(layer: LayerSpec, policy: LayerPolicy) -> None:
+    network = build_layer_model(ReplicatedLayer(layer, policy))
     rng = np.random.default_rng(1)
-    if kernel == W32:
+    if policy == W32:
         values: NDArray[Any] = rng.standard_normal(network.input_shape, dtype=np.float32)
         inputs = values
     else:
@@ -42,10 +42,10 @@ def test_agrees_with_numpy(layer: LayerSpec, kernel: LayerPolicy) -> None:
         inputs = inputs.transpose(0, 3, 1, 2) if len(layer.input_shape) == 3 else inputs
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     outputs = session.run(None, {"input": values})
-    assert len(outputs) == ReplicatedLayer(layer, kernel).count
+    assert len(outputs) == ReplicatedLayer(layer, policy).count
     for output, (weights, bias) in zip(outputs, _parameters(network.onnx), strict=True):
-        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=kernel == W8).ravel()
-        if kernel == W32:
+        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=policy == W8).ravel()
+        if policy == W32:
             assert output.ravel() == pytest.approx(expected, rel=1e-4, abs=1e-5)
         else:
             zero_point = 0 if layer.activation == RELU else 128
@@ -63,9 +63,9 @@ def test_int8_convolution_is_one_kernel_without_layout_changes(
     assert set(operators) == {"QLinearConv", "Slice"}
 
 
-@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
-def test_rows_of_an_embedding_are_read_as_they_are_exported(kernel: LayerPolicy) -> None:
-    network = build_layer_model(ReplicatedLayer(LayerSpec("", Embedding(6, 4), (3,)), kernel), batch=2)
+@pytest.mark.parametrize("policy", [W32, W8], ids=str)
+def test_rows_of_an_embedding_are_read_as_they_are_exported(policy: LayerPolicy) -> None:
+    network = build_layer_model(ReplicatedLayer(LayerSpec("", Embedding(6, 4), (3,)), policy), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     rows = np.array([[0, 5, 1], [5, 5, 2]])
     (first, *_) = session.run(None, {"input": rows})
@@ -74,12 +74,12 @@ def test_rows_of_an_embedding_are_read_as_they_are_exported(kernel: LayerPolicy)
     assert not np.array_equal(first[0, 0], first[0, 1])
 
 
-@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
-def test_a_transposed_convolution_has_the_shape_that_onnx_reads(kernel: LayerPolicy) -> None:
+@pytest.mark.parametrize("policy", [W32, W8], ids=str)
+def test_a_transposed_convolution_has_the_shape_that_onnx_reads(policy: LayerPolicy) -> None:
     up = Convolution(6, 4, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), groups=2, bias=True, transposed=True)
-    network = build_layer_model(ReplicatedLayer(LayerSpec("", up, (6, 3, 3)), kernel))
+    network = build_layer_model(ReplicatedLayer(LayerSpec("", up, (6, 3, 3)), policy))
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
-    values = np.ones(network.input_shape, np.float32 if kernel == W32 else np.uint8)
+    values = np.ones(network.input_shape, np.float32 if policy == W32 else np.uint8)
     assert session.run(None, {"input": values})[0].size == 4
 
 

@@ -19,12 +19,12 @@ W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("kernel", [W32, W8], ids=str)
-def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
+@pytest.mark.parametrize("policy", [W32, W8], ids=str)
+def test_runs_and_has_the_right_nodes(name: str, policy: LayerPolicy) -> None:
     space = create_space(name, 3, 10)
     layers = space.layers(space.decode(np.zeros(len(space.choices), np.int16)))
     nodes = tuple(select_present_nodes(space.nodes, [layer.name for layer in layers]))
-    placed = {layer.name: (layer, kernel) for layer in layers}
+    placed = {layer.name: (layer, policy) for layer in layers}
     network = build_network_model(RandomNetwork(nodes, placed, {"images": layers[0].input_shape}), batch=2)
     session = ort.InferenceSession(network.onnx, providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": np.ones(network.input_shape, np.float32)})
@@ -35,7 +35,7 @@ def test_runs_and_has_the_right_nodes(name: str, kernel: LayerPolicy) -> None:
     operators, kinds = Counter(node.op_type for node in graph.node), Counter(node.operator.name for node in nodes)
     assert operators["Conv"] + operators["Gemm"] == kinds["slot"]
     assert (operators["Add"], operators["Mul"]) == (kinds["add"], kinds["multiply"])
-    assert ("QuantizeLinear" in operators) == (kernel == W8)
+    assert ("QuantizeLinear" in operators) == (policy == W8)
 
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:

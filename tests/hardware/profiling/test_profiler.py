@@ -16,7 +16,7 @@ LAYER = LayerSpec.conv("", Convolution.square(8, 8, 3), 4, activation="relu")
 
 
 def test_real_measurements() -> None:
-    replicas = [ReplicatedLayer(LAYER, kernel) for kernel in (LayerPolicy(), LayerPolicy.quantized(8, 8))]
+    replicas = [ReplicatedLayer(LAYER, policy) for policy in (LayerPolicy(), LayerPolicy.quantized(8, 8))]
     watch = Stopwatch(rounds=(2, 2), turn_s=0.0, runs=5)
     for timing in OnnxRuntimeProfiler(ONNXRUNTIME_CPU, watch).time(replicas):
         assert math.isfinite(timing.latency_ms)

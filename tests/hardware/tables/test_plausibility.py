@@ -20,9 +20,9 @@ MS = {LayerPolicy(): 50e9, LayerPolicy.quantized(8, 8): 150e9}  # operations per
 
 def _table(unit: float) -> LatencyTable:
     entries = {
-        ((layer, kernel),): Entry({LATENCY: 2 * layer.macs / speed * 1e3 * unit})
+        ((layer, policy),): Entry({LATENCY: 2 * layer.macs / speed * 1e3 * unit})
         for layer in LAYERS
-        for kernel, speed in MS.items()
+        for policy, speed in MS.items()
     }
     return LatencyTable(ONNXRUNTIME_CPU, entries)
 
