@@ -18,8 +18,9 @@ from scipy.stats import t
 
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
+from nas.training.plan import TrainingPlan
 from nas.training.schedules.phase import Divergence
-from nas.training.schedules.presets import preset
+from nas.training.schedules.registry import create_schedule
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
@@ -41,21 +42,21 @@ def trained(schedule: Schedule, seed: int) -> CandidateRealizer:
     """Measures candidates of a supernet that is trained afresh."""
     net, images = build_supernet(SPACE.architectures, seed), load_images("digits", split_seed=seed)
     with TemporaryDirectory() as folder:
-        settings = TrainingSettings(batch_size=BATCH)
-        train_supernet(net, SPACE, images, schedule, settings, seed, Path(folder))
+        plan = TrainingPlan(SPACE, schedule, TrainingSettings(batch_size=BATCH), seed)
+        train_supernet(net, images, plan, Path(folder))
     return CandidateRealizer(net, images)
 
 
 def by_policy(schedule: str, seed: int) -> list[float]:
     """Percent of the largest network, by the policy of all its layers."""
-    realizer, largest = trained(preset(schedule, BITS_EPOCHS, 0.1, SPACE), seed), SPACE.largest()
+    realizer, largest = trained(create_schedule(schedule, BITS_EPOCHS, 0.1, SPACE), seed), SPACE.largest()
     policies = [CompressionPolicy((LayerPolicy.parse(name),) * len(largest.policy.layers)) for name in POLICIES]
     return [realizer.measure_accuracy(Candidate(largest.architecture, policy)) for policy in policies]
 
 
 def of_subnets(divergence: Divergence, seed: int) -> float:
     """Mean percent of random subnets in floating point after the sandwich rule with a divergence."""
-    (phase,) = preset("sandwich", DIVERGENCE_EPOCHS, 0.1, SPACE).phases
+    (phase,) = create_schedule("sandwich", DIVERGENCE_EPOCHS, 0.1, SPACE).phases
     schedule = Schedule((replace(phase, divergence=divergence),))
     drawn = JointSpace(SPACE.architectures).sample(np.random.default_rng(seed), SUBNETS)
     realizer = trained(schedule, seed)

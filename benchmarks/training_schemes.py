@@ -28,8 +28,10 @@ from nas.data.images import ImageData
 from nas.evaluation.realize import CandidateRealizer
 from nas.files import atomic_write
 from nas.training.checkpoint import load_checkpoint
+from nas.training.plan import TrainingPlan
 from nas.training.schedules.phase import Phase
-from nas.training.schedules.presets import deps, few_shot, fitted, ofa, sandwich, single, todm
+from nas.training.schedules.presets import deps, few_shot, ofa, sandwich, single, todm
+from nas.training.schedules.registry import fit_schedule_to
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
@@ -83,11 +85,11 @@ def with_passes(scheme: Callable[[float, float], Schedule], study: Study, passes
     low, high = 0.0, 2.0 * passes
     while high - low > 1e-4:
         middle = (low + high) / 2
-        if scheme(middle, study.learning_rate).passes(steps) > passes:
+        if scheme(middle, study.learning_rate).count_passes(steps) > passes:
             high = middle
         else:
             low = middle
-    return fitted(scheme(low, study.learning_rate), study.space())
+    return fit_schedule_to(study.space(), scheme(low, study.learning_rate))
 
 
 def split_passes(study: Study) -> int:
@@ -110,17 +112,17 @@ def schedule(study: Study, run: Run, steps: int) -> Schedule:
 def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
     """Trains and measures one run; leaves its figures in a file."""
     torch.set_num_threads(1)
-    place = folder / run.name
-    place.mkdir(parents=True, exist_ok=True)
+    own = folder / run.name
+    own.mkdir(parents=True, exist_ok=True)
     space, images = study.space(), study.load(data)
     only = None if run.subnet is None else study.subnets()[run.subnet]
     net = build_supernet(space.architectures, run.seed)
     settings = TrainingSettings(batch_size=study.batch_size, flip=study.flip)
     phases = schedule(study, run, len(images.train) // study.batch_size)
-    if (place / "supernet.safetensors").exists():
-        load_checkpoint(place / "supernet.safetensors", net)
+    if (own / "supernet.safetensors").exists():
+        load_checkpoint(own / "supernet.safetensors", net)
     else:
-        train_supernet(net, space, images, phases, settings, run.seed, place, only=only)
+        train_supernet(net, images, TrainingPlan(space, phases, settings, run.seed, only), own)
     subnets = study.subnets() if only is None else [only]
     realizer = CandidateRealizer(net, images)
     figures = {"accuracies": [realizer.measure_accuracy(subnet) for subnet in subnets]}
@@ -136,8 +138,8 @@ def tuned_accuracy(study: Study, images: ImageData, trained: Supernet, subnet: C
     epochs = TUNING_SHARE * study.passes / steps
     phases = Schedule((Phase("tune", epochs, TUNING_RATE * study.learning_rate, warm_up_epochs=0.1 * epochs),))
     settings = TrainingSettings(batch_size=study.batch_size, flip=study.flip)
-    with tempfile.TemporaryDirectory() as place:
-        train_supernet(net, study.space(), images, phases, settings, seed, Path(place), only=subnet)
+    with tempfile.TemporaryDirectory() as scratch:
+        train_supernet(net, images, TrainingPlan(study.space(), phases, settings, seed, subnet), Path(scratch))
     return CandidateRealizer(net, images).measure_accuracy(subnet)
 
 

@@ -19,8 +19,8 @@ space = nas.JointSpace(
     nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
 supernet = nas.build_supernet(space.architectures, seed=0)
-schedule = nas.preset("deps", epochs=6, learning_rate=0.1, space=space)
-nas.train_supernet(supernet, space, data, schedule, nas.TrainingSettings(), seed=0, folder=folder)
+schedule = nas.create_schedule("deps", epochs=6, learning_rate=0.1, space=space)
+nas.train_supernet(supernet, data, nas.TrainingPlan(space, schedule), folder)
 
 realizer = nas.CandidateRealizer(supernet, data)
 for row, candidate in enumerate((space.largest(), space.smallest(), space.sample(np.random.default_rng(0), 1)[0])):

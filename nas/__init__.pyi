@@ -8,9 +8,11 @@ from nas.export.onnx_model import to_onnx as to_onnx
 from nas.objectives import Objective as Objective
 from nas.search.loop import run_search as run_search
 from nas.search.registry import searcher as searcher
+from nas.training.plan import TrainingExecution as TrainingExecution
+from nas.training.plan import TrainingPlan as TrainingPlan
+from nas.training.schedules.phase import FewShotSplit as FewShotSplit
 from nas.training.schedules.phase import Phase as Phase
-from nas.training.schedules.phase import Split as Split
-from nas.training.schedules.presets import preset as preset
+from nas.training.schedules.registry import create_schedule as create_schedule
 from nas.training.schedules.schedule import Schedule as Schedule
 from nas.training.settings import TrainingSettings as TrainingSettings
 from nas.training.trainer import train_supernet as train_supernet

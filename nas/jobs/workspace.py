@@ -27,6 +27,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.stages.given_network import network_name, trace_network
+from nas.training.plan import TrainingPlan
 from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
 from results.database.results_database import ResultsDatabase
@@ -154,16 +155,8 @@ class Workspace:
         self, schedule: Schedule, folder: Path, start: Path | None = None, only: Candidate | None = None
     ) -> TrainingTask:
         """A training on the job's data and space by its settings; see `nas.training.task.TrainingTask`."""
-        return TrainingTask(
-            self.data_source,
-            self.trained_space,
-            schedule,
-            self.job.training.settings(),
-            self.job.seed,
-            folder,
-            start,
-            only,
-        )
+        plan = TrainingPlan(self.trained_space, schedule, self.job.training.settings(), self.job.seed, only)
+        return TrainingTask(self.data_source, plan, folder, start)
 
     def folder(self, stage: str, inputs: Mapping[str, object]) -> Path:
         """The folder of a stage's outputs, which may not be there yet.

@@ -1,6 +1,6 @@
-"""Checkpoints in safetensors: weights of a supernet, and the state of an unfinished training.
+"""Checkpoints as safetensors: weights of a supernet, and the state of an unfinished training.
 
-In: a supernet. Out: files that name their space, and supernets read back. Never unpickles.
+A file names its format, its version and its space. Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from search_spaces.policy_space import PolicySpace
 from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
-_FORMAT = "nas-supernet-3"
-_EXTRA = "training/"
+_FORMAT, _VERSION = "nas-supernet", 4
+_TRAINING = "training/"  # before the names of tensors that are no weights
 
 
 @dataclass(frozen=True)
@@ -32,28 +32,38 @@ class TrainingState:
 
     Attributes:
         step: Finished steps.
-        schedule: What it follows, as text.
+        plan: What it follows, as `TrainingPlan.identity` gives it.
         tensors: State of the optimiser and the teacher; empty where training does not go on.
-        odds: Chances of policies by number of the gene; empty where they are uniform.
+        policy_probabilities: Of every policy, for the number of a gene; empty where they are uniform.
     """
 
     step: int
-    schedule: str
+    plan: str
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    odds: Mapping[int, list[float]] = field(default_factory=dict)
+    policy_probabilities: Mapping[int, list[float]] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> None:
-    """Writes the weights, statistics and leaves of a supernet, and the state of its training, atomically."""
-    tensors = supernet.state_dict() | {f"{_EXTRA}{name}": tensor for name, tensor in state.tensors.items()}
+    """Writes the weights, statistics and leaves of a supernet, and the state of its training, atomically.
+
+    Args:
+        path: The file; one that is there is replaced.
+        supernet: What is stored.
+        state: How far it was trained.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    tensors = supernet.state_dict() | {f"{_TRAINING}{name}": tensor for name, tensor in state.tensors.items()}
     header = {
         "format": _FORMAT,
+        "version": _VERSION,
         "space": supernet.space.name,
-        "leaves": [_described(domain) for domain in supernet.leaf_subspaces],
+        "leaves": [_describe_leaf(served) for served in supernet.leaf_subspaces],
         "weight_steps": supernet.learns_weight_steps,
         "step": state.step,
-        "schedule": state.schedule,
-        "odds": list(state.odds.items()),
+        "plan": state.plan,
+        "policy_probabilities": list(state.policy_probabilities.items()),
     }
     save_tensors(path, tensors, header)
 
@@ -61,49 +71,66 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
 def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
     """Reads weights and leaves into a supernet of the same space, and returns the state of its training.
 
+    Args:
+        path: What `save_checkpoint` wrote.
+        supernet: Receives the weights; whatever it was split into before is forgotten.
+
     Raises:
-        ValueError: If the file is damaged or belongs to another space; the supernet is then as it was.
+        ValueError: If the file is damaged, of another version or of another space; the supernet is then as it was.
     """
     with open_tensors(path, "checkpoint") as (file, header):
+        _check_version(path, header)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    if header.get("format") != _FORMAT or header.get("space") != supernet.space.name:
-        found = header.get("space", "an unknown program")
+    if header["space"] != supernet.space.name:
         raise ValueError(
-            f"{path} is a checkpoint of {found!r} in format {header.get('format')}; "
-            f"this job needs one of {supernet.space.name!r} in format {_FORMAT}"
+            f"{path} is a checkpoint of space {header['space']!r}; this job needs one of {supernet.space.name!r}"
         )
-    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_EXTRA)}
-    domains = [_domain(supernet.space, described) for described in header["leaves"]]
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_TRAINING)}
+    served = [_read_leaf(supernet.space, described) for described in header["leaves"]]
     restored = copy.deepcopy(supernet)
-    if domains:
-        restored.split([(0, domain) for domain in domains])
+    if served:
+        restored.split([(0, subspace) for subspace in served])
     if header["weight_steps"]:
-        restored.learn_weight_steps(MASTER_BITS)
+        restored.learn_weight_steps(MASTER_BITS)  # so that there are tensors to load the learnt ones into
     _check_shapes(path, restored, weights)
     restored.load_state_dict(weights)
     supernet.replace_leaves(restored)
-    extra = {name.removeprefix(_EXTRA): tensor for name, tensor in tensors.items() if name.startswith(_EXTRA)}
-    odds = {int(gene): list(chances) for gene, chances in header["odds"]}
-    return TrainingState(int(header["step"]), str(header["schedule"]), extra, odds)
+    extra = {name.removeprefix(_TRAINING): tensor for name, tensor in tensors.items() if name.startswith(_TRAINING)}
+    probabilities = {int(gene): list(row) for gene, row in header["policy_probabilities"]}
+    return TrainingState(int(header["step"]), str(header["plan"]), extra, probabilities)
 
 
 def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
     """The parts of the space that the leaves of a stored supernet serve; none if it was not split.
 
+    Args:
+        path: What `save_checkpoint` wrote.
+        architectures: The space of the stored supernet.
+
     Raises:
-        ValueError: If the file is damaged.
+        ValueError: If the file is damaged, or of another version.
     """
     with open_tensors(path, "checkpoint") as (_, header):
-        return tuple(_domain(architectures, described) for described in header["leaves"])
+        _check_version(path, header)
+        return tuple(_read_leaf(architectures, described) for described in header["leaves"])
 
 
-def _described(domain: Subspace) -> dict[str, Any]:
-    return {"policies": domain.space.policies.to_json(), "open": domain.open}
+def _describe_leaf(served: Subspace) -> dict[str, Any]:
+    return {"policies": served.space.policies.to_json(), "open": served.open}
 
 
-def _domain(architectures: SearchSpace, described: dict[str, Any]) -> Subspace:
+def _read_leaf(architectures: SearchSpace, described: dict[str, Any]) -> Subspace:
     space = JointSpace(architectures, PolicySpace.from_json(described["policies"]))
     return Subspace(space, tuple(tuple(values) for values in described["open"]))
+
+
+def _check_version(path: Path, header: Mapping[str, Any]) -> None:
+    found, version = header.get("format"), header.get("version")
+    if (found, version) != (_FORMAT, _VERSION):
+        raise ValueError(
+            f"{path} is of format {found!r}, version {version}; a checkpoint that this program reads is of format "
+            f"{_FORMAT!r}, version {_VERSION}; use the program that wrote it, or delete it, then: nas train JOB"
+        )
 
 
 def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:

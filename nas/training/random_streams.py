@@ -1,6 +1,6 @@
-"""The streams of random numbers of a training, so that no two of its choices share one.
+"""The streams of random numbers of a training: every random choice is named by a seed, what it is for, and an index.
 
-In: a seed and the place of a choice. Out: generators. Knows nothing of what is chosen.
+No two choices share a stream, so a training that goes on at any step draws what it would have drawn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What numbers are drawn for."""
+    """What numbers are drawn for; a new purpose is added at the end, or trainings of before would go on otherwise."""
 
     ORDER = auto()
     AUGMENTATION = auto()
@@ -20,14 +20,26 @@ class Stream(IntEnum):
     DROPOUT = auto()
     SPLIT = auto()
     BITS = auto()
-    PROBE = auto()
+    VALIDATION = auto()
 
 
-def numpy_generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:
-    """A generator of a stream at a place, such as a step."""
-    return np.random.default_rng([seed, stream, *place])
+def numpy_generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
+    """A generator of NumPy for one random choice.
+
+    Args:
+        seed: Of the training.
+        stream: What is drawn.
+        index: When and where, such as a step and the rank of a process.
+    """
+    return np.random.default_rng([seed, stream, *index])
 
 
-def torch_generator(seed: int, stream: Stream, *place: int) -> torch.Generator:
-    """The same for torch, on the CPU."""
-    return torch.Generator().manual_seed(int(numpy_generator(seed, stream, *place).integers(2**63)))
+def torch_generator(seed: int, stream: Stream, *index: int) -> torch.Generator:
+    """A generator of torch, on the CPU, for one random choice.
+
+    Args:
+        seed: Of the training.
+        stream: What is drawn.
+        index: When and where, such as a step and the rank of a process.
+    """
+    return torch.Generator().manual_seed(int(numpy_generator(seed, stream, *index).integers(2**63)))

@@ -1,7 +1,4 @@
-"""Batch-norm statistics and accuracy of one plain network.
-
-In: a network and batches. Out: its true statistics, or its accuracy. Knows no supernet and no policy.
-"""
+"""Batch-norm statistics and accuracy of one plain network, whatever it was extracted from."""
 
 from __future__ import annotations
 
@@ -38,8 +35,13 @@ def recalibrate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> Non
 
 
 @torch.no_grad()
-def accuracy_percent(network: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Share of images, in percent, whose largest logit is the label's."""
+def measure_accuracy(network: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Share of images, in percent, whose largest logit is the label's.
+
+    Args:
+        network: Gives logits, shape (batch, classes), of inputs.
+        batches: Inputs, shape (batch, channels, side, side), and labels, shape (batch,); of any sizes.
+    """
     hits, count = 0, 0
     for inputs, labels in batches:
         hits += int((network(inputs).argmax(1) == labels).sum())

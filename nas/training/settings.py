@@ -1,12 +1,8 @@
-"""What holds in all phases of a training, and what is known after each of its steps.
-
-In: literal numbers. Out: frozen values. Knows no network.
-"""
+"""What holds in all phases of a training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from nas.training.schedules.schedule import Schedule
@@ -22,7 +18,7 @@ class TrainingSettings:
     Attributes:
         batch_size: Images per step, over all workers.
         weight_decay: L2 penalty on weights, not on normalisation and biases.
-        label_smoothing: Of label losses.
+        label_smoothing: Probability that the labels' loss spreads evenly over all classes, in [0, 1).
         flip: Whether training images may be mirrored.
         optimizer: `sgd` with Nesterov momentum, or `scaled_adam`.
         precision: Of the arithmetic: `float32`, or `bfloat16` where torch deems it safe.
@@ -41,9 +37,9 @@ class TrainingSettings:
         """Makes sure that a training can begin.
 
         Args:
-            schedule: Its phases.
-            images: For training.
-            workers: Which share every batch.
+            schedule: What it is to follow.
+            images: How many there are to train on.
+            workers: How many processes share every batch.
 
         Raises:
             ValueError: If the settings do not fit the schedule, the images or the workers.
@@ -62,35 +58,3 @@ class TrainingSettings:
                 "a ramp needs optimizer sgd, for scaled_adam does not mind the scale of a loss; take optimizer sgd, or "
                 "a schedule without a ramp, such as sandwich"
             )
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is known after a step.
-
-    Attributes:
-        step: Finished steps.
-        steps: Steps of the whole training.
-        passes: Finished forward-backward passes; unlike steps they take about equally long in all phases.
-        all_passes: Those of the whole training.
-        phase: Name of the phase.
-        loss: Of the first subnet of the step.
-        learning_rate: Of the step.
-        images_per_s: Images of the step, over all workers, over its duration.
-        accuracies: Percent of some validation images by name of the subnet; after some epochs, else empty.
-        notes: What else was found before the step, a line each, such as how a leaf was split.
-    """
-
-    step: int
-    steps: int
-    passes: int
-    all_passes: int
-    phase: str
-    loss: float
-    learning_rate: float
-    images_per_s: float
-    accuracies: Mapping[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-Watch = Callable[[Report], None]

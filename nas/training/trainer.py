@@ -1,7 +1,6 @@
 """Training of a supernet by a schedule, on one process or on several.
 
-In: a supernet, images and a schedule. Out: trained weights, in place and as a checkpoint that resumes exactly.
-Knows no search, no job file and no cluster.
+It knows neither search nor job files nor clusters.
 """
 
 from __future__ import annotations
@@ -15,61 +14,47 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
-from nas.training.bit_sampling.policy_probabilities import Odds, policy_odds
+from nas.training.bit_sampling.policy_probabilities import PolicyProbabilities, compute_policy_probabilities
 from nas.training.checkpoint import TrainingState, save_checkpoint
-from nas.training.distributed.team import Alone, Team
-from nas.training.few_shot.leaf_splits import Division, divide, parts
+from nas.training.few_shot.leaf_splits import GradientComparison, LeafSplit, choose_leaf_splits, list_new_leaves
 from nas.training.learner import Learner
+from nas.training.plan import TrainingExecution, TrainingPlan
+from nas.training.progress import StepCallback, StepReport, ignore_step
 from nas.training.random_streams import Stream, numpy_generator, torch_generator
-from nas.training.schedules.phase import Phase, Split
-from nas.training.schedules.schedule import Moment, Schedule
-from nas.training.settings import Report, TrainingSettings, Watch
-from nas.training.step.batches import Feed
-from nas.training.step.gradients import Batch, accumulate_gradients, draw
-from nas.training.validation import Probe
+from nas.training.schedules.phase import FewShotSplit, Phase
+from nas.training.schedules.schedule import PhasePosition
+from nas.training.step.batches import Batch, TrainingBatches
+from nas.training.step.gradients import StepLoss, accumulate_gradients
+from nas.training.step.subnets import draw_subnets
+from nas.training.validation import SubnetValidation
 from results.description import describe
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
-_CHECKPOINT_S = 60.0
-_PROBES = 20  # of a training at most, each at the end of an epoch
+_VALIDATIONS = 20  # of a training at most, each at the end of an epoch
 
 
 def train_supernet(
     supernet: Supernet,
-    space: JointSpace,
     data: ImageData,
-    schedule: Schedule,
-    settings: TrainingSettings,
-    seed: int,
+    plan: TrainingPlan,
     folder: Path,
-    watch: Watch = lambda _report: None,
-    team: Team | None = None,
-    only: Candidate | None = None,
-    device: torch.device | None = None,
-    checkpoint_s: float = _CHECKPOINT_S,
+    on_step: StepCallback = ignore_step,
+    execution: TrainingExecution | None = None,
 ) -> Path:
     """Trains a supernet, or goes on where a killed training stopped.
 
     All random choices derive from the seed and the number of the step, so a resumed training makes the same ones.
 
     Args:
-        supernet: Trained in place.
-        space: Its space with the policies that may be drawn.
+        supernet: Trained in place; it is on the CPU afterwards.
         data: Training images; validation images are only reported on.
-        schedule: The phases.
-        settings: What holds in all of them.
-        seed: Of batches, augmentation and subnets.
+        plan: What is trained, and by which rules.
         folder: Receives `training.safetensors` now and then and `supernet.safetensors` at the end.
-        watch: Called after every step.
-        team: Who trains together; None is this process alone.
-        only: Trains this one candidate, whatever the phases open.
-        device: Where it runs; None is the current CUDA device or, where there is none, the CPU. The supernet is on the
-            CPU afterwards.
-        checkpoint_s: Seconds between checkpoints.
+        on_step: Called after every step.
+        execution: Who trains, where, and how often it is saved; None is this process on its best device.
 
     Returns:
         The path of the finished checkpoint.
@@ -78,151 +63,145 @@ def train_supernet(
         ValueError: If a phase opens what the space lacks, the folder holds a training by other rules, or a loss is not
             finite.
     """
-    place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = _Trainer(supernet, space, data, schedule, settings, seed, folder, team or Alone(), only, place)
+    execution = execution or TrainingExecution()
+    trainer = _Trainer(supernet, data, plan, folder, execution)
     saved = time.monotonic()
     for step in range(trainer.resume(), trainer.steps):
-        watch(trainer.train(step))
-        if step + 1 == trainer.steps or time.monotonic() - saved >= checkpoint_s:
+        on_step(trainer.train(step))
+        if step + 1 == trainer.steps or time.monotonic() - saved >= execution.checkpoint_s:
             trainer.save(step + 1)
             saved = time.monotonic()
     return trainer.finish()
 
 
 class _Trainer:
+    """One training: what holds in all of its steps, and the learner that they change."""
+
     def __init__(
-        self,
-        supernet: Supernet,
-        space: JointSpace,
-        data: ImageData,
-        schedule: Schedule,
-        settings: TrainingSettings,
-        seed: int,
-        folder: Path,
-        team: Team,
-        only: Candidate | None,
-        device: torch.device,
+        self, supernet: Supernet, data: ImageData, plan: TrainingPlan, folder: Path, execution: TrainingExecution
     ) -> None:
-        self.space, self.schedule, self.settings = space, schedule, settings
-        self.seed, self.team, self.only = seed, team, only
-        self.domains = schedule.domains(space)
-        if only is not None:
-            self.domains = [domain.confine_to(Subspace.only(space, only)) for domain in self.domains]
-        settings.check(schedule, len(data.train), team.size)
-        self.device = device
-        self.learner = Learner(supernet, settings, device)
-        memory_format = self.learner.memory_format
-        self.feed = Feed(data, settings.batch_size, seed, settings.flip, team, device, memory_format)
-        self.probe = Probe(data, seed, device)
-        self.steps = schedule.ends(self.feed.steps_per_epoch)[-1]
-        epochs = self.steps / self.feed.steps_per_epoch
-        self.probe_every = self.feed.steps_per_epoch * math.ceil(epochs / _PROBES)
-        self.largest = space.largest()
+        self.plan, self.team, self.device = plan, execution.team, execution.choose_device()
+        self.subspaces = plan.open_subspaces()
+        plan.settings.check(plan.schedule, len(data.train), self.team.size)
+        self.learner = Learner(supernet, plan.settings, self.device)
+        self.batches = TrainingBatches(data, plan.settings, plan.seed, self.team, self.device)
+        self.validation = SubnetValidation(data, plan.seed, self.device)
+        self.steps_per_epoch = self.batches.steps_per_epoch
+        self.steps = plan.schedule.end_steps(self.steps_per_epoch)[-1]
+        self.validate_every = self.steps_per_epoch * math.ceil(self.steps / self.steps_per_epoch / _VALIDATIONS)
+        self.largest = plan.space.largest()
         self.folder, self.unfinished = folder, folder / "training.safetensors"
-        self.identity = f"{schedule}, {settings}, policies {space.policies.to_json()}, seed {seed}"
-        if only is not None:
-            self.identity += f", only {only.key}"
 
     def resume(self) -> int:
         """Loads the unfinished training, if there is one; returns the step to go on with."""
-        return self.learner.load(self.unfinished, self.identity, self.largest) if self.unfinished.exists() else 0
+        if not self.unfinished.exists():
+            return 0
+        return self.learner.load(self.unfinished, self.plan.identity, self.largest)
 
-    def train(self, step: int) -> Report:
+    def train(self, step: int) -> StepReport:
         """Carries out one step."""
         start = time.perf_counter()
-        moment = self.schedule.moment(step, self.feed.steps_per_epoch)
-        phase, supernet = self.schedule.phases[moment.phase], self.learner.supernet
-        notes = self._begin(step, moment, phase)
-        domain = self._domain(step, moment.phase)
-        candidates = draw(domain, phase, numpy_generator(self.seed, Stream.SUBNETS, step))
-        batch = self.feed.batch(step, candidates[0].architecture.resolution)
-        learning_rate = self._set_learning_rate(moment, phase)
+        schedule, settings = self.plan.schedule, self.plan.settings
+        position = schedule.locate(step, self.steps_per_epoch)
+        phase = schedule.phases[position.phase]
+        notes = self._begin(step, position, phase)
+        subspace = self._choose_subspace(step, position.phase)
+        candidates = draw_subnets(subspace, phase, numpy_generator(self.plan.seed, Stream.SUBNETS, step))
+        batch = self.batches.load(step, candidates[0].architecture.resolution)
+        learning_rate = self._set_learning_rate(position, phase)
         self.learner.optimizer.zero_grad()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-            losses = accumulate_gradients(
-                supernet,
-                candidates,
-                batch,
-                phase,
-                phase.others_weight(moment.position),
-                self.settings.label_smoothing,
-                self.learner.teacher,
-                torch_generator(self.seed, Stream.DROPOUT, step, self.team.rank),
-            )
+        dropout = torch_generator(self.plan.seed, Stream.DROPOUT, step, self.team.rank)
+        others_weight = phase.others_weight_at(position.progress)
+        step_loss = StepLoss(phase, others_weight, settings.label_smoothing, self.learner.teacher, dropout)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+            losses = accumulate_gradients(self.learner.supernet, candidates, batch, step_loss)
         self.team.average([losses, *(p.grad for p in self.learner.parameters if p.grad is not None)])
         self._check_finite(losses, candidates, step, phase)
         self.learner.optimizer.step()
-        images_per_s = self.settings.batch_size / (time.perf_counter() - start)
-        due = (step + 1) % self.probe_every == 0 or step + 1 == self.steps
-        accuracies = self.probe.accuracies(supernet, self.domains[moment.phase]) if due and self.team.rank == 0 else {}
-        done, whole = (self.schedule.passes(self.feed.steps_per_epoch, steps) for steps in (step + 1, self.steps))
-        loss = float(losses[0])
-        return Report(
-            step + 1, self.steps, done, whole, phase.name, loss, learning_rate, images_per_s, accuracies, notes
+        return StepReport(
+            step=step + 1,
+            steps=self.steps,
+            passes=schedule.count_passes(self.steps_per_epoch, step + 1),
+            all_passes=schedule.count_passes(self.steps_per_epoch),
+            phase=phase.name,
+            loss=float(losses[0]),
+            learning_rate=learning_rate,
+            images_per_s=settings.batch_size / (time.perf_counter() - start),
+            accuracies=self._validate(step, position.phase),
+            notes=notes,
         )
 
     def save(self, step: int) -> None:
         """Writes the state after so many steps, unless it is no longer sound."""
         if not self._is_sound(step):
-            raise ValueError(f"the weights became useless by step {step}; lower the learning rate{self._kept()}")
+            raise ValueError(f"the weights became useless by step {step}; lower the learning rate{self._say_kept()}")
         if self.team.rank == 0:
-            self.learner.save(self.unfinished, step, self.identity)
+            self.learner.save(self.unfinished, step, self.plan.identity)
 
     def finish(self) -> Path:
         """Writes the finished supernet; returns its path."""
         finished = self.folder / "supernet.safetensors"
         if self.team.rank == 0:
-            save_checkpoint(finished, self.learner.supernet, TrainingState(self.steps, self.identity))
+            save_checkpoint(finished, self.learner.supernet, TrainingState(self.steps, self.plan.identity))
             self.unfinished.unlink(missing_ok=True)
         self.learner.supernet.cpu()
         return finished
 
-    def _begin(self, step: int, moment: Moment, phase: Phase) -> tuple[str, ...]:
+    def _begin(self, step: int, position: PhasePosition, phase: Phase) -> tuple[str, ...]:
         """Does what is done once: when a phase starts, and when its narrower subnets are first trained; says what."""
-        learner, domain = self.learner, self.domains[moment.phase]
-        notes: tuple[str, ...] = ()
-        if moment.step == 0:
+        learner, notes = self.learner, list[str]()
+        if position.step == 0:
             if phase.split is not None:
-                divisions = self._divisions(step, domain, phase.split)
-                notes = tuple(f"split {division.describe(self.space)}" for division in divisions)
-                learner.split(parts(learner.supernet, domain, divisions))
+                splits = self._choose_leaf_splits(step, self.subspaces[position.phase], phase.split)
+                notes += [f"split {one.describe(self.plan.space)}" for one in splits]
+                learner.split_leaves(list_new_leaves(learner.supernet, self.subspaces[position.phase], splits))
             if phase.loss == "teacher" and learner.teacher is None:
                 learner.copy_teacher(self.largest)
-            bits, *later = (one.lowest_weight_bits for one in self.domains[moment.phase :])
+            # learnt steps start for the fewest bits of this and all later phases
+            bits, *later = (subspace.lowest_weight_bits for subspace in self.subspaces[position.phase :])
             if bits < FULL_PRECISION_BITS:
                 learner.learn_weight_steps(min([bits, *later]))
-            learner.odds = self._hessian_odds(step) if phase.bit_sampling == "hessian" else {}
-        if phase.sort_channels and moment.step == phase.steps_alone(moment.steps):
-            earlier = self.domains[: moment.phase]
+            by_hessian = phase.bit_sampling == "hessian"
+            learner.policy_probabilities = self._compute_policy_probabilities(step) if by_hessian else {}
+        if phase.sort_channels and position.step == phase.count_delayed_steps(position.steps):
+            earlier = self.subspaces[: position.phase]
             learner.sort_channels(reduce(Subspace.union, earlier) if earlier else None)
-        return notes
+        return tuple(notes)
 
-    def _divisions(self, step: int, domain: Subspace, split: Split) -> list[Division]:
-        def batch_of(number: int, resolution: int) -> Batch:
-            return self.feed.batch(step + number, resolution)
+    def _choose_leaf_splits(self, step: int, subspace: Subspace, split: FewShotSplit) -> list[LeafSplit]:
+        def load_batch(number: int, resolution: int) -> Batch:
+            return self.batches.load(step + number, resolution)
 
-        return divide(self.learner.supernet, domain, split, batch_of, self.team, (self.seed, Stream.SPLIT, step))
+        comparison = GradientComparison(split, load_batch, self.team, (self.plan.seed, Stream.SPLIT, step))
+        return choose_leaf_splits(self.learner.supernet, subspace, comparison)
 
-    def _hessian_odds(self, step: int) -> Odds:
-        batch = self.feed.batch(step, self.largest.architecture.resolution)
-        return policy_odds(
-            self.learner.supernet, self.space, batch, self.team, torch_generator(self.seed, Stream.BITS, step)
-        )
+    def _compute_policy_probabilities(self, step: int) -> PolicyProbabilities:
+        batch = self.batches.load(step, self.largest.architecture.resolution)
+        generator = torch_generator(self.plan.seed, Stream.BITS, step)
+        return compute_policy_probabilities(self.learner.supernet, self.plan.space, batch, self.team, generator)
 
-    def _domain(self, step: int, phase: int) -> Subspace:
+    def _choose_subspace(self, step: int, phase: int) -> Subspace:
         """What the subnets of a step are drawn from; the leaves of a split supernet take turns."""
-        domain, leaves = self.domains[phase], self.learner.supernet.leaf_subspaces
-        if leaves and self.only is None:
-            domain = domain.confine_to(leaves[step % len(leaves)])
-        return domain.with_probabilities(self.learner.odds) if self.learner.odds else domain
+        subspace, leaves = self.subspaces[phase], self.learner.supernet.leaf_subspaces
+        if leaves and self.plan.only is None:
+            subspace = subspace.confine_to(leaves[step % len(leaves)])
+        probabilities = self.learner.policy_probabilities
+        return subspace.with_probabilities(probabilities) if probabilities else subspace
 
-    def _set_learning_rate(self, moment: Moment, phase: Phase) -> float:
-        warm_up_steps = round(phase.warm_up_epochs * self.feed.steps_per_epoch)
-        warm_up = min(1.0, (moment.step + 1) / max(warm_up_steps, 1))
-        learning_rate = phase.learning_rate_at(moment.position) * warm_up
+    def _set_learning_rate(self, position: PhasePosition, phase: Phase) -> float:
+        warm_up_steps = round(phase.warm_up_epochs * self.steps_per_epoch)
+        warm_up = min(1.0, (position.step + 1) / max(warm_up_steps, 1))
+        learning_rate = phase.learning_rate_at(position.progress) * warm_up
         for group in self.learner.optimizer.param_groups:
             group["lr"] = learning_rate
         return learning_rate
+
+    def _validate(self, step: int, phase: int) -> dict[str, float]:
+        """Accuracies of a few subnets after a step, if they are due: at the end of the training, and of some epochs."""
+        due = (step + 1) % self.validate_every == 0 or step + 1 == self.steps
+        if not due or self.team.rank > 0:
+            return {}
+        return self.validation.measure_accuracies(self.learner.supernet, self.subspaces[phase])
 
     def _check_finite(self, losses: Tensor, candidates: list[Candidate], step: int, phase: Phase) -> None:
         if bool(losses.isfinite().all()):
@@ -230,10 +209,10 @@ class _Trainer:
         number = int((~losses.isfinite()).nonzero()[0])
         raise ValueError(
             f"the loss of a subnet became {float(losses[number])} at step {step + 1}, in phase {phase.name!r}: "
-            f"{describe(candidates[number])}; lower the learning rate{self._kept()}"
+            f"{describe(candidates[number])}; lower the learning rate{self._say_kept()}"
         )
 
-    def _kept(self) -> str:
+    def _say_kept(self) -> str:
         if not self.unfinished.exists():
             return ""
         return f"; the last good checkpoint is kept: {self.unfinished}; to begin anew, delete its folder"
@@ -242,5 +221,5 @@ class _Trainer:
     def _is_sound(self, step: int) -> bool:
         """Whether all weights are numbers, and the largest network computes with them without leaving those."""
         network = self.learner.supernet.extract(self.largest.architecture, self.largest.policy).train()
-        batch = self.feed.batch(step, self.largest.architecture.resolution)
+        batch = self.batches.load(step, self.largest.architecture.resolution)
         return self.learner.is_finite() and bool(network.to(self.device)(batch.inputs).isfinite().all())

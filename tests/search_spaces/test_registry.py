@@ -18,7 +18,7 @@ from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
-from nas.training.schedules.presets import PRESETS
+from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import PREDICTORS
 from results.metric import METRICS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
@@ -27,7 +27,7 @@ from search_spaces.operators.registry import OPERATORS
 from search_spaces.presets import SPACES
 from search_spaces.registry import Registry
 
-REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, PRESETS, DEVICES]
+REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHEDULES, DEVICES]
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS]
 REGISTRIES += [OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS, MEASURED_METRICS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from nas.jobs.console.event_log import EventLog
 from nas.jobs.console.reporter import Reporter
-from nas.training.settings import Report, Watch
+from nas.training.progress import StepCallback, StepReport
 
 _LINE_S = 30.0  # between lines, where no bar moves
 
 
 @contextmanager
-def following(reporter: Reporter, title: str, folder: Path) -> Iterator[Watch]:
+def following(reporter: Reporter, title: str, folder: Path) -> Iterator[StepCallback]:
     """Gives what watches a training while a block runs.
 
     Off a terminal, where no bar moves, it says a line after every measured accuracy, and now and then in a long one.
@@ -36,7 +36,7 @@ def following(reporter: Reporter, title: str, folder: Path) -> Iterator[Watch]:
 
     with closing(EventLog(folder / "events")) as log, reporter.bar(title, total=None) as bar:
 
-        def watch(report: Report) -> None:
+        def watch(report: StepReport) -> None:
             nonlocal said
             latest.update(report.accuracies)
             accuracies = "".join(f", {name} {percent:.1f} %" for name, percent in latest.items())

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.jobs.files.section import Section
-from nas.training.schedules.phase import BitSampling, Divergence, Law, Loss, Phase, Split, Subnet
-from nas.training.schedules.presets import PRESETS, preset
+from nas.training.schedules.phase import BitSampling, Decay, Divergence, FewShotSplit, Loss, Phase, Subnet
+from nas.training.schedules.registry import SCHEDULES, create_schedule
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import OptimizerName, Precision, TrainingSettings
 from search_spaces.joint_space import JointSpace
@@ -24,7 +24,7 @@ Values = str | list[int | float | str]
 
 
 class SplitSection(Section):
-    """See `nas.training.schedules.phase.Split`."""
+    """See `nas.training.schedules.phase.FewShotSplit`."""
 
     dimensions: list[str]
     groups: Annotated[int, Field(ge=2)] = 2
@@ -41,7 +41,7 @@ class PhaseSection(Section):
     subnets: list[Subnet] = ["largest"]
     loss: Loss = "labels"
     divergence: Divergence = "kl"
-    law: Law = "cosine"
+    decay: Decay = "cosine"
     warm_up_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     delay: Share = 0.0
     ramp: Share = 0.0
@@ -73,14 +73,14 @@ class PhaseSection(Section):
         keys: dict[str, Any] = self.model_dump(exclude={"split", "subnets"})
         split = None
         if self.split is not None:
-            split = Split(tuple(self.split.dimensions), self.split.groups, self.split.batches)
+            split = FewShotSplit(tuple(self.split.dimensions), self.split.groups, self.split.batches)
         return Phase(**keys, subnets=tuple(self.subnets), split=split)
 
 
 class TrainingSection(Section):
     """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
 
-    schedule: Annotated[str, AfterValidator(PRESETS.check_name)] = "deps"
+    schedule: Annotated[str, AfterValidator(SCHEDULES.check_name)] = "deps"
     epochs: Epochs = 30.0
     learning_rate: Positive = 0.1
     phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None
@@ -115,8 +115,8 @@ class TrainingSection(Section):
         if self.phases:
             schedule = Schedule(tuple(section.phase() for section in self.phases))
         else:
-            schedule = preset(self.schedule, self.epochs, self.learning_rate, space)
-        schedule.domains(space)
+            schedule = create_schedule(self.schedule, self.epochs, self.learning_rate, space)
+        schedule.open_subspaces(space)
         return schedule
 
     def settings(self) -> TrainingSettings:

@@ -16,7 +16,7 @@ from nas.files import atomic_write
 from nas.jobs.console.training_progress import following
 from nas.jobs.stages.given_network import check_network, describe_network
 from nas.jobs.workspace import Workspace
-from nas.training.settings import Watch
+from nas.training.progress import StepCallback
 from nas.training.task import TrainingTask
 
 
@@ -101,14 +101,14 @@ def _store(workspace: Workspace, network: TracedNetwork) -> Path:
     return file
 
 
-def _carry_out(task: TrainingTask, workspace: Workspace, watch: Watch) -> None:
+def _carry_out(task: TrainingTask, workspace: Workspace, on_step: StepCallback) -> None:
     """Trains in this process, or with Ray on the workers of a cluster."""
     if workspace.ray_address is None:
-        task.carry_out(watch)
+        task.carry_out(on_step)
         return
     from nas.training.distributed.ray_training import train_on_ray
 
-    train_on_ray(task, workspace.workers, workspace.ray_address, watch)
+    train_on_ray(task, workspace.workers, workspace.ray_address, on_step)
 
 
 def _path(workspace: Workspace) -> Path:

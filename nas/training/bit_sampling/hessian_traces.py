@@ -1,7 +1,6 @@
-"""Curvature of layers, and the odds of bit-widths that follow from it.
+"""Curvature of layers, and the probabilities of bit-widths that follow from it.
 
-In: a loss and the weights it depends on. Out: traces of Hessians, and probabilities of bit-widths by layer. Knows no
-network, quantizer or optimiser.
+It is computed from a loss and the weights that the loss depends on, whatever network they belong to.
 Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025, Hessian-aware stochastic bit-switching;
 Dong et al., "HAWQ-V2", NeurIPS 2020, for the traces.
 """
@@ -17,7 +16,9 @@ import torch
 from torch import Tensor
 
 
-def hessian_traces(loss: Tensor, weights: Sequence[Tensor], probes: int, generator: torch.Generator) -> list[float]:
+def estimate_hessian_traces(
+    loss: Tensor, weights: Sequence[Tensor], probes: int, generator: torch.Generator
+) -> list[float]:
     """Average diagonal entry of the loss's Hessian by each weight: its trace over its number of elements.
 
     A trace grows with the size of its layer; the average of HAWQ-V2 makes layers of different sizes comparable.
@@ -39,23 +40,24 @@ def hessian_traces(loss: Tensor, weights: Sequence[Tensor], probes: int, generat
     """
     if probes < 1:
         raise ValueError(f"probes must be at least 1, got {probes}")
+    # a weight that the loss does not depend on has a gradient of zero, and so a trace of zero
     gradients = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
     samples = []
     for _ in range(probes):
-        signs = [_signs(weight, generator) for weight in weights]
+        signs = [_draw_signs(weight, generator) for weight in weights]
         products = torch.autograd.grad(gradients, weights, signs, retain_graph=True, materialize_grads=True)
         samples.append(torch.stack([(z * hz).mean() for z, hz in zip(signs, products, strict=True)]).tolist())
     return [float(average) for average in np.mean(samples, axis=0)]
 
 
-def bit_odds(traces: Sequence[float], bits: Sequence[Sequence[int]]) -> list[list[float]]:
+def compute_bit_probabilities(traces: Sequence[float], bits: Sequence[Sequence[int]]) -> list[list[float]]:
     """The probabilities with which training draws the bit-widths of each layer.
 
-    All bit-widths are alike for a layer whose trace is at most the mean over layers. A more sensitive layer draws them
-    in proportion to their number of bits.
+    All bit-widths are equally probable for a layer whose trace is at most the mean over layers. A more sensitive layer
+    draws them in proportion to their number of bits.
 
     Args:
-        traces: One finite number per layer, comparable across layers; see `hessian_traces`.
+        traces: One finite number per layer, comparable across layers; see `estimate_hessian_traces`.
         bits: The bit-widths that each layer chooses from, positive.
 
     Returns:
@@ -76,6 +78,6 @@ def bit_odds(traces: Sequence[float], bits: Sequence[Sequence[int]]) -> list[lis
     ]
 
 
-def _signs(weight: Tensor, generator: torch.Generator) -> Tensor:
+def _draw_signs(weight: Tensor, generator: torch.Generator) -> Tensor:
     drawn = torch.randint(2, weight.shape, generator=generator, device=generator.device)
     return (2 * drawn - 1).to(weight)

@@ -1,42 +1,41 @@
-"""Hessian-aware sampling of policies for a supernet: layers to which the loss is sensitive are drawn with more bits.
-
-In: a supernet and a batch. Out: chances of every policy in every layer. Knows no optimiser and no file.
-"""
+"""Hessian-aware sampling of policies for a supernet: layers to which the loss is sensitive are drawn with more bits."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 
-from nas.training.bit_sampling.hessian_traces import bit_odds, hessian_traces
+from nas.training.bit_sampling.hessian_traces import compute_bit_probabilities, estimate_hessian_traces
 from nas.training.distributed.team import Team
 from nas.training.recalibration import recalibrate_batch_norm
-from nas.training.step.gradients import Batch
+from nas.training.step.batches import Batch
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 
-Odds = dict[int, list[float]]  # weights of the policies by number of the gene
+PolicyProbabilities = dict[int, list[float]]  # for the number of a gene, the probability of each of its policies
 
-_PROBES = 16
+_PROBES = 16  # random signs that a trace is averaged over; each costs a second backward pass
 
 
-def policy_odds(supernet: Supernet, space: JointSpace, batch: Batch, team: Team, generator: torch.Generator) -> Odds:
-    """Chances of the policies of every layer, from the Hessian of the largest network's loss.
+def compute_policy_probabilities(
+    supernet: Supernet, space: JointSpace, batch: Batch, team: Team, generator: torch.Generator
+) -> PolicyProbabilities:
+    """Probabilities of the policies of every layer, from the Hessian of the largest network's loss.
 
     Args:
         supernet: Of several leaves, the one of the largest network stands for all.
         space: The space that is trained, with its policies.
         batch: At any resolution.
-        team: The traces are averaged over its members.
-        generator: Source of the probes.
+        team: The traces are averaged over its processes.
+        generator: Draws the random signs by which the Hessian is probed.
     """
     largest = space.largest()
     network = supernet.extract(largest.architecture, largest.policy).to(batch.inputs.device)
     recalibrate_batch_norm(network, [batch.inputs])  # batch statistics would couple the images of the Hessian
     layers = [module for module in network.modules() if isinstance(module, Layer)]
     loss = F.cross_entropy(network(batch.inputs), batch.labels)
-    traces = torch.tensor(hessian_traces(loss, [layer.op.weight for layer in layers], _PROBES, generator))
+    traces = torch.tensor(estimate_hessian_traces(loss, [layer.op.weight for layer in layers], _PROBES, generator))
     team.average([traces])
     slots, first = space.architectures.slots, len(space.architectures.choices)
     bits = {
@@ -44,5 +43,6 @@ def policy_odds(supernet: Supernet, space: JointSpace, batch: Batch, team: Team,
         for slot, known in zip(slots, space.slot_policies, strict=True)
     }
     names = [layer.spec.name for layer in layers]
-    by_name = dict(zip(names, bit_odds(traces.tolist(), [bits[name] for name in names]), strict=True))
-    return {number: by_name[slot.name] for number, slot in enumerate(slots, start=first)}
+    probabilities = compute_bit_probabilities(traces.tolist(), [bits[name] for name in names])
+    by_layer = dict(zip(names, probabilities, strict=True))
+    return {number: by_layer[slot.name] for number, slot in enumerate(slots, start=first)}

@@ -1,7 +1,6 @@
 """One training on several workers of a Ray cluster, which must see the same file system.
 
-In: a training task. Out: its checkpoint, and the reports of the first worker as they come. Knows no network: every
-worker carries out the same task and averages its gradients with the others.
+Every worker carries out the same task and averages its gradients with the others; nothing here knows a network.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from ray.train.torch import TorchTrainer
 from ray.util.queue import Empty, Queue
 
 from nas.cluster import ray_failure, ray_session
-from nas.training.distributed.team import ProcessGroup
-from nas.training.settings import Report, Watch
+from nas.training.distributed.team import TorchProcesses
+from nas.training.progress import StepCallback, StepReport, ignore_step
 from nas.training.task import TrainingTask
 
 _RESTARTS = 3  # of all workers together, after one has died
@@ -32,7 +31,7 @@ _PATIENCE = 1  # a busy cluster is asked once more for its CPUs, each time for a
 _REPORT_S = 0.5  # steps are reported together
 
 
-def train_on_ray(task: TrainingTask, workers: int, address: str, watch: Watch) -> Path:
+def train_on_ray(task: TrainingTask, workers: int, address: str, on_step: StepCallback) -> Path:
     """Trains, or goes on where a killed training stopped; returns the finished checkpoint.
 
     When a worker dies all start again, from the last checkpoint; the steps since are made, and reported, once more. The
@@ -42,7 +41,7 @@ def train_on_ray(task: TrainingTask, workers: int, address: str, watch: Watch) -
         task: The same for all workers; its batch size is of all of them together.
         workers: How many.
         address: `"local"` to start a cluster, else the one to join, as in `nas.cluster.ray_session`.
-        watch: Called in this process, for every step, within a second or so.
+        on_step: Called in this process, for every step, within a second or so.
 
     Raises:
         ValueError: If no cluster answers, it is too small, or a worker cannot do the task.
@@ -50,21 +49,22 @@ def train_on_ray(task: TrainingTask, workers: int, address: str, watch: Watch) -
     """
     with ray_session(address, workers):
         try:
-            return _fit(replace(task, folder=task.folder.resolve()), workers, watch)
+            return _fit(replace(task, folder=task.folder.resolve()), workers, on_step)
         except TrainingFailedError as error:
-            raise _cause(error) from error
+            raise _find_cause(error) from error
         except RayError as error:
             raise ray_failure("the Ray cluster was lost", error) from error
 
 
-def _fit(task: TrainingTask, workers: int, watch: Watch) -> Path:
-    room: Mapping[str, float] = ray.cluster_resources()
-    if room.get("CPU", 0) < workers:
+def _fit(task: TrainingTask, workers: int, on_step: StepCallback) -> Path:
+    resources: Mapping[str, float] = ray.cluster_resources()
+    if resources.get("CPU", 0) < workers:
         raise ValueError(
-            f"{workers} training workers need as many CPUs, and the Ray cluster has {room.get('CPU', 0):.0f}; "
+            f"{workers} training workers need as many CPUs, and the Ray cluster has {resources.get('CPU', 0):.0f}; "
             "ask for fewer with --workers"
         )
-    on_gpus = room.get("GPU", 0) >= workers
+    # all workers are alike, for the slowest one decides how long a step takes
+    on_gpus = resources.get("GPU", 0) >= workers
     records = task.folder / "ray"
     reports = Queue(actor_options={"num_cpus": 0})
     trainer = TorchTrainer(
@@ -79,17 +79,17 @@ def _fit(task: TrainingTask, workers: int, watch: Watch) -> Path:
             # a GPU that was not asked for is not to be seen
             worker_runtime_env={} if on_gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
             logging_config=LoggingConfig(log_level="ERROR"),
-            callbacks=[_NoSecondTry()],
+            callbacks=[_StopOnBadInput()],
         ),
     )
     try:
-        return _watched(trainer, reports, watch)
+        return _fit_and_report(trainer, reports, on_step)
     finally:
         reports.shutdown(force=True)  # stops workers whose reports nobody awaits
         shutil.rmtree(records, ignore_errors=True)
 
 
-def _watched(trainer: TorchTrainer, reports: Queue, watch: Watch) -> Path:
+def _fit_and_report(trainer: TorchTrainer, reports: Queue, on_step: StepCallback) -> Path:
     """Trains in a thread, so that this one can pass on what the first worker reports."""
     outcome: Future[Path] = Future()
 
@@ -103,29 +103,30 @@ def _watched(trainer: TorchTrainer, reports: Queue, watch: Watch) -> Path:
     while not (outcome.done() and reports.empty()):
         try:
             for report in reports.get(timeout=_REPORT_S):
-                watch(report)
+                on_step(report)
         except Empty:
             pass
     return outcome.result()
 
 
 def _work(task: TrainingTask, reports: Queue) -> Path:
-    """What every worker does."""
+    """What every worker does; returns the finished checkpoint."""
     torch.set_num_threads(1)
-    team = ProcessGroup()
+    team = TorchProcesses()
     finished = task.folder / "supernet.safetensors"
     if finished.exists():  # another worker died after that was written
         return finished
-    return task.carry_out(_Post(reports) if team.rank == 0 else _nothing, team)
+    # the other workers see the same as the first
+    return task.carry_out(_QueueReports(reports) if team.rank == 0 else ignore_step, team)
 
 
-class _Post:
+class _QueueReports:
     """Sends reports to whoever started the training; those of half a second together."""
 
     def __init__(self, reports: Queue) -> None:
-        self._reports, self._batch, self._sent = reports, list[Report](), time.monotonic()
+        self._reports, self._batch, self._sent = reports, list[StepReport](), time.monotonic()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: StepReport) -> None:
         self._batch.append(report)
         due = report.accuracies or report.step == report.steps or time.monotonic() - self._sent >= _REPORT_S
         if due:
@@ -136,11 +137,7 @@ class _Post:
             self._batch, self._sent = [], time.monotonic()
 
 
-def _nothing(report: Report) -> None:
-    """The other workers see the same."""
-
-
-class _NoSecondTry(UserCallback):  # type: ignore[misc]  # ray has no types
+class _StopOnBadInput(UserCallback):  # type: ignore[misc]  # ray has no types
     """Ends the training when a worker says that its task cannot be done; Ray would try it again."""
 
     def after_exception(self, run_context: object, worker_exceptions: dict[int, Exception]) -> None:  # noqa: ARG002
@@ -149,7 +146,7 @@ class _NoSecondTry(UserCallback):  # type: ignore[misc]  # ray has no types
                 raise error
 
 
-def _cause(error: Exception) -> Exception:
+def _find_cause(error: Exception) -> Exception:
     """What one process would have raised, where the failure is of that kind."""
     failures = [*getattr(error, "worker_failures", {}).values(), getattr(error, "controller_failure", error)]
     for failure in failures:

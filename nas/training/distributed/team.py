@@ -1,6 +1,6 @@
 """Who trains together: one process, or several that average their gradients.
 
-In: gradients. Out: the same gradients, averaged over all members. Knows no network and no cluster.
+A team knows neither the network that it trains nor the cluster that its members run on.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from torch import Tensor
 
 
 class Team(Protocol):
-    """The members of one data-parallel training."""
+    """The processes of one data-parallel training."""
 
     @property
     def rank(self) -> int:
-        """Number of this member, from 0."""
+        """Number of this process, from 0."""
 
     @property
     def size(self) -> int:
-        """Members in all."""
+        """Processes in all."""
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replaces every tensor by its mean over the members, the same bits in all of them."""
+        """Replaces every tensor, of any shape, by its mean over the processes, the same bits in all of them."""
 
 
-class Alone:
-    """One process."""
+class SingleProcess:
+    """One process that trains alone."""
 
     rank, size = 0, 1
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """The mean over one member is what it has."""
+        """Leaves tensors of any shape as they are: each is its own mean."""
 
 
-class ProcessGroup:
-    """The members of the default process group of `torch.distributed`, which must be initialised."""
+class TorchProcesses:
+    """The processes of the default group of `torch.distributed`, which must be initialised."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._device = "cuda" if dist.get_backend() == "nccl" else "cpu"
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replaces every tensor by its mean over the members, by one exchange of all of them."""
+        """Replaces every tensor, of any shape, by its mean over the processes, in one exchange of all tensors."""
         flat = torch.cat([tensor.flatten() for tensor in tensors]).to(self._device)
         dist.all_reduce(flat)
         flat /= self.size

@@ -1,7 +1,8 @@
-"""Partitions of ops by their agreement: which split into groups separates the least agreeing ones, and how much.
+"""How the values of a gene are grouped by their agreement: which grouping separates those that agree least, how far.
 
-In: scores of pairs. Out: a partition, and one number that ranks partitions. Knows no gradient, supernet or schedule.
-Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022.
+A grouping is found from scores of pairs alone, whatever the scores are of.
+Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022, where a grouping is a min-cut
+partition of the operations of an edge.
 """
 
 from __future__ import annotations
@@ -13,39 +14,45 @@ import numpy as np
 
 from nas.objectives import FloatArray
 
-Partition = tuple[tuple[int, ...], ...]  # groups of op numbers, each rising, ordered by their first op
+Grouping = tuple[tuple[int, ...], ...]  # groups of numbers of values, each rising, ordered by their first value
 
-MAX_OPS = 12  # enumeration is exact; 12 ops take seconds at worst, and every further op several times as long
+MOST_VALUES = 12  # enumeration is exact; 12 values take seconds at worst, and every further one several times as long
 TIE = 1e-12  # sums closer than this fraction of all absolute scores differ by rounding only
 
 
-def partitions(ops: int, groups: int) -> Iterator[Partition]:
-    """All admissible partitions of ops, in lexicographic order of the ops' group numbers.
+def enumerate_groupings(values: int, groups: int) -> Iterator[Grouping]:
+    """All admissible groupings of values, in lexicographic order of the values' group numbers.
 
-    Every group has two ops or more where there are at least twice as many ops as groups, else one or more.
-
-    Raises:
-        ValueError: Fewer than one group, more groups than ops, or more than MAX_OPS ops.
-    """
-    if not 1 <= groups <= ops:
-        raise ValueError(f"groups must be between 1 and the number of ops, got {groups} for {ops} ops")
-    if ops > MAX_OPS:
-        raise ValueError(f"partitions are enumerated for at most {MAX_OPS} ops, got {ops}; leave out or merge some")
-    return _grow((), 0, ops, groups, 2 if ops >= 2 * groups else 1)
-
-
-def best_partition(scores: FloatArray, groups: int) -> Partition:
-    """The admissible partition with the least sum of scores between its groups, by enumeration.
+    Every group has two values or more where there are at least twice as many values as groups, else one or more.
 
     Args:
-        scores: Agreement of ops, shape (ops, ops), symmetric; negative ones too. The diagonal plays no part.
-        groups: Number of groups; see `partitions` for their sizes.
-
-    Returns:
-        Of equally good partitions the first in the order of `partitions`; sums within TIE count as equal.
+        values: How many there are.
+        groups: Into how many groups they go.
 
     Raises:
-        ValueError: Scores that are not square, symmetric and finite, or what `partitions` refuses.
+        ValueError: Fewer than one group, more groups than values, or more than MOST_VALUES values.
+    """
+    if not 1 <= groups <= values:
+        raise ValueError(f"groups must be between 1 and the number of values, got {groups} for {values} values")
+    if values > MOST_VALUES:
+        raise ValueError(
+            f"groupings are enumerated for at most {MOST_VALUES} values, got {values}; leave out or merge some"
+        )
+    return _extend((), 0, values, groups, 2 if values >= 2 * groups else 1)
+
+
+def choose_grouping(scores: FloatArray, groups: int) -> Grouping:
+    """The admissible grouping with the least sum of scores between its groups, by enumeration.
+
+    Args:
+        scores: Agreement of values, shape (values, values), symmetric; negative ones too. The diagonal plays no part.
+        groups: Number of groups; see `enumerate_groupings` for their sizes.
+
+    Returns:
+        Of equally good groupings the first in the order of `enumerate_groupings`; sums within TIE count as equal.
+
+    Raises:
+        ValueError: Scores that are not square, symmetric and finite, or what `enumerate_groupings` refuses.
     """
     _check(scores)
     upper = np.triu(scores, 1)
@@ -55,54 +62,57 @@ def best_partition(scores: FloatArray, groups: int) -> Partition:
         return float(upper[np.ix_(group, group)].sum())
 
     # All pairs lie inside a group or between two, so the least sum between groups is the largest inside them.
-    admissible = partitions(len(scores), groups)
+    admissible = enumerate_groupings(len(scores), groups)
     best = next(admissible)
     best_sum, tie = sum(map(inside, best)), TIE * float(np.abs(upper).sum())
-    for partition in admissible:
-        if (total := sum(map(inside, partition))) > best_sum + tie:
-            best, best_sum = partition, total
+    for grouping in admissible:
+        if (total := sum(map(inside, grouping))) > best_sum + tie:
+            best, best_sum = grouping, total
     return best
 
 
-def separation(scores: FloatArray, partition: Partition) -> float:
-    """How much the groups of a partition disagree: the mean of 1 - score over the pairs of ops in different groups.
+def measure_separation(scores: FloatArray, grouping: Grouping) -> float:
+    """How far the groups of a grouping disagree: the mean of 1 - score over the pairs of values in different groups.
 
-    A mean, since sums favour choices with many ops: the choice with the largest value is the one to split.
+    A mean, since sums favour genes with many values: the gene with the largest separation is the one to split.
 
     Args:
-        scores: Agreement of ops, shape (ops, ops), symmetric.
-        partition: Two groups or more that hold every op once.
+        scores: Agreement of values, shape (values, values), symmetric.
+        grouping: Two groups or more that hold every value once.
 
     Returns:
         For cosines between 0, where all such pairs agree, and 2, where they oppose each other.
 
     Raises:
-        ValueError: Scores that are not square, symmetric and finite, or a partition of other ops or in one group.
+        ValueError: Scores that are not square, symmetric and finite, or a grouping of other values or in one group.
     """
     _check(scores)
-    if len(partition) < 2 or sorted(op for group in partition for op in group) != list(range(len(scores))):
-        raise ValueError(f"a partition needs two or more groups with each of {len(scores)} ops once, got {partition}")
+    if len(grouping) < 2 or sorted(value for group in grouping for value in group) != list(range(len(scores))):
+        raise ValueError(f"a grouping needs two or more groups with each of {len(scores)} values once, got {grouping}")
     labels = np.empty(len(scores), dtype=np.intp)
-    for label, group in enumerate(partition):
+    for label, group in enumerate(grouping):
         labels[list(group)] = label
     return float((1.0 - scores[labels[:, None] != labels]).mean())
 
 
-def _grow(placed: Partition, op: int, ops: int, groups: int, least: int) -> Iterator[Partition]:
-    """Places ops from `op` on, as long as the ops left can fill every group to its least size."""
-    missing = least * (groups - len(placed)) + sum(max(0, least - len(group)) for group in placed)
-    if missing > ops - op:
+def _extend(begun: Grouping, value: int, values: int, groups: int, least: int) -> Iterator[Grouping]:
+    """Adds values from `value` on, as long as the values left can fill every group to its least size."""
+    missing = least * (groups - len(begun)) + sum(max(0, least - len(group)) for group in begun)
+    if missing > values - value:
         return
-    if op == ops:
-        yield placed
+    if value == values:
+        yield begun
         return
-    for number, group in enumerate(placed):
-        yield from _grow((*placed[:number], (*group, op), *placed[number + 1 :]), op + 1, ops, groups, least)
-    if len(placed) < groups:
-        yield from _grow((*placed, (op,)), op + 1, ops, groups, least)
+    for number, group in enumerate(begun):
+        grown = (*begun[:number], (*group, value), *begun[number + 1 :])
+        yield from _extend(grown, value + 1, values, groups, least)
+    if len(begun) < groups:
+        yield from _extend((*begun, (value,)), value + 1, values, groups, least)
 
 
 def _check(scores: FloatArray) -> None:
     square = scores.ndim == 2 and scores.shape[0] == scores.shape[1]
     if not square or not np.isfinite(scores).all() or not np.allclose(scores, scores.T):
-        raise ValueError(f"scores must be a symmetric matrix (ops, ops) of finite numbers, got shape {scores.shape}")
+        raise ValueError(
+            f"scores must be a symmetric matrix (values, values) of finite numbers, got shape {scores.shape}"
+        )

@@ -1,6 +1,6 @@
-"""Few-shot splitting: every leaf of a supernet is divided along the gene whose values disagree most.
+"""By which gene every leaf of a supernet is split: by the one whose values disagree most about the shared weights.
 
-In: a supernet, a domain and batches. Out: the parts that `Supernet.split` takes. Knows no optimiser and no file.
+A leaf is a part of the space with weights of its own; to split it is to divide that part by the values of one gene.
 Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022.
 """
 
@@ -15,32 +15,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.training.distributed.team import Team
-from nas.training.few_shot.gradient_matching import matching
-from nas.training.few_shot.grouping import Partition, best_partition, separation
-from nas.training.schedules.phase import Split
-from nas.training.step.gradients import Batch, at_one_resolution
+from nas.training.few_shot.gradient_matching import compute_matching_scores
+from nas.training.few_shot.grouping import Grouping, choose_grouping, measure_separation
+from nas.training.schedules.phase import FewShotSplit
+from nas.training.step.batches import Batch
+from nas.training.step.subnets import fix_resolution
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
-BatchOf = Callable[[int, int], Batch]  # of a number and a resolution
-
 
 @dataclass(frozen=True)
-class Division:
-    """How one leaf is divided.
+class LeafSplit:
+    """How one leaf is split.
 
     Attributes:
         leaf: Its number.
-        gene: The gene along which it is divided.
-        groups: The open values of that gene that stay together, as indices into its domain.
+        gene: Number of the gene that it is split by.
+        groups: The open values of that gene, as numbers among all of its values; each group becomes a leaf.
         separation: Mean disagreement, 1 - cosine, of the gradients of values in different groups.
     """
 
     leaf: int
     gene: int
-    groups: Partition
+    groups: Grouping
     separation: float
 
     def describe(self, space: JointSpace) -> str:
@@ -50,81 +49,101 @@ class Division:
         return f"leaf {self.leaf} by {gene.name}: {groups} (separation {self.separation:.2g})"
 
 
-def divide(
-    supernet: Supernet, domain: Subspace, split: Split, batch_of: BatchOf, team: Team, seed: tuple[int, ...]
-) -> list[Division]:
+@dataclass(frozen=True)
+class GradientComparison:
+    """On what the gradients of a gene's values are compared.
+
+    Attributes:
+        split: Which genes may be split, into how many groups, and over how many batches scores are averaged.
+        load_batch: Gives the batch of a number, from 0, at a resolution.
+        team: Scores are averaged over its processes.
+        seed: Decides on the contexts: all other genes of the candidates that are compared.
+    """
+
+    split: FewShotSplit
+    load_batch: Callable[[int, int], Batch]
+    team: Team
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A leaf, and what is trained of the part of the space that it serves."""
+
+    number: int
+    weights: nn.Module
+    trained: Subspace
+
+
+def choose_leaf_splits(supernet: Supernet, subspace: Subspace, comparison: GradientComparison) -> list[LeafSplit]:
     """Finds for every leaf the gene and the grouping of its values that separate the gradients most.
 
     Args:
         supernet: In training mode.
-        domain: What is being trained; genes that it does not open fully are not split.
-        split: Dimensions, groups and batches.
-        batch_of: Gives batches.
-        team: Scores are averaged over its members.
-        seed: Of the contexts in which the values of a gene are compared.
+        subspace: What is being trained; a leaf is not split by genes that it does not open fully.
+        comparison: On what gradients are compared.
 
     Raises:
-        ValueError: If a leaf has no gene left to split.
+        ValueError: If a leaf has no gene left to be split by.
     """
-    found = []
-    for leaf, whole in enumerate(supernet.leaf_subspaces or (Subspace.whole(domain.space),)):
-        part = domain.confine_to(whole)
-        genes = whole.find_splittable_genes(split.dimensions, split.groups, part)
+    split, found = comparison.split, []
+    for number, served in enumerate(_list_leaf_subspaces(supernet, subspace)):
+        leaf = _Leaf(number, supernet.leaves[number], subspace.confine_to(served))
+        genes = served.find_splittable_genes(split.dimensions, split.groups, leaf.trained)
         if not genes:
             raise ValueError(
-                f"leaf {leaf} has no gene of {', '.join(split.dimensions)} left that is fully open, was not split "
-                f"before, matters in all its candidates and has {split.groups} or more values; split fewer times, "
+                f"leaf {number} has no gene of {', '.join(split.dimensions)} left that is fully open, was not split "
+                f"before, is active in all its candidates and has {split.groups} or more values; split fewer times, "
                 "or name more dimensions"
             )
-        divisions = [_division(supernet, part, leaf, gene, split, batch_of, team, seed) for gene in genes]
-        found.append(max(divisions, key=lambda division: division.separation))
+        splits = [_group_values(leaf, gene, comparison) for gene in genes]
+        found.append(max(splits, key=lambda one: one.separation))
     return found
 
 
-def parts(supernet: Supernet, domain: Subspace, divisions: list[Division]) -> list[tuple[int, Subspace]]:
-    """The new leaves, for `Supernet.split`: of each its parent and its part of the space."""
-    domains = supernet.leaf_subspaces or (Subspace.whole(domain.space),)
-    return [
-        (division.leaf, domains[division.leaf].restrict(division.gene, group))
-        for division in divisions
-        for group in division.groups
-    ]
+def list_new_leaves(supernet: Supernet, subspace: Subspace, splits: list[LeafSplit]) -> list[tuple[int, Subspace]]:
+    """The leaves after a split, for `Supernet.split`: of each its parent's number and the part of the space it serves.
+
+    Args:
+        supernet: Before the split.
+        subspace: A part of the space that is trained.
+        splits: How each leaf is split.
+    """
+    served = _list_leaf_subspaces(supernet, subspace)
+    return [(one.leaf, served[one.leaf].restrict(one.gene, group)) for one in splits for group in one.groups]
 
 
-def _division(
-    supernet: Supernet,
-    part: Subspace,
-    leaf: int,
-    gene: int,
-    split: Split,
-    batch_of: BatchOf,
-    team: Team,
-    seed: tuple[int, ...],
-) -> Division:
+def _list_leaf_subspaces(supernet: Supernet, subspace: Subspace) -> tuple[Subspace, ...]:
+    return supernet.leaf_subspaces or (Subspace.whole(subspace.space),)
+
+
+def _group_values(leaf: _Leaf, gene: int, comparison: GradientComparison) -> LeafSplit:
+    """How a leaf would be split by a gene."""
     scores = []
-    for number in range(split.batches):
-        rng = np.random.default_rng((*seed, leaf, gene, number))
-        values = _same_but_for(part, gene, rng)
-        batch = batch_of(number, values[0].architecture.resolution)
-        scores.append(matching(_shared_gradients(supernet.leaves[leaf], values, batch)))
+    for number in range(comparison.split.batches):
+        rng = np.random.default_rng((*comparison.seed, leaf.number, gene, number))
+        candidates = _draw_versions(leaf.trained, gene, rng)
+        batch = comparison.load_batch(number, candidates[0].architecture.resolution)
+        scores.append(compute_matching_scores(_compute_shared_gradients(leaf.weights, candidates, batch)))
     mean = torch.from_numpy(np.mean(scores, axis=0))
-    team.average([mean])
-    partition = best_partition(mean.numpy(), split.groups)
-    groups = tuple(tuple(part.open[gene][op] for op in group) for group in partition)
-    return Division(leaf, gene, groups, separation(mean.numpy(), partition))
+    comparison.team.average([mean])
+    grouping = choose_grouping(mean.numpy(), comparison.split.groups)
+    groups = tuple(tuple(leaf.trained.open[gene][value] for value in group) for group in grouping)
+    return LeafSplit(leaf.number, gene, groups, measure_separation(mean.numpy(), grouping))
 
 
-def _same_but_for(part: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
+def _draw_versions(trained: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
     """One random candidate in as many versions as the gene has open values."""
-    at_its_last = part.restrict(gene, part.open[gene][-1:])  # a depth then leaves no gene of the context cleared
-    genes = at_one_resolution(at_its_last, rng).sample(rng, 1).genes
-    versions = np.repeat(genes, len(part.open[gene]), axis=0)
-    versions[:, gene] = part.open[gene]
-    population = part.space.population(versions)
+    # Drawn at the last value: where the gene is a depth, that is the largest, and no other gene is inactive.
+    at_its_last = trained.restrict(gene, trained.open[gene][-1:])
+    genes = fix_resolution(at_its_last, rng).sample(rng, 1).genes
+    versions = np.repeat(genes, len(trained.open[gene]), axis=0)
+    versions[:, gene] = trained.open[gene]
+    population = trained.space.population(versions)
     return [population[row] for row in range(len(population))]
 
 
-def _shared_gradients(weights: nn.Module, values: list[Candidate], batch: Batch) -> list[list[Tensor]]:
+def _compute_shared_gradients(weights: nn.Module, candidates: list[Candidate], batch: Batch) -> list[list[Tensor]]:
     """Gradient of the label loss for every candidate, on the tensors of a leaf that all of them use.
 
     The paper leaves out the weights of the edge that is split, for its operators have weights of their own. Here the
@@ -133,7 +152,7 @@ def _shared_gradients(weights: nn.Module, values: list[Candidate], batch: Batch)
     """
     parameters = [weight for name, weight in weights.named_parameters() if not name.endswith("log_weight_step")]
     gradients = []
-    for candidate in values:
+    for candidate in candidates:
         loss = F.cross_entropy(weights(batch.inputs, candidate.architecture, candidate.policy), batch.labels)
         gradients.append(torch.autograd.grad(loss, parameters, allow_unused=True))
     shared = [index for index in range(len(parameters)) if all(g[index] is not None for g in gradients)]

@@ -1,6 +1,6 @@
-"""Phases of a training: what is open in each, and what a step of it does.
+"""Phases of a training: what is elastic in each, which subnets a step trains, and what they learn from.
 
-In: literal numbers. Out: frozen `Phase`s and `Split`s that keep their rules. Knows no network and no images.
+Phases are data: they hold literal numbers and keep their rules, and know no network and no images.
 """
 
 from __future__ import annotations
@@ -18,18 +18,24 @@ from search_spaces.value_selector import ValueSelector
 Subnet = Literal["largest", "smallest", "random"]
 Loss = Literal["labels", "teacher", "in_place"]
 Divergence = Literal["kl", "alpha"]
-Law = Literal["cosine", "constant"]
+Decay = Literal["cosine", "constant"]
 BitSampling = Literal["uniform", "hessian"]
 
 
 @dataclass(frozen=True)
-class Split:
-    """A split of every leaf of the supernet, by gradient matching, at the start of a phase.
+class FewShotSplit:
+    """The split of every leaf of a supernet, by gradient matching, at the start of a phase.
+
+    To split is to divide the part of the space that a leaf serves by the values of one gene; each group of values gets
+    a leaf, a set of weights, of its own.
 
     Attributes:
-        dimensions: The dimensions of the genes that may be split, such as `("kernel", "policy")`.
-        groups: Leaves that each present leaf becomes.
+        dimensions: The dimensions of the genes that a leaf may be split by, such as `("kernel", "policy")`.
+        groups: Groups of values, so leaves that each present leaf becomes.
         batches: Batches over which the agreement of gradients is averaged.
+
+    Raises:
+        ValueError: If there are no dimensions, fewer than two groups or no batches, or resolution is a dimension.
     """
 
     dimensions: tuple[str, ...]
@@ -54,23 +60,26 @@ class Phase:
     Attributes:
         name: For progress and errors.
         epochs: Length in passes over the training images; need not be whole.
-        learning_rate: Peak of the law.
+        learning_rate: The highest of the phase.
         open: What is elastic, as in `Subspace.opened`; the rest stays at the largest network.
         subnets: The subnets of one step; all get the same images at one resolution.
         loss: `labels` for all; `teacher`: labels and the logits of the frozen largest network, which is copied when the
             first phase that needs it starts; `in_place`: labels for the first subnet, whose logits teach the others.
         divergence: How a student's logits are compared with a teacher's: `kl` or `alpha`.
-        law: `cosine` falls to 0 at the end of the phase; `constant` stays.
+        decay: `cosine`: the learning rate falls to 0 at the end of the phase; `constant`: it stays.
         warm_up_epochs: At the start the learning rate rises linearly over these.
         delay: Share of the phase during which only the first subnet of each step is trained.
         ramp: Share of what then remains over which the loss of the others rises from `ramp_start` to its full weight.
         ramp_start: Weight of the others' loss at the start of the ramp.
-        dropout: Chance that a feature of the largest network is dropped before the classifier; a narrower subnet drops
-            less, in proportion to its mean width.
+        dropout: Probability that a feature of the largest network is dropped before the classifier; a narrower subnet
+            drops less, in proportion to its mean width.
         sort_channels: Whether channels are sorted by importance before narrower subnets are trained: at the start of
             the phase or, where there is one, at the end of the delay.
         bit_sampling: How policies are drawn: `uniform`, or by `hessian`: sensitive layers get more bits.
         split: Splits every leaf before the phase starts.
+
+    Raises:
+        ValueError: If a value breaks its rule, or two contradict each other.
     """
 
     name: str
@@ -80,7 +89,7 @@ class Phase:
     subnets: tuple[Subnet, ...] = ("largest",)
     loss: Loss = "labels"
     divergence: Divergence = "kl"
-    law: Law = "cosine"
+    decay: Decay = "cosine"
     warm_up_epochs: float = 0.0
     delay: float = 0.0
     ramp: float = 0.0
@@ -88,7 +97,7 @@ class Phase:
     dropout: float = 0.0
     sort_channels: bool = False
     bit_sampling: BitSampling = "uniform"
-    split: Split | None = None
+    split: FewShotSplit | None = None
 
     def __post_init__(self) -> None:
         largest_first = self.subnets[:1] == ("largest",)
@@ -105,7 +114,7 @@ class Phase:
             ("loss", f"be one of {get_args(Loss)}", self.loss in get_args(Loss)),
             ("divergence", f"be one of {get_args(Divergence)}", self.divergence in get_args(Divergence)),
             ("divergence", "be kl where no teacher is listened to", self.loss != "labels" or self.divergence == "kl"),
-            ("law", f"be one of {get_args(Law)}", self.law in get_args(Law)),
+            ("decay", f"be one of {get_args(Decay)}", self.decay in get_args(Decay)),
             ("bit_sampling", f"be one of {get_args(BitSampling)}", self.bit_sampling in get_args(BitSampling)),
             ("warm_up_epochs", f"lie in [0, {self.epochs}], the epochs", 0 <= self.warm_up_epochs <= self.epochs),
             ("delay", "lie in [0, 1]", 0 <= self.delay <= 1),
@@ -117,8 +126,8 @@ class Phase:
             if not kept:
                 raise ValueError(f"phase {self.name!r}: {key} must {rule}, got {getattr(self, key)!r}")
 
-    def domain(self, space: JointSpace) -> Subspace:
-        """What is open in a space.
+    def open_subspace(self, space: JointSpace) -> Subspace:
+        """The part of a space from which the phase draws its subnets.
 
         Raises:
             ValueError: If the phase opens what the space lacks or splits by it, opens policies that do not fall from
@@ -141,6 +150,7 @@ class Phase:
                 f"phase {self.name!r}: bit_sampling hessian needs two or more policies open, such as policy: all, "
                 f"got {dict(self.open)}"
             )
+        # The largest network takes the first policy, and it is the one that teaches: it must have the most bits.
         for policies in space.slot_policies if several else ():
             bits = [policy.weight_bits for policy in policies]
             if bits != sorted(bits, reverse=True):
@@ -150,21 +160,29 @@ class Phase:
                 )
         return opened
 
-    def others_weight(self, position: float) -> float:
-        """Weight of the loss of all subnets but the first, at a position in [0, 1) of the phase; 0 while delayed."""
-        if position < self.delay:
+    def others_weight_at(self, progress: float) -> float:
+        """Weight of the loss of all subnets but the first, in [0, 1]; 0 while they are delayed.
+
+        Args:
+            progress: Share of the phase that is over, in [0, 1).
+        """
+        if progress < self.delay:
             return 0.0
         if self.ramp == 0:
             return 1.0
-        risen = min((position - self.delay) / (self.ramp * (1 - self.delay)), 1.0)
-        return self.ramp_start ** (1 - risen)
+        risen = min((progress - self.delay) / (self.ramp * (1 - self.delay)), 1.0)
+        return self.ramp_start ** (1 - risen)  # from ramp_start to 1, by an equal factor in equal times
 
-    def steps_alone(self, steps: int) -> int:
-        """Of so many steps of the phase, those of the delay."""
+    def count_delayed_steps(self, steps: int) -> int:
+        """How many of the `steps` of the phase train the first subnet only."""
         return bisect_left(range(steps), self.delay, key=lambda step: step / steps)
 
-    def learning_rate_at(self, position: float) -> float:
-        """Learning rate at a position in [0, 1) of the phase, before any warm-up."""
-        return (
-            self.learning_rate * (1 + math.cos(math.pi * position)) / 2 if self.law == "cosine" else self.learning_rate
-        )
+    def learning_rate_at(self, progress: float) -> float:
+        """Learning rate before any warm-up.
+
+        Args:
+            progress: Share of the phase that is over, in [0, 1).
+        """
+        if self.decay == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * progress)) / 2

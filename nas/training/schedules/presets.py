@@ -1,22 +1,18 @@
-"""Ready-made schedules, each a function of literal numbers.
+"""Ready-made schedules: functions of a length in epochs and of the highest learning rate.
 
-In: a length in epochs and a peak learning rate. Out: a `Schedule` for any space. Knows no family: `fitted` leaves out
-what a space lacks.
+They open dimensions of every family of networks; `fit_schedule_to` then leaves out those that a space lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from nas.training.schedules.phase import Phase, Split, Subnet
+from nas.training.schedules.phase import FewShotSplit, Phase, Subnet
 from nas.training.schedules.schedule import Schedule
-from search_spaces.joint_space import JointSpace
-from search_spaces.registry import Registry
-from search_spaces.subspace import Subspace
 from search_spaces.value_selector import ValueSelector
 
-_WIDTHS = ("expand", "ratio", "width")  # what the families call it
+_WIDTHS = ("expand", "ratio", "width")  # what the families call the dimension of channels
 _EVERYTHING: Mapping[str, ValueSelector] = dict.fromkeys(("resolution", "kernel", "depth", *_WIDTHS), "all")
 _SANDWICH: tuple[Subnet, ...] = ("largest", "smallest", "random", "random")
 
@@ -27,6 +23,10 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
     Shares of the epochs and ratios of the learning rates are those of the public release: 180 epochs of the full
     network, 120 of kernels, 25 and 120 each of depths and widths, every phase with 5 more for its warm-up. Its
     dropout is left out.
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest of the full network; the later phases take a share of it.
     """
     share = epochs / 620
     kernels: dict[str, ValueSelector] = {"resolution": "all", "kernel": "all"}
@@ -52,7 +52,12 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
 
 
 def sandwich(epochs: float, learning_rate: float) -> Schedule:
-    """The sandwich rule with in-place distillation, from the first step on (Yu et al., ECCV 2020)."""
+    """The sandwich rule with in-place distillation, from the first step on (Yu et al., ECCV 2020).
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest.
+    """
     warm_up = min(1.0, epochs / 20)
     return Schedule((Phase("all", epochs, learning_rate, _EVERYTHING, _SANDWICH, "in_place", warm_up_epochs=warm_up),))
 
@@ -62,27 +67,49 @@ def deps(epochs: float, learning_rate: float, delay: float = 0.5, ramp: float = 
 
     The largest network alone for the first half; then the sandwich rule, in which the others' part of the loss rises
     from a hundredth, over a fifth of what remains.
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest.
+        delay: Share of the epochs in which the largest network is alone.
+        ramp: Share of the rest over which the others' part of the loss rises.
     """
     (phase,) = sandwich(epochs, learning_rate).phases
     return Schedule((replace(phase, delay=delay, ramp=ramp, sort_channels=delay > 0),))
 
 
 def todm(epochs: float, learning_rate: float) -> Schedule:
-    """Adaptive dropout and alpha-divergence on the sandwich rule (Shangguan et al., "TODM", ICASSP 2024)."""
+    """Adaptive dropout and alpha-divergence on the sandwich rule (Shangguan et al., "TODM", ICASSP 2024).
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest.
+    """
     (phase,) = sandwich(epochs, learning_rate).phases
     return Schedule((replace(phase, divergence="alpha", dropout=0.1),))
 
 
 def single(epochs: float, learning_rate: float) -> Schedule:
-    """One uniformly drawn subnet per step, taught by labels: the baseline."""
+    """One uniformly drawn subnet per step, taught by labels: the baseline.
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest.
+    """
     (phase,) = sandwich(epochs, learning_rate).phases
     return Schedule((replace(phase, subnets=("random",), loss="labels"),))
 
 
 def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:
-    """Delayed shrinking for three fifths, then four leaves by two splits, each trained further."""
+    """Delayed shrinking for three fifths, then two splits into four leaves (Hu et al., ICLR 2022).
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest before the splits; the leaves take three tenths of it.
+        batches: Batches over which the gradients of a gene's values are compared before a split.
+    """
     (whole,) = deps(0.6 * epochs, learning_rate).phases
-    split = Split(("kernel", "depth", *_WIDTHS), batches=batches)
+    split = FewShotSplit(("kernel", "depth", *_WIDTHS), batches=batches)
     leaves = replace(
         whole,
         epochs=0.2 * epochs,
@@ -98,7 +125,12 @@ def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:
 def multi_precision(epochs: float, learning_rate: float) -> Schedule:
     """Delayed shrinking in floating point for seven tenths, then all policies at once.
 
-    Weights are then rounded twice from one stored model of 8 bits, and sensitive layers are drawn with more bits.
+    Weights are then rounded twice from one stored model of 8 bits, and sensitive layers are drawn with more bits
+    (Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025).
+
+    Args:
+        epochs: Passes over the training images, over all phases.
+        learning_rate: The highest in floating point; the policies take a fifth of it.
     """
     (whole,) = deps(0.7 * epochs, learning_rate).phases
     bits = replace(
@@ -114,76 +146,3 @@ def multi_precision(epochs: float, learning_rate: float) -> Schedule:
         bit_sampling="hessian",
     )
     return Schedule((whole, bits))
-
-
-PRESETS: Registry[Callable[[float, float], Schedule]] = Registry(
-    "schedule",
-    {
-        "ofa": ofa,
-        "sandwich": sandwich,
-        "deps": deps,
-        "todm": todm,
-        "single": single,
-        "few_shot": few_shot,
-        "multi_precision": multi_precision,
-    },
-)
-
-
-def preset(name: str, epochs: float, learning_rate: float, space: JointSpace) -> Schedule:
-    """The ready-made schedule of that name, fitted to what is elastic in a space.
-
-    Args:
-        name: One of `PRESETS`.
-        epochs: Passes over the training images.
-        learning_rate: Peak of the first phase.
-        space: What is trained.
-
-    Raises:
-        ValueError: If the name is unknown; the known ones are listed. Or if it trains policies and the space has one.
-    """
-    return fitted(PRESETS[name](epochs, learning_rate), space)
-
-
-def fitted(schedule: Schedule, space: JointSpace) -> Schedule:
-    """A schedule of this module without the dimensions that a space lacks, and with no more of each than it has.
-
-    A phase of shrinking that then opens nothing is left out, and the others share its epochs.
-
-    Raises:
-        ValueError: If the schedule trains policies and the space has only one.
-    """
-    fixed = all(len(known) == 1 for known in space.slot_policies)
-    if fixed and any("policy" in phase.open for phase in schedule.phases):
-        known = ", ".join(str(policy) for policy in space.policies.all_policies)
-        raise ValueError(
-            f"a schedule that trains policies needs layers with two or more to choose from, got {known}; "
-            "add some, such as w8a8"
-        )
-    phases = [_fitted(phase, space) for phase in schedule.phases]
-    opened = [Subspace.opened(space, phase.open).open for phase in phases]
-    needed = [
-        phase
-        for number, phase in enumerate(phases)
-        if phase.loss != "teacher" or opened[number] not in (opened[0], *opened[number + 1 : number + 2])
-    ]
-    stretch = sum(phase.epochs for phase in phases) / sum(phase.epochs for phase in needed)
-    return Schedule(
-        tuple(
-            replace(phase, epochs=phase.epochs * stretch, warm_up_epochs=phase.warm_up_epochs * stretch)
-            for phase in needed
-        )
-    )
-
-
-def _fitted(phase: Phase, space: JointSpace) -> Phase:
-    counts: dict[str, int] = {}
-    for gene in space.genes:
-        counts[gene.dimension] = min(counts.get(gene.dimension, len(gene.values)), len(gene.values))
-    opened = {
-        name: "all" if domain == "largest 2" and counts[name] < 2 else domain
-        for name, domain in phase.open.items()
-        if name in counts
-    }
-    split = phase.split and replace(phase.split, dimensions=tuple(d for d in phase.split.dimensions if d in counts))
-    return replace(phase, open=opened, split=split)

@@ -1,6 +1,6 @@
 """Training schedules as data: phases one after another, and where a step lies in them.
 
-In: phases. Out: frozen `Schedule`s. Knows no network and no images.
+Schedules know no network and no images.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nas.training.few_shot.grouping import MAX_OPS
-from nas.training.schedules.phase import Phase, Split
+from nas.training.few_shot.grouping import MOST_VALUES
+from nas.training.schedules.phase import FewShotSplit, Phase
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Where a step lies.
+class PhasePosition:
+    """Where a step of a training lies.
 
     Attributes:
-        phase: Number of its phase.
+        phase: Number of its phase, from 0.
         step: Steps of the phase before it.
         steps: Steps of the whole phase.
     """
@@ -29,14 +29,21 @@ class Moment:
     steps: int
 
     @property
-    def position(self) -> float:
+    def progress(self) -> float:
         """Share of the phase that is over, in [0, 1)."""
         return self.step / self.steps
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Phases in the order in which they are trained."""
+    """Phases in the order in which they are trained.
+
+    Attributes:
+        phases: One or more, of distinct names.
+
+    Raises:
+        ValueError: If there is no phase, or two have the same name.
+    """
 
     phases: tuple[Phase, ...]
 
@@ -45,30 +52,35 @@ class Schedule:
             names = [phase.name for phase in self.phases]
             raise ValueError(f"a schedule needs one or more phases of distinct names, got {names}")
 
-    def domains(self, space: JointSpace) -> list[Subspace]:
-        """What is open in each phase.
+    def open_subspaces(self, space: JointSpace) -> list[Subspace]:
+        """The part of a space from which each phase draws its subnets.
 
         Raises:
-            ValueError: As `Phase.domain` does, or if a split may come to a leaf that has no gene left for it.
+            ValueError: As `Phase.open_subspace` does, or if a split may come to a leaf that has no gene left for it.
         """
-        domains = [phase.domain(space) for phase in self.phases]
-        earlier: list[set[int]] = []  # a leaf may have been split by any of these, each time by another
-        for phase, domain in zip(self.phases, domains, strict=True):
+        subspaces = [phase.open_subspace(space) for phase in self.phases]
+        # A gene divides a leaf once. Which of several genes an earlier split took is known only when it was trained,
+        # and differs from leaf to leaf; so every earlier split that could have taken one of these genes counts as one.
+        earlier: list[set[int]] = []
+        for phase, subspace in zip(self.phases, subspaces, strict=True):
             if phase.split is not None:
-                genes = _splittable(phase.name, phase.split, domain)
+                genes = _find_splittable_genes(phase.name, phase.split, subspace)
                 taken = sum(not genes.isdisjoint(others) for others in earlier)
                 if len(genes) <= taken:
                     raise ValueError(
                         f"phase {phase.name!r}: a split by {', '.join(phase.split.dimensions)} needs a gene of these "
-                        f"that the phase opens fully, of {phase.split.groups} or more values, that matters in all "
+                        f"that the phase opens fully, of {phase.split.groups} or more values, that is active in all "
                         f"candidates; there are {len(genes)}, and earlier splits may have taken {taken} of them; it "
                         f"opens {dict(phase.open)}"
                     )
                 earlier.append(genes)
-        return domains
+        return subspaces
 
-    def ends(self, steps_per_epoch: int) -> list[int]:
-        """The step after the last one of each phase; every phase has at least one step."""
+    def end_steps(self, steps_per_epoch: int) -> list[int]:
+        """The step after the last one of each phase; every phase has at least one step.
+
+        Epochs are added up before they are rounded, so that fractions of epochs do not add up to more steps.
+        """
         ends: list[int] = []
         epochs = 0.0
         for phase in self.phases:
@@ -76,33 +88,51 @@ class Schedule:
             ends.append(max(round(epochs * steps_per_epoch), (ends[-1] if ends else 0) + 1))
         return ends
 
-    def moment(self, step: int, steps_per_epoch: int) -> Moment:
-        """Where a step, counted from the start of the training, lies."""
+    def locate(self, step: int, steps_per_epoch: int) -> PhasePosition:
+        """Where a step lies.
+
+        Args:
+            step: Counted from the start of the training, from 0.
+            steps_per_epoch: Batches in the training images.
+
+        Raises:
+            ValueError: If the schedule is over by then.
+        """
         start = 0
-        for number, end in enumerate(self.ends(steps_per_epoch)):
+        for number, end in enumerate(self.end_steps(steps_per_epoch)):
             if step < end:
-                return Moment(number, step - start, end - start)
+                return PhasePosition(number, step - start, end - start)
             start = end
         raise ValueError(f"the schedule ends at step {start}, got step {step}")
 
-    def passes(self, steps_per_epoch: int, steps: float = math.inf) -> int:
-        """Forward-backward passes, the measure of cost, of the first so many steps; a teacher's forward not counted."""
+    def count_passes(self, steps_per_epoch: int, steps: float = math.inf) -> int:
+        """Forward-backward passes, the measure of cost; the forward passes of a teacher are not counted.
+
+        Args:
+            steps_per_epoch: Batches in the training images.
+            steps: Counts those of the first so many steps only.
+        """
         total, start = 0, 0
-        for phase, end in zip(self.phases, self.ends(steps_per_epoch), strict=True):
+        for phase, end in zip(self.phases, self.end_steps(steps_per_epoch), strict=True):
             done = max(min(end, steps) - start, 0)
-            alone = min(phase.steps_alone(end - start), done)
+            alone = min(phase.count_delayed_steps(end - start), done)
             total += int(alone + (done - alone) * len(phase.subnets))
             start = end
         return total
 
 
-def _splittable(phase: str, split: Split, domain: Subspace) -> set[int]:
-    """The genes that a leaf can be split by, of those not split before."""
-    genes = Subspace.whole(domain.space).find_splittable_genes(split.dimensions, split.groups, domain)
+def _find_splittable_genes(phase: str, split: FewShotSplit, subspace: Subspace) -> set[int]:
+    """Numbers of the genes that an unsplit supernet can be split by in a phase.
+
+    Raises:
+        ValueError: If one has more values than a split can compare.
+    """
+    genes = Subspace.whole(subspace.space).find_splittable_genes(split.dimensions, split.groups, subspace)
     for gene in genes:
-        if len(domain.open[gene]) > MAX_OPS:
+        if len(subspace.open[gene]) > MOST_VALUES:
             raise ValueError(
-                f"phase {phase!r}: a split compares at most {MAX_OPS} values of a gene, got "
-                f"{len(domain.open[gene])} of {domain.space.genes[gene].name}; leave that dimension out of the split"
+                f"phase {phase!r}: a split compares at most {MOST_VALUES} values of a gene, got "
+                f"{len(subspace.open[gene])} of {subspace.space.genes[gene].name}; leave that dimension out of the "
+                "split"
             )
     return set(genes)

@@ -1,6 +1,5 @@
-"""Soft losses between a student and its teacher.
+"""Losses of a student that learns from the logits of its teacher; gradients go to the student only.
 
-In: logits of both. Out: a scalar that sends gradients to the student only. Knows no network, label or schedule.
 Source: Wang et al., "AlphaNet: Improved Training of Supernets with Alpha-Divergence", ICML 2021.
 """
 
@@ -98,6 +97,7 @@ def divergence(student_logits: Tensor, teacher_logits: Tensor, alpha: float, cli
         power = (alpha * log_ratio).clamp(max=math.log(clip)).exp()
         value = (q * (power - 1)).sum(1) / (alpha * (alpha - 1))
         pull = q * power / alpha
+    # the value of one expression with the gradient of another
     surrogate = -(pull * log_q).sum(1)
     return surrogate + (value - surrogate.detach())
 

@@ -1,7 +1,4 @@
-"""Optimisers of a supernet, and their state by parameter name.
-
-In: a supernet and settings. Out: an optimiser, and tensors that a checkpoint can hold. Knows no schedule.
-"""
+"""Optimisers of a supernet, and their state by parameter name, as a checkpoint holds it."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from nas.training.settings import OptimizerName
 from nas.training.step.scaled_adam import ScaledAdam
 from search_spaces.elastic.supernet import Supernet
 
-State = Mapping[str, Tensor]  # "parameter/entry"
+State = Mapping[str, Tensor]  # by "name of the parameter/name of the entry"
 
 
-def make_optimizer(
+def create_optimizer(
     supernet: Supernet, name: OptimizerName, weight_decay: float, state: State | None = None
 ) -> torch.optim.Optimizer:
     """An optimiser whose learning rate is still to be set.
@@ -27,7 +24,7 @@ def make_optimizer(
         supernet: Weights of layers decay; normalisation, biases, kernel transforms and quantisation steps do not.
         name: `sgd` with Nesterov momentum 0.9, or `scaled_adam`.
         weight_decay: L2 penalty on the weights.
-        state: What `optimizer_state` gave; parameters without an entry start afresh.
+        state: What `read_optimizer_state` gave; parameters without an entry start afresh.
     """
     parameters = dict(supernet.named_parameters())
     groups: list[dict[str, Any]] = [
@@ -44,14 +41,19 @@ def make_optimizer(
         parameter = parameters[owner]
         if tensor.shape == parameter.shape:
             restored = torch.empty_like(parameter, requires_grad=False).copy_(tensor)  # in its memory format
-        else:
+        else:  # counts of steps stay on the CPU, as torch's own optimisers keep them
             restored = tensor.to("cpu" if entry == "step" else parameter.device, copy=True)
         optimizer.state[parameter][entry] = restored
     return optimizer
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer, supernet: Supernet) -> dict[str, Tensor]:
-    """Every tensor of the optimiser's state under `parameter/entry`."""
+def read_optimizer_state(optimizer: torch.optim.Optimizer, supernet: Supernet) -> dict[str, Tensor]:
+    """Every tensor of the optimiser's state under `parameter/entry`, of the parameter's shape or a scalar.
+
+    Args:
+        optimizer: Made by `create_optimizer`.
+        supernet: The one that it was made for.
+    """
     return {
         f"{name}/{entry}": tensor
         for name, parameter in supernet.named_parameters()

@@ -1,7 +1,5 @@
 """ScaledAdam: Adam whose steps are relative to the size of each parameter tensor, and that learns that size.
 
-In: parameters with gradients. Out: updated parameters, and a state of plain tensors by parameter. Knows no network,
-loss or schedule.
 Source: Yao et al., "Zipformer", ICLR 2024, section on ScaledAdam.
 """
 
@@ -94,13 +92,13 @@ class ScaledAdam(Optimizer):
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         rms = parameter.square().mean().sqrt().clamp(min=_RMS_FLOOR)
         scale_gradient = (gradient * parameter).sum()
-        change = rms * _direction(state, "", gradient, group)
-        change += _SCALE_RATE * _direction(state, "scale_", scale_gradient, group) * parameter
+        change = rms * _find_direction(state, "", gradient, group)
+        change += _SCALE_RATE * _find_direction(state, "scale_", scale_gradient, group) * parameter
         parameter.sub_(change, alpha=group["lr"])
 
 
-def _direction(state: dict[str, Tensor], name: str, gradient: Tensor, group: dict[str, Any]) -> Tensor:
-    """Adam's direction, after its moments took in the gradient."""
+def _find_direction(state: dict[str, Tensor], name: str, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+    """Adam's direction, after its moments took in the gradient; the bias of their start from zero is corrected."""
     beta1, beta2 = group["betas"]
     steps = int(state["step"])
     mean = state[f"{name}exp_avg"].lerp_(gradient, 1 - beta1) / (1 - beta1**steps)

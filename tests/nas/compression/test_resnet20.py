@@ -14,7 +14,7 @@ from nas.compression.compress import apply_policy
 from nas.compression.quantizers.mse import LeastSquaredError
 from nas.data.images import ImageSet, Normalization
 from nas.data.sources import load_images
-from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
+from nas.training.recalibration import measure_accuracy, recalibrate_batch_norm
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.elastic.weight_steps import MaxAbsSteps
@@ -69,7 +69,7 @@ def percent_at(folder: Path, bits: int, images: ImageSet) -> float:
     compressed = apply_policy(
         network, layers, CompressionPolicy((LayerPolicy.quantized(weight_bits=bits),) * len(layers))
     )
-    return accuracy_percent(compressed, NORMALIZATION.batches(images, 32, 25))
+    return measure_accuracy(compressed, NORMALIZATION.batches(images, 32, 25))
 
 
 def test_at_2_bits_it_pays_to_clip_weights(reference_data: Path, cifar10: ImageSet) -> None:
@@ -82,7 +82,7 @@ def test_at_2_bits_it_pays_to_clip_weights(reference_data: Path, cifar10: ImageS
     for quantizer in (MaxAbsSteps(), LeastSquaredError()):
         compressed = apply_policy(network, layers, policy, quantizer)
         recalibrate_batch_norm(compressed, NORMALIZATION.inputs(calibrating.images, 32).split(200))
-        percent.append(accuracy_percent(compressed, NORMALIZATION.batches(measuring, 32, 25)))
+        percent.append(measure_accuracy(compressed, NORMALIZATION.batches(measuring, 32, 25)))
     assert percent[1] > percent[0] + 25
 
 

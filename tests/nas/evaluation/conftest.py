@@ -7,7 +7,8 @@ import pytest
 from nas.data.images import ImageData
 from nas.evaluation.measurement import AccuracyMeasurement, DataSource
 from nas.evaluation.realize import CandidateRealizer
-from nas.training.schedules.presets import preset
+from nas.training.plan import TrainingPlan
+from nas.training.schedules.registry import create_schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
@@ -22,8 +23,8 @@ def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement
     joint = JointSpace(create_space("resnet_digits", 1, 10))
     net = build_supernet(joint.architectures, seed=0)
     folder = tmp_path_factory.mktemp("trained")
-    schedule, settings = preset("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
-    checkpoint = train_supernet(net, joint, source.load(), schedule, settings, 0, folder)
+    schedule, settings = create_schedule("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
+    checkpoint = train_supernet(net, source.load(), TrainingPlan(joint, schedule, settings), folder)
     return AccuracyMeasurement(checkpoint, joint.architectures, source)
 
 

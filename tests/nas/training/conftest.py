@@ -12,8 +12,10 @@ import pytest
 from nas.data.images import ImageData
 from nas.data.sources import load_images
 from nas.training.checkpoint import load_checkpoint
+from nas.training.plan import TrainingExecution, TrainingPlan
+from nas.training.progress import StepReport
 from nas.training.schedules.schedule import Schedule
-from nas.training.settings import Report, TrainingSettings
+from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet, build_supernet
@@ -39,6 +41,15 @@ class Lab:
     def supernet(self, seed: int = 0) -> Supernet:
         return build_supernet(self.space.architectures, seed)
 
+    def plan(
+        self,
+        schedule: Schedule,
+        settings: TrainingSettings = SETTINGS,
+        seed: int = 5,
+        only: Candidate | None = None,
+    ) -> TrainingPlan:
+        return TrainingPlan(self.space, schedule, settings, seed, only)
+
     def train(
         self,
         folder: Path,
@@ -48,19 +59,19 @@ class Lab:
         only: Candidate | None = None,
         kill_at: int = 0,
         checkpoint_s: float = FOREVER,
-    ) -> list[Report]:
-        """Trains a fresh supernet, or goes on; stops in the middle of call `kill_at` of the watch."""
-        reports: list[Report] = []
+    ) -> list[StepReport]:
+        """Trains a fresh supernet, or goes on; dies in call `kill_at` of its callback."""
+        reports: list[StepReport] = []
 
-        def watch(report: Report) -> None:
+        def on_step(report: StepReport) -> None:
             reports.append(report)
             if len(reports) == kill_at:
                 raise Killed
 
         folder.mkdir(exist_ok=True)
-        arguments = (self.supernet(), self.space, self.data, schedule, settings, seed, folder, watch)
+        plan, execution = self.plan(schedule, settings, seed, only), TrainingExecution(checkpoint_s=checkpoint_s)
         with suppress(Killed):
-            train_supernet(*arguments, only=only, checkpoint_s=checkpoint_s)
+            train_supernet(self.supernet(), self.data, plan, folder, on_step, execution)
         return reports
 
     def trained(self, folder: Path, schedule: Schedule, settings: TrainingSettings = SETTINGS) -> Supernet:

@@ -11,7 +11,8 @@ import numpy as np
 from nas.data.images import ImageData
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
-from nas.training.schedules.presets import preset
+from nas.training.plan import TrainingPlan
+from nas.training.schedules.registry import create_schedule
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
@@ -40,15 +41,15 @@ def accuracy_at_two_bits(net: Supernet, images: ImageData) -> float:
 def gain_of_bits(seed: int, folder: Path) -> float:
     """What the phase of bits adds at two bits, over a phase of as many steps in floating point."""
     images, start = load_images("digits", split_seed=seed), build_supernet(SPACE.architectures, seed)
-    floating, bits = preset("multi_precision", EPOCHS, 0.1, SPACE).phases
+    floating, bits = create_schedule("multi_precision", EPOCHS, 0.1, SPACE).phases
     same = replace(
         bits, open={name: value for name, value in bits.open.items() if name != "policy"}, bit_sampling="uniform"
     )
-    train_supernet(start, SPACE, images, Schedule((floating,)), SETTINGS, seed, folder, lambda _: None)
+    train_supernet(start, images, TrainingPlan(SPACE, Schedule((floating,)), SETTINGS, seed), folder)
     found = []
     for phase in (bits, same):
         net = copy.deepcopy(start)
-        train_supernet(net, SPACE, images, Schedule((phase,)), SETTINGS, seed, folder, lambda _: None)
+        train_supernet(net, images, TrainingPlan(SPACE, Schedule((phase,)), SETTINGS, seed), folder)
         found.append(accuracy_at_two_bits(net, images))
     return found[0] - found[1]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.training.recalibration import accuracy_percent, recalibrate_batch_norm
+from nas.training.recalibration import measure_accuracy, recalibrate_batch_norm
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
@@ -51,4 +51,4 @@ def test_accuracy_is_the_share_of_hits_over_batches_of_any_size() -> None:
     logits = torch.eye(3)[[0, 1, 2, 0, 1, 2, 0]]
     labels = torch.tensor([0, 1, 2, 1, 1, 0, 2])
     batches = [(logits[:5], labels[:5]), (logits[5:], labels[5:])]
-    assert accuracy_percent(nn.Identity(), batches) == pytest.approx(100 * 4 / 7)
+    assert measure_accuracy(nn.Identity(), batches) == pytest.approx(100 * 4 / 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,15 @@ from torch import Tensor
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
-from nas.training.schedules.phase import Phase, Split
-from nas.training.schedules.presets import deps, few_shot, fitted, ofa, preset, sandwich, single, todm
+from nas.training.plan import TrainingExecution
+from nas.training.progress import StepReport
+from nas.training.schedules.phase import FewShotSplit, Phase
+from nas.training.schedules.presets import deps, few_shot, ofa, sandwich, single, todm
+from nas.training.schedules.registry import create_schedule, fit_schedule_to
 from nas.training.schedules.schedule import Schedule
-from nas.training.settings import Report, TrainingSettings
+from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
-from nas.training.validation import Probe
+from nas.training.validation import SubnetValidation
 from search_spaces.elastic.double_rounding import initial_step
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
@@ -53,25 +57,27 @@ def teacher_then_bits(space: JointSpace) -> Schedule:
 
 def leaves_of_bits(space: JointSpace) -> Schedule:
     whole = Phase("whole", 1, 0.05, ALL | {"policy": "all"}, ("largest", "random"), "in_place")
-    return Schedule((whole, replace(whole, name="leaves", split=Split(("policy",), batches=1))))
+    return Schedule((whole, replace(whole, name="leaves", split=FewShotSplit(("policy",), batches=1))))
 
 
 def leaves(space: JointSpace) -> Schedule:
     """Two leaves, then four."""
-    phases = fitted(few_shot(3, 0.1, batches=1), space).phases
-    return Schedule((phases[0], *(replace(phase, split=Split(("depth", "width"), batches=1)) for phase in phases[1:])))
+    phases = fit_schedule_to(space, few_shot(3, 0.1, batches=1)).phases
+    return Schedule(
+        (phases[0], *(replace(phase, split=FewShotSplit(("depth", "width"), batches=1)) for phase in phases[1:]))
+    )
 
 
 TRAININGS: dict[str, tuple[str, Callable[[JointSpace], Schedule], TrainingSettings]] = {
-    "ofa": ("mobilenet_v3_digits", lambda space: preset("ofa", 2, 0.1, space), SETTINGS),
+    "ofa": ("mobilenet_v3_digits", lambda space: create_schedule("ofa", 2, 0.1, space), SETTINGS),
     "few_shot": ("resnet_digits", leaves, SETTINGS),
-    "multi_precision": ("resnet_digits", lambda space: preset("multi_precision", 2, 0.1, space), SETTINGS),
+    "multi_precision": ("resnet_digits", lambda space: create_schedule("multi_precision", 2, 0.1, space), SETTINGS),
     "teacher, then bits": ("resnet_digits", teacher_then_bits, SETTINGS),
     "leaves of bits": ("resnet_digits", leaves_of_bits, SETTINGS),
-    "todm, scaled_adam": ("mobilenet_v3_digits", lambda space: fitted(todm(2, 0.1), space), SCALED),
+    "todm, scaled_adam": ("mobilenet_v3_digits", lambda space: fit_schedule_to(space, todm(2, 0.1)), SCALED),
     "bfloat16": (
         "mobilenet_v3_digits",
-        lambda space: preset("deps", 2, 0.1, space),
+        lambda space: create_schedule("deps", 2, 0.1, space),
         replace(SETTINGS, precision="bfloat16", channels_last=False, flip=True),
     ),
 }
@@ -86,7 +92,7 @@ def test_a_training_killed_after_every_step_ends_with_the_same_bits(
     schedule = make(trained.space)
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     steps = [report.step for report in trained.train(undisturbed, schedule, settings)]
-    assert steps == list(range(1, schedule.ends(3)[-1] + 1))
+    assert steps == list(range(1, schedule.end_steps(3)[-1] + 1))
     attempts = 0
     while not (killed / FINISHED).exists():  # every attempt saves one step and dies in the next
         reports = trained.train(killed, schedule, settings, kill_at=2, checkpoint_s=0)
@@ -100,7 +106,7 @@ def test_a_training_killed_after_every_step_ends_with_the_same_bits(
 
 def test_steps_since_the_last_checkpoint_are_repeated(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("mobilenet_v3_digits")
-    schedule = preset("ofa", 4, 0.1, trained.space)
+    schedule = create_schedule("ofa", 4, 0.1, trained.space)
     trained.train(tmp_path / "undisturbed", schedule)
     trained.train(tmp_path / "killed", schedule, kill_at=3)
     assert not any((tmp_path / "killed").iterdir())
@@ -112,7 +118,9 @@ def test_steps_since_the_last_checkpoint_are_repeated(lab: Callable[..., Any], t
 
 def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("resnet_digits")
-    schedule = Schedule((Phase("a", 1.5, 0.1, warm_up_epochs=1), Phase("b", 1, 0.2, ALL, ("random",), law="constant")))
+    schedule = Schedule(
+        (Phase("a", 1.5, 0.1, warm_up_epochs=1), Phase("b", 1, 0.2, ALL, ("random",), decay="constant"))
+    )
     reports = trained.train(tmp_path, schedule)
     assert [report.phase for report in reports] == ["a"] * 4 + ["b"] * 4
     assert {report.steps for report in reports} == {8}
@@ -126,11 +134,11 @@ def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> 
 
 def test_no_delay_and_no_ramp_are_the_sandwich_rule(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("mobilenet_v3_digits")
-    (ramp,) = fitted(deps(2, 0.1, delay=0.0), trained.space).phases
-    trained.train(tmp_path / "deps", fitted(deps(2, 0.1, delay=0.0, ramp=0.0), trained.space))
+    (ramp,) = fit_schedule_to(trained.space, deps(2, 0.1, delay=0.0)).phases
+    trained.train(tmp_path / "deps", fit_schedule_to(trained.space, deps(2, 0.1, delay=0.0, ramp=0.0)))
     trained.train(tmp_path / "flat", Schedule((replace(ramp, ramp_start=1.0),)))
     trained.train(tmp_path / "ramp", Schedule((ramp,)))
-    trained.train(tmp_path / "sandwich", fitted(sandwich(2, 0.1), trained.space))
+    trained.train(tmp_path / "sandwich", fit_schedule_to(trained.space, sandwich(2, 0.1)))
     assert same_bits(weights(tmp_path / "deps"), weights(tmp_path / "sandwich"))
     assert same_bits(weights(tmp_path / "flat"), weights(tmp_path / "sandwich"))
     assert not same_bits(weights(tmp_path / "ramp"), weights(tmp_path / "sandwich"))
@@ -141,7 +149,7 @@ def test_a_delay_to_the_end_trains_the_largest_network_alone(
     lab: Callable[..., Any], tmp_path: Path, delay: float
 ) -> None:
     trained = lab("mobilenet_v3_digits")
-    (phase,) = fitted(deps(2, 0.1, delay=delay), trained.space).phases
+    (phase,) = fit_schedule_to(trained.space, deps(2, 0.1, delay=delay)).phases
     plain = Phase("plain", 2, 0.1, phase.open, warm_up_epochs=phase.warm_up_epochs)
     trained.train(tmp_path / "deps", Schedule((phase,)))
     trained.train(tmp_path / "plain", Schedule((plain,)))
@@ -151,16 +159,16 @@ def test_a_delay_to_the_end_trains_the_largest_network_alone(
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
 def test_later_sorting_keeps_the_subnets_of_earlier_phases(lab: Callable[..., Any], tmp_path: Path, name: str) -> None:
     trained = lab(name)
-    phases = fitted(ofa(4, 0.1), trained.space).phases
+    phases = fit_schedule_to(trained.space, ofa(4, 0.1)).phases
     still = replace(phases[-1], learning_rate=1e-30)  # the step after the sorting changes no weight
     strong = replace(phases[-2], learning_rate=20.0)  # the importance of channels changes
     schedule = Schedule((*phases[:-2], strong, still))
-    sorted_at = schedule.ends(3)[-2]
+    sorted_at = schedule.end_steps(3)[-2]
     trained.train(tmp_path, schedule, kill_at=sorted_at + 1, checkpoint_s=0)
     before = trained.loaded(tmp_path / UNFINISHED).train().double()
     trained.train(tmp_path, schedule, kill_at=2, checkpoint_s=0)
     after = trained.loaded(tmp_path / UNFINISHED).train().double()
-    earlier = schedule.domains(trained.space)[-2]
+    earlier = schedule.open_subspaces(trained.space)[-2]
     chosen = earlier.sample(np.random.default_rng(0), 20)
 
     def change(architecture: Any) -> float:
@@ -192,8 +200,8 @@ def test_a_training_that_diverges_keeps_its_last_good_checkpoint(
     lab: Callable[..., Any], tmp_path: Path, checkpoint_s: float, message: str
 ) -> None:
     trained = lab("resnet_digits")
-    (good,) = fitted(sandwich(1, 0.05), trained.space).phases
-    schedule = Schedule((good, replace(good, name="wild", learning_rate=1e20, law="constant")))
+    (good,) = fit_schedule_to(trained.space, sandwich(1, 0.05)).phases
+    schedule = Schedule((good, replace(good, name="wild", learning_rate=1e20, decay="constant")))
     trained.train(tmp_path, schedule, kill_at=4, checkpoint_s=0)
     with pytest.raises(ValueError, match=message) as caught:
         trained.train(tmp_path, schedule, checkpoint_s=checkpoint_s)
@@ -210,14 +218,14 @@ def test_weights_that_are_no_numbers_are_never_saved(lab: Callable[..., Any], tm
     trained = lab("resnet_digits")
     net = trained.supernet()
 
-    def watch(report: Report) -> None:
+    def on_step(report: StepReport) -> None:
         if report.step == broken_at:
             with torch.no_grad():
                 net.leaves[0].network.get_submodule("stem").op.weight[0] = torch.inf
 
-    arguments = (net, trained.space, trained.data, fitted(sandwich(1, 0.05), trained.space), SETTINGS, 5, tmp_path)
+    plan = trained.plan(fit_schedule_to(trained.space, sandwich(1, 0.05)))
     with pytest.raises(ValueError, match=f"the weights became useless by step {broken_at}; lower the learning rate"):
-        train_supernet(*arguments, watch, checkpoint_s=0)
+        train_supernet(net, trained.data, plan, tmp_path, on_step, TrainingExecution(checkpoint_s=0))
     assert [path.name for path in tmp_path.iterdir()] == [UNFINISHED]
     assert load_checkpoint(tmp_path / UNFINISHED, trained.supernet()).step == broken_at - 1
 
@@ -229,18 +237,18 @@ def test_the_subnet_whose_loss_is_no_number_is_named(lab: Callable[..., Any], tm
         net.leaves[0].network.get_submodule("stages.1.1.conv1").op.weight.fill_(torch.nan)  # absent from the smallest
     schedule = Schedule((Phase("odd", 1, 0.1, ALL, ("smallest", "largest")),))
     with pytest.raises(ValueError, match=r"nan at step 1, in phase 'odd': .*; lower the learning rate$") as caught:
-        train_supernet(net, trained.space, trained.data, schedule, SETTINGS, 5, tmp_path)
+        train_supernet(net, trained.data, trained.plan(schedule), tmp_path)
     assert "blocks 2-2" in str(caught.value)  # the largest, not the smallest
     assert not any(tmp_path.iterdir())
 
 
 def test_another_training_is_not_gone_on_with(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("resnet_digits")
-    schedule = preset("deps", 2, 0.1, trained.space)
+    schedule = create_schedule("deps", 2, 0.1, trained.space)
     trained.train(tmp_path, schedule, kill_at=3, checkpoint_s=0)
     before = (tmp_path / UNFINISHED).read_bytes()
     for changed in (
-        {"schedule": preset("deps", 3, 0.1, trained.space)},
+        {"schedule": create_schedule("deps", 3, 0.1, trained.space)},
         {"settings": replace(SETTINGS, label_smoothing=0.0)},
         {"seed": 6},
         {"only": trained.space.largest()},
@@ -253,8 +261,8 @@ def test_another_training_is_not_gone_on_with(lab: Callable[..., Any], tmp_path:
         lab("resnet_digits", ("w8a8", "w4a8")).train(tmp_path, schedule)
     assert (tmp_path / UNFINISHED).read_bytes() == before
     other = lab("mobilenet_v3_digits")
-    with pytest.raises(ValueError, match=r"checkpoint of 'resnet_digits'.* needs one of 'mobilenet_v3_digits'"):
-        other.train(tmp_path, preset("deps", 2, 0.1, other.space))
+    with pytest.raises(ValueError, match=r"checkpoint of space 'resnet_digits'.* needs one of 'mobilenet_v3_digits'"):
+        other.train(tmp_path, create_schedule("deps", 2, 0.1, other.space))
     assert trained.train(tmp_path, schedule)[0].step == 3
 
 
@@ -267,7 +275,7 @@ def test_one_candidate_is_trained_and_nothing_outside_it(lab: Callable[..., Any]
     views = marked.leaves[0].weights(layers)
     torch.stack([view.sum() for view in views.values() if view.requires_grad]).sum().backward()
     inside = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in marked.named_parameters()}
-    schedule, settings = fitted(single(1, 0.1), trained.space), replace(SETTINGS, weight_decay=0.0)
+    schedule, settings = fit_schedule_to(trained.space, single(1, 0.1)), replace(SETTINGS, weight_decay=0.0)
     reports = trained.train(tmp_path, schedule, settings, only=candidate)
     assert reports[-1].accuracies.keys() == {"network"}
     after = trained.loaded(tmp_path / FINISHED)
@@ -289,7 +297,7 @@ def test_one_candidate_is_trained_and_nothing_outside_it(lab: Callable[..., Any]
 def test_all_subnets_learn_the_digits(tmp_path: Path, lab: Callable[..., Any]) -> None:
     digits = load_images("digits")
     trained = replace(lab("resnet_digits"), data=digits)
-    schedule = preset("deps", 4, 0.1, trained.space)
+    schedule = create_schedule("deps", 4, 0.1, trained.space)
     reports = trained.train(tmp_path, schedule, TrainingSettings(batch_size=64))
     realizer = CandidateRealizer(trained.loaded(tmp_path / FINISHED), digits)
     candidates = [trained.space.largest(), trained.space.smallest()]
@@ -302,7 +310,7 @@ def test_all_subnets_learn_the_digits(tmp_path: Path, lab: Callable[..., Any]) -
 
 def test_the_memory_format_changes_rounding_only(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("resnet_digits")
-    schedule = preset("sandwich", 0.7, 0.01, trained.space)
+    schedule = create_schedule("sandwich", 0.7, 0.01, trained.space)
     start, last, first = (
         torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
         for net in (
@@ -324,9 +332,9 @@ def test_trainings_that_cannot_be_are_refused_before_they_start(lab: Callable[..
     with pytest.raises(ValueError, match="phase 'p': space 'resnet_digits' has no 'kernel' to open"):
         trained.train(tmp_path, Schedule((Phase("p", 1, 0.1, {"kernel": "all"}),)))
     with pytest.raises(ValueError, match=r"batch_size must lie in \[1, 150\], the training images; got 200"):
-        trained.train(tmp_path, preset("deps", 1, 0.1, trained.space), replace(SETTINGS, batch_size=200))
+        trained.train(tmp_path, create_schedule("deps", 1, 0.1, trained.space), replace(SETTINGS, batch_size=200))
     with pytest.raises(ValueError, match=r"a ramp needs optimizer sgd, .* such as sandwich") as refused:
-        trained.train(tmp_path, preset("deps", 1, 0.1, trained.space), SCALED)
+        trained.train(tmp_path, create_schedule("deps", 1, 0.1, trained.space), SCALED)
     assert "\n" not in str(refused.value)
     assert not any(tmp_path.iterdir())
 
@@ -353,21 +361,71 @@ def test_accuracies_are_of_all_that_a_phase_trains_not_of_the_leaf_on_turn(
     trained = lab("resnet_digits")
     schedule, measured = leaves(trained.space), []
 
-    def accuracies(_probe: Probe, net: Supernet, domain: Subspace) -> dict[str, float]:
-        measured.append((len(net.leaves), domain.open))
+    def measure(_validation: SubnetValidation, net: Supernet, subspace: Subspace) -> dict[str, float]:
+        measured.append((len(net.leaves), subspace.open))
         return {}
 
-    monkeypatch.setattr(Probe, "accuracies", accuracies)
+    monkeypatch.setattr(SubnetValidation, "measure_accuracies", measure)
     reports = trained.train(tmp_path, schedule)
-    expected = {phase.name: phase.domain(trained.space).open for phase in schedule.phases}
+    expected = {phase.name: phase.open_subspace(trained.space).open for phase in schedule.phases}
     ends = [report.phase for report in reports if report.step % 3 == 0 or report.step == len(reports)]
-    assert [domain for _, domain in measured] == [expected[name] for name in ends]
+    assert [opened for _, opened in measured] == [expected[name] for name in ends]
     assert measured[-1][0] == 4
 
 
 def test_the_supernet_is_trained_in_place(lab: Callable[..., Any], tmp_path: Path) -> None:
     trained = lab("resnet_digits")
     net = trained.supernet()
-    train_supernet(net, trained.space, trained.data, leaves(trained.space), SETTINGS, 5, tmp_path)
+    train_supernet(net, trained.data, trained.plan(leaves(trained.space)), tmp_path)
     assert len(net.leaf_subspaces) == len(net.leaves) == 4
     assert same_bits(net.state_dict(), weights(tmp_path))
+
+
+def test_children_inherit_weights_and_momentum_and_then_take_turns(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("mobilenet_v3_digits")
+    whole = Phase("whole", 1, 0.05, {"kernel": "all"}, ("largest", "random"), "in_place")
+    split = FewShotSplit(("kernel",), batches=1)
+    leaves = Phase("leaves", 1, 0.05, {"0.0.kernel": "all", "expand": "all"}, ("largest", "random"), split=split)
+    schedule = Schedule((whole, leaves))
+
+    def state() -> dict[str, Tensor]:
+        return load_file(tmp_path / UNFINISHED)
+
+    def of_leaf(tensors: dict[str, Tensor], number: int) -> dict[str, Tensor]:
+        mark = f"leaves.{number}."
+        found = {name.replace(mark, ""): tensor for name, tensor in tensors.items() if mark in name}
+        return {name: tensor for name, tensor in found.items() if "running" not in name and "tracked" not in name}
+
+    def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+        return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+    trained.train(tmp_path, schedule, kill_at=4, checkpoint_s=0)
+    parent = of_leaf(state(), 0)
+    assert any("momentum" in name for name in parent)
+    trained.train(tmp_path, schedule, kill_at=2, checkpoint_s=0)  # after three steps it is the turn of leaf 1
+    net = trained.loaded(tmp_path / UNFINISHED)
+    kernel = next(number for number, gene in enumerate(trained.space.genes) if gene.name == "0.0.kernel")
+    assert [served.open[kernel] for served in net.leaf_subspaces] == [(0,), (1,)]
+    after_4 = state()
+    assert same(of_leaf(after_4, 0), parent)
+    assert not same(of_leaf(after_4, 1), parent)
+    trained.train(tmp_path, schedule, kill_at=2, checkpoint_s=0)
+    after_5 = state()
+    assert same(of_leaf(after_5, 1), of_leaf(after_4, 1))
+    assert not same(of_leaf(after_5, 0), parent)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_training_goes_on_and_comes_back_to_the_processor(lab: Callable[..., Any], tmp_path: Path) -> None:
+    trained = lab("resnet_digits", ("w32a32", "w4a8"))
+    schedule = create_schedule("multi_precision", 6, 0.05, trained.space)
+    trained.train(tmp_path, schedule, kill_at=9, checkpoint_s=0)
+    reports = trained.train(tmp_path, schedule)
+    assert reports[0].step == 9
+    assert all(math.isfinite(report.loss) for report in reports)
+    net = trained.supernet()
+    other = tmp_path / "other"
+    other.mkdir()
+    train_supernet(net, trained.data, trained.plan(schedule, seed=6), other)
+    assert {parameter.device.type for parameter in net.parameters()} == {"cpu"}
+    assert torch.cuda.max_memory_allocated() > 0

@@ -16,7 +16,7 @@ from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.images import ImageSet, Normalization
 from nas.data.sources import load_images
-from nas.training.recalibration import accuracy_percent
+from nas.training.recalibration import measure_accuracy
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import build_supernet
@@ -116,7 +116,7 @@ def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, i
 def test_accuracy_is_as_measured(traced: TracedNetwork, images: ImageSet, bits: int) -> None:
     policy = CompressionPolicy((LayerPolicy.quantized(bits),) * len(traced.graph.layers))
     network = frozen(compress(traced, policy), NORMALIZATION.inputs(images.images[:BATCH], 32))
-    found = accuracy_percent(network, NORMALIZATION.batches(images, 32, BATCH))
+    found = measure_accuracy(network, NORMALIZATION.batches(images, 32, BATCH))
     assert found == pytest.approx(MEASURED[bits], abs=0.5)
 
 

@@ -16,7 +16,7 @@ from tensorboardX.record_writer import RecordWriter
 
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.training_progress import following
-from nas.training.settings import Report
+from nas.training.progress import StepReport
 
 
 def events(path: Path) -> list[Event]:
@@ -44,11 +44,11 @@ def scalars(folder: Path) -> dict[str, dict[int, list[float]]]:
     return {tag: dict(steps) for tag, steps in found.items()}
 
 
-def report(step: int, loss: float, accuracies: dict[str, float] | None = None) -> Report:
-    return Report(step, 400, step, 400, "all", loss, 0.1, 512.0, accuracies or {})
+def report(step: int, loss: float, accuracies: dict[str, float] | None = None) -> StepReport:
+    return StepReport(step, 400, step, 400, "all", loss, 0.1, 512.0, accuracies or {})
 
 
-def followed(folder: Path, reports: list[Report], width: int = 200, terminal: bool = False) -> str:
+def followed(folder: Path, reports: list[StepReport], width: int = 200, terminal: bool = False) -> str:
     """What is shown of a training."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal)
     with following(Reporter(console), "train the supernet", folder) as watch:
@@ -62,8 +62,10 @@ def test_a_training_is_followed(tmp_path: Path) -> None:
     shown = followed(
         tmp_path,
         [
-            Report(1, 3, 1, 9, "full", 2.5, 0.1, 640.0, {"largest": 11.0, "smallest": 9.0}),
-            Report(2, 3, 5, 9, "all", 1.5, 0.2, 320.0, notes=("split leaf 0 by 0.0.kernel: 3 | 5 (separation 0.41)",)),
+            StepReport(1, 3, 1, 9, "full", 2.5, 0.1, 640.0, {"largest": 11.0, "smallest": 9.0}),
+            StepReport(
+                2, 3, 5, 9, "all", 1.5, 0.2, 320.0, notes=("split leaf 0 by 0.0.kernel: 3 | 5 (separation 0.41)",)
+            ),
         ],
     )
     # accuracies stay until there are new ones

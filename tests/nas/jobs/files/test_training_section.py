@@ -10,8 +10,8 @@ import yaml
 
 from nas.jobs.files.job import load_job
 from nas.jobs.files.training_section import TrainingSection
-from nas.training.schedules.phase import Phase, Split
-from nas.training.schedules.presets import PRESETS
+from nas.training.schedules.phase import FewShotSplit, Phase
+from nas.training.schedules.registry import SCHEDULES
 from nas.training.schedules.schedule import Schedule
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
@@ -36,7 +36,7 @@ def test_phases_become_a_schedule(tmp_path: Path) -> None:
         "open": {"kernel": "all", "depth": "largest 2", "policy": ["w4a8"]},
         "subnets": ["largest", "random"],
         "loss": "in_place",
-        "law": "constant",
+        "decay": "constant",
         "delay": 0.5,
         "split": {"dimensions": ["kernel"], "batches": 2},
     }
@@ -51,16 +51,16 @@ def test_phases_become_a_schedule(tmp_path: Path) -> None:
                 {"kernel": "all", "depth": "largest 2", "policy": ["w4a8"]},
                 ("largest", "random"),
                 "in_place",
-                law="constant",
+                decay="constant",
                 delay=0.5,
-                split=Split(("kernel",), batches=2),
+                split=FewShotSplit(("kernel",), batches=2),
             ),
         )
     )
     assert (found.settings().batch_size, found.settings().flip) == (10, True)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_every_preset_serves_the_space(name: str, tmp_path: Path) -> None:
     schedule = loaded(tmp_path, {"schedule": name, "epochs": 10, "learning_rate": 0.2}).resolve(SPACE)
     assert sum(phase.epochs for phase in schedule.phases) == pytest.approx(10)

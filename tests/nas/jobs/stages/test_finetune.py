@@ -25,8 +25,8 @@ from nas.jobs.files.job import load_job
 from nas.jobs.stages.finetune import finetune
 from nas.jobs.stages.train import train, trained_checkpoint
 from nas.jobs.workspace import Workspace
-from nas.training.settings import Report, Watch
-from nas.training.trainer import train_supernet
+from nas.training.plan import TrainingExecution
+from nas.training.progress import StepCallback, StepReport
 from results.evaluation import Evaluation
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -148,8 +148,8 @@ def test_a_killed_one_goes_on_and_ends_as_if_undisturbed(
     steps: list[int] = []
 
     @contextmanager
-    def killing(_reporter: Reporter, _title: str, _folder: Path, at: int) -> Iterator[Watch]:
-        def watch(report: Report) -> None:
+    def killing(_reporter: Reporter, _title: str, _folder: Path, at: int) -> Iterator[StepCallback]:
+        def watch(report: StepReport) -> None:
             steps.append(report.step)
             if report.step == at:
                 raise Killed
@@ -158,7 +158,7 @@ def test_a_killed_one_goes_on_and_ends_as_if_undisturbed(
 
     job, _, candidate = found
     runs = shutil.copytree(found[1], tmp_path / "runs")
-    monkeypatch.setattr(nas.training.task, "train_supernet", partial(train_supernet, checkpoint_s=0.0))
+    monkeypatch.setattr(nas.training.task, "TrainingExecution", partial(TrainingExecution, checkpoint_s=0.0))
     monkeypatch.setattr(nas.jobs.stages.finetune, "following", partial(killing, at=20))
     with opened(job, runs) as workspace, pytest.raises(Killed):
         finetune(workspace, candidate.key, EPOCHS, LEARNING_RATE)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import nas.training.bit_sampling.policy_probabilities as module
-from nas.training.bit_sampling.policy_probabilities import Odds, policy_odds
-from nas.training.distributed.team import Alone
+from nas.training.bit_sampling.policy_probabilities import PolicyProbabilities, compute_policy_probabilities
+from nas.training.distributed.team import SingleProcess
 from nas.training.step.gradients import Batch
 from search_spaces.subspace import Subspace
 
@@ -25,10 +25,10 @@ BATCH = Batch(torch.randn(16, 1, 16, 16, generator=torch.Generator().manual_seed
 def test_every_policy_gene_has_odds_that_its_generator_decides(lab: Callable[..., Any], name: str) -> None:
     space = lab(name, BITS).space
 
-    def odds(seed: int) -> Odds:
+    def odds(seed: int) -> PolicyProbabilities:
         net = lab(name, BITS).supernet().train()
         before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
-        found = policy_odds(net, space, BATCH, Alone(), torch.Generator().manual_seed(seed))
+        found = compute_policy_probabilities(net, space, BATCH, SingleProcess(), torch.Generator().manual_seed(seed))
         assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
         assert net.training
         return found
@@ -50,8 +50,8 @@ def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], mo
         (number,) = [n for n, w in enumerate(weights) if w.shape == planted.shape and torch.equal(w, planted)]
         return [float(n == number) for n in range(len(weights))]
 
-    monkeypatch.setattr(module, "hessian_traces", traces)
-    odds = policy_odds(net, space, BATCH, Alone(), torch.Generator())
+    monkeypatch.setattr(module, "estimate_hessian_traces", traces)
+    odds = compute_policy_probabilities(net, space, BATCH, SingleProcess(), torch.Generator())
     for number, row in odds.items():
         assert row == (PROPORTIONAL if space.genes[number].name == "stages.1.0.depthwise.policy" else UNIFORM)
     number = next(n for n, gene in enumerate(space.genes) if gene.name == "stages.1.0.depthwise.policy")
@@ -63,4 +63,4 @@ def test_a_split_supernet_without_float_weights_has_odds(lab: Callable[..., Any]
     trained = lab("resnet_digits", ("w8a8", "w4a8"))
     net, whole = trained.supernet(), Subspace.whole(trained.space)
     net.split([(0, whole.restrict(0, (0,))), (0, whole.restrict(0, (1,)))])
-    assert policy_odds(net, trained.space, BATCH, Alone(), torch.Generator())
+    assert compute_policy_probabilities(net, trained.space, BATCH, SingleProcess(), torch.Generator())

@@ -20,9 +20,11 @@ from torch import Tensor
 
 from nas.cli.main import main
 from nas.data.sources import DataSource
-from nas.training.distributed.team import Alone, Team
-from nas.training.schedules.presets import preset
-from nas.training.settings import Report, TrainingSettings, Watch
+from nas.training.distributed.team import SingleProcess, Team
+from nas.training.plan import TrainingExecution, TrainingPlan
+from nas.training.progress import StepCallback, StepReport
+from nas.training.schedules.registry import create_schedule
+from nas.training.settings import TrainingSettings
 from nas.training.task import TrainingTask
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
@@ -44,13 +46,11 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers canno
 class Observed(TrainingTask):
     """Saves after every step, and makes sure at the end that all members have the same weights."""
 
-    def carry_out(self, watch: Watch, team: Team | None = None) -> Path:
+    def carry_out(self, on_step: StepCallback, team: Team | None = None) -> Path:
         assert team is not None
         assert torch.get_num_threads() == 1
-        net, data = build_supernet(SPACE.architectures, self.seed), self.data.load()
-        path = train_supernet(
-            net, SPACE, data, self.schedule, self.settings, self.seed, self.folder, watch, team, checkpoint_s=0
-        )
+        net, execution = build_supernet(SPACE.architectures, self.plan.seed), TrainingExecution(team, checkpoint_s=0)
+        path = train_supernet(net, self.data.load(), self.plan, self.folder, on_step, execution)
         own = torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
         mean = own.clone()
         team.average([mean])
@@ -62,27 +62,27 @@ class Observed(TrainingTask):
 class Disturbed(Observed):
     """Once, the second worker dies in the middle."""
 
-    def carry_out(self, watch: Watch, team: Team | None = None) -> Path:
-        def dying(report: Report) -> None:
+    def carry_out(self, on_step: StepCallback, team: Team | None = None) -> Path:
+        def dying(report: StepReport) -> None:
             mark = self.folder / "killed"
             if report.step == KILLED_AT and team is not None and team.rank == 1 and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            watch(report)
+            on_step(report)
 
         return super().carry_out(dying, team)
 
 
 def task_in(folder: Path, kind: type[TrainingTask] = TrainingTask, seed: int = 3) -> TrainingTask:
     folder.mkdir()
-    schedule = preset("sandwich", STEPS / STEPS_PER_EPOCH, 0.1, SPACE)
-    return kind(SOURCE, SPACE, schedule, TrainingSettings(batch_size=50), seed, folder)
+    schedule = create_schedule("sandwich", STEPS / STEPS_PER_EPOCH, 0.1, SPACE)
+    return kind(SOURCE, TrainingPlan(SPACE, schedule, TrainingSettings(batch_size=50), seed), folder)
 
 
 @pytest.fixture(scope="module")
-def two_workers(ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Report]]:
+def two_workers(ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[StepReport]]:
     """The checkpoint and the reports of two workers that nothing disturbed."""
-    reports: list[Report] = []
+    reports: list[StepReport] = []
     task = task_in(tmp_path_factory.mktemp("two") / "run", Observed)
     return train_on_ray(task, 2, ray_cluster, reports.append), reports
 
@@ -106,14 +106,13 @@ class Member:
 
 def in_threads(task: TrainingTask) -> Path:
     """The checkpoint of a task that two members carry out in this process."""
-    data, nets = task.data.load(), [build_supernet(SPACE.architectures, task.seed) for _ in range(2)]
+    data, nets = task.data.load(), [build_supernet(SPACE.architectures, task.plan.seed) for _ in range(2)]
     meeting, given = Barrier(2), dict[int, list[Tensor]]()
 
     def train(rank: int) -> Path:
         try:
-            member = Member(rank, meeting, given)
-            rules = (task.schedule, task.settings, task.seed, task.folder)
-            return train_supernet(nets[rank], SPACE, data, *rules, lambda _: None, member)
+            execution = TrainingExecution(Member(rank, meeting, given))
+            return train_supernet(nets[rank], data, task.plan, task.folder, execution=execution)
         except BaseException:
             meeting.abort()
             raise
@@ -124,7 +123,7 @@ def in_threads(task: TrainingTask) -> Path:
 
 
 def test_two_workers_learn_what_two_members_of_a_team_learn(
-    two_workers: tuple[Path, list[Report]], tmp_path: Path
+    two_workers: tuple[Path, list[StepReport]], tmp_path: Path
 ) -> None:
     finished, reports = two_workers
     assert [report.step for report in reports] == list(range(1, STEPS + 1))
@@ -136,9 +135,9 @@ def test_two_workers_learn_what_two_members_of_a_team_learn(
     assert np.mean(losses[-4:]) < losses[0] - 0.2  # by 0.64 on average of four seeds, with a deviation of 0.14
 
 
-def test_two_workers_see_the_images_of_one(two_workers: tuple[Path, list[Report]], tmp_path: Path) -> None:
-    reports: list[Report] = []
-    task_in(tmp_path / "alone").carry_out(reports.append, Alone())
+def test_two_workers_see_the_images_of_one(two_workers: tuple[Path, list[StepReport]], tmp_path: Path) -> None:
+    reports: list[StepReport] = []
+    task_in(tmp_path / "alone").carry_out(reports.append, SingleProcess())
     assert [report.step for report in reports] == [report.step for report in two_workers[1]]
     assert [report.phase for report in reports] == [report.phase for report in two_workers[1]]
     # Before any weight has changed. Each worker moves and normalises its own 25 images: 0.03 at most in four seeds.
@@ -151,9 +150,9 @@ def same_weights(one: Path, other: Path) -> bool:
 
 
 def test_a_training_survives_a_killed_worker(
-    two_workers: tuple[Path, list[Report]], ray_cluster: str, tmp_path: Path
+    two_workers: tuple[Path, list[StepReport]], ray_cluster: str, tmp_path: Path
 ) -> None:
-    reports: list[Report] = []
+    reports: list[StepReport] = []
     task = task_in(tmp_path / "killed", Disturbed)
     finished = train_on_ray(task, 2, ray_cluster, reports.append)
     assert sorted(path.name for path in task.folder.iterdir()) == ["killed", "supernet.safetensors"]

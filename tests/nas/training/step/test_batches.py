@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
-from nas.training.distributed.team import Alone, Team
-from nas.training.step.batches import Feed
+from nas.training.distributed.team import SingleProcess, Team
+from nas.training.settings import TrainingSettings
+from nas.training.step.batches import TrainingBatches
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Member:
     size: int
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        raise AssertionError("a feed averages nothing")
+        raise AssertionError("nobody averages batches")
 
 
-def feed(data: ImageData, batch_size: int = 40, seed: int = 1, team: Team | None = None) -> Feed:
-    return Feed(data, batch_size, seed, True, team or Alone(), torch.device("cpu"), torch.channels_last)
+def batches(data: ImageData, batch_size: int = 40, seed: int = 1, team: Team | None = None) -> TrainingBatches:
+    settings = TrainingSettings(batch_size, flip=True)
+    return TrainingBatches(data, settings, seed, team or SingleProcess(), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -34,37 +36,37 @@ def numbered(few_digits: ImageData) -> ImageData:
 
 
 def test_a_batch_depends_on_seed_and_step_only(few_digits: ImageData) -> None:
-    first, second = feed(few_digits), feed(few_digits)
-    in_order = [first.batch(step, 12) for step in range(7)]
+    first, second = batches(few_digits), batches(few_digits)
+    in_order = [first.load(step, 12) for step in range(7)]
     for step in (6, 0, 4, 1):  # as after a resumption anywhere
-        again = second.batch(step, 12)
+        again = second.load(step, 12)
         assert torch.equal(again.inputs, in_order[step].inputs)
         assert torch.equal(again.labels, in_order[step].labels)
-    assert not torch.equal(feed(few_digits, seed=2).batch(0, 12).inputs, in_order[0].inputs)
-    assert first.batch(0, 16).inputs.shape == (40, 1, 16, 16)
-    assert torch.equal(first.batch(0, 16).labels, in_order[0].labels)
+    assert not torch.equal(batches(few_digits, seed=2).load(0, 12).inputs, in_order[0].inputs)
+    assert first.load(0, 16).inputs.shape == (40, 1, 16, 16)
+    assert torch.equal(first.load(0, 16).labels, in_order[0].labels)
 
 
 def test_an_epoch_shows_every_image_at_most_once_in_an_order_of_its_own(numbered: ImageData) -> None:
-    chosen = feed(numbered)
+    chosen = batches(numbered)
     assert chosen.steps_per_epoch == 3  # 30 of 150 images are left out
-    epochs = [torch.cat([chosen.batch(3 * epoch + step, 12).labels for step in range(3)]) for epoch in range(2)]
+    epochs = [torch.cat([chosen.load(3 * epoch + step, 12).labels for step in range(3)]) for epoch in range(2)]
     assert all(len(epoch.unique()) == 120 for epoch in epochs)
     assert not torch.equal(*epochs)
 
 
 def test_every_step_and_member_moves_its_images_in_its_own_way(few_digits: ImageData) -> None:
     alike = replace(few_digits, train=few_digits.train.take(torch.zeros(150, dtype=torch.int64)))
-    first, second = (feed(alike).batch(step, 12).inputs for step in (0, 1))
+    first, second = (batches(alike).load(step, 12).inputs for step in (0, 1))
     assert not torch.equal(first, second)
-    members = [feed(alike, team=Member(rank, 2)).batch(0, 12).inputs for rank in (0, 1)]
+    members = [batches(alike, team=Member(rank, 2)).load(0, 12).inputs for rank in (0, 1)]
     assert not torch.equal(*members)
 
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_a_team_sees_the_images_of_one_process(numbered: ImageData, size: int) -> None:
     for step in (0, 5):
-        shares = [feed(numbered, team=Member(rank, size)).batch(step, 12) for rank in range(size)]
+        shares = [batches(numbered, team=Member(rank, size)).load(step, 12) for rank in range(size)]
         assert [len(share.labels) for share in shares] == [40 // size] * size
         together = torch.stack([share.labels for share in shares], 1).flatten()
-        assert torch.equal(together, feed(numbered).batch(step, 12).labels)
+        assert torch.equal(together, batches(numbered).load(step, 12).labels)

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.training.schedules.phase import Phase
+from nas.training.step.batches import Batch
 from nas.training.step.distillation import alpha_divergence, soft_cross_entropy
-from nas.training.step.gradients import Batch, accumulate_gradients, draw, mean_width
+from nas.training.step.gradients import StepLoss, accumulate_gradients, compute_mean_width
+from nas.training.step.subnets import draw_subnets
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
@@ -42,7 +44,7 @@ def at_12(net: Supernet) -> Subspace:
 
 
 def subnets(net: Supernet, phase: Phase = SANDWICH) -> list[Candidate]:
-    return draw(at_12(net), phase, np.random.default_rng(1))
+    return draw_subnets(at_12(net), phase, np.random.default_rng(1))
 
 
 def logits(net: nn.Module, candidate: Candidate) -> Tensor:
@@ -52,25 +54,6 @@ def logits(net: nn.Module, candidate: Candidate) -> Tensor:
 
 def gradients(net: Supernet) -> dict[str, Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in net.named_parameters()}
-
-
-def test_subnets_play_their_roles_at_one_resolution(net: Supernet) -> None:
-    domain, seen = whole(net), set()
-    for seed in range(20):
-        largest, smallest, *random = draw(domain, SANDWICH, np.random.default_rng(seed))
-        assert len(random) == 2
-        assert {one.architecture.resolution for one in random} == {largest.architecture.resolution}
-        assert smallest.architecture.resolution == largest.architecture.resolution
-        assert largest.architecture.stages == domain.largest().architecture.stages
-        assert smallest.architecture.stages == domain.smallest().architecture.stages
-        assert draw(domain, SANDWICH, np.random.default_rng(seed)) == [largest, smallest, *random]
-        seen |= {largest, *random}
-    assert {one.architecture.resolution for one in seen} == {12, 16}
-    assert len(seen) > 30
-    mixed = replace(SANDWICH, subnets=("random", "smallest", "largest"), loss="labels")
-    chosen = draw(domain, mixed, np.random.default_rng(0))
-    assert chosen[1].architecture.stages == domain.smallest().architecture.stages
-    assert chosen[2].architecture.stages == domain.largest().architecture.stages
 
 
 @pytest.mark.parametrize("loss", ["labels", "teacher", "in_place"])
@@ -96,7 +79,7 @@ def test_the_gradient_of_a_step_is_the_sum_of_separate_ones(net: Supernet, loss:
         expected.append(found.item())
         for name, gradient in gradients(alone).items():
             total[name] += gradient * (0.25 if number else 1)
-    losses = accumulate_gradients(net, candidates, BATCH, phase, 0.25, SMOOTHING, teacher)
+    losses = accumulate_gradients(net, candidates, BATCH, StepLoss(phase, 0.25, SMOOTHING, teacher))
     assert losses.tolist() == pytest.approx(expected, rel=1e-4)  # before weighting
     for name, gradient in gradients(net).items():
         torch.testing.assert_close(gradient, total[name], rtol=1e-4, atol=1e-6)
@@ -106,8 +89,8 @@ def test_the_gradient_of_a_step_is_the_sum_of_separate_ones(net: Supernet, loss:
 def test_subnets_without_weight_are_left_out(net: Supernet) -> None:
     candidates = subnets(net)
     alone = copy.deepcopy(net)
-    losses = accumulate_gradients(net, candidates, BATCH, SANDWICH, 0.0)
-    accumulate_gradients(alone, candidates[:1], BATCH, SANDWICH)
+    losses = accumulate_gradients(net, candidates, BATCH, StepLoss(SANDWICH, 0.0))
+    accumulate_gradients(alone, candidates[:1], BATCH, StepLoss(SANDWICH))
     assert losses.shape == (1,)
     assert all(torch.equal(gradient, gradients(alone)[name]) for name, gradient in gradients(net).items())
     assert all(torch.equal(tensor, alone.state_dict()[name]) for name, tensor in net.state_dict().items())
@@ -116,8 +99,8 @@ def test_subnets_without_weight_are_left_out(net: Supernet) -> None:
 def test_distillation_sends_nothing_through_the_teacher(net: Supernet) -> None:
     teacher, smallest, *_ = subnets(net)
     alone = copy.deepcopy(net)
-    accumulate_gradients(alone, [teacher], BATCH, SANDWICH)
-    accumulate_gradients(net, [teacher, smallest], BATCH, SANDWICH)
+    accumulate_gradients(alone, [teacher], BATCH, StepLoss(SANDWICH))
+    accumulate_gradients(net, [teacher, smallest], BATCH, StepLoss(SANDWICH))
     in_smallest = {layer.name for layer in net.space.layers(smallest.architecture)}
     teacher_only = {layer.name for layer in net.space.layers(teacher.architecture)} - in_smallest
     assert teacher_only
@@ -131,7 +114,7 @@ def test_distillation_sends_nothing_through_the_teacher(net: Supernet) -> None:
 
 def test_weights_outside_all_subnets_get_no_gradient(net: Supernet) -> None:
     smallest = subnets(net)[1]
-    accumulate_gradients(net, [smallest, smallest], BATCH, replace(SANDWICH, loss="labels"), 0.5)
+    accumulate_gradients(net, [smallest, smallest], BATCH, StepLoss(replace(SANDWICH, loss="labels"), 0.5))
     used = {layer.name: layer for layer in net.space.layers(smallest.architecture)}
     touched = 0
     for name, gradient in gradients(net).items():
@@ -155,12 +138,13 @@ def test_students_are_compared_with_the_teacher_as_asked(net: Supernet) -> None:
     clone = copy.deepcopy(net)
     teacher = logits(clone, candidates[0])
     for divergence, compare in (("kl", soft_cross_entropy), ("alpha", alpha_divergence)):
-        losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, replace(SANDWICH, divergence=divergence))
+        in_place = StepLoss(replace(SANDWICH, divergence=divergence))
+        losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, in_place)
         expected = [compare(logits(clone, one), teacher).item() for one in candidates[1:]]
         assert losses[1:].tolist() == pytest.approx(expected)
         frozen = build_supernet(net.space, seed=7).extract(candidates[0].architecture).train()
-        by_teacher = replace(SANDWICH, loss="teacher", divergence=divergence)
-        losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, by_teacher, teacher=frozen)
+        by_teacher = StepLoss(replace(SANDWICH, loss="teacher", divergence=divergence), teacher=frozen)
+        losses = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, by_teacher)
         found = [logits(clone, one) for one in candidates]
         labels = [F.cross_entropy(one, BATCH.labels).item() for one in found]
         softly = [compare(one, frozen(BATCH.inputs)).item() for one in found]
@@ -174,11 +158,13 @@ def test_losses_are_computed_in_float32_whatever_the_arithmetic(net: Supernet, l
     net.leaves[0].register_forward_hook(lambda _module, _inputs, found: seen.append(found.dtype))
     for divergence in ("kl",) if loss == "labels" else ("kl", "alpha"):
         phase = replace(SANDWICH, loss=loss, divergence=divergence)
-        candidates = draw(Subspace.whole(JointSpace(net.space)).restrict(0, (0,)), phase, np.random.default_rng(1))
-        exact = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, phase, teacher=teacher)
+        candidates = draw_subnets(
+            Subspace.whole(JointSpace(net.space)).restrict(0, (0,)), phase, np.random.default_rng(1)
+        )
+        exact = accumulate_gradients(copy.deepcopy(net), candidates, BATCH, StepLoss(phase, teacher=teacher))
         seen.clear()
         with torch.autocast("cpu", torch.bfloat16):
-            losses = accumulate_gradients(net, candidates, BATCH, phase, teacher=teacher)
+            losses = accumulate_gradients(net, candidates, BATCH, StepLoss(phase, teacher=teacher))
         assert set(seen) == {torch.bfloat16}
         assert losses.dtype == torch.float32
         assert not torch.equal(losses, losses.bfloat16().float())
@@ -203,26 +189,29 @@ class Recorder(nn.Module):
 def test_dropout_is_in_proportion_to_the_mean_width(net: Supernet) -> None:
     candidates, recorder = subnets(net), Recorder(net.space)
     phase = replace(SANDWICH, dropout=0.4)
-    accumulate_gradients(recorder, candidates, BATCH, phase, generator=torch.Generator().manual_seed(0))  # type: ignore
+    step_loss = StepLoss(phase, generator=torch.Generator().manual_seed(0))
+    accumulate_gradients(recorder, candidates, BATCH, step_loss)  # type: ignore
     largest = whole(net).largest().architecture
     full = {layer.name: layer.out_channels for layer in net.space.layers(largest)}
     features = torch.ones(400, 500)
     for candidate, drop in zip(candidates, recorder.drops, strict=True):
         layers = net.space.layers(candidate.architecture)
         share = np.mean([layer.out_channels / full[layer.name] for layer in layers])
-        assert mean_width(net.space, candidate.architecture, largest) == pytest.approx(share)
+        assert compute_mean_width(net.space, candidate.architecture, largest) == pytest.approx(share)
         dropped = drop(features)
         assert (dropped == 0).float().mean().item() == pytest.approx(0.4 * share, abs=0.005)
         assert dropped.mean().item() == pytest.approx(1, abs=0.01)  # what stays makes up for what goes
-    assert mean_width(net.space, largest, largest) == 1
-    assert mean_width(net.space, candidates[1].architecture, largest) < 0.9
+    assert compute_mean_width(net.space, largest, largest) == 1
+    assert compute_mean_width(net.space, candidates[1].architecture, largest) < 0.9
 
 
 def test_dropout_follows_its_generator_and_none_changes_nothing(net: Supernet) -> None:
     def step(dropout: float, seed: int) -> dict[str, Tensor]:
         clone = copy.deepcopy(net)
         generator = torch.Generator().manual_seed(seed)
-        accumulate_gradients(clone, subnets(net), BATCH, replace(SANDWICH, dropout=dropout), generator=generator)
+        accumulate_gradients(
+            clone, subnets(net), BATCH, StepLoss(replace(SANDWICH, dropout=dropout), generator=generator)
+        )
         return gradients(clone)
 
     def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from nas.training.step.optimizer import OptimizerName, make_optimizer, optimizer_state
+from nas.training.step.optimizer import OptimizerName, create_optimizer, read_optimizer_state
 from search_spaces.elastic.supernet import Supernet
 
 
@@ -25,13 +25,13 @@ def test_state_comes_back_in_the_memory_format_of_its_parameter(
     lab: Callable[..., Any], name: OptimizerName, memory_format: torch.memory_format
 ) -> None:
     net = lab("resnet_digits").supernet().to(memory_format=memory_format)
-    optimizer = make_optimizer(net, name, 1e-4)
-    assert optimizer_state(optimizer, net) == {}
+    optimizer = create_optimizer(net, name, 1e-4)
+    assert read_optimizer_state(optimizer, net) == {}
     take_a_step(net, optimizer)
-    state = optimizer_state(optimizer, net)
+    state = read_optimizer_state(optimizer, net)
     stored = {key: tensor.contiguous() for key, tensor in state.items()}  # as a file holds it
-    restored = make_optimizer(net, name, 1e-4, stored)
-    again = optimizer_state(restored, net)
+    restored = create_optimizer(net, name, 1e-4, stored)
+    again = read_optimizer_state(restored, net)
     assert again.keys() == state.keys()
     four_axes = 0
     for key, tensor in again.items():
@@ -60,7 +60,7 @@ def test_the_count_of_steps_stays_on_the_cpu(lab: Callable[..., Any]) -> None:
     net = lab("resnet_digits").supernet().to("meta")  # stands for an accelerator
     key = next(name for name, _ in net.named_parameters())
     state = {f"{key}/step": torch.tensor(3.0), f"{key}/scale_exp_avg": torch.tensor(1.0)}
-    found = optimizer_state(make_optimizer(net, "scaled_adam", 0.0, state), net)
+    found = read_optimizer_state(create_optimizer(net, "scaled_adam", 0.0, state), net)
     assert {name.rpartition("/")[2]: tensor.device.type for name, tensor in found.items()} == {
         "step": "cpu",
         "scale_exp_avg": "meta",
@@ -69,7 +69,7 @@ def test_the_count_of_steps_stays_on_the_cpu(lab: Callable[..., Any]) -> None:
 
 def test_only_weights_of_layers_decay(lab: Callable[..., Any]) -> None:
     net = lab("mobilenet_v3_digits").supernet()
-    decaying, others = make_optimizer(net, "sgd", 1e-3).param_groups
+    decaying, others = create_optimizer(net, "sgd", 1e-3).param_groups
     assert (decaying["weight_decay"], others["weight_decay"]) == (1e-3, 0)
     names = {parameter: name for name, parameter in net.named_parameters()}
     assert {names[parameter].endswith("op.weight") for parameter in decaying["params"]} == {True}

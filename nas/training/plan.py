@@ -1,0 +1,96 @@
+"""What a supernet is trained for and by which rules, and how that is carried out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import Any
+
+import torch
+
+from nas.training.distributed.team import SingleProcess, Team
+from nas.training.schedules.schedule import Schedule
+from nas.training.settings import TrainingSettings
+from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Subspace
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What decides the outcome of a training, besides the images and the weights that it starts from.
+
+    Attributes:
+        space: What is trained, with the policies that layers may take.
+        schedule: The phases.
+        settings: What holds in all of them.
+        seed: Of batches, augmentation, subnets and every other random choice.
+        only: The one candidate that is trained, whatever the phases open; None trains what they open.
+    """
+
+    space: JointSpace
+    schedule: Schedule
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    seed: int = 0
+    only: Candidate | None = None
+
+    def open_subspaces(self) -> list[Subspace]:
+        """The part of the space from which each phase draws its subnets.
+
+        Raises:
+            ValueError: As `Schedule.open_subspaces` does.
+        """
+        subspaces = self.schedule.open_subspaces(self.space)
+        if self.only is None:
+            return subspaces
+        return [subspace.confine_to(Subspace.only(self.space, self.only)) for subspace in subspaces]
+
+    @property
+    def identity(self) -> str:
+        """The plan as text; a training goes on from a checkpoint only if that was made by the same plan."""
+        described = {
+            "policies": self.space.policies.to_json(),
+            "schedule": _describe(self.schedule),
+            "settings": _describe(self.settings),
+            "seed": self.seed,
+        }
+        if self.only is not None:
+            described["only"] = self.only.key
+        return json.dumps(described, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class TrainingExecution:
+    """How a training is carried out; but for rounding, the trained weights do not depend on it.
+
+    Attributes:
+        team: Who trains together.
+        device: Where it runs; None is the current CUDA device or, where there is none, the CPU.
+        checkpoint_s: Seconds between checkpoints.
+    """
+
+    team: Team = field(default_factory=SingleProcess)
+    device: torch.device | None = None
+    checkpoint_s: float = 60.0
+
+    def choose_device(self) -> torch.device:
+        """The device, chosen where none is given."""
+        return self.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _describe(value: Any) -> Any:
+    """A value as JSON holds it, without what is at its default: a setting that is added later changes no identity."""
+    if is_dataclass(value):
+        described = ((one, getattr(value, one.name)) for one in fields(value))
+        return {one.name: _describe(found) for one, found in described if not _is_default(one, found)}
+    if isinstance(value, Mapping):
+        return {name: _describe(found) for name, found in value.items()}
+    if isinstance(value, list | tuple):
+        return [_describe(found) for found in value]
+    return value
+
+
+def _is_default(one: Field[Any], found: object) -> bool:
+    default = one.default_factory() if one.default_factory is not MISSING else one.default
+    return default is not MISSING and bool(found == default)

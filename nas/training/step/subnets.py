@@ -1,0 +1,37 @@
+"""Which subnets a step trains: the largest, the smallest and random ones, all at one resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.training.schedules.phase import Phase
+from search_spaces.candidate import Candidate
+from search_spaces.subspace import Subspace
+
+
+def fix_resolution(subspace: Subspace, rng: np.random.Generator) -> Subspace:
+    """A part of a space at a resolution drawn from it; a space without resolutions as it is.
+
+    Args:
+        subspace: What is open.
+        rng: Draws the resolution.
+    """
+    for number, gene in enumerate(subspace.space.genes):
+        if gene.dimension == "resolution":
+            return subspace.restrict(number, (int(rng.choice(subspace.open[number])),))
+    return subspace
+
+
+def draw_subnets(subspace: Subspace, phase: Phase, rng: np.random.Generator) -> list[Candidate]:
+    """The subnets of one step, in the order of the phase, all at one resolution.
+
+    Args:
+        subspace: What they are drawn from.
+        phase: Says how many are the largest, the smallest or random.
+        rng: Draws the resolution and the random ones.
+    """
+    fixed = fix_resolution(subspace, rng)
+    sampled = fixed.sample(rng, phase.subnets.count("random"))
+    random = iter(range(len(sampled)))
+    corners = {"largest": fixed.largest, "smallest": fixed.smallest}
+    return [corners[role]() if role in corners else sampled[next(random)] for role in phase.subnets]
