@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,13 @@ from hardware.device import Device, read_fingerprint
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table, to_frame
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.pointwise import Activation
+from search_spaces.operators.registry import parse_operator
 
 STRANGE = {"constant_ms": 0.0, "tensors": {"two layers too": [0.0, 0.0]}, "quality": None}
+STORED = sorted((Path(__file__).parents[2] / "fixtures" / "tables").glob("*.json"))
 Damage = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -100,3 +106,28 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def _with_attributes(rows: pd.DataFrame, attributes: dict[str, Any]) -> pd.DataFrame:
     rows.attrs.update(attributes)
     return rows
+
+
+def _layer(text: dict[str, Any]) -> tuple[LayerSpec, LayerPolicy]:
+    activation = parse_operator(text["activation"]) if text["activation"] else None
+    assert isinstance(activation, Activation | None)
+    operator, shape = parse_operator(text["operator"]), tuple(text["input_shape"])
+    layer = LayerSpec(text["name"], operator, shape, text["normalized"], activation)
+    return layer, LayerPolicy.parse(text["policy"])
+
+
+@pytest.mark.parametrize("prices", STORED, ids=lambda path: path.stem)
+def test_tables_of_earlier_versions_give_the_prices_that_they_gave(prices: Path) -> None:
+    known = json.loads(prices.read_text())
+    tables = {name: load_table(prices.with_name(f"{prices.stem}_{name}.parquet")) for name in known["locations"]}
+    assert {name: table.location for name, table in tables.items()} == known["locations"]
+    for price in known["prices"]:
+        assert tables[price["table"]].cost(price["metric"], [*map(_layer, price["layers"])]) == price["cost"]
+    calibration = tables["calibrated"].calibration
+    assert calibration.constant_ms == known["constant_ms"]
+    for use, latency_ms in known["tensors_of_1000_elements"].items():
+        assert calibration.tensors.price(TensorUse.parse(use), 1000) == latency_ms
+
+
+def test_this_version_is_among_the_stored_ones() -> None:
+    assert f"schema{SCHEMA_VERSION}" in [path.stem for path in STORED]
