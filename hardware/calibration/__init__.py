@@ -1,1 +1,1 @@
-"""Calibration: what a network costs besides its layers."""
+"""Calibration: from latencies of layers to those of networks, by what networks cost besides their layers."""

@@ -26,13 +26,13 @@ from hardware.calibration.tensors import Tensor
 from predictors.linear_model import LinearModel
 from search_spaces.additive_cost import FloatArray
 
-_MIN_NETWORKS = 4
-_FOLDS = 10
+_MIN_NETWORKS = 4  # so that every fold is fitted to three or more
+_FOLDS = 10  # each network is left out once, with a tenth of all
 _SLOPE_STD = 0.3  # of the factor of a precision, around 1
 _ENTRY_STD = 0.15  # of its correction for an entry
-_LEAST_FACTOR = 0.1
+_LEAST_FACTOR = 0.1  # noise must not make a layer cost nothing, or less
 _SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
-_NOISE = 0.02  # relative, of an idle machine
+_NOISE = 0.02  # relative deviation of a measured latency on an idle machine
 _ROUNDING = 1e-9  # of numbers of operators, and of the elements that they work on
 
 

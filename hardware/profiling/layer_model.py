@@ -1,7 +1,7 @@
 """Layer models: small ONNX networks, with random weights, that show what one layer costs inside a network.
 
 A runtime runs a lone layer differently from one within a network: it converts the layout of its input and output, and
-starts a session for it alone. `layer_model` keeps that out of the measurement:
+starts a session for it alone. `build_layer_model` keeps that out of the measurement:
 
 - Several replicas of the layer (other weights, same input) share one conversion of the input and one session start.
 - A float convolution ends in a strided pooling that keeps one pixel, so that only this one is converted back from the

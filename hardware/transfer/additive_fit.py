@@ -14,7 +14,7 @@ from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
-_FOLDS = 5
+_FOLDS = 5  # each network is left out once, with a fifth of all
 _PENALTY = 1e-6  # of squared coefficients, relative to the mean square of a feature: decides between equal fits only
 
 

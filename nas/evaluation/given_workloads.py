@@ -33,11 +33,11 @@ class GivenWorkloads:
         """The network with the layers at 8 bits that a device runs so.
 
         Raises:
-            ValueError: If the device has no kernel for a policy.
+            ValueError: If the device executes a policy in no precision.
         """
-        kernels = [device.executed_as(policy) for policy in candidate.policy.layers]
+        executed = [device.executed_as(policy) for policy in candidate.policy.layers]
         ((_, shape),) = self._traced.graph.inputs
-        return OnnxNetwork(self._template.form(self._quantized(kernels)), (device.batch, *shape))
+        return OnnxNetwork(self._template.form(self._quantized(executed)), (device.batch, *shape))
 
     @cached_property
     def _template(self) -> OnnxTemplate:
@@ -47,17 +47,17 @@ class GivenWorkloads:
         model, weights = template_to_onnx(whole, examples)
         return OnnxTemplate(model, graph, weights)
 
-    def _quantized(self, kernels: Sequence[LayerPolicy]) -> Quantized:
+    def _quantized(self, executed: Sequence[LayerPolicy]) -> Quantized:
         """Where an export rounds: what it reads from a quantiser that stands behind no layer has one of its own."""
         graph = self._traced.graph
         calls = {
             unit.call.name: unit
-            for layer, kernel in zip(graph.layers, kernels, strict=True)
+            for layer, policy in zip(graph.layers, executed, strict=True)
             for unit in layer.units
-            if kernel == INT8.policy
+            if policy == INT8.policy
         }
         computed = {name: unit for name, unit in calls.items() if not isinstance(unit.call.operator, Embedding)}
-        found = quantize_activations(graph, [kernel.activation_bits for kernel in kernels])
+        found = quantize_activations(graph, [policy.activation_bits for policy in executed])
         read = {node.name: node.inputs[0] for node in found.nodes if node.name in computed}
         quantizers = quantizing_nodes(found)
         sources = {node.name: node.inputs[0] for node in found.nodes if node.name in quantizers}

@@ -7,7 +7,7 @@ from predictors.registry import create_predictor
 
 
 def test_every_call_makes_a_predictor_of_its_own_with_the_seed() -> None:
-    first, second = create_predictor("ensemble", seed=3), create_predictor("ensemble", seed=3)
+    first, second = create_predictor("ensemble", seed=3), create_predictor(seed=3)
     assert first is not second
     assert isinstance(first, EnsemblePredictor)
     assert first.seed == 3
