@@ -71,7 +71,7 @@ class AdditiveCost:
 
     Args:
         terms: What is summed; one over no columns is a constant.
-        derived: What terms may read besides genes: columns whose numbers go on from that of the last gene.
+        derived: Columns that terms may read like genes; their numbers follow that of the last gene.
 
     Attributes:
         terms: As they were given, each over few genes.
@@ -101,7 +101,7 @@ class _LookUp:
     """Reads a table at columns of integers."""
 
     def __init__(self, numbers: tuple[int, ...], table: NDArray[Any]) -> None:
-        self._numbers, self._strides, self._table = numbers, _strides(table.shape), np.ravel(table)
+        self._numbers, self._strides, self._table = numbers, _compute_strides(table.shape), np.ravel(table)
 
     def __call__(self, columns: NDArray[np.int32]) -> NDArray[Any]:
         """The entries, shape (n,), for all columns, shape (columns, n)."""
@@ -111,7 +111,7 @@ class _LookUp:
         return self._table.take(code)
 
 
-def _strides(shape: tuple[int, ...]) -> list[np.int32]:
+def _compute_strides(shape: tuple[int, ...]) -> list[np.int32]:
     return [np.int32(prod(shape[axis + 1 :])) for axis in range(len(shape))]
 
 

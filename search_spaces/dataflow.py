@@ -17,7 +17,7 @@ IMAGES = "images"
 
 @dataclass(frozen=True, slots=True)
 class Slot(Operator):
-    """Stands for the layer that genes put at this place.
+    """Stands for a layer that genes decide, as an operator of the nodes of a family.
 
     Attributes:
         layer: Name of the layer; None where it is the name of the node.
@@ -29,7 +29,7 @@ class Slot(Operator):
     call: int = 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Raises ValueError: only the layer knows."""
+        """Raises ValueError: only the layer that genes put there has a shape."""
         raise ValueError(f"what genes put into a slot decides its output, got inputs {inputs} and no genes")
 
 
@@ -44,7 +44,7 @@ def make_slot(name: str, read: str) -> Node:
 
 
 def get_layer_name(node: Node) -> str | None:
-    """Name of the layer that stands at a node; None if the node is no slot."""
+    """Name of the layer that a node is a slot of; None if the node is no slot."""
     return (node.operator.layer or node.name) if isinstance(node.operator, Slot) else None
 
 

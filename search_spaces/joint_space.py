@@ -158,7 +158,7 @@ class JointSpace:
         slot = self.slots[gene - self._border]
         if slot.is_always_empty:
             return 0, np.zeros(self.cardinalities[0], dtype=np.bool_)
-        deciding = slot.deciding_genes()
+        deciding = slot.find_deciding_genes()
         if len(deciding) > 1:
             names = ", ".join(self.genes[number].name for number, _ in deciding)
             raise ValueError(f"whether {self.genes[gene].name} is active depends on several genes: {names}")
@@ -169,7 +169,7 @@ class JointSpace:
         found = np.empty(genes.shape, dtype=np.bool_)
         found[:, : self._border] = self.architectures.is_active(genes[:, : self._border])
         for number, slot in enumerate(self.slots, start=self._border):
-            found[:, number] = slot.filled(genes)
+            found[:, number] = slot.is_filled(genes)
         return found
 
     def tabulate(self, cost: Callable[[LayerSpec, LayerPolicy], float]) -> AdditiveCost:
@@ -213,7 +213,7 @@ class JointSpace:
         gene_weights = np.split(weights, np.cumsum(self.cardinalities)[:-1])
         terms = [tabulate_gene(self.architectures, number, gene_weights[number]) for number in range(self._border)]
         for number, slot in enumerate(self.slots, start=self._border):
-            terms.append(slot.policy_term(number, gene_weights[number]))
+            terms.append(slot.tabulate_policy(number, gene_weights[number]))
         return AdditiveCost(terms)
 
     def layer_shapes(self) -> list[LayerSpec]:

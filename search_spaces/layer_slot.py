@@ -22,7 +22,7 @@ LayerFunction = Callable[[Sequence[Value]], LayerSpec | None]
 
 @dataclass(frozen=True)
 class LayerSlot:
-    """One place of the largest network and the few genes that decide what stands there.
+    """Where a layer of the largest network stands, and the few genes that decide which layer that is.
 
     Attributes:
         name: Module name of the layer in an extracted network.

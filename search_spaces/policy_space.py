@@ -48,15 +48,19 @@ class PolicyRule:
 
     @classmethod
     def from_json(cls, parts: Mapping[str, Any]) -> PolicyRule:
-        """Reads what `to_json` wrote, which is also how a job file has it."""
+        """Reads what `to_json` wrote, which is also how a job file states it.
+
+        Raises:
+            ValueError: If a policy is written otherwise, or the rule cannot be.
+        """
         texts = {part: text for part, text in parts.items() if part != "policies"}
         return cls(tuple(LayerPolicy.parse(text) for text in parts["policies"]), **texts)
 
     def to_json(self) -> dict[str, Any]:
-        """What is said of the layers, and the texts of the policies."""
+        """How the layers are found, and the texts of the policies."""
         layers = {"name": self.name, "operator": self.operator, "position": self.position}
-        said = {part: text for part, text in layers.items() if text is not None}
-        return {**said, "policies": [str(policy) for policy in self.policies]}
+        found_by = {part: text for part, text in layers.items() if text is not None}
+        return {**found_by, "policies": [str(policy) for policy in self.policies]}
 
     def __str__(self) -> str:
         return " ".join(f"{part}={text}" for part, text in self.to_json().items() if part != "policies") or "nothing"
@@ -66,13 +70,15 @@ class PolicyRule:
 
         Args:
             slot: One of the slots of the space.
-            space: Tells the position of the slot, and what it may hold.
+            space: Has the slots in their order, and the layers that each may hold.
         """
         if self.name is not None:
             return fnmatchcase(slot.name, self.name)
         if self.position is not None:
             return slot is space.slots[0 if self.position == "first" else -1]
-        return any(self.operator in _operators(layer) for layer in space.slot_layers[slot.name] if layer is not None)
+        return any(
+            self.operator in _name_operators(layer) for layer in space.slot_layers[slot.name] if layer is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,11 @@ class PolicySpace:
 
     @classmethod
     def parse(cls, names: Sequence[str]) -> PolicySpace:
-        """Reads short forms of the policies of all layers, such as `["w32a32", "w8a8", "w4a8"]`."""
+        """Reads short forms of the policies of all layers, such as `["w32a32", "w8a8", "w4a8"]`.
+
+        Raises:
+            ValueError: If one is written otherwise, or there is none, or one twice.
+        """
         return cls(tuple(LayerPolicy.parse(name) for name in names))
 
     @classmethod
@@ -122,10 +132,14 @@ class PolicySpace:
         return next((rule.policies for rule in self.rules if rule.fits(slot, space)), self.policies)
 
     def check(self, space: SearchSpace) -> None:
-        """Raises ValueError if a rule is for no layer of a space."""
+        """Refuses a space for which a rule is idle.
+
+        Raises:
+            ValueError: If a rule is for none of its layers.
+        """
         for rule in self.rules:
             if space.slots and not any(rule.fits(slot, space) for slot in space.slots):
-                operators = {name: None for slot in space.slots for name in _slot_operators(slot, space)}
+                operators = {name: None for slot in space.slots for name in _list_slot_operators(slot, space)}
                 raise ValueError(
                     f"no layer of space {space.name!r} is found by {rule}; its layers are named like "
                     f"{space.slots[0].name} and {space.slots[-1].name}, and compute {', '.join(operators)}"
@@ -146,12 +160,12 @@ def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> in
     return known.index(policy) if policy in known else min(range(len(known)), key=lambda index: distance(known[index]))
 
 
-def _slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:
+def _list_slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:
     layers = (layer for layer in space.slot_layers[slot.name] if layer is not None)
-    return list(dict.fromkeys(name for layer in layers for name in _operators(layer)))
+    return list(dict.fromkeys(name for layer in layers for name in _name_operators(layer)))
 
 
-def _operators(layer: LayerSpec) -> tuple[str, ...]:
+def _name_operators(layer: LayerSpec) -> tuple[str, ...]:
     """What a rule may call the operator of a layer."""
     depthwise = isinstance(layer.operator, Convolution) and layer.operator.is_depthwise
     return (layer.operator.name, "depthwise") if depthwise else (layer.operator.name,)

@@ -3,7 +3,7 @@
 A computation that goes candidate by candidate becomes one on whole populations by being carried out on `Quantity`s
 instead of values: `derive` applies a function to every combination of values that its inputs can take together. As long
 as few columns decide the result, they are the columns of its table; where they are too many, an input becomes a column
-of its own, which is looked up before. This module knows no layer and no cost.
+of its own, which is looked up before. Independent of layers and costs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from search_spaces.additive_cost import CACHED_ENTRIES, DerivedColumn, Term
 Value = TypeVar("Value")
 IntArray = NDArray[np.int32]
 
-_MOST_ENTRIES = 1 << 22  # of a table that derived columns cannot make smaller
+# Of a table that derived columns cannot make smaller: 16 MiB of codes, far beyond any cache.
+_MOST_ENTRIES = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,9 @@ class Quantities:
 
     Args:
         cardinalities: Number of values of every gene, d of them.
+
+    Attributes:
+        derived: The columns that were derived so far, for the `AdditiveCost` of the terms.
     """
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
@@ -61,7 +65,7 @@ class Quantities:
         order = np.argsort(genes)
         shape = [self._sizes[gene] for gene in genes]
         codes = np.arange(prod(shape)).reshape(shape).transpose(order)
-        return self._interned(tuple(sorted(genes)), codes, values)
+        return self._intern(tuple(sorted(genes)), codes, values)
 
     def constant(self, value: Value) -> Quantity[Value]:
         """The quantity that nothing decides."""
@@ -73,24 +77,27 @@ class Quantities:
         Args:
             function: Takes a value of each input, and gives a hashable value.
             inputs: What it depends on.
+
+        Raises:
+            ValueError: If its table would be far too large.
         """
-        known = self._bounded(inputs)
-        columns = _union(known)
+        known = self._bound(inputs)
+        columns = _unite_columns(known)
         sizes = [len(quantity.values) for quantity in known]
-        spread = [np.broadcast_to(_spread(one, columns), self._shape(columns)) for one in known]
+        spread = [np.broadcast_to(_spread_codes(one, columns), self._shape(columns)) for one in known]
         together = np.ravel_multi_index(spread, sizes) if known else np.zeros((), np.int64)
         found, codes = np.unique(together, return_inverse=True)
         arguments = zip(*np.unravel_index(found, sizes), strict=True) if known else [()]
         values = [
             function(*(quantity.values[at] for quantity, at in zip(known, each, strict=True))) for each in arguments
         ]
-        return self._interned(columns, codes.reshape(together.shape), values)
+        return self._intern(columns, codes.reshape(together.shape), values)
 
     def to_term(self, cost: Quantity[float]) -> Term:
         """A cost as a term of an `AdditiveCost` that has the columns derived so far."""
         return Term(cost.columns, np.array(cost.values)[cost.codes])
 
-    def _interned(self, columns: tuple[int, ...], rows: NDArray[np.int64], values: Sequence[Value]) -> Quantity[Value]:
+    def _intern(self, columns: tuple[int, ...], rows: NDArray[np.int64], values: Sequence[Value]) -> Quantity[Value]:
         """The quantity `values[rows]`: equal values become one, and columns that change nothing are left out."""
         numbers: dict[Value, int] = {}
         codes: IntArray = np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int32)[rows]
@@ -99,8 +106,8 @@ class Quantities:
                 codes, columns = codes[(slice(None),) * axis + (0,)], columns[:axis] + columns[axis + 1 :]
         return Quantity(columns, codes, tuple(numbers))
 
-    def _bounded(self, inputs: Sequence[Quantity[Any]]) -> list[Quantity[Any]]:
-        """The inputs, of which as many became columns as it takes for the table of all of them to be small.
+    def _bound(self, inputs: Sequence[Quantity[Any]]) -> list[Quantity[Any]]:
+        """The inputs, as many of them as columns of their own as it takes for a common table to fit the cache.
 
         Raises:
             ValueError: If it would be far too large even so.
@@ -114,12 +121,12 @@ class Quantities:
             at = int(np.argmin(left))
             if left[at] >= entries:  # all are columns already
                 break
-            known[at] = self._as_column(known[at])
+            known[at] = self._make_column(known[at])
         if entries > _MOST_ENTRIES:
             raise ValueError(f"a quantity takes a table of {entries:,} entries, more than {_MOST_ENTRIES:,}")
         return known
 
-    def _as_column(self, quantity: Quantity[Any]) -> Quantity[Any]:
+    def _make_column(self, quantity: Quantity[Any]) -> Quantity[Any]:
         """The same quantity, decided by a derived column of its own, which is made at most once."""
         if quantity not in self._columns:
             count = len(quantity.values)
@@ -130,17 +137,17 @@ class Quantities:
         return self._columns[quantity]
 
     def _entries(self, quantities: Sequence[Quantity[Any]]) -> int:
-        return prod(self._shape(_union(quantities)))
+        return prod(self._shape(_unite_columns(quantities)))
 
     def _shape(self, columns: Sequence[int]) -> list[int]:
         return [self._sizes[column] for column in columns]
 
 
-def _union(quantities: Sequence[Quantity[Any]]) -> tuple[int, ...]:
+def _unite_columns(quantities: Sequence[Quantity[Any]]) -> tuple[int, ...]:
     return tuple(sorted({column for quantity in quantities for column in quantity.columns}))
 
 
-def _spread(quantity: Quantity[Any], columns: tuple[int, ...]) -> IntArray:
+def _spread_codes(quantity: Quantity[Any], columns: tuple[int, ...]) -> IntArray:
     """The codes with an axis for each of some columns that include its own."""
     missing = tuple(axis for axis, column in enumerate(columns) if column not in quantity.columns)
     return np.expand_dims(quantity.codes, missing)

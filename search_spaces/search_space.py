@@ -181,9 +181,9 @@ class SearchSpace(ABC):
     @cached_property
     def slot_layers(self) -> Mapping[str, tuple[LayerSpec | None, ...]]:
         """The layer of every slot, by its name, for each combination of the values of its genes, in row-major order."""
-        domains = {choice.name: choice.values for choice in self.choices}
+        values = {choice.name: choice.values for choice in self.choices}
         return {
-            slot.name: tuple(slot.layer(values) for values in product(*(domains[gene] for gene in slot.genes)))
+            slot.name: tuple(slot.layer(each) for each in product(*(values[gene] for gene in slot.genes)))
             for slot in self.slots
         }
 

@@ -27,7 +27,7 @@ class Subspace:
 
     Attributes:
         space: The joint space.
-        open: The open values of every gene, as rising indices into its domain.
+        open: The open values of every gene, as rising indices into its values.
         probabilities: Of each open value of every gene when candidates are drawn; None draws uniformly.
     """
 
@@ -55,7 +55,7 @@ class Subspace:
 
     @classmethod
     def opened(cls, space: JointSpace, selectors: Mapping[str, ValueSelector]) -> Subspace:
-        """The largest network, and whatever is opened around it.
+        """The subspace of the largest network and of what is opened around it.
 
         Args:
             space: The joint space.
@@ -198,7 +198,7 @@ class Subspace:
         return {slot.layer(values) for values in product(*opened)}
 
     def _corner(self, architecture: int, policy: int) -> Candidate:
-        """The candidate of one open value of each gene, by its place among those of architecture and of policy."""
+        """A candidate at one end of the open values, 0 or -1, of every gene of the architecture and of every policy."""
         ends = [policy if gene.is_policy else architecture for gene in self.space.genes]
         return self.space.population([values[end] for values, end in zip(self.open, ends, strict=True)])[0]
 

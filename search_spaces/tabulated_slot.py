@@ -38,15 +38,15 @@ class TabulatedSlot:
         self.cardinalities = tuple(len(space.choices[column].values) for column in self.columns)
         self.layers = space.slot_layers[slot.name]
         self._filled = np.array([layer is not None for layer in self.layers]).reshape(self.cardinalities)
-        deciding = [column for column, _ in self.deciding_genes()]
+        deciding = [column for column, _ in self.find_deciding_genes()]
         self._deciding = tuple(deciding)
         self._there = self._filled[tuple(slice(None) if column in deciding else 0 for column in self.columns)]
 
-    def layer_at(self, genes: Sequence[int]) -> LayerSpec | None:
+    def look_up_layer(self, genes: Sequence[int]) -> LayerSpec | None:
         """The layer for values of the slot's own genes."""
         return self.layers[int(np.ravel_multi_index(tuple(genes), self.cardinalities)) if self.columns else 0]
 
-    def filled(self, genes: Genes) -> BoolArray:
+    def is_filled(self, genes: Genes) -> BoolArray:
         """Whether the slot holds a layer for genes of shape (n, d): shape (n,), or () where that is always the same."""
         found: BoolArray = self._there[tuple(genes[:, column] for column in self._deciding)]
         return found
@@ -56,7 +56,7 @@ class TabulatedSlot:
         """Whether no network has a layer here, as in a part of a space that lacks the last blocks."""
         return not self._filled.any()
 
-    def deciding_genes(self) -> list[tuple[int, BoolArray]]:
+    def find_deciding_genes(self) -> list[tuple[int, BoolArray]]:
         """The genes on which it depends whether the slot holds a layer.
 
         Returns:
@@ -69,7 +69,7 @@ class TabulatedSlot:
                 found.append((column, np.asarray(self._filled.any(axis=others))))
         return found
 
-    def policy_term(self, policy_gene: int, weights: FloatArray) -> Term:
+    def tabulate_policy(self, policy_gene: int, weights: FloatArray) -> Term:
         """What the policy of the layer adds to a cost; nothing where there is no layer.
 
         Args:
@@ -143,7 +143,7 @@ def tabulate_block(
     prices: dict[tuple[tuple[LayerSpec, LayerPolicy], ...], float] = {(): 0.0}
     for genes in np.ndindex(table.shape[: len(columns)]):
         value = dict(zip(columns, genes, strict=True))
-        layers = [slot.layer_at([value[column] for column in slot.columns]) for slot in slots]
+        layers = [slot.look_up_layer([value[column] for column in slot.columns]) for slot in slots]
         for chosen in product(*(range(count if layer else 1) for count, layer in zip(choices, layers, strict=True))):
             placed = list(zip(layers, policies, chosen, strict=True))
             present = tuple((layer, known[policy]) for layer, known, policy in placed if layer)

@@ -19,7 +19,7 @@ def select_values(
     """The open values of every gene, as rising indices into its values.
 
     Args:
-        space_name: Said in errors.
+        space_name: Name of the space that has the genes, for errors.
         genes: The genes.
         selectors: What is open of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts more.
         default: What is open of genes that are not named.

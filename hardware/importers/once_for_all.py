@@ -15,7 +15,7 @@ from hardware.importers.common import read_csv
 from hardware.tables.entry import LATENCY, Entry
 from hardware.tables.latency_table import Ignored, LatencyTable
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.families.mobilenet_v3 import inverted_bottleneck
+from search_spaces.families.mobilenet_v3 import make_inverted_bottleneck
 from search_spaces.layer_spec import LayerSpec, round_channels
 from search_spaces.operators.weighted import Convolution
 
@@ -82,7 +82,7 @@ def _layers(row: Any) -> tuple[LayerSpec, ...]:
         raise ValueError(f"op {row.op!r} is not known; known are {', '.join(known)}")
     inner = int(row.mid_c) if hasattr(row, "mid_c") else round_channels(before * float(row.expand))
     activation = "hard_swish" if getattr(row, "hs", 0) else "relu"
-    parts = inverted_bottleneck((before, inner, after), int(row.kernel), int(row.stride), size, activation)
+    parts = make_inverted_bottleneck((before, inner, after), int(row.kernel), int(row.stride), size, activation)
     absent = {"expand"} if inner == before else set()
     absent |= set() if row.se else {"squeeze", "excite"}
     return tuple(layer for part, layer in parts.items() if part not in absent)

@@ -24,7 +24,7 @@ class AnalyticCost:
     Attributes:
         unit: For people, such as `bytes`.
         layer_cost: Of a layer under a policy, for one input.
-        non_layer_cost: Of what every network of a space has besides its layers, which no policy compresses.
+        non_layer_cost: Of what every network of a space has outside its layers, which no policy compresses.
         format: How people see a value: a format string with one field, such as `{:,.0f}`.
     """
 

@@ -69,12 +69,13 @@ def sort_channels(network: nn.Module, group: ChannelGroup, trained_widths: Seque
         weight.copy_(weight[:, order])
 
 
-def channel_groups(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> list[ChannelGroup]:
+def find_channel_groups(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> list[ChannelGroup]:
     """The groups of layers whose channels may be reordered together without changing the network.
 
-    The importance of channels is told by the layers that read them, but not by those that only compute a factor by
-    which the same channels are multiplied: a squeeze sees means over all pixels. Groups that reach the input or the
-    output of the network, or an operator that is not known to keep channels, have a fixed order and are left out.
+    The importance of channels follows from the weights of the layers that read them, but not of those that only compute
+    a factor by which the same channels are multiplied: a squeeze sees means over all pixels. Groups that reach the
+    input or the output of the network, or an operator that is not known to keep channels, have a fixed order and are
+    left out.
 
     Args:
         nodes: Of the largest network.
@@ -82,10 +83,12 @@ def channel_groups(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> li
     """
     channels = _Channels(nodes, layers)
     groups = []
-    for root in channels.roots():
+    for root in channels.find_free_roots():
         members = [node for node in nodes if isinstance(node.operator, Slot)]
-        producers = [node.name for node in members if channels.of(node.name) == root]
-        readers = [n.name for n in members if channels.of(n.inputs[0]) == root and n.name not in channels.keeping]
+        producers = [node.name for node in members if channels.find_root(node.name) == root]
+        readers = [
+            n.name for n in members if channels.find_root(n.inputs[0]) == root and n.name not in channels.keeping
+        ]
         scoring = [name for name in readers if name not in channels.gating]
         groups.append(ChannelGroup(tuple(producers), tuple(readers), tuple(scoring or readers)))
     return groups
@@ -119,16 +122,16 @@ class _Channels:
                 self._fixed |= {node.name, node.inputs[0]}
         self._find_gating(nodes, layers)
 
-    def of(self, value: str) -> str:
+    def find_root(self, value: str) -> str:
         """The value that stands for all that have the same channels."""
         while self._parent[value] != value:
             value = self._parent[value]
         return value
 
-    def roots(self) -> list[str]:
+    def find_free_roots(self) -> list[str]:
         """One value for each set of channels whose order is free."""
-        fixed = {self.of(value) for value in self._fixed}
-        return [value for value in dict.fromkeys(map(self.of, self._parent)) if value not in fixed]
+        fixed = {self.find_root(value) for value in self._fixed}
+        return [value for value in dict.fromkeys(map(self.find_root, self._parent)) if value not in fixed]
 
     def _join(self, node: Node, shapes: Mapping[str, Shape]) -> None:
         """Merges what a node without weights reads and gives; an unknown one fixes their order."""
@@ -142,7 +145,7 @@ class _Channels:
             self._merge(node.name, value)
 
     def _merge(self, one: str, other: str) -> None:
-        self._parent[self.of(one)] = self.of(other)
+        self._parent[self.find_root(one)] = self.find_root(other)
 
     def _find_gating(self, nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> None:
         """Finds the layers that read channels only to compute a factor for the same channels."""
@@ -150,9 +153,9 @@ class _Channels:
         for gate in nodes:
             if not isinstance(gate.operator, Multiply):
                 continue
-            pending, first = [gate.inputs[1]], self.of(gate.inputs[0])
+            pending, first = [gate.inputs[1]], self.find_root(gate.inputs[0])
             while pending and (node := by_name.get(pending.pop())) is not None:
-                if node.name in layers and self.of(node.inputs[0]) == first:
+                if node.name in layers and self.find_root(node.inputs[0]) == first:
                     self.gating.add(node.name)
                 elif node.name != gate.inputs[0]:
                     pending += node.inputs

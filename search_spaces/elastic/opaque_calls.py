@@ -34,14 +34,14 @@ def call_opaque(
     assert not parameters
     positional, named = _read_arguments(operator.arguments)
     filled = {name: _fill(value, inputs, batch) for name, value in named.items()}
-    operation = torch_operation(operator.target)
+    operation = find_torch_operation(operator.target)
     if device != _CPU and any(argument.name == "device" for argument in operation._schema.arguments):
         filled["device"] = device
     return operation(*_fill(positional, inputs, batch), **filled)
 
 
 @lru_cache(maxsize=4096)
-def torch_operation(target: str) -> Any:
+def find_torch_operation(target: str) -> Any:
     """The operation of torch with a name such as `aten.cumsum.default`.
 
     Raises:

@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 from search_spaces.candidate import Architecture
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.channel_groups import ChannelGroup, channel_groups, sort_channels
+from search_spaces.elastic.channel_groups import ChannelGroup, find_channel_groups, sort_channels
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.wiring import WiredNetwork
@@ -124,15 +124,15 @@ class SharedWeights(nn.Module):
             trained: Subnets that must stay as they are: channels then move only between the widths that these have.
         """
         slots = {slot.name: slot for slot in self.space.slots}
-        for group in self.channel_groups():
+        for group in self.find_channel_groups():
             producer = slots[group.producers[0]]
             widths = {layer.out_channels for layer in trained.collect_layers(producer)} if trained else set()
             sort_channels(self.network, group, sorted(widths))
 
-    def channel_groups(self) -> list[ChannelGroup]:
+    def find_channel_groups(self) -> list[ChannelGroup]:
         """The layers of the largest network that share channels; see `search_spaces.elastic.channel_groups`."""
         layers = {layer.name: layer for layer in self.space.layers(self.space.largest())}
-        return channel_groups(self.network.nodes, layers)
+        return find_channel_groups(self.network.nodes, layers)
 
     def _layer(self, name: str) -> Layer:
         layer = self.network.layer(name)

@@ -214,11 +214,11 @@ class _Block:
     def _layer(self, part: str, resolution: int, kernel: int, expand: float) -> LayerSpec:
         inner = round_channels(self.in_width * expand)
         widths, size = (self.in_width, inner, self.stage.width), -(-resolution // self.reduction)
-        layers = inverted_bottleneck(widths, kernel, self.stride, size, self.stage.activation)
+        layers = make_inverted_bottleneck(widths, kernel, self.stride, size, self.stage.activation)
         return replace(layers[part], name=f"{self.name}.{part}")
 
 
-def inverted_bottleneck(
+def make_inverted_bottleneck(
     widths: tuple[int, int, int], kernel: int, stride: int, size: int, activation: str
 ) -> dict[str, LayerSpec]:
     """The layers of an inverted bottleneck by part, in order, without names.

@@ -23,8 +23,8 @@ def _slot(name: str, space: SearchSpace = SPACE) -> TabulatedSlot:
 
 
 def test_only_the_depth_decides_whether_a_later_block_is_there() -> None:
-    assert _slot("stages.0.0.expand").deciding_genes() == []
-    ((gene, mask),) = _slot("stages.0.1.expand").deciding_genes()
+    assert _slot("stages.0.0.expand").find_deciding_genes() == []
+    ((gene, mask),) = _slot("stages.0.1.expand").find_deciding_genes()
     assert SPACE.choices[gene].name == "0.depth"
     assert mask.tolist() == [False, True]
 
@@ -41,7 +41,7 @@ def test_an_empty_slot_costs_nothing_under_any_policy() -> None:
     genes = np.zeros((4, gene + 1), np.int16)
     genes[2:, SPACE.choice_index["0.depth"]] = 1
     genes[1::2, gene] = 1
-    layer = slot.layer_at([genes[2, column] for column in slot.columns])
+    layer = slot.look_up_layer([genes[2, column] for column in slot.columns])
     assert layer is not None
     assert cost(genes).tolist() == [0, 0, layer.macs + 32, layer.macs + 8]
 

@@ -12,7 +12,7 @@ from hardware.tables.entry import LATENCY, Layers
 from hardware.tables.latency_table import MissingCost
 from hardware.tables.table_file import load_table, save_table
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.families.mobilenet_v3 import inverted_bottleneck
+from search_spaces.families.mobilenet_v3 import make_inverted_bottleneck
 
 
 def apq_network(depth: int, ratio: int, policy: LayerPolicy) -> list[Layers]:
@@ -22,7 +22,7 @@ def apq_network(depth: int, ratio: int, policy: LayerPolicy) -> list[Layers]:
     for width, stride, blocks in zip((24, 40, 80, 96, 192, 320), (2, 2, 2, 1, 2, 1), (*[depth] * 5, 1), strict=True):
         for index in range(blocks):
             step = stride if index == 0 else 1
-            parts = inverted_bottleneck((before, before * ratio, width), 3, step, size, "relu")
+            parts = make_inverted_bottleneck((before, before * ratio, width), 3, step, size, "relu")
             found.append([(parts[part], policy) for part in ("expand", "depthwise", "project")])
             before, size = width, -(-size // step)
     return found
@@ -51,7 +51,7 @@ def test_it_adds_up_in_latency_and_energy(
 
 def test_what_was_not_simulated_is_named(reference_data: Path) -> None:
     table = read_apq(reference_data / "apq_bitfusion" / "layers.csv")
-    depthwise = inverted_bottleneck((16, 64, 24), 7, 2, 112, "relu")["depthwise"]
+    depthwise = make_inverted_bottleneck((16, 64, 24), 7, 2, 112, "relu")["depthwise"]
     assert table.cost(LATENCY, [(depthwise, LayerPolicy.quantized(8, 8))]) > 0
     with pytest.raises(
         MissingCost,

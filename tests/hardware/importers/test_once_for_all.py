@@ -17,7 +17,7 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import MissingCost
 from hardware.tables.pricing import tabulate_prices
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.families.mobilenet_v3 import MobileNetV3Space, inverted_bottleneck
+from search_spaces.families.mobilenet_v3 import MobileNetV3Space, make_inverted_bottleneck
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
@@ -46,7 +46,7 @@ def blocks(network: dict[str, Any]) -> Iterator[list[tuple[LayerSpec, LayerPolic
     for block in network["blocks"]:
         widths = block["in_c"], block["mid_c"], block["out_c"]
         activation = "hard_swish" if block["act"] == "h_swish" else "relu"
-        parts = inverted_bottleneck(widths, block["kernel"], block["stride"], size, activation)
+        parts = make_inverted_bottleneck(widths, block["kernel"], block["stride"], size, activation)
         absent = set() if block["se"] else {"squeeze", "excite"}
         absent |= {"expand"} if block["mid_c"] == block["in_c"] else set()
         yield [(layer, FP32) for part, layer in parts.items() if part not in absent]
@@ -107,7 +107,7 @@ def genes_of(space: JointSpace, rows: pd.DataFrame) -> np.ndarray:
 
 def test_a_block_that_was_not_measured_is_named(tables: Path) -> None:
     table = read_once_for_all(tables / "i7_8700k_ofa_mbv3.csv")
-    other = inverted_bottleneck((16, 64, 24), 9, 2, 112, "relu")
+    other = make_inverted_bottleneck((16, 64, 24), 9, 2, 112, "relu")
     with pytest.raises(
         MissingCost,
         match=r"in_channels=16 out_channels=64 .* at 16x112x112.*in 'i7_8700k",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from search_spaces.elastic.channel_groups import ChannelGroup, channel_groups
+from search_spaces.elastic.channel_groups import ChannelGroup, find_channel_groups
 from search_spaces.presets import create_space
 
 
 def groups(name: str) -> list[ChannelGroup]:
     space = create_space(name, 3, 10)
-    return channel_groups(space.nodes, {layer.name: layer for layer in space.layers(space.largest())})
+    return find_channel_groups(space.nodes, {layer.name: layer for layer in space.layers(space.largest())})
 
 
 def test_a_squeeze_reads_channels_without_judging_them() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from search_spaces.elastic.opaque_calls import call_opaque, torch_operation
+from search_spaces.elastic.opaque_calls import call_opaque, find_torch_operation
 from search_spaces.operators.opaque import Opaque
 
 
@@ -28,4 +28,4 @@ def test_data_stands_for_inputs_batch_sizes_and_types() -> None:
 )
 def test_only_operations_of_torch_that_compute_are_called(target: str, line: str) -> None:
     with pytest.raises(ValueError, match=rf"an opaque node {line}.*got '{target}'"):
-        torch_operation(target)
+        find_torch_operation(target)

@@ -179,7 +179,7 @@ def test_sorting_channels_changes_the_order_but_not_the_network(trained: SharedW
     trained.sort_channels()
     assert (trained(inputs, architecture) - before).abs().max() < 1e-5
     assert any(not torch.equal(tensor, weights[name]) for name, tensor in trained.network.state_dict().items())
-    for group in trained.channel_groups():
+    for group in trained.find_channel_groups():
         scores = torch.stack([importance(trained.network, name) for name in group.scored_by]).sum(0)
         assert (scores.diff() <= 1e-4 * scores.max()).all(), group
 
