@@ -77,9 +77,9 @@ def timm_model(name: str) -> tuple[Any, Any]:
     import torch
 
     stand_in_for_torchvision()
-    from nas.compression.tracing.reference import make_network
+    from nas.compression.tracing.reference import create_network
 
-    model: Any = make_network(f"timm:{name}")
+    model: Any = create_network(f"timm:{name}")
     settings = model.pretrained_cfg
     side = settings["input_size"][-1]
     if side > LARGEST_SIDE and not settings.get("fixed_input_size"):

@@ -1,7 +1,6 @@
-"""The Ray cluster that this process works in: joined, or started on this machine.
+"""The Ray cluster that this process works in: one that is joined, or one that is started on this machine.
 
-In: an address. Out: Ray while a block runs, and errors of one line. Knows no work. Ray is optional, so nothing here
-imports it before it must.
+Ray is an optional dependency, so it is imported only when a session begins.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from contextlib import contextmanager
 from typing import Any
 
 LOCAL = "local"  # the address that starts a cluster
-_AUTO = "auto"  # the one that runs on this machine
-_ANSWER_S = 5  # for a server that is there
+_AUTO = "auto"  # the address of the cluster that already runs on this machine
+_ANSWER_S = 5  # a server that is there accepts a connection well within this time
 _LAST_PORT = 65535
-_LEAST_SHARE = 0.0001  # of a GPU; finer ones Ray does not keep
+_LEAST_SHARE = 0.0001  # of a GPU: Ray keeps resources in steps of this size
 
 
 def import_ray() -> Any:
-    """The module `ray`.
+    """Imports the module `ray`.
 
     Raises:
         ValueError: If it is not installed.
@@ -39,10 +38,10 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
 
     Args:
         address: `"local"` to start a cluster, which ends with the block; else the one to join (`"auto"`, `host:port`).
-        cpus: Of a cluster that is started.
+        cpus: How many a cluster has that is started.
 
     Raises:
-        ValueError: If Ray is not installed, the address is none, or no cluster answers.
+        ValueError: If Ray is not installed, the text is no address, or no cluster answers.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -74,7 +73,12 @@ def check_gpus(share: float) -> None:
 
 
 def ray_failure(what: str, error: Exception) -> OSError:
-    """The one line for work that Ray could not carry on with; the last line of its own account says why."""
+    """The error, of one line, for work that Ray could not carry on with.
+
+    Args:
+        what: Could not go on, such as `a Ray worker died`.
+        error: Of Ray; the last line of its message says why, those before are a trace.
+    """
     reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
     return OSError(f"{what} ({reason}); start the run again to go on with it")
 

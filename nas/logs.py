@@ -1,4 +1,4 @@
-"""Logs of libraries, which say at length what an error says in one line."""
+"""Silences the logs of libraries where the error that follows says the same in one line."""
 
 from __future__ import annotations
 

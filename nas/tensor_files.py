@@ -1,4 +1,4 @@
-"""Tensors with a header in JSON, as safetensors files: written whole or not at all, and never unpickled."""
+"""Tensors with a header in JSON, as safetensors files: written whole or not at all, and read without unpickling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
 
     Args:
         path: The file.
-        tensors: By name; no two share their memory.
+        tensors: By name, of any shapes; no two share their memory.
         header: What JSON can hold.
 
     Raises:
@@ -39,11 +39,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
 
 @contextmanager
 def open_tensors(path: Path, what: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """An open file of safetensors and its header, which is empty if another program wrote it.
+    """Opens a safetensors file, and gives it with its header, which is empty if another program wrote it.
 
     Args:
         path: The file.
-        what: It is, such as `checkpoint`, for the error.
+        what: What it holds, such as `checkpoint`, for the error.
 
     Raises:
         ValueError: If the file is damaged.

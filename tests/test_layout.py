@@ -17,11 +17,29 @@ TESTS_OF_THE_WHOLE = {
     "tests/test_examples.py": "examples/ as a reader runs them",
     "tests/nas/test_public_names.py": "nas/__init__.py, and what a user's type checker makes of it",
     "tests/predictors/test_reference_data.py": "the predictors on published networks and devices",
+    "tests/nas/compression/test_resnet20.py": "compression of a published network, against published accuracies",
+    "tests/nas/compression/tracing/test_resnet20.py": "the same, traced and not built of our layers",
+    "tests/nas/export/test_network_model.py": "hardware/profiling/network_model.py against what nas/export writes",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }
 
 # Sources without a test file of their own, by where they are tested.
+REGISTRIES = "tests/search_spaces/test_registry.py: all registries keep one contract"
+TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module makes what it reads"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/compression/allocation/registry.py": REGISTRIES,
+    "nas/compression/observers/registry.py": REGISTRIES,
+    "nas/compression/sensitivity/registry.py": REGISTRIES,
+    "nas/evaluation/metrics/registry.py": REGISTRIES,
+    "nas/compression/tracing/arrangement_recognition.py": TRACES,
+    "nas/compression/tracing/batch.py": TRACES,
+    "nas/compression/tracing/call.py": TRACES,
+    "nas/compression/tracing/constants.py": TRACES,
+    "nas/compression/tracing/opaque_call.py": TRACES,
+    "nas/compression/tracing/program_graph.py": TRACES,
+    "nas/compression/tracing/recognition.py": TRACES,
+    "nas/export/onnx_layer.py": "tests/nas/export/test_onnx_model.py: what a layer becomes shows in the model",
+    "nas/export/onnx_template.py": "tests/nas/evaluation/test_given_workloads.py: its forms are what exports are",
     "results/database/migrations/env.py": "Alembic runs it: tests/results/database/test_migration.py",
     "results/database/migrations/versions/r0001_baseline.py": "as above",
     "results/database/queries.py": "their answers are those of tests/results/database/test_results_database.py",

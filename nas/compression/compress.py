@@ -1,7 +1,6 @@
-"""Applies a compression policy to a plain network and calibrates its activation ranges.
+"""Applies a compression policy to a plain network, so that it computes as hardware does at the bits of the policy.
 
-In: a network made of `Layer`s, a policy and inputs. Out: a copy that computes as compressed hardware would.
-Knows no supernet and no device.
+Independent of supernets and of devices.
 """
 
 from __future__ import annotations

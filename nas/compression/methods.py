@@ -1,4 +1,4 @@
-"""How what a policy says is carried out on a trained network."""
+"""Which observer and which quantiser carry out what a policy says, on a network that is trained."""
 
 from __future__ import annotations
 

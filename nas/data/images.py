@@ -1,6 +1,6 @@
-"""Labelled images in memory, and the tensors that networks read.
+"""Labelled images in memory, and the normalised, resized tensors that networks read.
 
-In: bytes of pixels. Out: normalised, resized batches. Knows no file format and no network.
+Independent of file formats and of networks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, rows: Tensor | slice) -> ImageSet:
-        """The images at the given row numbers."""
+        """The images at row numbers, int64 of shape (k,), or of a slice of them."""
         return ImageSet(self.images[rows], self.labels[rows])
 
     def to(self, processor: str) -> ImageSet:
@@ -44,11 +44,11 @@ class ImageData:
     """A classification problem: weights see `train`, searches see `validation`, reports see `test`.
 
     Attributes:
-        train: Images of the split of that name, and so on.
-        validation: See there.
-        test: See there.
+        train: Images that weights are trained on, and batch norms and activation ranges calibrated.
+        validation: Images that candidates are measured on while a search chooses among them.
+        test: Images that nothing was chosen by, for what is reported in the end.
         classes: Number of classes.
-        stated: The normalisation of the inputs, if it is not that of the training images.
+        stated: The normalisation of the inputs, if it is not to be computed from the training images.
     """
 
     train: ImageSet
@@ -98,7 +98,12 @@ class Normalization:
     std: tuple[float, ...]
 
     def inputs(self, images: Tensor, resolution: int) -> Tensor:
-        """Float inputs, channels last, shape (n, channels, resolution, resolution), of uint8 images."""
+        """Inputs of a network, float and channels last, shape (n, channels, resolution, resolution).
+
+        Args:
+            images: Pixels 0 to 255, uint8, shape (n, channels, height, width).
+            resolution: Side in pixels to which they are resized.
+        """
         mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
         pixels = (images.float() / 255 - mean) / std
         if pixels.shape[-2:] != (resolution, resolution):
@@ -107,14 +112,32 @@ class Normalization:
         return pixels.contiguous(memory_format=torch.channels_last)
 
     def batches(self, images: ImageSet, resolution: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and labels of consecutive batches."""
+        """Inputs and labels of consecutive batches.
+
+        Args:
+            images: What is split into batches.
+            resolution: Side in pixels of the inputs.
+            batch_size: Images of each batch but the last, which may have fewer.
+
+        Yields:
+            Inputs, shape (batch, channels, resolution, resolution), and class numbers, shape (batch,).
+        """
         for start in range(0, len(images), batch_size):
             part = images.take(slice(start, start + batch_size))
             yield self.inputs(part.images, resolution), part.labels
 
 
 def augment(images: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
-    """Shifts every image by up to an eighth of its side (zero padding) and, if asked, mirrors half of them."""
+    """Shifts every image by up to an eighth of its side and, if asked, mirrors half of them.
+
+    Args:
+        images: Shape (n, channels, height, width); what is shifted in is zeros.
+        generator: Draws the shifts and which are mirrored, on the CPU.
+        flip: Whether left and right may be exchanged, as they may not for digits.
+
+    Returns:
+        New images, shape (n, channels, height, width).
+    """
     count, _, height, width = images.shape
     pad = max(1, height // 8)
     padded = F.pad(images, (pad, pad, pad, pad))

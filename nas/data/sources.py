@@ -1,6 +1,6 @@
-"""Where images come from: the embedded digits, Parquet files, or a folder per class.
+"""Loads images, split for training, validation and testing.
 
-In: a path. Out: `ImageData` split into training, validation and test images. Knows no network.
+They are the embedded digits, Parquet files, or a folder of images per class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = "digits"  # the source that needs no files
 _HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
-_FEWEST = 50  # training images
+_FEWEST = 50  # training images: with fewer, batch norms and activation ranges are estimated from almost nothing
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _digits() -> ImageSet:
     `sklearn.datasets` takes a second to import, in every worker; it is asked where the file lies elsewhere.
     """
     package = find_spec("sklearn")
-    places = [] if package is None else package.submodule_search_locations or []
-    files = [Path(place) / "datasets" / "data" / "digits.csv.gz" for place in places]
+    folders = [] if package is None else package.submodule_search_locations or []
+    files = [Path(folder) / "datasets" / "data" / "digits.csv.gz" for folder in folders]
     if any(file.is_file() for file in files):
         rows = np.loadtxt(next(file for file in files if file.is_file()), delimiter=",")
     else:
@@ -184,14 +184,14 @@ def _held_out(images: ImageSet, split_seed: int) -> tuple[ImageSet, ImageSet]:
     """A random fifth that holds every class in its share, as far as whole images can, and the other images."""
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(split_seed))
     shuffled = images.take(order)
-    place = torch.empty(len(images))  # of an image among those of its class, from 0 to 1
+    rank = torch.empty(len(images))  # of an image among those of its class, from 0 to 1: each class is spread evenly
     for label in shuffled.labels.unique():
         members = shuffled.labels == label
         count = int(members.sum())
-        place[members] = (torch.arange(count) + 0.5) / count
+        rank[members] = (torch.arange(count) + 0.5) / count
     first = int(len(images) * _HELD_OUT)
-    by_place = place.argsort(stable=True)
-    return shuffled.take(by_place[:first].sort().values), shuffled.take(by_place[first:].sort().values)
+    by_rank = rank.argsort(stable=True)
+    return shuffled.take(by_rank[:first].sort().values), shuffled.take(by_rank[first:].sort().values)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import torch
 from hardware.device import INT8, Device
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.tracing.compress import compress
-from nas.compression.tracing.quantized_graph import quantize_activations, quantizing_nodes
+from nas.compression.tracing.quantized_graph import find_quantize_nodes, quantize_activations
 from nas.compression.tracing.trace import TracedNetwork
 from nas.export.onnx_graph_network import template_to_onnx
 from nas.export.onnx_template import OnnxTemplate, Quantized
@@ -30,14 +30,18 @@ class GivenWorkloads:
         self._traced = traced
 
     def __call__(self, candidate: Candidate, device: Device) -> OnnxNetwork:
-        """The network with the layers at 8 bits that a device runs so.
+        """The network, with those layers at 8 bits that the device executes at 8 bits.
+
+        Args:
+            candidate: Of the space of the network.
+            device: Says at which policy it executes each layer, and with which batch size.
 
         Raises:
             ValueError: If the device executes a policy in no precision.
         """
         executed = [device.executed_as(policy) for policy in candidate.policy.layers]
         ((_, shape),) = self._traced.graph.inputs
-        return OnnxNetwork(self._template.form(self._quantized(executed)), (device.batch, *shape))
+        return OnnxNetwork(self._template.form(self._find_quantized(executed)), (device.batch, *shape))
 
     @cached_property
     def _template(self) -> OnnxTemplate:
@@ -47,7 +51,7 @@ class GivenWorkloads:
         model, weights = template_to_onnx(whole, examples)
         return OnnxTemplate(model, graph, weights)
 
-    def _quantized(self, executed: Sequence[LayerPolicy]) -> Quantized:
+    def _find_quantized(self, executed: Sequence[LayerPolicy]) -> Quantized:
         """Where an export rounds: what it reads from a quantiser that stands behind no layer has one of its own."""
         graph = self._traced.graph
         calls = {
@@ -59,7 +63,7 @@ class GivenWorkloads:
         computed = {name: unit for name, unit in calls.items() if not isinstance(unit.call.operator, Embedding)}
         found = quantize_activations(graph, [policy.activation_bits for policy in executed])
         read = {node.name: node.inputs[0] for node in found.nodes if node.name in computed}
-        quantizers = quantizing_nodes(found)
+        quantizers = find_quantize_nodes(found)
         sources = {node.name: node.inputs[0] for node in found.nodes if node.name in quantizers}
         outputs = {unit.rescaled.name for unit in computed.values()}
         inputs = [name for name in computed if read[name] in sources and sources[read[name]] not in outputs]

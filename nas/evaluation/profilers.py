@@ -1,7 +1,4 @@
-"""The profiler of a device, here or on a node of a Ray cluster.
-
-In: a device. Out: a `Profiler`. Knows no table.
-"""
+"""Profilers by the runtime of a device."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Profiling on another machine: a Ray task on the node that offers a resource.
-
-In: a device, a Ray cluster and the name of a resource. Out: a `Profiler` that runs workloads there. Knows no table.
+"""Profiling on another machine: a Ray actor on the node that offers a resource.
 
 The node needs this package and Ray, and joins the cluster with its resource named: `ray start --address HOST:PORT
 --resources '{"pi5": 1}'`. While it is profiled, all of the resource and of its CPUs are taken, so that nothing else of
@@ -20,7 +18,7 @@ from hardware.profiling.workload import Workload
 from nas.cluster import ray_failure, ray_session
 from nas.evaluation.profilers import create_profiler
 
-_START_S = 120
+_START_S = 120  # until the node is free: what else runs there may take a while to end
 
 
 @contextmanager

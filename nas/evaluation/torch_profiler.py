@@ -1,7 +1,4 @@
-"""Workloads in torch: convolutions channels last, with folded normalisation, in evaluation mode.
-
-In: a torch device and workloads. Out: `Timing`s and `OperatorCounts`. Knows no table and no ONNX.
-"""
+"""Times workloads in torch: convolutions channels last, with folded normalisation, in evaluation mode."""
 
 from __future__ import annotations
 
@@ -55,7 +52,7 @@ class TorchProfiler:
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         """What runs besides layers: operators without weights, with the elements that they give."""
-        return [_joins(*self._module(workload)) for workload in workloads]
+        return [_count_joins(*self._module(workload)) for workload in workloads]
 
     def fingerprint(self) -> dict[str, str]:
         """That of this machine, with torch's version."""
@@ -142,7 +139,7 @@ class _Network(nn.Module):
         return output
 
 
-def _joins(module: nn.Module, inputs: Tensor) -> OperatorCounts:
+def _count_joins(module: nn.Module, inputs: Tensor) -> OperatorCounts:
     """How often each kind of join runs, and on how many elements."""
     elements: dict[str, list[int]] = defaultdict(list)
     for part in module.modules():

@@ -1,7 +1,4 @@
-"""Whether onnxruntime computes what torch computes.
-
-In: a network and a session on its ONNX form. Out: nothing, or an error that says by how much they differ.
-"""
+"""Checks that onnxruntime computes what torch computes, or says by how much they differ."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ _FLOAT_TOLERANCE = 1e-4  # relative to the largest logit
 # Steps of 8 bits over the range of the logits. Runtimes round the bias to the product of the steps of input and weight,
 # so that some roundings fall the other way.
 _MEAN_STEPS, _MAX_STEPS = 2.0, 16.0
-_SMALLEST = 1e-30  # of a range; a network that always gives the same must give just that
+_SMALLEST = 1e-30  # range that is divided by: a network that always gives the same must give just that
 
 
 class ExportMismatch(ValueError):
@@ -44,7 +41,7 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
         found = network(inputs)
     expected = (found[0] if isinstance(found, tuple) else found).numpy()
     difference = np.abs(run_session(session, inputs.numpy()) - expected)
-    if not _quantized(network):
+    if not _is_quantized(network):
         worst = float(difference.max() / max(np.abs(expected).max(), _SMALLEST))
         if not worst <= _FLOAT_TOLERANCE:  # nor if it is no number
             raise ExportMismatch(
@@ -59,6 +56,6 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
         )
 
 
-def _quantized(network: nn.Module) -> bool:
+def _is_quantized(network: nn.Module) -> bool:
     quantizers = (module for module in network.modules() if isinstance(module, WeightQuantizer | ActivationQuantizer))
     return any(quantizer.bits < FULL_PRECISION_BITS for quantizer in quantizers)

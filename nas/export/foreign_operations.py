@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 
-def grouped_product(rows: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+def multiply_by_groups(rows: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """The product of each row with the matrix of its group, as in mixtures of experts.
 
     All groups are computed for all rows and one is picked: sizes of groups depend on the input, and an exported graph
@@ -29,7 +29,7 @@ def grouped_product(rows: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
 
 
 FOREIGN_OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
-    "transformers.grouped_mm_fallback.default": grouped_product,
+    "transformers.grouped_mm_fallback.default": multiply_by_groups,
 }
 
 

@@ -14,7 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.export.foreign_operations import FOREIGN_OPERATIONS, ForeignOperation
-from nas.export.onnx_layer import OnnxWeight, convolve, least_weight_scale, onnx_hard_sigmoid, onnx_quantizer
+from nas.export.onnx_layer import (
+    OnnxWeight,
+    apply_hard_sigmoid,
+    convolve,
+    create_onnx_quantizer,
+    find_least_weight_scale,
+)
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -40,7 +46,7 @@ def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
     Raises:
         ValueError: If a quantiser is not calibrated.
     """
-    return _write(onnx_form(network), examples)
+    return _write(build_onnx_form(network), examples)
 
 
 def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple[bytes, dict[str, str]]:
@@ -50,12 +56,12 @@ def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple
 
     Args:
         network: At full precision, in evaluation mode; it is not changed.
-        examples: As in `traced_to_onnx`.
+        examples: One tensor of shape (batch, ...) for each input, of two or more batch entries.
 
     Returns:
-        The model, and the names of weights by name of the node.
+        The model, and the names of the weights in it by the node of the graph that reads them.
     """
-    form, generator = onnx_form(network), torch.Generator().manual_seed(0)
+    form, generator = build_onnx_form(network), torch.Generator().manual_seed(0)
     for module in form.modules():
         if isinstance(module, OnnxWeight):
             value = module.get_buffer("value")
@@ -66,19 +72,19 @@ def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple
 
 
 def _write(form: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
-    names = ["logits", *(f"output_{place}" for place in range(1, len(form.graph.outputs)))]
+    names = ["logits", *(f"output_{index}" for index in range(1, len(form.graph.outputs)))]
     inputs = [name for name, _ in form.graph.inputs]
     axes = (tuple(BATCH_AXIS for _ in examples),)  # one argument takes them all
     return write_onnx(form, examples, axes, inputs, names)
 
 
-def onnx_form(network: GraphNetwork) -> GraphNetwork:
+def build_onnx_form(network: GraphNetwork) -> GraphNetwork:
     """The network with the ONNX forms of its layers and quantisers."""
     modules: dict[str, nn.Module] = {}
     for node in network.graph.nodes:
         quantizer = network.node_module(node.name)
         if isinstance(quantizer, ActivationQuantizer):
-            modules[node.name] = onnx_quantizer(quantizer, node.inputs[0])
+            modules[node.name] = create_onnx_quantizer(quantizer, node.inputs[0])
         if node.operator == Activation("hard_sigmoid"):
             modules[node.name] = _OnnxHardSigmoid()
         if isinstance(node.operator, Attention) and len(network.graph.shapes[node.inputs[0]]) == 2:
@@ -121,7 +127,7 @@ def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | N
     )
     bias = stored * gain + shift
     has_bias = len(unit.call.parameters) > 1 or unit.norm is not None
-    least = least_weight_scale(bias, input_quantizer or nn.Identity())
+    least = find_least_weight_scale(bias, input_quantizer or nn.Identity())
     inputs_first = _is_stored_inputs_first(operator, network.graph.shapes[unit.call.inputs[0]])
     stored_weight = OnnxWeight(weight, quantizer, gain, least, transposed=inputs_first)
     if not stored_weight.quantized and not inputs_first:
@@ -215,4 +221,4 @@ class _OnnxHardSigmoid(nn.Module):
     """One node, for which torch's exporter writes three."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return onnx_hard_sigmoid(inputs)
+        return apply_hard_sigmoid(inputs)

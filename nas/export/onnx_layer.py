@@ -1,7 +1,6 @@
-"""One layer as ONNX sees it: batch norm folded, quantisers as QuantizeLinear and DequantizeLinear.
+"""One layer as ONNX sees it: batch norm folded, quantisers as QuantizeLinear and DequantizeLinear (QDQ).
 
-In: a calibrated `Layer`. Out: a module whose export is the QDQ form that runtimes fuse into integer kernels.
-Knows no network and no file.
+Its modules are exported as the nodes that runtimes fuse into integer kernels. Independent of networks and of files.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution
 
 OPSET = 21
-_SMALLEST_SCALE = 1e-12
+_SMALLEST_SCALE = 1e-12  # of a channel of zeros, whose step would be 0
 Attributes = dict[str, int | float | str | bool | Sequence[int] | Sequence[float] | Sequence[str] | Sequence[bool]]
 
 
@@ -40,9 +39,9 @@ class OnnxLayer(nn.Module):
         gain, shift = _folded_norm(layer)
         bias = shift if layer.op.bias is None else layer.op.bias.detach() * gain + shift
         self.spec = layer.spec
-        self.input_quantizer = onnx_quantizer(layer.input_quantizer, layer.spec.name)
-        self.output_quantizer = onnx_quantizer(layer.output_quantizer, layer.spec.name)
-        least_scale = least_weight_scale(bias, self.input_quantizer)
+        self.input_quantizer = create_onnx_quantizer(layer.input_quantizer, layer.spec.name)
+        self.output_quantizer = create_onnx_quantizer(layer.output_quantizer, layer.spec.name)
+        least_scale = find_least_weight_scale(bias, self.input_quantizer)
         self.weight = OnnxWeight(layer.op.weight.detach(), layer.weight_quantizer, gain, least_scale, layer.weight_step)
         self.bias = nn.Buffer(bias)
 
@@ -57,7 +56,7 @@ class OnnxLayer(nn.Module):
             return self.output_quantizer(x.relu())
         x = self.output_quantizer(x)
         if activation == Activation("hard_sigmoid"):
-            return onnx_hard_sigmoid(x)
+            return apply_hard_sigmoid(x)
         return x if activation is None else run_operator(activation, [x])
 
 
@@ -87,14 +86,19 @@ def convolve(operator: Convolution, inputs: Tensor, weight: Tensor, bias: Tensor
     )
 
 
-def least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:
+def find_least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:
     """The least step of the weights, shape (out,), at which the bias fits an integer accumulator.
 
     Runtimes store the bias in 32 bits, in steps of input step times weight step. Only a channel whose weights are next
     to nothing is ever coarser than that.
+
+    Args:
+        bias: Shape (out,).
+        input_quantizer: Of the layer's input; any module but an `OnnxQuantizer` stands for none.
     """
     if not isinstance(input_quantizer, OnnxQuantizer):
         return torch.full_like(bias, _SMALLEST_SCALE)
+    # up to 2**30: the bias takes half of the range at most, the products of inputs and weights have the other
     return (bias.abs() / (input_quantizer.get_buffer("scale") * 2**30)).clamp_min(_SMALLEST_SCALE)
 
 
@@ -152,8 +156,8 @@ def _finer_codes(bits: int) -> int:
     return max(1, 2 ** (7 - bits))
 
 
-def onnx_hard_sigmoid(x: Tensor) -> Tensor:
-    """One node, for which torch's exporter writes three."""
+def apply_hard_sigmoid(x: Tensor) -> Tensor:
+    """A hard sigmoid of an input of any shape, as the one node for which torch's exporter writes three."""
     return torch.onnx.ops.symbolic(
         "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
     )
@@ -164,6 +168,11 @@ class OnnxQuantizer(nn.Module):
 
     The clip keeps onnxruntime from running layers below 8 bits as integer ones, whose bias it would round to the
     product of two coarse steps.
+
+    Args:
+        low: The lowest value of the calibrated range.
+        high: The highest.
+        bits: Of a code, 8 or fewer.
     """
 
     def __init__(self, low: float, high: float, bits: int) -> None:
@@ -182,8 +191,16 @@ class OnnxQuantizer(nn.Module):
         return rounded if self.clip is None else rounded.clamp(*self.clip)
 
 
-def onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
-    """The ONNX form of a calibrated quantiser; the name of its layer or value is for the error."""
+def create_onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
+    """The ONNX form of a calibrated quantiser; at full precision, a module that does nothing.
+
+    Args:
+        quantizer: Of an activation.
+        name: Of its layer or value, for the error.
+
+    Raises:
+        ValueError: If it is not calibrated.
+    """
     if quantizer.bits == FULL_PRECISION_BITS:
         return nn.Identity()
     if quantizer.range is None:
@@ -192,7 +209,13 @@ def onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Module:
 
 
 def dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Attributes) -> Tensor:
-    """One DequantizeLinear of codes, step and zero point, with an output of a given shape."""
+    """One DequantizeLinear.
+
+    Args:
+        arguments: Codes, of the shape; step and zero point, each of shape () or (channels,).
+        shape: Of the output.
+        attributes: Of the node, such as the `axis` of the channels.
+    """
     return torch.onnx.ops.symbolic(
         "DequantizeLinear", arguments, attributes, dtype=torch.float32, shape=shape, version=OPSET
     )

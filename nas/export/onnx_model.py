@@ -37,7 +37,7 @@ def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
         input_shape: Channels, height and width of an image.
     """
     examples = (torch.zeros(2, *input_shape),)
-    return write_onnx(_onnx_form(network), examples, (BATCH_AXIS,), ("images",), ("logits",))
+    return write_onnx(_build_onnx_form(network), examples, (BATCH_AXIS,), ("images",), ("logits",))
 
 
 def write_onnx(
@@ -76,7 +76,12 @@ def write_onnx(
 
 
 def save_onnx(model: bytes, path: Path) -> None:
-    """Writes a model atomically."""
+    """Writes a model atomically.
+
+    Args:
+        model: As `to_onnx` gives it.
+        path: The file.
+    """
     with atomic_write(path) as draft:
         draft.write_bytes(model)
 
@@ -93,13 +98,18 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> FloatArray:
-    """The first output, such as logits, shape (batch, classes), for the only input, shape (batch, ...)."""
+    """The first output of a model of one input, such as logits, shape (batch, classes).
+
+    Args:
+        session: On the model.
+        inputs: Shape (batch, ...).
+    """
     (given,) = session.get_inputs()
     first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
     return np.asarray(first)
 
 
-def _onnx_form(network: nn.Module) -> nn.Module:
+def _build_onnx_form(network: nn.Module) -> nn.Module:
     form = copy.deepcopy(network).eval()
     layers = [(name, module) for name, module in form.named_modules() if isinstance(module, Layer)]
     for name, layer in layers:

@@ -1,4 +1,4 @@
-"""A network in ONNX from which its forms at 8 bits are made in milliseconds, to be timed: an export takes seconds.
+"""A network in ONNX from which its forms at 8 bits are written in milliseconds, to be timed: an export takes seconds.
 
 The forms have the nodes that an export of the same policy has, and steps and codes of no meaning, on which latency does
 not depend. Independent of what decides which layers are quantised.
@@ -21,8 +21,8 @@ from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
 
-_STEP = 0.02
-_MIDDLE, _ZERO = 128, 0  # zero points of activations that may be negative, and of those that a ReLU made positive
+_STEP = 0.02  # of every activation; its value does not change what runs
+_MIDDLE, _ZERO = 128, 0  # zero points of activations that may be negative, and of those behind a ReLU
 
 
 @dataclass(frozen=True)
@@ -59,27 +59,27 @@ class OnnxTemplate:
         for node in self._model.graph.node:
             for name in node.input:
                 readers.setdefault(name, []).append(node)
-        self._places: dict[str, _Place] = {}
+        self._sites: dict[str, _CallSite] = {}
         for unit in (unit for layer in graph.layers for unit in layer.units):
             weight = weights[unit.call.name]
             if weight not in stored or len(readers.get(weight, [])) != 1:
                 raise ValueError(f"the model must use weight {weight!r} once, in {unit.call.name}; it does not")
             (node,) = readers[weight]
-            reader, output = _padded(node, unit, self._model.graph), _output(node, unit, readers)
-            self._places[unit.call.name] = _Place(node, weight, reader, output, unit.call.operator)
-        self._codes = {place.weight: _codes(stored[place.weight], place) for place in self._places.values()}
+            reader, output = _find_reader(node, unit, self._model.graph), _find_output(node, unit, readers)
+            self._sites[unit.call.name] = _CallSite(node, weight, reader, output, unit.call.operator)
+        self._codes = {site.weight: _round_weight(stored[site.weight], site) for site in self._sites.values()}
 
     def form(self, quantized: Quantized) -> bytes:
         """The model with quantisers in it."""
         graph = self._model.graph
-        rounded = {self._places[call].weight: self._places[call] for call in quantized.weights}
-        inputs = {self._places[call].reader: self._places[call] for call in quantized.inputs}
-        outputs = {self._places[call].output for call in quantized.outputs}
+        rounded = {self._sites[call].weight: self._sites[call] for call in quantized.weights}
+        inputs = {self._sites[call].reader: self._sites[call] for call in quantized.inputs}
+        outputs = {self._sites[call].output for call in quantized.outputs}
         draft = _Draft(self._codes)
         draft.constants = [tensor for tensor in graph.initializer if tensor.name not in rounded]
-        for place in rounded.values():
-            if place.node.op_type != "Gather":
-                draft.dequantize_weight(place)
+        for site in rounded.values():
+            if site.node.op_type != "Gather":
+                draft.dequantize_weight(site)
         for node in graph.node:
             draft.add(node, inputs.get(node.name), outputs, rounded)
         model = onnx.ModelProto()
@@ -97,8 +97,8 @@ class OnnxTemplate:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a call of a weight is in a model.
+class _CallSite:
+    """The nodes and values of a model at which a weight is called.
 
     Attributes:
         node: That uses the weight.
@@ -139,14 +139,16 @@ class _Draft:
         self._from_relu: set[str] = set()
         self._grid: dict[int, tuple[str, str]] = {}
 
-    def add(self, node: onnx.NodeProto, place: _Place | None, outputs: set[str], weights: Mapping[str, _Place]) -> None:
-        """Copies a node, with a quantiser before it if it has a place, and behind it if its output is rounded."""
+    def add(
+        self, node: onnx.NodeProto, reads: _CallSite | None, outputs: set[str], weights: Mapping[str, _CallSite]
+    ) -> None:
+        """Copies a node, with a quantiser before it if its input is rounded, and behind it if its output is."""
         if node.op_type == "Gather" and node.input[0] in weights:
             self._look_up(node)
             return
         copied = onnx.NodeProto()
         copied.CopyFrom(node)
-        if place is not None:
+        if reads is not None:
             source = node.input[0]
             if source not in self._rounded:
                 self._rounded[source] = f"{source}_rounded"
@@ -159,13 +161,13 @@ class _Draft:
             copied.output[0] = f"{node.output[0]}_exact"
             self._round(copied.output[0], node.output[0], node.op_type == "Relu")
 
-    def dequantize_weight(self, place: _Place) -> None:
+    def dequantize_weight(self, site: _CallSite) -> None:
         """A weight from its codes, under its own name."""
-        weight, grouped, tensors = place.weight, place.grouped, self._codes[place.weight]
+        weight, grouped, tensors = site.weight, site.grouped, self._codes[site.weight]
         self.constants += tensors
         read, names = f"{weight}_read", [tensor.name for tensor in tensors]
         outputs = [weight if grouped is None else read]
-        self.nodes.append(helper.make_node("DequantizeLinear", names, outputs, name=read, axis=place.axis))
+        self.nodes.append(helper.make_node("DequantizeLinear", names, outputs, name=read, axis=site.axis))
         if grouped is None:
             return
         split, swapped = f"{weight}_split", f"{weight}_swapped"
@@ -209,7 +211,7 @@ class _Draft:
         return self._grid[zero_point]
 
 
-def _padded(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> str:
+def _find_reader(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> str:
     """Name of the node that reads the input of a unit: an uneven padding may be a node of its own."""
     operator = unit.call.operator
     uneven = isinstance(operator, Convolution) and any(before != after for before, after in operator.padding)
@@ -217,7 +219,7 @@ def _padded(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> str:
     return source.name if uneven and source.op_type == "Pad" else node.name
 
 
-def _output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.NodeProto]]) -> str:
+def _find_output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.NodeProto]]) -> str:
     """Where the output of a unit is rounded: behind its bias, and behind a ReLU."""
     name = node.output[0]
     if node.op_type == "MatMul" and len(unit.call.parameters) > 1:
@@ -227,13 +229,13 @@ def _output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.No
     return str(name)
 
 
-def _codes(weight: onnx.TensorProto, place: _Place) -> tuple[onnx.TensorProto, ...]:
+def _round_weight(weight: onnx.TensorProto, site: _CallSite) -> tuple[onnx.TensorProto, ...]:
     """Codes, step and zero point of every output channel."""
     value: NDArray[Any] = numpy_helper.to_array(weight)
-    if (grouped := place.grouped) is not None:
+    if (grouped := site.grouped) is not None:
         axes = (grouped.groups, grouped.in_channels // grouped.groups, grouped.out_channels // grouped.groups)
         value = value.reshape(*axes, *grouped.kernel).swapaxes(1, 2).reshape(grouped.weight_shape)
-    others = tuple(other for other in range(value.ndim) if other != place.axis)
+    others = tuple(other for other in range(value.ndim) if other != site.axis)
     step = np.maximum(np.abs(value).max(axis=others) / 127, 1e-12).astype(np.float32)
     codes = np.round(value / np.expand_dims(step, others)).astype(np.int8)
     parts = {"codes": codes, "step": step, "zero": np.zeros(len(step), np.int8)}

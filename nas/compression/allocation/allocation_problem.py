@@ -13,8 +13,15 @@ from search_spaces.additive_cost import FloatArray
 PerLayer = tuple[FloatArray, ...]
 
 
-def total(values: PerLayer, chosen: Sequence[int]) -> float:
-    """The sum over layers of the value of what each chose, correctly rounded, so in no order."""
+def sum_chosen(values: PerLayer, chosen: Sequence[int]) -> float:
+    """The sum over layers of the value of the choice that each took.
+
+    It is rounded once, at the end, so the order of the layers does not matter.
+
+    Args:
+        values: Of the choices of every layer, each of shape (choices of the layer,).
+        chosen: The number of the choice of every layer.
+    """
     return fsum(float(known[choice]) for known, choice in zip(values, chosen, strict=True))
 
 
@@ -62,8 +69,8 @@ class AllocationProblem:
                 raise ValueError(f"the budget of {budget.name} must be finite, got {budget.most}; leave it out")
 
     def excesses(self, chosen: Sequence[int]) -> dict[str, float]:
-        """By how much an allocation exceeds budgets, of those that it does."""
-        over = {budget.name: total(budget.costs, chosen) - budget.most for budget in self.budgets}
+        """By how much an allocation exceeds each budget that it exceeds, by name; empty if it keeps all."""
+        over = {budget.name: sum_chosen(budget.costs, chosen) - budget.most for budget in self.budgets}
         return {name: excess for name, excess in over.items() if excess > 0}
 
 

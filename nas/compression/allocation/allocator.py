@@ -34,7 +34,7 @@ class Allocator(ABC):
 
     The contract, kept by tests over all allocators: a budget is never exceeded; on small instances the damage is that
     of brute force, and a tighter budget never gives less of it; what cannot be is said with by how much, and what took
-    too long is another answer. Sums are those of `allocation_problem.total`. Allocators are frozen values.
+    too long is another answer. Sums are those of `allocation_problem.sum_chosen`. Allocators are frozen values.
     """
 
     @abstractmethod

@@ -59,7 +59,7 @@ class _Program:
         damage = np.concatenate(problem.damage)
         self._damage = _SCALE * damage / (np.abs(damage).max() or 1.0)
         self._one_each = csr_array(block_diag(*(np.ones(size) for size in self._sizes)))
-        self._budgets = [WholeBudget.of(budget) for budget in problem.budgets]
+        self._budgets = [WholeBudget.from_budget(budget) for budget in problem.budgets]
 
     def solve(self, deadline: float) -> tuple[int, ...] | None:
         """The allocation of least damage that exceeds budgets by a little at the most; None if there is none."""

@@ -1,4 +1,4 @@
-"""Names of allocators: a name in, an allocator out, whose solver is loaded only then."""
+"""Allocators by name. An entry loads its solver when it is created."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ class WholeBudget:
     layers: int
 
     @classmethod
-    def of(cls, budget: Budget) -> WholeBudget:
-        """The same allocations keep it, by the rounded sums of `allocation_problem.total`."""
+    def from_budget(cls, budget: Budget) -> WholeBudget:
+        """The same allocations keep it, by the rounded sums of `allocation_problem.sum_chosen`."""
         rows = [[Fraction(cost) for cost in known.tolist()] for known in budget.costs]
         least = sum(map(min, rows), Fraction())
         above = [cost - min(row) for row in rows for cost in row]
@@ -47,7 +47,10 @@ class WholeBudget:
         return cls(tuple(int(cost / unit) for cost in above), most, len(rows))
 
     def scaled(self) -> tuple[FloatArray, float]:
-        """Costs as a row whose largest is 1, as a solver's tolerances are absolute, and the most in the same unit."""
+        """Costs, shape (choices,), scaled so that the largest is 1, and the most in the same unit.
+
+        A solver's tolerances are absolute numbers, so what it is given must be of the order of 1.
+        """
         scale = max(self.costs) or max(abs(self.most), 1)
         return np.array([cost / scale for cost in self.costs]), self.most / scale
 
@@ -83,5 +86,5 @@ class DigitRows:
 
 
 def _digits(number: int, count: int) -> list[float]:
-    """Lowest first."""
-    return [float(number // _BASE**place % _BASE) for place in range(count)]
+    """The digits of a number to `_BASE`, the lowest first."""
+    return [float(number // _BASE**power % _BASE) for power in range(count)]

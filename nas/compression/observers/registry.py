@@ -1,4 +1,4 @@
-"""Names of observers: a name in, an observer out, whose module and torch are loaded only then."""
+"""Observers by name. An entry loads its module and torch when it is created."""
 
 from __future__ import annotations
 

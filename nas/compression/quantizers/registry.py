@@ -1,4 +1,4 @@
-"""Names of quantisers: a name in, a quantiser out, whose module and torch are loaded only then.
+"""Quantisers by name. An entry loads its module and torch when it is created.
 
 The reference, `min_max`, stands with the layers of supernets, which are trained with it.
 """

@@ -1,4 +1,4 @@
-"""Names of sensitivity metrics: a name in, a metric out, whose module and torch are loaded only then."""
+"""Sensitivity metrics by name. An entry loads its module and torch when it is created."""
 
 from __future__ import annotations
 

@@ -46,10 +46,10 @@ class CompressibleLayers:
             raise ValueError(f"each of {len(self.weights)} layers needs a step or None, got {len(self.steps)}")
 
     @classmethod
-    def of_network(
+    def from_network(
         cls, network: nn.Module, layers: Sequence[LayerSpec], choices: Choices, quantizer: Quantizer = REFERENCE
     ) -> CompressibleLayers:
-        """Those of a network of a space.
+        """The layers of a network of a space.
 
         Args:
             network: Contains a `Layer` of the name of every layer.
@@ -66,8 +66,16 @@ class CompressibleLayers:
         return cls(weights, tuple(map(tuple, choices)), quantizer, steps)
 
     @classmethod
-    def of_traced(cls, traced: TracedNetwork, choices: Choices, quantizer: Quantizer = REFERENCE) -> CompressibleLayers:
-        """Those of a given network, in the order of `traced.graph.layers`."""
+    def from_traced(
+        cls, traced: TracedNetwork, choices: Choices, quantizer: Quantizer = REFERENCE
+    ) -> CompressibleLayers:
+        """The layers of a given network.
+
+        Args:
+            traced: The network.
+            choices: The policies of each of `traced.graph.layers`.
+            quantizer: Chooses the steps of the weights.
+        """
         weights = tuple(
             to_output_first(traced.parameters[layer.weight].detach(), layer.units[0].call.operator)
             for layer in traced.graph.layers

@@ -13,7 +13,7 @@ from search_spaces.operators.operator import Shape
 
 
 class UnknownSize(ValueError):
-    """A size that is no number and no multiple of the batch."""
+    """A size that is neither a number nor a multiple of the batch size."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,12 @@ class Batch:
     size: int
 
     @classmethod
-    def of(cls, inputs: Iterable[Tensor]) -> Batch:
-        """The batch of a program, from the sizes of its inputs."""
+    def from_inputs(cls, inputs: Iterable[Tensor]) -> Batch:
+        """The batch of a program.
+
+        Args:
+            inputs: Its inputs as the exporter traced them, each of shape (batch, ...).
+        """
         sizes: list[Any] = [tensor.shape[0] for tensor in inputs]
         symbols = frozenset(size.node.expr for size in sizes if isinstance(size, torch.SymInt))
         fixed = next((size for size in sizes if not isinstance(size, torch.SymInt)), 0)

@@ -56,8 +56,8 @@ class TorchCall:
 
     def __post_init__(self) -> None:
         arguments: dict[str, Any] = {}
-        for place, argument in enumerate(self.node.target._schema.arguments):  # type: ignore[union-attr]
-            given = self.node.args[place] if place < len(self.node.args) else argument.default_value
+        for position, argument in enumerate(self.node.target._schema.arguments):  # type: ignore[union-attr]
+            given = self.node.args[position] if position < len(self.node.args) else argument.default_value
             arguments[argument.name] = self.node.kwargs.get(argument.name, given)
         object.__setattr__(self, "arguments", arguments)
 
@@ -73,7 +73,7 @@ class TorchCall:
         return all(isinstance(self[name], fx.Node) and is_tensor(self[name]) for name in names)
 
     def stored(self, name: str) -> Tensor:
-        """A tensor that depends on no input."""
+        """The value of an argument that depends on no input, of any shape."""
         tensor: Tensor = self.constants.value(self[name])
         return tensor
 
@@ -92,11 +92,21 @@ class TorchCall:
         return self.batch.without(node.meta["val"].shape)
 
     def axis(self, axis: int, node: fx.Node) -> int:
-        """An axis counted from the end; that of the batch is minus the rank."""
+        """An axis counted from the end, so that it means the same without the batch axis, which is minus the rank.
+
+        Args:
+            axis: As torch counts it, from either end.
+            node: The tensor whose axis it is.
+        """
         return axis if axis < 0 else axis - self.rank(node)
 
     def is_batch(self, axis: int, node: fx.Node) -> bool:
-        """Whether an axis is that of the batch."""
+        """Whether an axis is that of the batch.
+
+        Args:
+            axis: As torch counts it, from either end.
+            node: The tensor whose axis it is.
+        """
         return self.axis(axis, node) == -self.rank(node)
 
 
@@ -105,7 +115,12 @@ def is_tensor(node: fx.Node) -> bool:
     return isinstance(node.meta.get("val"), Tensor)
 
 
-def sides_of(value: Any, axes: int) -> tuple[int, ...]:
-    """One number for every axis, which torch takes as one number for all of them, too."""
+def repeat_per_axis(value: Any, axes: int) -> tuple[int, ...]:
+    """One number for every axis, of an argument for which torch also takes one number for all.
+
+    Args:
+        value: A number, or one or more of them.
+        axes: How many axes there are.
+    """
     sides = [value] if isinstance(value, int) else [*value]
     return tuple(sides * axes if len(sides) == 1 else sides)

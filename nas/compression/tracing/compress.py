@@ -1,8 +1,8 @@
-"""Compresses a traced network under a policy: the same quantisers, in the same places, as in networks of a space."""
+"""Compresses a traced network under a policy: the same quantisers, at the same tensors, as in networks of a space."""
 
 from __future__ import annotations
 
-from nas.compression.tracing.quantized_graph import quantize_activations, quantizing_nodes
+from nas.compression.tracing.quantized_graph import find_quantize_nodes, quantize_activations
 from nas.compression.tracing.trace import TracedNetwork
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
@@ -27,7 +27,7 @@ def compress(traced: TracedNetwork, policy: CompressionPolicy, quantizer: Quanti
     if len(policy.layers) != len(layers):
         raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policy.layers)}")
     graph = quantize_activations(traced.graph, [entry.activation_bits for entry in policy.layers])
-    rounding = {name: ActivationQuantizer(bits) for name, bits in quantizing_nodes(graph).items()}
+    rounding = {name: ActivationQuantizer(bits) for name, bits in find_quantize_nodes(graph).items()}
     copies = {
         name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in traced.parameters.items()
     }

@@ -52,7 +52,7 @@ class Constants:
         return self._values[node]
 
     def fold(self, node: fx.Node) -> bool:
-        """Computes a node if all that it reads is known, and says whether it could."""
+        """Computes a node if all that it reads is known; returns whether it was."""
         if not callable(node.target) or _is_random(node.target) or _is_symbolic(node.meta.get("val")):
             return False
         if any(read not in self._values for read in node.all_input_nodes):
@@ -65,7 +65,7 @@ class Constants:
         return True
 
     def name(self, node: fx.Node, view: Callable[[Tensor], Tensor] | None = None) -> str:
-        """The name of a stored tensor: that of its parameter, or one that nothing else has.
+        """The name of a stored tensor of any shape: that of its parameter, or one that nothing else has.
 
         Args:
             node: Whose value it is.

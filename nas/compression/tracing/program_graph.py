@@ -13,13 +13,13 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
+from nas.compression.tracing.arrangement_recognition import recognize_split_output
 from nas.compression.tracing.batch import Batch
 from nas.compression.tracing.call import Alias, Recognized, TorchCall
 from nas.compression.tracing.constants import Constants
-from nas.compression.tracing.folded_padding import fold_padding
-from nas.compression.tracing.opaque_arguments import opaque_call
+from nas.compression.tracing.opaque_call import create_opaque_operator
+from nas.compression.tracing.padding import fold_padding
 from nas.compression.tracing.recognition import recognize
-from nas.compression.tracing.recognition_of_arrangement import slice_of_split
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.opaque import Constant, Item
 from search_spaces.operators.operator import Operator, Shape
@@ -28,7 +28,7 @@ _SPLITS = ("split.Tensor", "split_with_sizes.default", "chunk.default")
 
 
 def read_program(program: ExportedProgram) -> tuple[NetworkGraph, dict[str, Tensor]]:
-    """The graph of a program, and its stored tensors by name.
+    """The graph of a program, and its stored tensors, each of its own shape, by name.
 
     Args:
         program: After `run_decompositions({})`, which makes it functional.
@@ -62,7 +62,7 @@ class _Reader:
         given = {spec.arg.name for spec in signature.input_specs if spec.kind == InputKind.USER_INPUT}
         inputs = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in given]
         self._inputs = [node for node in inputs if isinstance(node.meta.get("val"), Tensor)]
-        self.batch = Batch.of(node.meta["val"] for node in self._inputs)
+        self.batch = Batch.from_inputs(node.meta["val"] for node in self._inputs)
         self.constants = Constants(program)
         self._names = {node: node.name for node in self._inputs}
         self._nodes: dict[str, Node] = {}
@@ -82,7 +82,7 @@ class _Reader:
             self._read_item(node)
             return
         call = TorchCall(node, self.batch, self.constants)
-        if str(node.target).removeprefix("aten.") in _SPLITS and slice_of_split(call, call["self"], 0):
+        if str(node.target).removeprefix("aten.") in _SPLITS and recognize_split_output(call, call["self"], 0):
             self._split.add(node)
             return
         found = recognize(call)
@@ -113,12 +113,12 @@ class _Reader:
         assert isinstance(index, int)
         if source in self._split:
             call = TorchCall(source, self.batch, self.constants)
-            found = slice_of_split(call, call["self"], index)
+            found = recognize_split_output(call, call["self"], index)
             assert found is not None
             self._add_recognized(node, found)
             return
-        made_by = self._nodes[self._names[source]].operator
-        if made_by.name == "opaque":
+        producer = self._nodes[self._names[source]].operator
+        if producer.name == "opaque":
             self._add(node, Item(index, self._shape(node)), [source])
         elif index == 0:  # what else a norm returns serves its gradient
             self._names[node] = self._names[source]
@@ -129,7 +129,7 @@ class _Reader:
 
     def _add_opaque(self, node: fx.Node) -> None:
         one = isinstance(node.meta["val"], Tensor)
-        found, inputs = opaque_call(node, self.batch, self._shape(node) if one else (), _yields_tensor)
+        found, inputs = create_opaque_operator(node, self.batch, self._shape(node) if one else (), _yields_tensor)
         self._add(node, found, inputs)
 
     def _add(self, node: fx.Node, found: Operator, inputs: Sequence[fx.Node], parameters: tuple[str, ...] = ()) -> None:

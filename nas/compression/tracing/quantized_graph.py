@@ -1,7 +1,8 @@
 """Where a policy rounds the activations of a graph: the graph with nodes that round.
 
-The places are those of `search_spaces.elastic.layer.Layer`: the input of a layer, unless it has the same bits already,
-and its output where a device rescales its accumulators: after a ReLU, which it absorbs, before any other activation.
+They are rounded where `search_spaces.elastic.layer.Layer` rounds them: the input of a layer, unless it has the same
+bits already, and its output where a device rescales its accumulators: after a ReLU, which it absorbs, before any other
+activation.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def quantize_activations(graph: NetworkGraph, bits: Sequence[int]) -> NetworkGra
     return replace(graph, nodes=tuple(rewriter.nodes.values()), outputs=names)
 
 
-def quantizing_nodes(graph: NetworkGraph) -> dict[str, int]:
+def find_quantize_nodes(graph: NetworkGraph) -> dict[str, int]:
     """The bits of every node that rounds, by its name."""
     return {node.name: node.operator.bits for node in graph.nodes if isinstance(node.operator, Quantize)}
 

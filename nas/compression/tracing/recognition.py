@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from nas.compression.tracing.call import Alias, Recognized, TorchCall, sides_of
-from nas.compression.tracing.recognition_of_arrangement import ARRANGEMENTS
+from nas.compression.tracing.arrangement_recognition import ARRANGEMENTS
+from nas.compression.tracing.call import Alias, Recognized, TorchCall, repeat_per_axis
 from search_spaces.operators.pointwise import Activation, BatchNorm, GroupNorm, LayerNorm, RmsNorm, Softmax
 from search_spaces.operators.products import Add, Attention, Concatenate, MatrixProduct, Multiply
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
@@ -45,12 +45,12 @@ def _convolution(axes: int, call: TorchCall) -> Recognized | None:
         return None
     weight = call.stored("weight")
     transposed = bool(call.arguments.get("transposed", "output_padding" in call.arguments))
-    stride, dilation = sides_of(call["stride"], axes), sides_of(call["dilation"], axes)
+    stride, dilation = repeat_per_axis(call["stride"], axes), repeat_per_axis(call["dilation"], axes)
     kernel, groups = tuple(weight.shape[2:]), call["groups"]
     out_channels, in_channels = weight.shape[0], weight.shape[1] * groups
     if transposed:
         out_channels, in_channels = in_channels, weight.shape[0]
-    extra = sides_of(call["output_padding"], axes) if transposed else None
+    extra = repeat_per_axis(call["output_padding"], axes) if transposed else None
     padding = _padding(call["padding"], kernel, dilation)
     bias = call["bias"] is not None
     operator = Convolution(
@@ -202,7 +202,7 @@ def _padding(value: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> 
     if value == "same":
         reach = [steps * (side - 1) for side, steps in zip(kernel, dilation, strict=True)]
         return tuple((total // 2, total - total // 2) for total in reach)
-    sides = (0,) * len(kernel) if value == "valid" else sides_of(value, len(kernel))
+    sides = (0,) * len(kernel) if value == "valid" else repeat_per_axis(value, len(kernel))
     return tuple((side, side) for side in sides)
 
 

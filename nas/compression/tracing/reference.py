@@ -24,7 +24,7 @@ _CODE = "_implementation"  # how keys of a configuration end that may name a ker
 _FORMS = "my_package.models:make_net, timm:resnet18 or transformers:path/to/config.json"
 
 
-def make_network(reference: str) -> nn.Module:
+def create_network(reference: str) -> nn.Module:
     """The module that a reference stands for, with fresh weights.
 
     Args:
@@ -39,7 +39,7 @@ def make_network(reference: str) -> nn.Module:
     if not source or not name:
         raise ValueError(f"a network is written as {_FORMS}; got {reference!r}")
     make = {"timm": _from_timm, "transformers": _from_transformers}.get(source)
-    module = _called(partial(make, name) if make else _import(source, name), reference)
+    module = _call(partial(make, name) if make else _import(source, name), reference)
     if not isinstance(module, nn.Module):
         raise ValueError(f"a network must be a torch.nn.Module, got {type(module).__name__} from {reference!r}")
     return module
@@ -71,26 +71,26 @@ def load_weights(module: nn.Module, path: Path) -> None:
     strange = [name for name, tensor in state.items() if name not in own or own[name].shape != tensor.shape]
     if missing or strange:
         raise ValueError(
-            f"weights must be those of the network, name by name and of its shapes; {path} lacks {_some(missing)} and "
-            f"has {_some(strange)} in other shapes or besides"
+            f"weights must be those of the network, name by name and of its shapes; {path} lacks {_shorten(missing)} "
+            f"and has {_shorten(strange)} in other shapes or besides"
         )
     module.load_state_dict(state, strict=False)
 
 
-def _called(make: Callable[[], Any], reference: str) -> Any:
+def _call(make: Callable[[], Any], reference: str) -> Any:
     try:
         return make()
     except _Refused:
         raise
     except Exception as error:  # whatever foreign code raises
-        raise ValueError(f"{reference} must make a network without being given anything; {_where(error)}") from error
+        raise ValueError(f"{reference} must make a network without being given anything; {_locate(error)}") from error
 
 
 class _Refused(ValueError):
     """What was asked for is none of the forms."""
 
 
-def _where(error: Exception) -> str:
+def _locate(error: Exception) -> str:
     """What foreign code raises, and where, on one line."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     said = " ".join(str(error).split())
@@ -101,21 +101,21 @@ def _import(source: str, name: str) -> Callable[[], Any]:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)  # as `python -m` would, but behind all that is installed
     try:
-        made: Any = import_module(source)
+        found: Any = import_module(source)
         for part in name.split("."):
-            made = getattr(made, part)
+            found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"a network is written as {_FORMS}; {source}:{name} cannot be imported ({error})") from error
     except Exception as error:  # whatever a foreign module raises, a mistake in its text included
-        raise ValueError(f"{source} must be a module that can be imported; {_where(error)}") from error
-    if not callable(made):
-        raise ValueError(f"a network is made by a callable, got {type(made).__name__} from {source}:{name}")
-    return made
+        raise ValueError(f"{source} must be a module that can be imported; {_locate(error)}") from error
+    if not callable(found):
+        raise ValueError(f"a network is made by a callable, got {type(found).__name__} from {source}:{name}")
+    return found
 
 
 def _from_timm(name: str) -> Any:
     timm = _package("timm")
-    if name not in timm.list_models():  # others are names of places from which timm would load
+    if name not in timm.list_models():  # others name repositories from which timm would load
         raise _Refused(f"the name of a timm model is one that timm.list_models() lists, got {name!r}")
     return timm.create_model(name, pretrained=False)
 
@@ -148,7 +148,7 @@ def _package(name: str) -> Any:
         ) from error
 
 
-def _some(names: list[str]) -> str:
+def _shorten(names: list[str]) -> str:
     return (
         "nothing" if not names else f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
     )

@@ -13,11 +13,17 @@ from nas.compression.tracing.trace import TracedNetwork
 from nas.tensor_files import open_tensors, save_tensors
 from search_spaces.network_graph import NetworkGraph
 
+# A file of every format lies under tests/fixtures/traced_network, and must stay readable.
 _FORMAT = "nas-network-1"
 
 
 def save_traced(path: Path, traced: TracedNetwork) -> None:
-    """Writes a traced network atomically."""
+    """Writes a traced network atomically.
+
+    Args:
+        path: The file.
+        traced: The network.
+    """
     tensors = {name: tensor.detach().clone() for name, tensor in traced.parameters.items()}  # some share their memory
     trained = [name for name, tensor in traced.parameters.items() if tensor.requires_grad]
     header = {"format": _FORMAT, "graph": traced.graph.to_json(), "trained": trained}
@@ -25,7 +31,7 @@ def save_traced(path: Path, traced: TracedNetwork) -> None:
 
 
 def load_traced(path: Path) -> TracedNetwork:
-    """Reads what `save_traced` wrote.
+    """Reads what `save_traced` wrote, with tensors of its own.
 
     Raises:
         ValueError: If the file is damaged or of another format.
@@ -33,7 +39,10 @@ def load_traced(path: Path) -> TracedNetwork:
     with open_tensors(path, "network") as (file, header):
         tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if header.get("format") != _FORMAT:
-        raise ValueError(f"{path} must be a network in format {_FORMAT}, got a header of {str(header)[:60]}")
+        raise ValueError(
+            f"{path} must be a network in format {_FORMAT}, got a header of {str(header)[:60]}; "
+            "delete it, then: nas train JOB"
+        )
     graph = NetworkGraph.from_json(str(header.get("graph")))
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     trained = header.get("trained", [])

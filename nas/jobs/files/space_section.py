@@ -41,7 +41,7 @@ class SpaceSection(Section):
     Either `name` is that of a space. The supernet is trained for the whole space; `only` says what is profiled, fitted
     and searched of it. It gives the values that remain of a dimension (`depth`) or of one gene (`0.depth`).
 
-    Or `network` is one that is given, see `nas.compression.tracing.reference.make_network`, with the safetensors file
+    Or `network` is one that is given, see `nas.compression.tracing.reference.create_network`, with the safetensors file
     of its `weights`, where a callable does not bring them, and the shape of an input, (channels, side, side), as
     `inputs`.
     """

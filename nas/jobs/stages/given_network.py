@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from nas.compression.tracing.reference import load_weights, make_network
+from nas.compression.tracing.reference import create_network, load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.images import ImageData
 from nas.jobs.files.space_section import SpaceSection
@@ -33,7 +33,7 @@ def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
         return None
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        module = make_network(section.network)
+        module = create_network(section.network)
         if section.weights is not None:
             load_weights(module, Path(section.weights))
         for name, weight in module.named_parameters():

@@ -11,11 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hardware.building.build_table import measure_missing
 from hardware.building.calibrate_table import build_random_network, calibrate_table
-from hardware.device import ONNXRUNTIME_CPU, TORCH_CPU, TORCH_CUDA, Device
+from hardware.device import ONNXRUNTIME_CPU, TORCH_CPU
 from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import EmptySession, OnnxNetwork, ReplicatedLayer
 from hardware.tables.latency_table import LatencyTable
-from nas.evaluation.profilers import create_profiler
 from nas.evaluation.torch_profiler import TorchProfiler
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.dataflow import Slot
@@ -65,8 +64,3 @@ def test_what_is_not_here_is_refused() -> None:
         TorchProfiler(TORCH_CPU, QUICK).time([OnnxNetwork(b"", (1,))])
     with pytest.raises(ValueError, match="runtime 'torch', got 'onnxruntime'"):
         TorchProfiler(ONNXRUNTIME_CPU)
-    with pytest.raises(ValueError, match="unknown runtime 'tflite'; known runtimes: onnxruntime, torch"):
-        create_profiler(Device("phone", "tflite"))
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="'torch_cuda' needs a CUDA device"):
-            create_profiler(TORCH_CUDA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, total
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, sum_chosen
 
 DAMAGE = (np.zeros(2), np.zeros(3))
 
@@ -28,4 +28,4 @@ def test_what_does_not_fit_is_refused(damage: tuple[np.ndarray, ...], budgets: t
 
 def test_sums_do_not_depend_on_the_order_of_layers() -> None:
     values = tuple(np.array([value]) for value in (0.1, 0.2, 0.3, 1e16, -1e16))
-    assert total(values, [0] * 5) == total(values[::-1], [0] * 5) == pytest.approx(0.6, rel=1e-15)
+    assert sum_chosen(values, [0] * 5) == sum_chosen(values[::-1], [0] * 5) == pytest.approx(0.6, rel=1e-15)

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, total
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, sum_chosen
 from nas.compression.allocation.allocator import Infeasible
 from nas.compression.allocation.registry import ALLOCATORS
 
@@ -39,7 +39,7 @@ def fine_instance(seed: int) -> AllocationProblem:
     damage, budgets = tuple(rng.integers(0, 6, size=size).astype(float) for size in sizes), []
     for number, small in enumerate(10.0 ** rng.integers(-17, -7, size=2)):
         costs = tuple(rng.integers(0, 2, size=size) + small * rng.integers(0, 9, size=size) for size in sizes)
-        met = total(costs, rng.integers(0, sizes).tolist())
+        met = sum_chosen(costs, rng.integers(0, sizes).tolist())
         budgets.append(Budget(f"cost {number}", costs, met + small * float(rng.choice([-1.0, 0.0, 1.0]))))
     return AllocationProblem(damage, tuple(budgets))
 
@@ -47,7 +47,7 @@ def fine_instance(seed: int) -> AllocationProblem:
 def least_damage(problem: AllocationProblem) -> float | None:
     """By brute force; None if nothing keeps all budgets."""
     every = product(*(range(len(known)) for known in problem.damage))
-    return min((total(problem.damage, chosen) for chosen in every if not problem.excesses(chosen)), default=None)
+    return min((sum_chosen(problem.damage, chosen) for chosen in every if not problem.excesses(chosen)), default=None)
 
 
 def assert_equals_brute_force(name: str, problems: Iterable[AllocationProblem]) -> None:
@@ -64,7 +64,7 @@ def assert_equals_brute_force(name: str, problems: Iterable[AllocationProblem]) 
             continue
         chosen = ALLOCATORS[name]().allocate(problem)
         assert not problem.excesses(chosen), number
-        assert total(problem.damage, chosen) == least, number
+        assert sum_chosen(problem.damage, chosen) == least, number
     assert infeasible > 0
 
 
@@ -80,7 +80,7 @@ def test_a_tighter_budget_never_does_less_damage(name: str) -> None:
     found = []
     for most in np.linspace(sum(known[0] for known in costs) + 1e-9, sum(known[-1] for known in costs), 8):
         problem = AllocationProblem(damage, (Budget("size", costs, float(most)),))
-        found.append(total(damage, ALLOCATORS[name]().allocate(problem)))
+        found.append(sum_chosen(damage, ALLOCATORS[name]().allocate(problem)))
     assert found == sorted(found, reverse=True)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import OptimizeResult
 
 from nas.compression.allocation import milp
-from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, total
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, sum_chosen
 from nas.compression.allocation.allocator import OutOfTime, SolverFailed
 from nas.compression.allocation.milp import MilpAllocator
 
@@ -38,7 +38,7 @@ def test_beside_a_layer_that_costs_much_the_others_count(scale: float) -> None:
     problem = AllocationProblem(damage, (Budget("size", (*[fine] * 14, coarse), scale * (15.0 + 7.5e-10)),))
     chosen = MilpAllocator(most_s=5.0).allocate(problem)
     assert not problem.excesses(chosen)
-    assert total(damage, chosen) == 7.0
+    assert sum_chosen(damage, chosen) == 7.0
 
 
 def test_what_else_ends_a_solver_is_said_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:

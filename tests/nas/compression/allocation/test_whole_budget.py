@@ -17,7 +17,7 @@ def test_the_same_allocations_keep_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
     costs = tuple(rng.integers(-2, 3, size=3) + 2.0**-52 * rng.integers(0, 9, size=3) for _ in range(4))
     budget = Budget("size", costs, float(rng.integers(-2, 6)) + 2.0**-51)
-    problem, whole = AllocationProblem(costs, (budget,)), WholeBudget.of(budget)
+    problem, whole = AllocationProblem(costs, (budget,)), WholeBudget.from_budget(budget)
     rows = [whole.costs[start : start + 3] for start in range(0, 12, 3)]
     for chosen in product(range(3), repeat=4):
         spent = sum(row[choice] for row, choice in zip(rows, chosen, strict=True))
@@ -26,9 +26,9 @@ def test_the_same_allocations_keep_it(seed: int) -> None:
 
 def test_units_are_as_large_as_they_can_be() -> None:
     sizes = (np.array([2000.0, 4000.0, 8000.0]), np.array([500.0, 4500.0]))
-    assert WholeBudget.of(Budget("weight_bytes", sizes, 9000.0)) == WholeBudget((0, 1, 3, 0, 2), 3, 2)
-    assert WholeBudget.of(Budget("weight_bytes", sizes, 2400.0)).most < 0
-    assert WholeBudget.of(Budget("ms", (np.full(2, 0.1),), 0.3)).costs == (0, 0)
+    assert WholeBudget.from_budget(Budget("weight_bytes", sizes, 9000.0)) == WholeBudget((0, 1, 3, 0, 2), 3, 2)
+    assert WholeBudget.from_budget(Budget("weight_bytes", sizes, 2400.0)).most < 0
+    assert WholeBudget.from_budget(Budget("ms", (np.full(2, 0.1),), 0.3)).costs == (0, 0)
 
 
 def test_digits_are_added_by_hand() -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pickle
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from nas.compression.observers.min_max_range import MinMaxRange
-from nas.compression.observers.percentile import Percentile
 from nas.compression.observers.registry import OBSERVERS
 
 ACTIVATIONS = {
@@ -45,21 +42,3 @@ def test_an_observer_is_a_value_without_a_memory(name: str) -> None:
     assert observer.observe(first) == before
     assert pickle.loads(pickle.dumps(observer)) == observer == OBSERVERS[name]()
     assert hash(observer) == hash(OBSERVERS[name]())
-
-
-def test_ranges_of_known_data() -> None:
-    values = torch.from_numpy(np.random.default_rng(0).permutation(100_000)).float().view(10, 100, 100) - 500
-    assert MinMaxRange().observe(values) == (-500, 99_499)
-    for share in (99.0, 99.9, 99.99):
-        expected = np.percentile(values.numpy(), [100 - share, share])
-        assert Percentile(share).observe(values) == pytest.approx(expected.tolist(), abs=1.01)
-    assert Percentile(100).observe(values) == MinMaxRange().observe(values)
-    assert Percentile(99.99).observe(ACTIVATIONS["rare outliers"]) == pytest.approx((-1, 1), abs=1e-3)
-    together = torch.randn(10_001, generator=torch.Generator().manual_seed(0)).sort().values  # outliers share blocks
-    assert Percentile(99).observe(together) == (together[99].item(), together[-100].item())
-
-
-@pytest.mark.parametrize("share", [50, 101, -1])
-def test_a_percentile_is_more_than_half(share: float) -> None:
-    with pytest.raises(ValueError, match=r"in \(50, 100\]"):
-        Percentile(share)

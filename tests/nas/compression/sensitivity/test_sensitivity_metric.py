@@ -32,7 +32,7 @@ def network() -> nn.Module:
 
 @pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
 def test_damage_is_that_of_each_choice(name: str, network: nn.Module) -> None:
-    layers = CompressibleLayers.of_network(network, SPECS, CHOICES)
+    layers = CompressibleLayers.from_network(network, SPECS, CHOICES)
     before = [weight.clone() for weight in layers.weights]
     metric = SENSITIVITY_METRICS[name]()
     first, second = metric.damage(layers)
@@ -49,10 +49,10 @@ def test_damage_is_that_of_each_choice(name: str, network: nn.Module) -> None:
 def test_damage_is_that_of_learnt_steps(name: str, network: nn.Module) -> None:
     """A step that clips is learnt by one layer: that layer alone has other damage than before."""
     metric = SENSITIVITY_METRICS[name]()
-    before = metric.damage(CompressibleLayers.of_network(network, SPECS, CHOICES))
+    before = metric.damage(CompressibleLayers.from_network(network, SPECS, CHOICES))
     network[0].learn_weight_step(2)
     network[0].log_weight_step.data -= 2.0
-    layers = CompressibleLayers.of_network(network, SPECS, CHOICES)
+    layers = CompressibleLayers.from_network(network, SPECS, CHOICES)
     assert [step is None for step in layers.steps] == [False, True]
     after = metric.damage(layers)
     assert after[0][0] == 0.0
@@ -63,7 +63,7 @@ def test_damage_is_that_of_learnt_steps(name: str, network: nn.Module) -> None:
 def test_layers_of_given_networks_are_found() -> None:
     convolutions = nn.Sequential(*(nn.Conv2d(*shape, 3, padding=1) for shape in ((2, 4), (4, 3)))).eval()
     traced = trace(convolutions, [torch.zeros(1, 2, 5, 5)])
-    layers = CompressibleLayers.of_traced(traced, CHOICES, LeastSquaredError())
+    layers = CompressibleLayers.from_traced(traced, CHOICES, LeastSquaredError())
     assert all(torch.equal(weight, made.weight) for weight, made in zip(layers.weights, convolutions, strict=True))
     assert layers.quantizer == LeastSquaredError()
 
@@ -71,7 +71,7 @@ def test_layers_of_given_networks_are_found() -> None:
 @pytest.mark.parametrize("choices", [CHOICES[:1], [[FLOAT], []]])
 def test_every_layer_has_choices(network: nn.Module, choices: list[list[LayerPolicy]]) -> None:
     with pytest.raises(ValueError, match="each of 2 layers needs one or more policies, got"):
-        CompressibleLayers.of_network(network, SPECS, choices)
+        CompressibleLayers.from_network(network, SPECS, choices)
 
 
 def test_steps_are_those_of_all_layers_or_none() -> None:

@@ -31,7 +31,7 @@ def test_noise_is_that_of_the_layer_as_it_rounds() -> None:
     layer = Layer(LayerSpec.conv("0", Convolution.square(2, 4, 3), 5), LayerPolicy.quantized(4, 8))
     layer.learn_weight_step(4)
     layer.log_weight_step.data -= 1.0
-    layers = CompressibleLayers.of_network(nn.Sequential(layer), [layer.spec], [[layer.policy]])
+    layers = CompressibleLayers.from_network(nn.Sequential(layer), [layer.spec], [[layer.policy]])
     layer.keep_rounded_weight()
     noise = (layer._rounded - layer.op.weight).square().sum() / layer.op.weight.square().sum()
     assert WeightDistortion().damage(layers)[0][0] == pytest.approx(noise.item(), rel=1e-5)

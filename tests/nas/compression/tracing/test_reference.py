@@ -12,7 +12,7 @@ from safetensors.torch import save_file, save_model
 from torch import nn
 
 from nas.compression.tracing import reference
-from nas.compression.tracing.reference import load_weights, make_network
+from nas.compression.tracing.reference import create_network, load_weights
 
 
 class Executed:
@@ -41,7 +41,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("models")
 def test_a_callable_makes_a_network() -> None:
-    assert isinstance(make_network("models_of_mine:make_net"), nn.Linear)
+    assert isinstance(create_network("models_of_mine:make_net"), nn.Linear)
 
 
 @pytest.mark.usefixtures("models")
@@ -57,7 +57,7 @@ def test_a_callable_makes_a_network() -> None:
 )
 def test_what_is_no_network_is_refused_in_one_line(written: str, line: str) -> None:
     with pytest.raises(ValueError, match=line):
-        make_network(written)
+        create_network(written)
 
 
 def test_a_configuration_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_a_configuration_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def make(**settings: object) -> nn.Module:
         file.write_text(json.dumps(settings))
-        return make_network(f"transformers:{file}")
+        return create_network(f"transformers:{file}")
 
     made = make(model_type="net", architectures=["Net"], hidden_size=8, attn_implementation="hub/kernel", auto_map={})
     assert made.config["hidden_size"] == 8

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nas.compression.tracing.trace import trace
 from nas.compression.tracing.traced_file import load_traced, save_traced
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "traced_network"
 
 
 def test_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -28,6 +30,25 @@ def test_comes_back_as_it_was(tmp_path: Path) -> None:
     with torch.no_grad():
         tied.weight[0, 0] += 1  # the traced network shares its tensors with the module, the file does not
     assert traced.digest() != again.digest()
+
+
+@pytest.mark.parametrize("version", [1])
+def test_files_of_every_version_compute_what_they_did(version: int) -> None:
+    """They hold a padding, a batch norm, a layer that is called twice, an attention and an opaque operation."""
+    traced = load_traced(FIXTURES / f"network-{version}.safetensors")
+    answers = load_file(FIXTURES / f"network-{version}-answers.safetensors")
+    assert traced.opaque == {"aten.cumsum.default": 1}
+    assert sum(len(layer.units) for layer in traced.graph.layers) == 1 + len(traced.graph.layers)
+    torch.testing.assert_close(traced.network()(answers["images"]), answers["logits"], rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    save_file({"a": torch.zeros(1)}, later, {"nas": json.dumps({"format": "nas-network-2", "graph": "{}"})})
+    with pytest.raises(
+        ValueError, match=r"in format nas-network-1, got .*nas-network-2.*; delete it, then: nas train JOB$"
+    ):
+        load_traced(later)
 
 
 def test_refuses_damaged_and_foreign_files(tmp_path: Path) -> None:

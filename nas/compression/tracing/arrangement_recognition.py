@@ -7,13 +7,13 @@ from functools import partial
 
 from torch import fx
 
-from nas.compression.tracing.call import Alias, Recognized, TorchCall, sides_of
+from nas.compression.tracing.call import Alias, Recognized, TorchCall, repeat_per_axis
 from search_spaces.operators.arrangement import Flatten, GlobalPool, Pad, Pool, PoolKind, Reshape, Slice, Transpose
 
 Found = Recognized | Alias | None
 
 
-def slice_of_split(call: TorchCall, source: fx.Node, index: int) -> Recognized | None:
+def recognize_split_output(call: TorchCall, source: fx.Node, index: int) -> Recognized | None:
     """One output of a split, as a slice of what is split; None if it is split along the batch.
 
     Args:
@@ -83,8 +83,8 @@ def _slice(call: TorchCall) -> Found:
         return Alias(source)
     if call.is_batch(axis, source) or not isinstance(side, int):
         return None
-    places = range(side)[slice(*bounds)]
-    return Recognized(Slice(axis, places.start, places.stop, call["step"]), (source,))
+    kept = range(side)[slice(*bounds)]
+    return Recognized(Slice(axis, kept.start, kept.stop, call["step"]), (source,))
 
 
 def _pad(call: TorchCall) -> Found:
@@ -92,7 +92,7 @@ def _pad(call: TorchCall) -> Found:
     sides = [*call["pad"]]
     if call.arguments.get("mode", "constant") != "constant" or any(isinstance(side, fx.Node) for side in sides):
         return None
-    padding = tuple((sides[place], sides[place + 1]) for place in range(len(sides) - 2, -1, -2))
+    padding = tuple((sides[first], sides[first + 1]) for first in range(len(sides) - 2, -1, -2))
     if not any(map(any, padding)):
         return Alias(call["self"])
     if len(padding) >= call.rank(call["self"]):
@@ -125,10 +125,12 @@ def _adaptive_pool(call: TorchCall) -> Found:
 
 
 def _pool(kind: PoolKind, axes: int, call: TorchCall) -> Found:
-    if call.arguments.get("divisor_override") is not None or set(sides_of(call.arguments.get("dilation", 1), 1)) != {1}:
+    if call.arguments.get("divisor_override") is not None or set(
+        repeat_per_axis(call.arguments.get("dilation", 1), 1)
+    ) != {1}:
         return None
-    kernel, padding = sides_of(call["kernel_size"], axes), sides_of(call["padding"], axes)
-    stride = sides_of(call["stride"], axes) if call["stride"] else kernel
+    kernel, padding = repeat_per_axis(call["kernel_size"], axes), repeat_per_axis(call["padding"], axes)
+    stride = repeat_per_axis(call["stride"], axes) if call["stride"] else kernel
     counted = bool(call.arguments.get("count_include_pad", True))
     operator = Pool(kind, kernel, stride, padding, call["ceil_mode"], counted)
     return Recognized(operator, (call["self"],))

@@ -18,7 +18,7 @@ _OF_THE_MACHINE = ("device", "layout", "memory_format", "pin_memory")  # where a
 _TARGETS = {"aten.view.default": "aten.reshape.default", "aten._unsafe_view.default": "aten.reshape.default"}
 
 
-def opaque_call(
+def create_opaque_operator(
     node: fx.Node, batch: Batch, shape: Shape, is_value: Callable[[fx.Node], bool]
 ) -> tuple[Opaque, list[fx.Node]]:
     """The opaque operator of a node, and the nodes that are its inputs.
