@@ -125,7 +125,7 @@ class JointSpace:
         present = self.is_active(genes)[:, self._border :]  # whether a layer is there does not depend on policies
         for row, candidate in enumerate(candidates):
             genes[row, self._border :] = self._encode_policies(candidate.policy, np.flatnonzero(present[row]))
-        return Population(self, genes)
+        return Population.of_candidates(self, genes, candidates)
 
     def decode(self, genes: Genes) -> list[Candidate]:
         """The candidates of gene vectors of shape (n, d)."""

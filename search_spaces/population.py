@@ -5,6 +5,7 @@ Independent of families, searchers and predictors: searchers see genes, predicto
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,17 @@ class Population:
     genes: Genes
     # Candidates by the bytes of their genes, not by row number: the key stays the same in every part that is taken.
     _decoded: dict[bytes, Candidate] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
+
+    @classmethod
+    def of_candidates(cls, space: JointSpace, genes: Genes, candidates: Sequence[Candidate]) -> Population:
+        """A population whose candidates are at hand, so that none of them is decoded again.
+
+        Args:
+            space: The joint space of the candidates.
+            genes: Their genes, shape (n, d).
+            candidates: What the rows stand for, n of them.
+        """
+        return cls(space, genes, _decoded={row.tobytes(): one for row, one in zip(genes, candidates, strict=True)})
 
     def __len__(self) -> int:
         return len(self.genes)

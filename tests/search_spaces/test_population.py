@@ -62,6 +62,14 @@ def test_all_that_is_taken_from_a_population_shares_what_was_decoded(decoded: li
     assert decoded == [1, 5]
 
 
+def test_candidates_that_were_encoded_are_not_decoded(decoded: list[int]) -> None:
+    stored = [Candidate.from_json(candidate.to_json()) for candidate in _sample(5).candidates]
+    read = SPACE.encode(stored)
+    assert all(one is other for one, other in zip(read.candidates, stored, strict=True))
+    assert read.take(slice(2, 3))[0] is stored[2]
+    assert decoded == [5]
+
+
 def test_equal_rows_are_decoded_once(decoded: list[int]) -> None:
     population = SPACE.population(np.repeat(_sample(2).genes, 3, axis=0))
     assert len(set(population.candidates)) == 2
