@@ -1,6 +1,6 @@
 """What the tensors of all networks of a space cost, tabulated: the walk of `tensors`, carried out on quantities.
 
-A use reaches no farther than to the neighbours of a node, and what a node tells its neighbours takes few values. So
+A use records no more than the neighbours of a tensor and theirs, and what it records of a node takes few values. So
 each step of the walk is a small table: forwards to see how tensors are made, and backwards to see who reads them.
 """
 
@@ -53,7 +53,7 @@ class _Made:
 
     Attributes:
         producer: The node of that name; None where it is missing.
-        node: What neighbours are told: the class of the node, or where that is missing, of its first input.
+        node: The class of the node, or where it is missing, that of its first input.
         shape: That of its output, or where it is missing, of its first input.
         elements: What making it works on.
     """
@@ -110,7 +110,7 @@ class _Walk:
         self._made[node.name] = _Made(producer, seen, shape, elements)
 
     def read(self, node: Node) -> None:
-        """Tells the inputs of a node who reads them, given who reads its output."""
+        """Adds a node to the readers of its inputs, given the readers of its output."""
         derive, made, readers = self._quantities.derive, self._made[node.name], self._readers[node.name]
         nobody = self._quantities.constant(())
         label = derive(lambda node: node.as_reader, made.node)
@@ -160,7 +160,7 @@ def _layer_shape(layer: LayerSpec | None, passed: Shape) -> Shape:
 
 
 def _joining_producer(kind: str, there: bool, *inputs: NodeClass) -> Producer | None:
-    return Producer.joining(kind, inputs) if there else None
+    return Producer.from_inputs(kind, inputs) if there else None
 
 
 def _joined_shape(operator: Operator, there: bool, *inputs: Shape) -> Shape:

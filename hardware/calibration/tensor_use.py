@@ -33,7 +33,7 @@ _READER = re.compile(r"(?P<count>\d+) (?P<label>\w+)(?:\((?P<partners>[^();]*)(?
 
 @dataclass(frozen=True, slots=True, order=True)
 class NodeClass:
-    """What other nodes are told of one that they stand beside.
+    """What a use records of a node: what it does, and the format in which it computes.
 
     Attributes:
         kind: Name of what it does: `layer`, `add`, `pool` and so on.
@@ -65,7 +65,7 @@ class NodeClass:
         return cls(LAYER, f"int{policy.activation_bits}", layer.activation not in _FUSED)
 
     @classmethod
-    def joining(cls, kind: str, inputs: Iterable[NodeClass]) -> NodeClass:
+    def from_inputs(cls, kind: str, inputs: Iterable[NodeClass]) -> NodeClass:
         """The class of a node without weights: it computes on integers if one of its inputs does.
 
         Args:
@@ -90,9 +90,9 @@ class NodeClass:
 
     @property
     def as_reader(self) -> str:
-        """What the nodes whose outputs it reads are told of it: the format of a layer, or the kind of another node.
+        """How it is recorded among the readers of a tensor: a layer by its format, another node by its kind.
 
-        The format of a node without weights follows from its inputs, so it would tell nothing more.
+        The format of a node without weights follows from its inputs, and would add nothing.
         """
         return self.format if self.kind == LAYER else self.kind
 
@@ -113,18 +113,18 @@ class Producer:
     inputs: tuple[NodeClass, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.inputs and self.node != NodeClass.joining(self.node.kind, self.inputs):
+        if self.inputs and self.node != NodeClass.from_inputs(self.node.kind, self.inputs):
             raise ValueError(f"{self.node} cannot be made of {_joined(self.inputs)}")
 
     @classmethod
-    def joining(cls, kind: str, inputs: Sequence[NodeClass]) -> Producer:
+    def from_inputs(cls, kind: str, inputs: Sequence[NodeClass]) -> Producer:
         """A node without weights.
 
         Args:
             kind: Name of what it does, such as `add`.
             inputs: The classes of the nodes that it reads, in order.
         """
-        return cls(NodeClass.joining(kind, inputs), tuple(inputs))
+        return cls(NodeClass.from_inputs(kind, inputs), tuple(inputs))
 
     @classmethod
     def parse(cls, text: str) -> Producer:
@@ -136,7 +136,7 @@ class Producer:
         match = _PRODUCER.fullmatch(text)
         if match is None:
             return cls(NodeClass.parse(text))
-        return cls.joining(match["kind"], [NodeClass.parse(part) for part in match["inputs"].split(", ")])
+        return cls.from_inputs(match["kind"], [NodeClass.parse(part) for part in match["inputs"].split(", ")])
 
     def __str__(self) -> str:
         return f"{self.node.kind}({_joined(self.inputs)})" if self.inputs else str(self.node)
@@ -149,8 +149,8 @@ class Reader:
     Attributes:
         label: `NodeClass.as_reader` of it.
         partners: The classes of its other inputs, in order.
-        beyond: Labels of the nodes that read its own output, sorted; told only where it has partners, since it then
-            stands where two formats may meet.
+        beyond: Labels of the nodes that read its own output, sorted; recorded only where it has partners, since
+            two formats may then meet at it.
 
     Raises:
         ValueError: If it has no partners, but nodes beyond.
@@ -162,7 +162,7 @@ class Reader:
 
     def __post_init__(self) -> None:
         if self.beyond and not self.partners:
-            raise ValueError(f"who reads beyond {self.label!r} is told only of nodes with several inputs")
+            raise ValueError(f"readers beyond {self.label!r} are recorded only of nodes with several inputs")
 
     @classmethod
     def from_node(cls, label: str, partners: Sequence[NodeClass], beyond: Iterable[Reader]) -> Reader:

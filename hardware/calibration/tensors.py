@@ -52,7 +52,7 @@ def find_tensors(network: RandomNetwork) -> list[Tensor]:
             elements[node.name] = layer.activations
         else:
             classes = [producers[name].node for name in node.inputs]
-            producers[node.name] = Producer.joining(name_operator(node.operator), classes)
+            producers[node.name] = Producer.from_inputs(name_operator(node.operator), classes)
             read = [shapes[name] for name in node.inputs]
             shapes[node.name] = node.operator.output_shape(*read)
             elements[node.name] = count_worked_elements(*read, shapes[node.name])

@@ -19,12 +19,12 @@ CLASSES = [FLOAT, INT8, INT4, SUM, SOFTMAX]
         (TensorUse(Producer(INT4), (Reader("softmax"),)), "int4+activation -> 1 softmax"),
         (
             TensorUse(
-                Producer.joining("add", [INT8, FLOAT]),
+                Producer.from_inputs("add", [INT8, FLOAT]),
                 (Reader("int8"), Reader("gate", (INT4,), ("float", "int8", "int8")), Reader("int8"), Reader("float")),
             ),
             "add(int8, float) -> 1 float, 1 gate(int4+activation; 1 float, 2 int8), 2 int8",
         ),
-        (TensorUse(Producer.joining("concatenation", [SUM, SOFTMAX])), "concatenation(int8 add, float softmax)"),
+        (TensorUse(Producer.from_inputs("concatenation", [SUM, SOFTMAX])), "concatenation(int8 add, float softmax)"),
     ],
 )
 def test_a_use_as_text(use: TensorUse, text: str) -> None:
@@ -39,7 +39,7 @@ def test_every_use_is_read_as_it_was_written() -> None:
         return [CLASSES[index] for index in rng.integers(0, len(CLASSES), rng.integers(0, most + 1))]
 
     for _ in range(300):
-        producer = Producer(CLASSES[0]) if rng.random() < 0.5 else Producer.joining("matmul", some(3) or [INT8])
+        producer = Producer(CLASSES[0]) if rng.random() < 0.5 else Producer.from_inputs("matmul", some(3) or [INT8])
         beyond = [Reader(one.as_reader) for one in some(4)]
         readers = [Reader.from_node(one.as_reader, some(2), beyond) for one in some(6)]
         use = TensorUse(producer, tuple(readers))
