@@ -58,7 +58,7 @@ def test_other_texts_are_refused(text: str) -> None:
 def test_what_contradicts_itself_is_refused() -> None:
     with pytest.raises(ValueError, match="float add cannot be made of int8"):
         Producer(NodeClass("add", "float"), (INT8, FLOAT))
-    with pytest.raises(ValueError, match="told only of nodes with several inputs"):
+    with pytest.raises(ValueError, match="recorded only of nodes with several inputs"):
         Reader("pool", beyond=("int8",))
     with pytest.raises(ValueError, match="must be single words"):
         NodeClass("add, pool", "float")
