@@ -19,7 +19,14 @@ _VERSION = 1  # of the JSON
 
 @dataclass(frozen=True, slots=True)
 class ConvBlock:
-    """A convolutional block: output channels, spatial kernel and ratio of inner to reference channels."""
+    """A block of convolutions.
+
+    Attributes:
+        width: Output channels.
+        kernel_size: Side of its spatial kernels.
+        expand_ratio: Inner channels over those that the family refers them to: input channels in a MobileNet, output
+            channels in a ResNet.
+    """
 
     width: int
     kernel_size: int
@@ -28,7 +35,11 @@ class ConvBlock:
 
 @dataclass(frozen=True, slots=True)
 class OperatorBlock:
-    """A block that is one named operator, as in the cells and layers of tabular benchmarks."""
+    """A block that is one named operator, as in the cells and layers of tabular benchmarks.
+
+    Attributes:
+        operator: Its name, or a number where the table has numbers.
+    """
 
     operator: str | int | float
 
@@ -39,7 +50,13 @@ _BLOCK_TYPES: dict[str, type[ConvBlock] | type[OperatorBlock]] = {"conv": ConvBl
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network of a space: input side in pixels and the active blocks of every stage."""
+    """A network of a space.
+
+    Attributes:
+        space: Name of the space.
+        resolution: Side of the input in pixels; 0 where the space has none.
+        stages: The active blocks of every stage, in execution order.
+    """
 
     space: str
     resolution: int
@@ -48,7 +65,12 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An architecture together with its compression policy."""
+    """An architecture together with its compression policy.
+
+    Attributes:
+        architecture: The network.
+        policy: How its layers are compressed, one entry for each; of a network without layers there are none.
+    """
 
     architecture: Architecture
     policy: CompressionPolicy = field(default_factory=lambda: CompressionPolicy(()))

@@ -97,7 +97,7 @@ class LayerPolicy:
         return self.quantization.activation_bits if self.quantization else FULL_PRECISION_BITS
 
     def to_json(self) -> dict[str, Any]:
-        """The parts that are there, by name."""
+        """The parts that are not None, as texts by name."""
         return {"quantization": str(self.quantization)} if self.quantization else {}
 
     @classmethod
@@ -120,6 +120,10 @@ class LayerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CompressionPolicy:
-    """One `LayerPolicy` for each layer of a network, in the order of its layers."""
+    """The policy of a network.
+
+    Attributes:
+        layers: One policy for each of its layers, in execution order.
+    """
 
     layers: tuple[LayerPolicy, ...]

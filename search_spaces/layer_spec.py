@@ -77,12 +77,12 @@ class LayerSpec:
 
     @property
     def output_shape(self) -> Shape:
-        """Of one output, without the batch axis."""
+        """Shape of one output, without the batch axis."""
         return self.operator.output_shape(self.input_shape)
 
     @property
     def weight_shape(self) -> Shape:
-        """Of the weight, output channels first.
+        """Shape of the weight, output channels first.
 
         Raises:
             ValueError: If the operator has none.
@@ -94,17 +94,17 @@ class LayerSpec:
 
     @property
     def out_channels(self) -> int:
-        """Output channels: what has a step of its own where weights are quantised."""
+        """Number of output channels; where weights are quantised, each has a step of its own."""
         return self.weight_shape[0]
 
     @property
     def weights(self) -> int:
-        """Weight elements, without bias and normalisation."""
+        """Number of weight elements, without bias and normalisation."""
         return prod(self.weight_shape)
 
     @property
     def parameters(self) -> int:
-        """Trainable elements: weights, bias, and scale and shift of the normalisation."""
+        """Number of trainable elements: weights, bias, and scale and shift of the normalisation."""
         return self.operator.parameters + 2 * self.out_channels * self.normalized
 
     @property
@@ -119,12 +119,12 @@ class LayerSpec:
 
     @property
     def activations(self) -> int:
-        """Elements of the output of the first call for one input."""
+        """Number of elements of the output of the first call, for one input."""
         return prod(self.output_shape)
 
     @property
     def shape(self) -> LayerSpec:
-        """The same layer without its name: equal for all layers that cost the same on a device."""
+        """The same layer without its name: equal layers cost the same on a device, and are measured once."""
         return replace(self, name="", further_calls=tuple(call.shape for call in self.further_calls))
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ from search_spaces.search_space import Genes, SearchSpace
 
 @dataclass(frozen=True)
 class MobileStage:
-    """A stage of inverted bottlenecks of one output width; the first block carries the stride."""
+    """A stage of inverted bottlenecks of one output width; its first block has the stride, all others stride 1."""
 
     width: int
     stride: int

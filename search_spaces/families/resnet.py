@@ -27,7 +27,13 @@ BOTTLENECK: Kernels = (1, 3, 1)
 
 @dataclass(frozen=True)
 class ResNetStage:
-    """A stage of residual blocks; its first block carries the stride and the shortcut."""
+    """A stage of residual blocks; the first has the stride, and a shortcut that changes the shape.
+
+    Attributes:
+        widths: Output channels to choose from, the same for all blocks.
+        depths: Numbers of blocks to choose from.
+        stride: Of the first block; the others have 1.
+    """
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
