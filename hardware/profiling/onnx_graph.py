@@ -33,7 +33,13 @@ _SHARED_ELEMENTS = 4096  # larger constants are weights, which are all different
 
 @dataclass
 class OnnxGraph:
-    """Nodes and constants of a network under construction; equal small constants are one, as in exported networks."""
+    """A network under construction.
+
+    Attributes:
+        nodes: Those that were added, in order.
+        constants: Weights and others; equal small ones are one, as in exported networks.
+        rng: Draws the weights.
+    """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
