@@ -25,6 +25,7 @@ TESTS_OF_THE_WHOLE = {
 
 # Sources without a test file of their own, by where they are tested.
 REGISTRIES = "tests/search_spaces/test_registry.py: all registries keep one contract"
+POOLS = "tests/nas/evaluation/test_pools.py: pools of every kind carry out one measurement alike"
 TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module makes what it reads"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/allocation/registry.py": REGISTRIES,
@@ -38,6 +39,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/tracing/opaque_call.py": TRACES,
     "nas/compression/tracing/program_graph.py": TRACES,
     "nas/compression/tracing/recognition.py": TRACES,
+    "nas/evaluation/local_pools.py": POOLS,
+    "nas/evaluation/measurement.py": POOLS,
+    "nas/evaluation/pool.py": POOLS,
+    "nas/evaluation/ray_pool.py": POOLS,
+    "nas/evaluation/worker_process.py": POOLS,
     "nas/export/onnx_layer.py": "tests/nas/export/test_onnx_model.py: what a layer becomes shows in the model",
     "nas/export/onnx_template.py": "tests/nas/evaluation/test_given_workloads.py: its forms are what exports are",
     "results/database/migrations/env.py": "Alembic runs it: tests/results/database/test_migration.py",
