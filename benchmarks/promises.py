@@ -21,7 +21,7 @@ from nas.jobs.stages.export import export
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.search.contest import interval95
-from results.pages.pareto_page import NORMAL_90
+from results.pages.columns import NORMAL_90
 
 
 def exported(path: Path, data: str | None, runs: Path, workers: int, seed: int) -> pd.DataFrame:

@@ -122,7 +122,7 @@ class RunRecord:
         if not self.run:
             raise ValueError("a run needs a name, got an empty one")
         try:  # as it comes back from a database, which knows no tuples, and detached from the caller's mapping
-            inputs = json.loads(json.dumps(self.inputs, allow_nan=False))
+            inputs = json.loads(json.dumps(dict(self.inputs), allow_nan=False))
         except (TypeError, ValueError) as error:
             raise ValueError(f"the inputs of run {self.run!r} must be plain JSON: {error}") from error
         object.__setattr__(self, "inputs", inputs)

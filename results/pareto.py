@@ -1,4 +1,4 @@
-"""In: costs to be minimised. Out: the rows that no other row beats, and the volume they dominate. Knows no metric."""
+"""Pareto fronts, ranks and hypervolumes of costs, which are to be minimised whatever they stand for."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ def pareto_ranks(costs: ArrayLike) -> NDArray[np.int64]:
 
 
 def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
-    """The volume between the reference point, shape (m,), and the front of the costs, shape (n, m).
+    """The volume between the reference point and the front of the costs.
 
     Rows that are not better than the reference in every cost add nothing.
+
+    Args:
+        costs: Shape (n, m).
+        reference: The corner of the volume, shape (m,): worse than what counts, in every cost.
 
     Raises:
         ValueError: If the shapes disagree or a cost is not a number.

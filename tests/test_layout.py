@@ -50,6 +50,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "results/database/migrations/versions/r0001_baseline.py": "as above",
     "results/database/queries.py": "their answers are those of tests/results/database/test_results_database.py",
     "results/database/schema.py": "held against the revisions in tests/results/database/test_migration.py",
+    "results/pages/pareto_chart.py": "what it draws is read from the page in tests/results/pages/test_pareto_page.py",
+    "results/pages/template.py": "what it writes is read in tests/results/pages/test_pareto_page.py",
     "hardware/profiling/onnx_forms.py": "tests/search_spaces/operators/test_registry.py: every form agrees with torch",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from results.database import schema
@@ -12,7 +13,9 @@ from results.evaluation import Evaluation, Provenance, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 
-_OF_EVALUATIONS = ("values", "source", "run", "sequence", "seed", "tell_order", "fidelity")  # stored as they are
+# All fields but the candidate are stored as they are, in columns of their names.
+_FIELDS = tuple(field.name for field in fields(Evaluation) if field.name != "candidate")
+_get_fields, _get_columns = attrgetter(*_FIELDS), itemgetter(*_FIELDS)
 
 
 def run_row(record: RunRecord) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
         evaluation: What is stored.
         created: When it is stored, UTC in ISO 8601.
     """
-    row = {name: getattr(evaluation, name) for name in _OF_EVALUATIONS}
+    row = dict(zip(_FIELDS, _get_fields(evaluation), strict=True))
     return row | {"candidate_key": evaluation.candidate.key, "created": created}
 
 
@@ -78,7 +81,7 @@ def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
         DatabaseError: If the row is not one that could have been written.
     """
     try:
-        return Evaluation(candidate, **{name: row[name] for name in _OF_EVALUATIONS})
+        return Evaluation(candidate, *_get_columns(row))
     except (ValueError, TypeError, AttributeError) as error:
         number = f"evaluation {row['sequence']} of run {row['run']!r}"
         raise DatabaseError(f"{number} is damaged in the database ({error}); restore a copy") from error

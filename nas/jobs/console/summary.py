@@ -16,7 +16,8 @@ from nas.jobs.stages.front import VerifiedFront
 from nas.jobs.workspace import Workspace
 from results.description import describe
 from results.metric import METRICS
-from results.pages.pareto_page import NORMAL_90, write_pareto_page
+from results.pages.columns import NORMAL_90
+from results.pages.pareto_page import write_pareto_page
 
 Columns = Mapping[str, tuple[str, str]]  # heading and format, by name of the column
 

@@ -7,11 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.description import describe
 from results.metric import get_metric
 from results.pages.pareto_page import write_pareto_page
-from search_spaces.candidate import Architecture, Candidate, ConvBlock, OperatorBlock
-from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 TRADE = [get_metric("latency_ms"), get_metric("accuracy"), get_metric("weight_bytes")]
 
@@ -47,16 +44,18 @@ def test_the_page_needs_no_network_and_lists_the_front(tmp_path: Path) -> None:
     assert all(key in text for key in frame["key"])
 
 
-def test_verified_rows_alone_make_the_front_and_exported_ones_are_labelled(tmp_path: Path) -> None:
-    frame = made_up_frame().assign(group=["searched"] * 40 + ["verified"] * 8 + ["exported"] * 2)
+@pytest.mark.parametrize("kind", ["verified", "measured"])
+def test_measured_rows_alone_make_the_front_and_exported_ones_are_labelled(kind: str, tmp_path: Path) -> None:
+    frame = made_up_frame().assign(group=["searched"] * 40 + [kind] * 8 + ["exported"] * 2)
     text, listed = written(frame, tmp_path)
     assert set(listed) <= set(frame["key"][40:])
-    assert "verified (8)" in text
+    assert f"of 10 {kind} evaluations are on the Pareto front." in text
+    assert f"{kind} (8)" in text
     assert f'"text":["{frame["key"][48][:8]}","{frame["key"][49][:8]}"]' in text
 
 
 def test_the_front_shows_the_intervals_of_a_metric_whose_deviation_is_known(tmp_path: Path) -> None:
-    frame = made_up_frame().assign(measured_accuracy=97.25)
+    frame = made_up_frame()
     assert '"error_y":{"visible":false}' in written(frame, tmp_path)[0]
     text, listed = written(frame.assign(accuracy_std=1.0), tmp_path)
     assert _bars(text) == [[1.645] * len(listed)] * 2
@@ -67,9 +66,17 @@ def test_the_front_shows_the_intervals_of_a_metric_whose_deviation_is_known(tmp_
     shown = near_all["accuracy"][near_all["key"].isin(listed_near_all)]
     assert sorted(above) == pytest.approx(sorted(100.0 - shown))  # nothing is more accurate than 100 %
     accuracy = frame.set_index("key")["accuracy"][listed[0]]
-    assert f'<td class="number">{accuracy:.4g} ± 1.6</td>' in text
-    assert '<th class="number">measured accuracy</th>' in text
-    assert text.count('<td class="number">97.25</td>') == len(listed)
+    assert f'<td class="number">{accuracy:.2f} ± 1.65</td>' in text
+
+
+def test_any_metrics_are_traded(tmp_path: Path) -> None:
+    frame = made_up_frame().rename(columns={"weight_bytes": "energy_mj"}).assign(macs=1234567.0)
+    path = tmp_path / "page.html"
+    write_pareto_page(frame, [get_metric("energy_mj"), get_metric("macs")], path, "Energy")
+    text = path.read_text(encoding="utf-8")
+    assert "1 of 50 searched evaluations are on the Pareto front. energy_mj (mJ): less is better, macs" in text
+    assert '<td class="number">1,234,567</td>' in text
+    assert '<th class="number">accuracy</th>' in text  # not traded, and shown
 
 
 def _bars(page: str) -> list[list[float]]:
@@ -91,15 +98,7 @@ def test_all_text_is_escaped(tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="two or more metrics, got"):
         write_pareto_page(made_up_frame(), TRADE[:1], tmp_path / "page.html", "t")
-    with pytest.raises(ValueError, match="one of searched, verified, exported; got chosen"):
+    with pytest.raises(ValueError, match="one of searched, measured, verified, exported; got chosen"):
         write_pareto_page(made_up_frame().assign(group="chosen"), TRADE, tmp_path / "page.html", "t")
     with pytest.raises(ValueError, match="no evaluation has all of latency_ms, accuracy, weight_bytes; columns: key"):
         write_pareto_page(made_up_frame().drop(columns="accuracy"), TRADE, tmp_path / "page.html", "t")
-
-
-def test_describe_counts_blocks_and_policies() -> None:
-    stages = ((ConvBlock(8, 3, 4.0), ConvBlock(8, 3, 4.0)), (OperatorBlock("skip"),))
-    policy = CompressionPolicy((LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8), LayerPolicy.quantized(8, 8)))
-    made = Candidate(Architecture("made-up", 32, stages), policy)
-    assert describe(made) == "32 px, blocks 2-1: 2x k3e4, 1x skip; 2x w8a8, 1x w4a8"
-    assert describe(Candidate(made.architecture)) == "32 px, blocks 2-1: 2x k3e4, 1x skip"

@@ -1,0 +1,81 @@
+"""The columns of a page: which ones there are follows from the evaluations, how numbers look from their metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from results.metric import METRICS, Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
+_HIDDEN = ("key", "sequence", "fidelity")  # the key has a column of its own; the others tell a reader nothing
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: Of the column of evaluations.
+        heading: For people.
+        style: Class of its cells: `number`, or the name of a column of text.
+        metric: How its numbers are written; None for other numbers and for text.
+    """
+
+    name: str
+    heading: str
+    style: str
+    metric: Metric | None = None
+
+    def text(self, row: Mapping[Hashable, Any]) -> str:
+        """The cell of an evaluation, with half of its 90 % interval where that is known; empty where it has none.
+
+        A row has values by column name, and the standard deviation of a metric under its name and `_std`.
+        """
+        value = row[self.name]
+        if value is None or value != value:  # not a number
+            return ""
+        half = NORMAL_90 * row.get(f"{self.name}_std", math.nan)
+        return self._written(value) + ("" if math.isnan(half) else f" ± {self._written(half)}")
+
+    def _written(self, value: object) -> str:
+        if not isinstance(value, float):
+            return str(value)
+        if self.metric is not None:
+            return self.metric.render(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def make_columns(frame: pd.DataFrame, axes: Sequence[Metric]) -> list[Column]:
+    """The key, the traded metrics, other numbers, then text; what no evaluation has is left out.
+
+    Args:
+        frame: The evaluations that are shown.
+        axes: The traded metrics.
+    """
+    traded = {entry.name: Column(entry.name, entry.label, "number", entry) for entry in axes}
+    deviations = {f"{name}_std" for name in frame.columns}
+    others = [
+        str(name)
+        for name in frame.columns
+        if name not in (*_HIDDEN, *traded) and name not in deviations and frame[name].notna().any()
+    ]
+    numbers = [name for name in others if frame[name].dtype.kind in "iuf"]
+    return [
+        Column("key", "key", "key"),
+        *traded.values(),
+        *(Column(name, name.replace("_", " "), "number", _metric_of(name)) for name in numbers),
+        *(Column(name, name.replace("_", " "), name) for name in others if name not in numbers),
+    ]
+
+
+def _metric_of(name: str) -> Metric | None:
+    """The metric that a column holds values of, such as accuracy for `measured_accuracy`."""
+    if name in METRICS:
+        return METRICS[name]
+    return next((METRICS[known] for known in METRICS if name.endswith(f"_{known}")), None)
