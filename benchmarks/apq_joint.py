@@ -18,7 +18,8 @@ from hardware.importers.apq import read_apq
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective, costs, violations
-from nas.search.registry import searcher
+from nas.search.protocol.problem import SearchProblem
+from nas.search.registry import create_searcher
 from results.metric import METRICS
 from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.candidate import Architecture
@@ -86,7 +87,7 @@ def searched(
     space: JointSpace, wanted: Sequence[Objective], seed: int, evaluations: int
 ) -> tuple[Population, FloatArray]:
     """What LINAS evaluates, and its values, shape (n, 2)."""
-    made = searcher("linas", space, wanted, seed)
+    made = create_searcher("linas", SearchProblem(space, tuple(wanted)), seed)
     found, values = space.population(np.empty((0, len(space.cardinalities)))), np.empty((0, len(wanted)))
     while len(found) < evaluations and len(population := made.ask(10)):
         new = np.column_stack([objective.evaluate(population) for objective in wanted])

@@ -22,7 +22,7 @@ from report import row
 from hardware.analytic import network_cost
 from nas.jobs.stages.fit import FittedAccuracy
 from nas.objectives import FloatArray
-from nas.search.inner_evolution import evolve
+from nas.search.surrogate.inner_evolution import evolve
 from predictors.ridge import RidgePredictor
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace

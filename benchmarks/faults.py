@@ -14,15 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from typing import Any
 
 from report import row
 
+from nas.evaluation.pool import Measure
 from nas.evaluation.ray_pool import RayPool
-from nas.objectives import Objective
-from nas.search.loop import run_search
-from nas.search.registry import searcher
+from nas.objectives import MeasuredEvaluator, Objective
+from nas.search.protocol.problem import SearchProblem
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import Dispatch, SearchPlan
+from nas.search.searchers.nsga2 import NSGA2
 from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import METRICS
@@ -40,12 +42,12 @@ DIFFERING = {"batches": "unlike the undisturbed run", "as they come": "unlike it
 COMMAND = "python benchmarks/faults.py"
 
 
-def measurement() -> Callable[[Candidate], float]:
+def measurement() -> Measure:
     """Mean bits of the weights, as slowly as a small network."""
 
-    def measure(candidate: Candidate) -> float:
+    def measure(candidate: Candidate, _fidelity: float) -> dict[str, float]:
         time.sleep(MEASUREMENT_S)
-        return sum(layer.weight_bits for layer in candidate.policy.layers) / len(candidate.policy.layers)
+        return {"bops": sum(layer.weight_bits for layer in candidate.policy.layers) / len(candidate.policy.layers)}
 
     return measure
 
@@ -54,9 +56,9 @@ def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
     """The driver: one search, with two actors."""
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
     with ResultsDatabase(url) as database, RayPool(2, address) as pool:
-        objectives = [Objective(METRICS["bops"], pool.measuring(measurement))]
-        made = searcher("nsga2", space, objectives, 0)
-        run_search(made, objectives, database, BUDGET, record=RunRecord(run, {}, 0), in_flight=in_flight)
+        objective = Objective(METRICS["bops"], MeasuredEvaluator(pool.measuring(measurement), "bops"))
+        problem, record = SearchProblem(space, (objective,)), RunRecord(run, {}, 0)
+        run_search(SearchPlan(problem, NSGA2(), record, BUDGET, dispatch=Dispatch(in_flight=in_flight)), database)
 
 
 class Stage:

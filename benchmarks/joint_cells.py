@@ -27,9 +27,9 @@ from scipy.stats import spearmanr
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import atomic_write, folder_lock
 from nas.objectives import FloatArray, Objective, costs
-from nas.search.contest import Contest, interval95
-from nas.search.problem import SearchProblem
-from nas.search.registry import searcher
+from nas.search.comparison import Comparison, interval95
+from nas.search.protocol.problem import SearchProblem
+from nas.search.registry import create_searcher
 from predictors.ensemble import EnsemblePredictor
 from predictors.predictor import Predictor
 from predictors.ridge import RidgePredictor
@@ -73,13 +73,13 @@ def rank_correlations(data: Path) -> None:
     print(row(what, samples, "{:.3f}", f"0 to {SPLITS - 1}", COMMAND), flush=True)
 
 
-def contest(data: Path, space: JointSpace) -> Contest:
+def contest(data: Path, space: JointSpace) -> Comparison:
     """Of a space: the reference of the hypervolume is that of the exact front in all."""
     wanted = objectives(data, space)
     values = table(data)
     front = values[non_dominated(costs(wanted, values))]
     worst = front[front[:, 0] > LEAST_ACCURACY].max(axis=0)
-    return Contest(SearchProblem(space, wanted), (LEAST_ACCURACY, *worst[1:].tolist()), BUDGETS)
+    return Comparison(SearchProblem(space, wanted), (LEAST_ACCURACY, *worst[1:].tolist()), BUDGETS)
 
 
 def measured(wanted: tuple[Objective, ...], population: Population) -> FloatArray:
@@ -91,7 +91,7 @@ def searched(
 ) -> tuple[Population, FloatArray]:
     """What LINAS evaluates beyond what is known, and its values, shape (n, 3)."""
     wanted = objectives(data, space)
-    made = searcher("linas", space, wanted, seed)
+    made = create_searcher("linas", SearchProblem(space, wanted), seed)
     if known is not None:
         made.tell(known, costs(wanted, measured(wanted, known)), np.zeros(len(known)))
     found, values = np.empty((0, len(space.cardinalities)), dtype=np.int16), np.empty((0, len(wanted)))
@@ -103,7 +103,7 @@ def searched(
     return Population(space, found), values
 
 
-def dominating(judge: Contest, values: FloatArray, most: int) -> list[int]:
+def dominating(judge: Comparison, values: FloatArray, most: int) -> list[int]:
     """Rows of values, shape (n, 3), each the one that adds the most hypervolume to those before it."""
     chosen: list[int] = []
     while len(chosen) < most:

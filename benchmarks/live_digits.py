@@ -24,8 +24,9 @@ from nas.data.sources import load_images
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import atomic_write
 from nas.objectives import FloatArray, Objective, costs
-from nas.search.contest import interval95
-from nas.search.registry import searcher
+from nas.search.comparison import interval95
+from nas.search.protocol.problem import SearchProblem
+from nas.search.registry import create_searcher
 from results.metric import METRICS
 from results.pareto import hypervolume, non_dominated
 from search_spaces.candidate import Architecture, OperatorBlock
@@ -165,7 +166,7 @@ def _best(values: FloatArray, limit: tuple[float, float]) -> float:
 def search(path: Path, name: str, seed: int, kept: Path) -> None:
     """Stores the rows of the table that a searcher evaluates, in order."""
     table = Table.load(path)
-    made, found = searcher(name, table.space, table.objectives, seed), []
+    made, found = create_searcher(name, SearchProblem(table.space, tuple(table.objectives)), seed), []
     while sum(map(len, found)) < BUDGETS[-1] and len(population := made.ask(made.batch)):
         rows = table.rows(population)
         made.tell(population, costs(table.objectives, table.values[rows]), np.zeros(len(rows)))

@@ -24,9 +24,9 @@ from nas.jobs.stages.priced_objectives import exact_objective
 from nas.jobs.stages.profile import latency_table
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
-from nas.objectives import FloatArray, Objective
-from nas.search.contest import Contest
-from nas.search.problem import SearchProblem
+from nas.objectives import FloatArray, MeasuredEvaluator, Objective
+from nas.search.comparison import Comparison
+from nas.search.protocol.problem import SearchProblem
 from results.database.results_database import ResultsDatabase
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
@@ -83,12 +83,14 @@ def main() -> None:
         folder = options.runs / "live_ends" / f"{checkpoint.parent.name}-{table.parent.name}"
         folder.mkdir(parents=True, exist_ok=True)
         with open_pool(options.workers, None) as pool:
-            accuracy = Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint)))
+            accuracy = Objective(
+                METRICS["accuracy"], MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
+            )
             exact = [exact_objective(space, latencies, name) for name in METRIC_NAMES[1:]]
             tried = obvious(space)
             known = np.column_stack([objective.evaluate(tried) for objective in (accuracy, *exact)])
             reference = (LEAST_ACCURACY, *known[0, 1:].tolist())
-            contest = Contest(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
+            contest = Comparison(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
             for seed in range(options.seeds):
                 contest.curve(SEARCHER, seed, f"sqlite:///{folder / options.kept}.db")
     names = [name for name in (options.kept, options.against) if name]

@@ -24,9 +24,9 @@ from nas.jobs.stages.priced_objectives import exact_objective
 from nas.jobs.stages.profile import latency_table
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
-from nas.objectives import Objective
-from nas.search.contest import Contest
-from nas.search.problem import SearchProblem
+from nas.objectives import MeasuredEvaluator, Objective
+from nas.search.comparison import Comparison
+from nas.search.protocol.problem import SearchProblem
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
@@ -66,12 +66,14 @@ def main() -> None:
         kept.mkdir(parents=True, exist_ok=True)
         volumes = {case: np.empty((options.seeds, len(BUDGETS))) for case in CASES}
         with open_pool(options.workers, None) as pool:
-            accuracy = Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint)))
+            accuracy = Objective(
+                METRICS["accuracy"], MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
+            )
             for seed in range(options.seeds):
                 for case, space in zip(CASES, searched, strict=True):
                     objectives = (accuracy, *(exact_objective(space, latencies, name) for name in costs))
                     reference = (100.0 / workspace.data.classes, *worst)
-                    contest = Contest(SearchProblem(space, objectives), reference, BUDGETS)
+                    contest = Comparison(SearchProblem(space, objectives), reference, BUDGETS)
                     volumes[case][seed] = contest.curve("linas", seed, f"sqlite:///{kept / case}.db")
     command = f"python benchmarks/live_joint.py {options.job} --data FOLDER"
     seeds = f"0 to {options.seeds - 1}"

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from nas.jobs.comparison.compare import bench
 from nas.jobs.console.reporter import Reporter
-from nas.search.contest import interval95
+from nas.search.comparison import interval95
 
 DEVICES = {"eyeriss": 74.8843, "pixel3": 307.1688, "gold_6240": 182.3871}  # the exact hypervolumes
 BUDGETS = [50, 100, 200, 500]

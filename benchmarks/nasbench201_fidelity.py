@@ -1,13 +1,14 @@
 """Two fidelities on NAS-Bench-201: accuracies after 12 epochs decide which cells are trained for 200.
 
-In: the reference data. Out: a row of the table in `README.md`. A look costs 12/200 of an evaluation; it tells the
-validation accuracy after 12 epochs and the latency.
+In: the reference data. Out: a row of the table in `README.md`. An evaluation at the low fidelity costs 12/200
+of a full one; it tells the validation accuracy after 12 epochs and the latency.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
@@ -19,39 +20,40 @@ from report import row
 
 from nas.jobs.comparison.compare import load_bench
 from nas.jobs.files.comparison_file import Place
-from nas.objectives import Objective
-from nas.search.contest import interval95
-from nas.search.loop import run_search
-from nas.search.registry import searcher
-from nas.search.screening import Screening
+from nas.objectives import FloatArray
+from nas.search.comparison import interval95
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import SearchPlan
+from nas.search.searchers.multi_fidelity import MultiFidelity
 from results.database.results_database import ResultsDatabase
-from results.evaluation import RunRecord
-from results.metric import METRICS
+from results.evaluation import FULL_FIDELITY, RunRecord
+from search_spaces.population import Population
 
-COST, RATIO = 100, 8
-LOOK = 12 / 200
-EVALUATIONS = int(COST / (1 + RATIO * LOOK))
+COST, RATIO, BATCH = 100, 8, 8
+LOW = 12 / 200  # of the cost of a full evaluation
+EVALUATIONS = BATCH * int(COST / (BATCH * (1 + RATIO * LOW)))  # in full, in whole batches
 COMMAND = "python benchmarks/nasbench201_fidelity.py"
 
 
 def share(data: Path, device: str, seed: int) -> float:
-    """Share of the exact hypervolume after evaluations and looks of that cost."""
+    """Share of the exact hypervolume after evaluations at both fidelities of that cost."""
     with tempfile.TemporaryDirectory() as folder, ResultsDatabase("sqlite://") as database:
         path = contest_file(data / "nasbench201", device, Path(folder), 2, ["linas"])
         short = pd.read_csv(data / "nasbench201" / "accuracy.csv")["cifar10_val_12e"]
         pd.read_csv(path.with_suffix(".csv")).assign(short=short).to_csv(path.with_suffix(".csv"), index=False)
         contest = load_bench(path).contest(Place(path.parent, path.parent))
-        space, objectives = contest.problem.space, contest.problem.objectives
-        networks = space.architectures
-        look = Objective(METRICS["accuracy"], lambda population: networks.column(population, "short"))  # type: ignore[attr-defined]
-        record, looks = RunRecord("run", {}, seed), RunRecord("looks", {}, seed)
-        screening = Screening((look, *objectives[1:]), RATIO, looks, LOOK)
-        made = searcher("screened", space, objectives, seed)
-        run_search(made, objectives, database, EVALUATIONS, record=record, screening=screening)
-        stored = database.evaluations("run")
-        assert len(stored) + LOOK * len(database.evaluations("looks")) <= COST
-    values = np.array([[entry.values[o.metric.name] for o in objectives] for entry in stored])
-    return contest.volume(values) / DEVICES[device]
+        accuracy, *others = contest.problem.objectives
+        networks = contest.problem.space.architectures
+
+        def at_fidelity(population: Population) -> FloatArray:
+            full = population.fidelity == FULL_FIDELITY
+            return accuracy.evaluate(population) if full else networks.column(population, "short")  # type: ignore[attr-defined]
+
+        problem = replace(contest.problem, objectives=(replace(accuracy, evaluate=at_fidelity), *others))
+        plan = SearchPlan(problem, MultiFidelity(LOW, RATIO), RunRecord("run", {}, seed), EVALUATIONS)
+        found = run_search(plan, database)
+        assert sum(entry.fidelity for entry in database.evaluations("run")) <= COST
+    return contest.volume(found.values) / DEVICES[device]
 
 
 def main() -> None:
@@ -65,7 +67,7 @@ def main() -> None:
         shares = pool.starmap(partial(share, options.data), pairs, chunksize=1)
     means = np.reshape(shares, (options.seeds, len(DEVICES))).mean(axis=1).tolist()
     mean, half = interval95(means)
-    what = f"NAS-Bench-201, share of the hypervolume, `screened` by 12 epochs, cost of {COST}: at least 0.985"
+    what = f"NAS-Bench-201, share of the hypervolume, `multi_fidelity` by 12 epochs, cost of {COST}: at least 0.985"
     seeds = f"0 to {options.seeds - 1}, mean of {len(DEVICES)} devices"
     print(row(f"{what}; mean {mean:.4f} ± {half:.4f}", means, "{:.4f}", seeds, COMMAND))
 

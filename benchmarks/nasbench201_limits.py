@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from report import row
 
 from nas.jobs.comparison.compare import load_bench
 from nas.jobs.files.comparison_file import Place
-from nas.search.contest import Contest
-from nas.search.loop import NothingFeasible, run_search
-from nas.search.registry import searcher
+from nas.search.comparison import Comparison
+from nas.search.registry import SEARCHERS
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import SearchPlan
 from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from search_spaces.population import Population
@@ -29,16 +29,14 @@ BUDGET = 200
 COMMAND = "python benchmarks/nasbench201_limits.py"
 
 
-def regret(contest: Contest, everything: Population, name: str, seed: int) -> float:
+def regret(contest: Comparison, everything: Population, name: str, seed: int) -> float:
     """Points of accuracy between the best feasible network and the best that was found."""
     accuracy, latency = contest.problem.objectives
     best = accuracy.evaluate(everything)[latency.evaluate(everything) <= latency.limit].max()
+    plan = SearchPlan(contest.problem, SEARCHERS[name](), RunRecord("run", {}, seed), BUDGET)
     with ResultsDatabase("sqlite://") as database:
-        made = searcher(name, contest.problem.space, contest.problem.objectives, seed)
-        with suppress(NothingFeasible):
-            run_search(made, contest.problem.objectives, database, BUDGET, record=RunRecord("run", {}, seed))
-        found = [entry.values for entry in database.evaluations("run")]
-    return float(best - max(one["accuracy"] for one in found if one["latency_ms"] <= latency.limit))
+        found = run_search(plan, database).values
+    return float(best - found[found[:, 1] <= latency.limit, 0].max())
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ import pandas as pd
 from report import row
 
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective
-from nas.search.contest import Contest, interval95
-from nas.search.problem import SearchProblem
+from nas.search.comparison import Comparison, interval95
+from nas.search.protocol.problem import SearchProblem
 from predictors.ensemble import EnsemblePredictor
 from results.metric import METRICS, Metric
 from search_spaces.analytic_costs.macs import MACS
@@ -58,7 +58,7 @@ def measured(space: JointSpace, data: Path) -> tuple[Population, FloatArray]:
 
 
 @lru_cache(maxsize=1)
-def contest(data: Path) -> Contest:
+def contest(data: Path) -> Comparison:
     space = ofa_space()
     subnets, accuracies = measured(space, data)
     model = EnsemblePredictor(seed=0)
@@ -69,7 +69,7 @@ def contest(data: Path) -> Contest:
         Objective(METRICS["accuracy"], lambda population: model.predict(population.features()).mean),
         Objective(millions, AdditiveEvaluator(macs), exact=True),
     )
-    return Contest(SearchProblem(space, objectives), REFERENCE, BUDGETS)
+    return Comparison(SearchProblem(space, objectives), REFERENCE, BUDGETS)
 
 
 def main() -> None:

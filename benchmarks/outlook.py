@@ -22,9 +22,10 @@ from report import row
 from nas.jobs.comparison.compare import load_bench
 from nas.jobs.files.comparison_file import Place
 from nas.objectives import FloatArray, costs, violations
-from nas.search.contest import Contest
-from nas.search.outlook import Outlook, volume_reference
-from nas.search.registry import searcher
+from nas.search.comparison import Comparison
+from nas.search.protocol.outlook import Outlook
+from nas.search.registry import create_searcher
+from nas.search.surrogate.gain_forecast import volume_reference
 from results.pareto import hypervolume
 
 GAINS = (0.005, 0.01, 0.02)  # shares at which a search stops
@@ -57,10 +58,10 @@ class Course:
         return next((told for told, outlook in self.outlooks if outlook.high < gain and told <= last), None)
 
 
-def course(contest: Contest, seed: int) -> Course:
+def course(contest: Comparison, seed: int) -> Course:
     """A search that nothing stops."""
     objectives = contest.problem.objectives
-    made, found, outlooks = searcher("linas", contest.problem.space, objectives, seed), [], []
+    made, found, outlooks = create_searcher("linas", contest.problem, seed), [], []
     told = 0
     while told < EVALUATIONS:
         outlook = made.foresee(made.batch)
@@ -76,7 +77,7 @@ def course(contest: Contest, seed: int) -> Course:
     return Course(np.concatenate(found), outlooks)
 
 
-def contests(data: Path, folder: Path) -> dict[str, list[Contest]]:
+def contests(data: Path, folder: Path) -> dict[str, list[Comparison]]:
     """What is searched."""
     cells = [contest_file(data / "nasbench201", device, folder, 2, ["linas"]) for device in DEVICES]
     tables = [load_bench(path).contest(Place(path.parent, path.parent)) for path in cells]

@@ -20,7 +20,7 @@ from nas.jobs.run import run, search_front
 from nas.jobs.stages.export import export
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
-from nas.search.contest import interval95
+from nas.search.comparison import interval95
 from results.pages.columns import NORMAL_90
 
 

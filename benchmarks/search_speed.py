@@ -14,10 +14,11 @@ from report import row
 
 from hardware.analytic import network_cost
 from nas.objectives import AdditiveEvaluator, Objective
-from nas.search.linas import LinasSearcher
-from nas.search.loop import run_search
-from nas.search.nsga2 import nsga2
-from nas.search.problem import SearchProblem
+from nas.search.protocol.problem import SearchProblem
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import Dispatch, SearchPlan
+from nas.search.searchers.linas import Linas
+from nas.search.searchers.nsga2 import NSGA2
 from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
 from results.metric import METRICS
@@ -39,11 +40,11 @@ def objectives(space: JointSpace, names: Sequence[str], exact: bool) -> list[Obj
 def overhead_ms(space: JointSpace, seed: int, batch: int) -> float:
     """Milliseconds a candidate, with a database in a file, less what the objectives take."""
     chosen = objectives(space, ("macs", "weight_bytes"), exact=True)
-    made = nsga2(SearchProblem(space, tuple(chosen)), seed, POPULATION)
     with tempfile.TemporaryDirectory() as folder, ResultsDatabase(f"sqlite:///{folder}/results.db") as database:
-        record = RunRecord("run", {}, seed)
+        problem, record = SearchProblem(space, tuple(chosen)), RunRecord("run", {}, seed)
+        plan = SearchPlan(problem, NSGA2(POPULATION), record, CANDIDATES, dispatch=Dispatch(batch))
         start = time.perf_counter()
-        run_search(made, chosen, database, CANDIDATES, record=record, batch=batch)
+        run_search(plan, database)
         return 1000 * (time.perf_counter() - start) / CANDIDATES
 
 
@@ -51,7 +52,7 @@ def round_s(space: JointSpace, seed: int) -> float:
     """Seconds of a round: fits to what was measured, and 20,000 candidates looked at."""
     learnt = Objective(METRICS["accuracy"], lambda _: np.empty(0))
     exact = objectives(space, ("macs",), exact=True)[0]
-    made = LinasSearcher(SearchProblem(space, (learnt, exact)), seed)
+    made = Linas().create(SearchProblem(space, (learnt, exact)), seed)
     rng = np.random.default_rng(seed)
     told = space.sample(rng, MEASURED)
     accuracy = told.features() @ rng.random(told.features().shape[1])

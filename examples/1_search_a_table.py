@@ -18,19 +18,15 @@ genes = [column for column in table.columns if column not in ("accuracy", "param
 
 networks = nas.TabularSpace("perceptrons", table, genes)
 space = nas.JointSpace(networks)
-objectives = [
+objectives = (
     nas.Objective(nas.get_metric("accuracy"), lambda population: networks.column(population, "accuracy"), limit=80.0),
     nas.Objective(nas.get_metric("parameters"), lambda population: networks.column(population, "parameters")),
-]
+)
+problem = nas.SearchProblem(space, objectives)
+record = nas.RunRecord(f"table/{name}", inputs={}, seed=0)
+plan = nas.SearchPlan(problem, nas.SEARCHERS[name](), record, budget=len(table) // 2)
 with nas.ResultsDatabase("sqlite://") as database:
-    found = nas.run_search(
-        nas.searcher(name, space, objectives, seed=0),
-        objectives,
-        database,
-        budget=len(table) // 2,
-        batch=10,
-        record=nas.RunRecord(f"table/{name}", inputs={}, seed=0),
-    )
+    found = nas.run_search(plan, database)
     front = database.pareto_front([objective.metric for objective in objectives], limits={"accuracy": 80.0})
     for row in front.itertuples():
         network = database.candidate(row.key).architecture.stages[0]

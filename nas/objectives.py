@@ -1,14 +1,14 @@
 """Objectives: a metric, how it is evaluated, and the limit it must keep.
 
-In: populations. Out: values in natural units, costs and violations. Knows no searcher and no database.
+Values are in natural units here; what searchers see are costs and violations. Independent of searchers and databases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,57 @@ from search_spaces.candidate import Candidate
 from search_spaces.population import Population
 
 FloatArray = NDArray[np.float64]
-Evaluator = Callable[
-    [Population], FloatArray
-]  # (n,) values in the metric's unit: a table, a predictor, a pool of workers
+Evaluator = Callable[[Population], FloatArray]  # values in the metric's unit, shape (n,): a table, a predictor, workers
 
 
-@runtime_checkable
-class ConcurrentEvaluator(Protocol):
-    """An evaluator that measures candidates one by one, several at the same time."""
+class NothingFeasible(ValueError):
+    """No evaluated candidate keeps all limits."""
+
+
+class Measurement(Protocol):
+    """Measures candidates one by one, several at the same time; one pass gives all the metrics that it knows.
+
+    Equal measurements give equal values, so a candidate is measured once for all objectives that read the same one.
+    """
+
+    def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
+        """Begins to measure a candidate.
+
+        Args:
+            candidate: The candidate.
+            fidelity: Share of a full measurement, above 0 and at most 1.
+
+        Returns:
+            Metric name to value in the metric's unit, once it is measured.
+        """
+
+
+@dataclass(frozen=True)
+class MeasuredEvaluator:
+    """The evaluator of an objective that is measured: one metric of a measurement.
+
+    Attributes:
+        measurement: The measurement; evaluators of several objectives may share it.
+        name: The metric.
+    """
+
+    measurement: Measurement
+    name: str
 
     def __call__(self, population: Population) -> FloatArray:
-        """Values of shape (n,), in the order of the population."""
+        """Measures all candidates of a population at its fidelity; values of shape (n,), in its order."""
+        submitted = [self.measurement.submit(candidate, population.fidelity) for candidate in population.candidates]
+        return np.array([self.read(future.result()) for future in submitted], dtype=np.float64)
 
-    def submit(self, candidate: Candidate) -> Future[float]:
-        """Begins to measure a candidate."""
+    def read(self, measured: Mapping[str, float]) -> float:
+        """The value of the metric among those of one measurement.
+
+        Raises:
+            ValueError: If the measurement does not give it.
+        """
+        if self.name not in measured:
+            raise ValueError(f"a measurement that gives {self.name} is needed, got one of {', '.join(measured)}")
+        return measured[self.name]
 
 
 @dataclass(frozen=True)
@@ -82,21 +119,60 @@ class Objective:
 
 
 def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
-    """Values, shape (n, m), as costs to be minimised."""
+    """Values as costs to be minimised.
+
+    Args:
+        objectives: The objectives, m of them.
+        values: In natural units, shape (n, m).
+
+    Returns:
+        Costs of shape (n, m).
+    """
     return np.column_stack([o.metric.costs(values[:, index]) for index, o in enumerate(objectives)])
 
 
-def compared(objectives: Sequence[Objective], costs: FloatArray) -> FloatArray:
-    """Costs, shape (n, m), as they compare: within a constraint, all are those of its limit."""
+def clip_to_constraints(objectives: Sequence[Objective], costs: FloatArray) -> FloatArray:
+    """Clips each constrained cost at its limit, so that feasible candidates tie on it.
+
+    Args:
+        objectives: The objectives, m of them.
+        costs: To be minimised, shape (n, m).
+
+    Returns:
+        Costs of shape (n, m); those of objectives that are no mere constraints are as they came.
+    """
     least = [objective.cost_limit if objective.constraint else -np.inf for objective in objectives]
     return np.maximum(costs, least)
 
 
 def violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
-    """By how much each candidate misses the limits, shape (n,): 0, or the sum of the relative excesses."""
+    """By how much each candidate misses the limits.
+
+    Args:
+        objectives: The objectives, m of them.
+        values: In natural units, shape (n, m).
+
+    Returns:
+        Shape (n,): 0 where all limits are kept, else the sum of the relative excesses.
+    """
     total = np.zeros(len(values))
     for index, objective in enumerate(objectives):
         if objective.limit is not None:
             excess = objective.metric.costs(values[:, index]) - objective.cost_limit
+            # the floor keeps a limit of 0 from dividing by it
             total += np.maximum(excess, 0.0) / max(abs(objective.limit), 1e-12)
     return total
+
+
+def infeasibility_message(objectives: Sequence[Objective], values: FloatArray) -> str:
+    """Says that no candidate keeps the limits, and how near the nearest one comes.
+
+    Args:
+        objectives: The objectives, m of them.
+        values: In natural units, shape (n, m), of which no row keeps all limits.
+    """
+    nearest = values[violations(objectives, values).argmin()]
+    limited = [(o, value) for o, value in zip(objectives, nearest, strict=True) if o.limit is not None]
+    asked = " and ".join(f"{o.metric.name} {'>=' if o.metric.maximize else '<='} {o.limit:g}" for o, _ in limited)
+    found = ", ".join(f"{o.metric.name} {value:.4g}" for o, value in limited)
+    return f"nothing satisfies {asked}: the nearest of {len(values)} candidates has {found}; relax the limits"

@@ -32,10 +32,12 @@ class Population:
     Attributes:
         space: The joint space of the candidates.
         genes: Their genes, shape (n, d); inactive ones are 0.
+        fidelity: The share of a full measurement at which they are asked for, above 0 and at most 1.
     """
 
     space: JointSpace
     genes: Genes
+    fidelity: float = 1.0
     # Candidates by the bytes of their genes, not by row number: the key stays the same in every part that is taken.
     _decoded: dict[bytes, Candidate] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
 

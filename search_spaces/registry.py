@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -27,6 +29,19 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ValueError
     return ValueError(f"unknown {kind} {name!r}; known {kind}s: {', '.join(known) or 'none yet'}")
 
 
+@dataclass(frozen=True)
+class Located:
+    """Says where an entry is that is imported only when its name is asked for.
+
+    Attributes:
+        module: Full name of the module.
+        name: What the entry is called there.
+    """
+
+    module: str
+    name: str
+
+
 class Registry(Mapping[str, Entry], Generic[Entry]):
     """A mapping of names to entries, which other packages extend.
 
@@ -35,11 +50,13 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     Args:
         kind: What the entries are, in singular, such as `searcher`.
-        entries: Those of this project, in the order in which they are listed.
+        entries: Those of this project, or where they are, in the order in which they are listed.
         accepts: Whether an object that a package adds can be an entry.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, Entry], accepts: Callable[[object], bool] = callable) -> None:
+    def __init__(
+        self, kind: str, entries: Mapping[str, Entry | Located], accepts: Callable[[object], bool] = callable
+    ) -> None:
         self.kind = kind
         self._entries, self._accepts = dict(entries), accepts
 
@@ -50,7 +67,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             ValueError: If the name is unknown, or what a package adds under it is no entry or cannot be imported.
         """
         if name in self._entries:
-            return self._entries[name]
+            entry = self._entries[name]
+            return getattr(import_module(entry.module), entry.name) if isinstance(entry, Located) else entry
         added = self._added()
         if name not in added:
             raise unknown_name_error(self.kind, name, self)

@@ -1,11 +1,9 @@
-"""Pools on this machine: a thread of this process, or processes of their own.
-
-In: descriptions of measurements. Out: futures of values. Knows no metric.
-"""
+"""Pools on this machine: a thread of this process, or processes of their own."""
 
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
@@ -22,9 +20,9 @@ class InProcess(Pool):
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1)
 
-    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
         """Queues a candidate."""
-        return self._executor.submit(measure_here, make, candidate)
+        return self._executor.submit(measure_here, make, candidate, fidelity)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._executor.shutdown(cancel_futures=True)
@@ -37,11 +35,11 @@ class ProcessPool(Pool):
         context = multiprocessing.get_context("spawn")
         self._executor = ProcessPoolExecutor(workers, context, initializer=prepare_worker)
 
-    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
         """Queues a candidate for the next free process."""
-        given: Future[float] = Future()
+        given: Future[Mapping[str, float]] = Future()
 
-        def hand_over(measured: Future[float]) -> None:
+        def hand_over(measured: Future[Mapping[str, float]]) -> None:
             error = measured.exception()
             if error is None:
                 given.set_result(measured.result())
@@ -52,7 +50,7 @@ class ProcessPool(Pool):
             else:
                 given.set_exception(error)
 
-        self._executor.submit(measure_here, make, candidate).add_done_callback(hand_over)
+        self._executor.submit(measure_here, make, candidate, fidelity).add_done_callback(hand_over)
         return given
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -65,6 +63,15 @@ def _built(make: MakeMeasure) -> Measure:
     return make()
 
 
-def measure_here(make: MakeMeasure, candidate: Candidate) -> float:
-    """Measures a candidate in this process."""
-    return _built(make)(candidate)
+def measure_here(make: MakeMeasure, candidate: Candidate, fidelity: float) -> Mapping[str, float]:
+    """Measures a candidate in this process.
+
+    Args:
+        make: Makes the measurement, unless this process has it.
+        candidate: The candidate.
+        fidelity: Share of a full measurement, above 0 and at most 1.
+
+    Returns:
+        Metric name to value.
+    """
+    return _built(make)(candidate, fidelity)

@@ -1,12 +1,8 @@
-"""Describes the accuracy measurement of a job, so that any worker can build it.
-
-Independent of workers: all it holds travels as a value.
-"""
+"""Describes what is measured on images, as a value that travels, so that any worker can build it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +11,8 @@ from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
 from nas.data.images import ImageData
 from nas.data.sources import DataSource
+from nas.evaluation.metrics.accuracy import Accuracy
+from nas.evaluation.metrics.measured_metric import MeasuredMetric
 from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint
@@ -24,14 +22,14 @@ from search_spaces.search_space import SearchSpace
 
 
 @dataclass(frozen=True)
-class AccuracyMeasurement:
-    """Builds the measurement from a checkpoint and a data source.
+class ImageMeasurement:
+    """Builds the measurement of candidates from a checkpoint and a data source.
 
     Attributes:
         checkpoint: A finished supernet, or a traced network that was given.
         space: Its space; the checkpoint decides which that is, so equal checkpoints are enough for equal measurements.
         data: The images.
-        fidelity: Share of the images that re-calibrate and measure a candidate, above 0 and at most 1.
+        metrics: What is computed from one pass of a candidate over the images.
         processor: Where a worker measures: "cpu" or "cuda".
         methods: How candidates are compressed.
     """
@@ -39,18 +37,26 @@ class AccuracyMeasurement:
     checkpoint: Path
     space: SearchSpace = field(compare=False)
     data: DataSource
-    fidelity: float = 1.0
+    metrics: tuple[MeasuredMetric, ...] = (Accuracy(),)
     processor: str = "cpu"
     methods: CompressionMethods = DEFAULT_METHODS
 
     def __call__(self) -> Measure:
-        """The accuracy in percent of a candidate.
+        """Loads the network and the images.
+
+        Returns:
+            A function of a candidate and a fidelity, the share of the images that re-calibrate and measure it; it gives
+            the metrics by name.
 
         Raises:
             ValueError: If it is to be measured on a GPU, and torch finds none.
         """
-        realizer = _realizer(replace(self, fidelity=1.0))
-        return partial(realizer.measure_accuracy, fidelity=self.fidelity)
+        if self.processor == "cuda" and not torch.cuda.is_available():
+            raise ValueError("torch finds no GPU in this worker; leave out --gpus-per-worker")
+        realizer = self.realizer(self.data.load().to(self.processor))
+        if isinstance(realizer.source, Supernet):
+            realizer.source.to(self.processor)
+        return lambda candidate, fidelity: realizer.measure(candidate, self.metrics, fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
         """The trained supernet, or the given network, with its images."""
@@ -59,15 +65,3 @@ class AccuracyMeasurement:
         trained = build_supernet(self.space, seed=0)
         load_checkpoint(self.checkpoint, trained)
         return CandidateRealizer(trained, data, self.methods)
-
-
-@lru_cache(maxsize=1)
-def _realizer(measurement: AccuracyMeasurement) -> CandidateRealizer:
-    """One for all fidelities."""
-    processor = measurement.processor
-    if processor == "cuda" and not torch.cuda.is_available():
-        raise ValueError("torch finds no GPU in this worker; leave out --gpus-per-worker")
-    realizer = measurement.realizer(measurement.data.load().to(processor))
-    if isinstance(realizer.source, Supernet):
-        realizer.source.to(processor)
-    return realizer

@@ -1,25 +1,20 @@
 """What measures candidates one by one, several at the same time.
 
-In: descriptions of measurements, and candidates. Out: futures of values, or all values in order. Knows no metric and no
-place.
+Pools are independent of what is measured, and measurements of where that is done.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
-from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
-from search_spaces.population import Population
 
-Measure = Callable[[Candidate], float]
+Measure = Callable[[Candidate, float], Mapping[str, float]]  # a candidate and a fidelity to values by metric name
 # Called when a worker first needs it; the worker keeps the last two. Copies must be equal and hash alike, as frozen
 # dataclasses and functions do and partials do not: those are called for every candidate.
 MakeMeasure = Callable[[], Measure]
@@ -29,12 +24,21 @@ class Pool(ABC):
     """Workers that measure, held until it is closed."""
 
     @abstractmethod
-    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
-        """Begins to measure a candidate, or queues it until a worker is free."""
+    def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
+        """Begins to measure a candidate, or queues it until a worker is free.
 
-    def measuring(self, make: MakeMeasure) -> Measuring:
-        """A concurrent evaluator by this measurement."""
-        return Measuring(self, make)
+        Args:
+            make: Makes the measurement in the worker.
+            candidate: The candidate.
+            fidelity: Share of a full measurement, above 0 and at most 1.
+
+        Returns:
+            Metric name to value, once it is measured; or what the measurement raised.
+        """
+
+    def measuring(self, make: MakeMeasure) -> PooledMeasurement:
+        """A measurement that is carried out by the workers of this pool."""
+        return PooledMeasurement(self, make)
 
     def __enter__(self) -> Self:
         return self
@@ -45,17 +49,22 @@ class Pool(ABC):
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """Evaluates candidates by one measurement in the workers of a pool, of which others may make use, too."""
+class PooledMeasurement:
+    """A `nas.objectives.Measurement` by the workers of a pool, of which other measurements may make use, too.
+
+    Attributes:
+        pool: The workers.
+        make: Makes the measurement in a worker.
+    """
 
     pool: Pool
     make: MakeMeasure
 
-    def submit(self, candidate: Candidate) -> Future[float]:
-        """Begins to measure a candidate, or queues it until a worker is free."""
-        return self.pool.submit(self.make, candidate)
+    def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
+        """Begins to measure a candidate, or queues it until a worker is free.
 
-    def __call__(self, population: Population) -> FloatArray:
-        """Measured values, shape (n,), in the order of the population."""
-        futures = [self.submit(candidate) for candidate in population.candidates]
-        return np.array([future.result() for future in futures], dtype=np.float64)
+        Args:
+            candidate: The candidate.
+            fidelity: Share of a full measurement, above 0 and at most 1.
+        """
+        return self.pool.submit(self.make, candidate, fidelity)

@@ -1,7 +1,4 @@
-"""Where candidates are measured: in this process, in local processes, or in Ray actors.
-
-In: where, and how many. Out: a pool, which gives the same values wherever it measures. Knows no metric.
-"""
+"""Where candidates are measured: in this process, in local processes, or in Ray actors; the values are the same."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""Measures candidates in Ray actors; one that is lost is replaced, and its candidate measured again.
-
-In: descriptions of measurements, and a cluster. Out: futures of values. Knows no metric.
-"""
+"""Measures candidates in Ray actors; one that is lost is replaced, and its candidate measured again."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,7 +24,8 @@ _MOST_DEATHS = 3  # of actors that measure the same candidate
 class _Task:
     make: MakeMeasure
     candidate: Candidate
-    value: Future[float]
+    fidelity: float
+    values: Future[Mapping[str, float]]
     deaths: int = 0
 
 
@@ -52,7 +51,7 @@ class RayPool(Pool):
         self._failure: OSError | None = None
         self._closing = threading.Event()
 
-    def submit(self, make: MakeMeasure, candidate: Candidate) -> Future[float]:
+    def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
         """Queues a candidate for the next free actor."""
         if not self._threads:
             self._cluster.enter_context(ray_session(self._address, self._workers))
@@ -61,11 +60,11 @@ class RayPool(Pool):
             self._threads = [threading.Thread(target=self._watch, daemon=True) for _ in range(self._workers)]
             for thread in self._threads:
                 thread.start()
-        task = _Task(make, candidate, Future())
+        task = _Task(make, candidate, fidelity, Future())
         self._tasks.put(task)
         if self._failure is not None:
             self._fail(self._failure)
-        return task.value
+        return task.values
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._closing.set()
@@ -98,15 +97,15 @@ class RayPool(Pool):
                 self._actors.pop(threading.current_thread(), None)
 
     def _measure(self, actor: Any, task: _Task) -> None:
-        """Gives a task its value; where the actor is lost, the task goes back, unless it was the death of several."""
+        """Gives a task its values; where the actor is lost, the task goes back, unless it was the death of several."""
         try:
-            task.value.set_result(self._ray.get(actor.measure.remote(task.make, task.candidate)))
+            task.values.set_result(self._ray.get(actor.measure.remote(task.make, task.candidate, task.fidelity)))
         except self._ray.exceptions.RayTaskError as error:
-            task.value.set_exception(error.cause)  # what a local worker would raise
+            task.values.set_exception(error.cause)  # what a local worker would raise
         except Exception as error:
             task.deaths += 1
             if task.deaths == _MOST_DEATHS:
-                task.value.set_exception(ray_failure("a Ray worker died", error))
+                task.values.set_exception(ray_failure("a Ray worker died", error))
             else:
                 self._tasks.put(task)
             raise
@@ -134,12 +133,12 @@ class RayPool(Pool):
         while not self._tasks.empty():
             task = self._tasks.get()
             if task is not None:
-                task.value.set_exception(error)
+                task.values.set_exception(error)
 
 
 class _Actor:
     def ready(self) -> None:
         """Returns when the actor has its place in the cluster."""
 
-    def measure(self, make: MakeMeasure, candidate: Candidate) -> float:
-        return measure_here(make, candidate)
+    def measure(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Mapping[str, float]:
+        return measure_here(make, candidate, fidelity)

@@ -20,7 +20,7 @@ from nas.cluster import check_gpus
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.images import ImageData, Normalization
 from nas.data.sources import EMBEDDED, DataSource
-from nas.evaluation.measurement import AccuracyMeasurement
+from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
 from nas.jobs.console.reporter import Reporter
@@ -130,11 +130,13 @@ class Workspace:
         if "database" in vars(self):
             self.database.close()
 
-    def measurement(self, checkpoint: Path, fidelity: float = 1.0) -> AccuracyMeasurement:
-        """The accuracy measurement on a trained supernet, by a share of the images."""
+    def measurement(self, checkpoint: Path) -> ImageMeasurement:
+        """The accuracy measurement on a trained supernet."""
         space = self.trained_space.architectures
         methods = self.job.compression.methods()
-        return AccuracyMeasurement(checkpoint.resolve(), space, self.data_source, fidelity, self.processor, methods)
+        return ImageMeasurement(
+            checkpoint.resolve(), space, self.data_source, processor=self.processor, methods=methods
+        )
 
     @property
     def processor(self) -> str:

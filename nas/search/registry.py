@@ -1,106 +1,104 @@
-"""Names of the searchers.
-
-In: a name, a problem and a seed. Out: a searcher, whose libraries are loaded only then.
-"""
+"""Names of the search methods, whose modules and libraries are loaded only when a name is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, get_type_hints
 
-from nas.objectives import Objective
-from nas.search.problem import SearchProblem
-from nas.search.searcher import Searcher
-from predictors.predictor import Predictor
-from predictors.registry import PREDICTORS
-from search_spaces.joint_space import JointSpace
-from search_spaces.registry import Registry
-from search_spaces.subspace import Subspace
+from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.search_method import SearchMethod
+from nas.search.protocol.searcher import Searcher
+from search_spaces.registry import Located, Registry
 
+_ROOM = "nas.search.searchers"
 
-@dataclass(frozen=True)
-class SearcherEntry:
-    """Where a searcher is made, and what it can do.
-
-    Attributes:
-        module: Holds the maker.
-        maker: Name of a function or class of `(problem, seed)`.
-        most_objectives: How many objectives it supports; None is any number.
-        least_objectives: How many it needs.
-        of_leaves: Whether it searches the leaves of a split supernet.
-        screens: Whether it is made for screening.
-        learns: Whether it fits the predictor of its problem to what it is told.
-        foresees: Whether it forecasts what more evaluations would gain.
-    """
-
-    module: str
-    maker: str
-    most_objectives: int | None = None
-    least_objectives: int = 1
-    of_leaves: bool = False
-    screens: bool = False
-    learns: bool = False
-    foresees: bool = False
-
-    def check(self, name: str, objectives: int) -> None:
-        """Raises ValueError unless the searcher supports so many objectives; `name` is what it is called."""
-        most, least = self.most_objectives, self.least_objectives
-        if objectives < least or (most is not None and objectives > most):
-            asked = f"{least} or more objectives" if most is None else f"{least} objective{'s' * (least > 1)} only"
-            able = [other for other, entry in SEARCHERS.items() if entry.supports(objectives)]
-            raise ValueError(f"searcher {name!r} takes {asked}, got {objectives}; use one of {', '.join(able)}")
-
-    def supports(self, objectives: int) -> bool:
-        """Whether it takes so many objectives."""
-        return self.least_objectives <= objectives <= (self.most_objectives or objectives)
-
-
-SEARCHERS: Registry[SearcherEntry] = Registry(
+SEARCHERS: Registry[type[SearchMethod]] = Registry(
     "searcher",
     {
-        "linas": SearcherEntry("nas.search.linas", "LinasSearcher", learns=True, foresees=True),
-        "random": SearcherEntry("nas.search.random_search", "RandomSearcher"),
-        "evolution": SearcherEntry("nas.search.evolution", "EvolutionSearcher", most_objectives=1),
-        "nsga2": SearcherEntry("nas.search.nsga2", "nsga2"),
-        "nsga3": SearcherEntry("nas.search.nsga3", "nsga3", least_objectives=2),
-        "age_moea": SearcherEntry("nas.search.age_moea", "age_moea", least_objectives=2),
-        "frontier": SearcherEntry("nas.search.frontier", "FrontierSearcher"),
-        "split": SearcherEntry("nas.search.split", "SplitSearcher", of_leaves=True, learns=True),
-        "screened": SearcherEntry("nas.search.screened", "ScreenedLinasSearcher", screens=True, learns=True),
-        "optuna_tpe": SearcherEntry("nas.search.optuna_search", "optuna_tpe"),
-        "optuna_nsga2": SearcherEntry("nas.search.optuna_search", "optuna_nsga2"),
-        "optuna_gp": SearcherEntry("nas.search.optuna_search", "optuna_gp"),
+        "linas": Located(f"{_ROOM}.linas", "Linas"),
+        "random": Located(f"{_ROOM}.random_search", "RandomSearch"),
+        "evolution": Located(f"{_ROOM}.evolution", "RegularizedEvolution"),
+        "nsga2": Located(f"{_ROOM}.nsga2", "NSGA2"),
+        "nsga3": Located(f"{_ROOM}.nsga3", "NSGA3"),
+        "age_moea": Located(f"{_ROOM}.age_moea", "AGEMOEA"),
+        "frontier": Located(f"{_ROOM}.frontier", "Frontier"),
+        "few_shot": Located(f"{_ROOM}.few_shot", "FewShot"),
+        "multi_fidelity": Located(f"{_ROOM}.multi_fidelity", "MultiFidelity"),
+        "optuna_tpe": Located(f"{_ROOM}.optuna_search", "OptunaTPE"),
+        "optuna_nsga2": Located(f"{_ROOM}.optuna_search", "OptunaNSGA2"),
+        "optuna_gp": Located(f"{_ROOM}.optuna_search", "OptunaGP"),
     },
-    lambda entry: isinstance(entry, SearcherEntry),
+    lambda entry: isinstance(entry, type) and issubclass(entry, SearchMethod),
 )
 
 
-def searcher(
-    name: str,
-    space: JointSpace,
-    objectives: Sequence[Objective],
-    seed: int,
-    leaves: Sequence[Subspace] = (),
-    predictor: Callable[[int], Predictor] = PREDICTORS["ensemble"],
-) -> Searcher:
-    """The searcher of that name.
+def read_options(name: str, options: Mapping[str, object]) -> SearchMethod:
+    """The search method of that name with options from a file, whose types are held to strictly.
 
     Args:
         name: One of `SEARCHERS`.
-        space: The joint space.
-        objectives: What is optimised.
-        seed: Of everything random.
-        leaves: The parts of the space that a split supernet serves; empty if it is whole.
-        predictor: Makes the predictors of searchers that learn, of a seed.
+        options: Names of fields of the method, and their values.
 
     Raises:
-        ValueError: If the name is unknown, or the searcher does not take so many objectives; the known or fitting ones
-            are listed.
+        ValueError: In one line: if the name or an option is unknown, or a value is of another type or illegal.
     """
-    entry = SEARCHERS[name]
-    problem = SearchProblem(space, tuple(objectives), tuple(leaves), predictor=predictor)
-    entry.check(name, len(problem.minimized))
-    if entry.of_leaves and not leaves:
-        raise ValueError(f"searcher {name!r} needs a supernet that was split, such as by training.schedule: few_shot")
-    return getattr(import_module(entry.module), entry.maker)(problem, seed)
+    from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+    method = SEARCHERS[name]
+    known = [field.name for field in fields(method)]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"searcher {name!r} has no option {option!r}; {_list_options(known)}")
+    hints, defaults = get_type_hints(method), {field.name: field.default for field in fields(method)}
+    declared: dict[str, Any] = {option: (hints[option], defaults[option]) for option in known}
+    strict: type[BaseModel] = create_model(method.__name__, __config__=ConfigDict(strict=True), **declared)
+    try:
+        values = strict.model_validate(dict(options))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        wanted, got = problem["msg"][0].lower() + problem["msg"][1:], problem["input"]
+        raise ValueError(f"option {problem['loc'][0]!r} of searcher {name!r}: {wanted}, got {got!r}") from error
+    try:
+        return method(**values.model_dump())
+    except ValueError as error:
+        raise ValueError(f"searcher {name!r}: {error}") from error
+
+
+def check_objectives(name: str, objectives: int) -> None:
+    """Refuses a number of objectives that a searcher does not support, and says which ones do.
+
+    Args:
+        name: One of `SEARCHERS`.
+        objectives: How many, constraints not counted.
+
+    Raises:
+        ValueError: If the name is unknown, or the searcher takes more or fewer objectives.
+    """
+    method = SEARCHERS[name]
+    if not method.supports(objectives):
+        able = [other for other, one in SEARCHERS.items() if one.supports(objectives)]
+        raise ValueError(
+            f"searcher {name!r} takes {method.describe_objectives()}, got {objectives}; use one of {', '.join(able)}"
+        )
+
+
+def create_searcher(name: str, problem: SearchProblem, seed: int) -> Searcher:
+    """A fresh searcher of that name, with the options that it has by default.
+
+    Args:
+        name: One of `SEARCHERS`.
+        problem: What it searches.
+        seed: Of everything random.
+
+    Raises:
+        ValueError: If the name is unknown, or the searcher cannot search the problem.
+    """
+    check_objectives(name, len(problem.minimized))
+    method = SEARCHERS[name]()
+    method.check(problem)
+    return method.create(problem, seed)
+
+
+def _list_options(known: list[str]) -> str:
+    return f"its options: {', '.join(known)}" if known else "it has none"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nas.objectives import Objective, compared, costs, violations
+from nas.objectives import Objective, clip_to_constraints, costs, violations
 from results.metric import get_metric
 
 VALUES = np.array([[90.0, 5.0, 100.0], [80.0, 10.0, 300.0], [60.0, 20.0, 100.0]])
@@ -37,7 +37,7 @@ def test_within_a_constraint_all_costs_compare_alike() -> None:
     limited = [replace(accuracy, constraint=True), latency, size]
     raw = costs(limited, VALUES)
     assert raw[:, 0].tolist() == [-90.0, -80.0, -60.0]
-    assert compared(limited, raw)[:, 0].tolist() == [-80.0, -80.0, -60.0]
-    assert np.array_equal(compared(limited, raw)[:, 1:], VALUES[:, 1:])
+    assert clip_to_constraints(limited, raw)[:, 0].tolist() == [-80.0, -80.0, -60.0]
+    assert np.array_equal(clip_to_constraints(limited, raw)[:, 1:], VALUES[:, 1:])
     with pytest.raises(ValueError, match="latency_ms is to be a constraint, and has no limit"):
         replace(latency, constraint=True)

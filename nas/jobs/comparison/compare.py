@@ -22,7 +22,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.comparison_file import BenchFile, Place
 from nas.jobs.files.section import read_section
 from nas.jobs.files.yaml_file import read_yaml
-from nas.search.contest import interval95
+from nas.search.comparison import interval95
 from results.pages.curves_page import write_curves_page
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from nas.jobs.files.comparison_file import BenchFile, Place
 from nas.jobs.files.job import load_job
-from nas.search.contest import Contest
-from nas.search.problem import SearchProblem
+from nas.objectives import MeasuredEvaluator
+from nas.search.comparison import Comparison
+from nas.search.protocol.problem import SearchProblem
 
 if TYPE_CHECKING:
     from nas.jobs.workspace import Workspace
@@ -22,7 +23,7 @@ class LiveBench(BenchFile):
 
     job: str
 
-    def contest(self, place: Place) -> Contest:
+    def contest(self, place: Place) -> Comparison:
         """What is compared; the job is looked for beside the file.
 
         Raises:
@@ -37,11 +38,11 @@ class LiveBench(BenchFile):
         workspace = self._workspace(place)
         self.check(workspace.job.search.objectives)
         checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
-        measured = open_pool(1, None).measuring(workspace.measurement(checkpoint))
+        measured = MeasuredEvaluator(open_pool(1, None).measuring(workspace.measurement(checkpoint)), "accuracy")
         objectives = job_objectives(workspace, load_table(table), measured)
         reference = tuple(self.reference[name] for name in workspace.job.search.objectives)
         problem = SearchProblem(workspace.space, tuple(objectives))
-        return Contest(problem, reference, tuple(self.budgets))
+        return Comparison(problem, reference, tuple(self.budgets))
 
     def inputs(self, place: Place) -> list[Path]:
         """The job, its checkpoint and its latency table."""

@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from nas.jobs.files.comparison_file import BenchFile, Finite, Place
 from nas.jobs.files.section import Section
 from nas.objectives import FloatArray, Objective
-from nas.search.contest import Contest
-from nas.search.problem import SearchProblem
+from nas.search.comparison import Comparison
+from nas.search.protocol.problem import SearchProblem
 from results.metric import METRICS, Metric
 from search_spaces.families.cell import Cell
 from search_spaces.families.tabular import TabularSpace
@@ -63,7 +63,7 @@ class TableBench(BenchFile):
         """The table."""
         return [place.folder / self.table]
 
-    def contest(self, place: Place) -> Contest:
+    def contest(self, place: Place) -> Comparison:
         """What is compared; the table is looked for beside the file.
 
         Raises:
@@ -93,4 +93,4 @@ class TableBench(BenchFile):
 
         objectives = tuple(column(name) for name in self.objectives)
         reference = tuple(self.reference[name] for name in self.objectives)
-        return Contest(SearchProblem(JointSpace(networks), objectives), reference, tuple(self.budgets))
+        return Comparison(SearchProblem(JointSpace(networks), objectives), reference, tuple(self.budgets))

@@ -14,8 +14,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from nas.jobs.files.section import Section
-from nas.search.contest import Contest
-from nas.search.registry import SEARCHERS
+from nas.search.comparison import Comparison
+from nas.search.registry import SEARCHERS, check_objectives
 
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -51,8 +51,8 @@ class BenchFile(Section):
         if len(set(searchers)) < len(searchers):
             raise ValueError(f"searchers must not repeat, got {searchers}")
         for name in searchers:
-            entry = SEARCHERS[name]
-            if entry.screens or entry.of_leaves:
+            method = SEARCHERS[name]
+            if method.uses_low_fidelity or method.needs_leaves:
                 raise ValueError(f"searcher {name!r} is told more than the others of a contest are; leave it out")
         return searchers
 
@@ -61,10 +61,10 @@ class BenchFile(Section):
         if set(self.reference) != set(objectives):
             raise ValueError(f"reference needs a value for each of {objectives}, got {list(self.reference)}")
         for name in self.searchers:
-            SEARCHERS[name].check(name, len(objectives))
+            check_objectives(name, len(objectives))
 
     @abstractmethod
-    def contest(self, place: Place) -> Contest:
+    def contest(self, place: Place) -> Comparison:
         """What is compared."""
 
     @abstractmethod

@@ -113,7 +113,7 @@ class Job(Section):
     @model_validator(mode="after")
     def _leaves_are_of_the_whole(self) -> Job:
         name = self.search.searcher
-        if SEARCHERS[name].of_leaves and (self.space.only or self.search.accuracy == "predicted"):
+        if SEARCHERS[name].needs_leaves and (self.space.only or self.search.accuracy == "predicted"):
             raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.accuracy")
         return self
 
@@ -123,8 +123,8 @@ class Job(Section):
             return self
         if "training" in self.model_fields_set:
             raise ValueError("a given network (space.network) is trained already; leave out the section training")
-        if SEARCHERS[self.search.searcher].of_leaves:
-            raise ValueError(f"searcher {self.search.searcher!r} is for split supernets, not for a given network")
+        if SEARCHERS[self.search.searcher].needs_leaves:
+            raise ValueError(f"searcher {self.search.searcher!r} is for few-shot supernets, not for a given network")
         return self
 
     @model_validator(mode="after")

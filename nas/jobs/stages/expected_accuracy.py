@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nas.jobs.stages.warm_start import Known
 from nas.objectives import FloatArray
-from nas.search.surrogate import searched_features
+from nas.search.surrogate.surrogate import searched_features
 from predictors.posterior import infer_noise_free
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from nas.jobs.stages.sampling import representative_sample
 from nas.jobs.stages.warm_start import Known
 from nas.jobs.workspace import Workspace
-from nas.objectives import FloatArray, Objective
-from nas.search.recorder import Recorder
+from nas.objectives import FloatArray, MeasuredEvaluator, Objective
+from nas.search.runner.recorder import Recorder
 from predictors.predictor import Predictor
 from predictors.quality import cross_validate
 from predictors.registry import create_predictor
@@ -112,10 +112,11 @@ def measure_accuracy(
         workspace.reporter.bar(title, len(population)) as bar,
         workspace.database.run_lock(record.run),
     ):
-        objectives = [Objective(METRICS["accuracy"], pool.measuring(workspace.measurement(checkpoint))), *costs]
+        accuracy = MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
+        objectives = [Objective(METRICS["accuracy"], accuracy), *costs]
         recorder = Recorder(workspace.database, record, source, objectives, len(population), bar.advance)
-        values = recorder.evaluate(population)
-    return values[:, 0]
+        measured = recorder.evaluate(population)
+    return measured.values[:, 0]
 
 
 def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) -> FittedAccuracy:

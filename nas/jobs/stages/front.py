@@ -11,8 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.objectives import FloatArray, Objective, compared, costs, violations
-from nas.search.loop import NothingFeasible, how_near
+from nas.objectives import (
+    FloatArray,
+    NothingFeasible,
+    Objective,
+    clip_to_constraints,
+    costs,
+    infeasibility_message,
+    violations,
+)
 from results.evaluation import Evaluation
 from results.pareto import non_dominated
 from search_spaces.population import Population
@@ -85,8 +92,10 @@ def feasible_front(objectives: list[Objective], values: FloatArray) -> NDArray[n
     """
     feasible = np.flatnonzero(violations(objectives, values) == 0)
     if not len(feasible):
-        raise NothingFeasible(f"by the accuracy that all measurements let expect, {how_near(objectives, values)}")
-    found = compared(objectives, costs(objectives, values))
+        raise NothingFeasible(
+            f"by the accuracy that all measurements let expect, {infeasibility_message(objectives, values)}"
+        )
+    found = clip_to_constraints(objectives, costs(objectives, values))
     front = feasible[non_dominated(found[feasible])]
     return front[np.lexsort(found[front].T[::-1])]
 
@@ -100,7 +109,7 @@ def thinned_front(objectives: list[Objective], values: FloatArray, count: int) -
         NothingFeasible: If no row keeps the limits.
     """
     front = feasible_front(objectives, values)
-    found = compared(objectives, costs(objectives, values))[front]
+    found = clip_to_constraints(objectives, costs(objectives, values))[front]
     ends = list(dict.fromkeys(found.argmin(axis=0).tolist()))[:count]
     others = np.setdiff1d(np.arange(len(front)), ends)
     spaced = np.linspace(0, len(others) - 1, min(count - len(ends), len(others))).round().astype(int)

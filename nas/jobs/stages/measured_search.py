@@ -5,26 +5,23 @@ In: a checkpoint, a latency table and the job's search section. Out: the front o
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import load_table
-from nas.evaluation.pool import Pool
 from nas.jobs.console.search_progress import noted, say_outlook
 from nas.jobs.stages.expected_accuracy import expect_accuracy
 from nas.jobs.stages.front import VerifiedFront, other_costs, thinned_front, valued
 from nas.jobs.stages.priced_objectives import exact_objective, job_objectives
 from nas.jobs.stages.warm_start import Known, known_accuracies, sources_of
 from nas.jobs.workspace import Workspace
-from nas.search.loop import run_search
-from nas.search.registry import SEARCHERS, searcher
-from nas.search.screening import Screening
+from nas.objectives import MeasuredEvaluator
+from nas.search.protocol.problem import SearchProblem
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import Dispatch, SearchPlan, SearchResult
 from nas.training.checkpoint import read_leaves
-from predictors.registry import PREDICTORS
-from results.evaluation import RunRecord
 
 
 def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> VerifiedFront:
@@ -40,7 +37,7 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
         "supernet": checkpoint,
         "latency_table": table,
         "latency_error_percent": error_percent,
-        "search": section.model_dump(exclude={"verify"}),
+        "search": section.model_dump(exclude={"verify"}) | {"options": asdict(section.method)},
         "processor": workspace.processor,
     }
     record = workspace.record("search", inputs, latencies.location)
@@ -49,30 +46,28 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     known = known_accuracies(workspace.database, workspace.space, sources)
     if len(known.accuracy):
         workspace.reporter.say(f"search   {len(known.accuracy)} candidates of this supernet were measured before")
-    split = SEARCHERS[section.searcher].of_leaves
-    leaves = read_leaves(checkpoint, workspace.space.architectures) if split else ()
+    method = section.method
+    leaves = tuple(read_leaves(checkpoint, workspace.space.architectures)) if method.needs_leaves else ()
     with (
         workspace.pool() as pool,
         workspace.reporter.bar("search", section.evaluations) as bar,
     ):
-        objectives = job_objectives(workspace, latencies, pool.measuring(workspace.measurement(checkpoint)))
-        learner = PREDICTORS[section.predictor]
-        made = searcher(section.searcher, workspace.space, objectives, workspace.job.seed, leaves, learner)
-        run_search(
-            made,
-            objectives,
-            workspace.database,
+        accuracy = MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
+        objectives = job_objectives(workspace, latencies, accuracy)
+        plan = SearchPlan(
+            SearchProblem(workspace.space, tuple(objectives), leaves),
+            method,
+            record,
             section.evaluations,
-            record=record,
             source="verified",
-            known=(known.population, valued(objectives, known.population, known.accuracy)),
-            in_flight=section.in_flight,
-            screening=_screening(workspace, checkpoint, latencies, pool, record),
+            known=SearchResult(known.population, valued(objectives, known.population, known.accuracy)),
             stop_gain=section.stop.gain if section.stop else None,
-            progress=noted(bar, made),
+            dispatch=Dispatch(in_flight=section.in_flight),
         )
-    say_outlook(workspace.reporter, made, section.evaluations)
-    everything = known.joined(_measured(workspace, record.run))
+        result = run_search(plan, workspace.database, noted(bar))
+    say_outlook(workspace.reporter, result.outlook, section.evaluations)
+    column = section.asked.index("accuracy")
+    everything = known.joined(Known(result.population, result.values[:, column]))
     expected = expect_accuracy(everything, len(workspace.data.validation), workspace.job.seed)
     values = valued(objectives, everything.population, expected.mean)
     rows = thinned_front(objectives, values, section.verify)
@@ -95,22 +90,3 @@ def measured_search(workspace: Workspace, checkpoint: Path, table: Path) -> Veri
     )
     workspace.reporter.say(f"search   {len(rows)} candidates are on the front")
     return found
-
-
-def _screening(
-    workspace: Workspace, checkpoint: Path, latencies: LatencyTable, pool: Pool, record: RunRecord
-) -> Screening | None:
-    """The cheap look of the job, if it wants one; its outcomes are a run of their own."""
-    section = workspace.job.search.screening
-    if section is None:
-        return None
-    accuracy = pool.measuring(workspace.measurement(checkpoint, section.fidelity))
-    objectives = tuple(job_objectives(workspace, latencies, accuracy))
-    return Screening(objectives, section.ratio, replace(record, run=f"{record.run}-screening"), section.fidelity)
-
-
-def _measured(workspace: Workspace, run: str) -> Known:
-    """What the search measured, by sequence number."""
-    evaluations = workspace.database.evaluations(run)
-    accuracies = np.array([entry.values["accuracy"] for entry in evaluations])
-    return Known(workspace.space.encode([entry.candidate for entry in evaluations]), accuracies)

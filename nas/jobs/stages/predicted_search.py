@@ -5,6 +5,7 @@ In: a checkpoint, a latency table, a fitted predictor and the job's search secti
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,9 @@ from nas.jobs.stages.front import VerifiedFront, feasible_front, other_costs, th
 from nas.jobs.stages.priced_objectives import exact_objective, job_objectives
 from nas.jobs.stages.warm_start import Known
 from nas.jobs.workspace import Workspace
-from nas.objectives import Objective
-from nas.search.loop import run_search
-from nas.search.registry import searcher
-from search_spaces.population import Population
+from nas.search.protocol.problem import SearchProblem
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import SearchPlan
 
 
 def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAccuracy) -> VerifiedFront:
@@ -40,23 +40,21 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
         "latency_error_percent": error_percent,
         "fit": job.fit.model_dump(),
         "processor": workspace.processor,
-        "search": job.search.model_dump(exclude={"verify"}),
+        "search": job.search.model_dump(exclude={"verify"}) | {"options": asdict(job.search.method)},
     }
     record = workspace.record("search", inputs, latencies.location)
-    made = searcher(job.search.searcher, workspace.space, objectives, job.seed)
+    plan = SearchPlan(
+        SearchProblem(workspace.space, tuple(objectives)),
+        job.search.method,
+        record,
+        job.search.evaluations,
+        source="predicted",
+        stop_gain=job.search.stop.gain if job.search.stop else None,
+    )
     with workspace.reporter.bar("search", job.search.evaluations) as bar:
-        run_search(
-            made,
-            objectives,
-            workspace.database,
-            job.search.evaluations,
-            record=record,
-            source="predicted",
-            stop_gain=job.search.stop.gain if job.search.stop else None,
-            progress=noted(bar, made),
-        )
-    say_outlook(workspace.reporter, made, job.search.evaluations)
-    candidates = _predicted_front(workspace, record.run, objectives)
+        result = run_search(plan, workspace.database, noted(bar))
+    say_outlook(workspace.reporter, result.outlook, job.search.evaluations)
+    candidates = result.population.take(thinned_front(objectives, result.values, job.search.verify))
     latency = exact_objective(workspace.space, latencies, "latency_ms")
     size = exact_objective(workspace.space, latencies, "weight_bytes")
     verified = {
@@ -92,11 +90,3 @@ def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted
     )
     workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
     return front
-
-
-def _predicted_front(workspace: Workspace, run: str, objectives: list[Objective]) -> Population:
-    """Up to `verify` candidates of the front of what the search found, its ends among them."""
-    evaluations = workspace.database.evaluations(run)
-    values = np.array([[entry.values[o.metric.name] for o in objectives] for entry in evaluations])
-    chosen = thinned_front(objectives, values, workspace.job.search.verify)
-    return workspace.space.encode([evaluations[row].candidate for row in chosen])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nas.search.searcher import UnseenCandidates
+from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 

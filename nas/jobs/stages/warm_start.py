@@ -58,14 +58,16 @@ def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapp
 
 
 def _settled(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The gap-free prefix of measured evaluations, in tell order: no later one comes between."""
-    measured = [
+    """What was measured in full of the gap-free prefix of evaluations, in tell order: no later one comes between."""
+    in_order = sorted(evaluations, key=lambda entry: entry.tell_order)
+    return [
         entry
-        for entry in evaluations
-        if entry.source in _MEASURED and entry.fidelity == FULL_FIDELITY and "accuracy" in entry.values
+        for number, entry in enumerate(in_order)
+        if entry.tell_order == number
+        and entry.source in _MEASURED
+        and entry.fidelity == FULL_FIDELITY
+        and "accuracy" in entry.values
     ]
-    in_order = sorted(measured, key=lambda entry: entry.tell_order)
-    return [entry for number, entry in enumerate(in_order) if entry.tell_order == number]
 
 
 def _belongs(space: JointSpace, candidate: Candidate) -> bool:

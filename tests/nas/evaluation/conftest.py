@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nas.data.images import ImageData
-from nas.evaluation.measurement import AccuracyMeasurement, DataSource
+from nas.evaluation.measurement import DataSource, ImageMeasurement
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.plan import TrainingPlan
 from nas.training.schedules.registry import create_schedule
@@ -18,23 +18,23 @@ from search_spaces.presets import create_space
 
 
 @pytest.fixture(scope="session")
-def measurement(tmp_path_factory: pytest.TempPathFactory) -> AccuracyMeasurement:
+def measurement(tmp_path_factory: pytest.TempPathFactory) -> ImageMeasurement:
     source = DataSource("digits", limit=400)
     joint = JointSpace(create_space("resnet_digits", 1, 10))
     net = build_supernet(joint.architectures, seed=0)
     folder = tmp_path_factory.mktemp("trained")
     schedule, settings = create_schedule("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
     checkpoint = train_supernet(net, source.load(), TrainingPlan(joint, schedule, settings), folder)
-    return AccuracyMeasurement(checkpoint, joint.architectures, source)
+    return ImageMeasurement(checkpoint, joint.architectures, source)
 
 
 @pytest.fixture(scope="session")
-def digits(measurement: AccuracyMeasurement) -> ImageData:
+def digits(measurement: ImageMeasurement) -> ImageData:
     return measurement.data.load()
 
 
 @pytest.fixture(scope="session")
-def realizer(measurement: AccuracyMeasurement, digits: ImageData) -> CandidateRealizer:
+def realizer(measurement: ImageMeasurement, digits: ImageData) -> CandidateRealizer:
     return measurement.realizer(digits)
 
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 
 import numpy as np
 import pytest
 import torch
 
 from nas.evaluation.local_pools import InProcess, ProcessPool
-from nas.evaluation.measurement import AccuracyMeasurement
+from nas.evaluation.measurement import ImageMeasurement
+from nas.evaluation.pool import MakeMeasure, Pool
 from nas.evaluation.pools import open_pool
 from nas.evaluation.realize import CandidateRealizer
+from nas.objectives import MeasuredEvaluator
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
 # What a worker builds must be importable there, so these tests use the standard library's.
-READ_RESOLUTION = partial(attrgetter, "architecture.resolution")
+READ_RESOLUTION = partial(eval, "lambda candidate, fidelity: {'pixels': fidelity * candidate.architecture.resolution}")
 DIE = partial(os._exit, 1)
+FAIL = partial(eval, "lambda candidate, fidelity: abs(candidate)")
+
+
+def measured(pool: Pool, make: MakeMeasure, name: str = "pixels") -> MeasuredEvaluator:
+    return MeasuredEvaluator(pool.measuring(make), name)
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +42,24 @@ def ray_address(request: pytest.FixtureRequest) -> str | None:
 
 
 def test_workers_measure_what_this_process_measures(
-    measurement: AccuracyMeasurement, realizer: CandidateRealizer, population: Population, ray_address: str | None
+    measurement: ImageMeasurement, realizer: CandidateRealizer, population: Population, ray_address: str | None
 ) -> None:
     expected = [realizer.measure_accuracy(population[row]) for row in range(6)]
     assert len(set(expected)) > 1
     with open_pool(2, ray_address) as pool:
-        accuracy, resolution = pool.measuring(measurement), pool.measuring(READ_RESOLUTION)
+        accuracy, resolution = measured(pool, measurement, "accuracy"), measured(pool, READ_RESOLUTION)
         assert accuracy(population).tolist() == expected
         assert resolution(population).tolist() == [population[row].architecture.resolution for row in range(6)]
         assert accuracy(population.take(slice(0, 1))).tolist() == expected[:1]
+        low = replace(population.take(slice(0, 1)), fidelity=0.25)
+        assert accuracy(low).tolist() == [realizer.measure_accuracy(population[0], 0.25)]
+        assert resolution(low).tolist() == [0.25 * population[0].architecture.resolution]
 
 
 def test_values_keep_the_order_of_the_population(space: JointSpace, ray_address: str | None) -> None:
     many = space.sample(np.random.default_rng(6), 40)
     with open_pool(2, ray_address) as pool:
-        resolution = pool.measuring(READ_RESOLUTION)
+        resolution = measured(pool, READ_RESOLUTION)
         assert resolution(many).tolist() == [many[row].architecture.resolution for row in range(40)]
         assert resolution(many.take(slice(0, 0))).shape == (0,)
 
@@ -60,31 +69,31 @@ def test_a_worker_that_dies_is_an_error_of_the_system(population: Population, ra
         pytest.raises(OSError, match=r"worker.* died .*start the run again to go on with it"),
         open_pool(2, ray_address) as pool,
     ):
-        pool.measuring(DIE)(population)
+        measured(pool, DIE)(population)
 
 
 def test_what_a_measurement_cannot_do_is_said_as_it_says_it(population: Population, ray_address: str | None) -> None:
     with (
-        pytest.raises(TypeError, match=r"^'Candidate' object cannot be interpreted as an integer$"),
+        pytest.raises(TypeError, match=r"^bad operand type for abs\(\): 'Candidate'$"),
         open_pool(2, ray_address) as pool,
     ):
-        pool.measuring(partial(partial, os._exit))(population)
+        measured(pool, FAIL)(population)
 
 
-def test_workers_share_a_gpu(ray_cluster: str, population: Population, measurement: AccuracyMeasurement) -> None:
+def test_workers_share_a_gpu(ray_cluster: str, population: Population, measurement: ImageMeasurement) -> None:
     ray = pytest.importorskip("ray")
     with open_pool(1, ray_cluster, 0.25) as pool:
-        assert len(pool.measuring(READ_RESOLUTION)(population)) == 6
+        assert len(measured(pool, READ_RESOLUTION)(population)) == 6
         assert ray.cluster_resources()["GPU"] - ray.available_resources()["GPU"] == 0.25
         if not torch.cuda.is_available():  # the GPU of this cluster is a number
             with pytest.raises(ValueError, match="torch finds no GPU in this worker; leave out --gpus-per-worker"):
-                pool.measuring(replace(measurement, processor="cuda"))(population)
+                measured(pool, replace(measurement, processor="cuda"), "accuracy")(population)
 
 
 def test_one_worker_without_ray_is_this_process(population: Population) -> None:
     with open_pool(1, None) as pool:
         assert isinstance(pool, InProcess)
-        assert pool.measuring(READ_RESOLUTION)(population).tolist() == [
+        assert measured(pool, READ_RESOLUTION)(population).tolist() == [
             population[row].architecture.resolution for row in range(6)
         ]
     with open_pool(2, None) as pool:

@@ -102,7 +102,7 @@ def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: P
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"searchers": ["screened"]}, "searcher 'screened' is told more than the others"),
+        ({"searchers": ["multi_fidelity"]}, "searcher 'multi_fidelity' is told more than the others"),
         ({"cell": {"edges": [[1, 0], [1, 2]]}}, "an edge of a cell leads from a node to a higher one, got 1 to 0"),
         ({"cell": {"edges": [[0, 1]]}}, "the cell of space 'toy' has 1 edges, but 2 genes"),
         ({"searchers": ["random", "linas", "random"]}, "searchers must not repeat"),

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from nas.jobs.stages.front import feasible_front, thinned_front, valued
-from nas.objectives import Objective
-from nas.search.loop import NothingFeasible
+from nas.objectives import NothingFeasible, Objective
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space

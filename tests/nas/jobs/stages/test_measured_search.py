@@ -101,19 +101,19 @@ def test_the_front_is_that_of_expected_accuracies(job_file: Path, runs: Path) ->
     assert (front.accuracy_std > 0).all()
 
 
-def test_candidates_are_screened_with_a_part_of_the_images(job_file: Path, runs: Path) -> None:
-    screening = {"fidelity": 0.25, "ratio": 3}
-    front, _ = searched(job_file, runs, searcher="screened", evaluations=10, screening=screening)
-    stored, looks = (evaluations(job_file, runs, run) for run in (front.run, f"{front.run}-screening"))
-    assert (len(stored), len(looks)) == (10, 30)
-    assert {(entry.source, entry.fidelity) for entry in looks} == {("measured", 0.25)}
-    assert {entry.candidate for entry in stored} < {entry.candidate for entry in looks}
-    full = {entry.candidate: entry.values for entry in stored}
-    both = [(entry.values, full[entry.candidate]) for entry in looks if entry.candidate in full]
-    assert any(look["accuracy"] != values["accuracy"] for look, values in both)
-    assert all(look["latency_ms"] == values["latency_ms"] for look, values in both)
+def test_candidates_are_chosen_by_a_part_of_the_images(job_file: Path, runs: Path) -> None:
+    options = {"fidelity": 0.25, "ratio": 3}
+    front, _ = searched(job_file, runs, searcher="multi_fidelity", options=options, evaluations=8)
+    stored = evaluations(job_file, runs, front.run)
+    full, low = ([entry for entry in stored if entry.fidelity == fidelity] for fidelity in (1.0, 0.25))
+    assert (len(full), len(low), len(stored)) == (8, 24, 32)
+    assert {entry.candidate for entry in full} < {entry.candidate for entry in low}
+    values = {entry.candidate: entry.values for entry in full}
+    both = [(entry.values, values[entry.candidate]) for entry in low if entry.candidate in values]
+    assert any(some["accuracy"] != all_["accuracy"] for some, all_ in both)
+    assert all(some["latency_ms"] == all_["latency_ms"] for some, all_ in both)
     _, again = searched(job_file, runs, evaluations=5)
-    assert "27 candidates of this supernet were measured before" in again  # those that were only screened do not count
+    assert "25 candidates of this supernet were measured before" in again  # those measured in part do not count
 
 
 def test_the_stored_front_has_all_that_was_asked_for(job_file: Path, runs: Path) -> None:
@@ -143,7 +143,7 @@ def test_it_stops_where_little_is_to_gain_and_says_what_going_on_would(job_file:
 def test_a_split_supernet_is_searched_leaf_by_leaf(job_file: Path, tmp_path: Path) -> None:
     job = yaml.safe_load(job_file.read_text())
     training = {"schedule": "few_shot", "epochs": 2, "batch_size": 25}
-    search = {"searcher": "split", "evaluations": 9, "verify": 5}
+    search = {"searcher": "few_shot", "evaluations": 9, "verify": 5}
     path = tmp_path / "split.yaml"
     path.write_text(yaml.safe_dump(job | {"training": training, "search": search}))
     with Workspace(load_job(path), tmp_path, None, Reporter(Console(file=io.StringIO()))) as workspace:

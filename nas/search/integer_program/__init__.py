@@ -1,0 +1,1 @@
+"""Additive costs minimised exactly, by integer programs over the genes of a space."""

@@ -1,0 +1,85 @@
+"""A search method: which searcher, with which options, and what it can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.searcher import Searcher
+
+POPULATION_SIZE = 20  # of genetic methods, for budgets of hundreds: a larger population sees few generations
+
+
+def check_count(name: str, count: int) -> None:
+    """Refuses an option that must be a number of 1 or more.
+
+    Args:
+        name: The option.
+        count: Its value.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+    if count < 1:
+        raise ValueError(f"{name} must be 1 or more, got {count}")
+
+
+@dataclass(frozen=True)
+class SearchMethod(ABC):
+    """Describes a searcher; its fields are the options that a job may set, with their defaults.
+
+    An option has a plain type (`int`, `float`, `bool`, `str`), is checked when the method is made, and a bad one raises
+    ValueError.
+
+    Attributes:
+        least_objectives: How many objectives it needs, constraints not counted.
+        most_objectives: How many it supports; None is any number.
+        needs_leaves: Whether it searches the leaves of a few-shot supernet.
+        uses_low_fidelity: Whether it asks for evaluations at a lower fidelity, too, which only measurements can give.
+        foresees: Whether its searchers forecast what more evaluations would gain.
+    """
+
+    least_objectives: ClassVar[int] = 1
+    most_objectives: ClassVar[int | None] = None
+    needs_leaves: ClassVar[bool] = False
+    uses_low_fidelity: ClassVar[bool] = False
+    foresees: ClassVar[bool] = False
+
+    @abstractmethod
+    def create(self, problem: SearchProblem, seed: int) -> Searcher:
+        """A fresh searcher; equal methods, problems and seeds give searchers that ask for the same.
+
+        Args:
+            problem: What it searches; `check` says whether it can.
+            seed: Of everything random.
+        """
+
+    @classmethod
+    def supports(cls, objectives: int) -> bool:
+        """Whether it takes so many objectives."""
+        return cls.least_objectives <= objectives <= (cls.most_objectives or objectives)
+
+    @classmethod
+    def check(cls, problem: SearchProblem) -> None:
+        """Refuses a problem that it cannot search.
+
+        Raises:
+            ValueError: If it has too many or too few objectives, or no leaves where they are needed.
+        """
+        count = len(problem.minimized)
+        if not cls.supports(count):
+            raise ValueError(f"{cls.__name__} takes {cls.describe_objectives()}, got {count}")
+        if cls.needs_leaves and not problem.leaves:
+            raise ValueError(
+                f"{cls.__name__} needs a supernet with leaves, such as that of training.schedule: few_shot"
+            )
+
+    @classmethod
+    def describe_objectives(cls) -> str:
+        """How many objectives it takes, such as `2 or more objectives`."""
+        least, most = cls.least_objectives, cls.most_objectives
+        if most is None:
+            return f"{least} or more objectives"
+        return f"{least} objective{'s' * (least > 1)} only"

@@ -1,0 +1,1 @@
+"""The one loop that drives a searcher, and the record that lets it go on after a kill."""

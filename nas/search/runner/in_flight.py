@@ -1,0 +1,102 @@
+"""Candidates that are being evaluated: put in with a number, taken out as their values become known.
+
+Independent of searchers and databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.objectives import FloatArray, MeasuredEvaluator, Measurement, Objective
+from search_spaces.population import Population
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Values of candidates that became known together.
+
+    Attributes:
+        sequences: Number of each candidate, n of them.
+        population: The candidates, all of one fidelity.
+        values: Shape (n, m), one column per objective.
+    """
+
+    sequences: Sequence[int]
+    population: Population
+    values: FloatArray
+
+
+class InFlight:
+    """Evaluates candidates: one by one and at the same time where objectives are measured, else in portions.
+
+    A candidate is measured once by each distinct measurement, however many objectives read it.
+
+    Args:
+        objectives: What is evaluated.
+        chunk: Candidates of a portion, where no objective is measured.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], chunk: int) -> None:
+        self._objectives = objectives
+        self._chunk = chunk
+        self._measurements: list[Measurement] = []
+        for objective in objectives:
+            evaluate = objective.evaluate
+            if isinstance(evaluate, MeasuredEvaluator) and evaluate.measurement not in self._measurements:
+                self._measurements.append(evaluate.measurement)
+        self._waiting: dict[int, tuple[Population, list[Future[Mapping[str, float]]]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def start(self, sequence: int, one: Population) -> None:
+        """Begins the evaluation of a candidate.
+
+        Args:
+            sequence: Its number.
+            one: The candidate alone, at the fidelity at which it is evaluated.
+        """
+        submitted = [measurement.submit(one[0], one.fidelity) for measurement in self._measurements]
+        self._waiting[sequence] = (one, submitted)
+
+    def finish(self) -> Outcome:
+        """Waits until at least one candidate is evaluated, and gives those that are, of one fidelity.
+
+        Raises:
+            Exception: What the evaluation of a candidate raised.
+        """
+        known = self._wait() if self._measurements else list(self._waiting)
+        fidelity = self._waiting[known[0]][0].fidelity
+        sequences = [number for number in known if self._waiting[number][0].fidelity == fidelity]
+        if not self._measurements:
+            sequences = sequences[: self._chunk]
+        done = [self._waiting[number] for number in sequences]
+        population = Population(done[0][0].space, np.concatenate([one.genes for one, _ in done]), fidelity)
+        measured = [[future.result() for future in submitted] for _, submitted in done]
+        columns = [self._column(objective, population, measured) for objective in self._objectives]
+        for sequence in sequences:
+            del self._waiting[sequence]
+        return Outcome(sequences, population, np.column_stack(columns))
+
+    def _column(
+        self, objective: Objective, population: Population, measured: list[list[Mapping[str, float]]]
+    ) -> FloatArray:
+        """Values of one objective, shape (n,): read from what every candidate's measurements gave, or looked up."""
+        evaluate = objective.evaluate
+        if not isinstance(evaluate, MeasuredEvaluator):
+            return evaluate(population)
+        place = self._measurements.index(evaluate.measurement)
+        return np.array([evaluate.read(values[place]) for values in measured], dtype=np.float64)
+
+    def _wait(self) -> list[int]:
+        """Numbers of the candidates whose measurements are all there, at least one."""
+        while True:
+            found = [number for number, (_, futures) in self._waiting.items() if all(f.done() for f in futures)]
+            if found:
+                return found
+            pending = [future for _, futures in self._waiting.values() for future in futures if not future.done()]
+            wait(pending, return_when=FIRST_COMPLETED)

@@ -1,0 +1,101 @@
+"""Our searchers in Ray Tune: `tune.Tuner` starts, schedules and stops the trials, a searcher says which.
+
+A trial's configuration holds a candidate as JSON; it reports the metrics of the objectives in their natural units.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ray.tune.search import Searcher as TuneSearcher
+
+from nas.objectives import costs, violations
+from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.search_method import SearchMethod
+from search_spaces.candidate import Candidate
+from search_spaces.population import Population
+
+CANDIDATE = "candidate"  # key of a trial's configuration
+
+
+class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
+    """Asks for a candidate per trial, and tells what the trial last reported.
+
+    Limit the trials that run at the same time with `tune.TuneConfig(max_concurrent_trials=...)`. A trial that fails, or
+    that a scheduler stops before it reported, is not told. An experiment that is restored replays its story of asks and
+    tells into a fresh searcher.
+
+    Args:
+        method: The search method.
+        problem: What is searched; trials report its objectives, by the names of their metrics.
+        seed: Of everything random.
+
+    Raises:
+        ValueError: If the method cannot search the problem, or wants evaluations at a low fidelity, which trials that a
+            scheduler stops early are no replacement for.
+    """
+
+    def __init__(self, method: SearchMethod, problem: SearchProblem, seed: int) -> None:
+        super().__init__()
+        method.check(problem)
+        if method.uses_low_fidelity:
+            raise ValueError(f"Ray Tune runs every trial in full, and {method} asks for others; use linas")
+        self._method, self._problem, self._seed = method, problem, seed
+        self._searcher = method.create(problem, seed)
+        self._running: dict[str, Population] = {}
+        self._story: list[tuple[str, list[float] | None]] = []  # trial and None for an ask, or the values told
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ARG002
+        """Whatever Tune optimises: the objectives say it."""
+        return not config
+
+    def suggest(self, trial_id: str) -> dict[str, str] | str:
+        """The configuration of a new trial; that the search is over, once the space is exhausted."""
+        population = self._ask(trial_id)
+        return {CANDIDATE: population[0].to_json()} if len(population) else TuneSearcher.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tells the searcher what a trial reported last.
+
+        Args:
+            trial_id: The trial.
+            result: What it reported, by name; None if it reported nothing.
+            error: Whether it failed.
+        """
+        names = [objective.metric.name for objective in self._problem.objectives]
+        if error or result is None or any(name not in result for name in names):
+            self._running.pop(trial_id, None)
+            return
+        self._tell(trial_id, [float(result[name]) for name in names])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes the story of asks and tells as JSON."""
+        Path(checkpoint_path).write_text(json.dumps(self._story))
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Replays a story into a fresh searcher."""
+        self._searcher, self._running, self._story = self._method.create(self._problem, self._seed), {}, []
+        for trial_id, values in json.loads(Path(checkpoint_path).read_text()):
+            if values is None:
+                self._ask(trial_id)
+            else:
+                self._tell(trial_id, values)
+
+    def _ask(self, trial_id: str) -> Population:
+        population = self._searcher.ask(1)
+        self._running[trial_id] = population
+        self._story.append((trial_id, None))
+        return population
+
+    def _tell(self, trial_id: str, values: list[float]) -> None:
+        table, objectives = np.array([values]), self._problem.objectives
+        self._searcher.tell(self._running.pop(trial_id), costs(objectives, table), violations(objectives, table))
+        self._story.append((trial_id, values))
+
+
+def read_candidate(config: dict[str, Any]) -> Candidate:
+    """The candidate of a trial's configuration."""
+    return Candidate.from_json(config[CANDIDATE])

@@ -1,0 +1,161 @@
+"""The exact frontier of additive costs: optima of one cost under bounds on the others, by integer programs.
+
+Costs that are tabulated sums are taken as they are, others by a linear model.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.objectives import AdditiveEvaluator, FloatArray
+from nas.search.integer_program.minimizer import AdditiveMinimizer
+from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.search_method import SearchMethod, check_count
+from nas.search.protocol.searcher import Searcher
+from nas.search.protocol.unseen import UnseenCandidates
+from nas.search.surrogate.archive import Archive
+from predictors.ridge import RidgePredictor
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
+
+_FITTED_SAMPLE = 2000  # candidates by which what a program leaves out of a cost is made linear
+_ENDS = 0.1  # of the programs have limits as their only bounds: they look for the ends of the front
+_ATTEMPTS = 3  # programs for one candidate: what they find may be known
+_CUTS = 20  # candidates that are left out of a program, each of which takes a dense row of it
+
+
+@dataclass(frozen=True)
+class Frontier(SearchMethod):
+    """Optima by integer programs, for any number of objectives.
+
+    Attributes:
+        initial_design: Candidates before the first programs.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    initial_design: int = FIRST_DESIGN
+
+    def __post_init__(self) -> None:
+        check_count("initial_design", self.initial_design)
+
+    def create(self, problem: SearchProblem, seed: int) -> FrontierSearcher:
+        return FrontierSearcher(problem, self, seed)
+
+
+class FrontierSearcher(Searcher):
+    """Asks for optima of one cost, each under other bounds on the rest; models are refitted after every batch.
+
+    An exact cost that is a sum of tabulated terms enters the programs as that sum. Linear models stand for other costs,
+    and for the terms that a program has no room for: those of derived columns, and the largest ones. Whatever bound an
+    exact cost is given, an optimum that is asked for keeps it.
+
+    Args:
+        problem: The problem.
+        method: The options.
+        seed: Seeds the first design and the bounds.
+    """
+
+    batch = 10
+
+    def __init__(self, problem: SearchProblem, method: Frontier, seed: int) -> None:
+        self.space = problem.space
+        self._problem, self._initial = problem, method.initial_design
+        self._rng = np.random.default_rng(seed)
+        self._unseen = UnseenCandidates(self.space, self._rng, design=first_design(self.space, self._initial, seed))
+        sums = {
+            column: objective.evaluate.cost
+            for column, objective in enumerate(problem.objectives)
+            if objective.exact and isinstance(objective.evaluate, AdditiveEvaluator)
+        }
+        self._minimizer = AdditiveMinimizer(self.space, list(sums.values()))
+        self._exact = [column for column, objective in enumerate(problem.objectives) if objective.exact]
+        self._sums = {column: self._tabulated(column, number) for number, column in enumerate(sums)}
+        self._archive = Archive(problem)
+        self._refused: deque[Genes] = deque(maxlen=_CUTS)
+
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates: those of the first design, then optima; random ones where no optimum is new."""
+        found = self._unseen.take_designed(n)
+        if len(found) < n and len(self._archive) >= self._initial:
+            slopes, offsets = self._models()
+            optima = [self._optimum(slopes, offsets) for _ in range(n - len(found))]
+            found = np.concatenate([found, *(genes[None] for genes in optima if genes is not None)])
+        return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
+
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Keeps the outcome for the next fit."""
+        self._unseen.admit(population.genes)
+        self._archive.add(population, costs, violations)
+
+    def _tabulated(self, column: int, number: int) -> tuple[FloatArray, float]:
+        """Slope of all variables, shape (v,), and offset of a tabulated cost."""
+        program, metric = self._minimizer.program, self._problem.objectives[column].metric
+        slope, offset = program.slopes[number], 0.0
+        if program.left_out[number].terms:
+            sample = self.space.sample(self._rng, _FITTED_SAMPLE)
+            rest, offset = _fit_linear(sample, program.left_out[number](sample.genes))
+            slope = slope + program.of_features(rest)
+        return metric.costs(slope), float(metric.costs(offset))
+
+    def _models(self) -> tuple[FloatArray, FloatArray]:
+        """Slopes, shape (m, v), and offsets, shape (m,), of the costs: those of tables, or of linear models."""
+        models = []
+        for column, costs in enumerate(self._archive.costs.T):
+            if column not in self._sums:
+                slope, offset = _fit_linear(self._archive.population, costs)
+                models.append((self._minimizer.program.of_features(slope), offset))
+            else:
+                models.append(self._sums[column])
+        slopes, offsets = zip(*models, strict=True)
+        return np.array(slopes), np.array(offsets)
+
+    def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
+        """A new candidate that is the best of a random cost within random bounds on the others; None if none is found.
+
+        What a program finds and is refused, as it is known or exceeds a bound, is left out of the next programs.
+        """
+        main, levels = self._bounded_cost()
+        most = levels - offsets
+        for _ in range(_ATTEMPTS):
+            bounds = [(slopes[column], float(most[column])) for column in np.flatnonzero(np.isfinite(most))]
+            genes = self._minimizer.minimize(slopes[main], bounds, list(self._refused))
+            if genes is None:
+                return None
+            excess = self._excess(genes, levels)
+            if not excess.any() and len(self._unseen.admit(genes[None])):
+                return genes
+            self._refused.append(genes)
+            most -= excess  # a linear model was too low, or the solver tolerated a little
+        return None
+
+    def _bounded_cost(self) -> tuple[int, FloatArray]:
+        """The column of a cost, and the most of each, shape (m,): between two told candidates, within limits."""
+        main, limits = int(self._rng.choice(self._problem.minimized)), self._problem.cost_limits()
+        if self._rng.random() < _ENDS:
+            return main, limits
+        told = self._archive.costs[self._archive.violations == 0] if self._archive.is_feasible else self._archive.costs
+        one, other = told[self._rng.integers(len(told), size=2)]
+        levels = one + self._rng.random() * (other - one)  # those of told ones alone repeat, and so do their optima
+        levels[main] = np.inf
+        return main, np.minimum(levels, limits)
+
+    def _excess(self, genes: Genes, levels: FloatArray) -> FloatArray:
+        """By how much a candidate exceeds the levels of costs that are exact, shape (m,)."""
+        population, excess = Population(self.space, genes[None]), np.zeros(len(levels))
+        for column in self._exact:
+            objective = self._problem.objectives[column]
+            excess[column] = max(objective.metric.costs(objective.evaluate(population))[0] - levels[column], 0.0)
+        return excess
+
+
+def _fit_linear(population: Population, values: FloatArray) -> tuple[FloatArray, float]:
+    """Slope of every feature, shape (f,), and offset of what some candidates are worth."""
+    model = RidgePredictor()
+    model.fit(population.one_hot(), values)
+    return model.linear.slope, model.linear.offset

@@ -1,0 +1,148 @@
+"""Optuna's samplers behind ask and tell, with limits as constraints: TPE, NSGA-II and Gaussian processes.
+
+Optuna sees one categorical or integer parameter per gene, and keeps its trials in memory: the results database is what
+lasts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from nas.objectives import FloatArray
+from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.search_method import POPULATION_SIZE, SearchMethod, check_count
+from nas.search.protocol.searcher import Searcher
+from nas.search.protocol.unseen import UnseenCandidates
+from search_spaces.choices import Gene
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
+
+_REPEATS = 3  # suggestions in a row that were asked before, until one is drawn at random
+_LIMITS = "limits"
+
+
+class OptunaSearcher(Searcher):
+    """Asks what a sampler of Optuna suggests; its first trials are the first design.
+
+    A suggestion that was asked before is told to Optuna again with its known outcome, which costs nothing, and the
+    sampler suggests another; after some in a row, a new candidate is drawn at random.
+
+    Args:
+        problem: The problem.
+        sampler: Seeded.
+        seed: Seeds the first design and the candidates that are drawn at random.
+    """
+
+    batch = 1
+
+    def __init__(self, problem: SearchProblem, sampler: BaseSampler, seed: int) -> None:
+        self.space = problem.space
+        self._minimized = problem.minimized
+        self._distributions = {gene.name: _distribution(gene) for gene in self.space.genes}
+        self._unseen = UnseenCandidates(self.space, np.random.default_rng(seed))
+        self._outcomes: dict[bytes, tuple[list[float], float]] = {}
+        self._waiting: dict[bytes, deque[optuna.Trial]] = {}
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(problem.minimized))
+        for genes in first_design(self.space, FIRST_DESIGN, seed).genes:
+            self._study.enqueue_trial(self._parameters(genes))
+
+    def ask(self, n: int) -> Population:
+        """The next `n` candidates; one trial each, and one for every repeated suggestion."""
+        found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
+        repeats = 0
+        while len(found) < n and repeats < _REPEATS:
+            trial = self._study.ask(self._distributions)
+            suggested = self.space.population([trial.params[gene.name] for gene in self.space.genes]).genes
+            fresh = self._unseen.admit(suggested)
+            repeats = 0 if len(fresh) else repeats + 1
+            found = np.concatenate([found, fresh])
+            self._waiting.setdefault(suggested[0].tobytes(), deque()).append(trial)
+            if not len(fresh):
+                self._report(suggested[0])
+        return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
+
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Finishes the trials of told candidates; those that no sampler suggested become trials of their own."""
+        self._unseen.admit(population.genes)
+        for genes, cost, violation in zip(population.genes, costs[:, self._minimized], violations, strict=True):
+            self._outcomes[genes.tobytes()] = (cost.tolist(), float(violation))
+            if genes.tobytes() in self._waiting:
+                self._report(genes)
+            else:
+                self._study.add_trial(self._trial(genes, cost.tolist(), float(violation)))
+
+    def _report(self, genes: Genes) -> None:
+        """Tells Optuna's waiting trials of a candidate its outcome, if that is known."""
+        if genes.tobytes() not in self._outcomes:
+            return
+        cost, violation = self._outcomes[genes.tobytes()]
+        for trial in self._waiting.pop(genes.tobytes()):
+            trial.set_constraint(_LIMITS, violation)
+            self._study.tell(trial, cost, state=TrialState.COMPLETE)
+
+    def _trial(self, genes: Genes, cost: list[float], violation: float) -> optuna.trial.FrozenTrial:
+        distributions: Mapping[str, BaseDistribution] = self._distributions
+        return create_trial(
+            values=cost,
+            params=self._parameters(genes),
+            distributions=dict(distributions),
+            constraints={_LIMITS: violation},
+        )
+
+    def _parameters(self, genes: Genes) -> dict[str, int]:
+        return {gene.name: int(value) for gene, value in zip(self.space.genes, genes, strict=True)}
+
+
+@dataclass(frozen=True)
+class OptunaTPE(SearchMethod):
+    """Tree-structured Parzen estimator (Bergstra et al., NIPS 2011; multi-objective: Ozaki et al., JAIR 2022)."""
+
+    def create(self, problem: SearchProblem, seed: int) -> OptunaSearcher:
+        return OptunaSearcher(problem, TPESampler(seed=seed), seed)
+
+
+@dataclass(frozen=True)
+class OptunaNSGA2(SearchMethod):
+    """Optuna's own NSGA-II.
+
+    Attributes:
+        population_size: Trials of a generation.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+
+    population_size: int = POPULATION_SIZE
+
+    def __post_init__(self) -> None:
+        check_count("population_size", self.population_size)
+
+    def create(self, problem: SearchProblem, seed: int) -> OptunaSearcher:
+        return OptunaSearcher(problem, NSGAIISampler(seed=seed, population_size=self.population_size), seed)
+
+
+@dataclass(frozen=True)
+class OptunaGP(SearchMethod):
+    """Gaussian processes with expected hypervolume improvement, or with expected improvement of one objective."""
+
+    def create(self, problem: SearchProblem, seed: int) -> OptunaSearcher:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return OptunaSearcher(problem, GPSampler(seed=seed, deterministic_objective=False), seed)
+
+
+def _distribution(gene: Gene) -> BaseDistribution:
+    """Numbers in rising order are integers, names are categories; a parameter is an index either way."""
+    last = len(gene.values) - 1
+    return IntDistribution(0, last) if gene.is_ordered else CategoricalDistribution(tuple(range(last + 1)))

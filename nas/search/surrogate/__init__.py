@@ -1,0 +1,1 @@
+"""What a search believes about candidates that it has not evaluated, and how it chooses among them."""

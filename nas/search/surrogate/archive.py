@@ -1,0 +1,75 @@
+"""The archive of a search: all outcomes that a searcher was told."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas.objectives import FloatArray
+from nas.search.protocol.problem import SearchProblem
+from nas.search.surrogate.fronts import rank_candidates
+from results.pareto import non_dominated
+from search_spaces.population import Population
+from search_spaces.search_space import Genes
+
+
+class Archive:
+    """Outcomes in the order in which they were told, n of them.
+
+    Args:
+        problem: The problem of the search.
+
+    Attributes:
+        genes: Canonical genes, shape (n, d).
+        costs: Shape (n, m).
+        violations: Shape (n,).
+    """
+
+    def __init__(self, problem: SearchProblem) -> None:
+        self._problem = problem
+        self.genes: Genes = np.empty((0, len(problem.space.cardinalities)), dtype=np.int16)
+        self.costs: FloatArray = np.empty((0, len(problem.objectives)))
+        self.violations: FloatArray = np.empty(0)
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    @property
+    def population(self) -> Population:
+        """The candidates."""
+        return Population(self._problem.space, self.genes)
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether any candidate keeps all limits."""
+        return bool((self.violations == 0).any())
+
+    def first(self, count: int) -> Archive:
+        """The first `count` outcomes alone."""
+        found = Archive(self._problem)
+        found.add(self.population.take(slice(0, count)), self.costs[:count], self.violations[:count])
+        return found
+
+    @property
+    def front(self) -> FloatArray:
+        """Costs of the front, clipped to constraints, shape (k, m): of feasible candidates, or of all if none is."""
+        kept = self.violations == 0
+        found = self._problem.clip_to_constraints(self.costs[kept] if self.is_feasible else self.costs)
+        return found[non_dominated(found)]
+
+    def best_first(self) -> Genes:
+        """The genes, front after front, shape (n, d)."""
+        return self.genes[
+            np.argsort(rank_candidates(self._problem.clip_to_constraints(self.costs), self.violations), kind="stable")
+        ]
+
+    def add(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
+        """Appends outcomes.
+
+        Args:
+            population: The candidates, k of them.
+            costs: To be minimised, shape (k, m).
+            violations: Shape (k,); 0 where all limits are kept.
+        """
+        self.genes = np.concatenate([self.genes, population.genes])
+        self.costs = np.concatenate([self.costs, costs])
+        self.violations = np.concatenate([self.violations, violations])

@@ -1,0 +1,222 @@
+"""The contract of searchers, over all of them: a new one is tested by its line in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hardware.analytic import network_cost
+from nas.objectives import FloatArray, Objective, clip_to_constraints, costs, violations
+from nas.search.protocol.first_design import FIRST_DESIGN, first_design, obvious_candidates
+from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.searcher import Searcher
+from nas.search.registry import SEARCHERS, create_searcher
+from results.metric import METRICS
+from results.pareto import hypervolume
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.subspace import Subspace
+from search_spaces.value_selector import ValueSelector
+
+pytestmark = pytest.mark.parametrize("name", list(SEARCHERS))
+
+
+@pytest.fixture(scope="module")
+def large() -> JointSpace:
+    return JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+
+
+@pytest.fixture(scope="module")
+def small() -> JointSpace:
+    """24 candidates among 32 gene vectors."""
+    whole = create_space("resnet_digits", 1, 10)
+    only: dict[str, ValueSelector] = {"0.0.ratio": [0.5], "0.1.ratio": [0.5], "0.width": [16], "1.width": [24]}
+    return JointSpace(RestrictedSpace(whole, only))
+
+
+def problem_for(name: str, space: JointSpace, objectives: tuple[Objective, ...] = ()) -> SearchProblem:
+    """What the searcher takes: by default the costs of `price`, which are not to be evaluated; and leaves, if any."""
+
+    def never(_: Population) -> FloatArray:
+        raise AssertionError("a searcher evaluates exact objectives only")
+
+    method, whole = SEARCHERS[name], Subspace.whole(space)
+    both = tuple(Objective(METRICS[metric], never) for metric in ("macs", "parameters"))
+    leaves = tuple(whole.restrict(0, [value]) for value in range(2)) if method.needs_leaves else ()
+    return SearchProblem(space, objectives or both[: method.most_objectives], leaves)
+
+
+def price(population: Population) -> FloatArray:
+    """Two costs in conflict: less computation, more parameters; at a low fidelity they are rounded."""
+    space = population.space
+    macs, parameters = (network_cost(space, name)(population.genes) for name in ("macs", "parameters"))
+    return np.round(np.column_stack([macs, -parameters]), 4 if population.fidelity == 1.0 else -4)
+
+
+def create_for(name: str, space: JointSpace, seed: int) -> Searcher:
+    return create_searcher(name, problem_for(name, space), seed)
+
+
+def sizes(name: str) -> list[int]:
+    """Enough for a searcher to leave its random start; one that takes a second for a candidate is asked for few."""
+    return [31, 1] if name == "optuna_gp" else [36, 6, 6]
+
+
+def ask_full(made: Searcher, n: int) -> Population:
+    """What is asked in full, after what is asked at a lower fidelity was told."""
+    while (population := made.ask(n)).fidelity < 1.0:
+        assert len(population)
+        made.tell(population, price(population), np.zeros(len(population)))
+    return population
+
+
+def rounds(made: Searcher, sizes: list[int], violations: float = 0.0) -> list[Population]:
+    """Asks and tells, each outcome in two portions."""
+    asked = []
+    for size in sizes:
+        population = ask_full(made, size)
+        asked.append(population)
+        for part in (slice(0, size // 3), slice(size // 3, None)):
+            portion = population.take(part)
+            if len(portion):
+                made.tell(portion, price(portion), np.full(len(portion), violations))
+    return asked
+
+
+def genes(asked: list[Population]) -> FloatArray:
+    return np.concatenate([population.genes for population in asked])
+
+
+Asked = Callable[[str], list[Population]]
+
+
+@pytest.fixture(scope="module")
+def asked_first(large: JointSpace) -> Asked:
+    """Gives what a searcher of seed 0 asks for in its rounds and in one of a single candidate; once for all tests."""
+    return cache(lambda name: rounds(create_for(name, large, 0), [*sizes(name), 1]))
+
+
+def test_same_seed_and_same_tells_give_the_same_asks(name: str, large: JointSpace, asked_first: Asked) -> None:
+    first = genes(asked_first(name)[:-1])
+    again, other = (genes(rounds(create_for(name, large, seed), sizes(name))) for seed in (0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_candidates_are_canonical_and_never_repeated(name: str, large: JointSpace, asked_first: Asked) -> None:
+    asked = genes(asked_first(name))
+    assert len(asked) == sum(sizes(name)) + 1
+    assert np.array_equal(large.population(asked).genes, asked)
+    assert len(np.unique(asked, axis=0)) == len(asked)
+
+
+def test_a_small_space_is_exhausted_exactly(name: str, small: JointSpace) -> None:
+    asked = rounds(create_for(name, small, 0), [9, 9, 9, 9])
+    assert [len(population) for population in asked] == [9, 9, 6, 0]
+    assert len({population[row] for population in asked for row in range(len(population))}) == 24
+    assert small.architectures.count() == 24
+
+
+def test_a_whole_space_may_be_asked_at_once(name: str, small: JointSpace) -> None:
+    made = create_for(name, small, 0)
+    asked = [made.ask(1000) for _ in range(1 + SEARCHERS[name].uses_low_fidelity)]  # once at every fidelity
+    assert [len(population.unique()) for population in asked] == [24] * len(asked)
+    assert len({population.fidelity for population in asked}) == len(asked)
+    assert len(made.ask(1)) == 0
+
+
+def test_infeasible_outcomes_do_not_stop_it(name: str, large: JointSpace) -> None:
+    asked = genes(rounds(create_for(name, large, 0), sizes(name), violations=3.0))
+    assert len(np.unique(asked, axis=0)) == sum(sizes(name))
+
+
+def test_within_a_constraint_all_values_cost_the_same(name: str, large: JointSpace) -> None:
+    if SEARCHERS[name].least_objectives > 1:
+        pytest.skip("takes no single objective")
+    tables = [network_cost(large, name) for name in ("macs", "parameters")]
+    limit = float(np.median(tables[0](large.sample(np.random.default_rng(0), 500).genes)))
+    objectives = (
+        Objective(METRICS["macs"], lambda some: tables[0](some.genes), limit, constraint=True),
+        Objective(METRICS["parameters"], lambda some: tables[1](some.genes)),
+    )
+    made, kept = create_searcher(name, problem_for(name, large, objectives), 0), []
+    for size in sizes(name):
+        population = ask_full(made, size)
+        values = np.column_stack([objective.evaluate(population) for objective in objectives])
+        found = costs(objectives, values)
+        assert (clip_to_constraints(objectives, found)[values[:, 0] <= limit, 0] == limit).all()
+        made.tell(population, found, violations(objectives, values))
+        kept.append(population)
+    assert len(np.unique(genes(kept), axis=0)) == sum(sizes(name))
+
+
+def test_what_is_known_from_elsewhere_is_not_asked(name: str, small: JointSpace) -> None:
+    made = create_for(name, small, 0)
+    known = small.sample(np.random.default_rng(7), 12).unique()
+    made.tell(known, price(known), np.zeros(len(known)))
+    asked = np.concatenate([known.genes, *(population.genes for population in rounds(made, [5, 30]))])
+    assert len(asked) == len(np.unique(asked, axis=0)) == 24
+
+
+def test_what_is_obvious_extends_no_front(name: str, large: JointSpace, asked_first: Asked) -> None:
+    """The largest, the smallest and other extremes, all layers alike: none adds 1 % to what a search found."""
+    columns = [column for column, _ in enumerate(problem_for(name, large).objectives)]
+    found = asked_first(name)[:-1]
+    obvious = price(obvious_candidates(large))[:, columns]
+    costs = np.concatenate([price(population)[:, columns] for population in found])
+    corner = np.concatenate([costs, obvious]).max(axis=0) + 1.0
+    volume = hypervolume(costs, corner)
+    assert hypervolume(np.concatenate([costs, obvious]), corner) <= 1.01 * volume
+
+
+def test_it_starts_with_the_first_design(name: str, large: JointSpace) -> None:
+    if SEARCHERS[name].needs_leaves:
+        pytest.skip("starts in every leaf")
+    made, asked = create_for(name, large, 3), []
+    for size in (7, 1, FIRST_DESIGN - 8):
+        population = made.ask(size)
+        made.tell(population, price(population), np.zeros(len(population)))
+        asked.append(population)
+    assert np.array_equal(genes(asked)[:FIRST_DESIGN], first_design(large, FIRST_DESIGN, 3).genes)
+
+
+def test_who_foresees_says_so_and_asks_the_same(name: str, large: JointSpace) -> None:
+    watched, alone = (create_for(name, large, 0) for _ in range(2))
+    if not SEARCHERS[name].foresees:
+        assert watched.foresee(15) is None
+        return
+    for size in (30, 15):  # larger batches than its own
+        rounds(watched, [size])
+        rounds(alone, [size])
+        assert watched.foresee(15) is not None
+    assert np.array_equal(watched.ask(15).genes, alone.ask(15).genes)
+
+
+def test_who_has_a_predictor_learns_by_it(name: str, large: JointSpace, asked_first: Asked) -> None:
+    method: Any = SEARCHERS[name]
+    if not hasattr(method, "predictor"):
+        pytest.skip("learns without a predictor")
+    made = method(predictor="ridge").create(problem_for(name, large), 0)
+    assert not np.array_equal(genes(rounds(made, sizes(name))), genes(asked_first(name)[:-1]))
+
+
+def test_outcomes_may_come_late_and_in_any_order(name: str, large: JointSpace) -> None:
+    made = create_for(name, large, 0)
+    waiting = [made.ask(1) for _ in range(8)]
+    asked = list(waiting)
+    for turn in range(sum(sizes(name)) - 8):
+        one = waiting.pop(turn * 5 % len(waiting))
+        made.tell(one, price(one), np.zeros(len(one)))
+        waiting.append(made.ask(1))
+        asked.append(waiting[-1])
+    assert all(len(population) for population in asked)
+    for fidelity in {population.fidelity for population in asked}:
+        once = genes([population for population in asked if population.fidelity == fidelity])
+        assert len(np.unique(once, axis=0)) == len(once)
