@@ -85,7 +85,7 @@ class Provenance:
     @classmethod
     def now(cls) -> Provenance:
         """That of a run which begins now, in this environment and working directory; imports none of the packages."""
-        return cls(_versions(), _git_state(), utc_now())
+        return cls(_find_versions(), _describe_git(), utc_now())
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _versions() -> dict[str, str]:
+def _find_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -144,7 +144,7 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _git_state() -> str:
+def _describe_git() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -18,7 +18,7 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
     Raises:
         ValueError: If the shape is wrong or a cost is not a number.
     """
-    table = _checked(costs)
+    table = _check(costs)
     return np.asarray(moocore.is_nondominated(table, keep_weakly=True), dtype=np.bool_)
 
 
@@ -28,7 +28,7 @@ def pareto_ranks(costs: ArrayLike) -> NDArray[np.int64]:
     Raises:
         ValueError: If the shape is wrong or a cost is not a number.
     """
-    return np.asarray(moocore.pareto_rank(_checked(costs)), dtype=np.int64)
+    return np.asarray(moocore.pareto_rank(_check(costs)), dtype=np.int64)
 
 
 def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
@@ -43,14 +43,14 @@ def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
     Raises:
         ValueError: If the shapes disagree or a cost is not a number.
     """
-    table = _checked(costs)
+    table = _check(costs)
     corner = np.asarray(reference, dtype=np.float64)
     if corner.shape != table.shape[1:] or np.isnan(corner).any():
         raise ValueError(f"the reference needs one number for each of {table.shape[1]} costs, got {corner.tolist()}")
     return float(moocore.hypervolume(table, ref=corner))
 
 
-def _checked(costs: ArrayLike) -> FloatArray:
+def _check(costs: ArrayLike) -> FloatArray:
     table = np.asarray(costs, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] == 0:
         raise ValueError(f"costs must have shape (n, m) with m of at least 1, got {table.shape}")

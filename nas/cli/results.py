@@ -53,7 +53,7 @@ def pareto(
     database: Database = None,
 ) -> None:
     """Show the Pareto front of everything that was found, across runs."""
-    from results.database.frame import default_metrics, select_front
+    from results.database.frame import choose_metrics, select_front
     from results.metric import get_metric
 
     with _open(runs, database) as opened:
@@ -63,7 +63,7 @@ def pareto(
             found = found if job is None else found[found["run"].str.startswith(f"{job}/")]
             if len(found):
                 break
-        chosen = [get_metric(name) for name in (metrics.split(",") if metrics else default_metrics(found))]
+        chosen = [get_metric(name) for name in (metrics.split(",") if metrics else choose_metrics(found))]
         front = select_front(found, chosen)
         shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
         _print(front.reindex(columns=shown), f"Pareto front, {kind}", _latency_errors(opened, front))

@@ -25,7 +25,7 @@ def make_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Columns are those of `IDENTITY`, the metrics (known ones in their order, then others), those of `SHAPE`.
     """
     values = pd.DataFrame([row["values"] for row in rows], dtype=np.float64)
-    values = values[_ordered(values.columns)]
+    values = values[_order_metrics(values.columns)]
     identity = pd.DataFrame.from_records(rows, columns=list(IDENTITY))
     shape = pd.DataFrame.from_records(rows, columns=list(SHAPE))
     return pd.concat([identity, values, shape], axis=1)
@@ -44,7 +44,7 @@ def keep_within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFram
     kept = np.ones(len(frame), dtype=np.bool_)
     for name, bound in limits.items():
         entry = get_metric(name)
-        kept &= _costs(frame, [entry])[:, 0] <= entry.costs(bound)
+        kept &= _compute_costs(frame, [entry])[:, 0] <= entry.costs(bound)
     return frame[kept].reset_index(drop=True)
 
 
@@ -64,19 +64,19 @@ def select_front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame
         raise ValueError(f"a Pareto front needs one or more metrics, got none; known: {', '.join(METRICS)}")
     if "fidelity" in frame:
         frame = frame[frame["fidelity"] == FULL_FIDELITY]
-    costs = _costs(frame, metrics)
+    costs = _compute_costs(frame, metrics)
     complete = np.flatnonzero(~np.isnan(costs).any(axis=1))
     best = complete[non_dominated(costs[complete])]
     return frame.iloc[best[np.lexsort(costs[best].T[::-1])]].reset_index(drop=True)
 
 
-def default_metrics(frame: pd.DataFrame) -> list[str]:
+def choose_metrics(frame: pd.DataFrame) -> list[str]:
     """Names of the metrics that people trade who name none: accuracy, the expected one where known, and costs."""
     expected = "expected_accuracy" in frame and frame["expected_accuracy"].notna().any()
     return ["expected_accuracy" if expected else "accuracy", "latency_ms", "weight_bytes"]
 
 
-def _costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
+def _compute_costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
     """Costs of the rows, shape (n, m), NaN where a row lacks a metric.
 
     Raises:
@@ -91,7 +91,7 @@ def _costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:
     return np.stack([entry.costs(frame[entry.name].to_numpy()) for entry in metrics], axis=1)
 
 
-def _ordered(names: Iterable[str]) -> list[str]:
+def _order_metrics(names: Iterable[str]) -> list[str]:
     """Names of metrics: each known one before what is derived from it, unknown ones last."""
     found = list(names)
     known = [prefix + name for name in METRICS for prefix in ("", EXPECTED, TESTED)]

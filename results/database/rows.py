@@ -18,13 +18,13 @@ _FIELDS = tuple(field.name for field in fields(Evaluation) if field.name != "can
 _get_fields, _get_columns = attrgetter(*_FIELDS), itemgetter(*_FIELDS)
 
 
-def run_row(record: RunRecord) -> dict[str, Any]:
+def make_run_row(record: RunRecord) -> dict[str, Any]:
     """The row of `schema.runs`."""
     row = vars(record) | vars(record.provenance)
     return {column.key: row[column.key] for column in schema.runs.columns}
 
 
-def candidate_row(candidate: Candidate) -> dict[str, Any]:
+def make_candidate_row(candidate: Candidate) -> dict[str, Any]:
     """The row of `schema.candidates`; the mean weight bits are the plain mean over layers."""
     layers = candidate.policy.layers
     bits = sum(layer.weight_bits for layer in layers) / len(layers) if layers else float(FULL_PRECISION_BITS)
@@ -37,7 +37,7 @@ def candidate_row(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
+def make_evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
     """The row of `schema.evaluations`.
 
     Args:
@@ -49,14 +49,14 @@ def evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
 
 
 def read_run(row: Mapping[str, Any]) -> RunRecord:
-    """What `run_row` wrote."""
+    """What `make_run_row` wrote."""
     provenance = Provenance(**{field.name: row[field.name] for field in fields(Provenance)})
     own = {field.name: row[field.name] for field in fields(RunRecord) if field.name in row}
     return RunRecord(**own, provenance=provenance)
 
 
 def read_candidate(row: Mapping[str, Any]) -> Candidate:
-    """What `candidate_row` wrote.
+    """What `make_candidate_row` wrote.
 
     Raises:
         DatabaseError: If the row was changed since: it must hash to its own key.
@@ -71,7 +71,7 @@ def read_candidate(row: Mapping[str, Any]) -> Candidate:
 
 
 def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
-    """What `evaluation_row` wrote.
+    """What `make_evaluation_row` wrote.
 
     Args:
         row: Of `schema.evaluations`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -45,6 +46,9 @@ def run_lock(engine: sa.Engine, run: str) -> Iterator[None]:
         try:
             yield
         finally:
+            Path(lock.lock_file).unlink(
+                missing_ok=True
+            )  # safe while it is held: who opened it before sees that it went
             lock.release()
 
 

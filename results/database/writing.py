@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from results.database.errors import as_database_error, retry_during_restart
 from results.database.queries import fetch, unknown_value
-from results.database.rows import candidate_row, evaluation_row, run_row
+from results.database.rows import make_candidate_row, make_evaluation_row, make_run_row
 from results.database.schema import candidates, evaluations, insert_if_absent, runs
 from results.evaluation import Evaluation, RunRecord, utc_now
 
@@ -24,7 +24,7 @@ def insert_run(engine: sa.Engine, record: RunRecord) -> None:
         DatabaseError: If the database cannot be written.
     """
     with as_database_error(engine), engine.begin() as connection:
-        connection.execute(insert_if_absent(runs, connection), run_row(record))
+        connection.execute(insert_if_absent(runs, connection), make_run_row(record))
 
 
 def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: set[str]) -> None:
@@ -40,7 +40,7 @@ def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: s
         DatabaseError: If the database cannot be written.
     """
     created = utc_now()
-    added = [evaluation_row(entry, created) for entry in batch]
+    added = [make_evaluation_row(entry, created) for entry in batch]
     new = {entry.candidate.key: entry.candidate for entry in batch if entry.candidate.key not in stored}
 
     def insert(cut_off: bool) -> None:
@@ -49,7 +49,7 @@ def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: s
         with engine.begin() as connection:
             if new:  # in order of keys, so that two writers of the same candidates cannot deadlock
                 absent = insert_if_absent(candidates, connection)
-                connection.execute(absent, [candidate_row(new[key]) for key in sorted(new)])
+                connection.execute(absent, [make_candidate_row(new[key]) for key in sorted(new)])
             connection.execute(sa.insert(evaluations), added)
 
     with as_database_error(engine):

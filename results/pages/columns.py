@@ -41,9 +41,9 @@ class Column:
         if value is None or value != value:  # not a number
             return ""
         half = NORMAL_90 * row.get(f"{self.name}_std", math.nan)
-        return self._written(value) + ("" if math.isnan(half) else f" ± {self._written(half)}")
+        return self._write(value) + ("" if math.isnan(half) else f" ± {self._write(half)}")
 
-    def _written(self, value: object) -> str:
+    def _write(self, value: object) -> str:
         if not isinstance(value, float):
             return str(value)
         if self.metric is not None:
@@ -69,12 +69,12 @@ def make_columns(frame: pd.DataFrame, axes: Sequence[Metric]) -> list[Column]:
     return [
         Column("key", "key", "key"),
         *traded.values(),
-        *(Column(name, name.replace("_", " "), "number", _metric_of(name)) for name in numbers),
+        *(Column(name, name.replace("_", " "), "number", _find_metric(name)) for name in numbers),
         *(Column(name, name.replace("_", " "), name) for name in others if name not in numbers),
     ]
 
 
-def _metric_of(name: str) -> Metric | None:
+def _find_metric(name: str) -> Metric | None:
     """The metric that a column holds values of, such as accuracy for `measured_accuracy`."""
     if name in METRICS:
         return METRICS[name]

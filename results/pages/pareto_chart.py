@@ -43,21 +43,21 @@ def draw_pareto_chart(points: pd.DataFrame, best: pd.DataFrame, border: pd.DataF
             marker = {"color": colour, "symbol": symbol, "size": size, "opacity": opacity}
             scatter = go.Scattergl if len(rows) > _MANY_POINTS else go.Scatter
             shown = {"mode": "markers", "marker": marker, "name": f"{group} ({len(rows)})"}
-            figure.add_trace(scatter({"x": rows[x], "y": rows[y], **shown, **_hover(rows, axes)}))
+            figure.add_trace(scatter({"x": rows[x], "y": rows[y], **shown, **_make_hover(rows, axes)}))
     line = {"color": "#dc2626", "width": 1.5, "shape": "hv"}
     outline = {"x": border[x], "y": border[y], "mode": "lines", "line": line, "hoverinfo": "skip", "showlegend": False}
     figure.add_trace(go.Scatter(outline))
-    bars = {f"error_{axis}": _error_bars(best, entry) for axis, entry in zip("xy", axes, strict=False)}
-    shown = {"mode": "markers", "marker": _front_marker(best, axes), "name": f"Pareto front ({len(best)})"}
-    figure.add_trace(go.Scatter({"x": best[x], "y": best[y], **bars, **shown, **_hover(best, axes)}))
+    bars = {f"error_{axis}": _make_error_bars(best, entry) for axis, entry in zip("xy", axes, strict=False)}
+    shown = {"mode": "markers", "marker": _make_front_marker(best, axes), "name": f"Pareto front ({len(best)})"}
+    figure.add_trace(go.Scatter({"x": best[x], "y": best[y], **bars, **shown, **_make_hover(best, axes)}))
     chosen = points[points["group"] == EXPORTED]
     if len(chosen):
         marker = {"size": 17, "symbol": "diamond-open", "color": "#ea580c", "line": {"width": 2.5}}
         labels = [escape(str(key)[:_SHOWN_KEY]) for key in chosen["key"]]
         text = {"text": labels, "textposition": "bottom right", "textfont": {"color": "#9a3412", "size": 12}}
         shown = {"mode": "markers+text", "marker": marker, "name": f"{EXPORTED} ({len(chosen)})"}
-        figure.add_trace(go.Scatter({"x": chosen[x], "y": chosen[y], **shown, **text, **_hover(chosen, axes)}))
-    return _laid_out(figure, axes)
+        figure.add_trace(go.Scatter({"x": chosen[x], "y": chosen[y], **shown, **text, **_make_hover(chosen, axes)}))
+    return _lay_out(figure, axes)
 
 
 def state_aim(entry: Metric) -> str:
@@ -65,7 +65,7 @@ def state_aim(entry: Metric) -> str:
     return "more is better" if entry.maximize else "less is better"
 
 
-def _front_marker(best: pd.DataFrame, axes: Sequence[Metric]) -> dict[str, Any]:
+def _make_front_marker(best: pd.DataFrame, axes: Sequence[Metric]) -> dict[str, Any]:
     marker = {"size": 11, "color": "#dc2626", "line": {"color": "#fff", "width": 1}}
     if len(axes) > 2:
         bar = {"title": {"text": escape(axes[2].label), "side": "right"}, "thickness": 14, "outlinewidth": 0}
@@ -73,7 +73,7 @@ def _front_marker(best: pd.DataFrame, axes: Sequence[Metric]) -> dict[str, Any]:
     return marker
 
 
-def _error_bars(rows: pd.DataFrame, entry: Metric) -> dict[str, Any]:
+def _make_error_bars(rows: pd.DataFrame, entry: Metric) -> dict[str, Any]:
     """90 % intervals of a metric, where its standard deviation is known."""
     if f"{entry.name}_std" not in rows:
         return {"visible": False}
@@ -84,7 +84,7 @@ def _error_bars(rows: pd.DataFrame, entry: Metric) -> dict[str, Any]:
     return {"type": "data", "array": above.tolist(), "arrayminus": below.tolist(), "symmetric": False, **style}
 
 
-def _hover(rows: pd.DataFrame, axes: Sequence[Metric]) -> Mapping[str, Any]:
+def _make_hover(rows: pd.DataFrame, axes: Sequence[Metric]) -> Mapping[str, Any]:
     """What a pointer over each of the rows shows; the library that draws it reads it as HTML."""
     key, *columns = make_columns(rows, axes)
     strong = {entry.name for entry in axes}
@@ -98,7 +98,7 @@ def _hover(rows: pd.DataFrame, axes: Sequence[Metric]) -> Mapping[str, Any]:
     return {"customdata": texts, "hovertemplate": "%{customdata}<extra></extra>"}
 
 
-def _laid_out(figure: Figure, axes: Sequence[Metric]) -> Figure:
+def _lay_out(figure: Figure, axes: Sequence[Metric]) -> Figure:
     titles = [{"title": {"text": f"{escape(entry.label)}, {state_aim(entry)}"}} for entry in axes[:2]]
     return figure.update_layout(
         template="plotly_white",

@@ -46,8 +46,8 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     """
     from results.database.frame import select_front  # pandas is slow to import
 
-    axes = _axes(metrics)
-    points = _points(frame, axes)
+    axes = _order_axes(metrics)
+    points = _select_points(frame, axes)
     trusted = points[points["group"] != "searched"]
     if trusted.empty:
         trusted = points
@@ -57,7 +57,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
         "note": note,
         "aims": ", ".join(f"{entry.label}: {state_aim(entry)}" for entry in axes),
         "candidates": len(trusted),
-        "kind": _kind(trusted),
+        "kind": _name_kind(trusted),
         "columns": make_columns(best, axes),
         "rows": best.to_dict("records"),
     }
@@ -65,7 +65,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     write_page("pareto_page", values, chart, path)
 
 
-def _axes(metrics: Sequence[Metric]) -> list[Metric]:
+def _order_axes(metrics: Sequence[Metric]) -> list[Metric]:
     """The metrics as drawn: horizontal, vertical, colour, then those that are not drawn."""
     if len(metrics) < 2:
         raise ValueError(f"a Pareto page trades two or more metrics, got {[entry.name for entry in metrics]}")
@@ -74,7 +74,7 @@ def _axes(metrics: Sequence[Metric]) -> list[Metric]:
     return [horizontal, vertical, *others]
 
 
-def _points(frame: pd.DataFrame, axes: Sequence[Metric]) -> pd.DataFrame:
+def _select_points(frame: pd.DataFrame, axes: Sequence[Metric]) -> pd.DataFrame:
     """The evaluations that have all metrics, with their groups."""
     names = [entry.name for entry in axes]
     points = frame.dropna(subset=names) if set(names) <= set(frame.columns) else frame.iloc[:0]
@@ -87,7 +87,7 @@ def _points(frame: pd.DataFrame, axes: Sequence[Metric]) -> pd.DataFrame:
     return points
 
 
-def _kind(trusted: pd.DataFrame) -> str:
+def _name_kind(trusted: pd.DataFrame) -> str:
     """What the evaluations that may be on the front are called; exported ones are of a kind before."""
     there = [group for group in GROUPS if (trusted["group"] == group).any()]
     return " and ".join([group for group in there if group != EXPORTED] or there)

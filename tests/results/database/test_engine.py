@@ -78,8 +78,13 @@ with ResultsDatabase(sys.argv[1]) as database:
         assert len(database.evaluations("a")) == 300
 
 
-def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path}/new/results.db"]
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
+def test_many_processes_may_open_a_new_database_at_once(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    own = f"sqlite:///{tmp_path}/new/results.db"
+    url = own if server == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+    command = [sys.executable, "-c", OPEN, url]
     processes = [subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) for _ in range(6)]
     assert [process.communicate()[1] for process in processes] == [""] * 6
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from results.database.frame import default_metrics, make_frame, select_front
+from results.database.frame import choose_metrics, make_frame, select_front
 from results.metric import get_metric
 
 
@@ -15,8 +15,8 @@ def test_metrics_stand_in_their_order_each_before_what_is_derived_from_it() -> N
     frame = make_frame([row(0, speed=1.0, macs=2.0, test_accuracy=3.0), row(1, expected_accuracy=4.0, accuracy=5.0)])
     metrics = ["accuracy", "expected_accuracy", "test_accuracy", "macs", "speed"]
     assert list(frame.columns[6:-3]) == metrics
-    assert default_metrics(frame)[0] == "expected_accuracy"
-    assert default_metrics(frame.head(1))[0] == "accuracy"
+    assert choose_metrics(frame)[0] == "expected_accuracy"
+    assert choose_metrics(frame.head(1))[0] == "accuracy"
 
 
 def test_a_front_is_made_of_full_measurements() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from results.database.errors import DatabaseError
 from results.database.results_database import ResultsDatabase
-from results.database.rows import read_run, run_row
+from results.database.rows import make_run_row, read_run
 from results.evaluation import Evaluation, Provenance, RunRecord
 from search_spaces.candidate import Architecture, Candidate
 
@@ -16,7 +16,7 @@ from search_spaces.candidate import Architecture, Candidate
 def test_a_run_is_read_as_it_was_written() -> None:
     provenance = Provenance({"python": "3.11.0"}, "abc1234", "2025-01-01T00:00:00+00:00")
     record = RunRecord("a", {"budget": 10}, 7, "phone", "job", "search", "digest", {"earlier": 3}, provenance)
-    assert read_run(run_row(record)) == record
+    assert read_run(make_run_row(record)) == record
 
 
 def test_a_row_changed_behind_our_back_is_noticed(tmp_path: Path) -> None:
