@@ -127,6 +127,14 @@ class JointSpace:
             genes[row, self._border :] = self._encode_policies(candidate.policy, np.flatnonzero(present[row]))
         return Population.of_candidates(self, genes, candidates)
 
+    def contains(self, candidate: Candidate) -> bool:
+        """Whether a candidate is of this space: its architecture, the number of its policies, and each of them."""
+        try:
+            self.encode([candidate])
+        except ValueError:
+            return False
+        return True
+
     def decode(self, genes: Genes) -> list[Candidate]:
         """The candidates of gene vectors of shape (n, d)."""
         active = self.is_active(genes)[:, self._border :]

@@ -71,6 +71,11 @@ class Population:
         """The candidates of a slice, at row numbers of shape (m,), or under a mask of shape (n,)."""
         return replace(self, genes=self.genes[rows])
 
+    def joined(self, others: Population) -> Population:
+        """These candidates, and others of the same space and fidelity after them."""
+        genes = np.concatenate([self.genes, others.genes])
+        return replace(self, genes=genes, _decoded=self._decoded | others._decoded)
+
     def unique(self) -> Population:
         """The distinct candidates, in order of first appearance."""
         return self.take(np.sort(np.unique(self.genes, axis=0, return_index=True)[1]))

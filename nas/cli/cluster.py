@@ -1,17 +1,17 @@
-"""Commands for jobs on a Ray cluster.
-
-In: a job file or a job's id, and the address of the cluster's dashboard. Out: calls of `nas.jobs.cluster.submission`.
-"""
+"""Commands for jobs on a Ray cluster, by the address of its dashboard."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli.options import takes
+
 if TYPE_CHECKING:
-    from nas.jobs.cluster.submission import Cluster
+    from nas.jobs.cluster.jobs_api import Cluster
 
 Address = Annotated[
     str, typer.Option(envvar="RAY_ADDRESS", help="The cluster's dashboard; its token is read from RAY_AUTH_TOKEN.")
@@ -22,28 +22,36 @@ _LOCAL = "http://127.0.0.1:8265"
 app = typer.Typer(no_args_is_help=True, help="Jobs that were submitted to a Ray cluster.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubmitOptions:
+    """What `nas submit` takes."""
+
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
+    address: Address = _LOCAL
+    data: Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")] = None
+    ship_data: Annotated[bool, typer.Option("--ship-data", help="Send the images along; else they are there.")] = False
+    runs: Annotated[str, typer.Option(help="Folder of all runs on the cluster.")] = "$HOME/nas/runs"
+    database: Annotated[str | None, typer.Option(help="URL of the results database, as the cluster sees it.")] = None
+    workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
+    ] = 0.0
+
+
 def register(program: typer.Typer) -> None:
     """Adds the commands to the program."""
     program.command("submit", help="Carry out a job on a Ray cluster; prints its id.")(_submit)
     program.add_typer(app, name="jobs")
 
 
-def _submit(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")],
-    address: Address = _LOCAL,
-    data: Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")] = None,
-    ship_data: Annotated[bool, typer.Option("--ship-data", help="Send the images along; else they are there.")] = False,
-    runs: Annotated[str, typer.Option(help="Folder of all runs on the cluster.")] = "$HOME/nas/runs",
-    database: Annotated[str | None, typer.Option(help="URL of the results database, as the cluster sees it.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1,
-    gpus_per_worker: Annotated[
-        float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
-    ] = 0.0,
-) -> None:
-    from nas.jobs.cluster.submission import submission
+@takes(SubmitOptions)
+def _submit(options: SubmitOptions) -> None:
+    from nas.jobs.cluster.submission import RemoteOptions, prepare_submission
+    from nas.jobs.files.job import load_job
 
-    wanted = submission(job, data, ship_data, runs, database, workers, gpus_per_worker)
-    typer.echo(_cluster(address).submit(wanted))
+    job = load_job(options.job, options.data)
+    remote = RemoteOptions(options.runs, options.database, options.workers, options.gpus_per_worker)
+    typer.echo(_cluster(options.address).submit(prepare_submission(job, remote, options.ship_data)))
 
 
 @app.command("list")
@@ -72,6 +80,6 @@ def resume(job: JobId, address: Address = _LOCAL) -> None:
 
 
 def _cluster(address: str) -> Cluster:
-    from nas.jobs.cluster.submission import Cluster
+    from nas.jobs.cluster.jobs_api import Cluster
 
     return Cluster(address)

@@ -1,7 +1,4 @@
-"""The console of all commands.
-
-In: nothing. Out: a console that is wide enough where no terminal says how wide it is. Knows no command.
-"""
+"""The console of all commands, wide enough where no terminal says how wide it is."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The `nas` program: its commands, and one clear line for whatever goes wrong.
+"""The `nas` program: its commands, and one clear line on standard error for whatever goes wrong, with exit code 2.
 
-In: the command line. Out: exit code 0, or 2 with one line on standard error. Imports nothing heavy before it must.
+It imports nothing heavy before it must.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from nas.cli import bench, cluster, jobs, results, tables
+from nas.cli import cluster, compare, jobs, results, tables
 
 _UsageError: Any = typer.BadParameter.__base__  # of click or, in newer releases, of typer's own copy of it
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     help=("Search neural architectures together with per-layer bit-widths, on measured latency; export to ONNX."),
 )
 jobs.register(app)
-bench.register(app)
+compare.register(app)
 cluster.register(app)
 app.add_typer(results.app, name="results")
 app.add_typer(tables.app, name="tables")

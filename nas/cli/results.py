@@ -1,14 +1,14 @@
-"""Commands that read the results database: `results list`, `results pareto` and `results show`.
-
-In: filters. Out: tables on the console.
-"""
+"""Commands that read the results database: `results list`, `results pareto` and `results show`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from nas.cli.options import DEFAULT_RUNS, Database, Runs, takes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,62 +17,58 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
-Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
-Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
-Run = Annotated[str | None, typer.Option(help="Only this run.")]
 # as in results.evaluation, which every command would load for it
 SourceName = Literal["measured", "predicted", "verified", "expected", "exported", "finetuned"]
-Source = Annotated[
-    SourceName | None,
-    typer.Option(help="Only values that came about so; default: expected, or verified where no search has ended."),
-]
-OnDevice = Annotated[str | None, typer.Option("--device", help="Only runs for this device.")]
-Metrics = Annotated[
-    str | None,
-    typer.Option(help="What to trade, separated by commas; default: accuracy, expected where known, latency and size."),
-]
-Limit = Annotated[list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoOptions:
+    """What `nas results pareto` takes."""
+
+    metrics: Annotated[
+        str | None, typer.Option(help="What to trade, separated by commas; default: all that the evaluations have.")
+    ] = None
+    job: Annotated[str | None, typer.Option(help="Only runs of the job of this name.")] = None
+    run: Annotated[str | None, typer.Option(help="Only this run.")] = None
+    source: Annotated[
+        SourceName | None,
+        typer.Option(help="Only values that came about so; default: expected, or measured before a search has ended."),
+    ] = None
+    device: Annotated[str | None, typer.Option(help="Only runs for this device.")] = None
+    limit: Annotated[
+        list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")
+    ] = None
+    runs: Runs = DEFAULT_RUNS
+    database: Database = None
 
 
 @app.command("list")
-def list_runs(runs: Runs = Path("runs"), database: Database = None) -> None:
+def list_runs(runs: Runs = DEFAULT_RUNS, database: Database = None) -> None:
     """List all runs."""
     with _open(runs, database) as opened:
         _print(opened.runs().loc[:, ["run", "device", "seed", "evaluations", "created", "git"]], "runs")
 
 
 @app.command()
-def pareto(
-    metrics: Metrics = None,
-    job: Annotated[str | None, typer.Option(help="Only runs of the job of this name.")] = None,
-    run: Run = None,
-    source: Source = None,
-    device: OnDevice = None,
-    limit: Limit = None,
-    runs: Runs = Path("runs"),
-    database: Database = None,
-) -> None:
+@takes(ParetoOptions)
+def pareto(options: ParetoOptions) -> None:
     """Show the Pareto front of everything that was found, across runs."""
     from results.database.frame import choose_metrics, select_front
     from results.metric import get_metric
 
-    with _open(runs, database) as opened:
-        kinds: list[SourceName] = [source] if source else ["expected", "verified"]  # no front before a search has ended
-        for kind in kinds:
-            found = opened.frame(run, kind, device, _limits(limit or []))
-            found = found if job is None else found[found["run"].str.startswith(f"{job}/")]
-            if len(found):
-                break
-        chosen = [get_metric(name) for name in (metrics.split(",") if metrics else choose_metrics(found))]
+    with _open(options.runs, options.database) as opened:
+        source, found = _find(opened, options)
+        names = options.metrics.split(",") if options.metrics else choose_metrics(found)
+        chosen = [get_metric(name) for name in names]
         front = select_front(found, chosen)
-        shown = ["key", *(entry.name for entry in chosen), "resolution", "blocks", "mean_weight_bits", "run"]
-        _print(front.reindex(columns=shown), f"Pareto front, {kind}", _latency_errors(opened, front))
+        shown = ["key", *names, "resolution", "blocks", "mean_weight_bits", "run"]
+        _print(front.reindex(columns=shown), f"Pareto front, {source}", _latency_errors(opened, front))
 
 
 @app.command()
 def show(
     key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of a candidate's key.")],
-    runs: Runs = Path("runs"),
+    runs: Runs = DEFAULT_RUNS,
     database: Database = None,
 ) -> None:
     """Show one candidate: its description, its JSON and all that is known of it."""
@@ -94,6 +90,18 @@ def _open(runs: Path, database: str | None) -> ResultsDatabase:
     if database is None and not path.exists():
         raise ValueError(f"no results database at {path}; run a job first, or name one with --runs or --database")
     return ResultsDatabase(database or f"sqlite:///{path}")
+
+
+def _find(opened: ResultsDatabase, options: ParetoOptions) -> tuple[SourceName, pd.DataFrame]:
+    """The evaluations that are asked for, and how their values came about."""
+    sources: list[SourceName] = [options.source] if options.source else ["expected", "verified", "measured"]
+    limits = _limits(options.limit or [])
+    for source in sources:
+        found = opened.frame(options.run, source, options.device, limits)
+        found = found if options.job is None else found[found["run"].str.startswith(f"{options.job}/")]
+        if len(found):
+            break
+    return source, found
 
 
 def _limits(texts: list[str]) -> dict[str, float]:

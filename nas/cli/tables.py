@@ -1,7 +1,4 @@
-"""Commands on latency tables: `tables import`, `tables estimate`, `tables show` and `tables transfer`.
-
-In: files. Out: a table in the format of this program, and what one holds.
-"""
+"""Commands on latency tables: `tables import`, `tables estimate`, `tables show` and `tables transfer`."""
 
 from __future__ import annotations
 
@@ -62,9 +59,9 @@ def show(table: Table) -> None:
     """Show where a table comes from, what it holds and how well it tells whole networks."""
     from hardware.tables.table_file import load_table
     from nas.cli.console import open_console
-    from nas.jobs.console.table_summary import described
+    from nas.jobs.console.table_summary import describe_table
 
-    for line in described(load_table(table)):
+    for line in describe_table(load_table(table)):
         open_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 

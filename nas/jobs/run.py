@@ -1,70 +1,133 @@
-"""The whole job: the chain of its stages, each skipped where it is done.
+"""The chain of a job's stages, each skipped where it is done.
 
-In: a workspace. Out: what the stages leave. A stage that needs an earlier one says so in a ValueError.
+A stage that needs an earlier one says so in a ValueError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from nas.jobs.console.summary import summarize
-from nas.jobs.stages.export import export
-from nas.jobs.stages.fit import FittedAccuracy, fit, fitted_accuracy
-from nas.jobs.stages.front import VerifiedFront
+from nas.evaluation.profilers import create_profiler
+from nas.evaluation.remote_profiler import remote_profiler
+from nas.jobs.console.summary import summarize, summarize_finetuned
+from nas.jobs.stages.exact_costs import StoredTable
+from nas.jobs.stages.export import Export, export
+from nas.jobs.stages.finetune import FineTuning, find_candidate, finetune
+from nas.jobs.stages.fit import Fitted, fit, read_fitted
+from nas.jobs.stages.given_network import check_network
 from nas.jobs.stages.measured_search import measured_search
 from nas.jobs.stages.predicted_search import predicted_search
-from nas.jobs.stages.profile import latency_table, profile
-from nas.jobs.stages.train import check_training, train, trained_checkpoint
+from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
+from nas.jobs.stages.search_outcome import SearchOutcome
+from nas.jobs.stages.train import check_training, store_network, train
 from nas.jobs.workspace import Workspace
 
 
-def run(workspace: Workspace) -> None:
-    """Carries out the whole job; what an earlier run of the same job did is not done again."""
-    check_training(workspace)
+def check_job(workspace: Workspace) -> None:
+    """Makes sure that the job is trained or can be, or that a given network fits it; takes seconds at most."""
     if workspace.network is not None:
-        train(workspace)  # only stores it, and says how accurate it is as given
-    profile(workspace)  # before the training: an unsupported bit-width shows before hours of training
-    if workspace.network is None:
-        train(workspace)
-    if workspace.job.search.accuracy == "predicted":
-        fit_trained(workspace)
-    export_front(workspace)
-
-
-def fit_trained(workspace: Workspace) -> FittedAccuracy:
-    """Measures candidates on the trained supernet, and fits the predictor."""
-    return fit(workspace, trained_checkpoint(workspace))
-
-
-def search_front(workspace: Workspace) -> VerifiedFront:
-    """Searches on what the earlier stages left, and measures the accuracy of what it finds."""
-    checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
-    if workspace.job.search.accuracy == "measured":
-        front = measured_search(workspace, checkpoint, table)
+        check_network(workspace.network, workspace.trained_space, workspace.data)
     else:
-        front = predicted_search(workspace, checkpoint, table, fitted_accuracy(workspace, checkpoint))
-    inputs = {
-        "of": front.run,
-        "verify": workspace.job.search.verify,
-        "latency_error_percent": front.latency_error_percent,
-    }
-    record = workspace.record("front", inputs, front.device)
-    workspace.store(record, front.evaluations(record.run, record.seed))
-    return front
+        check_training(workspace.training_task, len(workspace.data.train), workspace.workers)
 
 
-def export_front(workspace: Workspace) -> None:
+def run_job(workspace: Workspace) -> None:
+    """Carries out the whole job; what an earlier run of the same job did is not done again."""
+    check_job(workspace)
+    if workspace.network is not None:
+        train_job(workspace)  # only stores it, and says how accurate it is as given
+    if workspace.job.search.table_costs:
+        profile_job(workspace)  # before the training: an unsupported bit-width shows before hours of training
+    if workspace.network is None:
+        train_job(workspace)
+    if workspace.job.search.quality == "predicted":
+        fit_job(workspace)
+    export_job(workspace)
+
+
+def train_job(workspace: Workspace) -> Path:
+    """Trains the supernet, or stores the network that is given; returns the file."""
+    check_job(workspace)
+    if workspace.network is not None:
+        folder = workspace.network_folder
+        return store_network(workspace.network, workspace.data, folder, workspace.reporter)
+    return train(workspace.training_task, workspace.workers, workspace.reporter)
+
+
+def profile_job(workspace: Workspace, resource: str | None = None) -> StoredTable:
+    """Measures the latency table of this machine, or of the node of the Ray cluster that offers a resource.
+
+    Args:
+        workspace: The job; a table that it gives is only read.
+        resource: What the node offers; None measures this machine.
+
+    Raises:
+        ValueError: If a node is named, and the table is given.
+    """
+    check_job(workspace)
+    request, address = workspace.table_request, workspace.workers.ray_address
+    if request.given is not None and resource is not None:
+        raise ValueError(f"--resource measures a node, but device.table of the job is {request.given}; leave one out")
+    if request.given is not None:
+        return find_table(request, workspace.reporter)
+    if resource is None:
+        return profile(request, create_profiler(workspace.job.device.here()), workspace.reporter)
+    with remote_profiler(workspace.job.device.here(), address or "auto", resource) as remote:
+        return profile(request, remote, workspace.reporter)
+
+
+def fit_job(workspace: Workspace) -> Fitted:
+    """Measures candidates on the trained weights, and fits the predictors."""
+    return fit(workspace.job.fit, workspace.subject, workspace.execution)
+
+
+def search_job(workspace: Workspace) -> SearchOutcome:
+    """Searches on what the earlier stages left, and stores what the front is expected to be."""
+    section, subject, execution = workspace.job.search, workspace.subject, workspace.execution
+    if section.quality == "measured":
+        outcome = measured_search(section, subject, workspace.costs(), execution)
+    else:
+        fitted = read_fitted(workspace.job.fit, subject, execution.runs)
+        outcome = predicted_search(section, fitted, workspace.costs(), execution)
+    outcome.store(section.verify, execution.runs)
+    return outcome
+
+
+def export_job(workspace: Workspace) -> Export:
     """Exports networks of the front, which is searched first unless that is done."""
-    front = search_front(workspace)
-    networks, folder = export(workspace, trained_checkpoint(workspace), front)
-    summarize(workspace, front, networks, folder)
+    outcome, section = search_job(workspace), workspace.job.search
+    table = table_of_this_machine(workspace.table_request) if section.table_costs else None
+    exported = export(workspace.job.export.count, outcome, workspace.subject, table, workspace.execution)
+    summarize(outcome, exported, len(workspace.data.validation), workspace.reporter)
+    return exported
+
+
+def finetune_job(workspace: Workspace, key: str, epochs: float, learning_rate: float) -> Export:
+    """Trains one candidate of the results database further, with its bits, and exports it.
+
+    Args:
+        workspace: The job, whose supernet is trained.
+        key: First digits of the candidate's key.
+        epochs: Passes over the training images.
+        learning_rate: At the start.
+
+    Raises:
+        ValueError: If the job is not trained, brings a given network, or the key is none of a candidate of its space.
+    """
+    if workspace.network is not None:
+        raise ValueError("nas finetune trains networks of a supernet further; space.network of the job is a given one")
+    tuning, subject = FineTuning(epochs, learning_rate), workspace.subject
+    candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
+    table = table_of_this_machine(workspace.table_request)
+    exported = finetune(candidate, tuning, workspace.training_task, subject, table, workspace.execution)
+    summarize_finetuned(candidate, exported, workspace.reporter)
+    return exported
 
 
 STAGES: dict[str, Callable[[Workspace], object]] = {
-    "run": run,
-    "train": train,
-    "profile": profile,
-    "fit": fit_trained,
-    "search": search_front,
-    "export": export_front,
+    "run": run_job,
+    "fit": fit_job,
+    "search": search_job,
+    "export": export_job,
 }

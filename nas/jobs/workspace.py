@@ -1,126 +1,55 @@
-"""The run folder of a job: what is done is found by a fingerprint of everything it depends on.
+"""What a job works on: its images, spaces and files, each made when it is first asked for.
 
-In: a job and a folder for runs. Out: places for the outputs of each stage, and the shared inputs of the stages.
-Knows no stage. A changed setting changes the fingerprint, so it starts a new folder and nothing is overwritten.
+The root from which `nas.jobs.run` takes what it hands to the stages; no stage sees it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from nas.cluster import check_gpus
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.images import ImageData, Normalization
 from nas.data.sources import EMBEDDED, DataSource
 from nas.evaluation.measurement import ImageMeasurement
-from nas.evaluation.pool import Pool
-from nas.evaluation.pools import open_pool
+from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import Execution, Workers
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
+from nas.jobs.job_runs import JobRuns, stage_path
+from nas.jobs.stages import train as training
+from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import network_name, trace_network
+from nas.jobs.stages.profile import TableRequest, find_table
+from nas.jobs.stages.subject import Subject
 from nas.training.plan import TrainingPlan
-from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
 from results.database.results_database import ResultsDatabase
-from results.evaluation import JSON, Evaluation, RunRecord
-from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
-
-# What a measured accuracy depends on besides the candidate; runs that agree in it lend one another measurements.
-_SUBJECT = ("program", "data", "supernet", "processor", "compression")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Everything that the stages of one job share.
+    """What a job works on, each part made when it is first asked for.
 
     Attributes:
         job: The job.
         runs: Folder of all runs; this job's is below it.
-        database_url: The results database; None is `results.db` in the folder of all runs.
         reporter: Where progress is shown.
-        workers: Processes that measure candidates; with Ray, actors that train and measure.
-        ray_address: None for no Ray; see `nas.cluster.ray_session`.
-        gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 for the CPU.
-
-    Raises:
-        ValueError: If workers without Ray are to share GPUs, or the share is none.
+        workers: Who measures candidates.
+        database_url: The results database; None is `results.db` in the folder of all runs.
     """
 
     job: Job
     runs: Path
-    database_url: str | None
     reporter: Reporter
-    workers: int = 1
-    ray_address: str | None = None
-    gpus_per_worker: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_gpus(self.gpus_per_worker)
-        if self.gpus_per_worker and self.ray_address is None:
-            raise ValueError("--gpus-per-worker needs --ray or --ray-address: it is Ray that shares GPUs out")
-
-    @cached_property
-    def data(self) -> ImageData:
-        """The images."""
-        return self.data_source.load()
-
-    @cached_property
-    def data_digest(self) -> str:
-        """Stands for the content of the images in the inputs of stages."""
-        return self.data.digest()
-
-    @property
-    def data_source(self) -> DataSource:
-        """Where the images come from."""
-        section = self.job.data
-        embedded = section.source == EMBEDDED
-        # workers may have another working directory
-        source = section.source if embedded else str(Path(section.source).resolve())
-        stated = None
-        if section.mean is not None and section.std is not None:
-            stated = Normalization(tuple(section.mean), tuple(section.std))
-        return DataSource(source, section.limit, section.image_size, section.split_seed, stated)
-
-    @cached_property
-    def network(self) -> TracedNetwork | None:
-        """The given network, which is made and traced when it is first asked for; None where the job names a space."""
-        return trace_network(self.job.space, self.job.seed)
-
-    @cached_property
-    def space(self) -> JointSpace:
-        """The joint space of networks and policies that are asked for, for these images."""
-        return JointSpace(self.job.space.restrict(self.trained_space.architectures), self.trained_space.policies)
-
-    @cached_property
-    def network_digest(self) -> str:
-        """Stands for the content of the given network in the inputs of stages; empty where the job names a space."""
-        return "" if self.network is None else self.network.digest()
-
-    @cached_property
-    def trained_space(self) -> JointSpace:
-        """The joint space that the supernet serves: the whole of what `space` may be a part of."""
-        section = self.job.space
-        if self.network is not None:
-            name = f"{network_name(str(section.network))}-{self.network_digest[:8]}"
-            return JointSpace(self.network.space(name), section.policy_space())
-        architectures = create_space(str(section.name), self.data.channels, self.data.classes)
-        return JointSpace(architectures, section.policy_space())
-
-    @cached_property
-    def database(self) -> ResultsDatabase:
-        """The results database."""
-        return ResultsDatabase(self.database_url or f"sqlite:///{self.runs / 'results.db'}")
+    workers: Workers = field(default_factory=Workers)
+    database_url: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -130,82 +59,119 @@ class Workspace:
         if "database" in vars(self):
             self.database.close()
 
-    def measurement(self, checkpoint: Path) -> ImageMeasurement:
-        """The accuracy measurement on a trained supernet."""
-        space = self.trained_space.architectures
-        methods = self.job.compression.methods()
-        return ImageMeasurement(
-            checkpoint.resolve(), space, self.data_source, processor=self.processor, methods=methods
-        )
+    @property
+    def folder(self) -> Path:
+        """The folder of the job."""
+        return self.runs / self.job.name
 
     @property
-    def processor(self) -> str:
-        """Where workers measure; on a GPU some figures differ a little, so it is in the inputs of what they measure."""
-        return "cuda" if self.gpus_per_worker else "cpu"
+    def source(self) -> DataSource:
+        """Where the images come from."""
+        section = self.job.data
+        # workers may have another working directory
+        path = section.source if section.source == EMBEDDED else str(Path(section.source).resolve())
+        stated = None
+        if section.mean is not None and section.std is not None:
+            stated = Normalization(tuple(section.mean), tuple(section.std))
+        return DataSource(path, section.limit, section.image_size, section.split_seed, stated)
+
+    @cached_property
+    def data(self) -> ImageData:
+        """The images."""
+        return self.source.load()
+
+    @cached_property
+    def data_digest(self) -> str:
+        """Stands for the content of the images in the inputs of stages."""
+        return self.data.digest()
+
+    @cached_property
+    def network(self) -> TracedNetwork | None:
+        """The given network, traced; None where the job names a space."""
+        return trace_network(self.job.space, self.job.seed)
+
+    @cached_property
+    def trained_space(self) -> JointSpace:
+        """The joint space that the supernet serves: the whole of what `space` may be a part of."""
+        section = self.job.space
+        if self.network is not None:
+            name = f"{network_name(str(section.network))}-{self.network.digest()[:8]}"
+            return JointSpace(self.network.space(name), section.policy_space())
+        architectures = create_space(str(section.name), self.data.channels, self.data.classes)
+        return JointSpace(architectures, section.policy_space())
+
+    @cached_property
+    def space(self) -> JointSpace:
+        """The joint space that is searched."""
+        return JointSpace(self.job.space.restrict(self.trained_space.architectures), self.trained_space.policies)
+
+    @cached_property
+    def database(self) -> ResultsDatabase:
+        """The results database."""
+        return ResultsDatabase(self.database_url or f"sqlite:///{self.runs / 'results.db'}")
+
+    @cached_property
+    def execution(self) -> Execution:
+        """How the stages are carried out."""
+        job = self.job
+        common: dict[str, Any] = {"data": self.data_digest, "space": job.space.described()}
+        common |= job.model_dump(include={"training", "seed"})
+        if job.compression != CompressionSection():
+            common["compression"] = job.compression.model_dump()
+        runs = JobRuns(job.name, job.seed, self.folder, self.database, common)
+        return Execution(runs, self.workers, self.reporter)
+
+    @cached_property
+    def training_task(self) -> TrainingTask:
+        """The training of the supernet."""
+        job, space = self.job, self.trained_space
+        schedule, settings = job.training.resolve(space), job.training.settings()
+        inputs = {
+            "data": self.data_digest,
+            "space": job.space.name,
+            "policies": job.space.policy_space().to_json(),
+            "schedule": asdict(schedule),
+            "settings": asdict(settings),
+            "seed": job.seed,
+        }
+        plan = TrainingPlan(space, schedule, settings, job.seed)
+        return TrainingTask(self.source, plan, stage_path(self.folder, "train", inputs))
 
     @property
-    def compression(self) -> dict[str, object]:
-        """How networks are compressed, in the inputs of what is measured; left out where it is as ever."""
-        section = self.job.compression
-        return {} if section == CompressionSection() else {"compression": section.model_dump()}
+    def network_folder(self) -> Path:
+        """Where the given network is stored."""
+        assert self.network is not None
+        return stage_path(self.folder, "network", {"network": self.network.digest(), "data": self.data_digest})
 
-    def pool(self) -> Pool:
-        """The workers that measure candidates."""
-        return open_pool(self.workers, self.ray_address, self.gpus_per_worker)
+    @cached_property
+    def subject(self) -> Subject:
+        """What candidates are measured on.
 
-    def training_task(
-        self, schedule: Schedule, folder: Path, start: Path | None = None, only: Candidate | None = None
-    ) -> TrainingTask:
-        """A training on the job's data and space by its settings; see `nas.training.task.TrainingTask`."""
-        plan = TrainingPlan(self.trained_space, schedule, self.job.training.settings(), self.job.seed, only)
-        return TrainingTask(self.data_source, plan, folder, start)
-
-    def folder(self, stage: str, inputs: Mapping[str, object]) -> Path:
-        """The folder of a stage's outputs, which may not be there yet.
-
-        Args:
-            stage: Name of the stage.
-            inputs: Everything its outcome depends on; a path stands for the content of its file.
+        Raises:
+            ValueError: If it is not trained or stored.
         """
-        return self.runs / self.job.name / f"{stage}-{_digest(_described(inputs))[:8]}"
-
-    def record(self, stage: str, inputs: Mapping[str, object], device: str) -> RunRecord:
-        """The database record of a stage that stores evaluations.
-
-        Args:
-            stage: Name of the stage.
-            inputs: As in `folder`; the job's data, space, training and compression are added.
-            device: Where the costs of the evaluations hold.
-        """
-        job = self.job.model_dump(include={"training", "seed"}) | {"space": self.job.space.described()}
-        described = _described({"data": self.data_digest, **job, **self.compression, **inputs})
-        measured = {name: described[name] for name in _SUBJECT if name in described}
-        return RunRecord(
-            f"{self.job.name}/{stage}-{_digest(described)[:8]}",
-            described,
-            self.job.seed,
-            device,
-            self.job.name,
-            stage,
-            subject=_digest(measured) if {"supernet", "processor"} <= measured.keys() else "",
+        given = self.network is not None
+        checkpoint = self.network_folder / training.NETWORK if given else self.training_task.folder / training.SUPERNET
+        if not checkpoint.exists():
+            what = "its network stored; store" if given else "a trained supernet; make"
+            raise ValueError(f"job {self.job.name!r} needs {what} it with: nas train JOB")
+        measurement = ImageMeasurement(
+            checkpoint.resolve(),
+            self.trained_space.architectures,
+            self.source,
+            tuple(MEASURED_METRICS[name] for name in self.job.search.measured),
+            self.workers.processor,
+            self.job.compression.methods(),
         )
+        return Subject(self.space, measurement, self.data)
 
-    def store(self, record: RunRecord, evaluations: Sequence[Evaluation]) -> None:
-        """Stores a run that is stored whole, unless an earlier start did."""
-        self.database.begin(record)
-        if not self.database.evaluations(record.run):
-            self.database.append(evaluations)
+    @cached_property
+    def table_request(self) -> TableRequest:
+        """The latency table that the job asks for."""
+        inputs = {"space": self.job.space.described(), "channels": self.data.channels, "classes": self.data.classes}
+        return TableRequest(self.job.device, self.job.search, self.space, self.network, inputs, self.folder)
 
-
-def _described(inputs: Mapping[str, object]) -> dict[str, JSON]:
-    """The program's version and the inputs as JSON, with the digest of its content for every file."""
-    described = {"program": version("nas")} | {
-        name: f"sha256:{hashlib.sha256(part.read_bytes()).hexdigest()}" if isinstance(part, Path) else part
-        for name, part in inputs.items()
-    }
-    plain: dict[str, JSON] = json.loads(json.dumps(described))
-    return plain
-
-
-def _digest(described: Mapping[str, JSON]) -> str:
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()
+    def costs(self) -> ExactCosts:
+        """What is looked up of candidates: by the finished table, where latency or energy is asked for."""
+        asked = self.job.search.table_costs
+        return ExactCosts(self.space, find_table(self.table_request, self.reporter) if asked else None)

@@ -71,9 +71,24 @@ def select_front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame
 
 
 def choose_metrics(frame: pd.DataFrame) -> list[str]:
-    """Names of the metrics that people trade who name none: accuracy, the expected one where known, and costs."""
-    expected = "expected_accuracy" in frame and frame["expected_accuracy"].notna().any()
-    return ["expected_accuracy" if expected else "accuracy", "latency_ms", "weight_bytes"]
+    """Names of the metrics that people trade who name none: all that every row has, but test values.
+
+    A measured metric gives way to what is expected of it. Where rows of different searches have less than two metrics
+    in common, those of the latest run count; a table without rows trades accuracy.
+
+    Args:
+        frame: Evaluations, the latest run last.
+    """
+    if frame.empty:
+        return ["accuracy"]
+    names = [name for name in frame.columns if name not in (*IDENTITY, *SHAPE) and not name.startswith(TESTED)]
+
+    def shared_by(rows: pd.DataFrame) -> list[str]:
+        shared = [name for name in names if rows[name].notna().all()]
+        return [name for name in shared if EXPECTED + name not in shared]
+
+    shared = shared_by(frame)
+    return shared if len(shared) > 1 else shared_by(frame[frame["run"] == frame["run"].iloc[-1]])
 
 
 def _compute_costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:

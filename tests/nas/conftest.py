@@ -22,8 +22,9 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_file import save_table
 from nas.cli.main import main
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
-from nas.jobs.run import run
+from nas.jobs.run import run_job
 from nas.jobs.workspace import Workspace
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
@@ -35,7 +36,7 @@ SMALL_JOB = {
     "space": {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8", "w4a8"]},
     "training": {"schedule": "deps", "epochs": 6, "batch_size": 25},
     "fit": {"predictor": "ridge", "candidates": 12},
-    "search": {"searcher": "nsga2", "accuracy": "predicted", "evaluations": 300, "verify": 5},
+    "search": {"searcher": "nsga2", "quality": "predicted", "evaluations": 300, "verify": 5},
     "export": {"count": 2},
 }
 
@@ -119,7 +120,7 @@ def workspace(job_file: Path) -> Callable[..., Workspace]:
 
     def make(runs: Path, workers: int = 1, ray_address: str | None = None) -> Workspace:
         reporter = Reporter(Console(file=io.StringIO(), width=120))
-        return Workspace(load_job(job_file), runs, None, reporter, workers, ray_address)
+        return Workspace(load_job(job_file), runs, reporter, Workers(workers, ray_address))
 
     return make
 
@@ -128,5 +129,5 @@ def workspace(job_file: Path) -> Callable[..., Workspace]:
 def finished_run(workspace: Callable[..., Workspace], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of runs after the small job was carried out undisturbed; not to be changed."""
     runs = tmp_path_factory.mktemp("runs")
-    run(workspace(runs))
+    run_job(workspace(runs))
     return runs

@@ -1,39 +1,42 @@
-"""Jobs on a Ray cluster, by its Jobs API: submitted, watched, stopped and resumed from anywhere.
+"""What is submitted to a Ray cluster: a job, what is sent along, and how it is carried out there.
 
-In: a job file and the address of a cluster's dashboard. Out: submissions there. Knows no stage: what is submitted is
-`nas run`, which must be installed on the cluster.
+What the cluster carries out is `nas run`, which must be installed on it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import shutil
-import socket
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
+from dataclasses import asdict, dataclass
 
 import yaml
 
-from nas.cluster import check_gpus, import_ray
+from nas.cluster import check_gpus
 from nas.jobs.cluster.shipment import ship
-from nas.jobs.files.job import load_job
+from nas.jobs.files.job import Job
 
-_ANSWER_S = 5
-_AGENT_S = 120.0  # for a node of a young cluster to take jobs
-_NO_AGENT = "No available agent"  # how Ray says that none does yet
-_TOKEN = "RAY_AUTH_TOKEN"
-_TOKEN_FILE = Path("~/.ray/auth_token")
-_METADATA = "nas"  # key of a submission's metadata under which all is that it takes to submit it again
-_WAITING = ("PENDING", "RUNNING")
+
+@dataclass(frozen=True)
+class RemoteOptions:
+    """How a job is carried out on a cluster.
+
+    Attributes:
+        runs: Folder of all runs, as the shell of the cluster's head reads it.
+        database: URL of the results database; None is `results.db` in the folder of runs.
+        workers: Ray actors that train and measure.
+        gpus_per_worker: Share of a GPU on which each of them measures.
+
+    Raises:
+        ValueError: If the share of a GPU is wrong.
+    """
+
+    runs: str
+    database: str | None
+    workers: int
+    gpus_per_worker: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_gpus(self.gpus_per_worker)
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,13 @@ class Submission:
     Attributes:
         job: The job file's text, its table and data by their names on the cluster.
         name: The job's name.
-        runs: Folder of all runs, as the shell of the cluster's head reads it.
-        database: URL of the results database; None is `results.db` in the folder of runs.
-        workers: Ray actors that train and measure.
-        gpus_per_worker: Share of a GPU on which each of them measures.
+        remote: How it is carried out there.
         shipped: Local files and folders that are sent along.
     """
 
     job: str
     name: str
-    runs: str
-    database: str | None
-    workers: int
-    gpus_per_worker: float = 0.0
+    remote: RemoteOptions
     shipped: tuple[str, ...] = ()
 
     @property
@@ -64,170 +61,34 @@ class Submission:
 
         `exec` leaves no shell in between: a stop that came while the shell was starting its child would miss the child.
         """
-        database = f" --database {shlex.quote(self.database)}" if self.database else ""
-        gpus = f" --gpus-per-worker {self.gpus_per_worker}" if self.gpus_per_worker else ""
-        options = f'--ray-address auto --workers {self.workers}{gpus} --runs "{self.runs}"{database}'
+        remote = self.remote
+        database = f" --database {shlex.quote(remote.database)}" if remote.database else ""
+        gpus = f" --gpus-per-worker {remote.gpus_per_worker}" if remote.gpus_per_worker else ""
+        options = f'--ray-address auto --workers {remote.workers}{gpus} --runs "{remote.runs}"{database}'
         return f"exec nas run job.yaml {options}"
 
+    def to_json(self) -> str:
+        """All that it takes to submit it again, as text."""
+        return json.dumps(asdict(self))
 
-def submission(
-    path: Path,
-    data: str | None,
-    ship_data: bool,
-    runs: str,
-    database: str | None,
-    workers: int,
-    gpus_per_worker: float = 0.0,
-) -> Submission:
-    """Reads a job file, and says what of this machine goes along with it.
+    @classmethod
+    def from_json(cls, text: str) -> Submission:
+        """Reads what `to_json` wrote."""
+        stored = json.loads(text)
+        return cls(stored["job"], stored["name"], RemoteOptions(**stored["remote"]), tuple(stored["shipped"]))
+
+
+def prepare_submission(job: Job, remote: RemoteOptions, ship_data: bool) -> Submission:
+    """Says what of this machine goes along with a job.
 
     Args:
-        path: The job file.
-        data: Replaces `data.source`, if given.
+        job: As it is read here.
+        remote: How it is carried out on the cluster.
         ship_data: Whether the data are sent along; else the cluster must have them at the same path.
-        runs: Folder of all runs on the cluster.
-        database: URL of the results database.
-        workers: Ray actors.
-        gpus_per_worker: Share of a GPU on which each of them measures.
 
     Raises:
-        ValueError: If the job file or the share of a GPU is wrong, or the data are to be shipped and are not there.
+        ValueError: If what is to be sent is not there.
     """
-    check_gpus(gpus_per_worker)
-    job, shipped = ship(load_job(path, data), ship_data)
-    text = yaml.safe_dump(job.model_dump(mode="json", exclude_unset=True))
-    return Submission(text, job.name, runs, database, workers, gpus_per_worker, shipped)
-
-
-class Cluster:
-    """The Jobs API of a Ray cluster.
-
-    Args:
-        address: Of its dashboard, such as `http://127.0.0.1:8265`.
-
-    Raises:
-        ValueError: Here and in every method: if nothing answers there, the token is refused, or a job is unknown.
-    """
-
-    def __init__(self, address: str) -> None:
-        self._ray = import_ray()
-        from ray.job_submission import JobSubmissionClient
-
-        _check_reachable(address)
-        self._address = address
-        with self._one_line():
-            self._client = JobSubmissionClient(address, headers=_authorization())
-
-    def submit(self, wanted: Submission) -> str:
-        """Starts a job; returns its id."""
-        with tempfile.TemporaryDirectory() as folder, self._one_line():
-            (Path(folder) / "job.yaml").write_text(wanted.job)
-            for one in wanted.shipped:
-                source, target = Path(one), Path(folder) / Path(one).name
-                shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-            return self._submit_when_ready(
-                entrypoint=wanted.entrypoint,
-                submission_id=f"{wanted.name}-{uuid4().hex[:6]}",
-                runtime_env={"working_dir": folder},
-                metadata={_METADATA: json.dumps(asdict(wanted))},
-            )
-
-    def _submit_when_ready(
-        self, *, entrypoint: str, submission_id: str, runtime_env: dict[str, str], metadata: dict[str, str]
-    ) -> str:
-        """Submits; again where the dashboard of a young cluster answers, and no node of it takes jobs yet."""
-        deadline = time.monotonic() + _AGENT_S
-        while True:
-            try:
-                return str(
-                    self._client.submit_job(
-                        entrypoint=entrypoint,
-                        submission_id=submission_id,
-                        runtime_env=runtime_env,
-                        metadata=metadata,
-                    )
-                )
-            except RuntimeError as error:
-                if _NO_AGENT not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(1.0)
-
-    def resume(self, job: str) -> str:
-        """Submits a job again, which goes on where it stopped; returns the new id.
-
-        Raises:
-            ValueError: Also if it is not over yet, or was not submitted by this program.
-        """
-        details = self._details(job)
-        if details.status.value in _WAITING:
-            raise ValueError(f"job {job} is {details.status.value}; stop it first: nas jobs stop {job}")
-        stored = (details.metadata or {}).get(_METADATA)
-        if stored is None:
-            raise ValueError(f"job {job} was not submitted by nas submit")
-        wanted = Submission(**json.loads(stored))
-        return self.submit(replace(wanted, shipped=tuple(wanted.shipped)))
-
-    def jobs(self) -> list[dict[str, str]]:
-        """Every job of this program, oldest first: id, status, message."""
-        with self._one_line():
-            found = self._client.list_jobs()
-        ours = [one for one in found if _METADATA in (one.metadata or {})]
-        ours.sort(key=lambda one: one.start_time or 0)
-        return [
-            {"id": str(one.submission_id), "status": one.status.value, "message": one.message or ""} for one in ours
-        ]
-
-    def status(self, job: str) -> str:
-        """PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
-        return str(self._details(job).status.value)
-
-    def logs(self, job: str) -> str:
-        """What a job has printed."""
-        self._details(job)
-        with self._one_line():
-            return str(self._client.get_job_logs(job))
-
-    def stop(self, job: str) -> None:
-        """Ends a job; `resume` lets it go on."""
-        self._details(job)
-        with self._one_line():
-            self._client.stop_job(job)
-
-    def _details(self, job: str) -> Any:
-        known = [one["id"] for one in self.jobs()]
-        if job not in known:
-            raise ValueError(f"no job {job!r} at {self._address}; known jobs: {', '.join(known) or 'none yet'}")
-        with self._one_line():
-            return self._client.get_job_info(job)
-
-    @contextmanager
-    def _one_line(self) -> Iterator[None]:
-        """Turns what the client raises into one line."""
-        try:
-            yield
-        except (RuntimeError, ConnectionError, self._ray.exceptions.RayError) as error:
-            reason = next(line for line in str(error).splitlines() if line.strip()).strip()
-            advice = f"; set {_TOKEN} to the cluster's token" if "uthenticat" in reason else ""
-            raise ValueError(f"the Ray cluster at {self._address} refuses: {reason}{advice}") from error
-
-
-def _authorization() -> dict[str, str]:
-    """The header with the cluster's token: from the environment, else from the file in which Ray keeps it."""
-    file = Path(os.environ.get(f"{_TOKEN}_PATH", _TOKEN_FILE)).expanduser()
-    token = os.environ.get(_TOKEN) or (file.read_text().strip() if file.exists() else "")
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _check_reachable(address: str) -> None:
-    """The client itself retries for long."""
-    parts = urlsplit(address)
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port is None:
-        raise ValueError(f"a cluster's dashboard is given like http://127.0.0.1:8265, got {address!r}")
-    try:
-        socket.create_connection((parts.hostname, port), _ANSWER_S).close()
-    except OSError as error:
-        raise ValueError(f"no Ray dashboard answers at {address}: {error.strerror or error}") from error
+    shipped_job, shipped = ship(job, ship_data)
+    text = yaml.safe_dump(shipped_job.model_dump(mode="json", exclude_unset=True))
+    return Submission(text, job.name, remote, shipped)

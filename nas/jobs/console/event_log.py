@@ -1,7 +1,6 @@
 """An event log that TensorBoard reads, written at once and by the thread that calls.
 
-In: scalars by step. Out: one file of events. Knows no training. tensorboardX's own writer has a thread, which dies of a
-full disk and leaves its caller waiting for it.
+tensorboardX's own writer has a thread, which dies of a full disk and leaves its caller waiting for it.
 """
 
 from __future__ import annotations

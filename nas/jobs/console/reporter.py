@@ -1,7 +1,4 @@
-"""What a running job shows: one line per stage and a bar for everything long.
-
-In: counts and notes. Out: text on a console. Knows no stage.
-"""
+"""What a running job shows: one line per stage and a bar for everything long."""
 
 from __future__ import annotations
 

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from nas.jobs.console.reporter import Bar, Reporter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nas.jobs.console.reporter import Reporter
 from nas.search.protocol.outlook import Outlook
 from nas.search.runner.loop import Progress
 
 
-def noted(bar: Bar) -> Progress:
-    """Advances the bar by what became known, beside what the searcher foresees."""
-    return lambda more, outlook: bar.advance(more, str(outlook or ""))
+@contextmanager
+def follow_search(reporter: Reporter, evaluations: int) -> Iterator[Progress]:
+    """Shows a bar of evaluations, beside what the searcher foresees, while a block runs.
+
+    Args:
+        reporter: Where it is shown.
+        evaluations: How many the search is to make.
+    """
+    with reporter.bar("search", evaluations) as bar:
+        yield lambda more, outlook: bar.advance(more, str(outlook or ""))
 
 
 def say_outlook(reporter: Reporter, outlook: Outlook | None, evaluations: int) -> None:
-    """Says what going on would bring, if that is foreseen, and how to go on."""
+    """Says what going on would bring, and how to go on; nothing where that is not foreseen.
+
+    Args:
+        reporter: Where it is said.
+        outlook: What the search foresees.
+        evaluations: How many the job asked for.
+    """
     if outlook is not None:
         reporter.say(f"search   {outlook}; to go on, raise search.evaluations, now {evaluations}")

@@ -1,117 +1,82 @@
-"""What a job leaves for people: one table on the console and one page.
-
-In: exported networks and the database. Out: text and a file. Measures nothing.
-"""
+"""What a job leaves for people: one table on the console and one page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
-import pandas as pd
-from rich.table import Table
-
 from nas.files import atomic_write
-from nas.jobs.stages.front import VerifiedFront
-from nas.jobs.workspace import Workspace
+from nas.jobs.console.networks_table import networks_table
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.stages.export import Export
+from nas.jobs.stages.search_outcome import SearchOutcome
 from results.description import describe
-from results.metric import METRICS
-from results.pages.columns import NORMAL_90
+from results.metric import get_metric
 from results.pages.pareto_page import write_pareto_page
-
-Columns = Mapping[str, tuple[str, str]]  # heading and format, by name of the column
-
-_COLUMNS: Columns = {
-    "role": ("network", "{}"),
-    "predicted_accuracy": ("accuracy %\npredicted", "{:.2f}"),
-    "expected": ("accuracy %\nexpected", "{}"),
-    "measured_accuracy": ("accuracy %\nmeasured", "{:.2f}"),
-    "test_accuracy": ("accuracy %\ntest", "{:.2f}"),
-    "predicted_latency_ms": ("latency ms\npredicted", "{:.4f}"),
-    "measured_latency_ms": ("latency ms\nmeasured", "{:.4f}"),
-    "weight_bytes": ("weights\nbytes", "{:,.0f}"),
-    "file": ("file", "{}"),
-}
+from search_spaces.candidate import Candidate
 
 
-def summarize(workspace: Workspace, front: VerifiedFront, networks: pd.DataFrame, folder: Path) -> Path:
+def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: Reporter) -> None:
     """Prints the table of exported networks, and writes the Pareto page beside them.
 
-    Args:
-        workspace: The job.
-        front: The verified front.
-        networks: The exported networks, as `nas.jobs.stages.export.export` gives them.
-        folder: Where they are.
+    A page trades two metrics or more; a job that asks for one has a table only.
 
-    Returns:
-        The page.
+    Args:
+        outcome: What the search found.
+        exported: The exported networks.
+        images: How many validation images there are.
+        reporter: Where it is shown.
     """
-    error = front.latency_error_percent
-    trust = "of unknown error" if error is None else f"within {error:.1f} % on average"
-    images = len(workspace.data.validation)
-    caption = (
-        "expected accuracy is of new images, given all measurements, with its 90 % interval; measured accuracy is on "
-        f"{images:,} validation images; predicted latencies are {trust}; "
-        "test accuracy and measured latency are of the ONNX file in onnxruntime"
-    )
-    halves = NORMAL_90 * networks["accuracy_std"]
-    intervals = [f"{mean:.1f} ± {half:.1f}" for mean, half in zip(networks["expected_accuracy"], halves, strict=True)]
-    shown = networks.assign(expected=intervals)
-    columns = {name: column for name, column in _COLUMNS.items() if not shown[name].isna().all()}
-    workspace.reporter.console.print(networks_table(shown, columns, caption))
-    page = folder / "pareto.html"
-    metrics = [METRICS[name] for name in ("expected_accuracy", "latency_ms", "weight_bytes")]
-    title = f"{workspace.job.name}: predicted latencies are {trust}"
+    latencies = _describe_latencies(outcome)
+    reporter.console.print(networks_table(exported.networks, _caption(outcome, images, latencies)))
+    reporter.say(f"files    {exported.folder}")
+    names = [one.metric.name for one in outcome.front.objectives]
+    metrics = [get_metric(f"expected_{name}" if name in outcome.measured_names else name) for name in names]
+    if len(metrics) < 2:
+        return
+    points, chosen = outcome.points, set(exported.networks["key"])
+    trusted = points["group"] != "searched"  # the same network may be there as it was predicted, too
+    points = points.assign(group=points["group"].mask(points["key"].isin(chosen) & trusted, "exported"))
+    title = f"{outcome.record.job}: {latencies}" if latencies else outcome.record.job
+    page = exported.folder / "pareto.html"
     with atomic_write(page) as draft:
-        write_pareto_page(_points(workspace, front, set(networks["key"])), metrics, draft, title, _note(images))
-    workspace.reporter.say(f"files    {folder}\npage     {page}")
-    return page
+        write_pareto_page(points, metrics, draft, title, _note(images))
+    reporter.say(f"page     {page}")
+
+
+def summarize_finetuned(candidate: Candidate, exported: Export, reporter: Reporter) -> None:
+    """Prints the table of a fine-tuned network.
+
+    Args:
+        candidate: The network.
+        exported: Its file.
+        reporter: Where it is shown.
+    """
+    caption = "before and measured are on validation images; test and latency are of the ONNX file in onnxruntime"
+    reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
+    reporter.console.print(networks_table(exported.networks, caption))
+    reporter.say(f"files    {exported.folder}")
+
+
+def _describe_latencies(outcome: SearchOutcome) -> str:
+    """How far the table's latencies can be trusted; nothing where none were asked for."""
+    if "latency_ms" not in outcome.table:
+        return ""
+    error = outcome.latency_error_percent
+    return f"predicted latencies are {'of unknown error' if error is None else f'within {error:.1f} % on average'}"
+
+
+def _caption(outcome: SearchOutcome, images: int, latencies: str) -> str:
+    name = outcome.measured_names[0]
+    parts = [
+        f"expected {name} is of new images, given all measurements, with its 90 % interval; measured {name} is on "
+        f"{images:,} validation images",
+        *([latencies] if latencies else []),
+        f"test {name}{' and measured latency are' if latencies else ' is'} of the ONNX file in onnxruntime",
+    ]
+    return "; ".join(parts)
 
 
 def _note(images: int) -> str:
     return (
-        "Expected accuracy is that on new images: its posterior mean, given all measurements. Measured accuracy is on "
+        "Expected values are those on new images: the posterior mean, given all measurements. Measured values are on "
         f"the same {images:,} validation images for all, and a search finds those that are lucky there. Bars and ± "
-        "show 90 % intervals: so probable is it that the accuracy on new images lies within."
+        "show 90 % intervals: so probable is it that the value on new images lies within."
     )
-
-
-def networks_table(networks: pd.DataFrame, columns: Columns, caption: str) -> Table:
-    """The chosen columns of networks as a table for a console."""
-    table = Table(caption=caption)
-    for name, (heading, _) in columns.items():
-        table.add_column(heading, justify="left" if name in ("role", "file") else "right", overflow="fold")
-    for row in networks[list(columns)].itertuples(index=False):
-        cells = zip(row, columns.values(), strict=True)
-        table.add_row(*("-" if pd.isna(cell) else form.format(cell) for cell, (_, form) in cells))
-    return table
-
-
-def _points(workspace: Workspace, front: VerifiedFront, exported: set[str]) -> pd.DataFrame:
-    """Every point of the page: searched by prediction or measurement, verified on the supernet, exported."""
-    evaluations = workspace.database.evaluations(front.search_run)
-    searched = pd.DataFrame([entry.values for entry in evaluations])
-    searched["key"] = [entry.candidate.key for entry in evaluations]
-    searched["description"] = [describe(entry.candidate) for entry in evaluations]
-    searched["group"] = "searched"
-    if front.searched_accuracy is None:
-        searched = searched.rename(columns={"accuracy": "expected_accuracy"})
-    else:
-        searched = searched.rename(columns={"accuracy": "measured_accuracy"})
-        searched["expected_accuracy"] = front.searched_accuracy
-    verified = [_point(front, row, exported) for row in range(len(front.population))]
-    return pd.concat([searched, pd.DataFrame(verified)], ignore_index=True)
-
-
-def _point(front: VerifiedFront, row: int, exported: set[str]) -> dict[str, object]:
-    candidate = front.population[row]
-    return {
-        "expected_accuracy": front.expected_accuracy[row],
-        "expected_accuracy_std": front.accuracy_std[row],
-        "measured_accuracy": front.measured_accuracy[row],
-        "latency_ms": front.latency_ms[row],
-        "weight_bytes": front.weight_bytes[row],
-        "key": candidate.key,
-        "description": describe(candidate),
-        "group": "exported" if candidate.key in exported else "verified",
-    }

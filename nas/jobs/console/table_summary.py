@@ -1,7 +1,4 @@
-"""What a latency table holds, for people.
-
-In: a `LatencyTable`. Out: lines of text. Knows no file.
-"""
+"""What a latency table holds, for people."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from hardware.calibration.calibration import Calibration
 from hardware.tables.latency_table import LatencyTable
 
 
-def described(table: LatencyTable) -> list[str]:
+def describe_table(table: LatencyTable) -> list[str]:
     """One line each: device, origin, entries, policies and, where it is known, the error on whole networks."""
     device, calibration = table.device, table.calibration
     policies = Counter(str(policy) for segment in table.entries for _, policy in segment[:1])
@@ -28,10 +25,10 @@ def described(table: LatencyTable) -> list[str]:
         lines.append(
             f"besides   {', '.join(f'{name} {value:.4g}' for name, value in table.constants.items())} per network"
         )
-    return [*lines, f"networks  {fit_error(calibration)}"]
+    return [*lines, f"networks  {describe_fit(calibration)}"]
 
 
-def fit_error(calibration: Calibration) -> str:
+def describe_fit(calibration: Calibration) -> str:
     """How well a table tells the latency of whole networks."""
     quality = calibration.quality
     if quality is None:

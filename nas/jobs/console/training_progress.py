@@ -1,7 +1,4 @@
-"""What a training shows while it runs: a bar or lines, and an event log that TensorBoard reads.
-
-In: reports of steps. Out: text on a console, and files in a folder. Knows no network.
-"""
+"""What a training shows while it runs: a bar or lines, and an event log that TensorBoard reads."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ _LINE_S = 30.0  # between lines, where no bar moves
 
 
 @contextmanager
-def following(reporter: Reporter, title: str, folder: Path) -> Iterator[StepCallback]:
+def follow_training(reporter: Reporter, title: str, folder: Path) -> Iterator[StepCallback]:
     """Gives what watches a training while a block runs.
 
     Off a terminal, where no bar moves, it says a line after every measured accuracy, and now and then in a long one.

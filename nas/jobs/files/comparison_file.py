@@ -1,42 +1,22 @@
-"""The file of a contest: what searchers are compared on, strict and typed.
-
-In: a YAML file. Out: what all contests have in common; the kinds are `table_bench` and `live_bench`. Knows no
-searcher's inside.
-"""
+"""The file of a comparison of searchers: on a table of networks, or on the trained supernet of a job."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from nas.jobs.files.section import Section
-from nas.search.comparison import Comparison
+from nas.jobs.files.section import Section, read_section
+from nas.jobs.files.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS, check_objectives
+from search_spaces.families.cell import Cell
 
 Count = Annotated[int, Field(ge=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a contest is held.
-
-    Attributes:
-        folder: That of the file; other files are looked for beside it.
-        runs: That of all runs.
-        data: Replaces `data.source` of a job, if given.
-    """
-
-    folder: Path
-    runs: Path
-    data: str | None = None
-
-
-class BenchFile(Section):
+class ComparisonFile(Section):
     """Searchers, seeds and budgets. `reference` is the worst value of interest of each objective."""
 
     name: str
@@ -47,26 +27,78 @@ class BenchFile(Section):
 
     @field_validator("searchers")
     @classmethod
-    def _known(cls, searchers: list[str]) -> list[str]:
+    def _are_comparable(cls, searchers: list[str]) -> list[str]:
         if len(set(searchers)) < len(searchers):
             raise ValueError(f"searchers must not repeat, got {searchers}")
         for name in searchers:
             method = SEARCHERS[name]
             if method.uses_low_fidelity or method.needs_leaves:
-                raise ValueError(f"searcher {name!r} is told more than the others of a contest are; leave it out")
+                raise ValueError(f"searcher {name!r} is told more than the others of a comparison are; leave it out")
         return searchers
 
     def check(self, objectives: list[str]) -> None:
-        """Raises ValueError unless references and searchers fit the objectives."""
+        """Makes sure that references and searchers fit the objectives.
+
+        Raises:
+            ValueError: If they do not.
+        """
         if set(self.reference) != set(objectives):
             raise ValueError(f"reference needs a value for each of {objectives}, got {list(self.reference)}")
         for name in self.searchers:
             check_objectives(name, len(objectives))
 
-    @abstractmethod
-    def contest(self, place: Place) -> Comparison:
-        """What is compared."""
 
-    @abstractmethod
-    def inputs(self, place: Place) -> list[Path]:
-        """Files on which the outcome depends, besides this one."""
+class CellSection(Section):
+    """How genes are wired that are operators on the edges of a cell; see `search_spaces.families.cell`."""
+
+    edges: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
+    zero: str | None = None
+
+    @model_validator(mode="after")
+    def _wired(self) -> CellSection:
+        self.cell()
+        return self
+
+    def cell(self) -> Cell:
+        """As a value."""
+        return Cell(tuple((first, last) for first, last in self.edges), self.zero)
+
+
+class TableComparisonFile(ComparisonFile):
+    """Searchers on a table of networks.
+
+    `objectives` names columns of the table and says which way is better. With `limits`, only networks that keep them
+    count. With `cell`, predictors see the paths of a cell, too.
+    """
+
+    table: str
+    genes: list[str]
+    cell: CellSection | None = None
+    objectives: dict[str, Literal["minimize", "maximize"]]
+    limits: dict[str, Finite] = {}
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> TableComparisonFile:
+        self.check(list(self.objectives))
+        for name in self.limits:
+            if name not in self.objectives:
+                raise ValueError(f"limits.{name} must limit one of the objectives {list(self.objectives)}")
+        return self
+
+
+class JobComparisonFile(ComparisonFile):
+    """Searchers on a supernet, by the objectives and limits of its job's search; latencies are those of its table."""
+
+    job: str
+
+
+def load_comparison(path: Path) -> TableComparisonFile | JobComparisonFile:
+    """Reads the file of a comparison: on the supernet of a job, if it names one, else on a table.
+
+    Raises:
+        ValueError: In one line: what is wrong, where, and what would do.
+    """
+    document = read_yaml(path)
+    if isinstance(document, dict) and "job" in document:
+        return read_section(path, JobComparisonFile)
+    return read_section(path, TableComparisonFile)

@@ -1,7 +1,4 @@
-"""The job file: strict, typed, and turned into plain arguments at the door.
-
-In: a YAML file. Out: a frozen `Job`. Knows nothing of how a job is done.
-"""
+"""The job file: strict, typed, and turned into plain values at the door."""
 
 from __future__ import annotations
 
@@ -18,8 +15,7 @@ from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, read_section
 from nas.jobs.files.space_section import SpaceSection
 from nas.jobs.files.training_section import TrainingSection
-from nas.search.registry import SEARCHERS
-from predictors.registry import PREDICTORS
+from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -77,14 +73,14 @@ class DeviceSection(Section):
 
 
 class FitSection(Section):
-    """The accuracy predictor and the candidates that are measured to fit it."""
+    """The predictor of what is measured, and how many candidates are measured to fit it."""
 
-    predictor: Annotated[str, AfterValidator(PREDICTORS.check_name)] = "ridge"
+    predictor: Annotated[str, AfterValidator(PREDICTORS.check_name)] = DEFAULT_PREDICTOR
     candidates: Annotated[int, Field(ge=10)] = 100
 
 
 class ExportSection(Section):
-    """How many networks of the verified front are exported."""
+    """How many networks of the front are exported."""
 
     count: Annotated[int, Field(ge=1, le=100)] = 3
 
@@ -112,9 +108,10 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _leaves_are_of_the_whole(self) -> Job:
-        name = self.search.searcher
-        if SEARCHERS[name].needs_leaves and (self.space.only or self.search.accuracy == "predicted"):
-            raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.accuracy")
+        whole = self.search.quality == "measured" and not self.space.only
+        if self.search.method().needs_leaves and not whole:
+            name = self.search.searcher
+            raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.quality")
         return self
 
     @model_validator(mode="after")
@@ -123,7 +120,7 @@ class Job(Section):
             return self
         if "training" in self.model_fields_set:
             raise ValueError("a given network (space.network) is trained already; leave out the section training")
-        if SEARCHERS[self.search.searcher].needs_leaves:
+        if self.search.method().needs_leaves:
             raise ValueError(f"searcher {self.search.searcher!r} is for few-shot supernets, not for a given network")
         return self
 

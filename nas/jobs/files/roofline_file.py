@@ -1,7 +1,4 @@
-"""The description of an analytic device, in a few lines of YAML.
-
-In: a file. Out: a `Roofline`. Knows no space.
-"""
+"""The description of an analytic device, in a few lines of YAML."""
 
 from __future__ import annotations
 

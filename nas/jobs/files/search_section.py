@@ -1,24 +1,22 @@
-"""The search section of a job file: which searcher, objectives and limits, and when it ends.
-
-In: text of a YAML file, as typed values. Out: a frozen `SearchSection`. Knows nothing of how a search is done.
-"""
+"""The search section of a job file: which searcher, objectives and limits, and when it ends."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.section import Section
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
+from nas.search.runner.search_plan import Dispatch
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.registry import unknown_name_error
 
 Count = Annotated[int, Field(ge=1)]
 TABLE_COSTS = ("latency_ms", "energy_mj")  # what a latency table prices
-OBJECTIVES = ("accuracy", *TABLE_COSTS, *ANALYTIC_COSTS)
 
 
 class StopSection(Section):
@@ -39,17 +37,18 @@ class StopSection(Section):
 
 
 class SearchSection(Section):
-    """The search: of candidates that are measured on the supernet, or on predictions, with a front that is verified.
+    """The search: of candidates that are measured, or on predictions, with a front that is then verified.
 
-    `options` are those of the searcher. `verify` is how many of the front are kept. Of a search that measures,
+    `options` are those of the searcher, the fields of its `nas.search.protocol.search_method.SearchMethod`. `quality`
+    says how what is not looked up becomes known. `verify` is how many of the front are kept. Of a search that measures,
     `in_flight` is how many candidates it asks for before the first is measured (left out: it asks in batches), and
     `warm_start` lets it start from what was measured of the same supernet before. `stop` ends a search that has little
     to gain.
     """
 
     searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
-    options: dict[str, Any] = {}
-    accuracy: Literal["measured", "predicted"] = "measured"
+    options: dict[str, bool | int | float | str] = {}
+    quality: Literal["measured", "predicted"] = "measured"
     evaluations: Count = 200
     objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
     limits: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
@@ -59,37 +58,58 @@ class SearchSection(Section):
     stop: StopSection | None = None
 
     @property
-    def method(self) -> SearchMethod:
-        """The search method with its options."""
-        return read_options(self.searcher, self.options)
-
-    @property
     def asked(self) -> list[str]:
         """All metrics that a candidate is judged by: the objectives, then what is only limited."""
         return [*self.objectives, *(name for name in self.limits if name not in self.objectives)]
 
+    @property
+    def measured(self) -> list[str]:
+        """Those of them that are measured on images."""
+        return [name for name in self.asked if name in MEASURED_METRICS]
+
+    @property
+    def table_costs(self) -> list[str]:
+        """Those of them that a latency table prices."""
+        return [name for name in self.asked if name in TABLE_COSTS]
+
+    @property
+    def stop_gain(self) -> float | None:
+        """The gain below which the search ends; None spends all evaluations."""
+        return None if self.stop is None else self.stop.gain
+
+    def method(self) -> SearchMethod:
+        """The searcher with its options; loads its library."""
+        return read_options(self.searcher, self.options)
+
+    def dispatch(self) -> Dispatch:
+        """How candidates are handed out."""
+        return Dispatch(in_flight=self.in_flight)
+
     @model_validator(mode="after")
     def _judges_by_known_metrics(self) -> SearchSection:
+        known = (*MEASURED_METRICS, *TABLE_COSTS, *ANALYTIC_COSTS)
         for name in self.asked:
-            if name not in OBJECTIVES:
-                raise unknown_name_error("objective", name, OBJECTIVES)
-        if self.accuracy == "measured" and "accuracy" not in self.asked:
-            raise ValueError("nothing is to be measured; name accuracy in objectives or limits, or take predicted")
-        check_objectives(self.searcher, len(self.objectives))
+            if name not in known:
+                raise unknown_name_error("objective", name, known)
+        if not self.measured:
+            known_names = " or ".join(MEASURED_METRICS)
+            raise ValueError(f"nothing is to be measured; name {known_names} in objectives or limits, got {self.asked}")
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
         return self
 
     @model_validator(mode="after")
-    def _asks_what_the_searcher_can(self) -> SearchSection:
-        method = self.method
+    def _suits_its_searcher(self) -> SearchSection:
+        check_objectives(self.searcher, len(self.objectives))
+        method = self.method()
         if self.stop is not None and not method.foresees:
-            able = ", ".join(name for name, one in SEARCHERS.items() if one.foresees)
+            able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].foresees)
             raise ValueError(
                 f"searcher {self.searcher!r} does not foresee what going on gains; leave out stop, or use {able}"
             )
-        if method.uses_low_fidelity and self.accuracy == "predicted":
+        if method.uses_low_fidelity and self.quality == "predicted":
             raise ValueError(
-                f"searcher {self.searcher!r} measures at several fidelities; take accuracy: measured, or another one"
+                f"searcher {self.searcher!r} asks for evaluations at a lower fidelity, which predictions do not have; "
+                "take quality: measured, or another searcher"
             )
         return self

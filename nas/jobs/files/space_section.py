@@ -1,6 +1,6 @@
 """The space section of a job file: a named space of networks, or one network that is given, and their policies.
 
-In: the keys of the section. Out: typed values. It neither imports nor runs what it names.
+It neither imports nor runs what it names.
 """
 
 from __future__ import annotations

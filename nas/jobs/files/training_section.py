@@ -1,7 +1,4 @@
-"""The training section of a job file, and the schedule that it asks for.
-
-In: the keys of the section. Out: a `Schedule` and `TrainingSettings`. Knows nothing of how a supernet is trained.
-"""
+"""The training section of a job file, and the schedule that it asks for."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """A new device from a few measurements, by files: what to measure next, and what that tells of all other networks.
 
-In: CSV files. Out: names of networks, and a CSV file of predictions. Knows no space and no table.
-
 Every file has one row per network and its name in a column `network`. The known latencies have a column per device, in
 milliseconds; the features a column per choice, such as the operator of a layer or a width, of whatever values; the
 measurements a column `latency_ms`.

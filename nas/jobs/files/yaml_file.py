@@ -1,7 +1,4 @@
-"""Reading of YAML that people write: safely, each key once, and with numbers such as 1e-3.
-
-In: a file. Out: plain values. Knows no job.
-"""
+"""Reading of YAML that people write: safely, each key once, and with numbers such as 1e-3."""
 
 from __future__ import annotations
 

@@ -1,107 +1,115 @@
-"""Stage 5: export networks of the verified front, run them in onnxruntime, and report.
-
-In: a verified front. Out: ONNX files, one table, and a page with the Pareto front.
-"""
+"""Export networks of a front, run them in onnxruntime, and list what they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from nas.files import atomic_write
-from nas.jobs.stages.front import VerifiedFront
-from nas.jobs.stages.network_files import export_network, measured_latencies, networks_of, store_networks
-from nas.jobs.workspace import Workspace
+from nas.jobs.execution import Execution
+from nas.jobs.files.search_section import TABLE_COSTS
+from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
+from nas.jobs.stages.search_outcome import SearchOutcome
+from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import JointSpace
+from search_spaces.search_space import SearchSpace
 
 
-def export(workspace: Workspace, checkpoint: Path, front: VerifiedFront) -> tuple[pd.DataFrame, Path]:
-    """Exports, checks and measures the chosen networks, unless that is done.
+@dataclass(frozen=True)
+class Export:
+    """Networks as files.
 
-    Returns:
-        One row per network, and the folder that holds them, the table as `networks.csv`, and the policy of every layer
-        as `layers.csv` (columns file, layer, operator, policy). Columns of the table: role (why it was chosen), key,
-        predicted_accuracy (percent, by the predictor; NaN where the search measured instead), measured_accuracy
-        (percent of the validation images), expected_accuracy and accuracy_std (percent of new images given all
-        measurements, and its standard deviation), test_accuracy (percent of the test images, by the ONNX file),
-        predicted_latency_ms, measured_latency_ms (of the ONNX file), weight_bytes and file.
+    Attributes:
+        networks: One row per network. Columns: role (why it was chosen), key, those that follow from the objectives,
+            and file. Of a measured metric X these are predicted_X (where the search predicted), measured_X (on the
+            validation images), expected_X and expected_X_std (on new images, given all measurements, and its standard
+            deviation) and test_X (on the test images, by the ONNX file); of a cost that a table tells predicted_X, and
+            for latency measured_latency_ms (of the ONNX file; NaN where this machine cannot tell); of an analytic cost
+            its name. All are in the unit of the metric.
+        folder: Holds the files, this table as `networks.csv`, and the policy of every layer as `layers.csv` (columns
+            file, layer, operator, policy).
+    """
+
+    networks: pd.DataFrame
+    folder: Path
+
+
+def export(
+    count: int, outcome: SearchOutcome, subject: Subject, table: LatencyTable | None, execution: Execution
+) -> Export:
+    """Exports, checks and measures the chosen networks of a front, unless that is done.
+
+    Args:
+        count: How many networks at most.
+        outcome: What the search found.
+        subject: What it was measured on.
+        table: By whose device and speed files are timed; None where files cannot be timed here, or are not to be.
+        execution: Where it is shown and stored.
 
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
     """
-    inputs = {"front": front.run, "count": workspace.job.export.count}
-    folder = workspace.folder("export", inputs)
-    chosen = choose(front, workspace.job.export.count)
-    networks = networks_of(workspace, "export", folder, lambda: _exported(workspace, checkpoint, front, chosen, folder))
-    candidates = [workspace.database.candidate(key) for key in networks["key"]]  # an earlier start may have chosen them
-    store_networks(workspace, candidates, networks, "exported", workspace.record("export", inputs, front.device))
-    return networks, folder
+    runs, reporter = execution.runs, execution.reporter
+    inputs = {"front": outcome.record.run, "count": count}
+    folder, front = runs.path("export", inputs), outcome.front
+    roles = front.choose_roles(count)
 
+    def make() -> pd.DataFrame:
+        return _exported(folder, roles, outcome, subject, table, execution)
 
-def choose(front: VerifiedFront, count: int) -> dict[str, int]:
-    """Up to `count` distinct networks of the front by role: role to row of the front.
-
-    Accuracies are the expected ones: by its score, the most accurate would be the luckiest. The balanced network is the
-    nearest to the ideal point, each axis scaled to the range of the front.
-    """
-    rows = np.flatnonzero(front.best)
-    axes = np.column_stack([-front.expected_accuracy[rows], front.latency_ms[rows], front.weight_bytes[rows]])
-    scaled = (axes - axes.min(0)) / np.maximum(np.ptp(axes, axis=0), 1e-12)
-    wanted = {
-        "most accurate": rows[axes[:, 0].argmin()],
-        "balanced": rows[np.linalg.norm(scaled, axis=1).argmin()],
-        "fastest": rows[axes[:, 1].argmin()],
-        "smallest": rows[axes[:, 2].argmin()],
-    }
-    wanted |= {f"front {number}": row for number, row in enumerate(rows)}
-    distinct: dict[str, int] = {}
-    for role, row in wanted.items():
-        if int(row) not in distinct.values() and len(distinct) < count:
-            distinct[role] = int(row)
-    return distinct
+    networks = make_once(folder, make, lambda: reporter.say(f"export   done before: {folder}"))
+    by_key = {front.population[row].key: front.population[row] for row in roles.values()}
+    candidates = [by_key[key] for key in networks["key"]]
+    record = runs.record("export", inputs, outcome.record.device)
+    store_networks(networks, candidates, "exported", record, runs)
+    return Export(networks, folder)
 
 
 def _exported(
-    workspace: Workspace, checkpoint: Path, front: VerifiedFront, chosen: dict[str, int], folder: Path
+    folder: Path,
+    roles: dict[str, int],
+    outcome: SearchOutcome,
+    subject: Subject,
+    table: LatencyTable | None,
+    execution: Execution,
 ) -> pd.DataFrame:
-    realizer = workspace.measurement(checkpoint).realizer(workspace.data)
-    rows, candidates = list(chosen.values()), [front.population[row] for row in chosen.values()]
-    names = [f"{role.replace(' ', '-')}-{one.key[:8]}.onnx" for role, one in zip(chosen, candidates, strict=True)]
-    accuracies = []
-    with workspace.reporter.bar("export to ONNX", len(chosen)) as bar:
+    realizer, rows = subject.realizer(), list(roles.values())
+    candidates = [outcome.front.population[row] for row in rows]
+    names = [f"{role.replace(' ', '-')}-{one.key[:8]}.onnx" for role, one in zip(roles, candidates, strict=True)]
+    tested = []
+    with execution.reporter.bar("export to ONNX", len(names)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
-            accuracies.append(export_network(realizer, candidate, folder / name))
+            tested.append(export_network(realizer, subject, candidate, folder / name))
             bar.advance(1, name)
     with atomic_write(folder / "layers.csv") as draft:
-        _layers(workspace.trained_space, candidates, names).to_csv(draft, index=False)
-    return pd.DataFrame(
-        {
-            "role": list(chosen),
-            "key": [candidate.key for candidate in candidates],
-            "predicted_accuracy": np.nan if front.predicted_accuracy is None else front.predicted_accuracy[rows],
-            "measured_accuracy": front.measured_accuracy[rows],
-            "expected_accuracy": front.expected_accuracy[rows],
-            "accuracy_std": front.accuracy_std[rows],
-            "test_accuracy": accuracies,
-            "predicted_latency_ms": front.latency_ms[rows],
-            "measured_latency_ms": measured_latencies(workspace, [folder / name for name in names], candidates),
-            "weight_bytes": front.weight_bytes[rows],
-            "file": names,
-        }
-    )
+        _list_layers(subject.space.architectures, candidates, names).to_csv(draft, index=False)
+    known = outcome.table.iloc[rows].reset_index(drop=True)
+    columns: dict[str, Any] = {"role": list(roles), "key": [candidate.key for candidate in candidates]}
+    for objective in outcome.front.objectives:
+        name = objective.metric.name
+        if name in outcome.measured_names:
+            wanted = (f"predicted_{name}", f"{MEASURED}{name}", f"expected_{name}", f"expected_{name}_std")
+            columns |= {column: known[column] for column in wanted if column in known}
+            columns[f"test_{name}"] = [found[name] for found in tested]
+        else:
+            columns[f"predicted_{name}" if name in TABLE_COSTS else name] = known[name]
+        if name == LATENCY:
+            files = [folder / file for file in names]
+            columns[f"{MEASURED}{name}"] = time_files(table, files, candidates, subject.data.channels)
+    return pd.DataFrame(columns | {"file": names})
 
 
-def _layers(space: JointSpace, candidates: Sequence[Candidate], files: Sequence[str]) -> pd.DataFrame:
+def _list_layers(space: SearchSpace, candidates: Sequence[Candidate], files: Sequence[str]) -> pd.DataFrame:
     """One row for each layer of each network: what it computes, and how it is compressed."""
     rows = [
         (file, layer.name, layer.operator.name, str(policy))
         for file, candidate in zip(files, candidates, strict=True)
-        for layer, policy in zip(
-            space.architectures.layers(candidate.architecture), candidate.policy.layers, strict=True
-        )
+        for layer, policy in zip(space.layers(candidate.architecture), candidate.policy.layers, strict=True)
     ]
     return pd.DataFrame(rows, columns=["file", "layer", "operator", "policy"])

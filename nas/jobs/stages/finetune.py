@@ -1,139 +1,141 @@
-"""Fine-tuning: the weights of one candidate are trained a little further, for it alone and with its bits.
-
-In: a trained supernet and a candidate of the database. Out: a checkpoint, an ONNX file, and evaluations.
-"""
+"""Fine-tuning: the weights of one candidate are trained a little further, for it alone and with its bits."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from hardware.analytic import network_cost
-from hardware.device import read_fingerprint
-from nas.jobs.console.summary import Columns, networks_table
-from nas.jobs.console.training_progress import following
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
+from nas.jobs.console.training_progress import follow_training
+from nas.jobs.execution import Execution
 from nas.jobs.files.training_section import MOST_EPOCHS
-from nas.jobs.stages.network_files import export_network, measured_latencies, networks_of, store_networks
-from nas.jobs.stages.profile import table_of_this_machine
-from nas.jobs.stages.train import trained_checkpoint
-from nas.jobs.workspace import Workspace
+from nas.jobs.stages.export import Export
+from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
+from nas.jobs.stages.subject import Subject
+from nas.jobs.stages.train import SUPERNET
 from nas.training.schedules.phase import Phase
 from nas.training.schedules.schedule import Schedule
-from results.description import describe
+from nas.training.task import TrainingTask
+from results.database.results_database import ResultsDatabase
 from search_spaces.candidate import Candidate
+from search_spaces.joint_space import JointSpace
 
-_COLUMNS: Columns = {
-    "role": ("network", "{}"),
-    "accuracy_before": ("accuracy %\nbefore", "{:.2f}"),
-    "measured_accuracy": ("\nafter", "{:.2f}"),
-    "test_accuracy": ("\ntest", "{:.2f}"),
-    "measured_latency_ms": ("latency ms\nmeasured", "{:.4f}"),
-    "weight_bytes": ("weights\nbytes", "{:,.0f}"),
-    "file": ("file", "{}"),
-}
-_CAPTION = (
-    "accuracy before and after is on validation images; test accuracy and latency are of the ONNX file in onnxruntime"
-)
+SIZE = "weight_bytes"
 
 
-def schedule(epochs: float, learning_rate: float) -> Schedule:
-    """One phase for one network, taught by labels and by the largest network of the supernet as it was found.
+@dataclass(frozen=True)
+class FineTuning:
+    """For how long a candidate is fine-tuned, and how fast.
+
+    Attributes:
+        epochs: Passes over the training images.
+        learning_rate: At the start; it falls to 0 on a cosine.
 
     Raises:
         ValueError: If the epochs are not above 0 and at most a million, or the learning rate is not above 0 and finite.
     """
-    if not 0 < epochs <= MOST_EPOCHS:
-        raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {epochs:g}")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be above 0 and finite, got {learning_rate:g}")
-    return Schedule((Phase("finetune", epochs, learning_rate, subnets=("largest",), loss="teacher"),))
+
+    epochs: float
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epochs <= MOST_EPOCHS:
+            raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {self.epochs:g}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate:g}")
+
+    def schedule(self) -> Schedule:
+        """One phase for one network, taught by labels and by the largest network of the supernet as it was found."""
+        return Schedule((Phase("finetune", self.epochs, self.learning_rate, subnets=("largest",), loss="teacher"),))
 
 
-def finetune(workspace: Workspace, key: str, epochs: float, learning_rate: float) -> tuple[pd.DataFrame, Path]:
-    """Fine-tunes a candidate with its policy, exports and measures it, unless that is done; a killed one goes on.
-
-    Layers of fewer than 32 bits are trained quantised, with learnt steps.
+def finetune(
+    candidate: Candidate,
+    tuning: FineTuning,
+    training: TrainingTask,
+    subject: Subject,
+    table: LatencyTable | None,
+    execution: Execution,
+) -> Export:
+    """Fine-tunes a candidate, exports and measures it, unless that is done; a killed one goes on.
 
     Args:
-        workspace: The job, whose supernet is trained.
-        key: First digits of the candidate's key in the results database.
-        epochs: Passes over the training images.
-        learning_rate: At the start; it falls to 0 on a cosine.
+        candidate: What is trained, with its policy: layers of fewer than 32 bits are quantised, with learnt steps.
+        tuning: For how long, and how fast.
+        training: That of the supernet, whose data and settings are used again.
+        subject: The trained supernet.
+        table: By whose device and speed the file is timed; None where files cannot be timed here.
+        execution: Where it is shown and stored.
 
     Returns:
-        One row, and the folder that holds the network and the row as `networks.csv`. Columns: role, key,
-        accuracy_before and measured_accuracy (percent of the validation images, before and after), test_accuracy
-        (percent of the test images, by the ONNX file), measured_latency_ms (of the ONNX file), weight_bytes and file.
+        One row, and its folder. Columns: role, key, before_X and measured_X of every measured metric X (on the
+        validation images, before and after), test_X (on the test images, by the ONNX file), measured_latency_ms (of the
+        ONNX file), weight_bytes and file.
+    """
+    runs, reporter = execution.runs, execution.reporter
+    location = "any" if table is None else table.location
+    inputs = {
+        "supernet": subject.checkpoint,
+        "candidate": candidate.key,
+        "epochs": tuning.epochs,
+        "learning_rate": tuning.learning_rate,
+        "location": location,
+    }
+    folder = runs.path("finetune", {**inputs, "methods": repr(subject.measurement.methods)})
+
+    def make() -> pd.DataFrame:
+        tuned = folder / SUPERNET
+        if not tuned.exists():
+            plan = replace(training.plan, schedule=tuning.schedule(), only=candidate)
+            task = replace(training, plan=plan, folder=folder, start=subject.checkpoint)
+            with follow_training(reporter, "fine-tune", folder) as watch:
+                task.carry_out(watch)
+        return _measured(candidate, training.plan.space, subject, tuned, table)
+
+    networks = make_once(folder, make, lambda: reporter.say(f"finetune done before: {folder}"))
+    store_networks(networks, [candidate], "finetuned", runs.record("finetune", inputs, location), runs)
+    return Export(networks, folder)
+
+
+def find_candidate(database: ResultsDatabase, key: str, space: JointSpace, job: str) -> Candidate:
+    """The candidate of a space whose key begins so.
+
+    Args:
+        database: Knows it.
+        key: First digits.
+        space: It must be one of this space.
+        job: Name of the job whose space it is.
 
     Raises:
-        ValueError: If the job is not trained, or the key is none of a candidate of its space.
+        ValueError: If there is none, there are several, or it is of another space.
     """
-    if workspace.network is not None:
-        raise ValueError("nas finetune trains networks of a supernet further; space.network of the job is a given one")
-    phases, checkpoint = schedule(epochs, learning_rate), trained_checkpoint(workspace)
-    candidate = _candidate(workspace, key)
-    table = table_of_this_machine(workspace)
-    place = workspace.job.device.name if table is None else replace(table, fingerprint=read_fingerprint()).location
-    inputs = {
-        "supernet": checkpoint,
-        "candidate": candidate.key,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "place": place,
-        **workspace.compression,
-    }
-    folder = workspace.folder("finetune", inputs)
-
-    def made() -> pd.DataFrame:
-        tuned = _tuned(workspace, checkpoint, candidate, phases, folder)
-        return _measured(workspace, checkpoint, tuned, candidate)
-
-    networks = networks_of(workspace, "finetune", folder, made)
-    store_networks(workspace, [candidate], networks, "finetuned", workspace.record("finetune", inputs, place))
-    workspace.reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
-    workspace.reporter.console.print(networks_table(networks, _COLUMNS, _CAPTION))
-    workspace.reporter.say(f"files    {folder}")
-    return networks, folder
-
-
-def _candidate(workspace: Workspace, key: str) -> Candidate:
-    candidate = workspace.database.candidate(key)
+    candidate = database.candidate(key)
     try:
-        workspace.trained_space.encode([candidate])
+        space.encode([candidate])
     except ValueError as error:
         raise ValueError(
-            f"candidate {candidate.key} is not of the space of job {workspace.job.name!r}: {error}; "
+            f"candidate {candidate.key} is not of the space of job {job!r}: {error}; "
             "fine-tune it with the job that found it"
         ) from error
     return candidate
 
 
-def _tuned(workspace: Workspace, checkpoint: Path, candidate: Candidate, phases: Schedule, folder: Path) -> Path:
-    """The fine-tuned checkpoint, whose weights are meant for this candidate only."""
-    finished = folder / "supernet.safetensors"
-    if finished.exists():
-        return finished
-    task = workspace.training_task(phases, folder, checkpoint, candidate)
-    with following(workspace.reporter, "fine-tune", folder) as watch:
-        return task.carry_out(watch)
-
-
-def _measured(workspace: Workspace, checkpoint: Path, tuned: Path, candidate: Candidate) -> pd.DataFrame:
-    before, after = (workspace.measurement(weights).realizer(workspace.data) for weights in (checkpoint, tuned))
+def _measured(
+    candidate: Candidate, space: JointSpace, subject: Subject, tuned: Path, table: LatencyTable | None
+) -> pd.DataFrame:
+    after = replace(subject, measurement=replace(subject.measurement, checkpoint=tuned))
+    metrics, realizer = subject.measurement.metrics, after.realizer()
+    before, found = subject.realizer().measure(candidate, metrics), realizer.measure(candidate, metrics)
     file = tuned.with_name(f"fine-tuned-{candidate.key[:8]}.onnx")
-    weight_bytes = network_cost(workspace.trained_space, "weight_bytes")
-    return pd.DataFrame(
-        {
-            "role": ["fine-tuned"],
-            "key": [candidate.key],
-            "accuracy_before": [before.measure_accuracy(candidate)],
-            "measured_accuracy": [after.measure_accuracy(candidate)],
-            "test_accuracy": [export_network(after, candidate, file)],
-            "measured_latency_ms": measured_latencies(workspace, [file], [candidate]),
-            "weight_bytes": weight_bytes(workspace.trained_space.encode([candidate]).genes),
-            "file": [file.name],
-        }
-    )
+    tested = export_network(realizer, after, candidate, file)
+    columns: dict[str, object] = {"role": "fine-tuned", "key": candidate.key}
+    for name in subject.metric_names:
+        columns |= {f"before_{name}": before[name], f"{MEASURED}{name}": found[name], f"test_{name}": tested[name]}
+    columns[f"{MEASURED}{LATENCY}"] = time_files(table, [file], [candidate], subject.data.channels)[0]
+    columns[SIZE] = float(network_cost(space, SIZE)(space.encode([candidate]).genes)[0])
+    return pd.DataFrame([columns | {"file": file.name}])

@@ -1,134 +1,128 @@
-"""Stage 3: measure candidates on the supernet, and fit the accuracy predictor.
+"""Measure candidates on the trained weights, and fit the predictors of what is measured.
 
-In: a checkpoint and the job's fit section. Out: a fitted predictor and its held-out report.
-The measured candidates lie in the database; the predictor is fitted anew from them, never stored.
+The measured candidates lie in the database; the predictors are fitted anew from them, never stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from nas.jobs.execution import Execution
+from nas.jobs.files.job import FitSection
+from nas.jobs.job_runs import JobRuns
+from nas.jobs.stages.measurements import Measurements, measure
 from nas.jobs.stages.sampling import representative_sample
-from nas.jobs.stages.warm_start import Known
-from nas.jobs.workspace import Workspace
-from nas.objectives import FloatArray, MeasuredEvaluator, Objective
-from nas.search.runner.recorder import Recorder
+from nas.jobs.stages.subject import Subject
+from nas.objectives import Evaluator, FloatArray
 from predictors.predictor import Predictor
 from predictors.quality import cross_validate
 from predictors.registry import create_predictor
-from results.evaluation import RunRecord, Source
-from results.metric import METRICS
+from results.evaluation import RunRecord
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
 _STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
 
 
-class FittedAccuracy:
-    """A fitted predictor of accuracy in percent, as an evaluator; a linear one is summed gene by gene."""
+class FittedMetric:
+    """A fitted predictor of a metric, as an evaluator; a linear one is summed gene by gene.
 
-    def __init__(self, predictor: Predictor, space: JointSpace) -> None:
+    Args:
+        predictor: Fitted to features of candidates.
+        space: The joint space.
+        bounds: Least and most that the metric can be.
+    """
+
+    def __init__(self, predictor: Predictor, space: JointSpace, bounds: tuple[float, float]) -> None:
         self._predictor, self._by_gene, self._offset = predictor, None, 0.0
+        self._bounds = bounds
         linear = predictor.linear
         if linear is not None and len(linear.slope) == space.cardinalities.sum():  # else the space adds features
             self._by_gene, self._offset = space.tabulate_linear(linear.slope), linear.offset
 
     def __call__(self, population: Population) -> FloatArray:
-        """Predicted accuracy, shape (n,)."""
+        """Predicted values, shape (n,)."""
         if self._by_gene is not None:
             mean = self._offset + self._by_gene(population.genes)
         else:
             mean = self._predictor.predict(population.features()).mean
-        return np.clip(mean, 0.0, 100.0)
+        return np.clip(mean, *self._bounds)
 
 
-def fit(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
-    """Measures what is not measured yet, then fits, and says how good that is on candidates that were left out."""
-    population = _candidates(workspace)
-    record = _record(workspace, checkpoint)
-    measured = measure_accuracy(workspace, checkpoint, record, population, "measure to fit")
-    report = cross_validate(_predictor(workspace), population.features(), measured, seed=workspace.job.seed)
-    workspace.reporter.say(f"fit      {workspace.job.fit.predictor}: {report}")
-    return _fitted(workspace, population, measured)
+@dataclass(frozen=True)
+class Fitted:
+    """What the fit leaves.
 
-
-def fitted_accuracy(workspace: Workspace, checkpoint: Path) -> FittedAccuracy:
-    """The predictor fitted to the measurements in the database.
-
-    Raises:
-        ValueError: If the measurements are not complete.
+    Attributes:
+        subject: What was measured.
+        measured: The candidates that were measured.
+        predictions: Evaluators of the metrics, by name.
+        section: What was asked, for the inputs of what is searched by it.
     """
-    known = measured_to_fit(workspace, checkpoint)
-    return _fitted(workspace, known.population, known.accuracy)
+
+    subject: Subject
+    measured: Measurements
+    predictions: Mapping[str, Evaluator]
+    section: FitSection
 
 
-def measured_to_fit(workspace: Workspace, checkpoint: Path) -> Known:
-    """The candidates that the predictor is fitted to, and their accuracies in the database.
-
-    Raises:
-        ValueError: If the measurements are not complete.
-    """
-    population = _candidates(workspace)
-    record = _record(workspace, checkpoint)
-    begun = workspace.database.has_run(record.run)
-    stored = workspace.database.evaluations(record.run) if begun else []
-    if len(stored) < len(population):
-        raise ValueError(f"job {workspace.job.name!r} needs a fitted predictor; make it with: nas fit JOB")
-    return Known(population, np.array([entry.values["accuracy"] for entry in stored]))
-
-
-def _record(workspace: Workspace, checkpoint: Path) -> RunRecord:
-    """The database record of the measurements."""
-    candidates, processor = workspace.job.fit.candidates, workspace.processor
-    inputs = {"supernet": checkpoint, "candidates": candidates, "processor": processor}
-    return workspace.record("fit", inputs, device="any")  # accuracy is the same on all devices
-
-
-def measure_accuracy(
-    workspace: Workspace,
-    checkpoint: Path,
-    record: RunRecord,
-    population: Population,
-    title: str,
-    costs: Sequence[Objective] = (),
-) -> FloatArray:
-    """Measured accuracy in percent, shape (n,); stored ones are read back.
+def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
+    """Measures what is not measured yet, then fits, and says how good that is on candidates that were left out.
 
     Args:
-        workspace: Says where candidates are measured.
-        checkpoint: The trained supernet.
-        record: The database run of the measurements.
-        population: The candidates, n of them.
-        title: What the progress bar says.
-        costs: What is stored with each accuracy; the evaluations then count as verified, not as measured.
+        section: How many candidates, and which predictor.
+        subject: What is measured.
+        execution: Who measures, and where it is shown and stored.
     """
-    source: Source = "verified" if costs else "measured"
-    with (
-        workspace.pool() as pool,
-        workspace.reporter.bar(title, len(population)) as bar,
-        workspace.database.run_lock(record.run),
-    ):
-        accuracy = MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
-        objectives = [Objective(METRICS["accuracy"], accuracy), *costs]
-        recorder = Recorder(workspace.database, record, source, objectives, len(population), bar.advance)
-        measured = recorder.evaluate(population)
-    return measured.values[:, 0]
+    runs = execution.runs
+    measured = measure(_choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs))
+    for name, values in measured.values.items():
+        quality = cross_validate(_maker(section, runs.seed), measured.population.features(), values, seed=runs.seed)
+        execution.reporter.say(f"fit      {name} by {section.predictor}: {quality}")
+    return _fitted(section, subject, measured, runs.seed)
 
 
-def _fitted(workspace: Workspace, population: Population, accuracy: FloatArray) -> FittedAccuracy:
-    fitted = _predictor(workspace)()
-    fitted.fit(population.features(), accuracy)
-    return FittedAccuracy(fitted, workspace.space)
+def read_fitted(section: FitSection, subject: Subject, runs: JobRuns) -> Fitted:
+    """The predictors fitted to the measurements in the database.
+
+    Args:
+        section: As it was fitted.
+        subject: What was measured.
+        runs: Where the measurements are kept.
+
+    Raises:
+        ValueError: If the measurements are not complete.
+    """
+    population, record = _choose_candidates(section, subject, runs), _record(section, subject, runs)
+    stored = runs.database.evaluations(record.run) if runs.database.has_run(record.run) else []
+    if len(stored) < len(population):
+        raise ValueError(f"job {runs.job!r} needs a fitted predictor; make it with: nas fit JOB")
+    values = {name: np.array([entry.values[name] for entry in stored]) for name in subject.metric_names}
+    return _fitted(section, subject, Measurements(population, values), runs.seed)
 
 
-def _predictor(workspace: Workspace) -> Callable[[], Predictor]:
-    return partial(create_predictor, workspace.job.fit.predictor, workspace.job.seed)
+def _record(section: FitSection, subject: Subject, runs: JobRuns) -> RunRecord:
+    """The database record of the measurements, which are the same on all devices."""
+    return runs.record("fit", {**subject.inputs, "candidates": section.candidates}, subject=subject.digest)
 
 
-def _candidates(workspace: Workspace) -> Population:
-    rng = np.random.default_rng([workspace.job.seed, _STREAM])
-    return representative_sample(workspace.space, rng, workspace.job.fit.candidates)
+def _fitted(section: FitSection, subject: Subject, measured: Measurements, seed: int) -> Fitted:
+    predictions: dict[str, Evaluator] = {}
+    for metric in subject.measurement.metrics:
+        name, bounds = metric.metric.name, (0.0, 100.0) if metric.metric.unit == "%" else (-np.inf, np.inf)
+        predictor = _maker(section, seed)()
+        predictor.fit(measured.population.features(), measured.values[name])
+        predictions[name] = FittedMetric(predictor, subject.space, bounds)
+    return Fitted(subject, measured, predictions, section)
+
+
+def _maker(section: FitSection, seed: int) -> Callable[[], Predictor]:
+    return partial(create_predictor, section.predictor, seed)
+
+
+def _choose_candidates(section: FitSection, subject: Subject, runs: JobRuns) -> Population:
+    return representative_sample(subject.space, np.random.default_rng([runs.seed, _STREAM]), section.candidates)

@@ -1,7 +1,4 @@
-"""The network that a job brings: made, given its weights, traced, and held against the data.
-
-In: a space section and images. Out: a `TracedNetwork`. Knows no stage.
-"""
+"""The network that a job brings: made, given its weights, traced, and held against the data."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Networks as files: exported, checked against torch, measured in onnxruntime, and listed in a table.
-
-In: candidates of a trained supernet. Out: ONNX files, what they were measured at, and evaluations in the database.
-"""
+"""Networks as files: exported, checked against torch, timed in onnxruntime, and listed in a table."""
 
 from __future__ import annotations
 
@@ -15,42 +12,36 @@ import torch
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
-from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.files import atomic_write
-from nas.jobs.stages.profile import table_of_this_machine
-from nas.jobs.workspace import Workspace
+from nas.jobs.job_runs import JobRuns
+from nas.jobs.stages.subject import Subject
 from results.evaluation import Evaluation, RunRecord, Source
+from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.graph_network import GraphNetwork
 
-_CHECKED_IMAGES = 256
-_COLUMNS = {  # of a table, by metric
-    "accuracy": "measured_accuracy",
-    "expected_accuracy": "expected_accuracy",
-    "test_accuracy": "test_accuracy",
-    "latency_ms": "measured_latency_ms",
-    "weight_bytes": "weight_bytes",
-}
+_CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree; a batch that takes a moment
+MEASURED = "measured_"  # prefix of the columns that hold what was measured, not predicted
 
 
-def networks_of(workspace: Workspace, stage: str, folder: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def make_once(folder: Path, make: Callable[[], pd.DataFrame], done: Callable[[], None]) -> pd.DataFrame:
     """The table `networks.csv` of a folder, unless it is there with all its files made first.
 
     Args:
-        workspace: Is told if it is there.
-        stage: Its name.
         folder: Made, if it is not there.
         make: Writes the files to the folder and gives the table, whose column `file` names them.
+        done: Called where there is nothing to make.
     """
     table = folder / "networks.csv"
     if table.exists():
         networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
         if all((folder / name).exists() for name in networks["file"]):
-            workspace.reporter.say(f"{stage:<8} done before: {folder}")
+            done()
             return networks
     folder.mkdir(parents=True, exist_ok=True)
     networks = make()
@@ -59,72 +50,86 @@ def networks_of(workspace: Workspace, stage: str, folder: Path, make: Callable[[
     return networks
 
 
-def export_network(realizer: CandidateRealizer, candidate: Candidate, file: Path) -> float:
-    """Writes one network; returns its accuracy in percent on the test images in onnxruntime.
+def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Candidate, file: Path) -> dict[str, float]:
+    """Writes one network, and measures it in onnxruntime on the test images.
+
+    Args:
+        realizer: Makes the network.
+        subject: Says what is measured.
+        candidate: Which network.
+        file: The ONNX file.
+
+    Returns:
+        Every measured metric by name.
 
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
     """
-    network, resolution = realizer.realize(candidate), candidate.architecture.resolution
-    shape = (realizer.data.channels, resolution, resolution)
+    network, resolution, data = realizer.realize(candidate), candidate.architecture.resolution, subject.data
+    shape = (data.channels, resolution, resolution)
     if isinstance(network, GraphNetwork):
         model = traced_to_onnx(network, [torch.zeros(2, *shape)])
     else:
         model = to_onnx(network, shape)
     session = open_session(model)
-    inputs = realizer.normalization.inputs(realizer.data.validation.images[:_CHECKED_IMAGES], resolution)
+    inputs = realizer.normalization.inputs(data.validation.images[:_CHECKED_IMAGES], resolution)
     check_agreement(network, session, inputs)
     save_onnx(model, file)
-    return realizer.measure_network(
-        lambda images: torch.from_numpy(run_session(session, images.numpy())), resolution, realizer.data.test
-    )["accuracy"]
+
+    def run(images: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(run_session(session, images.numpy()))
+
+    return realizer.measure_network(run, resolution, data.test, subject.measurement.metrics)
 
 
-def measured_latencies(workspace: Workspace, files: Sequence[Path], candidates: Sequence[Candidate]) -> list[float]:
-    """Latency in milliseconds of every file on the job's device, at the speed at which its table holds.
+def time_files(
+    table: LatencyTable | None, files: Sequence[Path], candidates: Sequence[Candidate], channels: int
+) -> list[float]:
+    """Latency in milliseconds of every file on the device of a table, at the speed at which the table holds.
 
-    Not a number where the job has a table of another machine, or of a runtime that runs no files.
+    Args:
+        table: Of this machine; None where there is none, and then no latency is a number.
+        files: ONNX files.
+        candidates: What each of them computes.
+        channels: Of the images.
     """
-    table = table_of_this_machine(workspace)
     if table is None:
         return [math.nan] * len(files)
-    profiler = OnnxRuntimeProfiler(table.device)
-    channels = workspace.data.channels
     sides = [candidate.architecture.resolution for candidate in candidates]
     shapes = [(table.device.batch, channels, side, side) for side in sides]
     networks = [OnnxNetwork(file.read_bytes(), shape) for file, shape in zip(files, shapes, strict=True)]
+    profiler = OnnxRuntimeProfiler(table.device)
     timings = time_normalized(profiler, networks, table.device.precisions, table.reference_ms).timings
     return [timing.latency_ms for timing in timings]
 
 
 def store_networks(
-    workspace: Workspace, candidates: Sequence[Candidate], networks: pd.DataFrame, source: Source, record: RunRecord
+    networks: pd.DataFrame, candidates: Sequence[Candidate], source: Source, record: RunRecord, runs: JobRuns
 ) -> None:
     """Stores what a table says of its networks, unless an earlier start did.
 
+    Stored are its columns that are named as a metric is, expected and tested ones among them, and what was measured; a
+    latency that only a table tells is not.
+
     Args:
-        workspace: Has the database.
+        networks: One row per network.
         candidates: One for each row of the table.
-        networks: Columns measured_accuracy, test_accuracy, measured_latency_ms and weight_bytes; expected_accuracy
-            where more than the network itself was measured.
         source: Of the evaluations.
         record: Their run.
+        runs: Where they are stored.
     """
-    workspace.store(
-        record,
-        [
-            Evaluation(
-                candidate,
-                {
-                    name: float(networks[column].iloc[sequence])
-                    for name, column in _COLUMNS.items()
-                    if column in networks and not (name == LATENCY and math.isnan(networks[column].iloc[sequence]))
-                },
-                source,
-                record.run,
-                sequence,
-                workspace.job.seed,
-            )
-            for sequence, candidate in enumerate(candidates)
-        ],
-    )
+    columns = [str(column) for column in networks]
+    metrics = {column: name for column in columns if (name := column.removeprefix(MEASURED)) in METRICS}
+    rows = networks[list(metrics)].rename(columns=metrics).to_dict("records")
+    evaluations = [
+        Evaluation(
+            candidate,
+            {str(name): value for name, value in row.items() if not math.isnan(value)},
+            source,
+            record.run,
+            sequence,
+            record.seed,
+        )
+        for sequence, (candidate, row) in enumerate(zip(candidates, rows, strict=True))
+    ]
+    runs.store(record, evaluations)

@@ -1,92 +1,87 @@
-"""Stage 4, on predictions: search by the fitted predictor and exact tables, then verify the front on the supernet.
-
-In: a checkpoint, a latency table, a fitted predictor and the job's search section. Out: the verified front.
-"""
+"""A search on predictions, by fitted predictors and exact costs; the front that it finds is then measured."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hardware.tables.table_file import load_table
-from nas.jobs.console.search_progress import noted, say_outlook
-from nas.jobs.stages.expected_accuracy import expect_accuracy
-from nas.jobs.stages.fit import FittedAccuracy, measure_accuracy, measured_to_fit
-from nas.jobs.stages.front import VerifiedFront, feasible_front, other_costs, thinned_front, valued
-from nas.jobs.stages.priced_objectives import exact_objective, job_objectives
-from nas.jobs.stages.warm_start import Known
-from nas.jobs.workspace import Workspace
+from nas.jobs.console.search_progress import follow_search, say_outlook
+from nas.jobs.execution import Execution
+from nas.jobs.files.search_section import SearchSection
+from nas.jobs.stages.exact_costs import ExactCosts
+from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_all
+from nas.jobs.stages.fit import Fitted
+from nas.jobs.stages.measurements import Measurements, measure
+from nas.jobs.stages.search_outcome import Judged, SearchOutcome
+from nas.objectives import Objective
+from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
-from nas.search.runner.search_plan import SearchPlan
+from nas.search.runner.search_plan import SearchPlan, SearchResult
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def predicted_search(workspace: Workspace, checkpoint: Path, table: Path, fitted: FittedAccuracy) -> VerifiedFront:
-    """Runs the search of the job and verifies its front; a killed one goes on.
+def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, execution: Execution) -> SearchOutcome:
+    """Runs the search of a job, and measures the front that it finds; a killed one goes on.
+
+    Args:
+        section: What is searched for, and how.
+        fitted: What was fitted.
+        costs: What is looked up.
+        execution: Who measures, and where it is shown and stored.
 
     Raises:
-        NothingFeasible: If no candidate keeps the limits, by its predicted or by its expected accuracy.
+        NothingFeasible: If no candidate keeps the limits, by its predicted or by its expected values.
     """
-    job = workspace.job
-    latencies = load_table(table)
-    objectives = job_objectives(workspace, latencies, fitted)
-    quality = latencies.calibration.quality
-    error_percent = None if quality is None else round(quality.error_percent, 2)
-    inputs = {
-        "supernet": checkpoint,
-        "latency_table": table,
-        "latency_error_percent": error_percent,
-        "fit": job.fit.model_dump(),
-        "processor": workspace.processor,
-        "search": job.search.model_dump(exclude={"verify"}) | {"options": asdict(job.search.method)},
-    }
-    record = workspace.record("search", inputs, latencies.location)
+    runs, reporter, subject = execution.runs, execution.reporter, fitted.subject
+    asked = {"fit": fitted.section.model_dump(), "search": section.model_dump(exclude={"verify"})}
+    record = runs.record("search", {**subject.inputs, **costs.inputs, **asked}, costs.device)
+    objectives = costs.job_objectives(section, fitted.predictions)
     plan = SearchPlan(
-        SearchProblem(workspace.space, tuple(objectives)),
-        job.search.method,
+        SearchProblem(subject.space, objectives),
+        section.method(),
         record,
-        job.search.evaluations,
+        section.evaluations,
         source="predicted",
-        stop_gain=job.search.stop.gain if job.search.stop else None,
+        stop_gain=section.stop_gain,
     )
-    with workspace.reporter.bar("search", job.search.evaluations) as bar:
-        result = run_search(plan, workspace.database, noted(bar))
-    say_outlook(workspace.reporter, result.outlook, job.search.evaluations)
-    candidates = result.population.take(thinned_front(objectives, result.values, job.search.verify))
-    latency = exact_objective(workspace.space, latencies, "latency_ms")
-    size = exact_objective(workspace.space, latencies, "weight_bytes")
-    verified = {
-        "supernet": checkpoint,
-        "search": record.run,
-        "verify": job.search.verify,
-        "processor": workspace.processor,
-        "latency_error_percent": error_percent,
+    with follow_search(reporter, section.evaluations) as progress:
+        result = run_search(plan, runs.database, progress)
+    say_outlook(reporter, result.outlook, section.evaluations)
+    promising, _ = find_front(result.population, objectives, result.values, section.verify)
+    inputs = {**subject.inputs, **costs.inputs, "search": record.run, "verify": section.verify}
+    verify = runs.record("verify", inputs, costs.device, subject.digest)
+    exact = tuple(one for one in objectives if one.exact)
+    measured = measure(promising.population, subject, execution, verify, exact)
+    expected = _expect(fitted, measured, runs.seed)
+    values = combine_columns(objectives, measured.population, {name: one.mean for name, one in expected.items()})
+    predicted = {name: promising.column(name) for name in subject.metric_names}
+    verified = Judged(measured.population, expected, values, measured.values, predicted).table(objectives)
+    front, rows = find_front(measured.population, objectives, values)
+    reporter.say(f"search   {len(rows)} of {len(measured)} verified candidates are on the front")
+    points = _points(result, objectives, verified)
+    return SearchOutcome(front, verified.iloc[rows].reset_index(drop=True), points, verify, costs.error_percent)
+
+
+def _expect(fitted: Fitted, measured: Measurements, seed: int) -> dict[str, ExpectedValues]:
+    """What is expected of the verified candidates, given also what was measured to fit."""
+    everything = expect_all(fitted.measured.joined(measured), fitted.subject, seed)
+    return {name: one.take(slice(-len(measured), None)) for name, one in everything.items()}
+
+
+def _points(result: SearchResult, objectives: tuple[Objective, ...], verified: pd.DataFrame) -> pd.DataFrame:
+    """Everything that the search evaluated, by its predictions, and what was then verified of it."""
+    import pandas as pd
+
+    unknown = np.full(len(result), np.nan)
+    expected = {
+        one.metric.name: ExpectedValues(result.values[:, column], unknown)
+        for column, one in enumerate(objectives)
+        if not one.exact
     }
-    verify = workspace.record("verify", verified, record.device)
-    others = [one for one in objectives if one.metric.name not in ("accuracy", latency.metric.name, size.metric.name)]
-    stored = [latency, size, *others]
-    accuracy = measure_accuracy(workspace, checkpoint, verify, candidates, "verify the front", stored)
-    everything = measured_to_fit(workspace, checkpoint).joined(Known(candidates, accuracy))
-    expected = expect_accuracy(everything, len(workspace.data.validation), job.seed)
-    expected = expected.take(slice(-len(candidates), None))
-    best = np.zeros(len(candidates), dtype=np.bool_)
-    best[feasible_front(objectives, valued(objectives, candidates, expected.mean))] = True
-    front = VerifiedFront(
-        device=record.device,
-        latency_error_percent=error_percent,
-        search_run=record.run,
-        run=verify.run,
-        population=candidates,
-        predicted_accuracy=fitted(candidates),
-        measured_accuracy=accuracy,
-        expected_accuracy=expected.mean,
-        accuracy_std=expected.std,
-        latency_ms=latency.evaluate(candidates),
-        weight_bytes=size.evaluate(candidates),
-        others=other_costs(objectives, candidates),
-        best=best,
-    )
-    workspace.reporter.say(f"search   {front.best.sum()} of {len(candidates)} verified candidates are on the front")
-    return front
+    searched = Judged(result.population, expected, result.values).table(objectives)
+    tables = (searched.assign(group="searched"), verified.assign(group="verified"))
+    return pd.concat([table.dropna(axis="columns", how="all") for table in tables], ignore_index=True)

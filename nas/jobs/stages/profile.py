@@ -1,12 +1,10 @@
-"""Stage 2: measure the latency table of this machine, and calibrate it on whole networks.
-
-In: the job's space and device sections. Out: a latency table file.
-"""
+"""Measure the latency table of this machine, or of a node of a cluster, and calibrate it on whole networks."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,150 +18,171 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.plausibility import check_plausible
 from hardware.tables.pricing import tabulate_prices
 from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
+from nas.compression.tracing.trace import TracedNetwork
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import create_profiler
-from nas.evaluation.remote_profiler import remote_profiler
-from nas.jobs.console.table_summary import fit_error
-from nas.jobs.files.search_section import TABLE_COSTS
-from nas.jobs.stages.given_network import check_network
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.console.table_summary import describe_fit
+from nas.jobs.files.job import DeviceSection
+from nas.jobs.files.search_section import TABLE_COSTS, SearchSection
+from nas.jobs.job_runs import Inputs, stage_path
+from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.sampling import representative_sample
-from nas.jobs.workspace import Workspace
+from search_spaces.joint_space import JointSpace
 
 _NOISY = 0.1  # spread of the timings of a layer
 _CALIBRATION_SEED = 0  # belongs to the table, not to a run
 
 
-def profile(workspace: Workspace, resource: str | None = None) -> Path:
-    """Measures what the table lacks, unless a table is given; a killed profiling goes on.
+@dataclass(frozen=True)
+class TableRequest:
+    """The latency table that a job asks for.
+
+    Attributes:
+        device: Of which device, with how many threads and inputs; or which table is given.
+        search: What the table must price, and whether latency is limited.
+        space: The candidates that it must price.
+        network: The network that is given; None where the job names a space.
+        inputs: What else a measured table depends on.
+        folder: The folder of the job.
+    """
+
+    device: DeviceSection
+    search: SearchSection
+    space: JointSpace
+    network: TracedNetwork | None
+    inputs: Inputs
+    folder: Path
+
+    @property
+    def given(self) -> Path | None:
+        """The table that is given; None where it is measured."""
+        return None if self.device.table is None else Path(self.device.table)
+
+    def path(self, machine: Mapping[str, str]) -> Path:
+        """Where the table lies that is measured on a machine of this fingerprint."""
+        inputs = {
+            **self.inputs,
+            "device": self.device.model_dump(exclude={"accept_poor_fit"}),
+            "machine": machine,
+            "schema": SCHEMA_VERSION,
+        }
+        if self.network is not None:
+            inputs["graph"] = hashlib.sha256(self.network.graph.to_json().encode()).hexdigest()
+        return stage_path(self.folder, "profile", inputs) / "latency.parquet"
+
+    def check(self, stored: StoredTable) -> StoredTable:
+        """The same table, if it has what the search asks of it, and tells it well enough.
+
+        Raises:
+            ValueError: If an entry is missing, which is named; or if latency is limited, and told badly.
+        """
+        for name in {LATENCY, *self.search.asked}.intersection(TABLE_COSTS):
+            tabulate_prices(self.space, stored.table, name)  # a missing entry is an error that names it
+        quality = stored.table.calibration.quality
+        if quality is not None and LATENCY in self.search.limits and not self.device.accept_poor_fit:
+            what = f"{stored.path}: the calibration"
+            quality.require(what, "measure again with less noise, or set device.accept_poor_fit")
+        return stored
+
+
+def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> StoredTable:
+    """Measures what the table of a job lacks; a killed profiling goes on.
 
     Args:
-        workspace: The job.
-        resource: Of the node of the workspace's Ray cluster that is measured; None measures this machine.
-
-    Returns:
-        The finished table.
+        request: The table, which is not given.
+        profiler: Measures on the machine in question.
+        reporter: Where progress is shown.
 
     Raises:
-        ValueError: If no node offers the resource, the options contradict one another, or the job cannot use its table:
-            it lacks what the search asks for, or tells latency badly and the search limits it.
-        OSError: If the node is busy or is lost.
+        ValueError: If the job cannot use its table: it lacks what the search asks for, or tells latency badly and the
+            search limits it.
+        OSError: If the machine is busy or is lost.
     """
-    table = workspace.job.device.table
-    if table is not None:
-        if resource is not None:
-            raise ValueError(f"--resource measures a node, but device.table of the job is {table}; leave one out")
-        return _given_table(workspace, Path(table))
-    target = workspace.job.device.here()
-    if workspace.network is not None:
-        check_network(workspace.network, workspace.space, workspace.data)
-        if target.runtime != "onnxruntime":
-            raise ValueError(f"a given network is timed in onnxruntime, not on {target.name!r}; name another device")
-    if resource is None:
-        return _measured(workspace, create_profiler(target))
-    with remote_profiler(target, workspace.ray_address or "auto", resource) as remote:
-        return _measured(workspace, remote)
-
-
-def _measured(workspace: Workspace, runner: Profiler) -> Path:
-    finished = _path(workspace, runner.fingerprint())
+    if request.network is not None and request.device.here().runtime != "onnxruntime":
+        raise ValueError(
+            f"a given network is timed in onnxruntime, not on {request.device.name!r}; name another device"
+        )
+    finished = request.path(profiler.fingerprint())
     if finished.exists():
-        workspace.reporter.say(f"profile  done before: {finished}")
-        return _serving(workspace, finished, load_table(finished))
+        reporter.say(f"profile  done before: {finished}")
+        return request.check(StoredTable(finished, load_table(finished)))
     finished.parent.mkdir(parents=True, exist_ok=True)
-    table = _measured_layers(workspace, runner, finished.with_name("unfinished.parquet"))
-    table = _calibrated(workspace, table, runner)
+    unfinished = finished.with_name("unfinished.parquet")
+    table = _calibrated(request, _measured_layers(request, profiler, reporter, unfinished), profiler, reporter)
     save_table(table, finished)
-    finished.with_name("unfinished.parquet").unlink(missing_ok=True)
+    unfinished.unlink(missing_ok=True)
     spread = np.median([entry.spread for entry in table.entries.values()])
     if spread > _NOISY:
-        workspace.reporter.say(
+        reporter.say(
             f"profile  this machine is noisy: half of the layers spread by more than {100 * spread:.0f} %; free it of "
             f"other work and measure again, without {finished}"
         )
-    workspace.reporter.say(
-        f"profile  {len(table.entries)} entries, spread {100 * spread:.1f} %; whole networks "
-        f"{fit_error(table.calibration)}: {finished}"
+    said = (
+        f"{len(table.entries)} entries, spread {100 * spread:.1f} %; whole networks {describe_fit(table.calibration)}"
     )
-    return _serving(workspace, finished, table)
+    reporter.say(f"profile  {said}: {finished}")
+    return request.check(StoredTable(finished, table))
 
 
-def latency_table(workspace: Workspace) -> Path:
-    """The finished table of the job.
+def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
+    """The finished table of a job, given or measured.
+
+    Args:
+        request: The table.
+        reporter: Is told of a table that is given.
 
     Raises:
         ValueError: If there is none, or the job cannot use it; see `profile`.
     """
-    if workspace.job.device.table is not None:
-        return _given_table(workspace, Path(workspace.job.device.table))
-    finished = _path(workspace, create_profiler(workspace.job.device.here()).fingerprint())
+    if request.given is not None:
+        return _read_given(request, request.given, reporter)
+    finished = request.path(create_profiler(request.device.here()).fingerprint())
     if not finished.exists():
-        raise ValueError(f"job {workspace.job.name!r} needs a latency table; make it with: nas profile JOB")
-    return _serving(workspace, finished, load_table(finished))
+        asked = " and ".join(request.search.table_costs)
+        raise ValueError(
+            f"job {request.folder.name!r} searches by {asked}, so it needs a latency table; "
+            "make it with: nas profile JOB"
+        )
+    return request.check(StoredTable(finished, load_table(finished)))
 
 
-def table_of_this_machine(workspace: Workspace) -> LatencyTable | None:
-    """The table of the job, if files run on its device here; an empty one, if it is not measured yet."""
-    name, given = workspace.job.device.name, workspace.job.device.table
+def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
+    """The table of a job, if files run on its device here; an empty one, if it is not measured yet."""
+    name = request.device.name
     if name not in DEVICES or get_device(name).runtime != "onnxruntime":
         return None
-    if given is not None:
-        table = load_table(Path(given))
+    if request.given is not None:
+        table = load_table(request.given)
         return table if table.fingerprint == create_profiler(table.device).fingerprint() else None
-    target = workspace.job.device.here()
-    finished = _path(workspace, create_profiler(target).fingerprint())
+    target = request.device.here()
+    finished = request.path(create_profiler(target).fingerprint())
     return load_table(finished) if finished.exists() else LatencyTable(target)
 
 
-def _path(workspace: Workspace, machine: Mapping[str, str]) -> Path:
-    job, data = workspace.job, workspace.data
-    inputs = {
-        "space": job.space.described(),
-        "device": job.device.model_dump(exclude={"accept_poor_fit"}),
-        "channels": data.channels,
-        "classes": data.classes,
-        "machine": machine,
-        "schema": SCHEMA_VERSION,
-    }
-    if workspace.network is not None:
-        inputs["graph"] = hashlib.sha256(workspace.network.graph.to_json().encode()).hexdigest()
-    return workspace.folder("profile", inputs) / "latency.parquet"
-
-
-def _given_table(workspace: Workspace, path: Path) -> Path:
+def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> StoredTable:
     table = load_table(path)
-    if table.device.name != workspace.job.device.name:
-        raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {workspace.job.device.name!r}")
+    if table.device.name != request.device.name:
+        raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {request.device.name!r}")
     check_plausible(table)
-    workspace.reporter.say(f"profile  given, whole networks {fit_error(table.calibration)}: {path}")
-    return _serving(workspace, path, table)
+    reporter.say(f"profile  given, whole networks {describe_fit(table.calibration)}: {path}")
+    return request.check(StoredTable(path, table))
 
 
-def _serving(workspace: Workspace, path: Path, table: LatencyTable) -> Path:
-    """The path of a table that has what the search of the job asks of it, and tells it well enough."""
-    search = workspace.job.search
-    for name in {LATENCY, *search.asked}.intersection(TABLE_COSTS):
-        tabulate_prices(workspace.space, table, name)  # a missing entry is an error that names it
-    quality = table.calibration.quality
-    if quality is not None and LATENCY in search.limits and not workspace.job.device.accept_poor_fit:
-        quality.require(f"{path}: the calibration", "measure again with less noise, or set device.accept_poor_fit")
-    return path
+def _measured_layers(request: TableRequest, profiler: Profiler, reporter: Reporter, unfinished: Path) -> LatencyTable:
+    table = load_table(unfinished) if unfinished.exists() else LatencyTable(request.device.here())
+    layers, policies = request.space.layer_shapes(), request.space.policies.all_policies
+    with reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
+        return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished)
 
 
-def _measured_layers(workspace: Workspace, runner: Profiler, unfinished: Path) -> LatencyTable:
-    table = load_table(unfinished) if unfinished.exists() else LatencyTable(workspace.job.device.here())
-    layers, policies = workspace.space.layer_shapes(), workspace.space.policies.all_policies
-    with workspace.reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
-        return measure_missing(table, layers, policies, runner, lambda done, _: bar.reach(done), unfinished)
-
-
-def _calibrated(workspace: Workspace, table: LatencyTable, runner: Profiler) -> LatencyTable:
+def _calibrated(request: TableRequest, table: LatencyTable, profiler: Profiler, reporter: Reporter) -> LatencyTable:
     """Fitted to random networks, with random weights: latency does not depend on them.
 
     Those of a given network are that network itself under random policies.
     """
-    space, wanted = workspace.space, workspace.job.device.calibration_networks
-    build = None if workspace.network is None else GivenWorkloads(workspace.network)
+    build = None if request.network is None else GivenWorkloads(request.network)
     rng = np.random.default_rng(_CALIBRATION_SEED)
-    sample = representative_sample(space, rng, wanted)
-    with workspace.reporter.bar("calibrate on networks", count_calibration_steps(len(sample))) as bar:
-        return calibrate_table(table, sample, rng, runner, bar.reach, build)
+    sample = representative_sample(request.space, rng, request.device.calibration_networks)
+    with reporter.bar("calibrate on networks", count_calibration_steps(len(sample))) as bar:
+        return calibrate_table(table, sample, rng, profiler, bar.reach, build)

@@ -1,7 +1,4 @@
-"""Candidates that stand for a whole joint space when something is fitted to measurements.
-
-In: a joint space. Out: a population. Knows no metric.
-"""
+"""Candidates that stand for a whole joint space when something is fitted to measurements."""
 
 from __future__ import annotations
 

@@ -1,78 +1,62 @@
 """What other runs measured of the same supernet: where a new search starts from.
 
-In: a database and the record of a new run. Out: candidates and their accuracies. Costs are not taken over: they are
-those of the new run's own device.
+Costs are not taken over: they are those of the new run's own device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from nas.objectives import FloatArray
+from nas.jobs.stages.measurements import Measurements
 from results.database.results_database import ResultsDatabase
 from results.evaluation import FULL_FIDELITY, Evaluation, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
-from search_spaces.population import Population
 
 _MEASURED = ("measured", "verified")
 
 
-@dataclass(frozen=True)
-class Known:
-    """Candidates, n of them, and their measured accuracies in percent, shape (n,)."""
-
-    population: Population
-    accuracy: FloatArray
-
-    def joined(self, others: Known) -> Known:
-        """These, and the others after them, of the same space."""
-        genes = np.concatenate([self.population.genes, others.population.genes])
-        return Known(Population(self.population.space, genes), np.concatenate([self.accuracy, others.accuracy]))
-
-
-def sources_of(database: ResultsDatabase, record: RunRecord) -> dict[str, int]:
+def find_sources(database: ResultsDatabase, record: RunRecord, metrics: Sequence[str]) -> dict[str, int]:
     """How many evaluations of which other runs a run starts from.
 
     A run that was begun before starts from what it started from then, whatever was measured since.
+
+    Args:
+        database: All runs.
+        record: The new run.
+        metrics: Names of what must have been measured.
     """
     if database.has_run(record.run):
         return dict(database.record(record.run).sources)
-    lenders = database.runs_of_subject(record.subject) if record.subject else []
-    counts = {run: len(_settled(database.evaluations(run))) for run in lenders}
+    runs = database.runs_of_subject(record.subject)
+    counts = {run: len(_settled(database.evaluations(run), metrics)) for run in runs}
     return {run: count for run, count in counts.items() if count}
 
 
-def known_accuracies(database: ResultsDatabase, space: JointSpace, sources: Mapping[str, int]) -> Known:
-    """The accuracies that those runs measured, of candidates of a space, each candidate once."""
-    found: dict[Candidate, float] = {}
+def read_sources(
+    database: ResultsDatabase, space: JointSpace, sources: Mapping[str, int], metrics: Sequence[str]
+) -> Measurements:
+    """What those runs measured of candidates of a space, each candidate once.
+
+    Args:
+        database: All runs.
+        space: The joint space; candidates of others are left out.
+        sources: As `find_sources` gives them.
+        metrics: Names of what is read.
+    """
+    found: dict[Candidate, Evaluation] = {}
     for run, count in sources.items():
-        settled = _settled(database.evaluations(run))[:count]
-        found |= {entry.candidate: entry.values["accuracy"] for entry in settled}
-    candidates = [candidate for candidate in found if _belongs(space, candidate)]
-    accuracies = np.array([found[candidate] for candidate in candidates], dtype=np.float64)
-    return Known(space.encode(candidates), accuracies)
+        found |= {entry.candidate: entry for entry in _settled(database.evaluations(run), metrics)[:count]}
+    candidates = [candidate for candidate in found if space.contains(candidate)]
+    values = {name: np.array([found[one].values[name] for one in candidates], dtype=np.float64) for name in metrics}
+    return Measurements(space.encode(candidates), values)
 
 
-def _settled(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """What was measured in full of the gap-free prefix of evaluations, in tell order: no later one comes between."""
-    in_order = sorted(evaluations, key=lambda entry: entry.tell_order)
-    return [
-        entry
-        for number, entry in enumerate(in_order)
-        if entry.tell_order == number
-        and entry.source in _MEASURED
-        and entry.fidelity == FULL_FIDELITY
-        and "accuracy" in entry.values
-    ]
-
-
-def _belongs(space: JointSpace, candidate: Candidate) -> bool:
-    try:
-        space.encode([candidate])
-    except ValueError:
-        return False
-    return True
+def _settled(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[Evaluation]:
+    """The gap-free prefix of the evaluations, in tell order, as far as all metrics were measured in full."""
+    measured = [entry for entry in evaluations if entry.source in _MEASURED and set(metrics) <= entry.values.keys()]
+    in_order = sorted(measured, key=lambda entry: entry.tell_order)
+    prefix = [entry for number, entry in enumerate(in_order) if entry.tell_order == number]
+    return [entry for entry in prefix if entry.fidelity == FULL_FIDELITY]

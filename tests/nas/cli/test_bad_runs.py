@@ -57,7 +57,7 @@ def test_what_cannot_be_fine_tuned_is_refused(
 ) -> None:
     other = JointSpace(create_space("resnet_digits", 1, 10)).largest()
     with workspace(copied_run) as opened:
-        record = opened.record("elsewhere", {}, "any")
+        record = opened.execution.runs.record("elsewhere", {})
         opened.database.begin(record)
         opened.database.append([Evaluation(other, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
     given = [other.key[:12] if argument == "OTHER" else argument for argument in arguments]

@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from nas.cli.main import app
-from nas.jobs.run import fit_trained, search_front
+from nas.jobs.run import fit_job, search_job
 from nas.jobs.workspace import Workspace
 from results.database.results_database import ResultsDatabase
 
@@ -52,7 +52,7 @@ def test_a_run_leaves_files_that_work(finished_run: Path) -> None:
         assert row.measured_latency_ms > 0
         assert row.measured_accuracy > 20  # 34 to 63 for subnets of five seeds in two arithmetics; chance is 10
         assert 0 <= row.expected_accuracy <= 100
-        assert 0 < row.accuracy_std < 50
+        assert 0 < row.expected_accuracy_std < 50
     page = (folder / "pareto.html").read_text()
     assert all(key in page for key in table["key"])
     assert '"error_y":{"array":[' in page
@@ -85,8 +85,8 @@ def test_ray_gives_the_same_run(
     (trained,) = finished_run.glob("small/train-*")  # several training workers would give other bits
     shutil.copytree(trained, tmp_path / "small" / trained.name)
     opened = workspace(tmp_path, 2, ray_cluster)
-    fit_trained(opened)
-    search_front(opened)
+    fit_job(opened)
+    search_job(opened)
     assert outcome(tmp_path) == outcome(finished_run)
 
 
@@ -101,7 +101,7 @@ import nas.jobs.stages.export
 from nas.cli.main import main
 from nas.data.sources import load_images
 from nas.jobs.console.reporter import Bar
-from nas.jobs.run import run
+from nas.jobs.run import run_job
 from results.database.results_database import ResultsDatabase
 
 
@@ -128,7 +128,7 @@ moments = {
     "fit": append("fit", 5),
     "search": append("search", 3),
     "verify": append("verify", 2),
-    "export": lambda: dying(nas.jobs.stages.export, "measured_latencies", 1),
+    "export": lambda: dying(nas.jobs.stages.export, "time_files", 1),
 }
 for moment, arm in moments.items():
     child = os.fork()

@@ -15,11 +15,19 @@ def test_metrics_stand_in_their_order_each_before_what_is_derived_from_it() -> N
     frame = make_frame([row(0, speed=1.0, macs=2.0, test_accuracy=3.0), row(1, expected_accuracy=4.0, accuracy=5.0)])
     metrics = ["accuracy", "expected_accuracy", "test_accuracy", "macs", "speed"]
     assert list(frame.columns[6:-3]) == metrics
-    assert choose_metrics(frame)[0] == "expected_accuracy"
-    assert choose_metrics(frame.head(1))[0] == "accuracy"
 
 
 def test_a_front_is_made_of_full_measurements() -> None:
     frame = pd.DataFrame({"accuracy": [90.0, 99.0, 90.0], "fidelity": [1.0, 0.1, 1.0]})
     assert select_front(frame, [get_metric("accuracy")])["accuracy"].tolist() == [90.0, 90.0]
     assert len(select_front(frame.drop(columns="fidelity"), [get_metric("accuracy")])) == 1
+
+
+def test_people_who_name_no_metrics_trade_what_all_evaluations_have() -> None:
+    energy = [row(n, expected_accuracy=90.0, accuracy=91.0, test_accuracy=89.0, energy_mj=2.0) for n in range(2)]
+    assert choose_metrics(make_frame(energy)) == ["expected_accuracy", "energy_mj"]
+    measured = row(2, accuracy=91.0, energy_mj=2.0)
+    assert choose_metrics(make_frame([*energy, measured])) == ["accuracy", "energy_mj"]
+    later = row(0, accuracy=91.0, macs=5.0) | {"run": "b"}
+    assert choose_metrics(make_frame([*energy, later])) == ["accuracy", "macs"]  # of the latest run
+    assert choose_metrics(make_frame(energy).head(0)) == ["accuracy"]

@@ -1,4 +1,4 @@
-"""A contest of searchers: the table, the page, what is finished is kept, and mistakes in one line."""
+"""A comparison of searchers: the table, the page, what is finished is kept, and mistakes in one line."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from nas.jobs.comparison.compare import bench, load_bench
+from nas.jobs.comparison.compare import ComparisonPaths, compare
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.files.comparison_file import Place
+from nas.search.comparison import Comparison
 from results.pareto import hypervolume
 
-CONTEST = {
+COMPARISON = {
     "name": "toy",
     "table": "toy.csv",
     "genes": ["depth", "width"],
@@ -39,40 +39,46 @@ def table() -> pd.DataFrame:
 
 
 @pytest.fixture
-def contest(table: pd.DataFrame, tmp_path: Path) -> Path:
+def file(table: pd.DataFrame, tmp_path: Path) -> Path:
     table.to_csv(tmp_path / "toy.csv", index=False)
-    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(CONTEST))
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(COMPARISON))
     return tmp_path / "toy.yaml"
 
 
-def test_everybody_finds_the_exact_front_in_the_end(contest: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+def prepared(file: Path) -> Comparison:
+    return ComparisonPaths(file, file.parent).prepare()[0]
+
+
+def test_everybody_finds_the_exact_front_in_the_end(file: Path, table: pd.DataFrame, tmp_path: Path) -> None:
     said = io.StringIO()
-    found = bench(contest, tmp_path / "runs", 1, Reporter(Console(file=said, width=120)))  # an example takes two
+    found = compare(
+        ComparisonPaths(file, tmp_path / "runs"), 1, Reporter(Console(file=said, width=120))
+    )  # an example takes two
     exact = hypervolume(np.column_stack([-table["accuracy"], table["parameters"]]), [-50.0, 40.0])
     assert found.columns.tolist() == ["searcher", "seed", "evaluations", "hypervolume"]
     assert len(found) == 2 * 2 * 2
     assert np.allclose(found[found["evaluations"] == 40]["hypervolume"], exact)
     assert (found[found["evaluations"] == 5]["hypervolume"] < exact).all()
-    (page,) = (tmp_path / "runs").glob("bench-toy-*/curves.html")
+    (page,) = (tmp_path / "runs").glob("compare-toy-*/curves.html")
     assert "linas" in page.read_text()
     assert "linas" in said.getvalue()
     kept = page.with_name("linas-0.csv").stat().st_mtime_ns
-    contest.write_text(yaml.safe_dump(CONTEST | {"searchers": ["linas", "random", "nsga2"]}))
-    more = bench(contest, tmp_path / "runs", 1, Reporter(Console(file=io.StringIO())))
+    file.write_text(yaml.safe_dump(COMPARISON | {"searchers": ["linas", "random", "nsga2"]}))
+    more = compare(ComparisonPaths(file, tmp_path / "runs"), 1, Reporter(Console(file=io.StringIO())))
     assert len(more) == 3 * 2 * 2
     assert page.with_name("linas-0.csv").stat().st_mtime_ns == kept
 
 
-def test_only_feasible_networks_count(contest: Path, table: pd.DataFrame) -> None:
-    contest.write_text(yaml.safe_dump(CONTEST | {"limits": {"parameters": 6.0}}))
-    volume = load_bench(contest).contest(Place(contest.parent, contest.parent)).curve("linas", 0)[-1]
+def test_only_feasible_networks_count(file: Path, table: pd.DataFrame) -> None:
+    file.write_text(yaml.safe_dump(COMPARISON | {"limits": {"parameters": 6.0}}))
+    volume = prepared(file).curve("linas", 0)[-1]
     kept = table[table["parameters"] <= 6]
     assert volume == pytest.approx(hypervolume(np.column_stack([-kept["accuracy"], kept["parameters"]]), [-50.0, 40.0]))
 
 
-def test_genes_may_be_wired_to_a_cell(contest: Path) -> None:
-    contest.write_text(yaml.safe_dump(CONTEST | {"cell": {"edges": [[0, 1], [1, 2]]}}))
-    space = load_bench(contest).contest(Place(contest.parent, contest.parent)).problem.space
+def test_genes_may_be_wired_to_a_cell(file: Path) -> None:
+    file.write_text(yaml.safe_dump(COMPARISON | {"cell": {"edges": [[0, 1], [1, 2]]}}))
+    space = prepared(file).problem.space
     everything = space.sample(np.random.default_rng(0), 5)
     assert everything.features().shape[1] > everything.one_hot().shape[1]
 
@@ -90,13 +96,13 @@ def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: P
     path = tmp_path / "live.yaml"
     path.write_text(yaml.safe_dump(LIVE | {"job": str(job_file)}))
     runs = shutil.copytree(finished_run, tmp_path / "runs")
-    found = bench(path, runs, 1, Reporter(Console(file=io.StringIO())))  # an example takes two
+    found = compare(ComparisonPaths(path, runs), 1, Reporter(Console(file=io.StringIO())))  # an example takes two
     assert len(found) == 2 * 2 * 2
     after = found.pivot_table(index=["searcher", "seed"], columns="evaluations", values="hypervolume")
     assert (after[2] > 0).all()  # better than the reference of 5 %: subnets have 34 or more, whatever the arithmetic
     assert (after[5] >= after[2]).all()
     with pytest.raises(ValueError, match="needs a trained supernet; make it with: nas train JOB"):
-        bench(path, tmp_path / "elsewhere", 1, Reporter(Console(file=io.StringIO())))
+        compare(ComparisonPaths(path, tmp_path / "elsewhere"), 1, Reporter(Console(file=io.StringIO())))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +124,7 @@ def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: P
         ({"colour": "red"}, "unknown key 'colour'; known keys: name, reference"),
     ],
 )
-def test_mistakes_are_named(contest: Path, changes: dict[str, object], message: str) -> None:
-    contest.write_text(yaml.safe_dump(CONTEST | changes))
+def test_mistakes_are_named(file: Path, changes: dict[str, object], message: str) -> None:
+    file.write_text(yaml.safe_dump(COMPARISON | changes))
     with pytest.raises((ValueError, OSError), match=message):
-        load_bench(contest).contest(Place(contest.parent, contest.parent))
+        prepared(file)

@@ -15,7 +15,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import RecordWriter
 
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.console.training_progress import following
+from nas.jobs.console.training_progress import follow_training
 from nas.training.progress import StepReport
 
 
@@ -51,7 +51,7 @@ def report(step: int, loss: float, accuracies: dict[str, float] | None = None) -
 def followed(folder: Path, reports: list[StepReport], width: int = 200, terminal: bool = False) -> str:
     """What is shown of a training."""
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal)
-    with following(Reporter(console), "train the supernet", folder) as watch:
+    with follow_training(Reporter(console), "train the supernet", folder) as watch:
         for one in reports:
             watch(one)
     assert isinstance(console.file, io.StringIO)
@@ -119,7 +119,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with following(Reporter(Console(file=io.StringIO())), "train", tmp_path) as watch:
+    with follow_training(Reporter(Console(file=io.StringIO())), "train", tmp_path) as watch:
         watch(report(1, 2.5))
     (first,) = (tmp_path / "events").iterdir()
     monkeypatch.setattr(RecordWriter, method, full)

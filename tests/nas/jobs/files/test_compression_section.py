@@ -20,7 +20,7 @@ from nas.jobs.workspace import Workspace
 
 def workspace(folder: Path, **compression: str) -> Workspace:
     document = {"name": "one", "space": {"name": "resnet_digits", "policies": ["w8a8"]}, "compression": compression}
-    return Workspace(Job.model_validate(document), folder, None, Reporter(Console(file=io.StringIO())))
+    return Workspace(Job.model_validate(document), folder, Reporter(Console(file=io.StringIO())))
 
 
 def test_names_stand_for_methods() -> None:
@@ -35,11 +35,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones(part: str) -> None:
         CompressionSection.model_validate({part: "nobody"})
 
 
-def test_a_measurement_depends_on_them(tmp_path: Path) -> None:
+def test_what_is_measured_depends_on_them(tmp_path: Path) -> None:
     default, mse = workspace(tmp_path), workspace(tmp_path, quantizer="mse")
-    assert mse.measurement(tmp_path / "any").methods.quantizer == LeastSquaredError()
-    assert mse.measurement(tmp_path / "any") != default.measurement(tmp_path / "any")
     spelled = workspace(tmp_path, observer="percentile_99_99", quantizer="min_max")
-    plain, same, other = (one.record("fit", {}, "any") for one in (default, spelled, mse))
+    plain, same, other = (one.execution.runs.record("fit", {}) for one in (default, spelled, mse))
     assert plain.run == same.run != other.run
-    assert "compression" not in plain.job  # stored runs keep their names
+    assert "compression" not in plain.inputs  # stored runs keep their names
+    assert other.inputs["compression"] == {"observer": "percentile_99_99", "quantizer": "mse"}

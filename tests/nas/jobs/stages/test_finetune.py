@@ -6,7 +6,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +22,7 @@ from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session, run_session
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
-from nas.jobs.stages.finetune import finetune
-from nas.jobs.stages.train import train, trained_checkpoint
+from nas.jobs.run import finetune_job, train_job
 from nas.jobs.workspace import Workspace
 from nas.training.plan import TrainingExecution
 from nas.training.progress import StepCallback, StepReport
@@ -52,7 +51,7 @@ class Tuned:
 
 
 def opened(job: Path, runs: Path) -> Workspace:
-    return Workspace(load_job(job), runs, None, Reporter(Console(file=io.StringIO(), width=200)))
+    return Workspace(load_job(job), runs, Reporter(Console(file=io.StringIO(), width=200)))
 
 
 def found_in(folder: Path, seed: int = 0) -> tuple[Path, Path, Candidate]:
@@ -60,12 +59,12 @@ def found_in(folder: Path, seed: int = 0) -> tuple[Path, Path, Candidate]:
     job, runs = folder / "job.yaml", folder / "runs"
     job.write_text(yaml.safe_dump(JOB | {"seed": seed}))
     with opened(job, runs) as workspace:
-        checkpoint = train(workspace)
+        checkpoint = train_job(workspace)
         space = workspace.space
         layers = len(space.largest().policy.layers)
         policy = tuple(LayerPolicy.quantized(2 + number % 2, 8) for number in range(layers))
         candidate = Candidate(space.largest().architecture, CompressionPolicy(policy))
-        record = workspace.record("fit", {"supernet": checkpoint}, "any")
+        record = workspace.execution.runs.record("fit", {"supernet": checkpoint})
         workspace.database.begin(record)
         workspace.database.append([Evaluation(candidate, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
     return job, runs, candidate
@@ -79,8 +78,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Candida
 
 def tuned_in(runs: Path, job: Path, candidate: Candidate) -> Tuned:
     with opened(job, runs) as workspace:
-        networks, folder = finetune(workspace, candidate.key[:6], EPOCHS, LEARNING_RATE)
-    return Tuned(job, runs, candidate, networks, folder)
+        exported = finetune_job(workspace, candidate.key[:6], EPOCHS, LEARNING_RATE)
+    return Tuned(job, runs, candidate, exported.networks, exported.folder)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +92,7 @@ def test_candidates_of_few_bits_get_better(tuned: Tuned, tmp_path: Path) -> None
     job, runs, candidate = found_in(tmp_path, seed=1)
     rows = [one.networks.iloc[0] for one in (tuned, tuned_in(runs, job, candidate))]
     assert [row["key"] for row in rows] == [tuned.candidate.key] * 2
-    rises = [row["measured_accuracy"] - row["accuracy_before"] for row in rows]
+    rises = [row["measured_accuracy"] - row["before_accuracy"] for row in rows]
     # 7 to 14 points over four seeds and three arithmetics, 11 on average, with a deviation of 2.4
     assert np.mean(rises) > 4, rises
 
@@ -114,8 +113,8 @@ def test_what_was_found_is_stored(tuned: Tuned) -> None:
 def test_the_file_is_the_network_that_was_measured(tuned: Tuned) -> None:
     candidate, row = tuned.candidate, tuned.networks.iloc[0]
     with opened(tuned.job, tuned.runs) as workspace:
-        realizer = workspace.measurement(tuned.folder / "supernet.safetensors").realizer(workspace.data)
-        before = workspace.measurement(trained_checkpoint(workspace)).realizer(workspace.data)
+        measurement = replace(workspace.subject.measurement, checkpoint=tuned.folder / "supernet.safetensors")
+        realizer, before = measurement.realizer(workspace.data), workspace.subject.realizer()
         test = workspace.data.test
     inputs = realizer.normalization.inputs(test.images, candidate.architecture.resolution)
     session = open_session((tuned.folder / row["file"]).read_bytes())
@@ -123,20 +122,20 @@ def test_the_file_is_the_network_that_was_measured(tuned: Tuned) -> None:
     hits = run_session(session, inputs.numpy()).argmax(1) == test.labels.numpy()
     assert row["test_accuracy"] == pytest.approx(100 * hits.mean())
     assert row["measured_accuracy"] == realizer.measure_accuracy(candidate)
-    assert row["accuracy_before"] == before.measure_accuracy(candidate)
+    assert row["before_accuracy"] == before.measure_accuracy(candidate)
 
 
 def test_it_is_not_done_twice(tuned: Tuned) -> None:
     before = {path: path.stat().st_mtime_ns for path in tuned.folder.iterdir()}
     with opened(tuned.job, tuned.runs) as workspace:
-        networks, folder = finetune(workspace, tuned.candidate.key, EPOCHS, LEARNING_RATE)
+        exported = finetune_job(workspace, tuned.candidate.key, EPOCHS, LEARNING_RATE)
         assert len(workspace.database.frame(source="finetuned")) == 1
         assert isinstance(workspace.reporter.console.file, io.StringIO)
         shown = workspace.reporter.console.file.getvalue()
     assert "finetune done before" in shown
-    assert f"{networks['accuracy_before'].iloc[0]:.2f}" in shown
-    assert folder == tuned.folder
-    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert f"{exported.networks['before_accuracy'].iloc[0]:.2f}" in shown
+    assert exported.folder == tuned.folder
+    assert {path: path.stat().st_mtime_ns for path in tuned.folder.iterdir()} == before
 
 
 def test_a_killed_one_goes_on_and_ends_as_if_undisturbed(
@@ -159,12 +158,13 @@ def test_a_killed_one_goes_on_and_ends_as_if_undisturbed(
     job, _, candidate = found
     runs = shutil.copytree(found[1], tmp_path / "runs")
     monkeypatch.setattr(nas.training.task, "TrainingExecution", partial(TrainingExecution, checkpoint_s=0.0))
-    monkeypatch.setattr(nas.jobs.stages.finetune, "following", partial(killing, at=20))
+    monkeypatch.setattr(nas.jobs.stages.finetune, "follow_training", partial(killing, at=20))
     with opened(job, runs) as workspace, pytest.raises(Killed):
-        finetune(workspace, candidate.key, EPOCHS, LEARNING_RATE)
-    monkeypatch.setattr(nas.jobs.stages.finetune, "following", partial(killing, at=0))
+        finetune_job(workspace, candidate.key, EPOCHS, LEARNING_RATE)
+    monkeypatch.setattr(nas.jobs.stages.finetune, "follow_training", partial(killing, at=0))
     with opened(job, runs) as workspace:
-        networks, folder = finetune(workspace, candidate.key, EPOCHS, LEARNING_RATE)
+        exported = finetune_job(workspace, candidate.key, EPOCHS, LEARNING_RATE)
+    networks, folder = exported.networks, exported.folder
     assert steps == [*range(1, 21), *range(20, 33)]
     same = [column for column in networks if column != "measured_latency_ms"]
     pd.testing.assert_frame_equal(networks[same], tuned.networks[same])

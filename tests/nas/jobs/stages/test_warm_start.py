@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from nas.jobs.stages.warm_start import known_accuracies, sources_of
+from nas.jobs.stages.warm_start import find_sources, read_sources
 from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
 SPACE = JointSpace(create_space("resnet_digits", 1, 10))
+METRICS = ["accuracy"]
+SOURCE = RunRecord("source", {}, 0, subject="this supernet")
+
+
+def evaluation(number: int, fidelity: float = 1.0) -> Evaluation:
+    candidate = SPACE.sample(np.random.default_rng(0), 9)[number]
+    return Evaluation(candidate, {"accuracy": float(number)}, "measured", "source", number, 0, fidelity=fidelity)
 
 
 def test_what_a_source_stores_later_is_not_mixed_in() -> None:
-    genes = SPACE.sample(np.random.default_rng(0), 4)
-
-    def evaluation(number: int) -> Evaluation:
-        return Evaluation(genes[number], {"accuracy": float(number)}, "measured", "source", number, 0)
-
-    record = RunRecord("new", {}, 0, subject="a supernet")
+    record = replace(SOURCE, run="new")
     with ResultsDatabase("sqlite://") as database:
-        database.begin(RunRecord("source", {}, 0, subject="a supernet"))
+        database.begin(SOURCE)
         database.append([evaluation(number) for number in (3, 0, 1)])  # two workers; the third candidate takes long
-        sources = sources_of(database, record)
-        before = known_accuracies(database, SPACE, sources)
+        sources = find_sources(database, record, METRICS)
+        before = read_sources(database, SPACE, sources, METRICS)
         database.append([evaluation(2)])
-        after = known_accuracies(database, SPACE, sources)
+        after = read_sources(database, SPACE, sources, METRICS)
         assert sources == {"source": 2}
-        assert before.accuracy.tolist() == after.accuracy.tolist() == [0.0, 1.0]
-        assert sources_of(database, record) == {"source": 4}
+        assert before.values["accuracy"].tolist() == after.values["accuracy"].tolist() == [0.0, 1.0]
+        assert find_sources(database, record, METRICS) == {"source": 4}
+        database.begin(replace(record, sources=sources))
+        assert find_sources(database, record, METRICS) == sources  # as it was begun
+
+
+def test_only_full_measurements_of_the_same_subject_and_metrics_are_taken_over() -> None:
+    with ResultsDatabase("sqlite://") as database:
+        database.begin(SOURCE)
+        database.append([evaluation(0, fidelity=0.1), evaluation(1), evaluation(2, fidelity=0.1), evaluation(3)])
+        record = replace(SOURCE, run="new")
+        sources = find_sources(database, record, METRICS)
+        assert read_sources(database, SPACE, sources, METRICS).values["accuracy"].tolist() == [1.0, 3.0]
+        assert find_sources(database, record, [*METRICS, "worst_class_accuracy"]) == {}
+        assert find_sources(database, replace(record, subject="another"), METRICS) == {}
+
+
+def test_candidates_of_another_space_are_left_out() -> None:
+    other = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
+    with ResultsDatabase("sqlite://") as database:
+        database.begin(SOURCE)
+        database.append([evaluation(0)])
+        assert len(read_sources(database, other, {"source": 1}, METRICS)) == 0

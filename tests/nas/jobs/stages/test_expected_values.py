@@ -5,14 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.jobs.stages.expected_accuracy import expect_accuracy
-from nas.jobs.stages.warm_start import Known
-from nas.objectives import FloatArray
+from nas.evaluation.metrics.accuracy import Accuracy
+from nas.evaluation.metrics.worst_class_accuracy import WorstClassAccuracy
+from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_values
+from nas.jobs.stages.measurements import Measurements
+from nas.objectives import FloatArray, Objective
+from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 from search_spaces.presets import create_space
 
 IMAGES = 300
+
+
+def measurements(population: Population, accuracy: FloatArray) -> Measurements:
+    return Measurements(population, {"accuracy": accuracy})
+
+
+def expect(measured: Measurements, images: int = IMAGES) -> ExpectedValues:
+    return expect_values(measured, Accuracy(), images)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +47,7 @@ def test_the_luckiest_score_is_not_the_most_accurate(population: Population, tru
     measured = scores(truth, seed=0)
     lucky = int(np.argsort(truth)[len(truth) // 2])
     measured[lucky] = 99.9
-    expected = expect_accuracy(Known(population, measured), IMAGES)
+    expected = expect(measurements(population, measured))
     assert measured.argmax() == lucky
     assert expected.mean.argmax() != lucky
     assert expected.mean[lucky] < 97.0
@@ -47,7 +58,7 @@ def test_the_best_of_many_promises_no_more_than_it_holds(population: Population,
     raw, promised = [], []
     for seed in range(20):
         measured = scores(truth, seed)
-        expected = expect_accuracy(Known(population, measured), IMAGES)
+        expected = expect(measurements(population, measured))
         raw.append(measured.max() - truth[measured.argmax()])
         promised.append(expected.mean.max() - truth[expected.mean.argmax()])
     assert np.mean(raw) > 0.9
@@ -55,23 +66,22 @@ def test_the_best_of_many_promises_no_more_than_it_holds(population: Population,
 
 
 def test_what_all_candidates_share_stays_in_the_interval(population: Population, truth: FloatArray) -> None:
-    expected = expect_accuracy(Known(population, scores(truth, seed=1)), IMAGES)
+    expected = expect(measurements(population, scores(truth, seed=1)))
     share = expected.mean / 100.0
     assert (expected.std >= 99.0 * np.sqrt(share * (1.0 - share) / IMAGES)).all()
-    more = expect_accuracy(Known(population, scores(truth, seed=1)), 100 * IMAGES)
+    more = expect(measurements(population, scores(truth, seed=1)), 100 * IMAGES)
     assert more.std.mean() < expected.std.mean()
 
 
 def test_means_are_percentages_even_of_perfect_scores(population: Population) -> None:
-    expected = expect_accuracy(Known(population, np.full(len(population), 100.0)), IMAGES)
+    expected = expect(measurements(population, np.full(len(population), 100.0)))
     assert (expected.mean <= 100.0).all()
     assert (expected.std > 0.0).all()
 
 
 def test_a_candidate_that_is_named_twice_counts_once(population: Population, truth: FloatArray) -> None:
-    known = Known(population, scores(truth, seed=2))
-    first = Known(population.take(slice(0, 5)), known.accuracy[:5])
-    once, twice = (expect_accuracy(one, IMAGES) for one in (known, known.joined(first)))
+    known = measurements(population, scores(truth, seed=2))
+    once, twice = (expect(one) for one in (known, known.joined(known.take(np.arange(5)))))
     assert np.array_equal(twice.mean, np.concatenate([once.mean, once.mean[:5]]))
     assert np.array_equal(twice.std, np.concatenate([once.std, once.std[:5]]))
 
@@ -79,6 +89,26 @@ def test_a_candidate_that_is_named_twice_counts_once(population: Population, tru
 @pytest.mark.parametrize("count", [1, 5])
 def test_few_candidates_are_expected_to_be_what_they_were_measured(population: Population, count: int) -> None:
     measured = np.full(count, 95.0)
-    expected = expect_accuracy(Known(population.take(slice(0, count)), measured), IMAGES)
+    expected = expect(measurements(population.take(slice(0, count)), measured))
     assert expected.mean.tolist() == measured.tolist()
     assert expected.std == pytest.approx(np.sqrt(2 * 95.0 * 5.0 / IMAGES), rel=0.05)  # own luck, and shared luck
+
+
+def test_of_a_metric_whose_sampling_error_is_unknown_the_measured_value_is_expected(population: Population) -> None:
+    worst = np.linspace(50.0, 90.0, len(population))
+    expected = expect_values(Measurements(population, {"worst_class_accuracy": worst}), WorstClassAccuracy(), IMAGES)
+    assert expected.mean.tolist() == worst.tolist()
+    assert np.isnan(expected.std).all()
+
+
+def test_values_that_are_known_are_not_evaluated(population: Population) -> None:
+    def never(_: Population) -> FloatArray:
+        raise AssertionError("it is known")
+
+    def lengths(some: Population) -> FloatArray:
+        return np.full(len(some), float(len(some)))
+
+    objectives = [Objective(METRICS["accuracy"], never), Objective(METRICS["macs"], lengths, exact=True)]
+    three = population.take(slice(0, 3))
+    found = combine_columns(objectives, three, {"accuracy": np.array([90.0, 91.0, 92.0])})
+    assert found.tolist() == [[90.0, 3.0], [91.0, 3.0], [92.0, 3.0]]

@@ -1,0 +1,101 @@
+"""Options of commands as values: the fields of a frozen dataclass are what a command takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+Options = TypeVar("Options")
+
+Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
+Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
+DEFAULT_RUNS = Path("runs")
+
+
+def takes(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Lets a command take the fields of a frozen dataclass as its arguments and options.
+
+    Args:
+        options: A dataclass whose fields are annotated as the parameters of a Typer command are.
+
+    Returns:
+        A decorator of a function of such a value.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    parameters = inspect.signature(options).parameters.values()
+    signature = inspect.Signature([one.replace(annotation=hints[one.name]) for one in parameters])
+
+    def decorate(command: Callable[[Options], None]) -> Callable[..., None]:
+        def called(**given: Any) -> None:
+            command(options(**given))
+
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__annotations__ = hints
+        called.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+        return called
+
+    return decorate
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """What every command on a job takes."""
+
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
+    data: Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")] = None
+    runs: Runs = DEFAULT_RUNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions(JobOptions):
+    """What a command takes that measures candidates and stores evaluations."""
+
+    database: Database = None
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that measure candidates; with Ray: that train and measure.")
+    ] = 1
+    ray: Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")] = False
+    ray_address: Annotated[
+        str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")
+    ] = None
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0.0, help="With Ray: share of a GPU on which each worker measures; 0 is its CPU.")
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(JobOptions):
+    """What `nas train` takes."""
+
+    workers: Annotated[int, typer.Option(min=1, help="With Ray: workers that share every batch; else only 1.")] = 1
+    ray: Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")] = False
+    ray_address: Annotated[
+        str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOptions(JobOptions):
+    """What `nas profile` takes."""
+
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster whose node is measured (auto, host:port); with --resource.")
+    ] = None
+    resource: Annotated[
+        str | None, typer.Option(help="Measure the node of the Ray cluster that offers this resource.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions(JobOptions):
+    """What `nas finetune` takes."""
+
+    key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of its key; see: nas results pareto.")]
+    epochs: Annotated[float, typer.Option(help="Passes over the training images.")] = 2.0
+    learning_rate: Annotated[float, typer.Option(help="At the start; it falls to 0.")] = 0.01
+    database: Database = None

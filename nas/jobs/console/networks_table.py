@@ -1,0 +1,60 @@
+"""Exported networks as a table on the console; its columns follow from those of the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+from rich.table import Table
+
+from results.metric import METRICS, Metric
+
+NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
+_KINDS = ("before", "predicted", "expected", "measured", "test")  # prefixes of columns: how a value came about
+_TEXTS = {"role": "network", "file": "file"}
+
+
+def networks_table(networks: pd.DataFrame, caption: str) -> Table:
+    """Networks as a table for a console.
+
+    Args:
+        networks: One row per network: role, file, and metrics, each under its name or with how it came about before it,
+            such as `measured_accuracy`; see `nas.jobs.stages.export.Export`. Columns without a number are left out.
+        caption: What readers are to know of the values.
+    """
+    table = Table(caption=caption)
+    cells: list[list[str]] = []
+    for column in networks.columns:
+        heading, show = _describe(column, networks)
+        if show is None or networks[column].isna().all():
+            continue
+        table.add_column(heading, justify="left" if column in _TEXTS else "right", overflow="fold")
+        cells.append(["-" if pd.isna(cell) else show(row, cell) for row, cell in enumerate(networks[column])])
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, object], str] | None]:
+    """Heading of a column and how a cell is shown; None if it is not."""
+    if column in _TEXTS:
+        return _TEXTS[column], lambda _, cell: str(cell)
+    kind = next((kind for kind in _KINDS if column.startswith(f"{kind}_")), "")
+    name = column.removeprefix(f"{kind}_") if kind else column
+    if name not in METRICS:
+        return column, None
+    metric = METRICS[name]
+    std = networks.get(f"{column}_std")
+
+    def show(row: int, cell: object) -> str:
+        text = metric.format.format(cell)
+        return text if std is None or pd.isna(std[row]) else f"{text} ± {NORMAL_90 * std[row]:.1f}"
+
+    return f"{_name(metric)}\n{kind}", show
+
+
+def _name(metric: Metric) -> str:
+    """Name and unit, where the name does not say it and it is more than a count."""
+    return (
+        metric.name if metric.unit == "count" or metric.name.endswith(metric.unit) else f"{metric.name} {metric.unit}"
+    )

@@ -1,0 +1,100 @@
+"""The runs of one job: in which folders their files lie, and under which names the database keeps what they found.
+
+A run is found by a fingerprint of everything that it depends on. A changed setting changes the fingerprint, so it
+starts a new folder and a new run, and nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from results.database.results_database import ResultsDatabase
+from results.evaluation import Evaluation, RunRecord
+
+Inputs = Mapping[str, Any]  # names to JSON values; a path stands for the content of its file
+
+
+@dataclass(frozen=True)
+class JobRuns:
+    """The runs of one job.
+
+    Attributes:
+        job: Name of the job.
+        seed: Seed of the job.
+        folder: The folder of the job, which may not be there yet.
+        database: Keeps what the runs find.
+        common: What all runs of the job depend on, besides their own inputs.
+    """
+
+    job: str
+    seed: int
+    folder: Path
+    database: ResultsDatabase
+    common: Inputs
+
+    def path(self, stage: str, inputs: Inputs) -> Path:
+        """The folder of a stage's outputs, which may not be there yet.
+
+        Args:
+            stage: Name of the stage.
+            inputs: Everything that its outcome depends on.
+        """
+        return stage_path(self.folder, stage, inputs)
+
+    def record(self, stage: str, inputs: Inputs, device: str = "any", subject: str = "") -> RunRecord:
+        """The record of a stage that stores evaluations.
+
+        Args:
+            stage: Name of the stage.
+            inputs: Everything that its outcome depends on, besides what all runs of the job do.
+            device: Where the costs of the evaluations hold.
+            subject: Stands for what was measured; see `RunRecord`.
+        """
+        described = describe_inputs({**self.common, **inputs})
+        run = f"{self.job}/{stage}-{_fingerprint(described)}"
+        return RunRecord(run, described, self.seed, device, job=self.job, stage=stage, subject=subject)
+
+    def store(self, record: RunRecord, evaluations: Sequence[Evaluation]) -> None:
+        """Stores a run that is stored whole, unless an earlier start did.
+
+        Args:
+            record: The run.
+            evaluations: All of its evaluations.
+        """
+        self.database.begin(record)
+        if not self.database.evaluations(record.run):
+            self.database.append(evaluations)
+
+
+def stage_path(folder: Path, stage: str, inputs: Inputs) -> Path:
+    """The folder of a stage's outputs, which may not be there yet.
+
+    Args:
+        folder: The folder of the job.
+        stage: Name of the stage.
+        inputs: Everything that its outcome depends on.
+    """
+    return folder / f"{stage}-{_fingerprint(describe_inputs(inputs))}"
+
+
+def describe_inputs(inputs: Inputs) -> dict[str, Any]:
+    """The program's version and the inputs as JSON values, with the digest of its content for every file."""
+    return {"program": version("nas")} | {
+        name: f"sha256:{digest_file(part)}" if isinstance(part, Path) else part for name, part in inputs.items()
+    }
+
+
+def digest_file(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fingerprint(described: Inputs) -> str:
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]

@@ -1,0 +1,100 @@
+"""The costs of candidates that are looked up, not measured: analytic ones, and those of a latency table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hardware.analytic import network_cost
+from hardware.tables.latency_table import LatencyTable
+from hardware.tables.pricing import tabulate_prices
+from nas.jobs.files.search_section import TABLE_COSTS, SearchSection
+from nas.objectives import AdditiveEvaluator, Evaluator, Objective
+from results.metric import get_metric
+from search_spaces.joint_space import JointSpace
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A latency table and the file that it was read from.
+
+    Attributes:
+        path: The file, which stands for the table in the inputs of stages.
+        table: Its content.
+    """
+
+    path: Path
+    table: LatencyTable
+
+    @property
+    def error_percent(self) -> float | None:
+        """Mean error of its latencies on whole networks that were held out; None if that is not known."""
+        quality = self.table.calibration.quality
+        return None if quality is None else round(quality.error_percent, 2)
+
+
+@dataclass(frozen=True)
+class ExactCosts:
+    """All costs of a space that can be looked up.
+
+    Attributes:
+        space: The joint space.
+        stored: Prices latency and energy; None where the job asks for neither.
+    """
+
+    space: JointSpace
+    stored: StoredTable | None
+
+    @property
+    def device(self) -> str:
+        """Where the costs hold: on the device of the table, or on any where all costs are analytic."""
+        return "any" if self.stored is None else self.stored.table.location
+
+    @property
+    def error_percent(self) -> float | None:
+        """Mean error of the table's latencies on whole networks; None where that is not known, or no table is there."""
+        return None if self.stored is None else self.stored.error_percent
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What the costs depend on, for the inputs of a stage."""
+        if self.stored is None:
+            return {}
+        return {"latency_table": self.stored.path, "latency_error_percent": self.error_percent}
+
+    def objective(self, name: str, limit: float | None = None, constraint: bool = False) -> Objective:
+        """The objective of a cost.
+
+        Args:
+            name: Of the cost: one that a table prices, or an analytic one.
+            limit: The most that is allowed, in the unit of the cost.
+            constraint: Whether only the limit matters.
+
+        Raises:
+            ValueError: If there is no such cost, or the table does not price it.
+        """
+        if name in TABLE_COSTS:
+            if self.stored is None:
+                raise ValueError(f"{name} is priced by a latency table, and none was read; name it as an objective")
+            cost = tabulate_prices(self.space, self.stored.table, name)
+        else:
+            cost = network_cost(self.space, name)
+        return Objective(get_metric(name), AdditiveEvaluator(cost), limit, exact=True, constraint=constraint)
+
+    def job_objectives(self, section: SearchSection, quality: Mapping[str, Evaluator]) -> tuple[Objective, ...]:
+        """The objectives of a search, and then the metrics that it only limits.
+
+        Args:
+            section: Says what is asked.
+            quality: Evaluators of the metrics that are not exact, by name: of measurements, or of predictions.
+        """
+
+        def objective(name: str) -> Objective:
+            limit, constraint = section.limits.get(name), name not in section.objectives
+            if name in quality:
+                return Objective(get_metric(name), quality[name], limit, constraint=constraint)
+            return self.objective(name, limit, constraint)
+
+        return tuple(objective(name) for name in section.asked)

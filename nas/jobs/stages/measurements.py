@@ -1,0 +1,69 @@
+"""Candidates and what was measured of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.jobs.execution import Execution
+from nas.jobs.stages.subject import Subject
+from nas.objectives import FloatArray, MeasuredEvaluator, Objective
+from nas.search.runner.recorder import Recorder
+from results.evaluation import RunRecord, Source
+from results.metric import get_metric
+from search_spaces.population import Population
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Candidates, n of them, and what was measured of each.
+
+    Attributes:
+        population: The candidates.
+        values: By name of the metric, shape (n,).
+    """
+
+    population: Population
+    values: Mapping[str, FloatArray]
+
+    def __len__(self) -> int:
+        return len(self.population)
+
+    def joined(self, others: Measurements) -> Measurements:
+        """These, and others of the same space and metrics after them."""
+        values = {name: np.concatenate([column, others.values[name]]) for name, column in self.values.items()}
+        return Measurements(self.population.joined(others.population), values)
+
+    def take(self, rows: NDArray[np.int64]) -> Measurements:
+        """Those at row numbers of shape (k,)."""
+        return Measurements(self.population.take(rows), {name: column[rows] for name, column in self.values.items()})
+
+
+def measure(
+    population: Population, subject: Subject, execution: Execution, record: RunRecord, costs: tuple[Objective, ...] = ()
+) -> Measurements:
+    """Measures candidates, n of them, in the workers; what is stored already is read back.
+
+    Args:
+        population: The candidates.
+        subject: What they are measured on, and by which metrics.
+        execution: Who measures, and where it is shown and stored.
+        record: The database run of the measurements.
+        costs: What is stored with each measurement. The evaluations then count as verified predictions.
+    """
+    runs, reporter = execution.runs, execution.reporter
+    source: Source = "verified" if costs else "measured"
+    names = subject.metric_names
+    with (
+        execution.workers.open_pool() as pool,
+        reporter.bar(f"measure ({record.stage})", len(population)) as bar,
+        runs.database.run_lock(record.run),
+    ):
+        measuring = pool.measuring(subject.measurement)
+        measured = [Objective(get_metric(name), MeasuredEvaluator(measuring, name)) for name in names]
+        recorder = Recorder(runs.database, record, source, [*measured, *costs], len(population), bar.advance)
+        values = recorder.evaluate(population).values
+    return Measurements(population, {name: values[:, column] for column, name in enumerate(names)})

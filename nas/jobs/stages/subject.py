@@ -1,0 +1,68 @@
+"""What the candidates of a job are measured on: trained weights, images, and the space that is searched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from nas.data.images import ImageData
+from nas.evaluation.measurement import ImageMeasurement
+from nas.evaluation.realize import CandidateRealizer
+from nas.jobs.job_runs import digest_file
+from nas.training.checkpoint import read_leaves
+from search_spaces.families.given import GivenSpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.subspace import Subspace
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained supernet, or a given network, with its images.
+
+    Attributes:
+        space: What is searched, which may be a part of what the weights serve.
+        measurement: Describes how a candidate is measured, so that any worker can do it.
+        data: The images.
+    """
+
+    space: JointSpace
+    measurement: ImageMeasurement
+    data: ImageData
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of the trained weights, or of the given network."""
+        return self.measurement.checkpoint
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Names of what is measured."""
+        return [one.metric.name for one in self.measurement.metrics]
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for all that a measured value depends on besides the candidate: such values may be lent to others."""
+        measurement = self.measurement
+        parts = (version("nas"), self.data.digest(), digest_file(self.checkpoint), measurement.processor)
+        return hashlib.sha256(json.dumps([*parts, repr(measurement.methods)]).encode()).hexdigest()[:16]
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """What is measured, for the inputs of a stage."""
+        return {"supernet": self.checkpoint, "processor": self.measurement.processor, "metrics": self.metric_names}
+
+    def read_leaves(self) -> tuple[Subspace, ...]:
+        """The subspaces that a few-shot supernet serves with weights of their own; none of one with one set."""
+        return (
+            ()
+            if isinstance(self.measurement.space, GivenSpace)
+            else read_leaves(self.checkpoint, self.measurement.space)
+        )
+
+    def realizer(self) -> CandidateRealizer:
+        """Makes networks of candidates."""
+        return self.measurement.realizer(self.data)

@@ -1,0 +1,117 @@
+"""The front of what was found: the candidates that no other beats in the objectives, and the role of each.
+
+Independent of which objectives these are and of how their values came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.objectives import (
+    FloatArray,
+    NothingFeasible,
+    Objective,
+    clip_to_constraints,
+    costs,
+    infeasibility_message,
+    violations,
+)
+from results.pareto import non_dominated
+from search_spaces.population import Population
+
+
+@dataclass(frozen=True)
+class Front:
+    """Candidates, k of them, that keep all limits and that no other beats; best of the first objective first.
+
+    Attributes:
+        population: The candidates.
+        objectives: The m objectives, in the order of the columns of values.
+        values: Shape (k, m), in the unit of each objective's metric.
+    """
+
+    population: Population
+    objectives: tuple[Objective, ...]
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.population)
+
+    def column(self, name: str) -> FloatArray:
+        """Values of the metric of that name, shape (k,)."""
+        return self.values[:, [one.metric.name for one in self.objectives].index(name)]
+
+    def choose_roles(self, count: int) -> dict[str, int]:
+        """Up to `count` distinct candidates by their role: the best in each objective, the balanced one, and others.
+
+        The roles follow from the objectives: "best accuracy" where more is better, "lowest latency_ms" where less is.
+        The balanced candidate is the nearest to the ideal point, each objective scaled to its range on the front. What
+        is only limited has no role.
+
+        Args:
+            count: How many candidates at most.
+
+        Returns:
+            Role to row of the front.
+        """
+        traded = [column for column, one in enumerate(self.objectives) if not one.constraint]
+        axes = costs(self.objectives, self.values)[:, traded]
+        scaled = (axes - axes.min(0)) / np.maximum(np.ptp(axes, axis=0), 1e-12)  # an axis of one value counts nothing
+        ends = {_role_of_best(self.objectives[column]): axes[:, at].argmin() for at, column in enumerate(traded)}
+        first, *others = ends.items()
+        wanted = dict([first, ("balanced", np.linalg.norm(scaled, axis=1).argmin()), *others])
+        wanted |= {f"front {number}": row for number, row in enumerate(range(len(self)))}
+        distinct: dict[str, int] = {}
+        for role, row in wanted.items():
+            if int(row) not in distinct.values() and len(distinct) < count:
+                distinct[role] = int(row)
+        return distinct
+
+
+def find_front(
+    population: Population, objectives: Sequence[Objective], values: FloatArray, most: int | None = None
+) -> tuple[Front, NDArray[np.int64]]:
+    """The front of candidates, n of them, and their row numbers.
+
+    A front that is thinned keeps its ends, the best of each objective, and evenly spaced candidates between them: in
+    three objectives an end may lie in the middle of the order by the first one.
+
+    Args:
+        population: The candidates.
+        objectives: The m objectives.
+        values: Shape (n, m).
+        most: How many candidates are kept; None is all.
+
+    Raises:
+        NothingFeasible: If no candidate keeps the limits; it tells how near the nearest one comes.
+    """
+    rows = _feasible_front(objectives, values)
+    if most is not None:
+        rows = _thin(clip_to_constraints(objectives, costs(objectives, values))[rows], rows, most)
+    return Front(population.take(rows), tuple(objectives), values[rows]), rows
+
+
+def _role_of_best(objective: Objective) -> str:
+    metric = objective.metric
+    return f"{'best' if metric.maximize else 'lowest'} {metric.name}"
+
+
+def _feasible_front(objectives: Sequence[Objective], values: FloatArray) -> NDArray[np.int64]:
+    feasible = np.flatnonzero(violations(objectives, values) == 0)
+    if not len(feasible):
+        raise NothingFeasible(infeasibility_message(objectives, values))
+    found = clip_to_constraints(objectives, costs(objectives, values))
+    front = feasible[non_dominated(found[feasible])]
+    return front[np.lexsort(found[front].T[::-1])]
+
+
+def _thin(found: FloatArray, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Up to `most` of the rows, whose costs are `found`: the ends, and others between them."""
+    ends = list(dict.fromkeys(found.argmin(axis=0).tolist()))[:most]
+    others = np.setdiff1d(np.arange(len(rows)), ends)
+    spaced = np.linspace(0, len(others) - 1, min(most - len(ends), len(others))).round().astype(int)
+    return rows[np.sort(np.concatenate([np.array(ends, dtype=np.int64), others[spaced]]))]
