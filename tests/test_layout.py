@@ -20,6 +20,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/nas/compression/test_resnet20.py": "compression of a published network, against published accuracies",
     "tests/nas/compression/tracing/test_resnet20.py": "the same, traced and not built of our layers",
     "tests/nas/export/test_network_model.py": "hardware/profiling/network_model.py against what nas/export writes",
+    "tests/nas/training/test_multi_precision.py": "a schedule, from the training to the accuracy at two bits",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }
 
@@ -28,6 +29,7 @@ REGISTRIES = "tests/search_spaces/test_registry.py: all registries keep one cont
 POOLS = "tests/nas/evaluation/test_pools.py: pools of every kind carry out one measurement alike"
 TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module makes what it reads"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",
     "nas/compression/allocation/registry.py": REGISTRIES,
     "nas/compression/observers/registry.py": REGISTRIES,
     "nas/compression/sensitivity/registry.py": REGISTRIES,

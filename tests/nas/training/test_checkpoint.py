@@ -60,14 +60,16 @@ def test_leaves_and_learnt_steps_come_back(tmp_path: Path) -> None:
     other_leaves = copy.deepcopy(written)
     other_leaves.split([(0, whole), (0, whole)])
     leaves = read_leaves(tmp_path / "a.safetensors", written.space)
-    assert [leaf.open for leaf in leaves] == [domain.open for domain in written.leaf_subspaces]
+    assert [leaf.open for leaf in leaves] == [subspace.open for subspace in written.leaf_subspaces]
     for read in (net(seed=1), other_leaves):
         load_checkpoint(tmp_path / "a.safetensors", read)
         assert read.learns_weight_steps
         assert read.state_dict().keys() == written.state_dict().keys()
         assert any("log_weight_step" in name for name in read.state_dict())
         assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
-        assert [domain.open for domain in read.leaf_subspaces] == [domain.open for domain in written.leaf_subspaces]
+        assert [subspace.open for subspace in read.leaf_subspaces] == [
+            subspace.open for subspace in written.leaf_subspaces
+        ]
         assert [list(read.leaves).index(read.weights_for(*one)) for one in candidates] == expected
         side = candidates[0][0].resolution
         inputs = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))

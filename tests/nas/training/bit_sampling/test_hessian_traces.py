@@ -1,4 +1,4 @@
-"""Traces of known Hessians and the odds of bit-widths."""
+"""Traces of known Hessians and the probabilities of bit-widths."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_each_layer_gets_its_own_trace_and_coupling_cancels_on_average() -> None
 
 
 def test_odds_are_uniform_up_to_the_mean_and_proportional_to_bits_above() -> None:
-    odds = compute_bit_probabilities([-3.0, 1.0, 5.0], [[8, 6, 4, 2]] * 3)  # the mean is 1
-    np.testing.assert_allclose(odds, [[0.25] * 4, [0.25] * 4, [0.4, 0.3, 0.2, 0.1]])
-    np.testing.assert_allclose(np.sum(odds, axis=1), 1)
+    probabilities = compute_bit_probabilities([-3.0, 1.0, 5.0], [[8, 6, 4, 2]] * 3)  # the mean is 1
+    np.testing.assert_allclose(probabilities, [[0.25] * 4, [0.25] * 4, [0.4, 0.3, 0.2, 0.1]])
+    np.testing.assert_allclose(np.sum(probabilities, axis=1), 1)
     for equal in (0.1, 0.7, -0.7):
         np.testing.assert_allclose(compute_bit_probabilities([equal] * 3, [[4, 8]] * 3), 0.5)
 

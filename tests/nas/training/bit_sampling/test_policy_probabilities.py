@@ -22,10 +22,10 @@ BATCH = Batch(torch.randn(16, 1, 16, 16, generator=torch.Generator().manual_seed
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])
-def test_every_policy_gene_has_odds_that_its_generator_decides(lab: Callable[..., Any], name: str) -> None:
+def test_every_policy_gene_has_probabilities_that_its_generator_decides(lab: Callable[..., Any], name: str) -> None:
     space = lab(name, BITS).space
 
-    def odds(seed: int) -> PolicyProbabilities:
+    def probabilities(seed: int) -> PolicyProbabilities:
         net = lab(name, BITS).supernet().train()
         before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
         found = compute_policy_probabilities(net, space, BATCH, SingleProcess(), torch.Generator().manual_seed(seed))
@@ -33,12 +33,12 @@ def test_every_policy_gene_has_odds_that_its_generator_decides(lab: Callable[...
         assert net.training
         return found
 
-    found = odds(0)
+    found = probabilities(0)
     assert sorted(found) == [number for number, gene in enumerate(space.genes) if gene.is_policy]
     sensitive = [row for row in found.values() if row == PROPORTIONAL]
     assert all(row in (PROPORTIONAL, UNIFORM) for row in found.values())
     assert 0 < len(sensitive) < len(found)
-    assert odds(0) == found
+    assert probabilities(0) == found
 
 
 def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,15 +51,15 @@ def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], mo
         return [float(n == number) for n in range(len(weights))]
 
     monkeypatch.setattr(module, "estimate_hessian_traces", traces)
-    odds = compute_policy_probabilities(net, space, BATCH, SingleProcess(), torch.Generator())
-    for number, row in odds.items():
+    probabilities = compute_policy_probabilities(net, space, BATCH, SingleProcess(), torch.Generator())
+    for number, row in probabilities.items():
         assert row == (PROPORTIONAL if space.genes[number].name == "stages.1.0.depthwise.policy" else UNIFORM)
     number = next(n for n, gene in enumerate(space.genes) if gene.name == "stages.1.0.depthwise.policy")
-    genes = Subspace.whole(space).with_probabilities(odds).sample(np.random.default_rng(0), 4000).genes
+    genes = Subspace.whole(space).with_probabilities(probabilities).sample(np.random.default_rng(0), 4000).genes
     assert (np.bincount(genes[:, number]) / 4000).tolist() == pytest.approx([32 / 44, 8 / 44, 4 / 44], abs=0.03)
 
 
-def test_a_split_supernet_without_float_weights_has_odds(lab: Callable[..., Any]) -> None:
+def test_a_split_supernet_without_float_weights_has_probabilities(lab: Callable[..., Any]) -> None:
     trained = lab("resnet_digits", ("w8a8", "w4a8"))
     net, whole = trained.supernet(), Subspace.whole(trained.space)
     net.split([(0, whole.restrict(0, (0,))), (0, whole.restrict(0, (1,)))])

@@ -64,13 +64,15 @@ def test_two_leaves_share_out_the_candidates(lab: Callable[..., Any], name: str,
     net.split(list_new_leaves(net, whole, [split]))
     gene = split.gene
     assert space.genes[gene].dimension == dimension
-    first, second = (set(domain.open[gene]) for domain in net.leaf_subspaces)
+    first, second = (set(subspace.open[gene]) for subspace in net.leaf_subspaces)
     assert not first & second
     assert first | second == set(range(len(space.genes[gene].values)))
-    for domain in net.leaf_subspaces:
-        assert [o for n, o in enumerate(domain.open) if n != gene] == [o for n, o in enumerate(whole.open) if n != gene]
+    for subspace in net.leaf_subspaces:
+        assert [o for n, o in enumerate(subspace.open) if n != gene] == [
+            o for n, o in enumerate(whole.open) if n != gene
+        ]
     population = space.sample(np.random.default_rng(0), 40)
-    held = [domain.contains(population) for domain in net.leaf_subspaces]
+    held = [subspace.contains(population) for subspace in net.leaf_subspaces]
     for row in range(len(population)):
         candidate, leaf = population[row], int(int(population.genes[row, gene]) in second)
         assert net.weights_for(candidate.architecture, candidate.policy) is net.leaves[leaf]
@@ -91,18 +93,21 @@ def test_leaves_of_any_splits_partition_the_space(
         assert all(net.leaf_subspaces[one.leaf].is_always_active(one.gene) for one in splits if net.leaf_subspaces)
         net.split(list_new_leaves(net, whole, splits))
         assert len(net.leaf_subspaces) == count
-        holders = np.sum([domain.contains(population) for domain in net.leaf_subspaces], axis=0)
+        holders = np.sum([subspace.contains(population) for subspace in net.leaf_subspaces], axis=0)
         assert holders.tolist() == [1] * 200
 
 
 def test_what_a_phase_keeps_closed_has_one_leaf_too(lab: Callable[..., Any]) -> None:
     """Small depths, in which the second block's kernel does not matter, may be trained by a later phase."""
     trained = lab("mobilenet_v3_digits")
-    net, domain = trained.supernet().train(), Subspace.opened(trained.space, {"0.0.kernel": "all", "0.1.kernel": "all"})
+    net, subspace = (
+        trained.supernet().train(),
+        Subspace.opened(trained.space, {"0.0.kernel": "all", "0.1.kernel": "all"}),
+    )
     with torch.no_grad():  # the kernels of the first block agree
         weight = net.leaves[0].network.get_submodule("stages.0.0.depthwise").op.weight
         weight[..., 0, :] = weight[..., -1, :] = weight[..., 0] = weight[..., -1] = 0
-    net.split(list_new_leaves(net, domain, choose_leaf_splits(net, domain, compare(("kernel",)))))
+    net.split(list_new_leaves(net, subspace, choose_leaf_splits(net, subspace, compare(("kernel",)))))
     population = trained.space.sample(np.random.default_rng(1), 200)
     assert np.sum([one.contains(population) for one in net.leaf_subspaces], axis=0).tolist() == [1] * 200
 
@@ -113,10 +118,10 @@ def test_a_gene_is_split_once_only_where_it_always_matters_and_only_if_it_is_ful
     trained = lab("mobilenet_v3_digits", BITS)
     whole, space = Subspace.whole(trained.space), trained.space
 
-    def splittable(domain: Subspace, groups: int = 2) -> list[str]:
+    def splittable(subspace: Subspace, groups: int = 2) -> list[str]:
         return [
             space.genes[gene].name
-            for gene in domain.find_splittable_genes(("depth", "kernel", "expand"), groups, domain)
+            for gene in subspace.find_splittable_genes(("depth", "kernel", "expand"), groups, subspace)
         ]
 
     first = ["depth", "0.kernel", "0.expand"]
@@ -139,18 +144,18 @@ def test_learnt_steps_are_not_compared(lab: Callable[..., Any]) -> None:
         for key, parameter in net.named_parameters():
             parameter -= 3 * key.endswith("log_weight_step")  # so short that they clip, which they learn from
     name = "stages.0.0.depthwise.policy"
-    domain = Subspace.opened(trained.space, {name: "all", "policy": ["w8a8"]})
+    subspace = Subspace.opened(trained.space, {name: "all", "policy": ["w8a8"]})
     gene = gene_named(trained.space, name)
-    (found,) = choose_leaf_splits(net, domain, compare(("policy",)))
-    with_steps = directly(net.leaves[0], domain, gene, 1)[1]
-    without = directly(net.leaves[0], domain, gene, 1, lambda parameter: not parameter.endswith("log_weight_step"))[1]
+    (found,) = choose_leaf_splits(net, subspace, compare(("policy",)))
+    with_steps = directly(net.leaves[0], subspace, gene, 1)[1]
+    without = directly(net.leaves[0], subspace, gene, 1, lambda parameter: not parameter.endswith("log_weight_step"))[1]
     assert found.separation == pytest.approx(without, rel=1e-9)
     assert without != pytest.approx(with_steps, rel=1e-6)
 
 
 def directly(
     weights: nn.Module,
-    domain: Subspace,
+    subspace: Subspace,
     gene: int,
     batches: int,
     compared: Callable[[str], bool] = lambda _name: True,
@@ -159,8 +164,8 @@ def directly(
     scores = []
     for number in range(batches):
         batch, gradients = load_batch(number, 16), []
-        for value in domain.open[gene]:
-            one = domain.restrict(gene, (value,)).largest()
+        for value in subspace.open[gene]:
+            one = subspace.restrict(gene, (value,)).largest()
             clone = copy.deepcopy(weights)
             F.cross_entropy(clone(batch.inputs, one.architecture, one.policy), batch.labels).backward()
             gradients.append([parameter.grad for key, parameter in clone.named_parameters() if compared(key)])
@@ -168,7 +173,7 @@ def directly(
         scores.append(compute_matching_scores([list(compress(row, used)) for row in gradients]))
     mean = np.mean(scores, axis=0)
     grouping = choose_grouping(mean, 2)
-    groups = tuple(tuple(domain.open[gene][value] for value in group) for group in grouping)
+    groups = tuple(tuple(subspace.open[gene][value] for value in group) for group in grouping)
     return groups, measure_separation(mean, grouping)
 
 
@@ -176,10 +181,10 @@ def directly(
 def test_a_split_is_what_gradient_matching_gives(lab: Callable[..., Any], name: str) -> None:
     trained = lab("mobilenet_v3_digits", BITS)
     net, gene = trained.supernet().train(), gene_named(trained.space, name)
-    domain = Subspace.opened(trained.space, {name: "all"})
+    subspace = Subspace.opened(trained.space, {name: "all"})
     dimension = trained.space.genes[gene].dimension
-    (found,) = choose_leaf_splits(net, domain, compare((dimension,), 2))
-    groups, worth = directly(net.leaves[0], domain, gene, 2)
+    (found,) = choose_leaf_splits(net, subspace, compare((dimension,), 2))
+    groups, worth = directly(net.leaves[0], subspace, gene, 2)
     assert (found.leaf, found.gene, found.groups) == (0, gene, groups)
     assert found.separation == pytest.approx(worth, rel=1e-3)
     assert found.separation > 0
@@ -195,8 +200,8 @@ def test_the_gene_whose_values_disagree_is_split(lab: Callable[..., Any], confli
             centre = weight[..., 1:-1, 1:-1].clone()
             weight *= 20.0 if stage == conflicting else 0.0  # 0: both kernels compute the same
             weight[..., 1:-1, 1:-1] = centre
-    domain = Subspace.opened(trained.space, {"0.0.kernel": "all", "1.0.kernel": "all"})
-    (found,) = choose_leaf_splits(net, domain, compare(("kernel",), 2))
+    subspace = Subspace.opened(trained.space, {"0.0.kernel": "all", "1.0.kernel": "all"})
+    (found,) = choose_leaf_splits(net, subspace, compare(("kernel",), 2))
     assert trained.space.genes[found.gene].name == f"{conflicting}.0.kernel"
 
 
@@ -211,10 +216,10 @@ def test_every_leaf_is_judged_by_its_own_weights(lab: Callable[..., Any]) -> Non
     two_leaves(net, trained.space, "0.1.kernel")
     net.leaves[1].load_state_dict(trained.supernet(seed=1).leaves[0].state_dict())
     net.train()
-    domain = Subspace.opened(trained.space, {"0.0.expand": "all", "0.depth": [1]})  # which clears the kernel of 0.1
-    found = choose_leaf_splits(net, domain, compare(("expand",)))
+    subspace = Subspace.opened(trained.space, {"0.0.expand": "all", "0.depth": [1]})  # which clears the kernel of 0.1
+    found = choose_leaf_splits(net, subspace, compare(("expand",)))
     gene = gene_named(trained.space, "0.0.expand")
-    worths = [directly(net.leaves[leaf], domain, gene, 1)[1] for leaf in (0, 1)]
+    worths = [directly(net.leaves[leaf], subspace, gene, 1)[1] for leaf in (0, 1)]
     assert [split.separation for split in found] == pytest.approx(worths, rel=1e-3)
     assert worths[0] != pytest.approx(worths[1], rel=1e-2)
 
@@ -246,14 +251,14 @@ def test_leaves_may_split_along_different_genes(lab: Callable[..., Any]) -> None
     for (parent, _), leaf in zip(inherited, net.leaves, strict=True):
         assert all(torch.equal(tensor, parents[parent][name]) for name, tensor in leaf.state_dict().items())
     population = trained.space.sample(np.random.default_rng(0), 30)
-    assert np.sum([domain.contains(population) for domain in net.leaf_subspaces], axis=0).tolist() == [1] * 30
+    assert np.sum([subspace.contains(population) for subspace in net.leaf_subspaces], axis=0).tolist() == [1] * 30
 
 
 OPERATORS = {"keep": 1.0, "copy": 1.0, "negate": -1.0}
 
 
 class Operators(SearchSpace):
-    """Two places, each with one of three operators; `keep` and `copy` are the same."""
+    """Two choices, each of one of three operators; `keep` and `copy` are the same."""
 
     def __init__(self) -> None:
         names = ("0.operator", "1.operator")
@@ -270,7 +275,7 @@ class Operators(SearchSpace):
 
 
 class Weights(nn.Module):
-    """A scalar prefix; the operators of one place scale what it gives, those of the other do nothing."""
+    """A scalar prefix; the operators of one choice scale what it gives, those of the other do nothing."""
 
     def __init__(self, deciding: int) -> None:
         super().__init__()
@@ -284,7 +289,7 @@ class Weights(nn.Module):
 
 
 @pytest.mark.parametrize("deciding", [0, 1])
-def test_the_place_whose_operators_conflict_is_split_between_them(deciding: int) -> None:
+def test_the_choice_whose_operators_conflict_is_split_between_them(deciding: int) -> None:
     space = JointSpace(Operators())
     inputs = torch.tensor([1.0, 2.0, -0.5, 1.5]).view(4, 1, 1, 1)
     net: Any = SimpleNamespace(leaves=[Weights(deciding)], leaf_subspaces=())

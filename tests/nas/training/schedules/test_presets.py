@@ -28,10 +28,10 @@ def holds(outer: Subspace, inner: Subspace) -> bool:
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_each_phase_opens_more_until_all_is_open(name: str, space_name: str) -> None:
     space = joint(space_name)
-    domains = create_schedule(name, 10, 0.1, space).open_subspaces(space)
-    assert all(holds(later, earlier) for earlier, later in pairwise(domains))
+    subspaces = create_schedule(name, 10, 0.1, space).open_subspaces(space)
+    assert all(holds(later, earlier) for earlier, later in pairwise(subspaces))
     whole, everything = Subspace.whole(space), name == "multi_precision"
-    for gene, opened, values in zip(space.genes, domains[-1].open, whole.open, strict=True):
+    for gene, opened, values in zip(space.genes, subspaces[-1].open, whole.open, strict=True):
         assert opened == (values if everything or not gene.is_policy else (0,)), gene.name
 
 

@@ -28,7 +28,7 @@ def test_phases_that_open_nothing_are_left_out_and_the_others_share_their_epochs
     space, written = JointSpace(create_space(space_name, 3, 10)), {phase.name: phase for phase in ofa(10, 0.1).phases}
     schedule = fit_schedule_to(space, ofa(10, 0.1))
     assert [phase.name for phase in schedule.phases] == names
-    opened = [domain.open for domain in schedule.open_subspaces(space)]
+    opened = [subspace.open for subspace in schedule.open_subspaces(space)]
     assert all(earlier != later for earlier, later in pairwise(opened))
     assert sum(phase.epochs for phase in schedule.phases) == pytest.approx(10)
     stretch = 10 / sum(written[name].epochs for name in names)
