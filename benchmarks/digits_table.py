@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from nas.jobs.stages.priced_objectives import exact_objective
 from rich.console import Console
 from rich.progress import track
 
@@ -31,7 +32,6 @@ from nas.evaluation.worker_process import prepare_worker
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
-from nas.jobs.stages.priced_objectives import exact_objective
 from nas.jobs.stages.profile import latency_table
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from nas.jobs.stages.priced_objectives import exact_objective
 from report import row
 from rich.console import Console
 
@@ -20,7 +21,6 @@ from hardware.tables.table_file import load_table
 from nas.evaluation.pools import open_pool
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
-from nas.jobs.stages.priced_objectives import exact_objective
 from nas.jobs.stages.profile import latency_table
 from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace

@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from nas.cli.main import app
-from nas.jobs.comparison.compare import bench
+from nas.jobs.comparison.compare import ComparisonPaths, compare
 from nas.jobs.console.reporter import Reporter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -37,7 +37,8 @@ def test_a_table_is_searched(searcher: str) -> None:
 
 
 def test_searchers_are_compared(tmp_path: Path) -> None:
-    found = bench(EXAMPLES / "searchers.yaml", tmp_path, 2, Reporter(Console(file=io.StringIO())))
+    paths = ComparisonPaths(EXAMPLES / "searchers.yaml", tmp_path)
+    found = compare(paths, 2, Reporter(Console(file=io.StringIO())))
     means = found[found["evaluations"] == 40].groupby("searcher")["hypervolume"].mean()
     assert means.idxmax() == "linas"
     assert set(means.index) == {"linas", "nsga2", "random"}

@@ -28,8 +28,28 @@ TESTS_OF_THE_WHOLE = {
 REGISTRIES = "tests/search_spaces/test_registry.py: all registries keep one contract"
 POOLS = "tests/nas/evaluation/test_pools.py: pools of every kind carry out one measurement alike"
 TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module makes what it reads"
+WHOLE_JOB = "tests/nas/jobs/test_run.py: a whole job, killed, resumed, and on Ray"
+WRONG_FILES = "tests/nas/cli/test_main.py: wrong files, each in one line"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",
+    "nas/cli/cluster.py": "tests/nas/jobs/cluster/test_jobs_api.py: what its commands call",
+    "nas/cli/compare.py": "tests/nas/jobs/comparison/test_compare.py: what its command calls",
+    "nas/cli/console.py": "every test of a command prints on it",
+    "nas/jobs/console/event_log.py": "tests/nas/jobs/console/test_training_progress.py: its events, a full disk",
+    "nas/jobs/console/reporter.py": "tests/nas/jobs/console/test_training_progress.py: bars and lines",
+    "nas/jobs/console/search_progress.py": "tests/nas/jobs/stages/test_measured_search.py: what going on would bring",
+    "nas/jobs/console/summary.py": WHOLE_JOB,
+    "nas/jobs/console/table_summary.py": "tests/nas/cli/test_tables.py: what a table says",
+    "nas/jobs/files/comparison_file.py": "tests/nas/jobs/comparison/test_table_comparison.py: each mistake",
+    "nas/jobs/files/roofline_file.py": "tests/nas/cli/test_tables.py: a device from its file, and mistakes in it",
+    "nas/jobs/files/section.py": WRONG_FILES,
+    "nas/jobs/files/space_section.py": WRONG_FILES,
+    "nas/jobs/stages/measurements.py": "tests/nas/jobs/stages/test_expected_values.py, and " + WHOLE_JOB,
+    "nas/jobs/stages/network_files.py": "tests/nas/jobs/stages/test_finetune.py: a file is what was measured",
+    "nas/jobs/stages/predicted_search.py": WHOLE_JOB,
+    "nas/jobs/stages/subject.py": "tests/nas/jobs/stages/test_measured_search.py: who lends whom measurements",
+    "nas/jobs/stages/train.py": "tests/nas/cli/test_jobs.py: unfinished trainings, full disks",
+    "nas/jobs/workspace.py": WHOLE_JOB,
     "nas/compression/allocation/registry.py": REGISTRIES,
     "nas/compression/observers/registry.py": REGISTRIES,
     "nas/compression/sensitivity/registry.py": REGISTRIES,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Address = Annotated[
     str, typer.Option(envvar="RAY_ADDRESS", help="The cluster's dashboard; its token is read from RAY_AUTH_TOKEN.")
 ]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="As nas submit printed it.")]
 _LOCAL = "http://127.0.0.1:8265"
 
 app = typer.Typer(no_args_is_help=True, help="Jobs that were submitted to a Ray cluster.")
@@ -36,6 +35,14 @@ class SubmitOptions:
     gpus_per_worker: Annotated[
         float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
     ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmittedJob:
+    """What the commands on a submitted job take."""
+
+    job: Annotated[str, typer.Argument(metavar="ID", help="As nas submit printed it.")]
+    address: Address = _LOCAL
 
 
 def register(program: typer.Typer) -> None:
@@ -62,21 +69,24 @@ def list_jobs(address: Address = _LOCAL) -> None:
 
 
 @app.command()
-def logs(job: JobId, address: Address = _LOCAL) -> None:
+@takes(SubmittedJob)
+def logs(options: SubmittedJob) -> None:
     """Print what a job has printed."""
-    typer.echo(_cluster(address).logs(job), nl=False)
+    typer.echo(_cluster(options.address).logs(options.job), nl=False)
 
 
 @app.command()
-def stop(job: JobId, address: Address = _LOCAL) -> None:
+@takes(SubmittedJob)
+def stop(options: SubmittedJob) -> None:
     """End a job; resume lets it go on."""
-    _cluster(address).stop(job)
+    _cluster(options.address).stop(options.job)
 
 
 @app.command()
-def resume(job: JobId, address: Address = _LOCAL) -> None:
+@takes(SubmittedJob)
+def resume(options: SubmittedJob) -> None:
     """Let a job that was stopped or failed go on where it stopped; prints its new id."""
-    typer.echo(_cluster(address).resume(job))
+    typer.echo(_cluster(options.address).resume(options.job))
 
 
 def _cluster(address: str) -> Cluster:

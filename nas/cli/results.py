@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -22,7 +21,22 @@ SourceName = Literal["measured", "predicted", "verified", "expected", "exported"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParetoOptions:
+class DatabaseOptions:
+    """Which database is read."""
+
+    runs: Runs = DEFAULT_RUNS
+    database: Database = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions(DatabaseOptions):
+    """What `nas results show` takes."""
+
+    key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of a candidate's key.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoOptions(DatabaseOptions):
     """What `nas results pareto` takes."""
 
     metrics: Annotated[
@@ -38,14 +52,13 @@ class ParetoOptions:
     limit: Annotated[
         list[str] | None, typer.Option(help="Worst value allowed, e.g. latency_ms=5; may be repeated.")
     ] = None
-    runs: Runs = DEFAULT_RUNS
-    database: Database = None
 
 
 @app.command("list")
-def list_runs(runs: Runs = DEFAULT_RUNS, database: Database = None) -> None:
+@takes(DatabaseOptions)
+def list_runs(options: DatabaseOptions) -> None:
     """List all runs."""
-    with _open(runs, database) as opened:
+    with _open(options) as opened:
         _print(opened.runs().loc[:, ["run", "device", "seed", "evaluations", "created", "git"]], "runs")
 
 
@@ -56,7 +69,7 @@ def pareto(options: ParetoOptions) -> None:
     from results.database.frame import choose_metrics, select_front
     from results.metric import get_metric
 
-    with _open(options.runs, options.database) as opened:
+    with _open(options) as opened:
         source, found = _find(opened, options)
         names = options.metrics.split(",") if options.metrics else choose_metrics(found)
         chosen = [get_metric(name) for name in names]
@@ -66,16 +79,13 @@ def pareto(options: ParetoOptions) -> None:
 
 
 @app.command()
-def show(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of a candidate's key.")],
-    runs: Runs = DEFAULT_RUNS,
-    database: Database = None,
-) -> None:
+@takes(ShowOptions)
+def show(options: ShowOptions) -> None:
     """Show one candidate: its description, its JSON and all that is known of it."""
     from results.description import describe
 
-    with _open(runs, database) as opened:
-        candidate = opened.candidate(key)
+    with _open(options) as opened:
+        candidate = opened.candidate(options.key)
         typer.echo(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}")
         frame = opened.frame()
         known = frame[frame["key"] == candidate.key]
@@ -83,13 +93,13 @@ def show(
         _print(shown, "evaluations", _latency_errors(opened, known))
 
 
-def _open(runs: Path, database: str | None) -> ResultsDatabase:
+def _open(options: DatabaseOptions) -> ResultsDatabase:
     from results.database.results_database import ResultsDatabase
 
-    path = runs / "results.db"
-    if database is None and not path.exists():
+    path = options.runs / "results.db"
+    if options.database is None and not path.exists():
         raise ValueError(f"no results database at {path}; run a job first, or name one with --runs or --database")
-    return ResultsDatabase(database or f"sqlite:///{path}")
+    return ResultsDatabase(options.database or f"sqlite:///{path}")
 
 
 def _find(opened: ResultsDatabase, options: ParetoOptions) -> tuple[SourceName, pd.DataFrame]:

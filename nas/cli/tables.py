@@ -2,60 +2,92 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nas.cli.options import takes
+
 app = typer.Typer(no_args_is_help=True, help="Read and import latency tables.")
 
-Table = Annotated[Path, typer.Argument(help="Latency table (Parquet).")]
 
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """What `nas tables import` takes."""
 
-@app.command("import")
-def import_(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Its format; a wrong name lists the known ones.")],
-    file: Annotated[Path, typer.Argument(help="The published file.")],
-    output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Its format; a wrong name lists the known ones.")]
+    file: Annotated[Path, typer.Argument(help="The published file.")]
+    output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")]
     peak_gops: Annotated[
         float | None,
         typer.Option(help="Billions of operations per second that the device cannot exceed; checks units."),
-    ] = None,
-) -> None:
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateOptions:
+    """What `nas tables estimate` takes."""
+
+    device: Annotated[Path, typer.Argument(help="Description of the device (YAML).")]
+    space: Annotated[str, typer.Argument(help="Search space whose layers are priced.")]
+    output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")]
+    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3
+    classes: Annotated[int, typer.Option(min=2, help="Classes of the images.")] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions:
+    """What `nas tables transfer` takes.
+
+    Raises:
+        ValueError: If one of --measured and --output is given without the other.
+    """
+
+    known: Annotated[Path, typer.Argument(help="Latencies of networks on known devices (CSV).")]
+    features: Annotated[Path, typer.Argument(help="What tells these networks apart (CSV).")]
+    measured: Annotated[Path | None, typer.Option(help="What was measured on the new device so far (CSV).")] = None
+    output: Annotated[Path | None, typer.Option(help="Where the predictions go; a new CSV file.")] = None
+    probes: Annotated[int, typer.Option(min=1, help="How many networks to name for the next measurements.")] = 10
+
+    def __post_init__(self) -> None:
+        if (self.measured is None) != (self.output is None):
+            raise ValueError("--measured and --output are given together: predictions need measurements")
+
+
+@app.command("import")
+@takes(ImportOptions)
+def import_(options: ImportOptions) -> None:
     """Make a latency table of one that others published."""
     from hardware.importers.registry import import_table
     from hardware.tables.plausibility import check_plausible
     from hardware.tables.table_file import save_table
 
-    _must_be_new(output)
-    table = import_table(form, file)
-    check_plausible(table, peak_gops)
-    save_table(table, output)
-    show(output)
+    _must_be_new(options.output)
+    table = import_table(options.form, options.file)
+    check_plausible(table, options.peak_gops)
+    save_table(table, options.output)
+    show(options.output)
 
 
 @app.command()
-def estimate(
-    device: Annotated[Path, typer.Argument(help="Description of the device (YAML).")],
-    space: Annotated[str, typer.Argument(help="Search space whose layers are priced.")],
-    output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")],
-    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3,
-    classes: Annotated[int, typer.Option(min=2, help="Classes of the images.")] = 10,
-) -> None:
+@takes(EstimateOptions)
+def estimate(options: EstimateOptions) -> None:
     """Make a table of a device that nobody can measure yet, by a roofline model."""
     from hardware.tables.table_file import save_table
     from nas.jobs.files.roofline_file import load_roofline
     from search_spaces.joint_space import JointSpace
     from search_spaces.presets import create_space
 
-    _must_be_new(output)
-    layers = JointSpace(create_space(space, channels, classes)).layer_shapes()
-    save_table(load_roofline(device).table(layers), output)
-    show(output)
+    _must_be_new(options.output)
+    layers = JointSpace(create_space(options.space, options.channels, options.classes)).layer_shapes()
+    save_table(load_roofline(options.device).table(layers), options.output)
+    show(options.output)
 
 
 @app.command()
-def show(table: Table) -> None:
+def show(table: Annotated[Path, typer.Argument(help="Latency table (Parquet).")]) -> None:
     """Show where a table comes from, what it holds and how well it tells whole networks."""
     from hardware.tables.table_file import load_table
     from nas.cli.console import open_console
@@ -66,23 +98,17 @@ def show(table: Table) -> None:
 
 
 @app.command()
-def transfer(
-    known: Annotated[Path, typer.Argument(help="Latencies of networks on known devices (CSV).")],
-    features: Annotated[Path, typer.Argument(help="What tells these networks apart (CSV).")],
-    measured: Annotated[Path | None, typer.Option(help="What was measured on the new device so far (CSV).")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where the predictions go; a new CSV file.")] = None,
-    probes: Annotated[int, typer.Option(min=1, help="How many networks to name for the next measurements.")] = 10,
-) -> None:
+@takes(TransferOptions)
+def transfer(options: TransferOptions) -> None:
     """Name the networks to measure on a new device, and predict all others from those that are measured."""
     from nas.jobs.files.transfer_files import TransferFiles
 
-    if (measured is None) != (output is None):
-        raise ValueError("--measured and --output are given together: predictions need measurements")
-    files = TransferFiles(known, features)
+    measured, output = options.measured, options.output
+    files = TransferFiles(options.known, options.features)
     if measured is not None and output is not None:
         _must_be_new(output)
         files.predict(measured, output)
-    typer.echo("\n".join(files.choose_probes(probes, measured)))
+    typer.echo("\n".join(files.choose_probes(options.probes, measured)))
 
 
 def _must_be_new(output: Path) -> None:

@@ -39,6 +39,10 @@ class EventLog:
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
         """What was found at a step; a step that is no later than the last one hides what was written from it on.
 
+        Args:
+            step: Number of the step.
+            scalars: Values by tag.
+
         Raises:
             OSError: If the disk fails; names the file.
         """

@@ -32,11 +32,22 @@ class Bar:
         self._progress, self._task = progress, task
 
     def advance(self, more: int, note: str = "") -> None:
-        """So much more is done."""
+        """So much more is done.
+
+        Args:
+            more: How much.
+            note: What stands below the bar.
+        """
         self._progress.update(self._task, advance=more, note=note)
 
     def reach(self, done: int, note: str = "", total: int | None = None) -> None:
-        """So much is done in all; of how much, where that was not known before."""
+        """So much is done in all.
+
+        Args:
+            done: How much.
+            note: What stands below the bar.
+            total: Of how much, where that was not known before.
+        """
         self._progress.update(self._task, completed=done, note=note, total=total)
 
     @property
@@ -62,7 +73,12 @@ class Reporter:
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Bar]:
-        """A progress bar with counts, elapsed and remaining time while a block runs."""
+        """A progress bar with counts, elapsed and remaining time while a block runs.
+
+        Args:
+            title: What is done.
+            total: How much there is to do; None if that is not known yet.
+        """
         columns = (
             TextColumn(f"{title:<22}", markup=False),
             BarColumn(),  # the only one that gives way where there is little room

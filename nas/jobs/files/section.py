@@ -23,6 +23,10 @@ Root = TypeVar("Root", bound=Section)
 def read_section(path: Path, root: type[Root]) -> Root:
     """Reads a YAML file whose keys are those of a section.
 
+    Args:
+        path: The file.
+        root: The section.
+
     Raises:
         ValueError: In one line: what is wrong, where, and what would do.
     """

@@ -77,7 +77,7 @@ class PhaseSection(Section):
 class TrainingSection(Section):
     """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
 
-    schedule: Annotated[str, AfterValidator(SCHEDULES.check_name)] = "deps"
+    schedule: Annotated[str, AfterValidator(SCHEDULES.check_name)] = "single"
     epochs: Epochs = 30.0
     learning_rate: Positive = 0.1
     phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None

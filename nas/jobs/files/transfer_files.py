@@ -46,7 +46,15 @@ class TransferFiles:
         self._transfer = DeviceTransfer(_numbers(latencies, known), coded.to_numpy(dtype=float))
 
     def choose_probes(self, count: int, measured: Path | None) -> list[str]:
-        """The networks to measure next, the most telling ones first; raises as `predict` does."""
+        """The networks to measure next, the most telling ones first.
+
+        Args:
+            count: How many.
+            measured: What was measured so far; None if nothing.
+
+        Raises:
+            ValueError: As `predict` does.
+        """
         rows = self._measured(measured)[0] if measured else []
         return [self.networks[row] for row in self._transfer.choose_probes(count, rows)]
 

@@ -45,7 +45,16 @@ def network_name(reference: str) -> str:
 
 
 def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> None:
-    """Raises ValueError unless a given network classifies these images, and has policies to be searched."""
+    """Makes sure that a given network classifies these images, and has policies to be searched.
+
+    Args:
+        traced: The network.
+        space: It and its policies.
+        data: The images.
+
+    Raises:
+        ValueError: If it reads or returns other shapes, runs at one batch size only, or leaves nothing to search.
+    """
     graph = traced.graph
     ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
     if shape[0] != data.channels:
@@ -67,7 +76,12 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
 
 
 def describe_network(traced: TracedNetwork, data: ImageData) -> list[str]:
-    """What the engine makes of a given network and of the images, in a line each."""
+    """What the engine makes of a given network and of the images, in a line each.
+
+    Args:
+        traced: The network.
+        data: The images.
+    """
     graph = traced.graph
     calls = sum(len(layer.units) for layer in graph.layers)
     again = f", called {calls} times" if calls > len(graph.layers) else ""

@@ -124,7 +124,7 @@ def test_files_are_not_timed_for_a_table_of_another_machine(
     assert table_of_this_machine(replace(here.table_request, device=device)) is None
 
 
-def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_table: Path) -> None:
+def test_threads_and_batch_are_part_of_the_device(tmp_path: Path) -> None:
     job = {
         "name": "small",
         "space": {"name": "resnet_digits", "policies": ["w32a32"]},
@@ -134,14 +134,6 @@ def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, synthetic_tabl
     assert table is not None
     assert (table.device.threads, table.device.batch) == (2, 4)
     assert table.location == "onnxruntime_cpu, threads 2, batch 4"
-    with pytest.raises(ValueError, match="those of the table"):
-        _workspace({**job, "device": {"batch": 4, "table": str(synthetic_table)}}, tmp_path, tmp_path / "runs")
-
-
-def test_energy_is_not_measured_here(tmp_path: Path) -> None:
-    space, search = {"name": "resnet_digits", "policies": ["w32a32"]}, {"objectives": ["accuracy", "energy_mj"]}
-    with pytest.raises(ValueError, match=r"energy_mj needs a device\.table"):
-        _workspace({"name": "small", "space": space, "search": search}, tmp_path, tmp_path / "runs")
 
 
 def test_a_given_table_is_not_measured_on_a_node(workspace: Callable[..., Workspace], tmp_path: Path) -> None:

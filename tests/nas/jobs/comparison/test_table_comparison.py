@@ -1,0 +1,54 @@
+"""Comparisons on a table: what counts of it, and mistakes in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nas.jobs.comparison.compare import ComparisonPaths
+from nas.search.comparison import Comparison
+from results.pareto import hypervolume
+
+
+def prepared(file: Path) -> Comparison:
+    return ComparisonPaths(file, file.parent).prepare()[0]
+
+
+def test_only_feasible_networks_count(comparison_file: Callable[..., Path], table: pd.DataFrame) -> None:
+    volume = prepared(comparison_file(limits={"parameters": 6.0})).curve("linas", 0)[-1]
+    kept = table[table["parameters"] <= 6]
+    assert volume == pytest.approx(hypervolume(np.column_stack([-kept["accuracy"], kept["parameters"]]), [-50.0, 40.0]))
+
+
+def test_genes_may_be_wired_to_a_cell(comparison_file: Callable[..., Path]) -> None:
+    space = prepared(comparison_file(cell={"edges": [[0, 1], [1, 2]]})).problem.space
+    everything = space.sample(np.random.default_rng(0), 5)
+    assert everything.features().shape[1] > everything.one_hot().shape[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"searchers": ["multi_fidelity"]}, "searcher 'multi_fidelity' is told more than the others"),
+        ({"cell": {"edges": [[1, 0], [1, 2]]}}, "an edge of a cell leads from a node to a higher one, got 1 to 0"),
+        ({"cell": {"edges": [[0, 1]]}}, "the cell of space 'toy' has 1 edges, but 2 genes"),
+        ({"searchers": ["random", "linas", "random"]}, "searchers must not repeat"),
+        ({"searchers": ["oracle"]}, "unknown searcher 'oracle'; known searchers: linas"),
+        ({"searchers": ["evolution"]}, "searcher 'evolution' takes 1 objective only, got 2; use one of linas"),
+        ({"reference": {"accuracy": 50.0}}, r"reference needs a value for each of \['accuracy', 'parameters'\]"),
+        ({"limits": {"energy": 5.0}}, "limits.energy must limit one of the objectives"),
+        ({"budgets": [40, 5]}, r"budgets must be one or more rising numbers from 1, got \[40, 5\]"),
+        ({"genes": ["depth"]}, "must list each of 5 combinations once, got 40 rows"),
+        ({"genes": ["depth", "height"]}, r"lacks the columns \['height'\]"),
+        ({"objectives": {"accuracy": "minimize", "parameters": "minimize"}}, "of accuracy, more is better everywhere"),
+        ({"table": "none.csv"}, "none.csv"),
+        ({"colour": "red"}, "unknown key 'colour'; known keys: name, reference"),
+    ],
+)
+def test_mistakes_are_named(comparison_file: Callable[..., Path], changes: dict[str, object], message: str) -> None:
+    with pytest.raises((ValueError, OSError), match=message):
+        prepared(comparison_file(**changes))

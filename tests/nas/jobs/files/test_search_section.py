@@ -1,0 +1,51 @@
+"""What a search is asked for, by name; options of searchers are those that the searcher has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nas.jobs.files.search_section import SearchSection
+from nas.search.searchers.multi_fidelity import MultiFidelity
+from nas.search.searchers.nsga2 import NSGA2
+
+
+def section(**keys: Any) -> SearchSection:
+    return SearchSection.model_validate(keys)
+
+
+def test_metrics_are_sorted_by_how_they_become_known() -> None:
+    asked = section(objectives=["macs", "accuracy"], limits={"latency_ms": 5.0, "accuracy": 60.0})
+    assert asked.asked == ["macs", "accuracy", "latency_ms"]
+    assert asked.measured == ["accuracy"]
+    assert asked.table_costs == ["latency_ms"]
+    assert section(objectives=["accuracy", "macs"]).table_costs == []
+
+
+def test_options_are_fields_of_the_search_method() -> None:
+    assert section(searcher="nsga2", options={"population_size": 8}).method() == NSGA2(8)
+    found = section(searcher="multi_fidelity", options={"fidelity": 0.25, "ratio": 3}).method()
+    assert found == MultiFidelity(fidelity=0.25, ratio=3)
+
+
+@pytest.mark.parametrize(("gain", "share"), [("0.5 %", 0.005), (0.01, 0.01)])
+def test_a_gain_is_a_share(gain: object, share: float) -> None:
+    assert section(stop={"gain": gain}).stop_gain == share
+    assert section().stop_gain is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"objectives": []}, "nothing is to be measured"),
+        ({"objectives": ["accuracy", "accuracy"]}, "distinct metrics"),
+        ({"searcher": "evolution"}, "'evolution' takes 1 objective only, got 3; use one of linas"),
+        ({"searcher": "nsga2", "options": {"population_size": 8.5}}, "population_size"),
+        ({"verify": 2}, "greater than or equal to 3"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        section(**keys)
