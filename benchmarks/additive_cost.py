@@ -100,8 +100,8 @@ def main() -> None:
         check_prices(cost, population.take(slice(CHECKED)))
         if not np.allclose(latency(few), walk(few), rtol=1e-9, atol=0.0):
             raise ValueError("a tabulated latency differs from the walk through the network")
-        contestants = ((cost, population.genes), (latency, population.genes), (walk, few), (space.layers, some))
-        turns = [[len(genes) / seconds(price, genes) for price, genes in contestants] for _ in range(REPEATS)]
+        prices = ((cost, population.genes), (latency, population.genes), (walk, few), (space.layers, some))
+        turns = [[len(genes) / seconds(price, genes) for price, genes in prices] for _ in range(REPEATS)]
         rates.append([statistics.median(column) for column in zip(*turns, strict=True)])
     print(
         f"{len(SEEDS) * CHECKED:,} prices equal the fold over layers exactly, as many latencies the walk within 1e-9."

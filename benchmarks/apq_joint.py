@@ -115,7 +115,8 @@ def gains(table: LatencyTable, metric: str, seed: int) -> list[float]:
     architectures, at_8_bits = searched(first, objectives(first, table, metric, seed, most), seed, FIRST)
     found = []
     for budget in BUDGETS[metric]:
-        rows = {best_within(at_8_bits, slack * budget) for slack in SLACKS} - {None}
+        firsts = (best_within(at_8_bits, slack * budget) for slack in SLACKS)
+        rows = {row for row in firsts if row is not None}
         bests = []
         for at in rows:
             bits = JointSpace(only(whole, architectures[at].architecture), PolicySpace.parse(POLICIES))

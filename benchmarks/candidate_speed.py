@@ -20,7 +20,7 @@ from ofa_surrogate import measured, ofa_space
 from report import row
 
 from hardware.analytic import network_cost
-from nas.jobs.stages.fit import FittedAccuracy
+from nas.jobs.stages.fit import FittedMetric
 from nas.objectives import FloatArray
 from nas.search.surrogate.inner_evolution import evolve
 from predictors.ridge import RidgePredictor
@@ -32,6 +32,7 @@ from search_spaces.presets import create_space
 ROUNDS, CANDIDATES = 7, 200_000
 EVOLVED = 20_000
 GENERATIONS, LIMIT_MMACS = 10, 400.0  # of the evolution finder
+PERCENT = (0.0, 100.0)
 COMMAND = "python benchmarks/candidate_speed.py"
 
 
@@ -78,7 +79,7 @@ def main() -> None:
     subnets, accuracies = measured(space, options.data)
     predictor = RidgePredictor()
     predictor.fit(subnets.features(), accuracies)
-    accuracy, macs = FittedAccuracy(predictor, space), network_cost(space, "macs")
+    accuracy, macs = FittedMetric(predictor, space, PERCENT), network_cost(space, "macs")
     population = space.sample(np.random.default_rng(0), CANDIDATES)
 
     with_bits = JointSpace(
@@ -89,7 +90,7 @@ def main() -> None:
     made_up = RidgePredictor()
     made_up.fit(labelled.features(), rng.random(300))
     joint_accuracy, joint_size = (
-        FittedAccuracy(made_up, with_bits),
+        FittedMetric(made_up, with_bits, PERCENT),
         network_cost(with_bits, "weight_bytes"),
     )
 

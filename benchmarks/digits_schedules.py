@@ -60,7 +60,7 @@ def with_policy(candidate: Candidate, name: str) -> Candidate:
 def by_policy(schedule: str, seed: int) -> list[float]:
     """Percent of the largest network, by the policy of all its layers."""
     realizer = trained(SPACE, create_schedule(schedule, BITS_EPOCHS, LEARNING_RATE, SPACE), seed)
-    return [realizer.accuracy(with_policy(SPACE.largest(), name)) for name in POLICIES]
+    return [realizer.measure_accuracy(with_policy(SPACE.largest(), name)) for name in POLICIES]
 
 
 def of_subnets(divergence: Divergence, seed: int) -> float:
@@ -69,7 +69,7 @@ def of_subnets(divergence: Divergence, seed: int) -> float:
     schedule = Schedule((replace(phase, divergence=divergence),))
     drawn = JointSpace(SPACE.architectures).sample(np.random.default_rng(seed), SUBNETS)
     realizer = trained(SPACE, schedule, seed)
-    return float(np.mean([realizer.accuracy(drawn[number]) for number in range(SUBNETS)]))
+    return float(np.mean([realizer.measure_accuracy(drawn[number]) for number in range(SUBNETS)]))
 
 
 def example_epochs(name: str, steps_per_epoch: int) -> float:
@@ -88,9 +88,9 @@ def of_example(name: str, seed: int) -> list[float]:
     epochs = example_epochs(name, steps_per_epoch)
     realizer = trained(EXAMPLE_SPACE, create_schedule(name, epochs, LEARNING_RATE, EXAMPLE_SPACE), seed)
     drawn = EXAMPLE_SPACE.sample(np.random.default_rng(seed), EXAMPLE_SUBNETS).candidates
-    floating = np.mean([realizer.accuracy(with_policy(one, "w32a32")) for one in drawn])
-    quantized = np.mean([realizer.accuracy(one) for one in drawn])
-    return [float(floating), float(quantized), realizer.accuracy(EXAMPLE_SPACE.largest())]
+    floating = np.mean([realizer.measure_accuracy(with_policy(one, "w32a32")) for one in drawn])
+    quantized = np.mean([realizer.measure_accuracy(one) for one in drawn])
+    return [float(floating), float(quantized), realizer.measure_accuracy(EXAMPLE_SPACE.largest())]
 
 
 def interval(samples: Sequence[float]) -> str:

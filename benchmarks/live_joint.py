@@ -13,16 +13,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from nas.jobs.stages.priced_objectives import exact_objective
 from report import row
 from rich.console import Console
 
-from hardware.tables.table_file import load_table
-from nas.evaluation.pools import open_pool
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
-from nas.jobs.stages.profile import latency_table
-from nas.jobs.stages.train import trained_checkpoint
+from nas.jobs.stages.exact_costs import ExactCosts
+from nas.jobs.stages.profile import find_table
 from nas.jobs.workspace import Workspace
 from nas.objectives import MeasuredEvaluator, Objective
 from nas.search.comparison import Comparison
@@ -54,27 +52,27 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     job = load_job(options.job, options.data)
-    with Workspace(job, options.runs, None, Reporter(Console()), options.workers) as workspace:
-        checkpoint, table = trained_checkpoint(workspace), latency_table(workspace)
-        latencies = load_table(table)
+    with Workspace(job, options.runs, Reporter(Console()), Workers(options.workers)) as workspace:
+        subject, table = workspace.subject, find_table(workspace.table_request, workspace.reporter)
         searched = spaces(workspace)
         costs = ("latency_ms", "weight_bytes")
         alike = [JointSpace(workspace.space.architectures, PolicySpace.parse([bits])) for bits in job.space.policies]
         largest = workspace.space.encode([space.largest() for space in alike])
-        worst = [float(exact_objective(workspace.space, latencies, name).evaluate(largest).max()) for name in costs]
-        kept = options.runs / "live_joint" / f"{checkpoint.parent.name}-{table.parent.name}"
+        priced = ExactCosts(workspace.space, table)
+        worst = [float(priced.objective(name).evaluate(largest).max()) for name in costs]
+        kept = options.runs / "live_joint" / f"{subject.checkpoint.parent.name}-{table.path.parent.name}"
         kept.mkdir(parents=True, exist_ok=True)
         volumes = {case: np.empty((options.seeds, len(BUDGETS))) for case in CASES}
-        with open_pool(options.workers, None) as pool:
+        with workspace.workers.open_pool() as pool:
             accuracy = Objective(
-                METRICS["accuracy"], MeasuredEvaluator(pool.measuring(workspace.measurement(checkpoint)), "accuracy")
+                METRICS["accuracy"], MeasuredEvaluator(pool.measuring(subject.measurement), "accuracy")
             )
             for seed in range(options.seeds):
                 for case, space in zip(CASES, searched, strict=True):
-                    objectives = (accuracy, *(exact_objective(space, latencies, name) for name in costs))
+                    objectives = (accuracy, *(ExactCosts(space, table).objective(name) for name in costs))
                     reference = (100.0 / workspace.data.classes, *worst)
-                    contest = Comparison(SearchProblem(space, objectives), reference, BUDGETS)
-                    volumes[case][seed] = contest.curve("linas", seed, f"sqlite:///{kept / case}.db")
+                    comparison = Comparison(SearchProblem(space, objectives), reference, BUDGETS)
+                    volumes[case][seed] = comparison.curve("linas", seed, f"sqlite:///{kept / case}.db")
     command = f"python benchmarks/live_joint.py {options.job} --data FOLDER"
     seeds = f"0 to {options.seeds - 1}"
     for other in CASES[1:]:

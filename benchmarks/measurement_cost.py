@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from nas.evaluation import realize
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.supernet import build_supernet
+from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
@@ -37,6 +38,7 @@ def made_up(count: int) -> ImageSet:
 def forward_passes(realizer: CandidateRealizer, candidate: Candidate) -> Callable[[], None]:
     """Runs the plain network on every batch of a measurement."""
     resolution = candidate.architecture.resolution
+    assert isinstance(realizer.source, Supernet)
     network = realizer.source.extract(candidate.architecture)
     seen = realizer.normalization.inputs(realizer.data.train.images[: realize._NORM_IMAGES], resolution)
     validation = realizer.normalization.inputs(realizer.data.validation.images, resolution)
@@ -74,7 +76,7 @@ def main() -> None:
             for policy in POLICIES
         }
         turns = [
-            [seconds(plain), *(seconds(lambda one=one: realizer.measure_accuracy(one)) for one in alike.values())]
+            [seconds(plain), *(seconds(partial(realizer.measure_accuracy, one)) for one in alike.values())]
             for _ in range(TURNS)
         ]
         passes, *measured = (statistics.median(column) for column in zip(*turns, strict=True))

@@ -15,7 +15,7 @@ import yaml
 from report import row
 from rich.console import Console
 
-from nas.jobs.comparison.compare import bench
+from nas.jobs.comparison.compare import ComparisonPaths, compare
 from nas.jobs.console.reporter import Reporter
 from nas.search.comparison import interval95
 
@@ -27,14 +27,14 @@ EDGES = [f"edge{number}" for number in range(6)]
 CELL = {"edges": [[0, 1], [0, 2], [1, 2], [0, 3], [1, 3], [2, 3]], "zero": "none"}
 
 
-def contest_file(data: Path, device: str, folder: Path, seeds: int, searchers: list[str]) -> Path:
-    """Writes the table of one device and the file of its contest."""
+def write_comparison(data: Path, device: str, folder: Path, seeds: int, searchers: list[str]) -> Path:
+    """Writes the table of one device and the file of the comparison of searchers on it."""
     cells = pd.read_csv(data / "accuracy.csv")
     table = pd.DataFrame([re.findall(r"([a-z_0-9]+)~\d", cell) for cell in cells["arch"]], columns=EDGES)
     table["accuracy"] = cells["cifar10_test_200e"]
     table["latency_ms"] = pd.read_csv(data / "latency.csv")[device]
     table.to_csv(folder / f"{device}.csv", index=False)
-    contest = {
+    content = {
         "name": f"nasbench201-{device}",
         "table": f"{device}.csv",
         "genes": EDGES,
@@ -46,7 +46,7 @@ def contest_file(data: Path, device: str, folder: Path, seeds: int, searchers: l
         "seeds": seeds,
     }
     path = folder / f"{device}.yaml"
-    path.write_text(yaml.safe_dump(contest, sort_keys=False))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
 
 
@@ -61,8 +61,8 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     shares = []
     for device, exact in DEVICES.items():
-        path = contest_file(options.data / "nasbench201", device, options.folder, options.seeds, options.searchers)
-        found = bench(path, options.folder, options.workers, Reporter(Console()))
+        path = write_comparison(options.data / "nasbench201", device, options.folder, options.seeds, options.searchers)
+        found = compare(ComparisonPaths(path, options.folder), options.workers, Reporter(Console()))
         shares.append(found.assign(hypervolume=found["hypervolume"] / exact))
     means = pd.concat(shares).groupby(["searcher", "evaluations", "seed"])["hypervolume"].mean()  # over the devices
     for name in options.searchers:

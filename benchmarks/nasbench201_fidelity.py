@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from nasbench201 import DEVICES, contest_file
+from nasbench201 import DEVICES, write_comparison
 from report import row
 
-from nas.jobs.comparison.compare import load_bench
-from nas.jobs.files.comparison_file import Place
+from nas.jobs.comparison.compare import ComparisonPaths
 from nas.objectives import FloatArray
 from nas.search.comparison import interval95
 from nas.search.runner.loop import run_search
@@ -27,6 +26,7 @@ from nas.search.runner.search_plan import SearchPlan
 from nas.search.searchers.multi_fidelity import MultiFidelity
 from results.database.results_database import ResultsDatabase
 from results.evaluation import FULL_FIDELITY, RunRecord
+from search_spaces.families.tabular import TabularSpace
 from search_spaces.population import Population
 
 COST, RATIO, BATCH = 100, 8, 8
@@ -38,22 +38,23 @@ COMMAND = "python benchmarks/nasbench201_fidelity.py"
 def share(data: Path, device: str, seed: int) -> float:
     """Share of the exact hypervolume after evaluations at both fidelities of that cost."""
     with tempfile.TemporaryDirectory() as folder, ResultsDatabase("sqlite://") as database:
-        path = contest_file(data / "nasbench201", device, Path(folder), 2, ["linas"])
+        path = write_comparison(data / "nasbench201", device, Path(folder), 2, ["linas"])
         short = pd.read_csv(data / "nasbench201" / "accuracy.csv")["cifar10_val_12e"]
         pd.read_csv(path.with_suffix(".csv")).assign(short=short).to_csv(path.with_suffix(".csv"), index=False)
-        contest = load_bench(path).contest(Place(path.parent, path.parent))
-        accuracy, *others = contest.problem.objectives
-        networks = contest.problem.space.architectures
+        comparison, _ = ComparisonPaths(path, path.parent).prepare()
+        accuracy, *others = comparison.problem.objectives
+        networks = comparison.problem.space.architectures
+        assert isinstance(networks, TabularSpace)
 
         def at_fidelity(population: Population) -> FloatArray:
             full = population.fidelity == FULL_FIDELITY
-            return accuracy.evaluate(population) if full else networks.column(population, "short")  # type: ignore[attr-defined]
+            return accuracy.evaluate(population) if full else networks.column(population, "short")
 
-        problem = replace(contest.problem, objectives=(replace(accuracy, evaluate=at_fidelity), *others))
+        problem = replace(comparison.problem, objectives=(replace(accuracy, evaluate=at_fidelity), *others))
         plan = SearchPlan(problem, MultiFidelity(LOW, RATIO), RunRecord("run", {}, seed), EVALUATIONS)
         found = run_search(plan, database)
         assert sum(entry.fidelity for entry in database.evaluations("run")) <= COST
-    return contest.volume(found.values) / DEVICES[device]
+    return comparison.volume(found.values) / DEVICES[device]
 
 
 def main() -> None:

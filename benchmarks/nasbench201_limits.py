@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from nasbench201 import DEVICES, contest_file
+from nasbench201 import DEVICES, write_comparison
 from report import row
 
-from nas.jobs.comparison.compare import load_bench
-from nas.jobs.files.comparison_file import Place
+from nas.jobs.comparison.compare import ComparisonPaths
 from nas.search.comparison import Comparison
 from nas.search.registry import SEARCHERS
 from nas.search.runner.loop import run_search
@@ -29,11 +28,12 @@ BUDGET = 200
 COMMAND = "python benchmarks/nasbench201_limits.py"
 
 
-def regret(contest: Comparison, everything: Population, name: str, seed: int) -> float:
+def regret(comparison: Comparison, everything: Population, name: str, seed: int) -> float:
     """Points of accuracy between the best feasible network and the best that was found."""
-    accuracy, latency = contest.problem.objectives
+    accuracy, latency = comparison.problem.objectives
+    assert latency.limit is not None
     best = accuracy.evaluate(everything)[latency.evaluate(everything) <= latency.limit].max()
-    plan = SearchPlan(contest.problem, SEARCHERS[name](), RunRecord("run", {}, seed), BUDGET)
+    plan = SearchPlan(comparison.problem, SEARCHERS[name](), RunRecord("run", {}, seed), BUDGET)
     with ResultsDatabase("sqlite://") as database:
         found = run_search(plan, database).values
     return float(best - found[found[:, 1] <= latency.limit, 0].max())
@@ -47,21 +47,23 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for what, share in SHARES.items():
-            contests = []
+            comparisons = []
             for device in DEVICES:
-                path = contest_file(options.data / "nasbench201", device, Path(folder), 2, ["linas"])
-                contest = load_bench(path).contest(Place(path.parent, path.parent))
-                accuracy, latency = contest.problem.objectives
-                space = contest.problem.space
+                path = write_comparison(options.data / "nasbench201", device, Path(folder), 2, ["linas"])
+                comparison, _ = ComparisonPaths(path, path.parent).prepare()
+                accuracy, latency = comparison.problem.objectives
+                space = comparison.problem.space
                 everything = space.population(np.indices(tuple(space.cardinalities)).reshape(6, -1).T)
                 values = latency.evaluate(everything)
                 limit = float(values.min() + share * np.ptp(values))
                 limited = replace(
-                    contest.problem, objectives=(accuracy, replace(latency, limit=limit, constraint=True))
+                    comparison.problem, objectives=(accuracy, replace(latency, limit=limit, constraint=True))
                 )
-                contests.append((replace(contest, problem=limited, reference=contest.reference[:1]), everything))
+                comparisons.append(
+                    (replace(comparison, problem=limited, reference=comparison.reference[:1]), everything)
+                )
             for name in options.searchers:
-                regrets = [[regret(*one, name, seed) for one in contests] for seed in range(options.seeds)]
+                regrets = [[regret(*one, name, seed) for one in comparisons] for seed in range(options.seeds)]
                 samples = np.mean(regrets, axis=1).tolist()
                 target = ": at most 0.15" if name == "linas" else ""
                 title = f"NAS-Bench-201, accuracy lost under {what} of the latencies, `{name}`{target}"

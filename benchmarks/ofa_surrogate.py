@@ -58,7 +58,7 @@ def measured(space: JointSpace, data: Path) -> tuple[Population, FloatArray]:
 
 
 @lru_cache(maxsize=1)
-def contest(data: Path) -> Comparison:
+def make_comparison(data: Path) -> Comparison:
     space = ofa_space()
     subnets, accuracies = measured(space, data)
     model = EnsemblePredictor(seed=0)
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--searchers", nargs="+", default=["linas", "nsga2", "random"])
     options = parser.parse_args()
     for name in options.searchers:
-        curves = np.array([contest(options.data).curve(name, seed) for seed in range(options.seeds)])
+        curves = np.array([make_comparison(options.data).curve(name, seed) for seed in range(options.seeds)])
         for budget, published, samples in zip(BUDGETS, PUBLISHED, curves.T, strict=True):
             mean, half = interval95(samples.tolist())
             target = f": above {published:.0f}" if name == "linas" else ""

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from nasbench201 import DEVICES, contest_file
-from ofa_surrogate import contest as ofa_contest
+from nasbench201 import DEVICES, write_comparison
+from ofa_surrogate import make_comparison as make_ofa_comparison
 from report import row
 
-from nas.jobs.comparison.compare import load_bench
-from nas.jobs.files.comparison_file import Place
+from nas.jobs.comparison.compare import ComparisonPaths
 from nas.objectives import FloatArray, costs, violations
 from nas.search.comparison import Comparison
 from nas.search.protocol.outlook import Outlook
@@ -58,10 +57,10 @@ class Course:
         return next((told for told, outlook in self.outlooks if outlook.high < gain and told <= last), None)
 
 
-def course(contest: Comparison, seed: int) -> Course:
+def course(comparison: Comparison, seed: int) -> Course:
     """A search that nothing stops."""
-    objectives = contest.problem.objectives
-    made, found, outlooks = create_searcher("linas", contest.problem, seed), [], []
+    objectives = comparison.problem.objectives
+    made, found, outlooks = create_searcher("linas", comparison.problem, seed), [], []
     told = 0
     while told < EVALUATIONS:
         outlook = made.foresee(made.batch)
@@ -77,11 +76,11 @@ def course(contest: Comparison, seed: int) -> Course:
     return Course(np.concatenate(found), outlooks)
 
 
-def contests(data: Path, folder: Path) -> dict[str, list[Comparison]]:
+def make_comparisons(data: Path, folder: Path) -> dict[str, list[Comparison]]:
     """What is searched."""
-    cells = [contest_file(data / "nasbench201", device, folder, 2, ["linas"]) for device in DEVICES]
-    tables = [load_bench(path).contest(Place(path.parent, path.parent)) for path in cells]
-    return {"NAS-Bench-201, 3 devices": tables, "OFA surrogate": [ofa_contest(data)]}
+    cells = [write_comparison(data / "nasbench201", device, folder, 2, ["linas"]) for device in DEVICES]
+    tables = [ComparisonPaths(path, folder).prepare()[0] for path in cells]
+    return {"NAS-Bench-201, 3 devices": tables, "OFA surrogate": [make_ofa_comparison(data)]}
 
 
 def main() -> None:
@@ -91,8 +90,8 @@ def main() -> None:
     options = parser.parse_args()
     seeds = f"0 to {options.seeds - 1}"
     with tempfile.TemporaryDirectory() as folder:
-        for name, problems in contests(options.data, Path(folder)).items():
-            courses = [course(contest, seed) for contest in problems for seed in range(options.seeds)]
+        for name, problems in make_comparisons(options.data, Path(folder)).items():
+            courses = [course(comparison, seed) for comparison in problems for seed in range(options.seeds)]
             pairs = [list(one.settled()) for one in courses]
             inside = [100 * float(np.mean([o.low <= came <= o.high for o, came in some])) for some in pairs if some]
             what = f"{name}, rounds whose forecast held what came of as many evaluations again: at least 67 %"

@@ -15,10 +15,9 @@ from report import row
 from rich.console import Console
 
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
-from nas.jobs.run import run, search_front
-from nas.jobs.stages.export import export
-from nas.jobs.stages.train import trained_checkpoint
+from nas.jobs.run import export_job, run_job
 from nas.jobs.workspace import Workspace
 from nas.search.comparison import interval95
 from results.pages.columns import NORMAL_90
@@ -28,9 +27,15 @@ def exported(path: Path, data: str | None, runs: Path, workers: int, seed: int) 
     """The exported networks of the job with a seed."""
     job = load_job(path, data)
     job = job.model_copy(update={"seed": seed, "data": job.data.model_copy(update={"split_seed": seed})})
-    with Workspace(job, runs, None, Reporter(Console()), workers) as workspace:
-        run(workspace)
-        return export(workspace, trained_checkpoint(workspace), search_front(workspace))[0]
+    with Workspace(job, runs, Reporter(Console()), Workers(workers)) as workspace:
+        run_job(workspace)
+        return export_job(workspace).networks
+
+
+def share_within(networks: pd.DataFrame) -> float:
+    """Share of networks whose test accuracy lies in the 90 % interval of what was expected."""
+    missed_by = (networks["test_accuracy"] - networks["expected_accuracy"]).abs()
+    return float((missed_by <= NORMAL_90 * networks["expected_accuracy_std"]).mean())
 
 
 def main() -> None:
@@ -49,13 +54,7 @@ def main() -> None:
         mean, half = interval95(gaps)
         what = f"`{options.job.stem}`, {column} over test_accuracy of the exported networks{target}"
         print(row(f"{what}; mean {mean:+.2f} ± {half:.2f}", gaps, "{:+.2f} points", seeds, command, 2))
-    held = [
-        100
-        * float(
-            ((found["test_accuracy"] - found["expected_accuracy"]).abs() <= NORMAL_90 * found["accuracy_std"]).mean()
-        )
-        for found in networks
-    ]
+    held = [100 * share_within(found) for found in networks]
     what = f"`{options.job.stem}`, test_accuracy within the 90 % interval of the new images' accuracy"
     print(row(f"{what}; mean {sum(held) / len(held):.0f} %", held, "{:.0f} %", seeds, command, 2))
 

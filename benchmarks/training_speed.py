@@ -18,6 +18,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -91,8 +92,7 @@ def torch_convolutions() -> Iterator[None]:
     def depthwise(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
         return F.conv2d(inputs, weight, bias, stride, padding, 1, weight.shape[0])
 
-    ours = {"depthwise_conv2d": depthwise, "pointwise_conv2d": F.conv2d}
-    with patch.multiple(torch_forms, **ours):
+    with patch.multiple(torch_forms, depthwise_conv2d=depthwise, pointwise_conv2d=F.conv2d):
         yield
 
 
@@ -129,14 +129,14 @@ def plain_ratios(name: str, seed: int) -> list[float]:
     for architecture in (replace(candidate.architecture, resolution=PLAIN_SIDE) for candidate in candidates):
         check_gradient(network, architecture, images, labels)
         plain = network.extract(architecture).train()
-        elastic_step = Step(network, lambda inputs, a=architecture: network(inputs, a), images, labels)
+        elastic_step = Step(network, partial(network, architecture=architecture), images, labels)
         seconds = rounds([elastic_step.seconds, Step(plain, plain, images, labels).seconds])
         found.append(median_ratio(seconds, 0, 1))
         print(f"{name}, seed {seed}: {found[-1]:.3f}", file=sys.stderr)
     return found
 
 
-def ofa_network(space: MobileNetV3Space) -> nn.Module:
+def ofa_network(space: MobileNetV3Space) -> Any:
     """`ofa`'s supernet of the same stages, widths, kernels, expansions and depths; without dropout, like ours."""
     # ofa.utils imports its data loaders, which need torchvision and a module that torch no longer has; an empty module
     # stands in for them, as the networks use neither.
@@ -154,17 +154,18 @@ def ofa_network(space: MobileNetV3Space) -> nn.Module:
     ).train()
 
 
-def activate(network: nn.Module, architecture: Architecture) -> None:
+def activate(network: Any, architecture: Architecture) -> None:
     """Sets the active subnet of `ofa`'s network; absent blocks get any choice."""
     blocks: list[ConvBlock] = []
     deepest = max(network.depth_list)
     for stage in architecture.stages:
-        blocks += [*stage, *[stage[-1]] * (deepest - len(stage))]
+        chosen = [block for block in stage if isinstance(block, ConvBlock)]
+        blocks += [*chosen, *[chosen[-1]] * (deepest - len(chosen))]
     kernels, expansions = [block.kernel_size for block in blocks], [int(block.expand_ratio) for block in blocks]
     network.set_active_subnet(ks=kernels, e=expansions, d=[len(stage) for stage in architecture.stages])
 
 
-def check_same_network(ours: Supernet, theirs: nn.Module, architecture: Architecture) -> None:
+def check_same_network(ours: Supernet, theirs: Any, architecture: Architecture) -> None:
     """Raises a RuntimeError if the subnets differ in their number of weights."""
     counts = [
         sum(weight.numel() for weight in network.parameters())
@@ -191,10 +192,15 @@ def ofa_ratios(space: MobileNetV3Space, side: int, seed: int) -> list[list[float
         activate(theirs, architecture)
         check_same_network(ours, theirs, architecture)
         check_gradient(ours, architecture, images, labels)
-        our_step = Step(ours, lambda inputs, a=architecture: ours(inputs, a), images, labels)
+        our_step = Step(ours, partial(ours, architecture=architecture), images, labels)
         as_published = Step(theirs, theirs, images.contiguous(), labels)
         in_channels_last = Step(theirs, theirs, images, labels)
-        steps = [as_published.seconds, in_channels_last.seconds, partial(ablated, our_step), our_step.seconds]
+        steps: list[Callable[[], float]] = [
+            as_published.seconds,
+            in_channels_last.seconds,
+            partial(ablated, our_step),
+            our_step.seconds,
+        ]
         seconds = rounds(steps)
         speeds = [OFA_BATCH / statistics.median(times[i] for times in seconds) for i in range(len(steps))]
         found.append([*(median_ratio(seconds, i, len(OTHERS)) for i in range(len(OTHERS))), speeds[-1]])
@@ -214,14 +220,15 @@ def main() -> None:
         )
         print(row(target, ratios, "{:.3f}", f"{span}, {2 + RANDOM_SUBNETS} subnets each", COMMAND, threads=1))
     imagenet = create_space(OFA_SPACE, image_channels=3, classes=OFA_CLASSES)
+    assert isinstance(imagenet, MobileNetV3Space)
     sides = (OFA_LARGEST_SIDE, OFA_RANDOM_SIDE)
     space = MobileNetV3Space(OFA_SPACE, replace(imagenet.shape, resolutions=sides), 3, OFA_CLASSES)
     for side, subnets, least in ((OFA_RANDOM_SIDE, "random subnets", 2.2), (OFA_LARGEST_SIDE, "largest subnet", 3.0)):
         figures = [figure for seed in SEEDS for figure in ofa_ratios(space, side, seed)]
         seeds = f"{span}, {len(figures) // len(SEEDS)} each"
         where = f"`{OFA_SPACE}`, {subnets}, batch {OFA_BATCH} at {side}x{side}"
-        *ratios, speeds = zip(*figures, strict=True)
-        for name, samples, bound in zip(OTHERS, ratios, (f": at least {least}", "", ""), strict=True):
+        *others, speeds = zip(*figures, strict=True)
+        for name, samples, bound in zip(OTHERS, others, (f": at least {least}", "", ""), strict=True):
             print(row(f"Step of {name} over ours, {where}{bound}", samples, "{:.2f}", seeds, COMMAND, threads=1))
         print(row(f"Our training speed, {where}", speeds, "{:.0f} images/s", seeds, COMMAND, threads=1))
 

@@ -18,6 +18,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -181,8 +182,8 @@ def makers(lists: Path) -> dict[str, dict[str, Callable[[], tuple[Any, Any]]]]:
     """What makes each model, by family and name."""
     entries = json.loads((lists / "transformers.json").read_text())
     return {
-        "timm": {name: lambda name=name: timm_model(name) for name in (lists / "timm.txt").read_text().split()},
-        "transformers": {entry["config"]: lambda entry=entry: transformers_model(entry) for entry in entries},
+        "timm": {name: partial(timm_model, name) for name in (lists / "timm.txt").read_text().split()},
+        "transformers": {entry["config"]: partial(transformers_model, entry) for entry in entries},
     }
 
 
