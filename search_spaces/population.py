@@ -71,10 +71,14 @@ class Population:
         """The candidates of a slice, at row numbers of shape (m,), or under a mask of shape (n,)."""
         return replace(self, genes=self.genes[rows])
 
-    def joined(self, others: Population) -> Population:
-        """These candidates, and others of the same space and fidelity after them."""
-        genes = np.concatenate([self.genes, others.genes])
-        return replace(self, genes=genes, _decoded=self._decoded | others._decoded)
+    def joined(self, *others: Population) -> Population:
+        """These candidates, and others of the same space and fidelity after them; what is decoded stays so."""
+        parts = (self, *others)
+        memories = list({id(part._decoded): part._decoded for part in parts}.values())
+        decoded = (
+            memories[0] if len(memories) == 1 else {key: one for memory in memories for key, one in memory.items()}
+        )
+        return replace(self, genes=np.concatenate([part.genes for part in parts]), _decoded=decoded)
 
     def unique(self) -> Population:
         """The distinct candidates, in order of first appearance."""

@@ -100,3 +100,12 @@ def test_an_inactive_gene_changes_no_size() -> None:
     inactive = np.flatnonzero(~SPACE.is_active(genes[:1])[0])
     genes[1, inactive] = 1
     assert np.array_equal(*SPACE.population(genes).size_features())
+
+
+def test_what_is_joined_stays_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
+    first, second = space.sample(np.random.default_rng(0), 3), space.sample(np.random.default_rng(1), 2)
+    known = [*first.candidates, *second.candidates]
+    monkeypatch.setattr(JointSpace, "decode", None)
+    assert [*first.joined(second).candidates] == known
+    assert [*first.joined(first.take(slice(0, 1)), second).candidates] == [*known[:3], known[0], *known[3:]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.candidate import Architecture, ConvBlock
-from search_spaces.choices import Choice, LayerFunction, LayerSlot, Value
+from search_spaces.choices import Choice, Value
 from search_spaces.dataflow import make_chain, make_slot
+from search_spaces.layer_slot import LayerFunction, LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
 from search_spaces.operators.arrangement import GlobalPool

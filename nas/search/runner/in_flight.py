@@ -75,7 +75,8 @@ class InFlight:
         if not self._measurements:
             sequences = sequences[: self._chunk]
         done = [self._waiting[number] for number in sequences]
-        population = Population(done[0][0].space, np.concatenate([one.genes for one, _ in done]), fidelity)
+        first, *others = (one for one, _ in done)
+        population = first.joined(*others)
         measured = [[future.result() for future in submitted] for _, submitted in done]
         columns = [self._column(objective, population, measured) for objective in self._objectives]
         for sequence in sequences:

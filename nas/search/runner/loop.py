@@ -122,9 +122,8 @@ def _tell(searcher: Searcher, plan: SearchPlan, outcome: Outcome | SearchResult)
 def _collect(plan: SearchPlan, found: list[Outcome], outlook: Outlook | None) -> SearchResult:
     """What was found, by sequence number."""
     space, objectives = plan.problem.space, plan.problem.objectives
-    genes = np.concatenate(
-        [np.empty((0, len(space.cardinalities)), np.int16), *(one.population.genes for one in found)]
-    )
+    nothing = Population(space, np.empty((0, len(space.cardinalities)), np.int16))
+    population = nothing.joined(*(one.population for one in found))
     values = np.concatenate([np.empty((0, len(objectives))), *(one.values for one in found)])
     order = np.argsort([sequence for one in found for sequence in one.sequences], kind="stable")
-    return SearchResult(Population(space, genes).take(order), values[order], outlook)
+    return SearchResult(population.take(order), values[order], outlook)
