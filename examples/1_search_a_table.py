@@ -27,9 +27,9 @@ record = nas.RunRecord(f"table/{name}", inputs={}, seed=0)
 plan = nas.SearchPlan(problem, nas.SEARCHERS[name](), record, budget=len(table) // 2)
 with nas.ResultsDatabase("sqlite://") as database:
     found = nas.run_search(plan, database)
-    front = database.pareto_front([objective.metric for objective in objectives], limits={"accuracy": 80.0})
-    for row in front.itertuples():
-        network = database.candidate(row.key).architecture.stages[0]
-        described = ", ".join(f"{gene} {block.operator}" for gene, block in zip(genes, network, strict=True))
-        print(f"{row.accuracy:6.2f} %  {row.parameters:6.0f} parameters  {described}")
+front, _ = nas.find_front(found.population, objectives, found.values)
+for network, (accuracy, parameters) in zip(front.population.candidates, front.values, strict=True):
+    blocks = zip(genes, network.architecture.stages[0], strict=True)
+    described = ", ".join(f"{gene} {block.operator}" for gene, block in blocks)
+    print(f"{accuracy:6.2f} %  {parameters:6.0f} parameters  {described}")
 print(f"{len(found)} of {len(table)} networks were looked up")

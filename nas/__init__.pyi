@@ -6,11 +6,14 @@ from nas.export.onnx_model import open_session as open_session
 from nas.export.onnx_model import run_session as run_session
 from nas.export.onnx_model import to_onnx as to_onnx
 from nas.objectives import Objective as Objective
+from nas.search.front import Front as Front
+from nas.search.front import find_front as find_front
 from nas.search.protocol.problem import SearchProblem as SearchProblem
 from nas.search.registry import SEARCHERS as SEARCHERS
 from nas.search.registry import create_searcher as create_searcher
 from nas.search.runner.loop import run_search as run_search
 from nas.search.runner.search_plan import SearchPlan as SearchPlan
+from nas.search.runner.search_plan import SearchResult as SearchResult
 from nas.training.plan import TrainingExecution as TrainingExecution
 from nas.training.plan import TrainingPlan as TrainingPlan
 from nas.training.schedules.phase import FewShotSplit as FewShotSplit

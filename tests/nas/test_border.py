@@ -81,9 +81,9 @@ def files_that_hold_candidates() -> Iterator[set[str]]:
 
     def watch(frame: FrameType, event: str, returned: object) -> None:
         file = frame.f_code.co_filename
-        if event == "return" and file.startswith(str(HOUSE)) and file not in found and "/tests/" not in file:
-            if any(map(holds, [returned, *frame.f_locals.values()])):
-                found.add(file)
+        is_ours = event == "return" and file.startswith(str(HOUSE)) and "/tests/" not in file
+        if is_ours and file not in found and any(map(holds, [returned, *frame.f_locals.values()])):
+            found.add(file)
 
     threading.setprofile(watch)
     sys.setprofile(watch)
