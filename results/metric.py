@@ -122,6 +122,7 @@ METRICS: Registry[Metric] = _Metrics(
             Metric("accuracy", "%", maximize=True, format="{:.2f}"),
             Metric("worst_class_accuracy", "%", maximize=True, format="{:.2f}"),
             Metric("latency_ms", "ms", format="{:.4f}"),
+            Metric("latency_cycles", "count", format="{:,.0f}"),
             Metric("energy_mj", "mJ"),
         )
     },

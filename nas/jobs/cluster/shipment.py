@@ -55,5 +55,5 @@ def ship(job: Job, ship_data: bool) -> tuple[Job, tuple[str, ...]]:
 def _local_module(name: str) -> Path | None:
     """The file or folder of the current folder from which a module is imported; None if it is installed elsewhere."""
     top = name.split(".")[0]
-    places = [] if top in ("", "timm", *_OURS) else [Path.cwd() / f"{top}.py", Path.cwd() / top]
-    return next((place for place in places if place.exists()), None)
+    paths = [] if top in ("", "timm", *_OURS) else [Path.cwd() / f"{top}.py", Path.cwd() / top]
+    return next((path for path in paths if path.exists()), None)

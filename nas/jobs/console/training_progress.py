@@ -37,11 +37,11 @@ def follow_training(reporter: Reporter, title: str, folder: Path) -> Iterator[St
             nonlocal said
             latest.update(report.accuracies)
             accuracies = "".join(f", {name} {percent:.1f} %" for name, percent in latest.items())
-            place = f"step {report.step}/{report.steps} {report.phase}"
-            note = f"{place}: loss {report.loss:.3f}, {report.images_per_s:.0f} images/s{accuracies}"
+            position = f"step {report.step}/{report.steps} {report.phase}"
+            note = f"{position}: loss {report.loss:.3f}, {report.images_per_s:.0f} images/s{accuracies}"
             bar.reach(report.passes, note, report.all_passes)
             for found in report.notes:
-                reporter.say(f"{place}: {found}")
+                reporter.say(f"{position}: {found}")
             if not reporter.console.is_terminal and (report.accuracies or time.monotonic() - said >= _LINE_S):
                 reporter.say(f"{note}, {bar.left} left")
                 said = time.monotonic()

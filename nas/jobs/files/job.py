@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hardware.device import Device, get_device
+from hardware.tables.entry import LATENCY
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, read_section
@@ -125,9 +126,10 @@ class Job(Section):
         return self
 
     @model_validator(mode="after")
-    def _energy_needs_a_table(self) -> Job:
-        if "energy_mj" in self.search.asked and self.device.table is None:
-            raise ValueError("energy_mj needs a device.table that has it; this machine measures latency")
+    def _only_latency_is_measured_here(self) -> Job:
+        for name in self.search.table_costs:
+            if name != LATENCY and self.device.table is None:
+                raise ValueError(f"{name} needs a device.table that has it; this machine measures {LATENCY}")
         return self
 
 

@@ -42,26 +42,26 @@ def read_section(path: Path, root: type[Root]) -> Root:
 def _one_line(error: ValidationError, root: type[Section]) -> str:
     problems = []
     for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
+        key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             known = _section_at(root, problem["loc"][:-1]).model_fields
-            problems.append(f"unknown key {place!r}; known keys: {', '.join(known)}")
+            problems.append(f"unknown key {key!r}; known keys: {', '.join(known)}")
         elif problem["type"] == "missing":
-            problems.append(f"{place} is missing")
+            problems.append(f"{key} is missing")
         elif problem["type"] == "model_type":
-            problems.append(f"{place}: must hold keys and their values, got {problem['input']!r}")
+            problems.append(f"{key}: must hold keys and their values, got {problem['input']!r}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
             given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"
-            where = f"{place}: " if place else ""  # a rule of the whole file has no place
+            where = f"{key}: " if key else ""  # a rule of the whole file has no key
             problems.append(f"{where}{message[0].lower()}{message[1:]}{given}")
     return "; ".join(problems)
 
 
-def _section_at(root: type[Section], place: tuple[int | str, ...]) -> type[Section]:
+def _section_at(root: type[Section], path: tuple[int | str, ...]) -> type[Section]:
     section = root
-    for part in place:
-        if isinstance(part, str):  # else the place in a list
+    for part in path:
+        if isinstance(part, str):  # else the index in a list
             section = next(_sections(section.model_fields[part].annotation))
     return section
 

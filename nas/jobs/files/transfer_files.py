@@ -81,11 +81,11 @@ class TransferFiles:
         table = _read(path)
         if list(table.columns) != [LATENCY]:
             raise ValueError(f"{path} must have the columns {NETWORK} and {LATENCY}, got {list(table.columns)}")
-        place = {name: row for row, name in enumerate(self.networks)}
-        unknown = [name for name in table.index if name not in place]
+        rows = {name: row for row, name in enumerate(self.networks)}
+        unknown = [name for name in table.index if name not in rows]
         if unknown:
             raise ValueError(f"{path} must measure known networks, got {unknown[0]!r}")
-        return [place[name] for name in table.index], _numbers(table, path)[:, 0]
+        return [rows[name] for name in table.index], _numbers(table, path)[:, 0]
 
 
 def _read(path: Path) -> pd.DataFrame:

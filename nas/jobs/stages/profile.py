@@ -24,7 +24,7 @@ from nas.evaluation.profilers import create_profiler
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.table_summary import describe_fit
 from nas.jobs.files.job import DeviceSection
-from nas.jobs.files.search_section import TABLE_COSTS, SearchSection
+from nas.jobs.files.search_section import SearchSection
 from nas.jobs.job_runs import Inputs, stage_path
 from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.sampling import representative_sample
@@ -77,7 +77,7 @@ class TableRequest:
         Raises:
             ValueError: If an entry is missing, which is named; or if latency is limited, and told badly.
         """
-        for name in {LATENCY, *self.search.asked}.intersection(TABLE_COSTS):
+        for name in self.search.table_costs:
             tabulate_prices(self.space, stored.table, name)  # a missing entry is an error that names it
         quality = stored.table.calibration.quality
         if quality is not None and LATENCY in self.search.limits and not self.device.accept_poor_fit:
