@@ -19,7 +19,7 @@ space = nas.JointSpace(
     nas.PolicySpace.parse(["w32a32", "w8a8", "w4a8"]),
 )
 supernet = nas.build_supernet(space.architectures, seed=0)
-schedule = nas.create_schedule("deps", epochs=6, learning_rate=0.1, space=space)
+schedule = nas.create_schedule("single", epochs=15, learning_rate=0.1, space=space)
 nas.train_supernet(supernet, data, nas.TrainingPlan(space, schedule), folder)
 
 realizer = nas.CandidateRealizer(supernet, data)

@@ -78,7 +78,7 @@ class TrainingSection(Section):
     """The schedule, ready-made or phase by phase, and what holds in all of its phases."""
 
     schedule: Annotated[str, AfterValidator(SCHEDULES.check_name)] = "single"
-    epochs: Epochs = 30.0
+    epochs: Epochs = 75.0
     learning_rate: Positive = 0.1
     phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 64

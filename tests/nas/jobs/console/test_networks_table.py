@@ -32,7 +32,7 @@ def test_values_are_shown_as_their_metrics_are_and_with_their_intervals() -> Non
             }
         )
     )
-    assert all(word in text for word in ("accuracy %", "expected", "energy_mj mJ", "predicted", "weight_bytes"))
+    assert all(word in text for word in ("accuracy %", "expected", "energy_mj", "predicted", "weight_bytes"))
     assert "97.12 ± 1.6" in text
     assert "90.00 │" in text  # of an unknown spread there is no interval
     assert "12,345" in text
