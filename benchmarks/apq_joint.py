@@ -17,7 +17,7 @@ from report import row
 from hardware.importers.apq import read_apq
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
-from nas.objectives import AdditiveEvaluator, FloatArray, Objective, costs, violations
+from nas.objectives import AdditiveEvaluator, FloatArray, Objective, compute_costs, compute_violations
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import create_searcher
 from results.metric import METRICS
@@ -91,7 +91,7 @@ def searched(
     found, values = space.population(np.empty((0, len(space.cardinalities)))), np.empty((0, len(wanted)))
     while len(found) < evaluations and len(population := made.ask(10)):
         new = np.column_stack([objective.evaluate(population) for objective in wanted])
-        made.tell(population, costs(wanted, new), violations(wanted, new))
+        made.tell(population, compute_costs(wanted, new), compute_violations(wanted, new))
         found, values = (
             Population(space, np.concatenate([found.genes, population.genes])),
             np.concatenate([values, new]),

@@ -26,8 +26,8 @@ from scipy.stats import spearmanr
 
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import atomic_write, folder_lock
-from nas.objectives import FloatArray, Objective, costs
-from nas.search.comparison import Comparison, interval95
+from nas.objectives import FloatArray, Objective, compute_costs
+from nas.search.comparison import Comparison, estimate_interval95
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import create_searcher
 from predictors.ensemble import EnsemblePredictor
@@ -77,7 +77,7 @@ def make_comparison(data: Path, space: JointSpace) -> Comparison:
     """Of a space: the reference of the hypervolume is that of the exact front in all."""
     wanted = objectives(data, space)
     values = table(data)
-    front = values[non_dominated(costs(wanted, values))]
+    front = values[non_dominated(compute_costs(wanted, values))]
     worst = front[front[:, 0] > LEAST_ACCURACY].max(axis=0)
     return Comparison(SearchProblem(space, wanted), (LEAST_ACCURACY, *worst[1:].tolist()), BUDGETS)
 
@@ -93,12 +93,12 @@ def searched(
     wanted = objectives(data, space)
     made = create_searcher("linas", SearchProblem(space, wanted), seed)
     if known is not None:
-        made.tell(known, costs(wanted, measured(wanted, known)), np.zeros(len(known)))
+        made.tell(known, compute_costs(wanted, measured(wanted, known)), np.zeros(len(known)))
     found, values = np.empty((0, len(space.cardinalities)), dtype=np.int16), np.empty((0, len(wanted)))
     while len(found) < evaluations and len(population := made.ask(made.batch)):
         population = population.take(slice(0, evaluations - len(found)))
         new = measured(wanted, population)
-        made.tell(population, costs(wanted, new), np.zeros(len(new)))
+        made.tell(population, compute_costs(wanted, new), np.zeros(len(new)))
         found, values = np.concatenate([found, population.genes]), np.concatenate([values, new])
     return Population(space, found), values
 
@@ -107,8 +107,8 @@ def dominating(judge: Comparison, values: FloatArray, most: int) -> list[int]:
     """Rows of values, shape (n, 3), each the one that adds the most hypervolume to those before it."""
     chosen: list[int] = []
     while len(chosen) < most:
-        volumes = [judge.volume(values[[*chosen, at]]) for at in range(len(values))]
-        if chosen and max(volumes) <= judge.volume(values[chosen]):
+        volumes = [judge.measure_volume(values[[*chosen, at]]) for at in range(len(values))]
+        if chosen and max(volumes) <= judge.measure_volume(values[chosen]):
             break
         chosen.append(int(np.argmax(volumes)))
     return chosen
@@ -117,7 +117,7 @@ def dominating(judge: Comparison, values: FloatArray, most: int) -> list[int]:
 def one_seed(data: Path, seed: int, path: Path) -> None:
     """Hypervolumes of the joint search and of two stages, in a process of its own."""
     judge = make_comparison(data, JointSpace(CellsWithBits()))
-    volumes: dict[str, list[float]] = {"joint": judge.curve("linas", seed).tolist()}
+    volumes: dict[str, list[float]] = {"joint": judge.measure_curve("linas", seed).tolist()}
     first = CellsWithBits(bits=BITS[-1:])
     cells, at_8_bits = searched(data, JointSpace(first), seed, BUDGETS[-1] // 2)
     for most in CELLS:
@@ -130,7 +130,7 @@ def one_seed(data: Path, seed: int, path: Path) -> None:
             genes = np.full((len(rows), 1 + len(EDGES)), len(BITS) - 1)
             genes[:, 0] = np.arange(len(rows))
             after = searched(data, second, seed, budget - half, second.population(genes))[1]
-            volumes[f"{most}"].append(judge.volume(np.concatenate([at_8_bits[:half], after])))
+            volumes[f"{most}"].append(judge.measure_volume(np.concatenate([at_8_bits[:half], after])))
     with atomic_write(path) as draft:
         draft.write_text(json.dumps(volumes))
 
@@ -162,11 +162,11 @@ def compare(found: dict[str, FloatArray], exact: float, seeds: str) -> None:
         titles = {"joint": "joint search", best: f"operators first, then the bits of {best} cells (means: {means})"}
         start = f"Surrogate of cells with bits, {budget} evaluations"
         for name, title in titles.items():
-            mean, half = interval95(shares[name].tolist())
+            mean, half = estimate_interval95(shares[name].tolist())
             what = f"{start}, share of the exact hypervolume, {title}; mean {mean:.4f} ± {half:.4f}"
             print(row(what, shares[name].tolist(), "{:.4f}", seeds, COMMAND), flush=True)
         ratios = (shares["joint"] / shares[best]).tolist()
-        mean, half = interval95(ratios)
+        mean, half = estimate_interval95(ratios)
         what = f"{start}, hypervolume of joint search over that of operators first and bits after: above 1"
         print(row(f"{what}; mean {mean:.4f} ± {half:.4f}", ratios, "{:.4f}", seeds, COMMAND), flush=True)
 
@@ -183,7 +183,7 @@ def main() -> None:
     kept = [json.loads(path.read_text()) for path in finished(*given)]
     found = {name: np.array([volumes[name] for volumes in kept]) for name in kept[0]}
     judge = make_comparison(options.data, JointSpace(CellsWithBits()))
-    exact = judge.volume(table(options.data))
+    exact = judge.measure_volume(table(options.data))
     compare(found, exact, f"0 to {options.seeds - 1}")
 
 

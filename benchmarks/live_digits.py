@@ -23,8 +23,8 @@ from report import row
 from nas.data.sources import load_images
 from nas.evaluation.worker_process import prepare_worker
 from nas.files import atomic_write
-from nas.objectives import FloatArray, Objective, costs
-from nas.search.comparison import interval95
+from nas.objectives import FloatArray, Objective, compute_costs
+from nas.search.comparison import estimate_interval95
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import create_searcher
 from results.metric import METRICS
@@ -141,13 +141,13 @@ class Judge:
 
     @staticmethod
     def of(table: Table) -> Judge:
-        return Judge(table, table.values[non_dominated(costs(table.objectives, table.values))])
+        return Judge(table, table.values[non_dominated(compute_costs(table.objectives, table.values))])
 
     def share(self, values: FloatArray) -> float:
         """Hypervolume over that of the exact front, against the worst values on that front."""
-        front = costs(self.table.objectives, self.front)
+        front = compute_costs(self.table.objectives, self.front)
         worst = front.max(axis=0)
-        return hypervolume(costs(self.table.objectives, values), worst) / hypervolume(front, worst)
+        return hypervolume(compute_costs(self.table.objectives, values), worst) / hypervolume(front, worst)
 
     def regrets(self, values: FloatArray) -> dict[str, float]:
         """Accuracy lost to the best there is, in points, anywhere and under limits of latency and size."""
@@ -170,7 +170,7 @@ def search(path: Path, name: str, seed: int, kept: Path) -> None:
     found: list[IntArray] = []
     while sum(len(rows) for rows in found) < BUDGETS[-1] and len(population := made.ask(made.batch)):
         rows = table.rows(population)
-        made.tell(population, costs(table.objectives, table.values[rows]), np.zeros(len(rows)))
+        made.tell(population, compute_costs(table.objectives, table.values[rows]), np.zeros(len(rows)))
         found.append(rows)
     with atomic_write(kept) as draft, draft.open("wb") as file:
         np.save(file, np.concatenate(found)[: BUDGETS[-1]])
@@ -202,7 +202,7 @@ def report(judge: Judge, found: dict[str, list[FloatArray]], seeds: str) -> None
     for name, runs in found.items():
         for budget in BUDGETS:
             shares = [judge.share(values[:budget]) for values in runs]
-            mean, half = interval95(shares)
+            mean, half = estimate_interval95(shares)
             what = f"Digits, measured, share of the exact front's hypervolume, `{name}`, {budget} evaluations"
             print(row(f"{what}; mean {mean:.4f} ± {half:.4f}", shares, "{:.4f}", seeds, COMMAND), flush=True)
             regrets = pd.DataFrame([judge.regrets(values[:budget]) for values in runs])
@@ -210,7 +210,7 @@ def report(judge: Judge, found: dict[str, list[FloatArray]], seeds: str) -> None
     titles = list(lines[0][2].columns)
     print(f"\n| Searcher | Evaluations | {' | '.join(titles)} |\n|{'---|' * (len(titles) + 2)}")
     for name, budget, regrets in lines:
-        cells = ["{:.2f} ± {:.2f}".format(*interval95(regrets[title].tolist())) for title in titles]
+        cells = ["{:.2f} ± {:.2f}".format(*estimate_interval95(regrets[title].tolist())) for title in titles]
         print(f"| `{name}` | {budget} | {' | '.join(cells)} |")
 
 

@@ -90,10 +90,10 @@ def main() -> None:
             reference = (LEAST_ACCURACY, *known[0, 1:].tolist())
             comparison = Comparison(SearchProblem(space, (accuracy, *exact)), reference, (EVALUATIONS,))
             for seed in range(options.seeds):
-                comparison.curve(SEARCHER, seed, f"sqlite:///{folder / options.kept}.db")
+                comparison.measure_curve(SEARCHER, seed, f"sqlite:///{folder / options.kept}.db")
     names = [name for name in (options.kept, options.against) if name]
     found = {name: [kept(folder / f"{name}.db", seed) for seed in range(options.seeds)] for name in names}
-    volumes = {name: np.array([comparison.volume(values) for values in found[name]]) for name in names}
+    volumes = {name: np.array([comparison.measure_volume(values) for values in found[name]]) for name in names}
     start = f"`{job.space.name}`, {EVALUATIONS} measurements, `{SEARCHER}`"
     command = f"python benchmarks/live_ends.py {options.job} --data FOLDER"
 
@@ -103,7 +103,7 @@ def main() -> None:
     for name in names:
         best = np.array([values[:, 0].max() for values in found[name]])
         added = [
-            100 * (comparison.volume(np.concatenate([values, known])) / comparison.volume(values) - 1)
+            100 * (comparison.measure_volume(np.concatenate([values, known])) / comparison.measure_volume(values) - 1)
             for values in found[name]
         ]
         title = "" if name == options.kept else f" ({name})"

@@ -72,7 +72,7 @@ def main() -> None:
                     objectives = (accuracy, *(ExactCosts(space, table).objective(name) for name in costs))
                     reference = (100.0 / workspace.data.classes, *worst)
                     comparison = Comparison(SearchProblem(space, objectives), reference, BUDGETS)
-                    volumes[case][seed] = comparison.curve("linas", seed, f"sqlite:///{kept / case}.db")
+                    volumes[case][seed] = comparison.measure_curve("linas", seed, f"sqlite:///{kept / case}.db")
     command = f"python benchmarks/live_joint.py {options.job} --data FOLDER"
     seeds = f"0 to {options.seeds - 1}"
     for other in CASES[1:]:

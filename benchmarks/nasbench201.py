@@ -17,7 +17,7 @@ from rich.console import Console
 
 from nas.jobs.comparison.compare import ComparisonPaths, compare
 from nas.jobs.console.reporter import Reporter
-from nas.search.comparison import interval95
+from nas.search.comparison import estimate_interval95
 
 DEVICES = {"eyeriss": 74.8843, "pixel3": 307.1688, "gold_6240": 182.3871}  # the exact hypervolumes
 BUDGETS = [50, 100, 200, 500]
@@ -68,7 +68,7 @@ def main() -> None:
     for name in options.searchers:
         for budget in BUDGETS:
             samples = means[name, budget].to_numpy()
-            mean, half = interval95(samples)
+            mean, half = estimate_interval95(samples)
             target = f": at least {TARGETS[budget]}" if name == "linas" and budget in TARGETS else ""
             what = f"NAS-Bench-201, share of the hypervolume, `{name}`, {budget} evaluations{target}"
             seeds = f"0 to {options.seeds - 1}, mean of 3 devices"

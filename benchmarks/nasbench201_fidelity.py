@@ -20,7 +20,7 @@ from report import row
 
 from nas.jobs.comparison.compare import ComparisonPaths
 from nas.objectives import FloatArray
-from nas.search.comparison import interval95
+from nas.search.comparison import estimate_interval95
 from nas.search.runner.loop import run_search
 from nas.search.runner.search_plan import SearchPlan
 from nas.search.searchers.multi_fidelity import MultiFidelity
@@ -54,7 +54,7 @@ def share(data: Path, device: str, seed: int) -> float:
         plan = SearchPlan(problem, MultiFidelity(LOW, RATIO), RunRecord("run", {}, seed), EVALUATIONS)
         found = run_search(plan, database)
         assert sum(entry.fidelity for entry in database.evaluations("run")) <= COST
-    return comparison.volume(found.values) / DEVICES[device]
+    return comparison.measure_volume(found.values) / DEVICES[device]
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
     with Pool(options.workers) as pool:
         shares = pool.starmap(partial(share, options.data), pairs, chunksize=1)
     means = np.reshape(shares, (options.seeds, len(DEVICES))).mean(axis=1).tolist()
-    mean, half = interval95(means)
+    mean, half = estimate_interval95(means)
     what = f"NAS-Bench-201, share of the hypervolume, `multi_fidelity` by 12 epochs, cost of {COST}: at least 0.985"
     seeds = f"0 to {options.seeds - 1}, mean of {len(DEVICES)} devices"
     print(row(f"{what}; mean {mean:.4f} ± {half:.4f}", means, "{:.4f}", seeds, COMMAND))

@@ -15,7 +15,7 @@ import pandas as pd
 from report import row
 
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective
-from nas.search.comparison import Comparison, interval95
+from nas.search.comparison import Comparison, estimate_interval95
 from nas.search.protocol.problem import SearchProblem
 from predictors.ensemble import EnsemblePredictor
 from results.metric import METRICS, Metric
@@ -79,9 +79,9 @@ def main() -> None:
     parser.add_argument("--searchers", nargs="+", default=["linas", "nsga2", "random"])
     options = parser.parse_args()
     for name in options.searchers:
-        curves = np.array([make_comparison(options.data).curve(name, seed) for seed in range(options.seeds)])
+        curves = np.array([make_comparison(options.data).measure_curve(name, seed) for seed in range(options.seeds)])
         for budget, published, samples in zip(BUDGETS, PUBLISHED, curves.T, strict=True):
-            mean, half = interval95(samples.tolist())
+            mean, half = estimate_interval95(samples.tolist())
             target = f": above {published:.0f}" if name == "linas" else ""
             what = f"OFA surrogate, hypervolume, `{name}`, {budget} evaluations{target}; mean {mean:.0f} ± {half:.0f}"
             print(row(what, samples.tolist(), "{:.0f}", f"0 to {options.seeds - 1}", COMMAND), flush=True)

@@ -20,11 +20,11 @@ from ofa_surrogate import make_comparison as make_ofa_comparison
 from report import row
 
 from nas.jobs.comparison.compare import ComparisonPaths
-from nas.objectives import FloatArray, costs, violations
+from nas.objectives import FloatArray, compute_costs, compute_violations
 from nas.search.comparison import Comparison
 from nas.search.protocol.outlook import Outlook
 from nas.search.registry import create_searcher
-from nas.search.surrogate.gain_forecast import volume_reference
+from nas.search.surrogate.gain_forecast import find_volume_reference
 from results.pareto import hypervolume
 
 GAINS = (0.005, 0.01, 0.02)  # shares at which a search stops
@@ -42,7 +42,7 @@ class Course:
     def come(self, told: int, evaluations: int) -> float:
         """By what share so many evaluations more raised the volume."""
         before, after = self.costs[:told], self.costs[: told + evaluations]
-        reference = volume_reference(before)
+        reference = find_volume_reference(before)
         return hypervolume(after, reference) / hypervolume(before, reference) - 1.0
 
     def settled(self) -> Iterator[tuple[Outlook, float]]:
@@ -70,8 +70,8 @@ def course(comparison: Comparison, seed: int) -> Course:
         if len(population) == 0:
             break
         values = np.column_stack([objective.evaluate(population) for objective in objectives])
-        made.tell(population, costs(objectives, values), violations(objectives, values))
-        found.append(costs(objectives, values))
+        made.tell(population, compute_costs(objectives, values), compute_violations(objectives, values))
+        found.append(compute_costs(objectives, values))
         told += len(population)
     return Course(np.concatenate(found), outlooks)
 

@@ -19,7 +19,7 @@ from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
 from nas.jobs.run import export_job, run_job
 from nas.jobs.workspace import Workspace
-from nas.search.comparison import interval95
+from nas.search.comparison import estimate_interval95
 from results.pages.columns import NORMAL_90
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     command, seeds = f"python benchmarks/promises.py {options.job}", f"0 to {options.seeds - 1}, of the split too"
     for column, target in (("expected_accuracy", ": at most 1.0 in the mean"), ("measured_accuracy", "")):
         gaps = [float((found[column] - found["test_accuracy"]).mean()) for found in networks]
-        mean, half = interval95(gaps)
+        mean, half = estimate_interval95(gaps)
         what = f"`{options.job.stem}`, {column} over test_accuracy of the exported networks{target}"
         print(row(f"{what}; mean {mean:+.2f} ± {half:.2f}", gaps, "{:+.2f} points", seeds, command, 2))
     held = [100 * share_within(found) for found in networks]

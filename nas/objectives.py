@@ -118,7 +118,7 @@ class Objective:
         return np.inf if self.limit is None else float(self.metric.costs(np.array([self.limit]))[0])
 
 
-def costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
+def compute_costs(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
     """Values as costs to be minimised.
 
     Args:
@@ -145,7 +145,7 @@ def clip_to_constraints(objectives: Sequence[Objective], costs: FloatArray) -> F
     return np.maximum(costs, least)
 
 
-def violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
+def compute_violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
     """By how much each candidate misses the limits.
 
     Args:
@@ -171,7 +171,7 @@ def infeasibility_message(objectives: Sequence[Objective], values: FloatArray) -
         objectives: The objectives, m of them.
         values: In natural units, shape (n, m), of which no row keeps all limits.
     """
-    nearest = values[violations(objectives, values).argmin()]
+    nearest = values[compute_violations(objectives, values).argmin()]
     limited = [(o, value) for o, value in zip(objectives, nearest, strict=True) if o.limit is not None]
     asked = " and ".join(f"{o.metric.name} {'>=' if o.metric.maximize else '<='} {o.limit:g}" for o, _ in limited)
     found = ", ".join(f"{o.metric.name} {value:.4g}" for o, value in limited)

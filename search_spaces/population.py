@@ -71,7 +71,7 @@ class Population:
         """The candidates of a slice, at row numbers of shape (m,), or under a mask of shape (n,)."""
         return replace(self, genes=self.genes[rows])
 
-    def joined(self, *others: Population) -> Population:
+    def join(self, *others: Population) -> Population:
         """These candidates, and others of the same space and fidelity after them; what is decoded stays so."""
         parts = (self, *others)
         memories = list({id(part._decoded): part._decoded for part in parts}.values())

@@ -23,6 +23,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/nas/compression/tracing/test_resnet20.py": "the same, traced and not built of our layers",
     "tests/nas/export/test_network_model.py": "hardware/profiling/network_model.py against what nas/export writes",
     "tests/nas/training/test_multi_precision.py": "a schedule, from the training to the accuracy at two bits",
+    "tests/nas/search/runner/test_faults.py": "a search whose workers, database or driver break, of all files of a run",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }
 
@@ -32,6 +33,7 @@ POOLS = "tests/nas/evaluation/test_pools.py: pools of every kind carry out one m
 TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module makes what it reads"
 WHOLE_JOB = "tests/nas/jobs/test_run.py: a whole job, killed, resumed, and on Ray"
 WRONG_FILES = "tests/nas/cli/test_main.py: wrong files, each in one line"
+SEARCHERS = "tests/nas/search/protocol/test_searcher.py: all searchers keep one contract"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",
     "nas/cli/cluster.py": "tests/nas/jobs/cluster/test_jobs_api.py: what its commands call",
@@ -70,6 +72,15 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/evaluation/worker_process.py": POOLS,
     "nas/export/onnx_layer.py": "tests/nas/export/test_onnx_model.py: what a layer becomes shows in the model",
     "nas/export/onnx_template.py": "tests/nas/evaluation/test_given_workloads.py: its forms are what exports are",
+    "nas/search/protocol/outlook.py": "what it says is read in tests/nas/search/surrogate/test_gain_forecast.py",
+    "nas/search/protocol/search_method.py": "tests/nas/search/test_registry.py: what methods say and refuse",
+    "nas/search/runner/in_flight.py": "tests/nas/search/runner/test_loop.py: only runs make use of it",
+    "nas/search/searchers/evolution.py": SEARCHERS,
+    "nas/search/searchers/genetic.py": "tests/nas/search/searchers/test_nsga2.py: a method is what makes it a search",
+    "nas/search/searchers/linas.py": SEARCHERS,
+    "nas/search/searchers/nsga3.py": SEARCHERS,
+    "nas/search/searchers/optuna_search.py": SEARCHERS,
+    "nas/search/searchers/random_search.py": SEARCHERS,
     "results/database/migrations/env.py": "Alembic runs it: tests/results/database/test_migration.py",
     "results/database/migrations/versions/r0001_baseline.py": "as above",
     "results/database/queries.py": "their answers are those of tests/results/database/test_results_database.py",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.objectives import FloatArray, NothingFeasible, costs, violations
+from nas.objectives import FloatArray, NothingFeasible, compute_costs, compute_violations
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import check_objectives, read_options
 from nas.search.runner.loop import run_search
@@ -43,7 +43,7 @@ class Comparison:
         if len(self.reference) != len(self.problem.minimized):
             raise ValueError(f"a reference needs {len(self.problem.minimized)} values, got {list(self.reference)}")
 
-    def curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
+    def measure_curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
         """Lets one searcher search, and takes the hypervolume of its feasible candidates after each budget.
 
         A database that outlives the process, of this very comparison alone, keeps the evaluations: a search that was
@@ -68,18 +68,18 @@ class Comparison:
                 found = run_search(plan, database)
             except NothingFeasible:
                 return np.zeros(len(self.budgets))
-        return np.array([self.volume(found.values[:budget]) for budget in self.budgets])
+        return np.array([self.measure_volume(found.values[:budget]) for budget in self.budgets])
 
-    def volume(self, values: FloatArray) -> float:
+    def measure_volume(self, values: FloatArray) -> float:
         """Hypervolume of values in natural units, shape (n, m), as far as they keep the limits."""
         columns = self.problem.minimized
-        kept = values[violations(self.problem.objectives, values) == 0][:, columns]
+        kept = values[compute_violations(self.problem.objectives, values) == 0][:, columns]
         objectives = [self.problem.objectives[column] for column in columns]
-        corner = costs(objectives, np.array([self.reference]))[0]
-        return hypervolume(costs(objectives, kept), corner) if len(kept) else 0.0
+        corner = compute_costs(objectives, np.array([self.reference]))[0]
+        return hypervolume(compute_costs(objectives, kept), corner) if len(kept) else 0.0
 
 
-def interval95(samples: Sequence[float]) -> tuple[float, float]:
+def estimate_interval95(samples: Sequence[float]) -> tuple[float, float]:
     """Mean of samples and half the width of its 95 % confidence interval (Student's t); NaN for one sample."""
     from scipy.stats import t
 

@@ -16,9 +16,9 @@ from nas.objectives import (
     NothingFeasible,
     Objective,
     clip_to_constraints,
-    costs,
+    compute_costs,
+    compute_violations,
     infeasibility_message,
-    violations,
 )
 from results.pareto import non_dominated
 from search_spaces.population import Population
@@ -59,9 +59,9 @@ class Front:
             Role to row of the front.
         """
         traded = [column for column, one in enumerate(self.objectives) if not one.constraint]
-        axes = costs(self.objectives, self.values)[:, traded]
+        axes = compute_costs(self.objectives, self.values)[:, traded]
         scaled = (axes - axes.min(0)) / np.maximum(np.ptp(axes, axis=0), 1e-12)  # an axis of one value counts nothing
-        ends = {_role_of_best(self.objectives[column]): axes[:, at].argmin() for at, column in enumerate(traded)}
+        ends = {_name_best(self.objectives[column]): axes[:, at].argmin() for at, column in enumerate(traded)}
         first, *others = ends.items()
         wanted = dict([first, ("balanced", np.linalg.norm(scaled, axis=1).argmin()), *others])
         wanted |= {f"front {number}": row for number, row in enumerate(range(len(self)))}
@@ -75,36 +75,39 @@ class Front:
 def find_front(
     population: Population, objectives: Sequence[Objective], values: FloatArray, most: int | None = None
 ) -> tuple[Front, NDArray[np.int64]]:
-    """The front of candidates, n of them, and their row numbers.
+    """Finds the front of candidates within all limits.
 
     A front that is thinned keeps its ends, the best of each objective, and evenly spaced candidates between them: in
     three objectives an end may lie in the middle of the order by the first one.
 
     Args:
-        population: The candidates.
+        population: The candidates, n of them.
         objectives: The m objectives.
-        values: Shape (n, m).
+        values: In natural units, shape (n, m).
         most: How many candidates are kept; None is all.
+
+    Returns:
+        The front, and the row of each of its candidates in the population, shape (k,).
 
     Raises:
         NothingFeasible: If no candidate keeps the limits; it tells how near the nearest one comes.
     """
-    rows = _feasible_front(objectives, values)
+    rows = _find_feasible_front(objectives, values)
     if most is not None:
-        rows = _thin(clip_to_constraints(objectives, costs(objectives, values))[rows], rows, most)
+        rows = _thin(clip_to_constraints(objectives, compute_costs(objectives, values))[rows], rows, most)
     return Front(population.take(rows), tuple(objectives), values[rows]), rows
 
 
-def _role_of_best(objective: Objective) -> str:
+def _name_best(objective: Objective) -> str:
     metric = objective.metric
     return f"{'best' if metric.maximize else 'lowest'} {metric.name}"
 
 
-def _feasible_front(objectives: Sequence[Objective], values: FloatArray) -> NDArray[np.int64]:
-    feasible = np.flatnonzero(violations(objectives, values) == 0)
+def _find_feasible_front(objectives: Sequence[Objective], values: FloatArray) -> NDArray[np.int64]:
+    feasible = np.flatnonzero(compute_violations(objectives, values) == 0)
     if not len(feasible):
         raise NothingFeasible(infeasibility_message(objectives, values))
-    found = clip_to_constraints(objectives, costs(objectives, values))
+    found = clip_to_constraints(objectives, compute_costs(objectives, values))
     front = feasible[non_dominated(found[feasible])]
     return front[np.lexsort(found[front].T[::-1])]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nas.objectives import Objective, clip_to_constraints, costs, violations
+from nas.objectives import Objective, clip_to_constraints, compute_costs, compute_violations
 from results.metric import get_metric
 
 VALUES = np.array([[90.0, 5.0, 100.0], [80.0, 10.0, 300.0], [60.0, 20.0, 100.0]])
@@ -22,20 +22,20 @@ def objectives(accuracy: float | None, latency_ms: float | None) -> list[Objecti
 
 
 def test_maximised_metrics_change_their_sign_in_costs() -> None:
-    assert np.array_equal(costs(objectives(None, None), VALUES), VALUES * [-1, 1, 1])
+    assert np.array_equal(compute_costs(objectives(None, None), VALUES), VALUES * [-1, 1, 1])
 
 
 def test_violations_are_summed_relative_excesses() -> None:
-    assert violations(objectives(None, None), VALUES).tolist() == [0, 0, 0]
-    assert violations(objectives(80.0, None), VALUES).tolist() == pytest.approx([0, 0, 0.25])  # at least
-    assert violations(objectives(None, 10.0), VALUES).tolist() == pytest.approx([0, 0, 1.0])  # at most
-    assert violations(objectives(100.0, 5.0), VALUES).tolist() == pytest.approx([0.1, 0.2 + 1.0, 0.4 + 3.0])
+    assert compute_violations(objectives(None, None), VALUES).tolist() == [0, 0, 0]
+    assert compute_violations(objectives(80.0, None), VALUES).tolist() == pytest.approx([0, 0, 0.25])  # at least
+    assert compute_violations(objectives(None, 10.0), VALUES).tolist() == pytest.approx([0, 0, 1.0])  # at most
+    assert compute_violations(objectives(100.0, 5.0), VALUES).tolist() == pytest.approx([0.1, 0.2 + 1.0, 0.4 + 3.0])
 
 
 def test_within_a_constraint_all_costs_compare_alike() -> None:
     accuracy, latency, size = objectives(80.0, None)
     limited = [replace(accuracy, constraint=True), latency, size]
-    raw = costs(limited, VALUES)
+    raw = compute_costs(limited, VALUES)
     assert raw[:, 0].tolist() == [-90.0, -80.0, -60.0]
     assert clip_to_constraints(limited, raw)[:, 0].tolist() == [-80.0, -80.0, -60.0]
     assert np.array_equal(clip_to_constraints(limited, raw)[:, 1:], VALUES[:, 1:])

@@ -107,5 +107,5 @@ def test_what_is_joined_stays_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = space.sample(np.random.default_rng(0), 3), space.sample(np.random.default_rng(1), 2)
     known = [*first.candidates, *second.candidates]
     monkeypatch.setattr(JointSpace, "decode", None)
-    assert [*first.joined(second).candidates] == known
-    assert [*first.joined(first.take(slice(0, 1)), second).candidates] == [*known[:3], known[0], *known[3:]]
+    assert [*first.join(second).candidates] == known
+    assert [*first.join(first.take(slice(0, 1)), second).candidates] == [*known[:3], known[0], *known[3:]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import FloatArray
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.protocol.searcher import Searcher
@@ -56,7 +56,8 @@ class ParetoLocalSearcher(Searcher):
     def __init__(self, problem: SearchProblem, restart: float, seed: int) -> None:
         self.space, self._restart = problem.space, restart
         self._rng, self._archive = np.random.default_rng(seed), Archive(problem)
-        self._unseen = UnseenCandidates(self.space, self._rng, design=first_design(self.space, FIRST_DESIGN, seed))
+        design = create_first_design(self.space, FIRST_DESIGN, seed)
+        self._unseen = UnseenCandidates(self.space, self._rng, design=design)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then new neighbours of the front, then random ones."""
@@ -73,7 +74,7 @@ class ParetoLocalSearcher(Searcher):
 
     def _neighbours(self, n: int) -> np.ndarray:
         """Up to `n` candidates that differ from the best ones in one gene, shape (k, d)."""
-        best = self._archive.best_first()[: len(self._archive.front)]
+        best = self._archive.sort_best_first()[: len(self._archive.front)]
         parents = best[self._rng.integers(0, len(best), size=int((self._rng.random(n) >= self._restart).sum()))].copy()
         for parent in parents:
             active = np.flatnonzero(self.space.is_active(parent[None])[0])

@@ -20,7 +20,7 @@ from nas.jobs.comparison.table_comparison import compare_on_table
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.comparison_file import ComparisonFile, TableComparisonFile, load_comparison
 from nas.jobs.files.job import load_job
-from nas.search.comparison import Comparison, interval95
+from nas.search.comparison import Comparison, estimate_interval95
 from results.pages.curves_page import write_curves_page
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _search(paths: ComparisonPaths, name: str, seed: int, folder: Path) -> None:
     import pandas as pd
 
     comparison, _ = paths.prepare()
-    volumes = comparison.curve(name, seed)
+    volumes = comparison.measure_curve(name, seed)
     rows = {"searcher": name, "seed": seed, "evaluations": comparison.budgets, "hypervolume": volumes}
     with atomic_write(_path(folder, name, seed)) as draft:
         pd.DataFrame(rows).to_csv(draft, index=False)
@@ -136,7 +136,7 @@ def _table(found: pd.DataFrame, file: ComparisonFile) -> Table:
         cells = []
         for budget in file.budgets:
             rows = found[(found["searcher"] == name) & (found["evaluations"] == budget)]
-            mean, half = interval95(rows["hypervolume"].tolist())
+            mean, half = estimate_interval95(rows["hypervolume"].tolist())
             cells.append(f"{mean:.5g} ± {half:.2g}")
         table.add_row(name, *cells)
     return table

@@ -15,7 +15,7 @@ from nas.evaluation.metrics.measured_metric import MeasuredMetric
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray, Objective
-from nas.search.surrogate.surrogate import searched_features
+from nas.search.surrogate.surrogate import extract_search_features
 from predictors.posterior import infer_noise_free
 from search_spaces.population import Population
 
@@ -65,7 +65,7 @@ def expect_values(measured: Measurements, metric: MeasuredMetric, images: int, s
 
     # a candidate that is there twice was measured once
     _, first, which = np.unique(measured.population.genes, axis=0, return_index=True, return_inverse=True)
-    found = infer_noise_free(searched_features(measured.population.take(first)), values[first], noise, seed)
+    found = infer_noise_free(extract_search_features(measured.population.take(first)), values[first], noise, seed)
     least, most = (0.0, 100.0) if metric.metric.unit == "%" else (-np.inf, np.inf)
     mean = np.clip(found.mean, least, most)
     return ExpectedValues(mean, np.hypot(found.std, noise(mean))).take(which.reshape(-1))

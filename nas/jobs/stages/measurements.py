@@ -35,7 +35,7 @@ class Measurements:
     def joined(self, others: Measurements) -> Measurements:
         """These, and others of the same space and metrics after them."""
         values = {name: np.concatenate([column, others.values[name]]) for name, column in self.values.items()}
-        return Measurements(self.population.joined(others.population), values)
+        return Measurements(self.population.join(others.population), values)
 
     def take(self, rows: NDArray[np.int64]) -> Measurements:
         """Those at row numbers of shape (k,)."""

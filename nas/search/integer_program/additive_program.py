@@ -40,10 +40,10 @@ class AdditiveProgram:
     Attributes:
         slopes: Each cost, but for what is left out, as a linear function of all variables; shape (costs, variables).
         left_out: The rest of each cost; without terms where it is exact.
-        structure: What every candidate keeps.
+        structure: The constraints that every candidate keeps, and nothing but candidates.
 
     Raises:
-        ValueError: If it depends on several genes at once whether one matters.
+        ValueError: If it depends on several genes at once whether one is active.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class AdditiveProgram:
         conditions = [space.find_condition(gene) for gene in range(len(sizes))]
         for values, condition in zip(self._values, conditions, strict=True):
             self._tie_to_activity(values, condition)
-        tables = [_Entries.of(scope, conditions) for scope in _scopes(costs, len(sizes))]
+        tables = [_Entries.from_tables(scope, conditions) for scope in _sum_tables(costs, len(sizes))]
         tables.sort(key=lambda one: len(one.prices))
         kept = np.cumsum([len(one.prices) for one in tables]) <= most_entries
         priced = [(self._add_entries(one), one.prices) for one, keep in zip(tables, kept, strict=True) if keep]
@@ -65,16 +65,17 @@ class AdditiveProgram:
             self.slopes[:, variables] = prices.T
         exact = {one.columns for one, keep in zip(tables, kept, strict=True) if keep}
         self.left_out = tuple(
-            AdditiveCost([term for term in cost.terms if _scope(term) not in exact], cost.derived) for cost in costs
+            AdditiveCost([term for term in cost.terms if _find_scope(term) not in exact], cost.derived)
+            for cost in costs
         )
-        self.structure = self._constraint()
+        self.structure = self._build_constraint()
 
-    def of_features(self, slope: FloatArray) -> FloatArray:
+    def extend_slope(self, slope: FloatArray) -> FloatArray:
         """A linear function of the features, shape (f,), as one of all variables."""
         return np.pad(slope, (0, self._count - len(slope)))
 
     def _tie_to_activity(self, values: Integers, condition: tuple[int, BoolArray] | None) -> None:
-        """A gene that matters has one value, and another has none."""
+        """Demands that an active gene has one value, and an inactive one none."""
         if condition is None:
             self._set_equal(values, [], 1.0)
         else:
@@ -82,16 +83,16 @@ class AdditiveProgram:
             self._set_equal(values, self._values[parent][wanted], 0.0)
 
     def _add_entries(self, entries: _Entries) -> Integers:
-        """The variables of entries, one for each, tied to the genes that they read."""
+        """Adds variables of entries, one for each, tied to the genes that they read."""
         variables = self._add_variables(len(entries.prices))
         self._set_equal(variables, [], 1.0)
-        for column, classes, chosen in zip(entries.columns, entries.classes, entries.places, strict=True):
+        for column, classes, chosen in zip(entries.columns, entries.classes, entries.indices, strict=True):
             for number in range(1, classes.max() + 1):  # that the others are right makes class 0 right: all sum to 1
                 self._set_equal(variables[chosen == number], self._values[column][classes == number], 0.0)
         return variables
 
     def _set_equal(self, some: Integers, others: Integers | list[int], constant: float) -> None:
-        """The sum of some variables is that of others and a constant."""
+        """Demands that the sum of some variables is that of others and a constant."""
         signs = np.repeat([1, -1], [len(some), len(others)])
         self._rows.append((np.concatenate([some, others]).astype(np.int64), signs, constant))
 
@@ -99,11 +100,11 @@ class AdditiveProgram:
         self._count += count
         return np.arange(self._count - count, self._count)
 
-    def _constraint(self) -> LinearConstraint:
+    def _build_constraint(self) -> LinearConstraint:
         variables, signs, right = zip(*self._rows, strict=True)
         rows = np.repeat(np.arange(len(right)), [len(some) for some in variables])
-        places = (rows, np.concatenate(variables))
-        matrix = coo_array((np.concatenate(signs), places), shape=(len(right), self._count))
+        indices = (rows, np.concatenate(variables))
+        matrix = coo_array((np.concatenate(signs), indices), shape=(len(right), self._count))
         return LinearConstraint(csr_array(matrix), right, right)
 
 
@@ -114,22 +115,22 @@ class _Entries:
     Attributes:
         columns: The genes, rising.
         classes: Of each gene, a class for every value, that of value 0 is 0; values of a class change nothing.
-        places: Of each gene, its class in every entry, shape (entries,).
+        indices: Of each gene, its class in every entry, shape (entries,).
         prices: Shape (entries, costs).
     """
 
     columns: tuple[int, ...]
     classes: list[Integers]
-    places: tuple[Integers, ...]
+    indices: tuple[Integers, ...]
     prices: FloatArray
 
     @classmethod
-    def of(
+    def from_tables(
         cls, scope: tuple[tuple[int, ...], FloatArray], conditions: Sequence[tuple[int, BoolArray] | None]
     ) -> _Entries:
-        """Those of tables of shape (values of a gene, ..., costs) that canonical genes can have."""
+        """The entries that canonical genes can have, of tables of shape (values of a gene, ..., costs)."""
         columns, tables = scope
-        allowed = _allowed(columns, tables.shape[:-1], conditions)[..., None]
+        allowed = _find_allowed(columns, tables.shape[:-1], conditions)[..., None]
         both = np.concatenate([np.where(allowed, tables, 0.0), allowed], axis=-1)
         classes = []
         for axis in range(len(columns)):
@@ -138,27 +139,27 @@ class _Entries:
             both = both.take(first, axis)
             classes.append(found)
         possible = both[..., -1] > 0
-        places = np.argwhere(possible).T  # of a constant, which reads no genes, there is one entry
-        return cls(columns, classes, tuple(places), both.reshape(-1, both.shape[-1])[possible.ravel(), :-1])
+        indices = np.argwhere(possible).T  # of a constant, which reads no genes, there is one entry
+        return cls(columns, classes, tuple(indices), both.reshape(-1, both.shape[-1])[possible.ravel(), :-1])
 
 
-def _scopes(costs: Sequence[AdditiveCost], genes: int) -> list[tuple[tuple[int, ...], FloatArray]]:
+def _sum_tables(costs: Sequence[AdditiveCost], genes: int) -> list[tuple[tuple[int, ...], FloatArray]]:
     """Rising genes that some terms read, and the sums of these terms, of shape (values of a gene, ..., costs)."""
     scopes: dict[tuple[int, ...], FloatArray] = {}
     for number, cost in enumerate(costs):
         for term in cost.terms:
             if max(term.columns, default=0) < genes:
                 table = term.table.transpose(np.argsort(term.columns))
-                tables = scopes.setdefault(_scope(term), np.zeros((*table.shape, len(costs))))
+                tables = scopes.setdefault(_find_scope(term), np.zeros((*table.shape, len(costs))))
                 tables[..., number] += table
     return list(scopes.items())
 
 
-def _scope(term: Term) -> tuple[int, ...]:
+def _find_scope(term: Term) -> tuple[int, ...]:
     return tuple(sorted(term.columns))
 
 
-def _allowed(
+def _find_allowed(
     columns: Sequence[int], shape: Sequence[int], conditions: Sequence[tuple[int, BoolArray] | None]
 ) -> BoolArray:
     """Which values of genes go together in canonical genes, where an inactive one is 0."""

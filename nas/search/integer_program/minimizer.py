@@ -27,7 +27,7 @@ class AdditiveMinimizer:
         costs: Sums of tabulated terms; what of them a program takes exactly are `program.slopes`.
 
     Raises:
-        ValueError: If it depends on several genes at once whether one matters.
+        ValueError: If it depends on several genes at once whether one is active.
     """
 
     def __init__(self, space: JointSpace, costs: Sequence[AdditiveCost] = ()) -> None:
@@ -35,16 +35,16 @@ class AdditiveMinimizer:
         self._starts = np.cumsum(space.cardinalities) - space.cardinalities
 
     def minimize(self, slope: FloatArray, bounds: list[tuple[FloatArray, float]], known: list[Genes]) -> Genes | None:
-        """Genes, shape (d,), of least `slope` x variables within all bounds.
+        """Finds the candidate of least cost within all bounds.
 
         Args:
             slope: Cost of every variable of the program, shape (v,), or of the features, shape (f,).
             bounds: Slopes of other costs, and the most that each may be.
-            known: Canonical genes that are left out.
+            known: Canonical genes of shape (d,) that are left out.
 
         Returns:
-            The best that is found within a number of nodes, which is the same each time; None if there are none, or
-            none is found.
+            Canonical genes, shape (d,): the best that is found within a number of nodes, which is the same each time.
+            None if there is none, or none is found.
         """
         constraints = [self.program.structure]
         for row, most in bounds:
@@ -52,10 +52,10 @@ class AdditiveMinimizer:
             constraints.append(LinearConstraint(row[None], -np.inf, most / scale))
         for genes in known:
             code = Population(self.space, genes[None]).one_hot()[0]
-            constraints.append(LinearConstraint(self.program.of_features(2 * code - 1)[None], -np.inf, code.sum() - 1))
+            constraints.append(LinearConstraint(self.program.extend_slope(2 * code - 1)[None], -np.inf, code.sum() - 1))
         found = milp(
             self._scaled(slope)[0],
-            integrality=self.program.of_features(np.ones(self.space.cardinalities.sum())),
+            integrality=self.program.extend_slope(np.ones(self.space.cardinalities.sum())),
             bounds=Bounds(0, 1),
             constraints=constraints,
             options={"node_limit": max(_WORK // self.program.slopes.shape[1], 1), "mip_rel_gap": 0.0},
@@ -71,4 +71,4 @@ class AdditiveMinimizer:
     def _scaled(self, slope: FloatArray) -> tuple[FloatArray, float]:
         """A slope of all variables of which the largest is 1, as the solver's tolerances are absolute; and by what."""
         scale = float(np.abs(slope).max()) or 1.0
-        return self.program.of_features(slope / scale), scale
+        return self.program.extend_slope(slope / scale), scale

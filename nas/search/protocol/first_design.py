@@ -24,62 +24,62 @@ _CONCENTRATION = 0.4  # of the Dirichlet distribution of policy shares: small, f
 _DRAWS = 4  # times the candidates that are wanted are drawn, as some turn out equal
 
 
-def first_design(space: JointSpace, size: int, seed: int, part: Subspace | None = None) -> Population:
-    """The first candidates of a search: the obvious ones, then a space-filling rest.
+def create_first_design(space: JointSpace, size: int, seed: int, subspace: Subspace | None = None) -> Population:
+    """Lists the first candidates of a search: the obvious ones, then a space-filling rest.
 
     Args:
         space: The joint space.
         size: How many candidates; fewer only in small spaces, where draws repeat.
         seed: Of the rest; equal seeds give equal designs, whatever the searcher.
-        part: Where candidates are looked for; None is everywhere.
+        subspace: Where candidates are looked for; None is everywhere.
 
     Returns:
         Distinct candidates, the most telling first, so that any prefix is a design of its own.
     """
-    opened = part or Subspace.whole(space)
-    obvious = obvious_candidates(space, opened)
+    opened = subspace or Subspace.whole(space)
+    obvious = list_obvious_candidates(space, opened)
     few = obvious.take(slice(0, round(size * _OBVIOUS_SHARE)))
-    filling = _space_filling(space, opened, size * _DRAWS, np.random.default_rng([seed, _STREAM]))
+    filling = _fill_space(space, opened, size * _DRAWS, np.random.default_rng([seed, _STREAM]))
     genes = np.concatenate([few.genes, filling.genes, obvious.genes])
     return Population(space, genes).unique().take(slice(0, size))
 
 
-def obvious_candidates(space: JointSpace, part: Subspace | None = None) -> Population:
-    """What anybody would try: extreme architectures, each with the same policy in all layers.
+def list_obvious_candidates(space: JointSpace, subspace: Subspace | None = None) -> Population:
+    """Lists what anybody would try: extreme architectures, each with the same policy in all layers.
 
     The architectures are the largest, the smallest, and those that are smallest in one dimension (such as `kernel` or
     `depth`) and largest in all others. A gene whose values have no order has no extremes: architectures take its values
-    in turn, the same for all genes of one domain.
+    in turn, the same for all genes with as many values.
 
     Args:
         space: The joint space.
-        part: Whose extremes and policies are meant; None is the whole space.
+        subspace: Whose extremes and policies are meant; None is the whole space.
 
     Returns:
         Distinct candidates: all policies of the largest architecture first, then those of the smallest, and so on.
     """
-    opened = part or Subspace.whole(space)
+    opened = subspace or Subspace.whole(space)
     border = len(space.architectures.choices)
     rows = []
-    for number, smallest in enumerate(_corners(space, opened)):
+    for number, smallest in enumerate(_list_corners(space, opened)):
         architecture = [
             values[(0 if gene.dimension in smallest else -1) if gene.is_ordered else number % len(values)]
             for gene, values in zip(space.genes[:border], opened.open[:border], strict=True)
         ]
-        rows += [[*architecture, *policies] for policies in _uniform_policies(opened)]
+        rows += [[*architecture, *policies] for policies in _list_uniform_policies(opened)]
     return space.population(np.array(rows)).unique()
 
 
-def _uniform_policies(opened: Subspace) -> list[list[int]]:
+def _list_uniform_policies(opened: Subspace) -> list[list[int]]:
     """Policy genes of all layers for every open policy; a layer that may not take it takes the nearest."""
-    slots = _open_policies(opened)
+    slots = _list_open_policies(opened)
     return [
         [values[find_nearest_policy(policy, [known[value] for value in values])] for known, values in slots]
-        for policy in _known_policies(opened)
+        for policy in _list_known_policies(opened)
     ] or [[]]
 
 
-def _corners(space: JointSpace, opened: Subspace) -> list[set[str]]:
+def _list_corners(space: JointSpace, opened: Subspace) -> list[set[str]]:
     """Dimensions that are smallest, for every extreme architecture; where nothing has an order, one for every value."""
     genes = [
         (gene, values)
@@ -92,18 +92,18 @@ def _corners(space: JointSpace, opened: Subspace) -> list[set[str]]:
     return [set(), set(dimensions), *({dimension} for dimension in dimensions)]
 
 
-def _space_filling(space: JointSpace, opened: Subspace, count: int, rng: np.random.Generator) -> Population:
-    """Candidates whose sizes and shares of policies are spread evenly.
+def _fill_space(space: JointSpace, opened: Subspace, count: int, rng: np.random.Generator) -> Population:
+    """Draws candidates whose sizes and shares of policies are spread evenly.
 
     For every ordered dimension a level between the smallest (0) and the largest (1) is drawn, and the genes of the
     dimension scatter around it binomially; for the policies shares are drawn, and every layer takes one by them; genes
     without an order are drawn each for itself. Levels are a Latin hypercube.
     """
-    dimensions = list(dict.fromkeys(_level_name(gene) for gene in space.genes if not gene.is_policy))
+    dimensions = list(dict.fromkeys(_name_level(gene) for gene in space.genes if not gene.is_policy))
     levels = qmc.LatinHypercube(max(len(dimensions), 1), rng=rng).random(count)
     of_dimension = dict(zip(dimensions, levels.T, strict=False))
     columns: list[NDArray[np.int64]] = []
-    policies = _known_policies(opened)
+    policies = _list_known_policies(opened)
     shares = rng.dirichlet(np.full(max(len(policies), 1), _CONCENTRATION), size=count)
     border = len(space.architectures.choices)
     for gene, values in zip(space.genes[:border], opened.open[:border], strict=True):
@@ -112,25 +112,25 @@ def _space_filling(space: JointSpace, opened: Subspace, count: int, rng: np.rand
         else:
             steps = np.minimum((of_dimension[gene.name] * len(values)).astype(int), len(values) - 1)
         columns.append(np.array(values)[steps])
-    for known, values in _open_policies(opened):
+    for known, values in _list_open_policies(opened):
         own = shares[:, [policies.index(known[value]) for value in values]]
-        chances = np.cumsum(own, axis=1) / own.sum(axis=1, keepdims=True)
-        columns.append(np.array(values)[(rng.random(count)[:, None] > chances[:, :-1]).sum(axis=1)])
+        cumulative = np.cumsum(own, axis=1) / own.sum(axis=1, keepdims=True)
+        columns.append(np.array(values)[(rng.random(count)[:, None] > cumulative[:, :-1]).sum(axis=1)])
     return space.population(np.column_stack(columns)).unique()
 
 
-def _open_policies(opened: Subspace) -> list[tuple[tuple[LayerPolicy, ...], tuple[int, ...]]]:
+def _list_open_policies(opened: Subspace) -> list[tuple[tuple[LayerPolicy, ...], tuple[int, ...]]]:
     """What every slot may choose from, and the indices of what is open of it."""
     values = opened.open[len(opened.space.architectures.choices) :]
     return list(zip(opened.space.slot_policies, values, strict=True))
 
 
-def _known_policies(opened: Subspace) -> list[LayerPolicy]:
+def _list_known_policies(opened: Subspace) -> list[LayerPolicy]:
     """Every policy that is open in some layer, in the order of the space."""
-    somewhere = {known[value] for known, values in _open_policies(opened) for value in values}
+    somewhere = {known[value] for known, values in _list_open_policies(opened) for value in values}
     return [policy for policy in opened.space.policies.all_policies if policy in somewhere]
 
 
-def _level_name(gene: Gene) -> str:
-    """What shares a level: the dimension of an ordered gene, any other gene for itself."""
+def _name_level(gene: Gene) -> str:
+    """What a gene shares its level with: all of its dimension if it is ordered, nothing if it is not."""
     return gene.dimension if gene.is_ordered else gene.name

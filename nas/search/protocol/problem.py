@@ -40,6 +40,7 @@ class SearchProblem:
         """Columns of costs that are more than constraints."""
         return [column for column, objective in enumerate(self.objectives) if not objective.constraint]
 
+    @property
     def cost_limits(self) -> FloatArray:
         """The largest cost allowed of every objective, shape (m,); infinite where there is no limit."""
         return np.array([objective.cost_limit for objective in self.objectives])

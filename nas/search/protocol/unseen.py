@@ -48,7 +48,7 @@ class UnseenCandidates:
                 fresh.append(row)
         return genes[fresh]
 
-    def among(self, genes: Genes) -> BoolArray:
+    def are_unseen(self, genes: Genes) -> BoolArray:
         """Which rows of canonical genes, shape (n, d), are new and in the subspace; they stay so. Shape (n,)."""
         new = np.array([vector.tobytes() not in self._seen for vector in genes], dtype=np.bool_)
         if self._subspace is None or len(genes) == 0:
@@ -57,7 +57,7 @@ class UnseenCandidates:
 
     def take_designed(self, n: int) -> Genes:
         """Up to `n` of what is left of the design, in order; from now on they are seen. Shape (k, d)."""
-        left = self._design[self.among(self._design)]
+        left = self._design[self.are_unseen(self._design)]
         asked, self._design = left[:n], left[n:]
         return self.admit(asked)
 
@@ -83,6 +83,6 @@ class UnseenCandidates:
             if not block:
                 break
             canonical = self.space.population(block).unique().genes
-            unseen = canonical[self.among(canonical)]
+            unseen = canonical[self.are_unseen(canonical)]
             found = np.concatenate([found, self.admit(unseen[: n - len(found)])])
         return found

@@ -76,7 +76,7 @@ class InFlight:
             sequences = sequences[: self._chunk]
         done = [self._waiting[number] for number in sequences]
         first, *others = (one for one, _ in done)
-        population = first.joined(*others)
+        population = first.join(*others)
         measured = [[future.result() for future in submitted] for _, submitted in done]
         columns = [self._column(objective, population, measured) for objective in self._objectives]
         for sequence in sequences:
@@ -90,8 +90,8 @@ class InFlight:
         evaluate = objective.evaluate
         if not isinstance(evaluate, MeasuredEvaluator):
             return evaluate(population)
-        place = self._measurements.index(evaluate.measurement)
-        return np.array([evaluate.read(values[place]) for values in measured], dtype=np.float64)
+        index = self._measurements.index(evaluate.measurement)
+        return np.array([evaluate.read(values[index]) for values in measured], dtype=np.float64)
 
     def _wait(self) -> list[int]:
         """Numbers of the candidates whose measurements are all there, at least one."""

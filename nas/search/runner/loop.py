@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from nas.objectives import NothingFeasible, costs, infeasibility_message, violations
+from nas.objectives import NothingFeasible, compute_costs, compute_violations, infeasibility_message
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.searcher import Searcher
 from nas.search.runner.in_flight import Outcome
@@ -45,7 +45,7 @@ def run_search(
     searcher = plan.method.create(problem, plan.record.seed)
     if known is not None and len(known):
         _tell(searcher, plan, known)
-    enough = partial(_gains_little, searcher, plan.stop_gain)
+    enough = partial(_gains_too_little, searcher, plan.stop_gain)
     found: list[Outcome] = []
     with database.run_lock(plan.record.run):
         recorder = Recorder(
@@ -56,19 +56,19 @@ def run_search(
             plan.dispatch.chunk,
             lambda more: progress(more, searcher.outlook),
         )
-        carry_out = _in_batches if plan.dispatch.in_flight is None else _as_they_come
+        carry_out = _search_in_batches if plan.dispatch.in_flight is None else _search_in_flight
         for outcome in carry_out(searcher, recorder, plan, enough):
             _tell(searcher, plan, outcome)
             if outcome.population.fidelity == FULL_FIDELITY:
                 found.append(outcome)
     result = _collect(plan, found, searcher.foresee(searcher.batch))
     values = result.values if known is None else np.concatenate([known.values, result.values])
-    if violations(problem.objectives, values).min() > 0:
+    if compute_violations(problem.objectives, values).min() > 0:
         raise NothingFeasible(infeasibility_message(problem.objectives, values))
     return result
 
 
-def _in_batches(
+def _search_in_batches(
     searcher: Searcher, recorder: Recorder, plan: SearchPlan, enough: Callable[[int], bool]
 ) -> Iterator[Outcome]:
     """Outcomes of whole batches, each asked after the one before was told."""
@@ -84,7 +84,7 @@ def _in_batches(
         yield recorder.evaluate(population)
 
 
-def _as_they_come(
+def _search_in_flight(
     searcher: Searcher, recorder: Recorder, plan: SearchPlan, enough: Callable[[int], bool]
 ) -> Iterator[Outcome]:
     """Outcomes of single candidates; whenever one was told, as many are asked as are missing in flight."""
@@ -104,10 +104,10 @@ def _as_they_come(
         waiting -= 1
 
 
-def _gains_little(searcher: Searcher, stop_gain: float | None, n: int) -> bool:
+def _gains_too_little(searcher: Searcher, stop_gain: float | None, n: int) -> bool:
     """Whether going on would bring less than it is to go on for, even at the upper end of what is expected.
 
-    The expected gain alone ends searches too early: it is looked at round by round, and one low estimate is enough.
+    The expected gain alone ends searches too early: it is estimated round after round, and one low estimate is enough.
     A search that is not to stop foresees nevertheless, before the next `n` are asked: who watches it wants to know.
     """
     outlook = searcher.foresee(n)
@@ -115,15 +115,15 @@ def _gains_little(searcher: Searcher, stop_gain: float | None, n: int) -> bool:
 
 
 def _tell(searcher: Searcher, plan: SearchPlan, outcome: Outcome | SearchResult) -> None:
-    objectives = plan.problem.objectives
-    searcher.tell(outcome.population, costs(objectives, outcome.values), violations(objectives, outcome.values))
+    objectives, values = plan.problem.objectives, outcome.values
+    searcher.tell(outcome.population, compute_costs(objectives, values), compute_violations(objectives, values))
 
 
 def _collect(plan: SearchPlan, found: list[Outcome], outlook: Outlook | None) -> SearchResult:
-    """What was found, by sequence number."""
+    """What was found, by sequence number; the candidates are those that were evaluated, not decoded anew."""
     space, objectives = plan.problem.space, plan.problem.objectives
     nothing = Population(space, np.empty((0, len(space.cardinalities)), np.int16))
-    population = nothing.joined(*(one.population for one in found))
+    population = nothing.join(*(one.population for one in found))
     values = np.concatenate([np.empty((0, len(objectives))), *(one.values for one in found)])
     order = np.argsort([sequence for one in found for sequence in one.sequences], kind="stable")
     return SearchResult(population.take(order), values[order], outlook)

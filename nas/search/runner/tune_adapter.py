@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ray.tune.search import Searcher as TuneSearcher
 
-from nas.objectives import costs, violations
+from nas.objectives import compute_costs, compute_violations
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
 from search_spaces.candidate import Candidate
@@ -92,7 +92,9 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
 
     def _tell(self, trial_id: str, values: list[float]) -> None:
         table, objectives = np.array([values]), self._problem.objectives
-        self._searcher.tell(self._running.pop(trial_id), costs(objectives, table), violations(objectives, table))
+        self._searcher.tell(
+            self._running.pop(trial_id), compute_costs(objectives, table), compute_violations(objectives, table)
+        )
         self._story.append((trial_id, values))
 
 

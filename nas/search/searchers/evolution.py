@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import FloatArray
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.protocol.searcher import Searcher
@@ -64,7 +64,9 @@ class EvolutionSearcher(Searcher):
         self.space = problem.space
         (self._column,) = problem.minimized
         self._rng = np.random.default_rng(seed)
-        self._unseen = UnseenCandidates(problem.space, self._rng, design=first_design(self.space, FIRST_DESIGN, seed))
+        self._unseen = UnseenCandidates(
+            problem.space, self._rng, design=create_first_design(self.space, FIRST_DESIGN, seed)
+        )
         self._alive: deque[tuple[float, float, Genes]] = deque(maxlen=method.population_size)
         self._tournament_size = method.tournament_size
 
@@ -72,7 +74,7 @@ class EvolutionSearcher(Searcher):
         """The next `n` candidates: those of the first design, then mutants once a tournament can be held."""
         children = self._unseen.take_designed(n)
         if len(self._alive) >= self._tournament_size:
-            found = [child for _ in range(n - len(children)) if len(child := self._child())]
+            found = [child for _ in range(n - len(children)) if len(child := self._mutate_winner())]
             children = np.concatenate([children, *found])
         return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
 
@@ -82,7 +84,7 @@ class EvolutionSearcher(Searcher):
         for genes, cost, violation in zip(population.genes, costs[:, self._column], violations, strict=True):
             self._alive.append((float(violation), float(cost), genes))
 
-    def _child(self) -> Genes:
+    def _mutate_winner(self) -> Genes:
         """A new mutant of a tournament's winner, shape (1, d), or (0, d) if none was found."""
         competitors = self._rng.choice(len(self._alive), self._tournament_size, replace=False)
         parent = min((self._alive[index] for index in competitors), key=lambda one: one[:2])[2]

@@ -17,8 +17,8 @@ from nas.search.protocol.search_method import SearchMethod
 from nas.search.protocol.searcher import Searcher
 from nas.search.searchers.linas import Linas
 from nas.search.surrogate.archive import Archive
-from nas.search.surrogate.gain_forecast import volume_reference
-from predictors.registry import PREDICTORS
+from nas.search.surrogate.gain_forecast import find_volume_reference
+from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from results.pareto import hypervolume
 from search_spaces.population import Population
 
@@ -38,7 +38,7 @@ class FewShot(SearchMethod):
 
     needs_leaves = True
 
-    predictor: str = "ensemble"
+    predictor: str = DEFAULT_PREDICTOR
 
     def __post_init__(self) -> None:
         PREDICTORS.check_name(self.predictor)
@@ -108,13 +108,13 @@ class FewShotSearcher(Searcher):
         costs = self._problem.clip_to_constraints(self._archive.costs[kept])
         feasible = self._archive.population.take(kept)
         leaf_of = np.array([leaf.contains(feasible) for leaf in self._leaves]).argmax(axis=0)
-        reference = volume_reference(costs)
+        reference = find_volume_reference(costs)
         total = hypervolume(costs, reference)
-        added = {leaf: total - _volume(costs[leaf_of != leaf], reference) for leaf in self._racing}
+        added = {leaf: total - _measure_volume(costs[leaf_of != leaf], reference) for leaf in self._racing}
         ranked = sorted(self._racing, key=lambda leaf: -added[leaf])
         half = -(-len(ranked) // 2)
         self._racing = sorted(ranked[:half] + [leaf for leaf in ranked[half:] if added[leaf] > 0])
 
 
-def _volume(costs: FloatArray, reference: FloatArray) -> float:
+def _measure_volume(costs: FloatArray, reference: FloatArray) -> float:
     return hypervolume(costs, reference) if len(costs) else 0.0

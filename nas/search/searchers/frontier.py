@@ -12,7 +12,7 @@ import numpy as np
 
 from nas.objectives import AdditiveEvaluator, FloatArray
 from nas.search.integer_program.minimizer import AdditiveMinimizer
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
@@ -24,7 +24,7 @@ from search_spaces.search_space import Genes
 
 _FITTED_SAMPLE = 2000  # candidates by which what a program leaves out of a cost is made linear
 _ENDS = 0.1  # of the programs have limits as their only bounds: they look for the ends of the front
-_ATTEMPTS = 3  # programs for one candidate: what they find may be known
+_ATTEMPTS = 3  # programs for one candidate, as what they find may be known; each takes up to seconds
 _CUTS = 20  # candidates that are left out of a program, each of which takes a dense row of it
 
 
@@ -67,7 +67,9 @@ class FrontierSearcher(Searcher):
         self.space = problem.space
         self._problem, self._initial = problem, method.initial_design
         self._rng = np.random.default_rng(seed)
-        self._unseen = UnseenCandidates(self.space, self._rng, design=first_design(self.space, self._initial, seed))
+        self._unseen = UnseenCandidates(
+            self.space, self._rng, design=create_first_design(self.space, self._initial, seed)
+        )
         sums = {
             column: objective.evaluate.cost
             for column, objective in enumerate(problem.objectives)
@@ -75,7 +77,7 @@ class FrontierSearcher(Searcher):
         }
         self._minimizer = AdditiveMinimizer(self.space, list(sums.values()))
         self._exact = [column for column, objective in enumerate(problem.objectives) if objective.exact]
-        self._sums = {column: self._tabulated(column, number) for number, column in enumerate(sums)}
+        self._sums = {column: self._tabulate(column, number) for number, column in enumerate(sums)}
         self._archive = Archive(problem)
         self._refused: deque[Genes] = deque(maxlen=_CUTS)
 
@@ -83,8 +85,8 @@ class FrontierSearcher(Searcher):
         """The next `n` candidates: those of the first design, then optima; random ones where no optimum is new."""
         found = self._unseen.take_designed(n)
         if len(found) < n and len(self._archive) >= self._initial:
-            slopes, offsets = self._models()
-            optima = [self._optimum(slopes, offsets) for _ in range(n - len(found))]
+            slopes, offsets = self._fit_models()
+            optima = [self._find_optimum(slopes, offsets) for _ in range(n - len(found))]
             found = np.concatenate([found, *(genes[None] for genes in optima if genes is not None)])
         return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
 
@@ -93,50 +95,55 @@ class FrontierSearcher(Searcher):
         self._unseen.admit(population.genes)
         self._archive.add(population, costs, violations)
 
-    def _tabulated(self, column: int, number: int) -> tuple[FloatArray, float]:
-        """Slope of all variables, shape (v,), and offset of a tabulated cost."""
+    def _tabulate(self, column: int, number: int) -> tuple[FloatArray, float]:
+        """Slope of all variables, shape (v,), and offset of a tabulated cost.
+
+        Args:
+            column: Of the objective.
+            number: Of the cost among those of the program.
+        """
         program, metric = self._minimizer.program, self._problem.objectives[column].metric
         slope, offset = program.slopes[number], 0.0
         if program.left_out[number].terms:
             sample = self.space.sample(self._rng, _FITTED_SAMPLE)
             rest, offset = _fit_linear(sample, program.left_out[number](sample.genes))
-            slope = slope + program.of_features(rest)
+            slope = slope + program.extend_slope(rest)
         return metric.costs(slope), float(metric.costs(offset))
 
-    def _models(self) -> tuple[FloatArray, FloatArray]:
+    def _fit_models(self) -> tuple[FloatArray, FloatArray]:
         """Slopes, shape (m, v), and offsets, shape (m,), of the costs: those of tables, or of linear models."""
         models = []
         for column, costs in enumerate(self._archive.costs.T):
             if column not in self._sums:
                 slope, offset = _fit_linear(self._archive.population, costs)
-                models.append((self._minimizer.program.of_features(slope), offset))
+                models.append((self._minimizer.program.extend_slope(slope), offset))
             else:
                 models.append(self._sums[column])
         slopes, offsets = zip(*models, strict=True)
         return np.array(slopes), np.array(offsets)
 
-    def _optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
+    def _find_optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
         """A new candidate that is the best of a random cost within random bounds on the others; None if none is found.
 
         What a program finds and is refused, as it is known or exceeds a bound, is left out of the next programs.
         """
-        main, levels = self._bounded_cost()
+        main, levels = self._draw_levels()
         most = levels - offsets
         for _ in range(_ATTEMPTS):
             bounds = [(slopes[column], float(most[column])) for column in np.flatnonzero(np.isfinite(most))]
             genes = self._minimizer.minimize(slopes[main], bounds, list(self._refused))
             if genes is None:
                 return None
-            excess = self._excess(genes, levels)
+            excess = self._measure_excess(genes, levels)
             if not excess.any() and len(self._unseen.admit(genes[None])):
                 return genes
             self._refused.append(genes)
             most -= excess  # a linear model was too low, or the solver tolerated a little
         return None
 
-    def _bounded_cost(self) -> tuple[int, FloatArray]:
+    def _draw_levels(self) -> tuple[int, FloatArray]:
         """The column of a cost, and the most of each, shape (m,): between two told candidates, within limits."""
-        main, limits = int(self._rng.choice(self._problem.minimized)), self._problem.cost_limits()
+        main, limits = int(self._rng.choice(self._problem.minimized)), self._problem.cost_limits
         if self._rng.random() < _ENDS:
             return main, limits
         told = self._archive.costs[self._archive.violations == 0] if self._archive.is_feasible else self._archive.costs
@@ -145,7 +152,7 @@ class FrontierSearcher(Searcher):
         levels[main] = np.inf
         return main, np.minimum(levels, limits)
 
-    def _excess(self, genes: Genes, levels: FloatArray) -> FloatArray:
+    def _measure_excess(self, genes: Genes, levels: FloatArray) -> FloatArray:
         """By how much a candidate exceeds the levels of costs that are exact, shape (m,)."""
         population, excess = Population(self.space, genes[None]), np.zeros(len(levels))
         for column in self._exact:

@@ -15,7 +15,7 @@ from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from nas.objectives import FloatArray
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import POPULATION_SIZE
 from nas.search.protocol.searcher import Searcher
@@ -67,7 +67,7 @@ class GeneticSearcher(Searcher):
         self.population_size = population_size
         self.random_state = np.random.default_rng(seed)  # these two names are read by pymoo's tournament
         self.tournament_type = selection.tournament_type
-        self._unseen = UnseenCandidates(space, self.random_state, design=first_design(space, FIRST_DESIGN, seed))
+        self._unseen = UnseenCandidates(space, self.random_state, design=create_first_design(space, FIRST_DESIGN, seed))
         self._problem = Problem(n_var=len(space.cardinalities), n_obj=1, n_ieq_constr=1, xl=0, xu=space.cardinalities)
         self._parents = PymooPopulation.create()
         self._selection = TournamentSelection(func_comp=selection.tournament)

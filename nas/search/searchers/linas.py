@@ -12,18 +12,18 @@ from itertools import cycle
 import numpy as np
 
 from nas.objectives import FloatArray
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design, obvious_candidates
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design, list_obvious_candidates
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
 from nas.search.protocol.unseen import UnseenCandidates
 from nas.search.surrogate.archive import Archive
-from nas.search.surrogate.fronts import first_fronts
 from nas.search.surrogate.gain_forecast import GainForecast
 from nas.search.surrogate.inner_evolution import find_promising
+from nas.search.surrogate.ranking import choose_first_fronts
 from nas.search.surrogate.surrogate import Learner, Surrogate
-from predictors.registry import PREDICTORS
+from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
@@ -49,7 +49,7 @@ class Linas(SearchMethod):
 
     foresees = True
 
-    predictor: str = "ensemble"
+    predictor: str = DEFAULT_PREDICTOR
     initial_design: int = FIRST_DESIGN
     inner_evaluations: int = 20_000
 
@@ -83,9 +83,9 @@ class LinasSearcher(Searcher):
         self._problem, self._method = problem, method
         self._learner, self._kappa = Learner(method.predictor, seed), cycle(_KAPPA)
         self._rng = np.random.default_rng(seed)
-        design = first_design(self.space, method.initial_design, seed, problem.subspace)
+        design = create_first_design(self.space, method.initial_design, seed, problem.subspace)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
-        self._obvious = obvious_candidates(self.space, problem.subspace).genes
+        self._obvious = list_obvious_candidates(self.space, problem.subspace).genes
         self._archive = Archive(problem)
         self._planned = self._archive.genes
         self._forecast = GainForecast(self._archive)
@@ -135,14 +135,14 @@ class LinasSearcher(Searcher):
     def _find_round(self, n: int) -> Genes:
         """Genes of the `n` new candidates that look best, shape (n, d); fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._learner, self._archive, self._rng, next(self._kappa))
-        best = np.concatenate([self._obvious, self._archive.best_first()])
+        best = np.concatenate([self._obvious, self._archive.sort_best_first()])
         pool = find_promising(self._unseen, surrogate, best, self._method.inner_evaluations)
         self.outlook, self._unforeseen = None, None
         if len(pool) == 0:
             return pool
         acquisition = surrogate(Population(self.space, pool))
-        chosen = first_fronts(min(n, len(pool)), *acquisition)
+        chosen = choose_first_fronts(min(n, len(pool)), *acquisition)
         if self._archive.is_feasible:
-            many = first_fronts(min(len(self._archive), _MOST_FORESEEN, len(pool)), *acquisition)
+            many = choose_first_fronts(min(len(self._archive), _MOST_FORESEEN, len(pool)), *acquisition)
             self._unforeseen = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
         return pool[chosen]

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nas.objectives import FloatArray, Objective
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design, obvious_candidates
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design, list_obvious_candidates
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
 from nas.search.protocol.unseen import UnseenCandidates
 from nas.search.surrogate.archive import Archive
-from nas.search.surrogate.fronts import first_fronts
 from nas.search.surrogate.inner_evolution import find_promising
 from nas.search.surrogate.low_fidelity_model import LowFidelityModel
-from nas.search.surrogate.surrogate import Learner, Surrogate, searched_features
-from predictors.registry import PREDICTORS
+from nas.search.surrogate.ranking import choose_first_fronts
+from nas.search.surrogate.surrogate import Learner, Surrogate, extract_search_features
+from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from results.evaluation import FULL_FIDELITY
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -50,7 +50,7 @@ class MultiFidelity(SearchMethod):
 
     fidelity: float = 0.1
     ratio: int = 8
-    predictor: str = "ensemble"
+    predictor: str = DEFAULT_PREDICTOR
 
     def __post_init__(self) -> None:
         if not 0.0 < self.fidelity < 1.0:
@@ -80,9 +80,9 @@ class MultiFidelitySearcher(Searcher):
         self._problem, self._method = problem, method
         self._learner = Learner(method.predictor, seed)
         self._rng = np.random.default_rng(seed)
-        design = first_design(self.space, FIRST_DESIGN, seed, problem.subspace)
+        design = create_first_design(self.space, FIRST_DESIGN, seed, problem.subspace)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)  # asked at no fidelity
-        self._obvious = obvious_candidates(self.space, problem.subspace).genes
+        self._obvious = list_obvious_candidates(self.space, problem.subspace).genes
         self._low, self._full = Archive(problem), Archive(problem)
         self._waiting = self._low.genes  # told at the low fidelity, and not asked in full
         self._pending = self._low.genes  # asked at the low fidelity, and neither told nor asked in full
@@ -123,10 +123,10 @@ class MultiFidelitySearcher(Searcher):
         chosen = self._unseen.take_designed(n)
         if len(chosen) < n and len(self._full) >= _FEWEST_FULL and len(self._low) > 1:
             acquisition = self._fit()
-            best = np.concatenate([self._obvious, self._full.best_first()])
+            best = np.concatenate([self._obvious, self._full.sort_best_first()])
             pool = find_promising(self._unseen, acquisition, best, _INNER_EVALUATIONS)
             if len(pool):
-                found = pool[first_fronts(n - len(chosen), *acquisition(Population(self.space, pool)))]
+                found = pool[choose_first_fronts(n - len(chosen), *acquisition(Population(self.space, pool)))]
                 chosen = np.concatenate([chosen, self._unseen.admit(found)])
         return np.concatenate([chosen, self._unseen.sample(n - len(chosen))])
 
@@ -134,7 +134,7 @@ class MultiFidelitySearcher(Searcher):
         """The most promising of those that wait; then those that are not told yet; then random ones."""
         chosen = self._waiting
         if len(chosen) > n:
-            chosen = chosen[np.sort(first_fronts(n, *self._fit()(Population(self.space, chosen))))]
+            chosen = chosen[np.sort(choose_first_fronts(n, *self._fit()(Population(self.space, chosen))))]
         asked = np.concatenate([chosen, self._pending[: n - len(chosen)]])
         asked = np.concatenate([asked, self._unseen.sample(n - len(asked))])
         self._forget(asked)
@@ -158,8 +158,8 @@ class MultiFidelitySearcher(Searcher):
         )
 
         def features(population: Population) -> FloatArray:
-            low_costs = _WEIGHT * low_model.warped_costs(population)[:, ~exact]
-            return np.concatenate([searched_features(population), low_costs], axis=1)
+            low_costs = _WEIGHT * low_model.predict_warped(population)[:, ~exact]
+            return np.concatenate([extract_search_features(population), low_costs], axis=1)
 
         problem, learner = replace(self._problem, objectives=objectives), replace(self._learner, features=features)
         return Surrogate(problem, learner, archive, self._rng, _KAPPA)
@@ -174,6 +174,6 @@ def _look_up(objective: Objective, low_model: LowFidelityModel, column: int) -> 
     """The objective as evaluations at the low fidelity tell it."""
 
     def values(population: Population) -> FloatArray:
-        return objective.metric.costs(low_model.costs(population)[:, column])  # the sign flips back
+        return objective.metric.costs(low_model.predict(population)[:, column])  # the sign flips back
 
     return replace(objective, evaluate=values, exact=True)

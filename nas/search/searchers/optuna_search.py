@@ -18,7 +18,7 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from nas.objectives import FloatArray
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import POPULATION_SIZE, SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
@@ -48,14 +48,14 @@ class OptunaSearcher(Searcher):
     def __init__(self, problem: SearchProblem, sampler: BaseSampler, seed: int) -> None:
         self.space = problem.space
         self._minimized = problem.minimized
-        self._distributions = {gene.name: _distribution(gene) for gene in self.space.genes}
+        self._distributions = {gene.name: _create_distribution(gene) for gene in self.space.genes}
         self._unseen = UnseenCandidates(self.space, np.random.default_rng(seed))
         self._outcomes: dict[bytes, tuple[list[float], float]] = {}
         self._waiting: dict[bytes, deque[optuna.Trial]] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(problem.minimized))
-        for genes in first_design(self.space, FIRST_DESIGN, seed).genes:
-            self._study.enqueue_trial(self._parameters(genes))
+        for genes in create_first_design(self.space, FIRST_DESIGN, seed).genes:
+            self._study.enqueue_trial(self._name_genes(genes))
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates; one trial each, and one for every repeated suggestion."""
@@ -80,7 +80,7 @@ class OptunaSearcher(Searcher):
             if genes.tobytes() in self._waiting:
                 self._report(genes)
             else:
-                self._study.add_trial(self._trial(genes, cost.tolist(), float(violation)))
+                self._study.add_trial(self._create_trial(genes, cost.tolist(), float(violation)))
 
     def _report(self, genes: Genes) -> None:
         """Tells Optuna's waiting trials of a candidate its outcome, if that is known."""
@@ -91,16 +91,16 @@ class OptunaSearcher(Searcher):
             trial.set_constraint(_LIMITS, violation)
             self._study.tell(trial, cost, state=TrialState.COMPLETE)
 
-    def _trial(self, genes: Genes, cost: list[float], violation: float) -> optuna.trial.FrozenTrial:
+    def _create_trial(self, genes: Genes, cost: list[float], violation: float) -> optuna.trial.FrozenTrial:
         distributions: Mapping[str, BaseDistribution] = self._distributions
         return create_trial(
             values=cost,
-            params=self._parameters(genes),
+            params=self._name_genes(genes),
             distributions=dict(distributions),
             constraints={_LIMITS: violation},
         )
 
-    def _parameters(self, genes: Genes) -> dict[str, int]:
+    def _name_genes(self, genes: Genes) -> dict[str, int]:
         return {gene.name: int(value) for gene, value in zip(self.space.genes, genes, strict=True)}
 
 
@@ -142,7 +142,7 @@ class OptunaGP(SearchMethod):
             return OptunaSearcher(problem, GPSampler(seed=seed, deterministic_objective=False), seed)
 
 
-def _distribution(gene: Gene) -> BaseDistribution:
+def _create_distribution(gene: Gene) -> BaseDistribution:
     """Numbers in rising order are integers, names are categories; a parameter is an index either way."""
     last = len(gene.values) - 1
     return IntDistribution(0, last) if gene.is_ordered else CategoricalDistribution(tuple(range(last + 1)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import FloatArray
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.protocol.searcher import Searcher
@@ -33,7 +33,7 @@ class RandomSearcher(Searcher):
 
     def __init__(self, problem: SearchProblem, seed: int) -> None:
         self.space = problem.space
-        design = first_design(problem.space, FIRST_DESIGN, seed)
+        design = create_first_design(problem.space, FIRST_DESIGN, seed)
         self._unseen = UnseenCandidates(problem.space, np.random.default_rng(seed), design=design)
 
     def ask(self, n: int) -> Population:

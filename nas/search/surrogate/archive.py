@@ -6,7 +6,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.protocol.problem import SearchProblem
-from nas.search.surrogate.fronts import rank_candidates
+from nas.search.surrogate.ranking import rank_candidates
 from results.pareto import non_dominated
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -43,7 +43,7 @@ class Archive:
         """Whether any candidate keeps all limits."""
         return bool((self.violations == 0).any())
 
-    def first(self, count: int) -> Archive:
+    def take_first(self, count: int) -> Archive:
         """The first `count` outcomes alone."""
         found = Archive(self._problem)
         found.add(self.population.take(slice(0, count)), self.costs[:count], self.violations[:count])
@@ -56,7 +56,7 @@ class Archive:
         found = self._problem.clip_to_constraints(self.costs[kept] if self.is_feasible else self.costs)
         return found[non_dominated(found)]
 
-    def best_first(self) -> Genes:
+    def sort_best_first(self) -> Genes:
         """The genes, front after front, shape (n, d)."""
         return self.genes[
             np.argsort(rank_candidates(self._problem.clip_to_constraints(self.costs), self.violations), kind="stable")

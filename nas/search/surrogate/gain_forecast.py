@@ -44,7 +44,7 @@ class GainForecast:
         """
         self._settle()
         front = self._archive.front
-        reference = volume_reference(front)
+        reference = find_volume_reference(front)
         correction = (self._came + _UNDECIDED) / (self._expected + _UNDECIDED)
         self._pending = (len(self._archive), reference, float(_gains(front, round_draws, reference).mean()))
         gains = correction * _gains(front, draws, reference)
@@ -58,13 +58,13 @@ class GainForecast:
         if self._pending is None or self._pending[0] == len(self._archive):
             return
         evaluations, reference, expected = self._pending
-        before, after = (self._archive.first(count) for count in (evaluations, len(self._archive)))
+        before, after = (self._archive.take_first(count) for count in (evaluations, len(self._archive)))
         came = hypervolume(after.front, reference) / hypervolume(before.front, reference) - 1.0
         self._expected = _MEMORY * self._expected + expected
         self._came = _MEMORY * self._came + came
 
 
-def volume_reference(costs: FloatArray) -> FloatArray:
+def find_volume_reference(costs: FloatArray) -> FloatArray:
     """A point a little behind the worst costs of the front of costs, shape (n, m), to measure volumes from."""
     front = costs[non_dominated(costs)]
     extent = np.ptp(front, axis=0)

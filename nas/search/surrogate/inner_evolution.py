@@ -8,7 +8,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.protocol.unseen import UnseenCandidates
-from nas.search.surrogate.fronts import rank_candidates
+from nas.search.surrogate.ranking import rank_candidates
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -68,7 +68,7 @@ def find_promising(unseen: UnseenCandidates, acquisition: Acquisition, start: Ge
         pool = space.population(everything).unique().genes
     else:
         pool = evolve(space, acquisition, start[: evaluations // 100], unseen.rng, evaluations)
-    return pool[unseen.among(pool)]
+    return pool[unseen.are_unseen(pool)]
 
 
 def _breed(space: JointSpace, parents: Genes, rng: np.random.Generator) -> Genes:

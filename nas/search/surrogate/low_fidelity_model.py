@@ -32,7 +32,7 @@ class LowFidelityModel:
         self._archive = archive
         self._row_of = {genes.tobytes(): row for row, genes in enumerate(archive.genes)}
 
-    def warped_costs(self, population: Population) -> FloatArray:
+    def predict_warped(self, population: Population) -> FloatArray:
         """Costs of candidates on the scale of the surrogate's warps, shape (n, m)."""
         rows = self._find_rows(population)
         known = zip(self._surrogate.warps, self._archive.costs[rows].T, strict=True)
@@ -41,9 +41,9 @@ class LowFidelityModel:
             found[rows < 0] = self._surrogate(population.take(rows < 0))[0]
         return found
 
-    def costs(self, population: Population) -> FloatArray:
+    def predict(self, population: Population) -> FloatArray:
         """Costs of candidates, shape (n, m)."""
-        columns = zip(self._surrogate.warps, self.warped_costs(population).T, strict=True)
+        columns = zip(self._surrogate.warps, self.predict_warped(population).T, strict=True)
         return np.column_stack([warp.backward(column) for warp, column in columns])
 
     def are_exact(self, full: Archive) -> BoolArray:

@@ -23,7 +23,7 @@ from search_spaces.population import Population
 _MOST_ROWS = 600  # outcomes that a predictor is fitted to; a fit takes cubic time
 
 
-def searched_features(population: Population) -> FloatArray:
+def extract_search_features(population: Population) -> FloatArray:
     """What a search learns from: the features of candidates, and their sizes in a few numbers, shape (n, f)."""
     return np.concatenate([population.features(), population.size_features()], axis=1)
 
@@ -40,7 +40,7 @@ class Learner:
 
     predictor: str
     seed: int
-    features: Callable[[Population], FloatArray] = searched_features
+    features: Callable[[Population], FloatArray] = extract_search_features
 
     def create_predictor(self) -> Predictor:
         """A fresh predictor."""

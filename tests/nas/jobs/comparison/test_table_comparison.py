@@ -19,7 +19,7 @@ def prepared(file: Path) -> Comparison:
 
 
 def test_only_feasible_networks_count(comparison_file: Callable[..., Path], table: pd.DataFrame) -> None:
-    volume = prepared(comparison_file(limits={"parameters": 6.0})).curve("linas", 0)[-1]
+    volume = prepared(comparison_file(limits={"parameters": 6.0})).measure_curve("linas", 0)[-1]
     kept = table[table["parameters"] <= 6]
     assert volume == pytest.approx(hypervolume(np.column_stack([-kept["accuracy"], kept["parameters"]]), [-50.0, 40.0]))
 

@@ -58,7 +58,7 @@ def test_optima_under_bounds_are_those_of_brute_force(whole: Population) -> None
     costs = [space.tabulate(price), network_cost(space, "weight_bytes"), network_cost(space, "macs")]
     values = np.array([cost(whole.genes) for cost in costs])
     minimizer, learnt = AdditiveMinimizer(space, costs), rng.normal(size=whole.one_hot().shape[1])
-    slopes = [*minimizer.program.slopes, minimizer.program.of_features(learnt)]
+    slopes = [*minimizer.program.slopes, minimizer.program.extend_slope(learnt)]
     values = np.concatenate([values, [whole.one_hot() @ learnt]])
     for turn in range(8):
         main, bounded, other = rng.permutation(4)[:3]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nas.search.protocol.first_design import first_design, obvious_candidates
+from nas.search.protocol.first_design import create_first_design, list_obvious_candidates
 from search_spaces.families.tabular import TabularSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
@@ -27,7 +27,7 @@ def cells() -> JointSpace:
 
 
 def test_the_obvious_are_extreme_architectures_under_every_uniform_policy(space: JointSpace) -> None:
-    obvious = obvious_candidates(space)
+    obvious = list_obvious_candidates(space)
     candidates = obvious.candidates
     assert len(obvious) == 6 * 3  # largest, smallest, least resolution, depth, kernel, expansion
     assert all(len(set(one.policy.layers)) == 1 for one in candidates)
@@ -37,8 +37,8 @@ def test_the_obvious_are_extreme_architectures_under_every_uniform_policy(space:
 
 
 def test_the_rest_spreads_sizes_and_shares_of_policies(space: JointSpace) -> None:
-    design = first_design(space, 200, seed=0)
-    rest = design.genes[len(obvious_candidates(space)) :]
+    design = create_first_design(space, 200, seed=0)
+    rest = design.genes[len(list_obvious_candidates(space)) :]
     drawn = space.sample(np.random.default_rng(0), len(rest)).genes
     policies = np.array([gene.is_policy for gene in space.genes])
     active = space.is_active(rest)[:, policies]
@@ -58,7 +58,7 @@ def test_the_rest_spreads_sizes_and_shares_of_policies(space: JointSpace) -> Non
 
 
 def test_genes_without_order_are_spread(cells: JointSpace) -> None:
-    design = first_design(cells, 24, seed=1)
+    design = create_first_design(cells, 24, seed=1)
     assert len(np.unique(design.genes, axis=0)) == 24
     assert [len(set(genes)) for genes in design.genes[:4]] == [1, 1, 1, 1]  # the same operator on all edges
     for column in design.genes.T:
@@ -67,7 +67,7 @@ def test_genes_without_order_are_spread(cells: JointSpace) -> None:
 
 def test_a_design_is_that_of_its_seed_and_of_its_part(space: JointSpace) -> None:
     part = Subspace.whole(space).restrict(0, [1])
-    first, again, other = (first_design(space, 40, seed, part).genes for seed in (1, 1, 2))
+    first, again, other = (create_first_design(space, 40, seed, part).genes for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert (first[:, 0] == 1).all()
@@ -75,7 +75,7 @@ def test_a_design_is_that_of_its_seed_and_of_its_part(space: JointSpace) -> None
 
 def test_a_tiny_space_gives_all_that_it_has() -> None:
     table = pd.DataFrame({"width": [1, 2, 4]})
-    assert len(first_design(JointSpace(TabularSpace("widths", table, ["width"])), 30, seed=0)) == 3
+    assert len(create_first_design(JointSpace(TabularSpace("widths", table, ["width"])), 30, seed=0)) == 3
 
 
 RULES = (
@@ -89,8 +89,8 @@ def test_layers_with_policies_of_their_own_keep_to_them(opened: dict[str, str | 
     known = PolicySpace.parse(["w32a32", "w8a8", "w4a8"]).policies
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace(known, RULES))
     part = Subspace.opened(space, opened) if opened else Subspace.whole(space)
-    obvious = obvious_candidates(space, part)
-    for population in (obvious, first_design(space, 60, 0, part)):
+    obvious = list_obvious_candidates(space, part)
+    for population in (obvious, create_first_design(space, 60, 0, part)):
         assert all(part.contains(population))
     alike = [{str(policy) for policy in candidate.policy.layers} for candidate in obvious.candidates]
     assert {"w8a8"} in alike  # the one policy that all layers may take

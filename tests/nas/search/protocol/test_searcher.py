@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hardware.analytic import network_cost
-from nas.objectives import FloatArray, Objective, clip_to_constraints, costs, violations
-from nas.search.protocol.first_design import FIRST_DESIGN, first_design, obvious_candidates
+from nas.objectives import FloatArray, Objective, clip_to_constraints, compute_costs, compute_violations
+from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design, list_obvious_candidates
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.searcher import Searcher
 from nas.search.registry import SEARCHERS, create_searcher
@@ -150,9 +150,9 @@ def test_within_a_constraint_all_values_cost_the_same(name: str, large: JointSpa
     for size in sizes(name):
         population = ask_full(made, size)
         values = np.column_stack([objective.evaluate(population) for objective in objectives])
-        found = costs(objectives, values)
+        found = compute_costs(objectives, values)
         assert (clip_to_constraints(objectives, found)[values[:, 0] <= limit, 0] == limit).all()
-        made.tell(population, found, violations(objectives, values))
+        made.tell(population, found, compute_violations(objectives, values))
         kept.append(population)
     assert len(np.unique(genes(kept), axis=0)) == sum(sizes(name))
 
@@ -169,7 +169,7 @@ def test_what_is_obvious_extends_no_front(name: str, large: JointSpace, asked_fi
     """The largest, the smallest and other extremes, all layers alike: none adds 1 % to what a search found."""
     columns = [column for column, _ in enumerate(problem_for(name, large).objectives)]
     found = asked_first(name)[:-1]
-    obvious = price(obvious_candidates(large))[:, columns]
+    obvious = price(list_obvious_candidates(large))[:, columns]
     costs = np.concatenate([price(population)[:, columns] for population in found])
     corner = np.concatenate([costs, obvious]).max(axis=0) + 1.0
     volume = hypervolume(costs, corner)
@@ -184,7 +184,7 @@ def test_it_starts_with_the_first_design(name: str, large: JointSpace) -> None:
         population = made.ask(size)
         made.tell(population, price(population), np.zeros(len(population)))
         asked.append(population)
-    assert np.array_equal(genes(asked)[:FIRST_DESIGN], first_design(large, FIRST_DESIGN, 3).genes)
+    assert np.array_equal(genes(asked)[:FIRST_DESIGN], create_first_design(large, FIRST_DESIGN, 3).genes)
 
 
 def test_who_foresees_says_so_and_asks_the_same(name: str, large: JointSpace) -> None:

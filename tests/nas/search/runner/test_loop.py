@@ -16,7 +16,7 @@ import pytest
 
 from hardware.analytic import network_cost
 from nas.objectives import FloatArray, MeasuredEvaluator, NothingFeasible, Objective
-from nas.search.protocol.first_design import first_design
+from nas.search.protocol.first_design import create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import read_options
 from nas.search.runner.loop import run_search
@@ -30,6 +30,7 @@ from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
 from search_spaces.presets import create_space
 from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import Genes
 from search_spaces.value_selector import ValueSelector
 
 SPACE = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
@@ -231,6 +232,29 @@ def test_objectives_of_one_measurement_measure_a_candidate_once(database: Result
             run_search(replace(again, record=RunRecord("other", {}, 0)), database)
 
 
+@pytest.mark.parametrize("in_flight", [None, 4])
+def test_a_candidate_is_decoded_once_on_its_way_from_asked_to_found(
+    in_flight: int | None, database: ResultsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    decode = JointSpace.decode
+
+    def counted(space: JointSpace, genes: Genes) -> list[Candidate]:
+        decoded.append(len(genes))
+        return decode(space, genes)
+
+    class Keys(ThreadPoolExecutor):
+        def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:  # type: ignore[override]
+            return super().submit(lambda: {"macs": float(len(candidate.key))})
+
+    monkeypatch.setattr(JointSpace, "decode", counted)
+    with Keys(2) as keys:
+        problem = SearchProblem(SPACE, (Objective(get_metric("macs"), MeasuredEvaluator(keys, "macs")),))
+        found = run_search(plan("nsga2", problem, 50, dispatch=Dispatch(in_flight=in_flight)), database)
+    assert len({candidate.key for candidate in found.population.candidates}) == 50
+    assert sum(decoded) == 50
+
+
 def test_chunks_change_nothing_and_a_larger_budget_goes_on(
     name: str, database: ResultsDatabase, tmp_path: Path
 ) -> None:
@@ -278,7 +302,7 @@ def test_a_run_of_other_candidates_is_refused_and_kept(name: str, database: Resu
 
 def known_elsewhere() -> tuple[Population, FloatArray]:
     """Candidates that every searcher asks for at the start, so that a search which is told them asks for others."""
-    found = first_design(SPACE, 20, 3)
+    found = create_first_design(SPACE, 20, 3)
     return found, np.column_stack([MACS(found.genes), PARAMETERS(found.genes)])
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import milp
 
 from hardware.analytic import network_cost
-from nas.objectives import AdditiveEvaluator, Objective, costs, violations
+from nas.objectives import AdditiveEvaluator, Objective, compute_costs, compute_violations
 from nas.search.integer_program import minimizer
 from nas.search.protocol.first_design import FIRST_DESIGN
 from nas.search.protocol.problem import SearchProblem
@@ -47,7 +47,7 @@ def test_the_same_is_asked_where_programs_stop_before_they_end(monkeypatch: pyte
         for n in (FIRST_DESIGN, 15):
             found = searcher.ask(n)
             values = np.column_stack([objective.evaluate(found) for objective in objectives])
-            searcher.tell(found, costs(objectives, values), violations(objectives, values))
+            searcher.tell(found, compute_costs(objectives, values), compute_violations(objectives, values))
             genes.append(found.genes)
         asked.append(np.concatenate(genes))
     assert np.array_equal(*asked)
@@ -74,7 +74,7 @@ def test_what_it_asks_for_keeps_the_limits_of_exact_costs(tabulated: bool) -> No
     for _ in range(2):
         asked = searcher.ask(FIRST_DESIGN)
         values = np.column_stack([objective.evaluate(asked) for objective in objectives])
-        searcher.tell(asked, costs(objectives, values), violations(objectives, values))
+        searcher.tell(asked, compute_costs(objectives, values), compute_violations(objectives, values))
         exceeding.append(int((values[:, 1] > limit).sum()))
     assert exceeding[0] > 0
     assert exceeding[1] < exceeding[0] / 2  # nothing but random candidates, where no optimum is new

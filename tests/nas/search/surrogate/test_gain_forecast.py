@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hardware.analytic import network_cost
-from nas.objectives import FloatArray, Objective, costs, violations
+from nas.objectives import FloatArray, Objective, compute_costs, compute_violations
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.searcher import Searcher
@@ -42,7 +42,7 @@ def archive(*points: tuple[float, float]) -> Archive:
 def told(made: Searcher, evaluations: int) -> None:
     while evaluations > 0 and len(population := made.ask(10)):
         values = np.column_stack([objective.evaluate(population) for objective in OBJECTIVES])
-        made.tell(population, costs(OBJECTIVES, values), violations(OBJECTIVES, values))
+        made.tell(population, compute_costs(OBJECTIVES, values), compute_violations(OBJECTIVES, values))
         evaluations -= 10
 
 

@@ -27,7 +27,7 @@ def test_costs_of_a_constraint_are_not_clipped_and_exact_ones_are_found(nasbench
     known, others = (space.sample(np.random.default_rng(seed), 80).unique() for seed in (0, 1))
     low = told(known, "cifar10_val_12e")
     model = LowFidelityModel(problem, Learner("ridge", 0), low, np.random.default_rng(0))
-    predicted = -model.costs(others)[:, 0]
+    predicted = -model.predict(others)[:, 0]
     assert predicted.min() < 60 < predicted.max()
-    assert np.allclose(model.costs(known), low.costs)
+    assert np.allclose(model.predict(known), low.costs)
     assert model.are_exact(told(known.take(slice(0, 9)), "cifar10_test_200e")).tolist() == [False, True]

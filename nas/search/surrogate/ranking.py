@@ -28,7 +28,7 @@ def rank_candidates(costs: FloatArray, violations: FloatArray) -> FloatArray:
     return result
 
 
-def first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
+def choose_first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
     """Chooses the best `n` rows: front after front; of the last front, its ends and what fills the largest gaps.
 
     Args:
