@@ -96,7 +96,7 @@ class Objective:
         evaluate: Gives the metric of every candidate of a population, shape (n,).
         limit: The worst value allowed, in the metric's unit: at most, or at least where the metric is maximised.
         exact: Whether `evaluate` is cheap and true, as a table is: searchers look it up and do not learn it.
-        constraint: Whether only the limit matters: values within it are all as good.
+        constraint: Whether there is only a limit to keep: values within it are all as good.
 
     Raises:
         ValueError: If a constraint has no limit.

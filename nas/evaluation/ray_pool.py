@@ -16,8 +16,8 @@ from nas.evaluation.local_pools import measure_here
 from nas.evaluation.pool import MakeMeasure, Pool
 from search_spaces.candidate import Candidate
 
-_FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20  # until an actor has its place: where none works, and where others do
-_MOST_DEATHS = 3  # of actors that measure the same candidate
+_FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20  # an actor is waited for: where none works yet, and where others do
+_MOST_DEATHS = 3  # of actors that measure the same candidate: then it is the candidate that kills them
 
 
 @dataclass
@@ -79,7 +79,7 @@ class RayPool(Pool):
         deaths = 0
         while not self._closing.is_set():
             try:
-                actor = self._placed()
+                actor = self._start_actor()
                 if actor is None:
                     return
                 while (task := self._tasks.get()) is not None:
@@ -110,11 +110,11 @@ class RayPool(Pool):
                 self._tasks.put(task)
             raise
 
-    def _placed(self) -> Any | None:
-        """A new actor that has its place in the cluster; None if there is no room for it."""
+    def _start_actor(self) -> Any | None:
+        """Starts an actor; None if the cluster has no room for it."""
         actor = self._ray.remote(num_cpus=1, num_gpus=self._gpus)(_Actor).remote()
-        placed, waited_s = actor.ready.remote(), 0
-        while not self._ray.wait([placed], timeout=1)[0]:
+        started, waited_s = actor.ready.remote(), 0
+        while not self._ray.wait([started], timeout=1)[0]:
             waited_s += 1
             if self._closing.is_set() or waited_s >= (_MORE_ACTORS_S if self._actors else _FIRST_ACTOR_S):
                 self._ray.kill(actor)
@@ -123,7 +123,7 @@ class RayPool(Pool):
                     needs = "CPU" if self._gpus == 0 else f"CPU and {self._gpus:g} GPU"
                     self._fail(OSError(f"the Ray cluster had no {needs} free for a worker {advice}"))
                 return None
-        self._ray.get(placed)
+        self._ray.get(started)
         self._actors[threading.current_thread()] = actor
         return actor
 
@@ -138,7 +138,7 @@ class RayPool(Pool):
 
 class _Actor:
     def ready(self) -> None:
-        """Returns when the actor has its place in the cluster."""
+        """Returns as soon as the actor runs."""
 
     def measure(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Mapping[str, float]:
         return measure_here(make, candidate, fidelity)

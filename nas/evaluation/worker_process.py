@@ -1,7 +1,6 @@
-"""What a worker process does before anything else.
+"""What a worker process does before anything else: it keeps to one thread, and ends with its parent.
 
-In: nothing. Out: a process of one thread that ends with its parent. It imports no library: those read the number of
-their threads when they are loaded.
+No library is imported here, as libraries read the number of their threads when they are loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is searched: a space, objectives on it, and which part of it is open."""
+"""What is searched: a space, objectives on it, and the subspace that is open."""
 
 from __future__ import annotations
 

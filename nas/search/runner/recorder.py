@@ -50,7 +50,7 @@ class Recorder:
         self._replayed = deque(sorted(self._stored, key=lambda sequence: self._stored[sequence].tell_order))
         self._asked: dict[int, Population] = {}
         self._finished: deque[Outcome] = deque()
-        self._next_sequence = self._next_told = 0
+        self._next_sequence = self._next_tell_order = 0
 
     def evaluate(self, population: Population) -> Outcome:
         """The outcome of the next candidates of the run, all of which are waited for.
@@ -96,14 +96,14 @@ class Recorder:
             if sequence not in self._asked:
                 raise ValueError(self._another(sequence))
             one = self._asked.pop(sequence)
-            self._next_told += 1
+            self._next_tell_order += 1
             self._report(one.fidelity, 1)
             return Outcome([sequence], one, self._read(self._stored[sequence], one)[None])
         if not self._finished:
             outcome = self._in_flight.finish()
-            told = range(self._next_told, self._next_told + len(outcome.sequences))
-            self._store(outcome, told)
-            self._next_told = told.stop
+            tell_orders = range(self._next_tell_order, self._next_tell_order + len(outcome.sequences))
+            self._store(outcome, tell_orders)
+            self._next_tell_order = tell_orders.stop
             for row, sequence in enumerate(outcome.sequences):
                 self._finished.append(Outcome([sequence], self._asked.pop(sequence), outcome.values[row : row + 1]))
         return self._finished.popleft()
@@ -125,8 +125,8 @@ class Recorder:
             "another version of this program or of its libraries; start it under a new name"
         )
 
-    def _store(self, outcome: Outcome, told: Sequence[int]) -> None:
-        """Stores values that became known, each with its place in the order of telling."""
+    def _store(self, outcome: Outcome, tell_orders: Sequence[int]) -> None:
+        """Stores values that became known, each with its place in the tell order."""
         population = outcome.population
         self._database.append(
             Evaluation(
@@ -136,11 +136,11 @@ class Recorder:
                 self._record.run,
                 sequence,
                 self._record.seed,
-                place,
+                tell_order,
                 population.fidelity,
             )
-            for candidate, values, sequence, place in zip(
-                population.candidates, outcome.values.tolist(), outcome.sequences, told, strict=True
+            for candidate, values, sequence, tell_order in zip(
+                population.candidates, outcome.values.tolist(), outcome.sequences, tell_orders, strict=True
             )
         )
         self._report(population.fidelity, len(population))

@@ -19,7 +19,7 @@ from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_MUTATIONS = 20  # tries to make a child that was not asked before, before one is drawn at random
+_MUTATIONS = 20  # attempts at a child that was not asked before; after them, a candidate is drawn at random
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class EvolutionSearcher(Searcher):
         return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Lets the told candidates live, and as many of the oldest die."""
+        """Adds the candidates to the living, of which as many of the oldest die."""
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._column], violations, strict=True):
             self._alive.append((float(violation), float(cost), genes))

@@ -142,13 +142,13 @@ class FrontierSearcher(Searcher):
         return None
 
     def _draw_levels(self) -> tuple[int, FloatArray]:
-        """The column of a cost, and the most of each, shape (m,): between two told candidates, within limits."""
+        """The column of a cost, and the most of each, shape (m,): between two of the archive, within limits."""
         main, limits = int(self._rng.choice(self._problem.minimized)), self._problem.cost_limits
         if self._rng.random() < _ENDS:
             return main, limits
-        told = self._archive.costs[self._archive.violations == 0] if self._archive.is_feasible else self._archive.costs
-        one, other = told[self._rng.integers(len(told), size=2)]
-        levels = one + self._rng.random() * (other - one)  # those of told ones alone repeat, and so do their optima
+        costs = self._archive.costs[self._archive.violations == 0] if self._archive.is_feasible else self._archive.costs
+        one, other = costs[self._rng.integers(len(costs), size=2)]
+        levels = one + self._rng.random() * (other - one)  # those of the archive alone repeat, and so do their optima
         levels[main] = np.inf
         return main, np.minimum(levels, limits)
 

@@ -23,7 +23,7 @@ from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_FIRST_PARENTS = 20  # told candidates before the first children; a first ask for more makes a larger random start
+_FIRST_PARENTS = 20  # outcomes before the first children; a first ask for more makes a larger random start
 _MATING_ROUNDS = 10  # rounds of mating before new candidates are drawn at random
 _MUTATED_GENES = 2.0  # active genes that mutate in a child, on average
 
@@ -88,13 +88,13 @@ class GeneticSearcher(Searcher):
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Merges the outcome with the survivors so far and keeps the best `population_size`."""
         self._unseen.admit(population.genes)
-        told = [
+        individuals = [
             Individual(X=genes, F=cost, G=np.array([violation]), evaluated={"F", "G"})
             for genes, cost, violation in zip(
                 self._fill_inactive_genes(population.genes), costs[:, self._minimized], violations, strict=True
             )
         ]
-        merged = PymooPopulation.merge(self._parents, PymooPopulation.create(*told))
+        merged = PymooPopulation.merge(self._parents, PymooPopulation.create(*individuals))
         self._parents = self._survival.do(
             self._problem, merged, n_survive=self.population_size, random_state=self.random_state
         )

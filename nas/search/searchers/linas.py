@@ -104,8 +104,8 @@ class LinasSearcher(Searcher):
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Keeps the outcome for the next fit."""
         self._unseen.admit(population.genes)
-        told = {genes.tobytes() for genes in population.genes}
-        self._planned = self._planned[[genes.tobytes() not in told for genes in self._planned]]
+        known = {genes.tobytes() for genes in population.genes}
+        self._planned = self._planned[[genes.tobytes() not in known for genes in self._planned]]
         self._archive.add(population, costs, violations)
 
     def foresee(self, n: int) -> Outlook | None:
@@ -133,7 +133,7 @@ class LinasSearcher(Searcher):
         return len(planned) > 0
 
     def _find_round(self, n: int) -> Genes:
-        """Genes of the `n` new candidates that look best, shape (n, d); fewer if fewer are left."""
+        """Genes of the `n` new candidates that are predicted to be best, shape (n, d); fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._learner, self._archive, self._rng, next(self._kappa))
         best = np.concatenate([self._obvious, self._archive.sort_best_first()])
         pool = find_promising(self._unseen, surrogate, best, self._method.inner_evaluations)

@@ -63,7 +63,7 @@ class MultiFidelity(SearchMethod):
 
 
 class MultiFidelitySearcher(Searcher):
-    """Evaluates at the low fidelity what looks best, and in full the best of that.
+    """Evaluates at the low fidelity what is predicted to be best, and in full the best of that.
 
     Costs that came out of full evaluations as they came out at the low fidelity, such as latencies, count as known.
 
@@ -119,7 +119,7 @@ class MultiFidelitySearcher(Searcher):
         self._waiting = np.concatenate([self._waiting, _without(population.genes, self._known)])
 
     def _choose_low(self, n: int) -> Genes:
-        """The first design and random candidates until enough is known in full, then those that look best."""
+        """The first design and random candidates until enough is known in full, then those predicted to be best."""
         chosen = self._unseen.take_designed(n)
         if len(chosen) < n and len(self._full) >= _FEWEST_FULL and len(self._low) > 1:
             acquisition = self._fit()

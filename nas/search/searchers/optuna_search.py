@@ -73,7 +73,7 @@ class OptunaSearcher(Searcher):
         return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Finishes the trials of told candidates; those that no sampler suggested become trials of their own."""
+        """Finishes the trials of the candidates; those that no sampler suggested become trials of their own."""
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._minimized], violations, strict=True):
             self._outcomes[genes.tobytes()] = (cost.tolist(), float(violation))

@@ -1,1 +1,1 @@
-"""What a search believes about candidates that it has not evaluated, and how it chooses among them."""
+"""Models of costs that are fitted to the outcomes of a search, and the choice of candidates by them."""

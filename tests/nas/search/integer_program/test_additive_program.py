@@ -20,8 +20,8 @@ from search_spaces.value_selector import ValueSelector
 
 
 def everything(space: JointSpace) -> Population:
-    domains = np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T
-    return space.population(domains).unique()
+    genes = np.indices(tuple(space.cardinalities)).reshape(len(space.cardinalities), -1).T
+    return space.population(genes).unique()
 
 
 def space_of(name: str, free: set[str], layers: str) -> JointSpace:

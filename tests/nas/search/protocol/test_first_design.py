@@ -66,8 +66,8 @@ def test_genes_without_order_are_spread(cells: JointSpace) -> None:
 
 
 def test_a_design_is_that_of_its_seed_and_of_its_part(space: JointSpace) -> None:
-    part = Subspace.whole(space).restrict(0, [1])
-    first, again, other = (create_first_design(space, 40, seed, part).genes for seed in (1, 1, 2))
+    subspace = Subspace.whole(space).restrict(0, [1])
+    first, again, other = (create_first_design(space, 40, seed, subspace).genes for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert (first[:, 0] == 1).all()
@@ -88,10 +88,10 @@ RULES = (
 def test_layers_with_policies_of_their_own_keep_to_them(opened: dict[str, str | list[str]]) -> None:
     known = PolicySpace.parse(["w32a32", "w8a8", "w4a8"]).policies
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace(known, RULES))
-    part = Subspace.opened(space, opened) if opened else Subspace.whole(space)
-    obvious = list_obvious_candidates(space, part)
-    for population in (obvious, create_first_design(space, 60, 0, part)):
-        assert all(part.contains(population))
+    subspace = Subspace.opened(space, opened) if opened else Subspace.whole(space)
+    obvious = list_obvious_candidates(space, subspace)
+    for population in (obvious, create_first_design(space, 60, 0, subspace)):
+        assert all(subspace.contains(population))
     alike = [{str(policy) for policy in candidate.policy.layers} for candidate in obvious.candidates]
     assert {"w8a8"} in alike  # the one policy that all layers may take
     depthwise = set() if opened else {"w6a8"}  # the nearest to w4a8 where that is not allowed

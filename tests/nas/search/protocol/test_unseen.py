@@ -22,10 +22,10 @@ def test_samples_are_new_until_the_space_is_spent() -> None:
 
 
 def test_only_what_lies_in_the_subspace_is_found() -> None:
-    part = Subspace.whole(SPACE).restrict(0, [1])
-    unseen = UnseenCandidates(SPACE, np.random.default_rng(0), part)
+    subspace = Subspace.whole(SPACE).restrict(0, [1])
+    unseen = UnseenCandidates(SPACE, np.random.default_rng(0), subspace)
     everything = SPACE.sample(np.random.default_rng(1), 50)
-    assert unseen.are_unseen(everything.genes).tolist() == part.contains(everything)
+    assert unseen.are_unseen(everything.genes).tolist() == subspace.contains(everything)
     found = unseen.sample(1000)
     assert (found[:, 0] == 1).all()
     assert len(found) == 288 // SPACE.cardinalities[0]

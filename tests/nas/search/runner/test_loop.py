@@ -172,9 +172,9 @@ def test_killed_as_they_come_nothing_is_lost_and_a_replay_is_exact(
     assert len(frame) == 60
     assert not stored & set(second.priced)
     assert len(stored) + len(second.priced) == 60
-    told = [entry.tell_order for entry in database.evaluations("run")]
-    assert sorted(told) == list(range(60))
-    assert told != sorted(told)  # else this tests nothing
+    orders = [entry.tell_order for entry in database.evaluations("run")]
+    assert sorted(orders) == list(range(60))
+    assert orders != sorted(orders)  # else this tests nothing
     pd.testing.assert_frame_equal(run_as_they_come(name, database, untouched := Bench()), frame)
     assert untouched.priced == []
 

@@ -32,14 +32,14 @@ PROBLEM = SearchProblem(SPACE, OBJECTIVES)
 
 
 def archive(*points: tuple[float, float]) -> Archive:
-    """What was told: some candidates, at these costs."""
+    """Some candidates, at these costs."""
     found = Archive(PROBLEM)
     population = SPACE.sample(np.random.default_rng(0), len(points))
     found.add(population, np.array(points), np.zeros(len(points)))
     return found
 
 
-def told(made: Searcher, evaluations: int) -> None:
+def tell(made: Searcher, evaluations: int) -> None:
     while evaluations > 0 and len(population := made.ask(10)):
         values = np.column_stack([objective.evaluate(population) for objective in OBJECTIVES])
         made.tell(population, compute_costs(OBJECTIVES, values), compute_violations(OBJECTIVES, values))
@@ -93,9 +93,9 @@ def test_what_came_corrects_what_is_expected() -> None:
 def test_foreseeing_changes_no_search() -> None:
     watched, alone = (create_searcher("linas", PROBLEM, 3) for _ in range(2))
     for _ in range(6):
-        told(watched, 10)
+        tell(watched, 10)
         watched.foresee(10)
-        told(alone, 10)
+        tell(alone, 10)
     assert np.array_equal(watched.ask(10).genes, alone.ask(10).genes)
     assert isinstance(watched.outlook, Outlook)
     assert watched.outlook.evaluations == 60
