@@ -85,12 +85,12 @@ def _address(ray: bool, ray_address: str | None) -> str | None:
 def _opened(options: JobOptions, workers: Workers, database: str | None = None) -> Iterator[Workspace]:
     """What the job of a file works on, held by this process alone."""
     from nas.cli.console import open_console
-    from nas.files import folder_lock
     from nas.jobs.console.reporter import Reporter
     from nas.jobs.files.job import load_job
+    from nas.jobs.job_folder import open_job_folder
     from nas.jobs.workspace import Workspace
 
     job = load_job(options.job, options.data)
     workspace = Workspace(job, options.runs, Reporter(open_console()), workers, database)
-    with folder_lock(options.runs / job.name), workspace:
+    with open_job_folder(workspace.folder), workspace:
         yield workspace

@@ -24,6 +24,7 @@ from nas.cli.main import main
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
+from nas.jobs.job_folder import open_job_folder
 from nas.jobs.run import run_job
 from nas.jobs.workspace import Workspace
 from search_spaces.compression_policy import LayerPolicy
@@ -129,5 +130,7 @@ def workspace(job_file: Path) -> Callable[..., Workspace]:
 def finished_run(workspace: Callable[..., Workspace], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of runs after the small job was carried out undisturbed; not to be changed."""
     runs = tmp_path_factory.mktemp("runs")
-    run_job(workspace(runs))
+    opened = workspace(runs)
+    with open_job_folder(opened.folder), opened:
+        run_job(opened)
     return runs

@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from nas.cli.main import app
+from nas.jobs.job_folder import open_job_folder
 from nas.jobs.workspace import Workspace
 from results.evaluation import Evaluation
 from search_spaces.joint_space import JointSpace
@@ -26,7 +27,8 @@ def test_an_unfinished_training_of_another_schedule_is_not_forgotten(
     command: str, job_file: Path, tmp_path: Path, refusal: Refusal
 ) -> None:
     unfinished = tmp_path / "runs" / "small" / "train-0a1b2c3d" / "training.safetensors"
-    unfinished.parent.mkdir(parents=True)
+    with open_job_folder(tmp_path / "runs" / "small"):
+        unfinished.parent.mkdir(parents=True)
     unfinished.write_bytes(b"half a training")
     line = refusal(command, str(job_file), "--runs", str(tmp_path / "runs"))
     assert all(

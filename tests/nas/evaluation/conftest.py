@@ -12,15 +12,25 @@ from nas.training.schedules.registry import create_schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
 from search_spaces.elastic.supernet import build_supernet
+from search_spaces.families.resnet import BASIC, ResNetShape, ResNetSpace, ResNetStage
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import create_space
+
+SHAPE = ResNetShape(
+    resolutions=(12, 16),
+    stem_width=8,
+    block_kernels=BASIC,
+    inner_ratios=(0.5, 1.0),
+    shortcut="conv",
+    stages=(ResNetStage((16, 24), (1, 2), 2), ResNetStage((24, 32), (1, 2), 2)),
+)
 
 
 @pytest.fixture(scope="session")
 def measurement(tmp_path_factory: pytest.TempPathFactory) -> ImageMeasurement:
     source = DataSource("digits", limit=400)
-    joint = JointSpace(create_space("resnet_digits", 1, 10))
+    # in no registry: workers of all kinds get spaces as values, not as names
+    joint = JointSpace(ResNetSpace("of_these_tests", SHAPE, 1, 10))
     net = build_supernet(joint.architectures, seed=0)
     folder = tmp_path_factory.mktemp("trained")
     schedule, settings = create_schedule("deps", 3, 0.1, joint), TrainingSettings(batch_size=50)
