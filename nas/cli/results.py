@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -88,7 +89,7 @@ def show(options: ShowOptions) -> None:
         candidate = opened.candidate(options.key)
         typer.echo(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}")
         frame = opened.frame()
-        known = frame[frame["key"] == candidate.key]
+        known = frame[frame["key"] == candidate.key].dropna(axis="columns", how="all")  # metrics of others
         shown = known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"])
         _print(shown, "evaluations", _latency_errors(opened, known))
 
@@ -146,5 +147,12 @@ def _print(frame: pd.DataFrame, title: str, caption: str = "") -> None:
         numeric = frame[column].dtype.kind in "if"
         table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(*(_show(cell) for cell in row))
     open_console().print(table)
+
+
+def _show(cell: object) -> str:
+    """A cell as text; empty where an evaluation lacks the metric."""
+    if not isinstance(cell, float):
+        return str(cell)
+    return "" if math.isnan(cell) else f"{cell:.6g}"

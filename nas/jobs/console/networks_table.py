@@ -35,6 +35,26 @@ def networks_table(networks: pd.DataFrame, caption: str) -> Table:
     return table
 
 
+def describe_values(networks: pd.DataFrame, images: int, latencies: str = "") -> str:
+    """What readers are to know of the values of exported networks, in one line.
+
+    Args:
+        networks: As `networks_table` takes them.
+        images: How many validation images there are.
+        latencies: What is to be said of predicted latencies; nothing where there are none.
+    """
+    spreads = [column for column in networks.columns if column.startswith("expected_") and column.endswith("_std")]
+    interval = ", with 90 % intervals" if networks[spreads].notna().to_numpy().any() else ""
+    timed = " and measured latencies" if networks.get("measured_latency_ms", pd.Series()).notna().any() else ""
+    parts = [
+        f"expected values are those on new images, given all measurements{interval}",
+        f"measured ones are on {images:,} validation images",
+        *([latencies] if latencies else []),
+        f"test values{timed} are of the ONNX file in onnxruntime",
+    ]
+    return "; ".join(parts)
+
+
 def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, object], str] | None]:
     """Heading of a column and how a cell is shown; None if it is not."""
     if column in _TEXTS:
@@ -48,7 +68,11 @@ def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, 
 
     def show(row: int, cell: object) -> str:
         text = metric.format.format(cell)
-        return text if std is None or pd.isna(std[row]) else f"{text} ± {NORMAL_90 * std[row]:.1f}"
+        if std is None or pd.isna(std[row]):
+            return text
+        half = NORMAL_90 * std[row]
+        # two digits say how sure a value is, whatever the size of its unit
+        return f"{text} ± {metric.format.format(half) if half >= 100 else f'{half:.2g}'}"
 
     return f"{_name(metric)}\n{kind}", show
 

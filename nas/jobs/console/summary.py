@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.files import atomic_write
-from nas.jobs.console.networks_table import networks_table
+from nas.jobs.console.networks_table import describe_values, networks_table
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.search_outcome import SearchOutcome
@@ -25,7 +25,7 @@ def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: R
         reporter: Where it is shown.
     """
     latencies = _describe_latencies(outcome)
-    reporter.console.print(networks_table(exported.networks, _caption(outcome, images, latencies)))
+    reporter.console.print(networks_table(exported.networks, describe_values(exported.networks, images, latencies)))
     reporter.say(f"files    {exported.folder}")
     names = [one.metric.name for one in outcome.front.objectives]
     metrics = [get_metric(f"expected_{name}" if name in outcome.measured_names else name) for name in names]
@@ -61,17 +61,6 @@ def _describe_latencies(outcome: SearchOutcome) -> str:
         return ""
     error = outcome.latency_error_percent
     return f"predicted latencies are {'of unknown error' if error is None else f'within {error:.1f} % on average'}"
-
-
-def _caption(outcome: SearchOutcome, images: int, latencies: str) -> str:
-    name = outcome.measured_names[0]
-    parts = [
-        f"expected {name} is of new images, given all measurements, with its 90 % interval; measured {name} is on "
-        f"{images:,} validation images",
-        *([latencies] if latencies else []),
-        f"test {name}{' and measured latency are' if latencies else ' is'} of the ONNX file in onnxruntime",
-    ]
-    return "; ".join(parts)
 
 
 def _note(images: int) -> str:

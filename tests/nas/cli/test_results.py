@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from nas.cli.main import app
 from nas.cli.results import SourceName
 from results.database.results_database import ResultsDatabase
-from results.evaluation import SOURCES
+from results.evaluation import SOURCES, Evaluation, RunRecord
+from search_spaces.candidate import Architecture, Candidate, OperatorBlock
 
 
 def shown(*arguments: str) -> str:
@@ -75,3 +76,22 @@ def test_show_finds_a_candidate_by_the_first_digits_of_its_key(digits: int, fini
     output = shown("show", key[:digits], "--runs", str(finished_run))
     assert key in output
     assert candidate.to_json() in output
+
+
+def test_a_candidate_is_shown_with_its_own_metrics_alone(tmp_path: Path) -> None:
+    mine, other = (Candidate(Architecture("cell", 0, ((OperatorBlock(name),),))) for name in ("conv", "pool"))
+    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.db'}") as database:
+        database.begin(RunRecord("run", inputs={}, seed=0))
+        found = [
+            (mine, {"accuracy": 90.5}),
+            (mine, {"accuracy": 90.5, "macs": 10.0}),
+            (other, {"energy_mj": 0.5}),
+        ]
+        database.append(
+            Evaluation(candidate, values, "measured", "run", number, seed=0)
+            for number, (candidate, values) in enumerate(found)
+        )
+    output = shown("show", mine.key[:6], "--runs", str(tmp_path))
+    assert all(name in output for name in ("accuracy", "macs"))
+    assert "energy_mj" not in output
+    assert "nan" not in output
