@@ -24,7 +24,7 @@ from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
 _FIRST_PARENTS = 20  # outcomes before the first children; a first ask for more makes a larger random start
-_MATING_ROUNDS = 10  # rounds of mating before new candidates are drawn at random
+_MATING_ROUNDS = 10  # of an ask, as children may be known; what is missing after them is drawn at random
 _MUTATED_GENES = 2.0  # active genes that mutate in a child, on average
 
 
@@ -56,11 +56,7 @@ class GeneticSearcher(Searcher):
     batch = 20
 
     def __init__(
-        self,
-        problem: SearchProblem,
-        seed: int,
-        selection: Selection,
-        population_size: int = POPULATION_SIZE,
+        self, problem: SearchProblem, seed: int, selection: Selection, population_size: int = POPULATION_SIZE
     ) -> None:
         space = problem.space
         self.space, self._minimized = space, problem.minimized
@@ -68,6 +64,7 @@ class GeneticSearcher(Searcher):
         self.random_state = np.random.default_rng(seed)  # these two names are read by pymoo's tournament
         self.tournament_type = selection.tournament_type
         self._unseen = UnseenCandidates(space, self.random_state, design=create_first_design(space, FIRST_DESIGN, seed))
+        # pymoo's operators read the bounds of the genes; costs and violations come with each individual
         self._problem = Problem(n_var=len(space.cardinalities), n_obj=1, n_ieq_constr=1, xl=0, xu=space.cardinalities)
         self._parents = PymooPopulation.create()
         self._selection = TournamentSelection(func_comp=selection.tournament)
@@ -100,12 +97,12 @@ class GeneticSearcher(Searcher):
         )
 
     def _fill_inactive_genes(self, genes: Genes) -> Genes:
-        """Genes with random values in inactive places, which a child may inherit and activate."""
+        """Genes, shape (n, d), with random values where they are inactive, which a child may inherit and activate."""
         fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)
         return np.where(self.space.is_active(genes), genes, fresh).astype(np.int16)
 
     def _mate(self, n: int) -> Genes:
-        """`n` canonical children, of which some may have been seen."""
+        """`n` canonical children, of which some may have been seen, shape (n, d)."""
         pairs = self._selection(
             self._problem, self._parents, -(-n // 2), 2, random_state=self.random_state, algorithm=self
         )

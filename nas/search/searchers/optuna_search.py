@@ -27,8 +27,8 @@ from search_spaces.choices import Gene
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_REPEATS = 3  # suggestions in a row that were asked before, until one is drawn at random
-_LIMITS = "limits"
+_REPEATS = 3  # suggestions in a row that were asked before; after them, a candidate is drawn at random
+_LIMITS = "limits"  # name of the one constraint: the sum of the violations
 
 
 class OptunaSearcher(Searcher):
@@ -39,7 +39,7 @@ class OptunaSearcher(Searcher):
 
     Args:
         problem: The problem.
-        sampler: Seeded.
+        sampler: Of Optuna, with a seed.
         seed: Seeds the first design and the candidates that are drawn at random.
     """
 

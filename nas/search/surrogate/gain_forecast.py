@@ -16,8 +16,8 @@ from results.pareto import hypervolume, non_dominated
 _MARGIN = 0.1  # of the extent of the front, by which its worst costs lie before the reference point: ends count, too
 _MEMORY = 0.6  # weight of what came before a round against the round itself, when forecasts are corrected
 _SPREAD = 1.5  # factor by which the interval of the draws is widened on either side: draws share the model's errors
-_QUANTILES = (0.1, 0.9)
-_UNDECIDED = 0.001  # gain that stands for both, expected and come, while little of either is known
+_QUANTILES = (0.1, 0.9)  # of the draws: the ends of the interval, before it is widened
+_UNDECIDED = 0.001  # gain that is added to what was expected and to what came: few rounds correct little
 
 
 class GainForecast:
@@ -41,13 +41,16 @@ class GainForecast:
         Args:
             round_draws: Costs that the candidates of the next round may have, shape (draws, candidates, m).
             draws: The same of as many candidates as the outlook is for.
+
+        Returns:
+            The expected gain, corrected by what came of earlier forecasts, and its interval.
         """
         self._settle()
         front = self._archive.front
         reference = find_volume_reference(front)
         correction = (self._came + _UNDECIDED) / (self._expected + _UNDECIDED)
-        self._pending = (len(self._archive), reference, float(_gains(front, round_draws, reference).mean()))
-        gains = correction * _gains(front, draws, reference)
+        self._pending = (len(self._archive), reference, float(_measure_gains(front, round_draws, reference).mean()))
+        gains = correction * _measure_gains(front, draws, reference)
         gain = float(gains.mean())
         low, high = np.quantile(gains, _QUANTILES)
         # where few draws gain anything, and these much, the mean lies beyond the quantiles
@@ -65,14 +68,21 @@ class GainForecast:
 
 
 def find_volume_reference(costs: FloatArray) -> FloatArray:
-    """A point a little behind the worst costs of the front of costs, shape (n, m), to measure volumes from."""
+    """A point a little behind the worst costs of the front, to measure volumes from.
+
+    Args:
+        costs: To be minimised, shape (n, m); n is 1 or more.
+
+    Returns:
+        Shape (m,).
+    """
     front = costs[non_dominated(costs)]
     extent = np.ptp(front, axis=0)
     extent = np.where(extent > 0, extent, np.abs(front[0]))  # a front of one network has no extent
     return front.max(axis=0) + _MARGIN * np.where(extent > 0, extent, 1.0)
 
 
-def _gains(front: FloatArray, draws: FloatArray, reference: FloatArray) -> FloatArray:
+def _measure_gains(front: FloatArray, draws: FloatArray, reference: FloatArray) -> FloatArray:
     """By what share each draw, shape (candidates, m), would add to the volume of the front; shape (draws,)."""
     present = hypervolume(front, reference)
     return np.array([hypervolume(np.concatenate([front, drawn]), reference) / present - 1.0 for drawn in draws])
