@@ -52,6 +52,16 @@ def test_a_job_uses_a_space_searcher_predictor_quantizer_and_metric_of_the_packa
     assert "expected_balanced_accuracy" in shown.stdout, shown.stderr
 
 
+def test_the_predictor_of_the_package_keeps_the_contract_of_all_predictors(installed: dict[str, str]) -> None:
+    root = Path(__file__).parents[1]
+    contract = str(root / "tests" / "predictors" / "test_predictor.py")
+    options = ["-q", "-k", "nearest", "-p", "no:cacheprovider"]
+    environment = {**installed, "PYTHONPATH": os.pathsep.join([installed["PYTHONPATH"], str(root)])}
+    command = [sys.executable, "-m", "pytest", *options, contract]
+    found = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+
+
 def test_without_the_package_its_names_are_unknown(tmp_path: Path) -> None:
     found = nas(dict(os.environ), tmp_path, "run", str(PLUGIN / "job.yaml"))
     assert found.returncode == 2
