@@ -23,7 +23,7 @@ from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
 _FORMAT, _VERSION = "nas-supernet", 4
-_TRAINING = "training/"  # before the names of tensors that are no weights
+_TRAINING = "training/"  # prefix of the tensors that belong to the training: of the optimiser and the teacher
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class TrainingState:
     """How far a training has come.
 
     Attributes:
-        step: Finished steps.
-        plan: What it follows, as `TrainingPlan.identity` gives it.
-        tensors: State of the optimiser and the teacher; empty where training does not go on.
-        policy_probabilities: Of every policy, for the number of a gene; empty where they are uniform.
+        step: Number of finished steps.
+        plan: The plan of the training as text, `TrainingPlan.identity`.
+        tensors: State of the optimiser and of the teacher, by name; empty for a finished training.
+        policy_probabilities: The probabilities of the policies of a layer, by the index of its policy gene; empty where
+            policies are drawn uniformly.
     """
 
     step: int
@@ -47,8 +48,8 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
     """Writes the weights, statistics and leaves of a supernet, and the state of its training, atomically.
 
     Args:
-        path: The file; one that is there is replaced.
-        supernet: What is stored.
+        path: The file; an existing one is replaced.
+        supernet: The supernet that is stored.
         state: How far it was trained.
 
     Raises:
@@ -72,11 +73,12 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
     """Reads weights and leaves into a supernet of the same space, and returns the state of its training.
 
     Args:
-        path: What `save_checkpoint` wrote.
-        supernet: Receives the weights; whatever it was split into before is forgotten.
+        path: A file that `save_checkpoint` wrote.
+        supernet: Receives the weights, and the leaves of the stored supernet in place of its own.
 
     Raises:
-        ValueError: If the file is damaged, of another version or of another space; the supernet is then as it was.
+        ValueError: If the file is damaged, or its format, version, space or shapes are not those that are expected. The
+            supernet is then unchanged.
     """
     with open_tensors(path, "checkpoint") as (file, header):
         _check_version(path, header)
@@ -101,14 +103,14 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
 
 
 def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
-    """The parts of the space that the leaves of a stored supernet serve; none if it was not split.
+    """The parts of the space that the leaves of a stored supernet serve; empty if the supernet was not split.
 
     Args:
-        path: What `save_checkpoint` wrote.
+        path: A file that `save_checkpoint` wrote.
         architectures: The space of the stored supernet.
 
     Raises:
-        ValueError: If the file is damaged, or of another version.
+        ValueError: If the file is damaged, or of another format or version.
     """
     with open_tensors(path, "checkpoint") as (_, header):
         _check_version(path, header)

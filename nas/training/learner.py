@@ -1,4 +1,4 @@
-"""What a training changes: the supernet, its optimiser and the teacher, and how all of it is stored."""
+"""The state that a training changes, and how it is stored: the supernet, its optimiser and the teacher."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ _OPTIMIZER, _TEACHER = "optimizer/", "teacher/"
 
 
 class Learner:
-    """A supernet in training.
+    """A supernet in training, with its optimiser and its teacher.
 
     Args:
-        supernet: Moved to the device.
-        settings: Optimiser and memory format.
-        device: Where it is trained.
+        supernet: The supernet; it is moved to the device.
+        settings: Settings of the training; the optimiser, the weight decay and the memory format are read.
+        device: The torch device to train on.
 
     Attributes:
         supernet: The supernet.
-        parameters: What it learns, at present.
-        optimizer: For these parameters.
-        teacher: The frozen largest network, once it was copied.
-        policy_probabilities: Of the policies, for the number of a gene; empty where they are uniform.
+        parameters: Its present parameters; others replace them when it is split or learns quantisation steps.
+        optimizer: The optimiser of these parameters.
+        teacher: The frozen largest network; None until `copy_teacher` is called.
+        policy_probabilities: The probabilities of the policies of a layer, by the index of its policy gene; empty where
+            policies are drawn uniformly.
     """
 
     optimizer: torch.optim.Optimizer
@@ -50,7 +51,8 @@ class Learner:
         """Gives all layers learnt quantisation steps, unless they have them.
 
         Args:
-            lowest_bits: The fewest that are trained; the steps start so that these reach the largest weight.
+            lowest_bits: The fewest bits that are trained; the steps start so that codes of these bits reach the largest
+                weight.
         """
         if not self.supernet.learns_weight_steps:
             state = read_optimizer_state(self.optimizer, self.supernet)
@@ -58,11 +60,11 @@ class Learner:
             self._prepare(state)
 
     def sort_channels(self, trained: Subspace | None) -> None:
-        """Sorts channels by importance; the optimiser starts afresh: most of its state belongs to the old order.
+        """Sorts channels by importance, and starts the optimiser afresh, as its state belongs to the old order.
 
         Args:
-            trained: Its subnets keep their channels, and so what they have learnt; None if only the largest network
-                was trained.
+            trained: The part of the space that was trained before; its subnets keep their channels, and so what they
+                have learnt. None if only the largest network was trained.
         """
         self.supernet.sort_channels(trained)
         self._prepare({})
@@ -71,7 +73,7 @@ class Learner:
         """Replaces the leaves; the new ones inherit the weights and the optimiser's state of their parents.
 
         Args:
-            new_leaves: Of each its parent's number and the part of the space that it serves.
+            new_leaves: For each new leaf the index of its parent and the part of the space that it serves.
         """
         state = read_optimizer_state(self.optimizer, self.supernet)
         self.supernet.split(new_leaves)
@@ -92,16 +94,16 @@ class Learner:
         self.teacher = teacher.to(self._device).train()
 
     def is_finite(self) -> bool:
-        """Whether all weights are numbers."""
+        """Whether every parameter is finite: neither infinite nor NaN."""
         return all(bool(parameter.isfinite().all()) for parameter in self.parameters)
 
     def save(self, path: Path, step: int, plan: str) -> None:
         """Writes everything that a training needs to go on.
 
         Args:
-            path: The file.
-            step: Finished steps.
-            plan: What the training follows, as `TrainingPlan.identity` gives it.
+            path: The file; an existing one is replaced.
+            step: Number of finished steps.
+            plan: The plan of the training as text, `TrainingPlan.identity`.
 
         Raises:
             OSError: If the file cannot be written.
@@ -116,12 +118,12 @@ class Learner:
         """Reads what `save` wrote; returns the number of finished steps.
 
         Args:
-            path: The file.
-            plan: What the training follows; the stored one must be the same.
-            largest: The largest network, whose copy the teacher is.
+            path: A file that `save` wrote.
+            plan: The plan of the training as text; the stored plan must be equal.
+            largest: The largest network of the space, which the teacher is a copy of.
 
         Raises:
-            ValueError: If the file is damaged, or of another training.
+            ValueError: If the file is damaged, of another space, or was written by a training with another plan.
         """
         state = load_checkpoint(path, self.supernet)
         if state.plan != plan:

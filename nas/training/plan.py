@@ -1,4 +1,4 @@
-"""What a supernet is trained for and by which rules, and how that is carried out."""
+"""A training as a value: what is trained and by which rules; and, apart from it, on which processes and devices."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class TrainingPlan:
     """What decides the outcome of a training, besides the images and the weights that it starts from.
 
     Attributes:
-        space: What is trained, with the policies that layers may take.
-        schedule: The phases.
-        settings: What holds in all of them.
-        seed: Of batches, augmentation, subnets and every other random choice.
-        only: The one candidate that is trained, whatever the phases open; None trains what they open.
+        space: The architectures that are trained, with the policies that layers may take.
+        schedule: The phases of the training.
+        settings: The settings that hold in all phases.
+        seed: Seed of the batches, the augmentation, the subnets and every other random choice.
+        only: The one candidate that is trained, whatever the phases open; None trains all that the phases open.
     """
 
     space: JointSpace
@@ -39,7 +39,7 @@ class TrainingPlan:
         """The part of the space from which each phase draws its subnets.
 
         Raises:
-            ValueError: As `Schedule.open_subspaces` does.
+            ValueError: If a phase does not suit the space, as `Schedule.open_subspaces` describes.
         """
         subspaces = self.schedule.open_subspaces(self.space)
         if self.only is None:
@@ -48,7 +48,7 @@ class TrainingPlan:
 
     @property
     def identity(self) -> str:
-        """The plan as text; a training goes on from a checkpoint only if that was made by the same plan."""
+        """The plan as text. A training resumes only from a checkpoint that was written by the same plan."""
         described = {
             "policies": self.space.policies.to_json(),
             "schedule": _describe(self.schedule),
@@ -62,11 +62,14 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class TrainingExecution:
-    """How a training is carried out; but for rounding, the trained weights do not depend on it.
+    """The processes and the device that run a training.
+
+    The trained weights depend on the device by rounding only. Their dependence on the number of workers is larger: each
+    worker augments its own part of a batch, and normalises it by the statistics of that part.
 
     Attributes:
-        team: Who trains together.
-        device: Where it runs; None is the current CUDA device or, where there is none, the CPU.
+        team: The processes that train together.
+        device: The torch device; None is the current CUDA device or, where there is none, the CPU.
         checkpoint_s: Seconds between checkpoints.
     """
 
@@ -75,12 +78,12 @@ class TrainingExecution:
     checkpoint_s: float = 60.0
 
     def choose_device(self) -> torch.device:
-        """The device, chosen where none is given."""
+        """The torch device to train on: the given one, else CUDA where there is a GPU, else the CPU."""
         return self.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _describe(value: Any) -> Any:
-    """A value as JSON holds it, without what is at its default: a setting that is added later changes no identity."""
+    """A value as JSON, without fields that have their defaults, so that a new setting leaves old identities equal."""
     if is_dataclass(value):
         described = ((one, getattr(value, one.name)) for one in fields(value))
         return {one.name: _describe(found) for one, found in described if not _is_default(one, found)}

@@ -1,4 +1,4 @@
-"""What is known after each step of a training, for whoever watches it."""
+"""The report of a training after each step, for callbacks that show or log it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class StepReport:
-    """What is known after a step.
+    """The progress of a training after a step.
 
     Attributes:
-        step: Finished steps.
-        steps: Steps of the whole training.
-        passes: Finished forward-backward passes; unlike steps they take about equally long in all phases.
-        all_passes: Those of the whole training.
+        step: Number of finished steps.
+        steps: Number of steps of the whole training.
+        passes: Finished forward-backward passes. Unlike steps, they take about equally long in all phases.
+        all_passes: Forward-backward passes of the whole training.
         phase: Name of the phase.
-        loss: Of the first subnet of the step.
-        learning_rate: Of the step.
-        images_per_s: Images of the step, over all workers, over its duration.
-        accuracies: Percent of some validation images by name of the subnet; after some epochs, else empty.
-        notes: What else was found before the step, a line each, such as how a leaf was split.
+        loss: Loss of the first subnet of the step.
+        learning_rate: Learning rate of the step.
+        images_per_s: Images of the step, over all workers, divided by the duration of the step.
+        accuracies: Accuracy of a few subnets in percent, on some validation images, by name of the subnet; empty except
+            after some epochs.
+        notes: Messages from the start of the step, a line each, such as how a leaf was split.
     """
 
     step: int
@@ -39,4 +40,4 @@ StepCallback = Callable[[StepReport], None]
 
 
 def ignore_step(report: StepReport) -> None:
-    """A callback for those who do not watch."""
+    """A callback that does nothing."""

@@ -1,6 +1,6 @@
-"""The streams of random numbers of a training: every random choice is named by a seed, what it is for, and an index.
+"""The streams of random numbers of a training. A stream is named by a seed, a purpose and an index such as the step.
 
-No two choices share a stream, so a training that goes on at any step draws what it would have drawn.
+No generator is carried from step to step, so a resumed training draws the numbers that an uninterrupted one would draw.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What numbers are drawn for; a new purpose is added at the end, or trainings of before would go on otherwise."""
+    """The purpose of random numbers. A new one goes to the end: the number of a purpose is a part of its seed."""
 
     ORDER = auto()
     AUGMENTATION = auto()
@@ -27,9 +27,9 @@ def numpy_generator(seed: int, stream: Stream, *index: int) -> np.random.Generat
     """A generator of NumPy for one random choice.
 
     Args:
-        seed: Of the training.
-        stream: What is drawn.
-        index: When and where, such as a step and the rank of a process.
+        seed: Seed of the training.
+        stream: Purpose of the numbers.
+        index: Integers that tell streams of one purpose apart, such as a step and the rank of a process.
     """
     return np.random.default_rng([seed, stream, *index])
 
@@ -38,8 +38,8 @@ def torch_generator(seed: int, stream: Stream, *index: int) -> torch.Generator:
     """A generator of torch, on the CPU, for one random choice.
 
     Args:
-        seed: Of the training.
-        stream: What is drawn.
-        index: When and where, such as a step and the rank of a process.
+        seed: Seed of the training.
+        stream: Purpose of the numbers.
+        index: Integers that tell streams of one purpose apart, such as a step and the rank of a process.
     """
     return torch.Generator().manual_seed(int(numpy_generator(seed, stream, *index).integers(2**63)))

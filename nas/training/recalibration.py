@@ -1,4 +1,4 @@
-"""Batch-norm statistics and accuracy of one plain network, whatever it was extracted from."""
+"""Recalibration of the batch norms of a plain network, and its accuracy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 def recalibrate_batch_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replaces running statistics by the mean of the batch statistics (Cai et al., ICLR 2020).
 
-    A subnet shares its running statistics with all others during training, so they fit none of them.
+    In training, all subnets update the same running statistics, so these are right for none of the subnets.
 
     Args:
-        network: The network; it is left in evaluation mode.
-        batches: Inputs in batches of equal size, shape (batch, channels, side, side).
+        network: The network; it is left in evaluation mode, unless it has no batch norm, and then it is unchanged.
+        batches: Inputs in batches of equal size, shape (batch, channels, height, width).
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
@@ -39,8 +39,8 @@ def measure_accuracy(network: Callable[[Tensor], Tensor], batches: Iterable[tupl
     """Share of images, in percent, whose largest logit is the label's.
 
     Args:
-        network: Gives logits, shape (batch, classes), of inputs.
-        batches: Inputs, shape (batch, channels, side, side), and labels, shape (batch,); of any sizes.
+        network: Returns the logits, shape (batch, classes), for inputs.
+        batches: Inputs, shape (batch, channels, height, width), and labels, shape (batch,); at least one image in all.
     """
     hits, count = 0, 0
     for inputs, labels in batches:

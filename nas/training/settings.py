@@ -1,4 +1,4 @@
-"""What holds in all phases of a training."""
+"""The settings of a training that hold in all of its phases."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What holds in all phases.
+    """The settings of a training that hold in all of its phases.
 
     Attributes:
         batch_size: Images per step, over all workers.
         weight_decay: L2 penalty on weights, not on normalisation and biases.
-        label_smoothing: Probability that the labels' loss spreads evenly over all classes, in [0, 1).
-        flip: Whether training images may be mirrored.
-        optimizer: `sgd` with Nesterov momentum, or `scaled_adam`.
-        precision: Of the arithmetic: `float32`, or `bfloat16` where torch deems it safe.
-        channels_last: Whether images are stored channels last in memory; faster on most devices.
+        label_smoothing: Share of the target distribution that is spread evenly over all classes, in [0, 1). It holds
+            for the loss by labels, not for that by a teacher.
+        flip: Whether training images are mirrored at random.
+        optimizer: `sgd` with Nesterov momentum, or `scaled_adam` (Yao et al., "Zipformer", ICLR 2024).
+        precision: Number format of the arithmetic: `float32`, or `bfloat16` for the operations that `torch.autocast`
+            runs in it.
+        channels_last: Whether images and weights are stored channels last in memory, which is faster on most devices.
     """
 
     batch_size: int = 64
@@ -34,15 +36,16 @@ class TrainingSettings:
     channels_last: bool = True
 
     def check(self, schedule: Schedule, images: int, workers: int) -> None:
-        """Makes sure that a training can begin.
+        """Checks that a training with these settings can begin.
 
         Args:
-            schedule: What it is to follow.
-            images: How many there are to train on.
-            workers: How many processes share every batch.
+            schedule: The schedule of the training.
+            images: Number of training images.
+            workers: Number of processes that share every batch.
 
         Raises:
-            ValueError: If the settings do not fit the schedule, the images or the workers.
+            ValueError: If a batch is larger than the training images or not divisible by the workers, or the optimiser
+                is `scaled_adam` and a phase has a ramp.
         """
         if not 1 <= self.batch_size <= images:
             raise ValueError(f"batch_size must lie in [1, {images}], the training images; got {self.batch_size}")
@@ -55,6 +58,6 @@ class TrainingSettings:
             )
         if self.optimizer == "scaled_adam" and any(phase.ramp for phase in schedule.phases):
             raise ValueError(
-                "a ramp needs optimizer sgd, for scaled_adam does not mind the scale of a loss; take optimizer sgd, or "
-                "a schedule without a ramp, such as sandwich"
+                "a ramp needs optimizer sgd, as the steps of scaled_adam do not depend on the scale of a loss; take "
+                "optimizer sgd, or a schedule without a ramp, such as sandwich"
             )

@@ -1,4 +1,4 @@
-"""A training as a description that can be sent to another process, and carried out there."""
+"""A training as a description that can be sent to another process and run there."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from search_spaces.elastic.supernet import build_supernet
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """Everything that decides the outcome of a training, and where it goes.
+    """Everything that decides the outcome of a training, and the folder of its checkpoints.
 
     Attributes:
-        data: Where the images come from.
-        plan: What is trained, and by which rules; its seed is that of fresh weights, too.
-        folder: Where the checkpoints go; exists, and is the same for all workers.
-        start: A checkpoint whose weights are trained further; None starts with fresh ones.
+        data: The source of the images.
+        plan: What is trained, and by which rules; its seed also initialises fresh weights.
+        folder: The folder of the checkpoints; it exists, and all workers see it.
+        start: A checkpoint whose weights are trained further; None starts with fresh weights.
     """
 
     data: DataSource
@@ -31,14 +31,14 @@ class TrainingTask:
     start: Path | None = None
 
     def carry_out(self, on_step: StepCallback, team: Team | None = None) -> Path:
-        """Trains, or goes on where a killed training stopped; returns the finished checkpoint.
+        """Trains, or resumes an interrupted training; returns the path of the finished checkpoint.
 
         Args:
             on_step: Called after every step.
-            team: Who trains together; None is this process alone.
+            team: The processes that train together; None is this process alone.
 
         Raises:
-            ValueError: As `train_supernet` does.
+            ValueError: If the data or the checkpoint to start from cannot be used, or as `train_supernet` describes.
         """
         supernet = build_supernet(self.plan.space.architectures, self.plan.seed)
         if self.start is not None:

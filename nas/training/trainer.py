@@ -1,7 +1,4 @@
-"""Training of a supernet by a schedule, on one process or on several.
-
-It knows neither search nor job files nor clusters.
-"""
+"""Training of a supernet by a schedule, on one process or on several."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.subspace import Subspace
 
-_VALIDATIONS = 20  # of a training at most, each at the end of an epoch
+_VALIDATIONS = 20  # at the ends of epochs, at most: enough for a curve, at little cost
 
 
 def train_supernet(
@@ -44,24 +41,25 @@ def train_supernet(
     on_step: StepCallback = ignore_step,
     execution: TrainingExecution | None = None,
 ) -> Path:
-    """Trains a supernet, or goes on where a killed training stopped.
+    """Trains a supernet, or resumes an interrupted training.
 
-    All random choices derive from the seed and the number of the step, so a resumed training makes the same ones.
+    All random choices derive from the seed and the index of the step, so a resumed training makes the same ones.
 
     Args:
-        supernet: Trained in place; it is on the CPU afterwards.
-        data: Training images; validation images are only reported on.
+        supernet: The supernet; it is trained in place, and is on the CPU afterwards.
+        data: The images: training images are learnt from, validation images only serve the reported accuracies.
         plan: What is trained, and by which rules.
-        folder: Receives `training.safetensors` now and then and `supernet.safetensors` at the end.
+        folder: The folder of the checkpoints: `training.safetensors` during the training, `supernet.safetensors` at
+            its end.
         on_step: Called after every step.
-        execution: Who trains, where, and how often it is saved; None is this process on its best device.
+        execution: Processes, device and time between checkpoints; None is this process on its best device.
 
     Returns:
         The path of the finished checkpoint.
 
     Raises:
-        ValueError: If a phase opens what the space lacks, the folder holds a training by other rules, or a loss is not
-            finite.
+        ValueError: If a phase or the settings do not suit the space, the images or the workers; if the folder holds an
+            unfinished training by another plan; or if a loss or the weights become infinite or NaN.
     """
     execution = execution or TrainingExecution()
     trainer = _Trainer(supernet, data, plan, folder, execution)
@@ -75,7 +73,7 @@ def train_supernet(
 
 
 class _Trainer:
-    """One training: what holds in all of its steps, and the learner that they change."""
+    """One training: the values that all steps share, and the learner that the steps change."""
 
     def __init__(
         self, supernet: Supernet, data: ImageData, plan: TrainingPlan, folder: Path, execution: TrainingExecution
@@ -93,13 +91,13 @@ class _Trainer:
         self.folder, self.unfinished = folder, folder / "training.safetensors"
 
     def resume(self) -> int:
-        """Loads the unfinished training, if there is one; returns the step to go on with."""
+        """Loads the unfinished training, if there is one; returns the index of the next step."""
         if not self.unfinished.exists():
             return 0
         return self.learner.load(self.unfinished, self.plan.identity, self.largest)
 
     def train(self, step: int) -> StepReport:
-        """Carries out one step."""
+        """Makes one step, by index from 0, and reports on it."""
         start = time.perf_counter()
         schedule, settings = self.plan.schedule, self.plan.settings
         position = schedule.locate(step, self.steps_per_epoch)
@@ -132,7 +130,7 @@ class _Trainer:
         )
 
     def save(self, step: int) -> None:
-        """Writes the state after so many steps, unless it is no longer sound."""
+        """Writes the state after `step` steps; raises ValueError instead if the weights are no longer finite."""
         if not self._is_sound(step):
             raise ValueError(f"the weights became useless by step {step}; lower the learning rate{self._say_kept()}")
         if self.team.rank == 0:
@@ -148,7 +146,11 @@ class _Trainer:
         return finished
 
     def _begin(self, step: int, position: PhasePosition, phase: Phase) -> tuple[str, ...]:
-        """Does what is done once: when a phase starts, and when its narrower subnets are first trained; says what."""
+        """Makes the changes that are due before a step; returns a note on each split.
+
+        At the start of a phase: splits, the teacher, learnt steps and the probabilities of policies. When the narrower
+        subnets of a phase are trained for the first time: the order of channels.
+        """
         learner, notes = self.learner, list[str]()
         if position.step == 0:
             if phase.split is not None:
@@ -181,7 +183,7 @@ class _Trainer:
         return compute_policy_probabilities(self.learner.supernet, self.plan.space, batch, self.team, generator)
 
     def _choose_subspace(self, step: int, phase: int) -> Subspace:
-        """What the subnets of a step are drawn from; the leaves of a split supernet take turns."""
+        """The part of the space that the subnets of a step are drawn from; leaves of a split supernet take turns."""
         subspace, leaves = self.subspaces[phase], self.learner.supernet.leaf_subspaces
         if leaves and self.plan.only is None:
             subspace = subspace.confine_to(leaves[step % len(leaves)])
@@ -219,7 +221,7 @@ class _Trainer:
 
     @torch.no_grad()
     def _is_sound(self, step: int) -> bool:
-        """Whether all weights are numbers, and the largest network computes with them without leaving those."""
+        """Whether the weights, and the logits of the largest network for the batch of the step, are finite."""
         network = self.learner.supernet.extract(self.largest.architecture, self.largest.policy).train()
         batch = self.batches.load(step, self.largest.architecture.resolution)
         return self.learner.is_finite() and bool(network.to(self.device)(batch.inputs).isfinite().all())

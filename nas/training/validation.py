@@ -1,4 +1,4 @@
-"""How well a supernet in training does: the accuracy of a few of its subnets, in floating point.
+"""The accuracy of a few subnets while a supernet is in training.
 
 Measuring changes neither weights nor statistics nor any generator, so a training is the same with and without it.
 """
@@ -14,7 +14,7 @@ from nas.training.recalibration import measure_accuracy, recalibrate_batch_norm
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.subspace import Subspace
 
-# Few images, for it happens some twenty times in a training; the accuracies that count are measured on all of them.
+# Only a part of the images, to save time: these accuracies are shown, and nothing is chosen by them.
 _NORM_IMAGES, _NORM_BATCH = 500, 100
 _IMAGES, _BATCH = 500, 250
 
@@ -23,20 +23,22 @@ class SubnetValidation:
     """Measures the largest, the smallest and a random subnet on a part of the validation images.
 
     Args:
-        data: Training images re-calibrate batch norm, validation images measure.
-        seed: Of the random subnet, which is the same each time.
-        device: Where it runs.
+        data: The images: training images recalibrate batch norms, validation images give the accuracies.
+        seed: Seed of the random subnet; in a phase, the random subnet is always the same.
+        device: The torch device that the subnets run on.
     """
 
     def __init__(self, data: ImageData, seed: int, device: torch.device) -> None:
         self._data, self._seed, self._device = data, seed, device
 
     def measure_accuracies(self, supernet: Supernet, subspace: Subspace) -> dict[str, float]:
-        """Accuracy in percent by name of the subnet; where there is only one, its name is `network`.
+        """Accuracy in percent of `largest`, `smallest` and `random`; of `network` alone where these are the same one.
+
+        Each subnet takes the policies of its candidate; activations are rounded over the range of each batch.
 
         Args:
-            supernet: In training.
-            subspace: What is trained, of which the subnets are the largest, the smallest and a random one.
+            supernet: The supernet in training.
+            subspace: The part of the space that is trained.
         """
         random = subspace.sample(numpy_generator(self._seed, Stream.VALIDATION), 1)[0]
         candidates = {"largest": subspace.largest(), "smallest": subspace.smallest(), "random": random}

@@ -1,6 +1,5 @@
-"""Curvature of layers, and the probabilities of bit-widths that follow from it.
+"""The curvature of a loss by the weights of layers, and the probabilities of bit-widths that follow from it.
 
-It is computed from a loss and the weights that the loss depends on, whatever network they belong to.
 Source: Huang et al., "Nearly Lossless Adaptive Bit Switching", 2025, Hessian-aware stochastic bit-switching;
 Dong et al., "HAWQ-V2", NeurIPS 2020, for the traces.
 """
@@ -19,9 +18,9 @@ from torch import Tensor
 def estimate_hessian_traces(
     loss: Tensor, weights: Sequence[Tensor], probes: int, generator: torch.Generator
 ) -> list[float]:
-    """Average diagonal entry of the loss's Hessian by each weight: its trace over its number of elements.
+    """The mean of the diagonal of the loss's Hessian for each weight: the trace divided by the number of elements.
 
-    A trace grows with the size of its layer; the average of HAWQ-V2 makes layers of different sizes comparable.
+    A trace grows with the size of its layer. The mean, as in HAWQ-V2, makes layers of different sizes comparable.
 
     Hutchinson's method: z^T H z has the mean trace(H) over random signs z. All layers are probed by one backward pass;
     the second derivatives across layers cancel on average, and add to the variance.
@@ -29,14 +28,14 @@ def estimate_hessian_traces(
     Args:
         loss: A scalar with its graph, from a network in evaluation mode: batch statistics would couple the samples.
         weights: One per layer, of any shape; where the loss does not depend on one, its trace is 0.
-        probes: How many z are averaged, at least 1.
+        probes: Number of random sign vectors z over which is averaged, at least 1.
         generator: Draws the signs, on its own device.
 
     Returns:
-        One average per weight. It is negative where negative curvature prevails.
+        One mean per weight. It is negative where negative curvature prevails.
 
     Raises:
-        ValueError: If there is no probe.
+        ValueError: If `probes` is below 1.
     """
     if probes < 1:
         raise ValueError(f"probes must be at least 1, got {probes}")
@@ -58,20 +57,20 @@ def compute_bit_probabilities(traces: Sequence[float], bits: Sequence[Sequence[i
 
     Args:
         traces: One finite number per layer, comparable across layers; see `estimate_hessian_traces`.
-        bits: The bit-widths that each layer chooses from, positive.
+        bits: For each layer the bit-widths that it chooses from, all positive.
 
     Returns:
         One probability for each bit-width of each layer; those of a layer sum to 1.
 
     Raises:
-        ValueError: If there are no traces or no bit-widths, or they are not such numbers.
+        ValueError: If there are no traces, a trace is not finite, a layer has no bit-widths, or a bit-width is below 1.
     """
     if not traces or not all(math.isfinite(trace) for trace in traces):
         raise ValueError(f"traces must be finite numbers, one per layer; got {list(traces)}")
     for known in bits:
         if not known or min(known) < 1:
             raise ValueError(f"bits must be positive bit-widths, at least one; got {list(known)}")
-    threshold = mean(traces)  # of exact fractions: equal traces are not above their own mean
+    threshold = mean(traces)  # exact: a mean that is rounded could lie below traces that are all equal
     return [
         [number / sum(known) if trace > threshold else 1 / len(known) for number in known]
         for trace, known in zip(traces, bits, strict=True)
@@ -79,5 +78,6 @@ def compute_bit_probabilities(traces: Sequence[float], bits: Sequence[Sequence[i
 
 
 def _draw_signs(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Random -1 and 1, of the shape, type and device of a weight."""
     drawn = torch.randint(2, weight.shape, generator=generator, device=generator.device)
     return (2 * drawn - 1).to(weight)

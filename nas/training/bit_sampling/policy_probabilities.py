@@ -13,9 +13,9 @@ from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.joint_space import JointSpace
 
-PolicyProbabilities = dict[int, list[float]]  # for the number of a gene, the probability of each of its policies
+PolicyProbabilities = dict[int, list[float]]  # by the index of a policy gene: the probability of each of its policies
 
-_PROBES = 16  # random signs that a trace is averaged over; each costs a second backward pass
+_PROBES = 16  # sign vectors that a trace is averaged over; each costs a backward pass through the gradients
 
 
 def compute_policy_probabilities(
@@ -24,15 +24,18 @@ def compute_policy_probabilities(
     """Probabilities of the policies of every layer, from the Hessian of the largest network's loss.
 
     Args:
-        supernet: Of several leaves, the one of the largest network stands for all.
+        supernet: The supernet. If it is split, the leaf that serves the largest network stands for all leaves.
         space: The space that is trained, with its policies.
-        batch: At any resolution.
-        team: The traces are averaged over its processes.
-        generator: Draws the random signs by which the Hessian is probed.
+        batch: Images, at any resolution, whose loss is taken.
+        team: The processes over which the traces are averaged.
+        generator: Draws the random signs for the traces.
+
+    Returns:
+        For each policy gene of the space, by its index, the probability of each of its policies.
     """
     largest = space.largest()
     network = supernet.extract(largest.architecture, largest.policy).to(batch.inputs.device)
-    recalibrate_batch_norm(network, [batch.inputs])  # batch statistics would couple the images of the Hessian
+    recalibrate_batch_norm(network, [batch.inputs])  # in evaluation mode, for batch statistics would couple the images
     layers = [module for module in network.modules() if isinstance(module, Layer)]
     loss = F.cross_entropy(network(batch.inputs), batch.labels)
     traces = torch.tensor(estimate_hessian_traces(loss, [layer.op.weight for layer in layers], _PROBES, generator))

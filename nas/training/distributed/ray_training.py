@@ -1,6 +1,6 @@
 """One training on several workers of a Ray cluster, which must see the same file system.
 
-Every worker carries out the same task and averages its gradients with the others; nothing here knows a network.
+Every worker runs the same training task and averages its gradients with the others.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from nas.training.distributed.team import TorchProcesses
 from nas.training.progress import StepCallback, StepReport, ignore_step
 from nas.training.task import TrainingTask
 
-_RESTARTS = 3  # of all workers together, after one has died
-_PATIENCE = 1  # a busy cluster is asked once more for its CPUs, each time for a minute
-_REPORT_S = 0.5  # steps are reported together
+_RESTARTS = 3  # times that all workers start again after one has died: more deaths have a cause that will stay
+_PATIENCE = 1  # times that a busy cluster is asked again for its CPUs; it is asked for a minute each time
+_REPORT_S = 0.5  # the reports of half a second are sent together, as each message costs time
 
 
 def train_on_ray(task: TrainingTask, workers: int, address: str, on_step: StepCallback) -> Path:
-    """Trains, or goes on where a killed training stopped; returns the finished checkpoint.
+    """Trains, or resumes an interrupted training; returns the path of the finished checkpoint.
 
-    When a worker dies all start again, from the last checkpoint; the steps since are made, and reported, once more. The
-    workers are on GPUs where the cluster has one for each, else on one CPU each.
+    When a worker dies, all start again from the last checkpoint; the steps since then are made, and reported, twice.
+    Each worker has a GPU where the cluster has as many GPUs as workers, else one CPU.
 
     Args:
-        task: The same for all workers; its batch size is of all of them together.
-        workers: How many.
-        address: `"local"` to start a cluster, else the one to join, as in `nas.cluster.ray_session`.
-        on_step: Called in this process, for every step, within a second or so.
+        task: The training, the same for all workers; a batch is shared by all of them.
+        workers: Number of workers.
+        address: `"local"` to start a cluster, else the address of a running cluster, as in `nas.cluster.ray_session`.
+        on_step: Called in this process for every step, though later: reports are sent together.
 
     Raises:
-        ValueError: If no cluster answers, it is too small, or a worker cannot do the task.
-        OSError: If workers or the cluster were lost more often than is put up with, or the disk failed.
+        ValueError: If no cluster answers, the cluster has fewer CPUs than workers, or the training itself raises it.
+        OSError: If workers died more than 3 times, the cluster was lost, or a file could not be written.
     """
     with ray_session(address, workers):
         try:
@@ -57,6 +57,7 @@ def train_on_ray(task: TrainingTask, workers: int, address: str, on_step: StepCa
 
 
 def _fit(task: TrainingTask, workers: int, on_step: StepCallback) -> Path:
+    """Trains on the cluster that this process has joined, and removes the records of Ray afterwards."""
     resources: Mapping[str, float] = ray.cluster_resources()
     if resources.get("CPU", 0) < workers:
         raise ValueError(
@@ -76,7 +77,7 @@ def _fit(task: TrainingTask, workers: int, on_step: StepCallback) -> Path:
             name=records.name,
             storage_path=str(records.parent),
             failure_config=FailureConfig(max_failures=_RESTARTS, controller_failure_limit=_PATIENCE),
-            # a GPU that was not asked for is not to be seen
+            # torch would use a GPU that it sees, though Ray has not given it to the worker
             worker_runtime_env={} if on_gpus else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
             logging_config=LoggingConfig(log_level="ERROR"),
             callbacks=[_StopOnBadInput()],
@@ -90,7 +91,7 @@ def _fit(task: TrainingTask, workers: int, on_step: StepCallback) -> Path:
 
 
 def _fit_and_report(trainer: TorchTrainer, reports: Queue, on_step: StepCallback) -> Path:
-    """Trains in a thread, so that this one can pass on what the first worker reports."""
+    """Runs `trainer` in another thread, so that this one can pass the reports of the first worker to `on_step`."""
     outcome: Future[Path] = Future()
 
     def fit() -> None:
@@ -110,18 +111,18 @@ def _fit_and_report(trainer: TorchTrainer, reports: Queue, on_step: StepCallback
 
 
 def _work(task: TrainingTask, reports: Queue) -> Path:
-    """What every worker does; returns the finished checkpoint."""
+    """Trains as one worker of the team; returns the path of the finished checkpoint."""
     torch.set_num_threads(1)
     team = TorchProcesses()
     finished = task.folder / "supernet.safetensors"
-    if finished.exists():  # another worker died after that was written
+    if finished.exists():  # the team was restarted after the training had ended
         return finished
-    # the other workers see the same as the first
+    # all workers make the same steps, so the reports of the first are enough
     return task.carry_out(_QueueReports(reports) if team.rank == 0 else ignore_step, team)
 
 
 class _QueueReports:
-    """Sends reports to whoever started the training; those of half a second together."""
+    """A callback that sends reports to the process that started the training, those of half a second together."""
 
     def __init__(self, reports: Queue) -> None:
         self._reports, self._batch, self._sent = reports, list[StepReport](), time.monotonic()
@@ -133,12 +134,12 @@ class _QueueReports:
             try:
                 self._reports.put(self._batch)
             except RayError as error:
-                raise ValueError("whoever started this training awaits it no more") from error
+                raise ValueError("the process that started this training no longer waits for it") from error
             self._batch, self._sent = [], time.monotonic()
 
 
 class _StopOnBadInput(UserCallback):  # type: ignore[misc]  # ray has no types
-    """Ends the training when a worker says that its task cannot be done; Ray would try it again."""
+    """Ends the training when a worker raises ValueError: Ray would start it again, and meet the same error."""
 
     def after_exception(self, run_context: object, worker_exceptions: dict[int, Exception]) -> None:  # noqa: ARG002
         for error in worker_exceptions.values():
@@ -147,7 +148,7 @@ class _StopOnBadInput(UserCallback):  # type: ignore[misc]  # ray has no types
 
 
 def _find_cause(error: Exception) -> Exception:
-    """What one process would have raised, where the failure is of that kind."""
+    """The error that a training in one process would have raised; an OSError where Ray itself has failed."""
     failures = [*getattr(error, "worker_failures", {}).values(), getattr(error, "controller_failure", error)]
     for failure in failures:
         if isinstance(failure, ValueError | OSError):

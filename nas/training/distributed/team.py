@@ -1,7 +1,4 @@
-"""Who trains together: one process, or several that average their gradients.
-
-A team knows neither the network that it trains nor the cluster that its members run on.
-"""
+"""The team of processes that train together: one process, or several that average their gradients."""
 
 from __future__ import annotations
 
@@ -18,14 +15,14 @@ class Team(Protocol):
 
     @property
     def rank(self) -> int:
-        """Number of this process, from 0."""
+        """Index of this process."""
 
     @property
     def size(self) -> int:
-        """Processes in all."""
+        """Number of processes."""
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replaces every tensor, of any shape, by its mean over the processes, the same bits in all of them."""
+        """Replaces every tensor, of any shape, by its mean over the processes, equal in all of them to the last bit."""
 
 
 class SingleProcess:

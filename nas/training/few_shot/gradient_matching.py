@@ -1,6 +1,6 @@
-"""Gradient matching: how far the values of a gene agree about the weights that they share.
+"""Gradient matching: the agreement of the values of a gene about the weights that they share.
 
-Scores are computed from gradients alone, on the same parameters, batch and context.
+A score is the cosine of two gradients of the same weights, on the same batch, that differ in the value of the gene.
 Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022.
 """
 
@@ -16,21 +16,21 @@ from nas.objectives import FloatArray
 
 
 def compute_matching_scores(gradients: Sequence[Sequence[Tensor | None]]) -> FloatArray:
-    """The cosines between the values' gradients on one batch; their mean over batches decides on the grouping.
+    """The cosines between the gradients of the values of a gene, on one batch.
 
     Every gradient is scaled to length one before the products. The paper's program adds 1e-6 to the product of the
     lengths instead: that constant takes over once gradients are small, and then neither the diagonal is 1 nor the
     result independent of the scale of the loss.
 
     Args:
-        gradients: One sequence per value, over the same parameters in the same order. None is a gradient of zero.
+        gradients: For each value its gradients of the same parameters, in the same order. None is a gradient of zero.
 
     Returns:
         Shape (values, values), within [-1, 1], symmetric, diagonal 1. A gradient of zero scores 0 with all others.
 
     Raises:
-        ValueError: No value or parameter, numbers or shapes that differ between values, or a gradient that is not
-            finite.
+        ValueError: If there is no value or no parameter, the numbers or the shapes of gradients differ between values,
+            or a gradient is not finite.
     """
     lengths = sorted({len(gradient) for gradient in gradients})
     if len(lengths) != 1 or lengths == [0]:
@@ -38,7 +38,7 @@ def compute_matching_scores(gradients: Sequence[Sequence[Tensor | None]]) -> Flo
     scales = np.array([_find_largest_entry(gradient) for gradient in gradients])
     if not np.isfinite(scales).all():
         broken = np.flatnonzero(~np.isfinite(scales)).tolist()
-        raise ValueError(f"gradients must be finite, got others for values {broken}; a lower learning rate may do")
+        raise ValueError(f"gradients must be finite, those of values {broken} are not; a lower learning rate may help")
     gram = np.zeros((len(gradients), len(gradients)))
     for number, by_value in enumerate(zip(*gradients, strict=True)):
         present = {v: gradient for v, gradient in enumerate(by_value) if gradient is not None and scales[v] > 0}
@@ -56,6 +56,6 @@ def compute_matching_scores(gradients: Sequence[Sequence[Tensor | None]]) -> Flo
 
 
 def _find_largest_entry(gradient: Sequence[Tensor | None]) -> float:
-    """The largest absolute entry: scaled by it, squares neither overflow nor vanish."""
+    """The largest absolute entry of all tensors; gradients are divided by it so that squares do not overflow."""
     entries = [float(g.detach().abs().max()) for g in gradient if g is not None and g.numel()]
     return float(np.max(entries, initial=0.0))

@@ -1,6 +1,5 @@
-"""How the values of a gene are grouped by their agreement: which grouping separates those that agree least, how far.
+"""Groupings of the values of a gene, so that values that agree least come into different groups.
 
-A grouping is found from scores of pairs alone, whatever the scores are of.
 Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022, where a grouping is a min-cut
 partition of the operations of an edge.
 """
@@ -14,23 +13,23 @@ import numpy as np
 
 from nas.objectives import FloatArray
 
-Grouping = tuple[tuple[int, ...], ...]  # groups of numbers of values, each rising, ordered by their first value
+Grouping = tuple[tuple[int, ...], ...]  # groups of indices of values, each ascending, ordered by their first index
 
 MOST_VALUES = 12  # enumeration is exact; 12 values take seconds at worst, and every further one several times as long
 TIE = 1e-12  # sums closer than this fraction of all absolute scores differ by rounding only
 
 
 def enumerate_groupings(values: int, groups: int) -> Iterator[Grouping]:
-    """All admissible groupings of values, in lexicographic order of the values' group numbers.
+    """All admissible groupings of values, in lexicographic order of the group indices of the values.
 
     Every group has two values or more where there are at least twice as many values as groups, else one or more.
 
     Args:
-        values: How many there are.
-        groups: Into how many groups they go.
+        values: Number of values.
+        groups: Number of groups.
 
     Raises:
-        ValueError: Fewer than one group, more groups than values, or more than MOST_VALUES values.
+        ValueError: If there are fewer than one group, more groups than values, or more than MOST_VALUES values.
     """
     if not 1 <= groups <= values:
         raise ValueError(f"groups must be between 1 and the number of values, got {groups} for {values} values")
@@ -45,14 +44,14 @@ def choose_grouping(scores: FloatArray, groups: int) -> Grouping:
     """The admissible grouping with the least sum of scores between its groups, by enumeration.
 
     Args:
-        scores: Agreement of values, shape (values, values), symmetric; negative ones too. The diagonal plays no part.
+        scores: Agreement of each pair of values, shape (values, values), symmetric; the diagonal is not read.
         groups: Number of groups; see `enumerate_groupings` for their sizes.
 
     Returns:
-        Of equally good groupings the first in the order of `enumerate_groupings`; sums within TIE count as equal.
+        The first of equally good groupings in the order of `enumerate_groupings`; sums within TIE count as equal.
 
     Raises:
-        ValueError: Scores that are not square, symmetric and finite, or what `enumerate_groupings` refuses.
+        ValueError: If the scores are not square, symmetric and finite, or as `enumerate_groupings` describes.
     """
     _check(scores)
     upper = np.triu(scores, 1)
@@ -72,19 +71,21 @@ def choose_grouping(scores: FloatArray, groups: int) -> Grouping:
 
 
 def measure_separation(scores: FloatArray, grouping: Grouping) -> float:
-    """How far the groups of a grouping disagree: the mean of 1 - score over the pairs of values in different groups.
+    """The disagreement between groups: the mean of 1 - score over the pairs of values in different groups.
 
-    A mean, since sums favour genes with many values: the gene with the largest separation is the one to split.
+    A mean, not a sum: a leaf is split by the gene with the largest separation, and a sum would favour genes with many
+    values.
 
     Args:
-        scores: Agreement of values, shape (values, values), symmetric.
+        scores: Agreement of each pair of values, shape (values, values), symmetric.
         grouping: Two groups or more that hold every value once.
 
     Returns:
-        For cosines between 0, where all such pairs agree, and 2, where they oppose each other.
+        If scores are cosines, a number from 0, where all such pairs agree, to 2, where they oppose each other.
 
     Raises:
-        ValueError: Scores that are not square, symmetric and finite, or a grouping of other values or in one group.
+        ValueError: If the scores are not square, symmetric and finite, or the grouping has fewer than two groups or
+            does not hold every value once.
     """
     _check(scores)
     if len(grouping) < 2 or sorted(value for group in grouping for value in group) != list(range(len(scores))):
@@ -96,7 +97,10 @@ def measure_separation(scores: FloatArray, grouping: Grouping) -> float:
 
 
 def _extend(begun: Grouping, value: int, values: int, groups: int, least: int) -> Iterator[Grouping]:
-    """Adds values from `value` on, as long as the values left can fill every group to its least size."""
+    """All groupings that begin with `begun` and place the values from `value` on.
+
+    A branch ends as soon as the remaining values cannot fill every group to its least size.
+    """
     missing = least * (groups - len(begun)) + sum(max(0, least - len(group)) for group in begun)
     if missing > values - value:
         return

@@ -1,6 +1,6 @@
-"""By which gene every leaf of a supernet is split: by the one whose values disagree most about the shared weights.
+"""Chooses the gene by which each leaf of a supernet is split: the one whose values disagree most about shared weights.
 
-A leaf is a part of the space with weights of its own; to split it is to divide that part by the values of one gene.
+A leaf is a part of the space with weights of its own. A split divides that part by the values of one gene.
 Source: Hu et al., "Generalizing Few-Shot NAS with Gradient Matching", ICLR 2022.
 """
 
@@ -31,9 +31,9 @@ class LeafSplit:
     """How one leaf is split.
 
     Attributes:
-        leaf: Its number.
-        gene: Number of the gene that it is split by.
-        groups: The open values of that gene, as numbers among all of its values; each group becomes a leaf.
+        leaf: Index of the leaf.
+        gene: Index of the gene that the leaf is split by.
+        groups: Groups of the open values of the gene, as indices of its values; each group becomes a leaf.
         separation: Mean disagreement, 1 - cosine, of the gradients of values in different groups.
     """
 
@@ -43,7 +43,7 @@ class LeafSplit:
     separation: float
 
     def describe(self, space: JointSpace) -> str:
-        """In one line, such as `leaf 0 by 0.0.kernel: 3 | 5, 7 (separation 0.41)`."""
+        """The split in one line, such as `leaf 0 by 0.0.kernel: 3 | 5, 7 (separation 0.41)`."""
         gene = space.genes[self.gene]
         groups = " | ".join(", ".join(str(gene.values[value]) for value in group) for group in self.groups)
         return f"leaf {self.leaf} by {gene.name}: {groups} (separation {self.separation:.2g})"
@@ -51,13 +51,13 @@ class LeafSplit:
 
 @dataclass(frozen=True)
 class GradientComparison:
-    """On what the gradients of a gene's values are compared.
+    """The settings of a comparison of the gradients of a gene's values.
 
     Attributes:
-        split: Which genes may be split, into how many groups, and over how many batches scores are averaged.
-        load_batch: Gives the batch of a number, from 0, at a resolution.
-        team: Scores are averaged over its processes.
-        seed: Decides on the contexts: all other genes of the candidates that are compared.
+        split: The dimensions of genes that may be split, the number of groups, and the number of batches.
+        load_batch: Returns the batch of an index, from 0, at a resolution.
+        team: The processes over which scores are averaged.
+        seed: Seed of the candidates that are compared, which differ in the value of the gene alone.
     """
 
     split: FewShotSplit
@@ -68,7 +68,7 @@ class GradientComparison:
 
 @dataclass(frozen=True)
 class _Leaf:
-    """A leaf, and what is trained of the part of the space that it serves."""
+    """A leaf: its index, its weights, and the part of its subspace that is being trained."""
 
     number: int
     weights: nn.Module
@@ -76,15 +76,15 @@ class _Leaf:
 
 
 def choose_leaf_splits(supernet: Supernet, subspace: Subspace, comparison: GradientComparison) -> list[LeafSplit]:
-    """Finds for every leaf the gene and the grouping of its values that separate the gradients most.
+    """Chooses for every leaf the gene, and the grouping of its values, whose gradients disagree most.
 
     Args:
-        supernet: In training mode.
-        subspace: What is being trained; a leaf is not split by genes that it does not open fully.
-        comparison: On what gradients are compared.
+        supernet: The supernet, in training mode.
+        subspace: The part of the space that is being trained; leaves are split by genes that it opens fully.
+        comparison: The settings of the comparison.
 
     Raises:
-        ValueError: If a leaf has no gene left to be split by.
+        ValueError: If a leaf has no gene left that it can be split by.
     """
     split, found = comparison.split, []
     for number, served in enumerate(_list_leaf_subspaces(supernet, subspace)):
@@ -102,11 +102,11 @@ def choose_leaf_splits(supernet: Supernet, subspace: Subspace, comparison: Gradi
 
 
 def list_new_leaves(supernet: Supernet, subspace: Subspace, splits: list[LeafSplit]) -> list[tuple[int, Subspace]]:
-    """The leaves after a split, for `Supernet.split`: of each its parent's number and the part of the space it serves.
+    """The leaves after a split, for `Supernet.split`: the index of the parent and the subspace of each.
 
     Args:
-        supernet: Before the split.
-        subspace: A part of the space that is trained.
+        supernet: The supernet before the split.
+        subspace: The part of the space that is being trained.
         splits: How each leaf is split.
     """
     served = _list_leaf_subspaces(supernet, subspace)
@@ -118,7 +118,7 @@ def _list_leaf_subspaces(supernet: Supernet, subspace: Subspace) -> tuple[Subspa
 
 
 def _group_values(leaf: _Leaf, gene: int, comparison: GradientComparison) -> LeafSplit:
-    """How a leaf would be split by a gene."""
+    """The best split of a leaf by a gene, by scores that are averaged over batches and workers."""
     scores = []
     for number in range(comparison.split.batches):
         rng = np.random.default_rng((*comparison.seed, leaf.number, gene, number))
@@ -133,8 +133,8 @@ def _group_values(leaf: _Leaf, gene: int, comparison: GradientComparison) -> Lea
 
 
 def _draw_versions(trained: Subspace, gene: int, rng: np.random.Generator) -> list[Candidate]:
-    """One random candidate in as many versions as the gene has open values."""
-    # Drawn at the last value: where the gene is a depth, that is the largest, and no other gene is inactive.
+    """A random candidate in one version for each open value of a gene."""
+    # Drawn at the last value: if the gene is a depth, no block is missing then, so no gene is inactive.
     at_its_last = trained.restrict(gene, trained.open[gene][-1:])
     genes = fix_resolution(at_its_last, rng).sample(rng, 1).genes
     versions = np.repeat(genes, len(trained.open[gene]), axis=0)
@@ -146,9 +146,9 @@ def _draw_versions(trained: Subspace, gene: int, rng: np.random.Generator) -> li
 def _compute_shared_gradients(weights: nn.Module, candidates: list[Candidate], batch: Batch) -> list[list[Tensor]]:
     """Gradient of the label loss for every candidate, on the tensors of a leaf that all of them use.
 
-    The paper leaves out the weights of the edge that is split, for its operators have weights of their own. Here the
-    values of a gene share even those, and whether they agree about them is the very question; only the quantisation
-    steps, which are no weights, are left out. What a version does not use within a tensor counts as zero.
+    The paper leaves out the weights of the edge that is split, as its operators have weights of their own. Here the
+    values of a gene share the weights of their layer, so these are compared, too; only quantisation steps are left out.
+    An entry of a tensor that a candidate does not use has a gradient of 0.
     """
     parameters = [weight for name, weight in weights.named_parameters() if not name.endswith("log_weight_step")]
     gradients = []

@@ -1,7 +1,4 @@
-"""Phases of a training: what is elastic in each, which subnets a step trains, and what they learn from.
-
-Phases are data: they hold literal numbers and keep their rules, and know no network and no images.
-"""
+"""Phases of a training as data: what is elastic in each, which subnets a step trains, and what they learn from."""
 
 from __future__ import annotations
 
@@ -31,8 +28,8 @@ class FewShotSplit:
 
     Attributes:
         dimensions: The dimensions of the genes that a leaf may be split by, such as `("kernel", "policy")`.
-        groups: Groups of values, so leaves that each present leaf becomes.
-        batches: Batches over which the agreement of gradients is averaged.
+        groups: Number of groups of values, and so of the leaves that replace each present leaf.
+        batches: Number of batches over which the agreement of gradients is averaged.
 
     Raises:
         ValueError: If there are no dimensions, fewer than two groups or no batches, or resolution is a dimension.
@@ -48,7 +45,7 @@ class FewShotSplit:
             raise ValueError(f"a split needs dimensions, 2 or more groups and 1 or more batches, got {given}")
         if "resolution" in self.dimensions:
             raise ValueError(
-                "a split compares gradients on the same images, so never by resolution; leave it out of the "
+                "a split cannot be by resolution, as it compares gradients on the same images; leave it out of the "
                 f"dimensions, got {list(self.dimensions)}"
             )
 
@@ -58,28 +55,33 @@ class Phase:
     """A part of a training during which the same rules hold.
 
     Attributes:
-        name: For progress and errors.
+        name: Name of the phase in progress reports and errors; distinct in a schedule.
         epochs: Length in passes over the training images; need not be whole.
-        learning_rate: The highest of the phase.
-        open: What is elastic, as in `Subspace.opened`; the rest stays at the largest network.
-        subnets: The subnets of one step; all get the same images at one resolution.
-        loss: `labels` for all; `teacher`: labels and the logits of the frozen largest network, which is copied when the
-            first phase that needs it starts; `in_place`: labels for the first subnet, whose logits teach the others.
+        learning_rate: Highest learning rate of the phase.
+        open: The values that are trained, by dimension or gene, as `Subspace.opened` reads them; all other genes stay
+            at the values of the largest network.
+        subnets: The subnets of one step; all read the same images at one resolution.
+        loss: What subnets learn from. `labels`: the labels alone. `teacher`: the labels and the logits of the frozen
+            largest network, which is copied when the first phase that needs it starts. `in_place`: the first subnet
+            learns from the labels, the others from the logits of the first.
         divergence: How a student's logits are compared with a teacher's: `kl` or `alpha`.
-        decay: `cosine`: the learning rate falls to 0 at the end of the phase; `constant`: it stays.
-        warm_up_epochs: At the start the learning rate rises linearly over these.
+        decay: Decay of the learning rate: `cosine` falls to 0 at the end of the phase, `constant` does not fall.
+        warm_up_epochs: Epochs at the start of the phase over which the learning rate rises linearly.
         delay: Share of the phase during which only the first subnet of each step is trained.
-        ramp: Share of what then remains over which the loss of the others rises from `ramp_start` to its full weight.
-        ramp_start: Weight of the others' loss at the start of the ramp.
+        ramp: Share of the phase after the delay over which the weight of the other subnets' loss rises from
+            `ramp_start` to 1.
+        ramp_start: Weight of the other subnets' loss at the start of the ramp, in (0, 1].
         dropout: Probability that a feature of the largest network is dropped before the classifier; a narrower subnet
             drops less, in proportion to its mean width.
         sort_channels: Whether channels are sorted by importance before narrower subnets are trained: at the start of
             the phase or, where there is one, at the end of the delay.
-        bit_sampling: How policies are drawn: `uniform`, or by `hessian`: sensitive layers get more bits.
-        split: Splits every leaf before the phase starts.
+        bit_sampling: How policies are drawn: `uniform`, or `hessian`, by which sensitive layers draw more bits.
+        split: How every leaf is split before the phase starts; None for no split.
 
     Raises:
-        ValueError: If a value breaks its rule, or two contradict each other.
+        ValueError: If a number is out of its range or a name unknown; if `subnets` does not begin with `largest` and
+            there is a delay or an `in_place` loss; if `divergence` is not `kl` and no teacher is used; or if there is a
+            ramp and one subnet per step.
     """
 
     name: str
@@ -113,7 +115,7 @@ class Phase:
             ("subnets", "begin with largest where it is alone at first", largest_first or not self.delay),
             ("loss", f"be one of {get_args(Loss)}", self.loss in get_args(Loss)),
             ("divergence", f"be one of {get_args(Divergence)}", self.divergence in get_args(Divergence)),
-            ("divergence", "be kl where no teacher is listened to", self.loss != "labels" or self.divergence == "kl"),
+            ("divergence", "be kl where the loss is labels", self.loss != "labels" or self.divergence == "kl"),
             ("decay", f"be one of {get_args(Decay)}", self.decay in get_args(Decay)),
             ("bit_sampling", f"be one of {get_args(BitSampling)}", self.bit_sampling in get_args(BitSampling)),
             ("warm_up_epochs", f"lie in [0, {self.epochs}], the epochs", 0 <= self.warm_up_epochs <= self.epochs),
@@ -130,8 +132,9 @@ class Phase:
         """The part of a space from which the phase draws its subnets.
 
         Raises:
-            ValueError: If the phase opens what the space lacks or splits by it, opens policies that do not fall from
-                many bits to few, or draws by the Hessian where no policy is open.
+            ValueError: If the phase opens, or splits by, a dimension that the space lacks; if it opens policies that
+                are not listed from the most weight bits to the fewest; or if it draws policies by the Hessian and opens
+                no layer to two or more.
         """
         try:
             opened = Subspace.opened(space, self.open)
@@ -150,7 +153,7 @@ class Phase:
                 f"phase {self.name!r}: bit_sampling hessian needs two or more policies open, such as policy: all, "
                 f"got {dict(self.open)}"
             )
-        # The largest network takes the first policy, and it is the one that teaches: it must have the most bits.
+        # The largest network takes the first policy of each layer. It teaches the others, so it must have most bits.
         for policies in space.slot_policies if several else ():
             bits = [policy.weight_bits for policy in policies]
             if bits != sorted(bits, reverse=True):
@@ -161,7 +164,7 @@ class Phase:
         return opened
 
     def others_weight_at(self, progress: float) -> float:
-        """Weight of the loss of all subnets but the first, in [0, 1]; 0 while they are delayed.
+        """Weight of the loss of all subnets but the first, in [0, 1]; 0 during the delay.
 
         Args:
             progress: Share of the phase that is over, in [0, 1).
@@ -174,7 +177,7 @@ class Phase:
         return self.ramp_start ** (1 - risen)  # from ramp_start to 1, by an equal factor in equal times
 
     def count_delayed_steps(self, steps: int) -> int:
-        """How many of the `steps` of the phase train the first subnet only."""
+        """Number of steps in the delay, in which the first subnet is trained alone, of a phase of `steps` steps."""
         return bisect_left(range(steps), self.delay, key=lambda step: step / steps)
 
     def learning_rate_at(self, progress: float) -> float:

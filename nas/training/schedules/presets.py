@@ -1,6 +1,6 @@
-"""Ready-made schedules: functions of a length in epochs and of the highest learning rate.
+"""Ready-made schedules, as functions of their length in epochs and of their highest learning rate.
 
-They open dimensions of every family of networks; `fit_schedule_to` then leaves out those that a space lacks.
+They open the dimensions of all families of networks; `fit_schedule_to` leaves out those that a space lacks.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
 
     Args:
         epochs: Passes over the training images, over all phases.
-        learning_rate: The highest of the full network; the later phases take a share of it.
+        learning_rate: Highest learning rate of the full network; the later phases take a share of it.
     """
-    share = epochs / 620
+    share = epochs / 620  # 185 + 125 + 2 * (30 + 125) epochs, each phase with its warm-up
     kernels: dict[str, ValueSelector] = {"resolution": "all", "kernel": "all"}
     some_depths, depths = kernels | {"depth": "largest 2"}, kernels | {"depth": "all"}
     some_widths = depths | dict.fromkeys(_WIDTHS, "largest 2")
@@ -36,6 +36,7 @@ def ofa(epochs: float, learning_rate: float) -> Schedule:
     shrinking = replace(full, loss="teacher")
     two: tuple[Subnet, ...] = ("random",) * 2
     narrowing = replace(shrinking, subnets=two + two, sort_channels=True)
+    # of a highest rate of 2.6 for the full network: 0.08 and 0.24 for first and second phases, 0.96 for kernels
     small, middle, large = 0.03 * learning_rate, 0.09 * learning_rate, 0.37 * learning_rate
     return Schedule(
         (
@@ -65,14 +66,14 @@ def sandwich(epochs: float, learning_rate: float) -> Schedule:
 def deps(epochs: float, learning_rate: float, delay: float = 0.5, ramp: float = 0.2) -> Schedule:
     """Delayed epsilon-shrinking (Annavajjala et al., ECCV 2024).
 
-    The largest network alone for the first half; then the sandwich rule, in which the others' part of the loss rises
-    from a hundredth, over a fifth of what remains.
+    At first the largest network is trained alone. Then the sandwich rule sets in, and the loss of the other subnets
+    rises from a hundredth of its weight to the full weight.
 
     Args:
         epochs: Passes over the training images, over all phases.
         learning_rate: The highest.
-        delay: Share of the epochs in which the largest network is alone.
-        ramp: Share of the rest over which the others' part of the loss rises.
+        delay: Share of the epochs in which the largest network is trained alone.
+        ramp: Share of the remaining epochs over which the weight of the other subnets' loss rises.
     """
     (phase,) = sandwich(epochs, learning_rate).phases
     return Schedule((replace(phase, delay=delay, ramp=ramp, sort_channels=delay > 0),))
@@ -90,7 +91,7 @@ def todm(epochs: float, learning_rate: float) -> Schedule:
 
 
 def single(epochs: float, learning_rate: float) -> Schedule:
-    """One uniformly drawn subnet per step, taught by labels: the baseline.
+    """One uniformly drawn subnet per step, trained by labels alone: the baseline.
 
     Args:
         epochs: Passes over the training images, over all phases.
@@ -105,8 +106,8 @@ def few_shot(epochs: float, learning_rate: float, batches: int = 8) -> Schedule:
 
     Args:
         epochs: Passes over the training images, over all phases.
-        learning_rate: The highest before the splits; the leaves take three tenths of it.
-        batches: Batches over which the gradients of a gene's values are compared before a split.
+        learning_rate: Highest learning rate before the splits; the leaves take three tenths of it.
+        batches: Number of batches on which the gradients of a gene's values are compared before a split.
     """
     (whole,) = deps(0.6 * epochs, learning_rate).phases
     split = FewShotSplit(("kernel", "depth", *_WIDTHS), batches=batches)
@@ -130,7 +131,7 @@ def multi_precision(epochs: float, learning_rate: float) -> Schedule:
 
     Args:
         epochs: Passes over the training images, over all phases.
-        learning_rate: The highest in floating point; the policies take a fifth of it.
+        learning_rate: Highest learning rate in floating point; the phase with policies takes a fifth of it.
     """
     (whole,) = deps(0.7 * epochs, learning_rate).phases
     bits = replace(

@@ -1,4 +1,4 @@
-"""The ready-made schedules by name, and how one is fitted to what is elastic in a space."""
+"""The ready-made schedules by name, and their adaptation to the dimensions of a space."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ SCHEDULES: Registry[Callable[[float, float], Schedule]] = Registry(
 
 
 def create_schedule(name: str, epochs: float, learning_rate: float, space: JointSpace) -> Schedule:
-    """The ready-made schedule of that name, fitted to what is elastic in a space.
+    """The ready-made schedule of a name, adapted to the dimensions of a space.
 
     Args:
         name: One of `SCHEDULES`.
-        epochs: Passes over the training images.
-        learning_rate: The highest of the first phase.
-        space: What is trained.
+        epochs: Passes over the training images, over all phases.
+        learning_rate: Highest learning rate of the first phase.
+        space: The space to be trained.
 
     Raises:
-        ValueError: If the name is unknown; the known ones are listed. Or if it trains policies and the space has one.
+        ValueError: If the name is unknown, or the schedule trains policies and every layer has only one to choose from.
     """
     return fit_schedule_to(space, SCHEDULES[name](epochs, learning_rate))
 
 
 def fit_schedule_to(space: JointSpace, schedule: Schedule) -> Schedule:
-    """Leaves out of a ready-made schedule the dimensions that a space lacks, and opens no more of each than it has.
+    """A ready-made schedule without the dimensions that a space lacks.
 
-    A phase of progressive shrinking that then opens nothing new is left out, and the others share its epochs.
+    A phase with a frozen teacher is left out if it opens no more than the first phase or the same as the next one; the
+    other phases share its epochs.
 
     Args:
-        space: What is trained.
-        schedule: One that opens dimensions, not single genes, such as those of `SCHEDULES`.
+        space: The space to be trained.
+        schedule: A schedule that opens dimensions, not single genes, such as those of `SCHEDULES`.
 
     Raises:
-        ValueError: If the schedule trains policies and the space has only one.
+        ValueError: If the schedule trains policies and every layer has only one to choose from.
     """
     fixed = all(len(known) == 1 for known in space.slot_policies)
     if fixed and any("policy" in phase.open for phase in schedule.phases):
@@ -79,6 +80,7 @@ def fit_schedule_to(space: JointSpace, schedule: Schedule) -> Schedule:
 
 
 def _fit_phase_to(space: JointSpace, phase: Phase) -> Phase:
+    """A phase that opens, and splits by, only dimensions of the space; a gene of one value opens all it has."""
     counts: dict[str, int] = {}
     for gene in space.genes:
         counts[gene.dimension] = min(counts.get(gene.dimension, len(gene.values)), len(gene.values))

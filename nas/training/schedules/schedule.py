@@ -1,7 +1,4 @@
-"""Training schedules as data: phases one after another, and where a step lies in them.
-
-Schedules know no network and no images.
-"""
+"""Training schedules as data: a row of phases, and the phase that a step belongs to."""
 
 from __future__ import annotations
 
@@ -16,12 +13,12 @@ from search_spaces.subspace import Subspace
 
 @dataclass(frozen=True)
 class PhasePosition:
-    """Where a step of a training lies.
+    """The position of a training step in its schedule.
 
     Attributes:
-        phase: Number of its phase, from 0.
-        step: Steps of the phase before it.
-        steps: Steps of the whole phase.
+        phase: Index of the phase.
+        step: Index of the step within the phase.
+        steps: Number of steps of the phase.
     """
 
     phase: int
@@ -39,7 +36,7 @@ class Schedule:
     """Phases in the order in which they are trained.
 
     Attributes:
-        phases: One or more, of distinct names.
+        phases: One or more phases, of distinct names.
 
     Raises:
         ValueError: If there is no phase, or two have the same name.
@@ -56,7 +53,8 @@ class Schedule:
         """The part of a space from which each phase draws its subnets.
 
         Raises:
-            ValueError: As `Phase.open_subspace` does, or if a split may come to a leaf that has no gene left for it.
+            ValueError: If a phase does not suit the space, as `Phase.open_subspace` describes; if a gene to split by
+                has too many values; or if earlier splits may have used up the genes that a split can divide leaves by.
         """
         subspaces = [phase.open_subspace(space) for phase in self.phases]
         # A gene divides a leaf once. Which of several genes an earlier split took is known only when it was trained,
@@ -89,14 +87,14 @@ class Schedule:
         return ends
 
     def locate(self, step: int, steps_per_epoch: int) -> PhasePosition:
-        """Where a step lies.
+        """The position of a step in the schedule.
 
         Args:
-            step: Counted from the start of the training, from 0.
-            steps_per_epoch: Batches in the training images.
+            step: Index of the step in the whole training.
+            steps_per_epoch: Number of whole batches in the training images.
 
         Raises:
-            ValueError: If the schedule is over by then.
+            ValueError: If the schedule has no more than `step` steps.
         """
         start = 0
         for number, end in enumerate(self.end_steps(steps_per_epoch)):
@@ -109,20 +107,20 @@ class Schedule:
         """Forward-backward passes, the measure of cost; the forward passes of a teacher are not counted.
 
         Args:
-            steps_per_epoch: Batches in the training images.
-            steps: Counts those of the first so many steps only.
+            steps_per_epoch: Number of whole batches in the training images.
+            steps: Passes are counted in the first `steps` steps; by default in all.
         """
         total, start = 0, 0
         for phase, end in zip(self.phases, self.end_steps(steps_per_epoch), strict=True):
             done = max(min(end, steps) - start, 0)
-            alone = min(phase.count_delayed_steps(end - start), done)
+            alone = min(phase.count_delayed_steps(end - start), done)  # steps of the first subnet alone
             total += int(alone + (done - alone) * len(phase.subnets))
             start = end
         return total
 
 
 def _find_splittable_genes(phase: str, split: FewShotSplit, subspace: Subspace) -> set[int]:
-    """Numbers of the genes that an unsplit supernet can be split by in a phase.
+    """Indices of the genes that an unsplit supernet can be split by in a phase.
 
     Raises:
         ValueError: If one has more values than a split can compare.

@@ -1,4 +1,4 @@
-"""The images of every step, a function of the seed and the step's number alone."""
+"""The images of every step, which depend on the seed, the index of the step and the worker alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nas.training.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class Batch:
-    """What all subnets of a step see.
+    """The images and labels that all subnets of a step read.
 
     Attributes:
-        inputs: Shape (batch, channels, resolution, resolution).
-        labels: Shape (batch,).
+        inputs: Normalised images, shape (batch, channels, resolution, resolution).
+        labels: Class indices, shape (batch,).
     """
 
     inputs: Tensor
@@ -29,15 +29,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """Batches of the training images; a training that goes on at any step meets the very batches it would have met.
+    """The batches of the training images; a batch depends on its step alone, so a resumed training reads the same.
 
     Attributes:
-        data: The images; only its training images are seen.
-        settings: The size of a batch, over all processes of the team, whether images are mirrored, and how they lie in
-            memory.
-        seed: Of order and augmentation.
-        team: This process takes its share of every batch; all shares are equally large.
-        device: Where the batches go.
+        data: The images, of which the training images are read.
+        settings: Settings of the training; the batch size, mirroring and the memory format are read.
+        seed: Seed of the order and the augmentation of the images.
+        team: The processes that share every batch equally; this one loads its own share.
+        device: The torch device that batches are moved to.
     """
 
     data: ImageData
@@ -48,15 +47,15 @@ class TrainingBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in the training images; a remainder is left out of the epoch."""
+        """Number of whole batches in the training images; the remainder is left out of the epoch."""
         return len(self.data.train) // self.settings.batch_size
 
     def load(self, step: int, resolution: int) -> Batch:
         """The batch of a step.
 
         Args:
-            step: Counted from the start of the training, from 0.
-            resolution: Side of the inputs.
+            step: Index of the step in the whole training.
+            resolution: Height and width of the inputs, in pixels.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         start = position * self.settings.batch_size
@@ -70,10 +69,11 @@ class TrainingBatches:
 
 
 def get_memory_format(settings: TrainingSettings) -> torch.memory_format:
-    """How images and weights of four dimensions lie in memory."""
+    """The memory format of images and of weights with four axes."""
     return torch.channels_last if settings.channels_last else torch.contiguous_format
 
 
 @lru_cache(maxsize=2)  # an epoch has many steps; the next one begins before every process has left the last
 def _shuffle(seed: int, epoch: int, count: int) -> Tensor:
+    """The order of the training images in an epoch: row indices, shape (count,)."""
     return torch.randperm(count, generator=torch_generator(seed, Stream.ORDER, epoch))

@@ -19,8 +19,8 @@ def soft_cross_entropy(student_logits: Tensor, teacher_logits: Tensor) -> Tensor
     """Cross-entropy against the teacher's probabilities; its gradient is that of KL(teacher || student).
 
     Args:
-        student_logits: Shape (n, classes).
-        teacher_logits: Shape (n, classes); detached.
+        student_logits: Logits of the student, shape (n, classes).
+        teacher_logits: Logits of the teacher, shape (n, classes); detached.
 
     Returns:
         The mean over the batch, a scalar.
@@ -35,16 +35,16 @@ def alpha_divergence(
     alpha_plus: float = 1.0,
     clip: float = 5.0,
 ) -> Tensor:
-    """The larger of two alpha-divergences, per sample.
+    """The mean over the samples of the larger of two alpha-divergences.
 
-    A negative order punishes probability where the teacher has little, a positive one its lack where the teacher has
-    much.
+    A negative order punishes a student that is confident where the teacher is not, a positive order one that is not
+    confident where the teacher is.
 
     Args:
-        student_logits: Shape (n, classes).
-        teacher_logits: Shape (n, classes); detached.
-        alpha_minus: The one order.
-        alpha_plus: The other order.
+        student_logits: Logits of the student, shape (n, classes).
+        teacher_logits: Logits of the teacher, shape (n, classes); detached.
+        alpha_minus: The negative order.
+        alpha_plus: The positive order.
         clip: The largest power of an importance weight, as in `divergence`.
 
     Returns:
@@ -61,8 +61,8 @@ def alpha_divergence(
 def divergence(student_logits: Tensor, teacher_logits: Tensor, alpha: float, clip: float = math.inf) -> Tensor:
     """D_alpha(p || q) = sum_i q_i ((p_i / q_i)^alpha - 1) / (alpha (alpha - 1)), teacher p, student q.
 
-    Its limits are KL(p || q) at alpha = 1 and KL(q || p) at alpha = 0. They hold no power of p / q that could
-    explode, so that nothing is clipped there.
+    Its limits are KL(p || q) at alpha = 1 and KL(q || p) at alpha = 0. They hold no power of p / q, so nothing is
+    clipped there.
 
     The gradient is -sum_i q_i min((p_i / q_i)^alpha, clip) grad(log q_i) / alpha, the published one. It is the exact
     gradient of the value where nothing is clipped. Elsewhere it is bounded by clip / |alpha| and still raises q_i
@@ -70,9 +70,9 @@ def divergence(student_logits: Tensor, teacher_logits: Tensor, alpha: float, cli
     A clipped value may be negative.
 
     Args:
-        student_logits: Shape (n, classes).
-        teacher_logits: Shape (n, classes); detached.
-        alpha: The order.
+        student_logits: Logits of the student, shape (n, classes).
+        teacher_logits: Logits of the teacher, shape (n, classes); detached.
+        alpha: The order of the divergence.
         clip: The largest (p_i / q_i)^alpha, at least 1.
 
     Returns:
@@ -97,7 +97,7 @@ def divergence(student_logits: Tensor, teacher_logits: Tensor, alpha: float, cli
         power = (alpha * log_ratio).clamp(max=math.log(clip)).exp()
         value = (q * (power - 1)).sum(1) / (alpha * (alpha - 1))
         pull = q * power / alpha
-    # the value of one expression with the gradient of another
+    # returns `value`, and has the gradient of `surrogate`
     surrogate = -(pull * log_q).sum(1)
     return surrogate + (value - surrogate.detach())
 

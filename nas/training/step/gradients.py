@@ -1,4 +1,4 @@
-"""The gradients of one step: what each of its subnets learns from, and what that leaves on the shared weights.
+"""The gradients of one step: the losses of its subnets, and their gradients on the shared weights.
 
 Sources: Cai et al., "Once-for-All", ICLR 2020 (frozen teacher); Yu et al., "BigNAS", ECCV 2020, section 3.1 (sandwich
 rule, in-place distillation).
@@ -27,11 +27,11 @@ class StepLoss:
     """What the subnets of one step learn from.
 
     Attributes:
-        phase: Says which loss, which divergence and how much dropout.
-        others_weight: Weight of the loss of all subnets but the first; 0 leaves those out.
-        label_smoothing: Of the labels' losses.
+        phase: The phase, with its loss, its divergence and its dropout.
+        others_weight: Weight of the loss of all subnets but the first; at 0 only the first is trained.
+        label_smoothing: Label smoothing of the loss by labels, in [0, 1).
         teacher: The frozen largest network, where the phase has one.
-        generator: Draws what dropout drops.
+        generator: Draws the features that dropout drops.
     """
 
     phase: Phase
@@ -49,8 +49,8 @@ def accumulate_gradients(
     Args:
         supernet: The supernet, in training mode.
         candidates: The subnets; the first one teaches the others where the phase distils in place.
-        batch: The images.
-        step_loss: What each subnet learns from.
+        batch: The images and labels of the step.
+        step_loss: The loss of the subnets.
 
     Returns:
         The loss of each subnet that was trained, before weighting, shape (subnets,).
@@ -80,9 +80,9 @@ def compute_mean_width(space: SearchSpace, architecture: Architecture, largest: 
     """Mean over the layers of a subnet of its channels over those of the largest network, in (0, 1].
 
     Args:
-        space: The space of both.
-        architecture: The subnet.
-        largest: The largest network.
+        space: The space of both architectures.
+        architecture: The architecture of the subnet.
+        largest: The architecture of the largest network.
     """
     full = {layer.name: layer.out_channels for layer in space.layers(largest)}
     shares = [layer.out_channels / full[layer.name] for layer in space.layers(architecture)]
@@ -91,6 +91,7 @@ def compute_mean_width(space: SearchSpace, architecture: Architecture, largest: 
 
 @torch.no_grad()
 def _compute_logits(teacher: nn.Module | None, inputs: Tensor) -> Tensor:
+    """Logits of the teacher in single precision, shape (batch, classes)."""
     assert teacher is not None
     logits: Tensor = teacher(inputs)
     return logits.float()
@@ -99,7 +100,7 @@ def _compute_logits(teacher: nn.Module | None, inputs: Tensor) -> Tensor:
 def _create_dropout(
     space: SearchSpace, architecture: Architecture, most: float, generator: torch.Generator | None
 ) -> Callable[[Tensor], Tensor] | None:
-    """Dropout that shrinks with the width of a subnet (TODM: small networks have nothing to spare)."""
+    """Dropout at a rate in proportion to the mean width of the subnet, as in TODM; None where `most` is 0."""
     if most == 0:
         return None
     rate = most * compute_mean_width(space, architecture, space.largest())
@@ -107,6 +108,7 @@ def _create_dropout(
 
 
 def _drop(features: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Sets a random share of the features to 0, and scales the others so that their mean stays."""
     # drawn on the CPU, where the generator is, so that every device drops the same
     kept = torch.rand(features.shape, generator=generator).to(features.device) >= rate
     return features * kept / (1 - rate)

@@ -1,4 +1,4 @@
-"""Optimisers of a supernet, and their state by parameter name, as a checkpoint holds it."""
+"""The optimisers of a supernet, and their state by name of the parameter, as a checkpoint holds it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from nas.training.settings import OptimizerName
 from nas.training.step.scaled_adam import ScaledAdam
 from search_spaces.elastic.supernet import Supernet
 
-State = Mapping[str, Tensor]  # by "name of the parameter/name of the entry"
+State = Mapping[str, Tensor]  # by name of the parameter, a slash, and name of the entry, such as "exp_avg"
 
 
 def create_optimizer(
     supernet: Supernet, name: OptimizerName, weight_decay: float, state: State | None = None
 ) -> torch.optim.Optimizer:
-    """An optimiser whose learning rate is still to be set.
+    """An optimiser with a learning rate of 0, which the training sets at every step.
 
     Args:
-        supernet: Weights of layers decay; normalisation, biases, kernel transforms and quantisation steps do not.
+        supernet: The supernet. The weights of its layers decay; its normalisations, biases, kernel transforms and
+            quantisation steps do not.
         name: `sgd` with Nesterov momentum 0.9, or `scaled_adam`.
-        weight_decay: L2 penalty on the weights.
-        state: What `read_optimizer_state` gave; parameters without an entry start afresh.
+        weight_decay: L2 penalty on the weights of layers.
+        state: A result of `read_optimizer_state`; parameters without an entry start afresh.
     """
     parameters = dict(supernet.named_parameters())
     groups: list[dict[str, Any]] = [
@@ -48,11 +49,11 @@ def create_optimizer(
 
 
 def read_optimizer_state(optimizer: torch.optim.Optimizer, supernet: Supernet) -> dict[str, Tensor]:
-    """Every tensor of the optimiser's state under `parameter/entry`, of the parameter's shape or a scalar.
+    """The tensors of an optimiser's state, each a scalar or of the shape of its parameter, by `parameter/entry`.
 
     Args:
-        optimizer: Made by `create_optimizer`.
-        supernet: The one that it was made for.
+        optimizer: A result of `create_optimizer`.
+        supernet: The supernet that the optimiser was created for.
     """
     return {
         f"{name}/{entry}": tensor

@@ -1,4 +1,4 @@
-"""ScaledAdam: Adam whose steps are relative to the size of each parameter tensor, and that learns that size.
+"""ScaledAdam: Adam with steps that are relative to the size of each tensor, and a step of its own for that size.
 
 Source: Yao et al., "Zipformer", ICLR 2024, section on ScaledAdam.
 """
@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-_SCALE_RATE = 0.1  # learning rate of the scale, relative to that of the direction
-_RMS_FLOOR = 1e-5  # lets tensors leave zero
+_SCALE_RATE = 0.1  # learning rate of the scale, relative to that of the direction; the authors' value
+_RMS_FLOOR = 1e-5  # lets tensors leave zero; the authors' value
 
 
 class ScaledAdam(Optimizer):
-    """Adam times the root mean square (RMS) of the tensor, and a second Adam for the tensor's scale.
+    """Adam with steps in units of the root mean square (RMS) of the tensor, and a second Adam for the tensor's scale.
 
     With m/sqrt(v) and n/sqrt(w) from the bias-corrected moments of the gradient g and of h = <g, theta>, the derivative
     of the loss by the logarithm of the tensor's scale:
 
         theta <- theta - lr * max(RMS(theta), floor) * m / (sqrt(v) + eps) - 0.1 * lr * n / (sqrt(w) + eps) * theta
 
-    so that `lr` is a relative change per step: 0.03 suits it better than the 0.001 of Adam. The moments of h are taken
-    at every step; the authors' program does so at every fourth, and then folds both updates into one momentum.
+    so that `lr` is a relative change per step; 0.03 is a usual value, in place of the 0.001 of Adam. The moments of h
+    are taken at every step. The authors' program takes them at every fourth, and folds both updates into one momentum.
 
     The state of a parameter is `step`, `scale_exp_avg`, `scale_exp_avg_sq` of shape (), and `exp_avg`, `exp_avg_sq` of
     the parameter's shape. Parameters without a gradient stay as they are.
@@ -38,7 +38,7 @@ class ScaledAdam(Optimizer):
         weight_decay: Decoupled: every step first shrinks the tensor by the factor 1 - lr * weight_decay.
 
     Raises:
-        ValueError: If a setting is out of range.
+        ValueError: If `lr`, `eps` or `weight_decay` is negative, or a beta is not in [0, 1).
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class ScaledAdam(Optimizer):
         """Updates every parameter that has a gradient.
 
         Args:
-            closure: Computes the loss and its gradients anew, if given.
+            closure: Computes the loss and its gradients anew; None takes the gradients that the parameters have.
 
         Returns:
-            What `closure` returned.
+            The loss that `closure` returned; None without one.
         """
         loss = None
         if closure is not None:
@@ -82,6 +82,7 @@ class ScaledAdam(Optimizer):
         return loss
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Makes one step of one tensor, by the formula of the class."""
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
@@ -98,7 +99,7 @@ class ScaledAdam(Optimizer):
 
 
 def _find_direction(state: dict[str, Tensor], name: str, gradient: Tensor, group: dict[str, Any]) -> Tensor:
-    """Adam's direction, after its moments took in the gradient; the bias of their start from zero is corrected."""
+    """Updates the two moments of a gradient; returns Adam's direction, corrected for their start from zero."""
     beta1, beta2 = group["betas"]
     steps = int(state["step"])
     mean = state[f"{name}exp_avg"].lerp_(gradient, 1 - beta1) / (1 - beta1**steps)

@@ -1,4 +1,4 @@
-"""Which subnets a step trains: the largest, the smallest and random ones, all at one resolution."""
+"""The subnets of one step: the largest, the smallest and random ones, all at one resolution."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from search_spaces.subspace import Subspace
 
 
 def fix_resolution(subspace: Subspace, rng: np.random.Generator) -> Subspace:
-    """A part of a space at a resolution drawn from it; a space without resolutions as it is.
+    """A subspace restricted to one of its resolutions, drawn uniformly; unchanged if its space has no resolutions.
 
     Args:
-        subspace: What is open.
+        subspace: The part of a space whose resolutions are drawn from.
         rng: Draws the resolution.
     """
     for number, gene in enumerate(subspace.space.genes):
@@ -26,9 +26,9 @@ def draw_subnets(subspace: Subspace, phase: Phase, rng: np.random.Generator) -> 
     """The subnets of one step, in the order of the phase, all at one resolution.
 
     Args:
-        subspace: What they are drawn from.
-        phase: Says how many are the largest, the smallest or random.
-        rng: Draws the resolution and the random ones.
+        subspace: The part of the space that the subnets are drawn from.
+        phase: The phase, whose `subnets` name the largest, the smallest and random ones.
+        rng: Draws the resolution and the random subnets.
     """
     fixed = fix_resolution(subspace, rng)
     sampled = fixed.sample(rng, phase.subnets.count("random"))

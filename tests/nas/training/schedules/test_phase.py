@@ -46,7 +46,7 @@ def test_learning_rates_fall_or_stay() -> None:
         ({"dropout": 1.0}, r"dropout must lie in \[0, 0.99\], got 1.0"),
         ({"ramp_start": 0.0}, "ramp_start must lie in"),
         ({"loss": "teachers"}, "loss must be one of .*'in_place'.* got 'teachers'"),
-        ({"divergence": "alpha"}, "divergence must be kl where no teacher is listened to, got 'alpha'"),
+        ({"divergence": "alpha"}, "divergence must be kl where the loss is labels, got 'alpha'"),
         ({"ramp": 0.5}, "ramp must be 0 where a step has one subnet, got 0.5"),
         ({"divergence": "js"}, "divergence must be one of .*'alpha'.* got 'js'"),
         ({"decay": "linear"}, "decay must be one of .*'cosine'.* got 'linear'"),
