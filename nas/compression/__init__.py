@@ -1,1 +1,1 @@
-"""Compression of plain networks under a policy."""
+"""Compression of trained networks under a policy: quantisers, observers, sensitivities and allocation."""

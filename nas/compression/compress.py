@@ -1,4 +1,4 @@
-"""Applies a compression policy to a plain network, so that it computes as hardware does at the bits of the policy.
+"""Applies a compression policy to a plain network, which then rounds as hardware does at the bits of the policy.
 
 Independent of supernets and of devices.
 """
@@ -23,16 +23,19 @@ from search_spaces.layer_spec import LayerSpec
 def apply_policy(
     network: nn.Module, layers: Sequence[LayerSpec], policy: CompressionPolicy, quantizer: Quantizer = REFERENCE
 ) -> nn.Module:
-    """A copy of a network whose layers quantise as the policy says, dynamically until they are calibrated.
+    """A copy of a network whose layers quantise as a policy says.
+
+    Activations are rounded over the range of each batch until `calibrate` fixes their ranges.
 
     Args:
-        network: Contains a `Layer` of the name of every layer.
+        network: A network with a submodule of class `Layer` for every layer, under its name.
         layers: The layers of the network, in the order of the policy.
-        policy: One entry per layer.
-        quantizer: Chooses the steps of weights that have not learnt theirs.
+        policy: The policy, with one entry per layer.
+        quantizer: Chooses the steps of weights for which no steps were learnt in training.
 
     Raises:
-        ValueError: If the policy does not fit the network.
+        ValueError: If the policy has more or fewer entries than there are layers, or the submodule of a layer is no
+            `Layer`.
     """
     if len(policy.layers) != len(layers):
         raise ValueError(f"the policy must have one entry per layer ({len(layers)}), got {len(policy.layers)}")
@@ -47,14 +50,14 @@ def apply_policy(
 
 @torch.no_grad()
 def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer = DEFAULT_METHODS.observer) -> None:
-    """Fixes the range of every activation quantiser to the widest that is observed over some batches.
+    """Fixes the range of each activation quantiser so that it contains the ranges observed in all batches.
 
-    A quantiser that reads what another one of the same bits has just rounded takes over its range.
+    A quantiser whose input was already rounded by another quantiser of equal bits takes over the range of that one.
 
     Args:
-        network: A network from `apply_policy`, in evaluation mode; changed in place.
-        batches: Inputs, shape (batch, channels, side, side).
-        observer: Takes the range of one activation.
+        network: A network from `apply_policy` or `tracing.compress`, in evaluation mode; it is changed in place.
+        batches: Inputs of the network, each of shape (batch, ...).
+        observer: Takes the range of an activation from one batch.
     """
     ranges: dict[ActivationQuantizer, tuple[float, float]] = {}
     producers: dict[ActivationQuantizer, ActivationQuantizer] = {}

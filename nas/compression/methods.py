@@ -1,4 +1,4 @@
-"""Which observer and which quantiser carry out what a policy says, on a network that is trained."""
+"""The observer and the quantiser by which networks are compressed after their training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PERCENTILE = OBSERVERS["percentile_99_99"]()
 
 @dataclass(frozen=True)
 class CompressionMethods:
-    """What compresses a network after its training; a policy says by how much.
+    """The methods that choose ranges and steps; the bits are those of the policy.
 
     Attributes:
         observer: Takes the ranges of activations.
-        quantizer: Chooses the steps of weights that have not learnt theirs in a training with bits.
+        quantizer: Chooses the steps of weights for which no steps were learnt in training.
     """
 
     observer: Observer = _PERCENTILE

@@ -1,4 +1,7 @@
-"""What an allocator is asked: choices of layers, their damage, and budgets on what they cost."""
+"""The problem that an allocator solves: the policies of each layer, their damage, and budgets on their costs.
+
+The policies of a layer are called its choices, and are numbered from 0.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,25 @@ PerLayer = tuple[FloatArray, ...]
 
 
 def sum_chosen(values: PerLayer, chosen: Sequence[int]) -> float:
-    """The sum over layers of the value of the choice that each took.
+    """The sum over all layers of the value of the chosen policy.
 
-    It is rounded once, at the end, so the order of the layers does not matter.
+    The sum is rounded once, at the end, so the order of the layers does not matter.
 
     Args:
-        values: Of the choices of every layer, each of shape (choices of the layer,).
-        chosen: The number of the choice of every layer.
+        values: For each layer the values of its choices, shape (choices of the layer,).
+        chosen: For each layer the index of the chosen policy among its choices.
     """
     return fsum(float(known[choice]) for known, choice in zip(values, chosen, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class Budget:
-    """The most that all layers together may cost.
+    """An upper bound on the sum of a cost over all layers.
 
     Attributes:
-        name: Of the cost, such as `weight_bytes`.
-        costs: Of the choices of every layer, each of shape (choices of the layer,).
-        most: In the same unit.
+        name: Name of the cost, such as `weight_bytes`.
+        costs: For each layer the costs of its choices, shape (choices of the layer,).
+        most: The upper bound, in the unit of the costs.
     """
 
     name: str
@@ -42,14 +45,15 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class AllocationProblem:
-    """A multiple-choice knapsack: one choice for each layer.
+    """A multiple-choice knapsack: one choice for each layer, with the least sum of damage within all budgets.
 
     Attributes:
-        damage: What is to be least, of the choices of every layer, each of shape (choices of the layer,).
-        budgets: What is to be kept; there may be none.
+        damage: For each layer the damage of its choices, shape (choices of the layer,).
+        budgets: The budgets to be kept; there may be none.
 
     Raises:
-        ValueError: If there is no layer, one has no choice, a budget is for other choices, or anything is not finite.
+        ValueError: If there is no layer, a layer has no choice, the shapes of the costs of a budget are not those of
+            the damage, or a damage, a cost or a budget is not finite.
     """
 
     damage: PerLayer
@@ -63,13 +67,15 @@ class AllocationProblem:
         for budget in self.budgets:
             if [known.shape for known in budget.costs] != shapes:
                 found = [known.shape for known in budget.costs]
-                raise ValueError(f"{budget.name} must be priced for the choices of all layers, {shapes}, got {found}")
+                raise ValueError(
+                    f"{budget.name} must have a cost for each choice of each layer, shapes {shapes}, got {found}"
+                )
             _check_finite(budget.name, budget.costs)
             if not isfinite(budget.most):
                 raise ValueError(f"the budget of {budget.name} must be finite, got {budget.most}; leave it out")
 
     def excesses(self, chosen: Sequence[int]) -> dict[str, float]:
-        """By how much an allocation exceeds each budget that it exceeds, by name; empty if it keeps all."""
+        """The excess over each budget that an allocation exceeds, by name of the budget; empty if it keeps all."""
         over = {budget.name: sum_chosen(budget.costs, chosen) - budget.most for budget in self.budgets}
         return {name: excess for name, excess in over.items() if excess > 0}
 

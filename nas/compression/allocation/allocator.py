@@ -1,4 +1,4 @@
-"""What every allocator keeps to."""
+"""The contract of allocators, and their errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Infeasible(ValueError):
     """No allocation keeps all budgets.
 
     Attributes:
-        excesses: By how much the nearest one exceeds budgets, by name.
+        excesses: The excess over each budget that the nearest allocation exceeds, by name of the budget.
     """
 
     def __init__(self, excesses: Mapping[str, float]) -> None:
@@ -22,27 +22,28 @@ class Infeasible(ValueError):
 
 
 class OutOfTime(TimeoutError):
-    """The time was spent before the best allocation was known; whether there is one is not said."""
+    """The time limit was reached before the best allocation was found; one within the budgets may or may not exist."""
 
 
 class SolverFailed(RuntimeError):
-    """The solver ended with neither an allocation nor a proof that there is none; its own words are in the message."""
+    """The solver ended with neither a valid allocation nor a proof that there is none; the message quotes it."""
 
 
 class Allocator(ABC):
     """Chooses one policy for each layer so that the summed damage is least and no summed cost exceeds its budget.
 
-    The contract, kept by tests over all allocators: a budget is never exceeded; on small instances the damage is that
-    of brute force, and a tighter budget never gives less of it; what cannot be is said with by how much, and what took
-    too long is another answer. Sums are those of `allocation_problem.sum_chosen`. Allocators are frozen values.
+    The contract, which tests check for all registered allocators: No budget is exceeded. On small instances the damage
+    is that of brute force, and a tighter budget does not give less damage. If no allocation keeps all budgets, the
+    error names the excesses of the nearest one; reaching the time limit is another error. Sums are those of
+    `allocation_problem.sum_chosen`. Allocators are frozen dataclasses.
     """
 
     @abstractmethod
     def allocate(self, problem: AllocationProblem) -> tuple[int, ...]:
-        """The number of the choice of every layer.
+        """For each layer, the index of the chosen policy among its choices.
 
         Raises:
             Infeasible: If no allocation keeps all budgets.
-            OutOfTime: If that took longer than it may.
-            SolverFailed: If a solver ended for another reason.
+            OutOfTime: If the time limit was reached first.
+            SolverFailed: If the solver ended without a valid result for another reason.
         """

@@ -15,30 +15,32 @@ from nas.compression.allocation.allocator import Allocator, Infeasible, OutOfTim
 from nas.compression.allocation.whole_budget import WholeBudget
 from search_spaces.additive_cost import FloatArray
 
-_OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2  # statuses of `milp`; no other limit than that of time is set
-_NEAR = 2e-6  # of the largest cost: twice the solver's tolerance, so that nothing that keeps a budget is lost to it
-_SCALE = 1000.0  # of the largest damage: the solver stops at an absolute gap of 1e-6
+_OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2  # statuses of `milp`; the only limit that is set is that of time
+# Widens a budget by this share of the largest cost: twice the solver's tolerance, so that the solver does not exclude
+# an allocation that just keeps the budget.
+_NEAR = 2e-6
+_SCALE = 1000.0  # the largest damage is scaled to this: the solver stops at an absolute gap of 1e-6
 
 
 @dataclass(frozen=True)
 class MilpAllocator(Allocator):
-    """Exact, under any number of budgets: a binary variable for each choice, one of which each layer takes.
+    """An exact allocator for any number of budgets, by an integer program with a binary variable for each choice.
 
-    The integer program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs.
+    It is the program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs.
 
-    Which allocations keep a budget is decided to the last bit. The solver rounds: it searches slightly larger budgets
-    first, and only where it then exceeds one, costs are added digit by digit in whole numbers, so that no time is spent
-    on allocations that nearly keep it, one after the other. Damage is the least to 1e-9 of the largest damage of a
-    choice. Where nothing keeps all budgets, the nearest is found to 1e-6 of the largest difference that a choice makes.
+    The result keeps the budgets to the last bit, though the solver has a tolerance. It first solves the program with
+    slightly widened budgets. If the result exceeds a budget, it solves a second program, in which costs are added digit
+    by digit in whole numbers. The damage is the least up to 1e-9 of the largest damage of a choice. If no allocation
+    keeps all budgets, the nearest one is found up to 1e-6 of the largest cost difference between choices of a layer.
 
     Attributes:
-        most_s: Seconds that an allocation may take.
+        most_s: Time limit of an allocation in seconds.
     """
 
     most_s: float = 60.0
 
     def allocate(self, problem: AllocationProblem) -> tuple[int, ...]:
-        """The best allocation."""
+        """For each layer, the index of the chosen policy among its choices."""
         program, deadline = _Program(problem), time.monotonic() + self.most_s
         chosen = program.solve(deadline)
         if chosen is not None and problem.excesses(chosen):
@@ -51,7 +53,7 @@ class MilpAllocator(Allocator):
 
 
 class _Program:
-    """Constraints on one binary variable per choice, layer after layer."""
+    """The integer program: a binary variable per choice, the choices of the first layer first."""
 
     def __init__(self, problem: AllocationProblem) -> None:
         self._problem = problem
@@ -68,7 +70,7 @@ class _Program:
         return self._chosen(self._damage, LinearConstraint(costs, -np.inf, most + _NEAR), choices, deadline)
 
     def solve_by_digits(self, deadline: float) -> tuple[int, ...] | None:
-        """The allocation of least damage within budgets, exactly; None if there is none."""
+        """The allocation of least damage that keeps the budgets exactly; None if no allocation does."""
         if any(budget.most < 0 for budget in self._budgets):
             return None
         sums = [budget.digits() for budget in self._budgets]
@@ -81,7 +83,11 @@ class _Program:
         return self._chosen(objective, digits, largest, deadline, presolve=False)  # it would sum the rows, and round
 
     def least_excesses(self, deadline: float) -> dict[str, float]:
-        """Those of an allocation of the least sum of excesses, each in units of the largest difference of a choice."""
+        """The excesses of the nearest allocation, by name of the budget.
+
+        The nearest has the least sum of excesses, each divided by the largest cost difference between choices of a
+        layer.
+        """
         costs, most = self._scaled()
         counts = [len(self._damage), len(most)]
         left = np.hstack([costs, -np.eye(len(most))])
@@ -107,7 +113,15 @@ class _Program:
         deadline: float,
         presolve: bool = True,
     ) -> tuple[int, ...] | None:
-        """What an optimal program chooses; its variables are those of choices and others, whole where bounded."""
+        """The choices of an optimal solution; None if the program is infeasible.
+
+        Args:
+            objective: Coefficients of all variables: first those of the choices, then auxiliary ones.
+            budgets: Constraints in the same variables.
+            largest: Upper bounds of the variables; a variable with a finite bound takes whole numbers.
+            deadline: Time of `time.monotonic` at which the solver stops.
+            presolve: Whether the solver may simplify the program first.
+        """
         one_each = self._one_each.copy()
         one_each.resize((len(self._sizes), len(objective)))
         found = milp(

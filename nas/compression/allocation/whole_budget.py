@@ -1,4 +1,4 @@
-"""Budgets in whole units, and rows of small integers that a solver with tolerances keeps exactly."""
+"""Budgets in whole numbers, written as equations of small integers, which a solver with tolerances solves exactly."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ import numpy as np
 from nas.compression.allocation.allocation_problem import Budget
 from search_spaces.additive_cost import FloatArray
 
-# A solver takes 1 and 1 + 1e-6 for the same integer, of each layer and carry: times a digit, well below 1 in sum.
+# Base of the digits. A solver takes 1 and 1 + 1e-6 for the same integer. Such an error times a digit of this base,
+# summed over all layers and carries, stays well below 1.
 _BASE = 1 << 12
 
 
 @dataclass(frozen=True)
 class WholeBudget:
-    """What a budget leaves for choices that cost more than the cheapest of their layer.
+    """A budget in whole numbers, after the cheapest choice of every layer is paid.
 
     Floating-point numbers are whole multiples of a power of two, so nothing is rounded.
 
     Attributes:
-        costs: Of all choices in a row, above the cheapest of their layer, in the largest unit that divides them all.
-        most: In that unit; negative where the cheapest choices exceed the budget.
-        layers: How many choices are made.
+        costs: For every choice, layer after layer, its cost above the cheapest choice of its layer, in the largest unit
+            that divides all of them.
+        most: The rest of the budget in that unit; negative if the cheapest choices already exceed the budget.
+        layers: Number of layers.
     """
 
     costs: tuple[int, ...]
@@ -33,7 +35,7 @@ class WholeBudget:
 
     @classmethod
     def from_budget(cls, budget: Budget) -> WholeBudget:
-        """The same allocations keep it, by the rounded sums of `allocation_problem.sum_chosen`."""
+        """The budget that the same allocations keep, with their sums rounded as `allocation_problem.sum_chosen` does."""
         rows = [[Fraction(cost) for cost in known.tolist()] for known in budget.costs]
         least = sum(map(min, rows), Fraction())
         above = [cost - min(row) for row in rows for cost in row]
@@ -47,15 +49,15 @@ class WholeBudget:
         return cls(tuple(int(cost / unit) for cost in above), most, len(rows))
 
     def scaled(self) -> tuple[FloatArray, float]:
-        """Costs, shape (choices,), scaled so that the largest is 1, and the most in the same unit.
+        """Costs, shape (choices,), scaled so that the largest is 1, and the bound in the same unit.
 
-        A solver's tolerances are absolute numbers, so what it is given must be of the order of 1.
+        A solver's tolerances are absolute, so its numbers must be of the order of 1.
         """
         scale = max(self.costs) or max(abs(self.most), 1)
         return np.array([cost / scale for cost in self.costs]), self.most / scale
 
     def digits(self) -> DigitRows:
-        """The budget digit by digit, as one adds by hand: costs and what is left over sum to the most."""
+        """The budget as equations, one per digit, as in written addition: costs plus unused budget equal the bound."""
         rows = max(self.most.bit_length() - 1, 0) // (_BASE.bit_length() - 1) + 1
         carried = (np.eye(rows, k=-1) - _BASE * np.eye(rows))[:, :-1]
         return DigitRows(
@@ -68,15 +70,16 @@ class WholeBudget:
 
 @dataclass(frozen=True, eq=False)
 class DigitRows:
-    """Equations in whole numbers: `choices` x which are chosen + `others` x digits left over and carries = `right`.
+    """Equations in whole numbers, `choices @ x + others @ y = right`.
 
-    What costs more than the most by itself cannot be chosen; its digits mean nothing.
+    The vector x has a 1 for each chosen policy; y holds the digits of the unused budget, then the carries. A choice
+    that exceeds the budget by itself must be excluded by the solver: its highest digits are cut off here.
 
     Attributes:
-        choices: Shape (digits, choices).
-        others: Shape (digits, others).
-        right: Shape (digits,).
-        largest: The most that each of the others can be, shape (others,); the least is 0.
+        choices: Digits of the costs, shape (digits, choices).
+        others: Coefficients of y, shape (digits, others).
+        right: Digits of the bound, shape (digits,).
+        largest: Upper bounds of y, shape (others,); the lower bounds are 0.
     """
 
     choices: FloatArray
@@ -86,5 +89,5 @@ class DigitRows:
 
 
 def _digits(number: int, count: int) -> list[float]:
-    """The digits of a number to `_BASE`, the lowest first."""
+    """The lowest `count` digits of a number in base `_BASE`, the lowest first."""
     return [float(number // _BASE**power % _BASE) for power in range(count)]

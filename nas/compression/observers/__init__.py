@@ -1,1 +1,1 @@
-"""Observers: how the range of an activation is taken from what flows through a network."""
+"""Observers: methods that take the range of an activation from its values on calibration images."""

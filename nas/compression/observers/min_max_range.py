@@ -12,7 +12,7 @@ from search_spaces.elastic.quantizers import value_range
 
 @dataclass(frozen=True)
 class MinMaxRange(Observer):
-    """Keeps every value: nothing is clipped, and one outlier makes all steps coarse."""
+    """The range of all values: nothing is clipped, but one outlier makes the steps of all values coarse."""
 
     def observe(self, activation: Tensor) -> tuple[float, float]:
         """The lowest and the highest value."""

@@ -1,4 +1,4 @@
-"""What every observer of activations keeps to."""
+"""The contract of observers of activations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from torch import Tensor
 
 
 class Observer(ABC):
-    """Tells the range over which an activation is rounded, from one batch of it.
+    """Takes the range over which an activation is rounded from one batch of its values.
 
-    The contract, kept by tests over all observers: the range is finite, low <= high, and within the lowest and the
-    highest value; the same batch gives the same range, whatever was observed before; it is the same in every order of
-    the values and scales with them. `nas.compression.compress.calibrate` widens ranges over batches, and 0 is made part
-    of the grid afterwards, so an observer need not see to either. Observers are frozen values: they travel to workers.
+    The contract, which tests check for all registered observers: The range is finite, with low <= high, and lies within
+    the lowest and the highest value. Equal batches give equal ranges, whatever was observed before. The order of the
+    values does not matter, and the range scales with them. An observer need not join ranges over batches, which
+    `nas.compression.compress.calibrate` does, nor include 0, which the quantiser does. Observers are frozen
+    dataclasses, as they are sent to workers.
     """
 
     @abstractmethod
@@ -21,5 +22,5 @@ class Observer(ABC):
         """The lowest and the highest value that are to be represented.
 
         Args:
-            activation: One batch, of any shape and memory format, finite and not empty.
+            activation: The values of one batch, of any shape and memory format, finite and not empty.
         """

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nas.compression.observers.observer import Observer
 
-_BLOCK = 64  # values; most blocks hold none of the outliers
+_BLOCK = 64  # values whose maximum is compared first: most blocks hold no outlier and need no sorting
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,11 @@ class Percentile(Observer):
     """Clips the outermost values on each side (Wu et al., "Integer Quantization for Deep Learning Inference", 2020).
 
     Attributes:
-        share: Percent of the values kept on each side, in (50, 100].
+        share: Percentile at which the range ends on each side, in (50, 100]; 99.99 clips the largest 0.01 % of the
+            values, and as many of the smallest.
 
     Raises:
-        ValueError: If the share is another one.
+        ValueError: If the share is not in (50, 100].
     """
 
     share: float
@@ -30,13 +31,17 @@ class Percentile(Observer):
             raise ValueError(f"a percentile must lie in (50, 100], got {self.share}")
 
     def observe(self, activation: Tensor) -> tuple[float, float]:
-        """The values of the rank of that share, from below and from above."""
+        """The values at the percentile `share`, counted from above and from below."""
         outside = max(1, round(activation.numel() * (1 - self.share / 100)))
         return -_largest(-activation, outside), _largest(activation, outside)
 
 
 def _largest(values: Tensor, rank: int) -> float:
-    """The value of a rank, 1 the largest; it lies in one of so many blocks with the largest maxima."""
+    """The value of a rank, where 1 is the largest.
+
+    The `rank` largest values lie in the `rank` blocks with the largest maxima, so only these blocks are sorted, and the
+    values behind the last whole block.
+    """
     flat = values.flatten()
     whole = flat[: len(flat) // _BLOCK * _BLOCK].view(-1, _BLOCK)
     blocks = whole[whole.amax(1).topk(min(rank, len(whole))).indices]

@@ -1,4 +1,4 @@
-"""Weights rounded with the least squared error: at few bits it pays to clip the largest."""
+"""Weights rounded with the least squared error, for which the largest weights are clipped at few bits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from search_spaces.elastic.weight_steps import MaxAbsSteps, Quantizer
 
 @dataclass(frozen=True)
 class LeastSquaredError(Quantizer):
-    """Clips each channel where that rounds it with the least squared error, found on a grid.
+    """Clips each channel at the value, of a grid, that gives the least squared error.
 
     Source: Nagel et al., "A White Paper on Neural Network Quantization", 2021, section 3.1, equation 16; per channel as
     in Choukroun et al., "Low-bit Quantization of Neural Networks for Efficient Inference", 2019, section 4.
 
     Attributes:
-        smallest: The least share of the largest weight that is tried; of 2 bits and normal weights, 0.3 is right.
-        count: How many shares are tried, evenly up to 1; their grid is shared by all channels.
+        smallest: The least share of the largest weight that is tried. It lies below 0.3, the best share for normally
+            distributed weights at 2 bits.
+        count: Number of shares that are tried, evenly spaced up to 1; all channels share this grid.
     """
 
     smallest: float = 0.2
@@ -27,7 +28,7 @@ class LeastSquaredError(Quantizer):
 
     @torch.no_grad()
     def steps(self, weight: Tensor, bits: int) -> Tensor:
-        """The best share of the reference's steps; the largest of those that are equally good."""
+        """The step of every output channel, shape (out,); the largest of equally good ones."""
         rows, limit = weight.flatten(1), 2 ** (bits - 1) - 1
         reference = MaxAbsSteps().steps(weight, bits)
         best, least = reference, torch.full_like(reference, torch.inf)

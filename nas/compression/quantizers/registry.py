@@ -1,6 +1,6 @@
 """Quantisers by name. An entry loads its module and torch when it is created.
 
-The reference, `min_max`, stands with the layers of supernets, which are trained with it.
+The reference, `min_max`, lies in `search_spaces.elastic`, as supernets are trained with it.
 """
 
 from __future__ import annotations

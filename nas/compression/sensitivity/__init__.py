@@ -1,1 +1,1 @@
-"""Sensitivity metrics: how much damage each policy of a layer does, layer by layer."""
+"""Sensitivity metrics: the damage of each policy of each layer, without measuring whole networks."""

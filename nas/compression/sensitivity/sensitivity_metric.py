@@ -1,4 +1,4 @@
-"""What every sensitivity metric keeps to, and what it reads."""
+"""The contract of sensitivity metrics, and the layers that they read."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Choices = Sequence[Sequence[LayerPolicy]]
 
 @dataclass(frozen=True, eq=False)
 class CompressibleLayers:
-    """The layers of a trained network, and what they may choose from.
+    """The layers of a trained network, and the policies that they may take.
 
     Attributes:
-        weights: One per layer, with its output channels first.
-        choices: The policies of each layer.
-        quantizer: Chooses the steps of weights that have not learnt theirs.
-        steps: The learnt step of each layer, shape (out,), or None; there may be none at all.
+        weights: The weight of each layer, shape (out, ...).
+        choices: The policies that each layer may take.
+        quantizer: Chooses the steps of weights for which no steps were learnt in training.
+        steps: The learnt steps of each layer, shape (out,), or None for a layer without; empty if no layer has them.
 
     Raises:
-        ValueError: If there are more or fewer choices or steps than layers, or no choices for a layer.
+        ValueError: If `choices` or `steps` are not as many as the layers, or a layer has no policies.
     """
 
     weights: tuple[Tensor, ...]
@@ -52,13 +52,13 @@ class CompressibleLayers:
         """The layers of a network of a space.
 
         Args:
-            network: Contains a `Layer` of the name of every layer.
-            layers: In the order of a policy.
-            choices: The policies of each of them.
-            quantizer: Chooses the steps of weights that have not learnt theirs.
+            network: A network with a submodule of class `Layer` for every layer, under its name.
+            layers: The layers of the network, in the order of its policy.
+            choices: The policies that each layer may take.
+            quantizer: Chooses the steps of weights for which no steps were learnt in training.
 
         Raises:
-            ValueError: If what has the name of a layer is none.
+            ValueError: If the submodule of a layer is no `Layer`, or a layer has no policies.
         """
         found = [_layer(network, spec.name) for spec in layers]
         weights = tuple(layer.op.weight.detach() for layer in found)
@@ -73,7 +73,7 @@ class CompressibleLayers:
 
         Args:
             traced: The network.
-            choices: The policies of each of `traced.graph.layers`.
+            choices: The policies that each of `traced.graph.layers` may take.
             quantizer: Chooses the steps of the weights.
         """
         weights = tuple(
@@ -84,11 +84,12 @@ class CompressibleLayers:
 
 
 class SensitivityMetric(ABC):
-    """Tells how much damage a policy does to a network in which it compresses one layer alone.
+    """Estimates the damage to a network if a policy compresses one of its layers alone.
 
-    The contract, kept by tests over all metrics: damage is finite and not negative, and 0 where a policy leaves a layer
-    as it is; it is the same each time, and changes nothing. Damages add up as far as layers are independent: allocators
-    choose by their sum. Metrics are frozen values, and those that draw have a seed.
+    The contract, which tests check for all registered metrics: Damage is finite and not negative, and 0 where a policy
+    leaves a layer as it is. It is the same each time, and the layers are not changed. Allocators minimise the sum of
+    damages over layers, as if layers were independent. Metrics are frozen dataclasses; one that draws random numbers
+    has a seed.
     """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Damage by the weights alone, without data: how much noise rounding adds to what they are."""
+"""Damage by the weights alone, without data: the noise that rounding adds to them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from search_spaces.elastic.weight_steps import Quantizer
 
 @dataclass(frozen=True)
 class WeightDistortion(SensitivityMetric):
-    """The squared error of the rounded weight of a layer over the square of the weight: noise per signal.
+    """The squared error of the rounded weight of a layer, divided by the squared weight: the noise-to-signal ratio.
 
-    To first order the ratios of all layers add up to that of the output (Lin, Talathi, Annapureddy, "Fixed Point
-    Quantization of Deep Convolutional Networks", ICML 2016, section 3, equation 5). A ratio, because a batch
-    normalisation undoes the scale of a weight. It says nothing of activations: policies that differ in their bits alone
-    do the same damage.
+    To first order the ratios of all layers add up to the ratio of the output (Lin, Talathi, Annapureddy, "Fixed Point
+    Quantization of Deep Convolutional Networks", ICML 2016, section 3, equation 5). A ratio, because a batch norm
+    undoes the scale of a weight. Activations are not considered: policies with equal weight bits have equal damage.
     """
 
     def damage(self, layers: CompressibleLayers) -> tuple[FloatArray, ...]:
-        """Ratios of the choices of every layer; 0 of a weight of zeros."""
+        """The ratios of the policies of each layer, each of shape (policies,); 0 if all weights of the layer are 0."""
         steps = layers.steps or (None,) * len(layers.weights)
         return tuple(
             np.array([_noise_per_signal(weight, step, policy, layers.quantizer) for policy in known])

@@ -16,7 +16,7 @@ DAMAGE = (np.zeros(2), np.zeros(3))
         ((), (), "one or more layers"),
         ((np.zeros(0),), (), "one or more choices each"),
         ((np.array([1.0, np.nan]),), (), "damage of the choices of layer 0 must be finite"),
-        (DAMAGE, (Budget("size", DAMAGE[:1], 1.0),), r"size must be priced for the choices of all layers"),
+        (DAMAGE, (Budget("size", DAMAGE[:1], 1.0),), r"size must have a cost for each choice of each layer"),
         (DAMAGE, (Budget("size", (DAMAGE[0], np.full(3, np.inf)), 1.0),), "size of the choices of layer 1"),
         (DAMAGE, (Budget("size", DAMAGE, np.inf),), "the budget of size must be finite, got inf; leave it out"),
     ],
