@@ -1,6 +1,6 @@
-"""The Ray cluster that this process works in: one that is joined, or one that is started on this machine.
+"""Joins a Ray cluster, or starts one on this machine.
 
-Ray is an optional dependency, so it is imported only when a session begins.
+Ray is an optional dependency, so it is imported when a session begins, not with this module.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 
 LOCAL = "local"  # the address that starts a cluster
 _AUTO = "auto"  # the address of the cluster that already runs on this machine
-_ANSWER_S = 5  # a server that is there accepts a connection well within this time
+_ANSWER_S = 5  # a server that runs accepts a connection well within this time
 _LAST_PORT = 65535
-_LEAST_SHARE = 0.0001  # of a GPU: Ray keeps resources in steps of this size
+_LEAST_SHARE = 0.0001  # the least share of a GPU: Ray counts resources in steps of this size
 
 
 def import_ray() -> Any:
-    """Imports the module `ray`.
+    """Imports and returns the module `ray`.
 
     Raises:
-        ValueError: If it is not installed.
+        ValueError: If Ray is not installed.
     """
     try:
         import ray
@@ -34,14 +34,17 @@ def import_ray() -> Any:
 
 @contextmanager
 def ray_session(address: str, cpus: int) -> Iterator[Any]:
-    """Gives Ray, in a cluster, while a block runs; a process that is in one already stays in it.
+    """Connects to a Ray cluster while a block runs, and yields the module `ray`.
+
+    A process that is connected already stays in its cluster, whatever the arguments.
 
     Args:
-        address: `"local"` to start a cluster, which ends with the block; else the one to join (`"auto"`, `host:port`).
-        cpus: How many a cluster has that is started.
+        address: `"local"` to start a cluster, which ends with the block; `"auto"` for the cluster that runs on this
+            machine; or `host:port` of another one.
+        cpus: Number of CPUs of a cluster that is started.
 
     Raises:
-        ValueError: If Ray is not installed, the text is no address, or no cluster answers.
+        ValueError: If Ray is not installed, the address is malformed, or no cluster answers.
     """
     ray = import_ray()
     if ray.is_initialized():
@@ -67,24 +70,28 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
 
 
 def check_gpus(share: float) -> None:
-    """Raises ValueError unless Ray can give a worker such a share of a GPU, or none."""
+    """Checks the share of a GPU that each worker takes.
+
+    Raises:
+        ValueError: If the share is neither 0 nor from 0.0001 to 1.
+    """
     if share != 0 and not _LEAST_SHARE <= share <= 1:
         raise ValueError(f"a worker takes 0, or from {_LEAST_SHARE} to 1 GPU, got {share:g}")
 
 
 def ray_failure(what: str, error: Exception) -> OSError:
-    """The error, of one line, for work that Ray could not carry on with.
+    """An error of one line that stands for an error of Ray.
 
     Args:
-        what: Could not go on, such as `a Ray worker died`.
-        error: Of Ray; the last line of its message says why, those before are a trace.
+        what: The event, such as `a Ray worker died`.
+        error: The error of Ray; the last line of its message gives the reason, the lines before are a trace.
     """
     reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
     return OSError(f"{what} ({reason}); start the run again to go on with it")
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself waits for minutes for a server that is not there."""
+    """Raises ValueError unless a server accepts connections at `host:port`; Ray itself would wait for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise ValueError(f"a Ray cluster is given as 'auto' or host:port, such as 10.0.0.1:6379, got {address!r}")

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders that one process at a time may change."""
+"""Files that are written completely or not at all, and folders that one process at a time may change."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# A process that was told to end may still need this long to write what it holds, so a successor waits for it.
-_ENDING_S = 10.0
-_POLL_S = 0.2
+_ENDING_S = 10.0  # an interrupted process may need this long to write its results, so the next one waits for it
+_POLL_S = 0.2  # short beside the time that a person notices
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a draft file to write to, which takes the place of `path` when the block ends without an error.
+    """Yields a draft file to write to, which replaces `path` when the block ends without an error.
 
-    A reader, a crash or another process meets the old file or the new one, never a part of one.
+    Other processes read the old file or the new one, never a part of one, even if this process is killed.
     """
-    # in the same folder, for only within one file system is a rename atomic; by process, so that two never share one
+    # In the same folder, as a rename is atomic only within a file system; with the process id, so that two processes
+    # that write the same file have a draft each.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield draft
@@ -31,13 +31,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process while a block runs; the system frees it when the process dies.
+    """Locks a folder for this process while a block runs; the operating system unlocks it if the process dies.
 
     Raises:
-        ValueError: If another process holds it, and still does after the seconds that a process may take to end.
+        ValueError: If another process has locked the folder and does not unlock it within 10 seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # no fallback to a lock that is a mere file: it would outlive a killed process
+    # no fallback to a lock by the existence of a file, which would remain after a process is killed
     lock = FileLock(folder / ".lock", timeout=_ENDING_S, poll_interval=_POLL_S, fallback_to_soft=False)
     try:
         lock.acquire()

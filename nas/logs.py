@@ -1,4 +1,4 @@
-"""Silences the logs of libraries where the error that follows says the same in one line."""
+"""Silences the logs of libraries whose errors are reported by this program itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet(logger: str) -> Iterator[None]:
-    """Holds back the log of a library while a block runs.
+    """Silences all messages of a logger below `CRITICAL` while a block runs.
 
     Args:
-        logger: Its name.
+        logger: Name of the logger, such as that of a package.
     """
     held = logging.getLogger(logger)
     level = held.level

@@ -1,4 +1,4 @@
-"""Tensors with a header in JSON, as safetensors files: written whole or not at all, and read without unpickling."""
+"""Tensors with a header in JSON, as safetensors files, which are read without unpickling."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _HEADER = "nas"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Writes a file atomically.
+    """Writes a safetensors file atomically.
 
     Args:
-        path: The file.
-        tensors: By name, of any shapes; no two share their memory.
-        header: What JSON can hold.
+        path: The file; an existing one is replaced.
+        tensors: Tensors of any shapes, by name; no two may share memory.
+        header: Values that JSON can hold, by name.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as draft:
@@ -39,14 +39,14 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str,
 
 @contextmanager
 def open_tensors(path: Path, what: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Opens a safetensors file, and gives it with its header, which is empty if another program wrote it.
+    """Opens a safetensors file, and yields it with its header, which is empty if another program wrote the file.
 
     Args:
         path: The file.
-        what: What it holds, such as `checkpoint`, for the error.
+        what: Name of the content in the error, such as `checkpoint`.
 
     Raises:
-        ValueError: If the file is damaged.
+        ValueError: If the file is missing, damaged or no safetensors file.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,7 +1,4 @@
-"""Labelled images in memory, and the normalised, resized tensors that networks read.
-
-Independent of file formats and of networks.
-"""
+"""Labelled images in memory, and the normalised and resized tensors that networks read."""
 
 from __future__ import annotations
 
@@ -17,11 +14,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one split.
+    """Labelled images, such as those of the training split.
 
     Attributes:
-        images: Pixels 0 to 255, uint8, shape (n, channels, height, width).
-        labels: Class numbers, int64, shape (n,).
+        images: Pixels from 0 to 255, uint8, shape (n, channels, height, width).
+        labels: Class indices, int64, shape (n,).
     """
 
     images: Tensor
@@ -31,7 +28,7 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, rows: Tensor | slice) -> ImageSet:
-        """The images at row numbers, int64 of shape (k,), or of a slice of them."""
+        """The images at `rows`: row indices, int64 of shape (k,), or a slice."""
         return ImageSet(self.images[rows], self.labels[rows])
 
     def to(self, processor: str) -> ImageSet:
@@ -41,14 +38,14 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A classification problem: weights see `train`, searches see `validation`, reports see `test`.
+    """The images of a classification problem, in three splits.
 
     Attributes:
-        train: Images that weights are trained on, and batch norms and activation ranges calibrated.
-        validation: Images that candidates are measured on while a search chooses among them.
-        test: Images that nothing was chosen by, for what is reported in the end.
+        train: Images for training weights, recalibrating batch norms and calibrating activation ranges.
+        validation: Images on which candidates are measured, while a search chooses among them.
+        test: Images by which nothing is chosen, for the final reports.
         classes: Number of classes.
-        stated: The normalisation of the inputs, if it is not to be computed from the training images.
+        stated: The normalisation that the user gave; None computes it from the training images.
     """
 
     train: ImageSet
@@ -59,7 +56,7 @@ class ImageData:
 
     @property
     def channels(self) -> int:
-        """Channels of an image."""
+        """Number of channels of an image."""
         return self.train.images.shape[1]
 
     def to(self, processor: str) -> ImageData:
@@ -68,7 +65,7 @@ class ImageData:
         return replace(self, train=train, validation=validation, test=test)
 
     def digest(self) -> str:
-        """A hash of all images, labels and a stated normalisation; equal data give equal digests wherever they lie."""
+        """A hash of all images and labels, the number of classes and a stated normalisation, as hexadecimal digits."""
         found = hashlib.sha256(f"{self.classes}{self.stated or ''}".encode())
         for part in (self.train, self.validation, self.test):
             for tensor in (part.images, part.labels):
@@ -78,7 +75,7 @@ class ImageData:
 
     @cached_property
     def normalization(self) -> Normalization:
-        """The one that is stated, or else by mean and standard deviation of each channel over the training images."""
+        """The stated normalisation, or the mean and standard deviation of each channel of the training images."""
         if self.stated is not None:
             return self.stated
         pixels = self.train.images.cpu().float() / 255
@@ -87,22 +84,22 @@ class ImageData:
 
 @dataclass(frozen=True)
 class Normalization:
-    """Turns pixels into network inputs.
+    """The mean and the standard deviation by which pixels become network inputs.
 
     Attributes:
-        mean: Mean of each channel, on a scale of 0 to 1.
-        std: Standard deviation of each channel, on the same scale.
+        mean: Mean of each channel, for pixels from 0 to 1.
+        std: Standard deviation of each channel, for pixels from 0 to 1.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def inputs(self, images: Tensor, resolution: int) -> Tensor:
-        """Inputs of a network, float and channels last, shape (n, channels, resolution, resolution).
+        """Inputs of a network, float32 and channels last, shape (n, channels, resolution, resolution).
 
         Args:
-            images: Pixels 0 to 255, uint8, shape (n, channels, height, width).
-            resolution: Side in pixels to which they are resized.
+            images: Pixels from 0 to 255, uint8 or float, shape (n, channels, height, width).
+            resolution: Height and width of the inputs, in pixels.
         """
         mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
         pixels = (images.float() / 255 - mean) / std
@@ -115,12 +112,12 @@ class Normalization:
         """Inputs and labels of consecutive batches.
 
         Args:
-            images: What is split into batches.
-            resolution: Side in pixels of the inputs.
-            batch_size: Images of each batch but the last, which may have fewer.
+            images: The images, in the order of the batches.
+            resolution: Height and width of the inputs, in pixels.
+            batch_size: Number of images of each batch; the last batch may have fewer.
 
         Yields:
-            Inputs, shape (batch, channels, resolution, resolution), and class numbers, shape (batch,).
+            Inputs, shape (batch, channels, resolution, resolution), and class indices, shape (batch,).
         """
         for start in range(0, len(images), batch_size):
             part = images.take(slice(start, start + batch_size))
@@ -128,12 +125,12 @@ class Normalization:
 
 
 def augment(images: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
-    """Shifts every image by up to an eighth of its side and, if asked, mirrors half of them.
+    """Shifts every image by up to an eighth of its height along both axes, and mirrors half of them if `flip` is set.
 
     Args:
-        images: Shape (n, channels, height, width); what is shifted in is zeros.
-        generator: Draws the shifts and which are mirrored, on the CPU.
-        flip: Whether left and right may be exchanged, as they may not for digits.
+        images: Pixels, shape (n, channels, height, width); zeros are shifted in at the edges.
+        generator: Draws the shifts and the images that are mirrored; on the CPU.
+        flip: Whether images are mirrored from left to right, which would spoil digits.
 
     Returns:
         New images, shape (n, channels, height, width).

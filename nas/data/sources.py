@@ -1,6 +1,6 @@
 """Loads images, split for training, validation and testing.
 
-They are the embedded digits, Parquet files, or a folder of images per class.
+A source is the digits of scikit-learn, a folder with Parquet files, or a folder with a sub-folder of images per class.
 """
 
 from __future__ import annotations
@@ -22,13 +22,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EMBEDDED = "digits"  # the source that needs no files
-_HELD_OUT = 0.2  # share kept for validation and, where the source has no test set, for testing
-_FEWEST = 50  # training images: with fewer, batch norms and activation ranges are estimated from almost nothing
+_HELD_OUT = 0.2  # share of the images for validation and, if the source has no test set, for testing
+_FEWEST = 50  # fewest training images: fewer are not enough to calibrate batch norms and activation ranges
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """The arguments of `load_images`, and the normalisation of inputs, where it is not that of the training images."""
+    """A source of images: the arguments of `load_images`, and a normalisation.
+
+    Attributes:
+        source: Name or folder of the data set.
+        limit: Number of images for training and validation together; None takes all.
+        image_size: Height and width of the images of a folder, in pixels.
+        split_seed: Seed of the random split.
+        normalization: The normalisation of inputs; None computes it from the training images.
+    """
 
     source: str
     limit: int | None = None
@@ -37,7 +45,12 @@ class DataSource:
     normalization: Normalization | None = None
 
     def load(self) -> ImageData:
-        """The images; read once in a process."""
+        """The images; the last ones that were loaded are kept in memory, and are not read again.
+
+        Raises:
+            ValueError: If the data are not as `load_images` needs them, or the normalisation has not one value per
+                channel.
+        """
         return _loaded(self)
 
 
@@ -48,13 +61,13 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32, spl
         source: `"digits"` (scikit-learn's 1,797 scans of 8x8 pixels), a folder with `train.parquet` and
             `test.parquet` (columns `image`: encoded bytes, and `label`: integers), or a folder with one sub-folder of
             images per class.
-        limit: Uses only the first so many images for training and validation together.
-        image_size: Side in pixels to which the images of a folder are resized.
-        split_seed: Which of the random splits. It belongs to the data, not to a run: runs that share it keep the same
-            images from training.
+        limit: Number of images for training and validation together, from the start of the data; None takes all.
+        image_size: Height and width in pixels to which the images of a folder are resized; not read for other sources.
+        split_seed: Seed of the random split. Runs with equal seeds hold the same images out of the training.
 
     Raises:
-        ValueError: If the data are missing, damaged, too few or all of one class.
+        ValueError: If the data are missing, an image or label cannot be read, there are fewer than 50 training images,
+            or all of them are of one class.
     """
     if source == EMBEDDED:
         return _split_test(_digits(), limit, 10, split_seed)
@@ -70,9 +83,9 @@ def load_images(source: str, limit: int | None = None, image_size: int = 32, spl
 
 
 def _digits() -> ImageSet:
-    """Read from the file that scikit-learn ships, one row of 64 pixels up to 16 and a label for each image.
+    """The digits, from a file of scikit-learn with a row for each image: 64 pixels from 0 to 16, and the label.
 
-    `sklearn.datasets` takes a second to import, in every worker; it is asked where the file lies elsewhere.
+    The import of `sklearn.datasets` takes a second in every worker, so it is used only if the file is not found.
     """
     package = find_spec("sklearn")
     folders = [] if package is None else package.submodule_search_locations or []
@@ -91,7 +104,7 @@ def _parquet(folder: Path, limit: int | None, split_seed: int) -> ImageData:
     train, test = _parquet_file(folder / "train.parquet", limit), _parquet_file(folder / "test.parquet", None)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
     data = _split_validation(train, test, limit, classes, split_seed)
-    if classes > len(data.train):  # every class costs memory, seen or not
+    if classes > len(data.train):  # every class costs memory, even without images
         raise ValueError(
             f"labels in {folder} must lie below the number of training images, {len(data.train)}, got {classes - 1}; "
             "renumber them from 0 or, where data.limit cuts images off, raise it"
@@ -120,6 +133,7 @@ def _parquet_file(path: Path, limit: int | None) -> ImageSet:
 
 
 def _labels(column: pa.ChunkedArray, path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """A column of labels as class indices, shape (n,); raises ValueError for missing, negative and other values."""
     import pyarrow as pa
 
     rule = f"{path} column label must hold class numbers from 0"
@@ -137,6 +151,7 @@ def _labels(column: pa.ChunkedArray, path: Path) -> np.ndarray[tuple[int, ...], 
 
 
 def _image_folder(folder: Path, image_size: int) -> tuple[ImageSet, int]:
+    """The images of all sub-folders, and the number of sub-folders, each of which is a class."""
     pixels, labels = [], []
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     for label, path in enumerate(classes):
@@ -149,6 +164,7 @@ def _image_folder(folder: Path, image_size: int) -> tuple[ImageSet, int]:
 
 
 def _pixels(encoded: object, where: str, side: int | None = None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """An encoded image as colour pixels, shape (height, width, 3), resized to a side if one is given."""
     try:
         if not isinstance(encoded, bytes):
             raise OSError(f"got {type(encoded).__name__}, not bytes")
@@ -162,13 +178,13 @@ def _pixels(encoded: object, where: str, side: int | None = None) -> np.ndarray[
 
 
 def _split_test(images: ImageSet, limit: int | None, classes: int, split_seed: int) -> ImageData:
-    """Sets a random fifth of every class aside for testing; the rest is for training and validation."""
+    """Splits off a random fifth of every class for testing; the rest is for training and validation."""
     test, seen = _held_out(images, split_seed)
     return _split_validation(seen, test, limit, classes, split_seed)
 
 
 def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes: int, split_seed: int) -> ImageData:
-    """Sets a random fifth of every class of the first `limit` images aside for validation."""
+    """Splits a random fifth of every class of the first `limit` images off for validation."""
     validation, train = _held_out(seen.take(slice(0, limit)), split_seed)
     if len(train) < _FEWEST:
         raise ValueError(f"a data set must leave {_FEWEST} or more training images, got {len(train)}")
@@ -181,10 +197,10 @@ def _split_validation(seen: ImageSet, test: ImageSet, limit: int | None, classes
 
 
 def _held_out(images: ImageSet, split_seed: int) -> tuple[ImageSet, ImageSet]:
-    """A random fifth that holds every class in its share, as far as whole images can, and the other images."""
+    """A random fifth of the images, with the shares of the classes kept up to rounding, and the remaining images."""
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(split_seed))
     shuffled = images.take(order)
-    rank = torch.empty(len(images))  # of an image among those of its class, from 0 to 1: each class is spread evenly
+    rank = torch.empty(len(images))  # position of an image within its class, from 0 to 1: the lowest fifth is held out
     for label in shuffled.labels.unique():
         members = shuffled.labels == label
         count = int(members.sum())

@@ -35,7 +35,7 @@ class WholeBudget:
 
     @classmethod
     def from_budget(cls, budget: Budget) -> WholeBudget:
-        """The budget that the same allocations keep, with their sums rounded as `allocation_problem.sum_chosen` does."""
+        """The whole budget that the same allocations keep, by the sums of `allocation_problem.sum_chosen`."""
         rows = [[Fraction(cost) for cost in known.tolist()] for known in budget.costs]
         least = sum(map(min, rows), Fraction())
         above = [cost - min(row) for row in rows for cost in row]

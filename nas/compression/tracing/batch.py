@@ -1,4 +1,4 @@
-"""The batch axis of an exported program: which sizes are multiples of the batch, and shapes without it."""
+"""The batch axis of an exported program: sizes as multiples of the batch, and shapes without the batch axis."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Batch:
     """The batch size of an exported program: symbols that stand for it, or a number if it is fixed.
 
     Attributes:
-        symbols: Of the first axes of the inputs; empty if the batch is fixed.
-        size: Of the example.
+        symbols: The symbols of torch for the first axes of the inputs; empty if the batch size is fixed.
+        size: The fixed batch size; 0 if it is not fixed.
     """
 
     symbols: frozenset[Any]
@@ -33,7 +33,7 @@ class Batch:
         """The batch of a program.
 
         Args:
-            inputs: Its inputs as the exporter traced them, each of shape (batch, ...).
+            inputs: The inputs of the program as the exporter traced them, each of shape (batch, ...).
         """
         sizes: list[Any] = [tensor.shape[0] for tensor in inputs]
         symbols = frozenset(size.node.expr for size in sizes if isinstance(size, torch.SymInt))
@@ -41,10 +41,10 @@ class Batch:
         return cls(symbols if not fixed else frozenset(), fixed)
 
     def multiple(self, size: Any) -> int:
-        """How many times the batch a size is; 0 if the batch does not take part.
+        """The factor of a size that is a multiple of the batch size; 0 if the size does not depend on the batch.
 
         Raises:
-            UnknownSize: If it takes part otherwise.
+            UnknownSize: If the size depends on the batch, or on an input, in another way.
         """
         if not isinstance(size, torch.SymInt):
             return 0
@@ -60,7 +60,7 @@ class Batch:
         return int(factor)
 
     def leads(self, shape: Sequence[Any]) -> int:
-        """How many times the batch the first axis is, if the batch takes part in that one alone; else 0."""
+        """The factor of a first axis that is a multiple of the batch; 0 if it is none or a later axis depends on it."""
         if not self.symbols:
             return shape[0] // self.size if len(shape) and shape[0] % self.size == 0 else 0
         if not len(shape) or any(map(self.multiple, shape[1:])):
@@ -68,7 +68,7 @@ class Batch:
         return self.multiple(shape[0])
 
     def without(self, shape: Sequence[Any]) -> Shape:
-        """A shape for one input: without the batch, or with its share of one input where it is a factor."""
+        """The shape without the batch axis; axes that are several times the batch are divided by it."""
         if (times := self.leads(shape)) == 1:
             return tuple(map(int, shape[1:]))
         if not self.symbols:

@@ -1,4 +1,4 @@
-"""Compresses a traced network under a policy: the same quantisers, at the same tensors, as in networks of a space."""
+"""Compresses a traced network under a policy, with the quantisers that networks of supernets have."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from search_spaces.elastic.weight_steps import Quantizer
 
 
 def compress(traced: TracedNetwork, policy: CompressionPolicy, quantizer: Quantizer = REFERENCE) -> GraphNetwork:
-    """A network whose layers quantise as a policy says, dynamically until `calibrate` has fixed its ranges.
+    """A network whose layers quantise as a policy says.
 
-    Embeddings have their weights rounded, not what they look up. A weight with several call sites is rounded once.
+    Activations are rounded over the range of each batch until `calibrate` fixes their ranges. Of an embedding only the
+    weight is rounded, not the activations around it. A weight that several nodes use is rounded once.
 
     Args:
         traced: The network; it is not changed, and its tensors are copied.
-        policy: One entry for each of `traced.graph.layers`.
+        policy: The policy, with one entry for each of `traced.graph.layers`.
         quantizer: Chooses the steps of the weights.
 
     Raises:
-        ValueError: If the policy does not fit the network.
+        ValueError: If the policy has more or fewer entries than the network has layers.
     """
     layers = traced.graph.layers
     if len(policy.layers) != len(layers):

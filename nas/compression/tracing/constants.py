@@ -1,7 +1,7 @@
-"""What of an exported program depends on no input: its parameters and all that is computed from them alone.
+"""The values in an exported program that depend on no input: its parameters, and values computed from them alone.
 
-Such values are computed once. A view of a parameter stays that parameter: equal storage and strides are the same name,
-so a transposed use of a tied weight is found to be the weight itself.
+Such values are computed once. Tensors with the same storage, shape and strides have one name, so a tied weight that is
+transposed twice is recognised as the weight itself.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from torch.export.graph_signature import InputKind
 
 
 class Constants:
-    """Values of the nodes that depend on no input.
+    """The values of the nodes of a program that depend on no input.
 
     Args:
         program: A functional program.
 
     Attributes:
-        parameters: The stored tensors that were given a name, by that name.
-        derived: Of those that were computed, by name: the parameter that they come from, or `constant`.
+        parameters: The tensors for which `name` was called, by their names.
+        derived: For each of these that was computed, by its name, the parameter that it was computed from; `constant`
+            if there is none.
     """
 
     def __init__(self, program: ExportedProgram) -> None:
@@ -52,7 +53,7 @@ class Constants:
         return self._values[node]
 
     def fold(self, node: fx.Node) -> bool:
-        """Computes a node if all that it reads is known; returns whether it was."""
+        """Computes the value of a node if it depends on no input and is not random; returns whether it did."""
         if not callable(node.target) or _is_random(node.target) or _is_symbolic(node.meta.get("val")):
             return False
         if any(read not in self._values for read in node.all_input_nodes):
@@ -65,11 +66,11 @@ class Constants:
         return True
 
     def name(self, node: fx.Node, view: Callable[[Tensor], Tensor] | None = None) -> str:
-        """The name of a stored tensor of any shape: that of its parameter, or one that nothing else has.
+        """The name of the value of a node: that of the parameter if it is one, else a new name.
 
         Args:
-            node: Whose value it is.
-            view: What is stored in place of the value, such as its transpose.
+            node: A node that depends on no input, whose value is a tensor.
+            view: A function whose result is stored in place of the value, such as the transpose; None for the value.
         """
         tensor = self._values[node] if view is None else view(self._values[node])
         identity = _identity(tensor)
@@ -82,7 +83,7 @@ class Constants:
         return name
 
     def _stored(self, node: fx.Node, tensor: Tensor) -> Tensor:
-        """A tensor to be kept: the parameter itself, or an own copy of what was computed from it."""
+        """The tensor to store: a parameter as it is, else a detached one, trainable if a parameter was its origin."""
         if tensor is self._values[node] and node.op == "placeholder":
             return tensor
         kept = tensor.detach()
@@ -90,7 +91,7 @@ class Constants:
 
 
 def _identity(tensor: Tensor) -> tuple[Any, ...]:
-    """Equal for tensors that are the same part of the same storage, read in the same order."""
+    """A key that is equal for tensors of the same storage, type, shape and strides."""
     if tensor.numel() == 0:
         return (id(tensor),)
     return (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())

@@ -1,4 +1,4 @@
-"""The arguments of a torch operation as data, from which an opaque node is called again."""
+"""Opaque operators: a torch operation by name, with its arguments as JSON, from which it can be called again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nas.compression.tracing.batch import Batch
 from search_spaces.operators.opaque import Opaque
 from search_spaces.operators.operator import Shape
 
-_OF_THE_MACHINE = ("device", "layout", "memory_format", "pin_memory")  # where and how, not what, is computed
-# views need strides that a graph does not promise; the same elements in a new shape are what is meant
+_OF_THE_MACHINE = ("device", "layout", "memory_format", "pin_memory")  # do not change the values that are computed
+# a view demands strides that the tensors of a graph may not have; a reshape gives the same values
 _TARGETS = {"aten.view.default": "aten.reshape.default", "aten._unsafe_view.default": "aten.reshape.default"}
 
 
@@ -25,16 +25,17 @@ def create_opaque_operator(
 
     Args:
         node: A call of a torch operation.
-        batch: Of the program.
-        shape: Of the output for one input.
-        is_value: Whether a node yields a tensor, or tensors, and not a size.
+        batch: The batch size of the program.
+        shape: Shape of the output, without the batch axis.
+        is_value: Whether a node yields a tensor, or several, and not a size.
 
     Raises:
-        ValueError: If an argument is no data.
+        ValueError: If an argument is not a tensor, a number, a text, a type of elements or a list of these.
     """
     inputs: list[fx.Node] = []
 
     def write(value: Any) -> Any:
+        """An argument as JSON; tensors become indices of `inputs`, and sizes multiples of the batch."""
         if isinstance(value, fx.Node) and is_value(value):
             if value not in inputs:
                 inputs.append(value)

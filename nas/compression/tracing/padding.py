@@ -1,4 +1,4 @@
-"""Padding with zeros before convolutions as an attribute of theirs, as every runtime has it."""
+"""Makes padding with zeros an attribute of the convolutions that follow it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search_spaces.operators.weighted import Convolution
 
 
 def fold_padding(graph: NetworkGraph) -> NetworkGraph:
-    """A graph in which a padding with zeros that only convolutions read is a part of these."""
+    """A graph in which a padding with zeros that only convolutions read is an attribute of these convolutions."""
     folded = {
         node.name: (node.inputs[0], node.operator.padding)
         for node in graph.nodes
@@ -24,14 +24,14 @@ def fold_padding(graph: NetworkGraph) -> NetworkGraph:
 
 
 def _takes(reader: Node, pad: Pad) -> bool:
-    """Whether a node can pad its input itself."""
+    """Whether a node is a convolution that can do a padding itself: with zeros, along its axes, and not transposed."""
     operator = reader.operator
     axes = len(operator.kernel) if isinstance(operator, Convolution) and not operator.transposed else 0
     return axes == len(pad.padding) and pad.value == 0 and min(map(min, pad.padding)) >= 0
 
 
 def _padded(node: Node, source: str, added: tuple[tuple[int, int], ...]) -> Node:
-    """A convolution that reads the source of a padding and pads it so itself."""
+    """A convolution that reads the input of a padding, and adds the padding to its own."""
     assert isinstance(node.operator, Convolution)
     own = node.operator.padding
     both = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, added, strict=True))

@@ -1,6 +1,6 @@
 """Traced networks as safetensors files: the tensors, and the graph as JSON in the header.
 
-Reading one takes neither the code that made the network nor a trace of it, and executes nothing.
+Reading a file needs neither the code that made the network nor a new trace, and executes no code of the file.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def save_traced(path: Path, traced: TracedNetwork) -> None:
 
 
 def load_traced(path: Path) -> TracedNetwork:
-    """Reads what `save_traced` wrote, with tensors of its own.
+    """Reads a network that `save_traced` wrote.
 
     Raises:
-        ValueError: If the file is damaged or of another format.
+        ValueError: If the file is damaged, of another format, or has other tensors than its graph.
     """
     with open_tensors(path, "network") as (file, header):
         tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
