@@ -26,8 +26,11 @@ def test_the_import_rules_name_all_that_loads_no_torch() -> None:
     assert [module for module in known if not any(f"{module}.".startswith(f"{name}.") for name in named)] == []
 
 
-def test_a_job_file_is_read_without_torch() -> None:
-    assert not loads_torch("nas.jobs.files.job")
+def test_a_job_file_is_read_without_what_takes_a_second_to_import() -> None:
+    job = {"name": "small", "space": {"name": "resnet_digits", "policies": ["w8a8"]}}
+    code = f"import sys; from nas.jobs.files.job import Job; Job.model_validate({job}); print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "scipy.stats", "sklearn", "pandas", "onnxruntime"} & set(shown.split())
 
 
 def test_methods_of_compression_have_names_without_torch_and_allocators_need_none() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from search_spaces.choices import Gene
 from search_spaces.compression_policy import LayerPolicy
@@ -99,6 +98,8 @@ def _fill_space(space: JointSpace, opened: Subspace, count: int, rng: np.random.
     dimension scatter around it binomially; for the policies shares are drawn, and every layer takes one by them; genes
     without an order are drawn each for itself. Levels are a Latin hypercube.
     """
+    from scipy.stats import qmc  # takes a second, and a job file is read without it
+
     dimensions = list(dict.fromkeys(_name_level(gene) for gene in space.genes if not gene.is_policy))
     levels = qmc.LatinHypercube(max(len(dimensions), 1), rng=rng).random(count)
     of_dimension = dict(zip(dimensions, levels.T, strict=False))
