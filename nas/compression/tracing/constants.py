@@ -69,7 +69,7 @@ class Constants:
         """The name of the value of a node: that of the parameter if it is one, else a new name.
 
         Args:
-            node: A node that depends on no input, whose value is a tensor.
+            node: A node that depends on no input, whose value is a tensor of any shape.
             view: A function whose result is stored in place of the value, such as the transpose; None for the value.
         """
         tensor = self._values[node] if view is None else view(self._values[node])
