@@ -63,7 +63,7 @@ def course(comparison: Comparison, seed: int) -> Course:
     made, found, outlooks = create_searcher("linas", comparison.problem, seed), [], []
     told = 0
     while told < EVALUATIONS:
-        outlook = made.foresee(made.batch)
+        outlook = made.forecast(made.batch)
         if outlook is not None:
             outlooks.append((told, outlook))
         population = made.ask(made.batch)

@@ -1,4 +1,4 @@
-"""A comparison of searchers: the hypervolume that each has found after so many evaluations.
+"""A comparison of searchers: the hypervolume of what each has found, by the number of evaluations.
 
 Independent of where the values come from: tables, predictors or measurements.
 """
@@ -22,15 +22,16 @@ from results.pareto import hypervolume
 
 @dataclass(frozen=True)
 class Comparison:
-    """What searchers are compared on.
+    """The problem on which searchers are compared, and how.
 
     Attributes:
-        problem: The problem; every searcher evaluates all its objectives alike.
-        reference: The worst value of interest of every objective but the constraints, in natural units.
-        budgets: Numbers of evaluations after which the hypervolume is taken, rising.
+        problem: The problem, the same for every searcher.
+        reference: The worst value of interest of each objective except constraints, in natural units.
+        budgets: Numbers of evaluations after which the hypervolume is computed, in rising order.
 
     Raises:
-        ValueError: If the budgets do not rise, or there are not as many references as objectives.
+        ValueError: If the budgets do not rise from 1 or more, or `reference` does not have one value for each objective
+            that is no constraint.
     """
 
     problem: SearchProblem
@@ -44,21 +45,21 @@ class Comparison:
             raise ValueError(f"a reference needs {len(self.problem.minimized)} values, got {list(self.reference)}")
 
     def measure_curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
-        """Lets one searcher search, and takes the hypervolume of its feasible candidates after each budget.
+        """Runs one searcher, and computes the hypervolume of its feasible candidates after each budget.
 
-        A database that outlives the process, of this very comparison alone, keeps the evaluations: a search that was
-        stopped goes on where it was.
+        With a database on disk, an interrupted search can be continued. Such a database must be used for this
+        comparison only: its runs are named by searcher and seed alone.
 
         Args:
-            name: The searcher; see `nas.search.registry`.
-            seed: Of everything random.
-            database_url: Where evaluations are kept; by default, in memory.
+            name: Name of the searcher; see `nas.search.registry`.
+            seed: Seed of the searcher.
+            database_url: URL of the database that stores the evaluations; by default, one in memory.
 
         Returns:
-            Shape (len(budgets),); 0 where nothing was feasible.
+            Hypervolumes of shape (len(budgets),); 0 where no candidate was feasible.
 
         Raises:
-            ValueError: If the searcher cannot search the problem.
+            ValueError: If the name is unknown, or the searcher cannot search the problem.
         """
         check_objectives(name, len(self.problem.minimized))
         record = RunRecord(f"{name}/{seed}", {}, seed)
@@ -71,7 +72,7 @@ class Comparison:
         return np.array([self.measure_volume(found.values[:budget]) for budget in self.budgets])
 
     def measure_volume(self, values: FloatArray) -> float:
-        """Hypervolume of values in natural units, shape (n, m), as far as they keep the limits."""
+        """Hypervolume of those rows of values, in natural units, shape (n, m), that keep all limits."""
         columns = self.problem.minimized
         kept = values[compute_violations(self.problem.objectives, values) == 0][:, columns]
         objectives = [self.problem.objectives[column] for column in columns]

@@ -1,6 +1,6 @@
-"""The front of what was found: the candidates that no other beats in the objectives, and the role of each.
+"""The front of evaluated candidates: those that no other beats in the objectives, and the role of each.
 
-Independent of which objectives these are and of how their values came about.
+Independent of which objectives these are and of the source of their values.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from search_spaces.population import Population
 
 @dataclass(frozen=True)
 class Front:
-    """Candidates, k of them, that keep all limits and that no other beats; best of the first objective first.
+    """The k candidates that keep all limits and that no other one beats, sorted by the first objective, best first.
 
     Attributes:
         population: The candidates.
         objectives: The m objectives, in the order of the columns of values.
-        values: Shape (k, m), in the unit of each objective's metric.
+        values: Values of shape (k, m), in the unit of each objective's metric.
     """
 
     population: Population
@@ -48,12 +48,12 @@ class Front:
     def choose_roles(self, count: int) -> dict[str, int]:
         """Up to `count` distinct candidates by their role: the best in each objective, the balanced one, and others.
 
-        The roles follow from the objectives: "best accuracy" where more is better, "lowest latency_ms" where less is.
-        The balanced candidate is the nearest to the ideal point, each objective scaled to its range on the front. What
-        is only limited has no role.
+        The roles are named after the objectives: "best accuracy" if more is better, "lowest latency_ms" if less is. The
+        balanced candidate is the one nearest to the ideal point, with each objective scaled to its range on the front.
+        Constraints have no role. If there is room for more, the roles "front 0", "front 1" and so on follow, by row.
 
         Args:
-            count: How many candidates at most.
+            count: Largest number of candidates.
 
         Returns:
             Role to row of the front.
@@ -77,20 +77,21 @@ def find_front(
 ) -> tuple[Front, NDArray[np.int64]]:
     """Finds the front of candidates within all limits.
 
-    A front that is thinned keeps its ends, the best of each objective, and evenly spaced candidates between them: in
-    three objectives an end may lie in the middle of the order by the first one.
+    A front of more than `most` candidates is thinned: it keeps the best candidate of each objective, and evenly spaced
+    ones of the others in the order by the first objective. With three objectives, the best of one may lie anywhere in
+    that order.
 
     Args:
         population: The candidates, n of them.
         objectives: The m objectives.
-        values: In natural units, shape (n, m).
-        most: How many candidates are kept; None is all.
+        values: Values in natural units, shape (n, m).
+        most: Largest number of candidates that are kept; None keeps all.
 
     Returns:
         The front, and the row of each of its candidates in the population, shape (k,).
 
     Raises:
-        NothingFeasible: If no candidate keeps the limits; it tells how near the nearest one comes.
+        NothingFeasible: If no candidate keeps all limits; the message says how close the closest one comes.
     """
     rows = _find_feasible_front(objectives, values)
     if most is not None:
@@ -113,7 +114,7 @@ def _find_feasible_front(objectives: Sequence[Objective], values: FloatArray) ->
 
 
 def _thin(found: FloatArray, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Up to `most` of the rows, whose costs are `found`: the ends, and others between them."""
+    """Up to `most` of the rows, whose costs are `found`: the best in each cost, and evenly spaced others."""
     ends = list(dict.fromkeys(found.argmin(axis=0).tolist()))[:most]
     others = np.setdiff1d(np.arange(len(rows)), ends)
     spaced = np.linspace(0, len(others) - 1, min(most - len(ends), len(others))).round().astype(int)

@@ -1,4 +1,4 @@
-"""Names of the search methods, whose modules and libraries are loaded only when a name is asked for."""
+"""The search methods by name; the module and the libraries of a method are loaded when its name is looked up."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ SEARCHERS: Registry[type[SearchMethod]] = Registry(
 
 
 def read_options(name: str, options: Mapping[str, object]) -> SearchMethod:
-    """The search method of that name with options from a file, whose types are held to strictly.
+    """The search method of that name, with options from a file; a value must have exactly the type of its option.
 
     Args:
-        name: One of `SEARCHERS`.
-        options: Names of fields of the method, and their values.
+        name: A name in `SEARCHERS`.
+        options: Values of some fields of the method, by name.
 
     Raises:
-        ValueError: In one line: if the name or an option is unknown, or a value is of another type or illegal.
+        ValueError: If the name or an option is unknown, a value has another type than its option, or the method refuses
+            the value. The message is one line.
     """
     from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -66,11 +67,11 @@ def read_options(name: str, options: Mapping[str, object]) -> SearchMethod:
 
 
 def check_objectives(name: str, objectives: int) -> None:
-    """Refuses a number of objectives that a searcher does not support, and says which ones do.
+    """Refuses a number of objectives that a searcher does not support, and names the searchers that do.
 
     Args:
-        name: One of `SEARCHERS`.
-        objectives: How many, constraints not counted.
+        name: A name in `SEARCHERS`.
+        objectives: Number of objectives, constraints not counted.
 
     Raises:
         ValueError: If the name is unknown, or the searcher takes more or fewer objectives.
@@ -84,12 +85,12 @@ def check_objectives(name: str, objectives: int) -> None:
 
 
 def create_searcher(name: str, problem: SearchProblem, seed: int) -> Searcher:
-    """A fresh searcher of that name, with the options that it has by default.
+    """A fresh searcher of that name, with its default options.
 
     Args:
-        name: One of `SEARCHERS`.
-        problem: What it searches.
-        seed: Of everything random.
+        name: A name in `SEARCHERS`.
+        problem: The search problem.
+        seed: Seed of all its random choices.
 
     Raises:
         ValueError: If the name is unknown, or the searcher cannot search the problem.

@@ -20,7 +20,10 @@ TABLE_COSTS = ("latency_ms", "latency_cycles", "energy_mj")  # what a latency ta
 
 
 class StopSection(Section):
-    """When a search ends before its evaluations are spent: once it foresees that going on gains less than this."""
+    """When a search ends early: once the forecast gain of more evaluations is below `gain`, a share of the hypervolume.
+
+    It must be below even at the upper end of its interval.
+    """
 
     gain: Annotated[float, Field(gt=0, lt=1)]
 
@@ -102,10 +105,10 @@ class SearchSection(Section):
     def _suits_its_searcher(self) -> SearchSection:
         check_objectives(self.searcher, len(self.objectives))
         method = self.method()
-        if self.stop is not None and not method.foresees:
-            able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].foresees)
+        if self.stop is not None and not method.has_outlook:
+            able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].has_outlook)
             raise ValueError(
-                f"searcher {self.searcher!r} does not foresee what going on gains; leave out stop, or use {able}"
+                f"searcher {self.searcher!r} does not forecast the gain of going on; leave out stop, or use {able}"
             )
         if method.uses_low_fidelity and self.quality == "predicted":
             raise ValueError(

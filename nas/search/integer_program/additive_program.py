@@ -1,10 +1,11 @@
-"""Sums of tabulated terms as an integer program: its variables, and what ties them together.
+"""Sums of tabulated terms as an integer program: its variables and constraints.
 
-A gene is a one-hot code of binary variables, all zeros where it is inactive. A term over several genes gets a variable
-for every entry of its table, of which one is 1: the entries that have a value of a gene sum to the variable of that
-value (the local marginal polytope of Wainwright and Jordan, "Graphical Models, Exponential Families, and Variational
-Inference", 2008, section 4.1). Integral genes leave one entry alone, so a cost is exact, and entries are integral by
-themselves. Independent of searchers and of how a program is solved.
+A gene becomes a one-hot code of binary variables, all 0 if the gene is inactive. A term over several genes gets a
+variable for every entry of its table, one of which is 1. For every value of a gene, the variables of the entries with
+that value sum to the variable of the value (the local marginal polytope of Wainwright and Jordan, "Graphical Models,
+Exponential Families, and Variational Inference", 2008, section 4.1). If the variables of the genes are integers, one
+entry remains, so costs are exact and the entries need no integrality constraint. Independent of searchers and of the
+solver.
 """
 
 from __future__ import annotations
@@ -23,27 +24,29 @@ from search_spaces.search_space import BoolArray
 
 Integers = NDArray[np.int64]
 
-_MOST_ENTRIES = 5000  # of all terms: with as many, a program of the once-for-all space takes a second
+_MOST_ENTRIES = 5000  # entries of all terms; a program of the once-for-all space with as many takes a second
 
 
 class AdditiveProgram:
-    """The variables of a joint space and of some costs on it.
+    """The variables of an integer program for a joint space and some costs on it.
 
     The first variables are the features of `Population.one_hot`; the others lie in [0, 1] and follow from them. Terms
-    that read derived columns, and the largest ones beyond a number of entries, are left out.
+    that read derived columns are left out. If the tables have more than `most_entries` distinct entries, the largest
+    ones are left out, too.
 
     Args:
         space: The joint space.
         costs: Sums of terms over its genes.
-        most_entries: Of all tables, as far as they differ.
+        most_entries: Largest number of distinct entries of all tables together.
 
     Attributes:
-        slopes: Each cost, but for what is left out, as a linear function of all variables; shape (costs, variables).
-        left_out: The rest of each cost; without terms where it is exact.
-        structure: The constraints that every candidate keeps, and nothing but candidates.
+        slopes: Each cost, without the terms that are left out, as a linear function of all variables; shape (costs,
+            variables).
+        left_out: The terms of each cost that are left out; a cost without any is exact.
+        structure: The linear constraints that hold for the codes of candidates and for no other integers.
 
     Raises:
-        ValueError: If it depends on several genes at once whether one is active.
+        ValueError: If several genes together decide whether another one is active.
     """
 
     def __init__(
@@ -71,11 +74,11 @@ class AdditiveProgram:
         self.structure = self._build_constraint()
 
     def extend_slope(self, slope: FloatArray) -> FloatArray:
-        """A linear function of the features, shape (f,), as one of all variables."""
+        """The slope of a linear function of the features, shape (f,), extended by zeros to all variables."""
         return np.pad(slope, (0, self._count - len(slope)))
 
     def _tie_to_activity(self, values: Integers, condition: tuple[int, BoolArray] | None) -> None:
-        """Demands that an active gene has one value, and an inactive one none."""
+        """Adds the constraint that an active gene has one value, and an inactive one none."""
         if condition is None:
             self._set_equal(values, [], 1.0)
         else:
@@ -83,16 +86,17 @@ class AdditiveProgram:
             self._set_equal(values, self._values[parent][wanted], 0.0)
 
     def _add_entries(self, entries: _Entries) -> Integers:
-        """Adds variables of entries, one for each, tied to the genes that they read."""
+        """Adds a variable for each entry, and the constraints that tie these to the variables of the genes."""
         variables = self._add_variables(len(entries.prices))
         self._set_equal(variables, [], 1.0)
         for column, classes, chosen in zip(entries.columns, entries.classes, entries.indices, strict=True):
-            for number in range(1, classes.max() + 1):  # that the others are right makes class 0 right: all sum to 1
+            # no constraint for class 0: it follows from the others, as all entries sum to 1
+            for number in range(1, classes.max() + 1):
                 self._set_equal(variables[chosen == number], self._values[column][classes == number], 0.0)
         return variables
 
     def _set_equal(self, some: Integers, others: Integers | list[int], constant: float) -> None:
-        """Demands that the sum of some variables is that of others and a constant."""
+        """Adds the constraint that the sum of `some` variables equals the sum of `others` plus a constant."""
         signs = np.repeat([1, -1], [len(some), len(others)])
         self._rows.append((np.concatenate([some, others]).astype(np.int64), signs, constant))
 
@@ -110,13 +114,14 @@ class AdditiveProgram:
 
 @dataclass(frozen=True)
 class _Entries:
-    """The distinct entries of the tables of some costs over the same genes.
+    """The distinct entries of tables over the same genes, one table for each cost.
 
     Attributes:
-        columns: The genes, rising.
-        classes: Of each gene, a class for every value, that of value 0 is 0; values of a class change nothing.
-        indices: Of each gene, its class in every entry, shape (entries,).
-        prices: Shape (entries, costs).
+        columns: Indices of the genes, rising.
+        classes: For each gene, the class of each of its values. Values of one class have equal entries in all tables;
+            value 0 is of class 0.
+        indices: For each gene, its class in every entry, shape (entries,).
+        prices: What each entry adds to each cost, shape (entries, costs).
     """
 
     columns: tuple[int, ...]
@@ -128,7 +133,12 @@ class _Entries:
     def from_tables(
         cls, scope: tuple[tuple[int, ...], FloatArray], conditions: Sequence[tuple[int, BoolArray] | None]
     ) -> _Entries:
-        """The entries that canonical genes can have, of tables of shape (values of a gene, ..., costs)."""
+        """Merges equal values of each gene, and keeps the entries that canonical genes can have.
+
+        Args:
+            scope: Indices of the genes, and the tables as one array of shape (values of a gene, ..., costs).
+            conditions: For each gene of the space, when it is active; see `JointSpace.find_condition`.
+        """
         columns, tables = scope
         allowed = _find_allowed(columns, tables.shape[:-1], conditions)[..., None]
         both = np.concatenate([np.where(allowed, tables, 0.0), allowed], axis=-1)
@@ -144,7 +154,11 @@ class _Entries:
 
 
 def _sum_tables(costs: Sequence[AdditiveCost], genes: int) -> list[tuple[tuple[int, ...], FloatArray]]:
-    """Rising genes that some terms read, and the sums of these terms, of shape (values of a gene, ..., costs)."""
+    """Sums the terms that read the same genes; skips terms that read derived columns.
+
+    Returns:
+        Pairs of the genes' indices, rising, and the summed tables of shape (values of a gene, ..., costs).
+    """
     scopes: dict[tuple[int, ...], FloatArray] = {}
     for number, cost in enumerate(costs):
         for term in cost.terms:
@@ -162,7 +176,7 @@ def _find_scope(term: Term) -> tuple[int, ...]:
 def _find_allowed(
     columns: Sequence[int], shape: Sequence[int], conditions: Sequence[tuple[int, BoolArray] | None]
 ) -> BoolArray:
-    """Which values of genes go together in canonical genes, where an inactive one is 0."""
+    """Which combinations of values of genes are canonical, shape `shape`: an inactive gene must be 0."""
     allowed, index = np.ones(shape, dtype=np.bool_), np.indices(shape, sparse=True)
     for axis, column in enumerate(columns):
         parent, wanted = conditions[column] or (None, None)
@@ -172,7 +186,7 @@ def _find_allowed(
 
 
 def _number_distinct(rows: NDArray[np.float64]) -> tuple[Integers, Integers]:
-    """Where each distinct row is first, rising, and the number among these of every row."""
+    """The index of the first of each set of equal rows, rising, and for every row the number of its set."""
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return first[order], np.argsort(order)[inverse.reshape(-1)]

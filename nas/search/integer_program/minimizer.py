@@ -14,8 +14,8 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-# Nodes x variables of a program, as a clock would let the load of a machine decide what is asked: 49 nodes, which take
-# about two seconds, in the once-for-all space under two policies.
+# Limit on nodes x variables of a program: 49 nodes in the once-for-all space with two policies, which take about two
+# seconds. It is no limit on time, with which the candidates that are found would depend on the load of the machine.
 _WORK = 150_000
 
 
@@ -24,10 +24,10 @@ class AdditiveMinimizer:
 
     Args:
         space: The joint space.
-        costs: Sums of tabulated terms; what of them a program takes exactly are `program.slopes`.
+        costs: Sums of tabulated terms; `program.slopes` and `program.left_out` say which terms the program contains.
 
     Raises:
-        ValueError: If it depends on several genes at once whether one is active.
+        ValueError: If several genes together decide whether another one is active.
     """
 
     def __init__(self, space: JointSpace, costs: Sequence[AdditiveCost] = ()) -> None:
@@ -38,13 +38,13 @@ class AdditiveMinimizer:
         """Finds the candidate of least cost within all bounds.
 
         Args:
-            slope: Cost of every variable of the program, shape (v,), or of the features, shape (f,).
-            bounds: Slopes of other costs, and the most that each may be.
-            known: Canonical genes of shape (d,) that are left out.
+            slope: Slope of the cost over all variables of the program, shape (v,), or over the features, shape (f,).
+            bounds: Slopes of other costs, and the upper bound of each.
+            known: Canonical genes of shape (d,) of candidates that are excluded.
 
         Returns:
-            Canonical genes, shape (d,): the best that is found within a number of nodes, which is the same each time.
-            None if there is none, or none is found.
+            Canonical genes, shape (d,), of the best candidate that is found within a fixed number of nodes. None if no
+            candidate keeps the bounds, or none is found.
         """
         constraints = [self.program.structure]
         for row, most in bounds:
@@ -69,6 +69,9 @@ class AdditiveMinimizer:
         return self.space.population([chosen]).genes[0]
 
     def _scaled(self, slope: FloatArray) -> tuple[FloatArray, float]:
-        """A slope of all variables of which the largest is 1, as the solver's tolerances are absolute; and by what."""
+        """A slope over all variables, divided by its largest absolute value; and that divisor.
+
+        The solver's tolerances are absolute, so slopes must be of one size.
+        """
         scale = float(np.abs(slope).max()) or 1.0
         return self.program.extend_slope(slope / scale), scale

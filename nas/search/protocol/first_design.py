@@ -1,7 +1,8 @@
-"""The candidates that a search evaluates first: what anybody would try, then a rest that fills the space.
+"""The candidates that a search evaluates first: obvious ones, then others that fill the space.
 
-Drawn gene by gene, candidates of a space with dozens of genes are all middling mixtures: neither a uniform policy nor
-an extreme architecture ever occurs, and predictors know nothing of the ends of a front. Independent of any searcher.
+Random candidates of a space with dozens of genes are mixtures of middling values: hardly one has the same policy in
+all layers or an extreme architecture, and predictors fitted to them know nothing of the ends of a front. The design
+does not depend on the searcher.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from search_spaces.policy_space import find_nearest_policy
 from search_spaces.population import Population
 from search_spaces.subspace import Subspace
 
-FIRST_DESIGN = 30  # candidates: with fewer, predictors start blind; with more, small budgets are spent on the start
-_OBVIOUS_SHARE = 0.8  # of a first design at most, so that something lies between the extremes
-_STREAM = 0xF1  # of the seed: the design is the same for every searcher of that seed
-_CONCENTRATION = 0.4  # of the Dirichlet distribution of policy shares: small, for many nearly uniform policies
-_DRAWS = 4  # times the candidates that are wanted are drawn, as some turn out equal
+FIRST_DESIGN = 30  # candidates: with fewer, predictors know too little; with more, a small budget is soon spent
+_OBVIOUS_SHARE = 0.8  # largest share of obvious candidates, so that some lie between the extremes
+_STREAM = 0xF1  # the design has random numbers of its own: it is the same for every searcher with the same seed
+_CONCENTRATION = 0.4  # parameter of the Dirichlet distribution of policy shares: below 1, one policy often dominates
+_DRAWS = 4  # candidates drawn for each that is wanted, as some turn out equal
 
 
 def create_first_design(space: JointSpace, size: int, seed: int, subspace: Subspace | None = None) -> Population:
@@ -28,12 +29,12 @@ def create_first_design(space: JointSpace, size: int, seed: int, subspace: Subsp
 
     Args:
         space: The joint space.
-        size: How many candidates; fewer only in small spaces, where draws repeat.
-        seed: Of the rest; equal seeds give equal designs, whatever the searcher.
-        subspace: Where candidates are looked for; None is everywhere.
+        size: How many candidates; in a small space, where draws repeat, it may be fewer.
+        seed: Seed of the space-filling candidates; equal seeds give equal designs, whatever the searcher.
+        subspace: The part of the space that candidates are taken from; None is all of it.
 
     Returns:
-        Distinct candidates, the most telling first, so that any prefix is a design of its own.
+        Distinct candidates, the most informative first, so that the first k of them are a good design of k.
     """
     opened = subspace or Subspace.whole(space)
     obvious = list_obvious_candidates(space, opened)
@@ -44,15 +45,15 @@ def create_first_design(space: JointSpace, size: int, seed: int, subspace: Subsp
 
 
 def list_obvious_candidates(space: JointSpace, subspace: Subspace | None = None) -> Population:
-    """Lists what anybody would try: extreme architectures, each with the same policy in all layers.
+    """Lists the obvious candidates: extreme architectures, each with the same policy in all layers.
 
     The architectures are the largest, the smallest, and those that are smallest in one dimension (such as `kernel` or
-    `depth`) and largest in all others. A gene whose values have no order has no extremes: architectures take its values
-    in turn, the same for all genes with as many values.
+    `depth`) and largest in all others. A gene whose values have no order has no extremes: the first architecture takes
+    its first value, the second its second, and so on in turn.
 
     Args:
         space: The joint space.
-        subspace: Whose extremes and policies are meant; None is the whole space.
+        subspace: The part of the space whose extremes and policies are listed; None is all of it.
 
     Returns:
         Distinct candidates: all policies of the largest architecture first, then those of the smallest, and so on.
@@ -70,7 +71,10 @@ def list_obvious_candidates(space: JointSpace, subspace: Subspace | None = None)
 
 
 def _list_uniform_policies(opened: Subspace) -> list[list[int]]:
-    """Policy genes of all layers for every open policy; a layer that may not take it takes the nearest."""
+    """For every policy that is open in some layer, the policy genes of a network that has it in all layers.
+
+    A layer for which it is not open takes the nearest policy that is.
+    """
     slots = _list_open_policies(opened)
     return [
         [values[find_nearest_policy(policy, [known[value] for value in values])] for known, values in slots]
@@ -79,7 +83,11 @@ def _list_uniform_policies(opened: Subspace) -> list[list[int]]:
 
 
 def _list_corners(space: JointSpace, opened: Subspace) -> list[set[str]]:
-    """Dimensions that are smallest, for every extreme architecture; where nothing has an order, one for every value."""
+    """For every extreme architecture, the set of dimensions in which it is smallest.
+
+    Where no gene has an order, there are no extremes; empty sets are listed then, as many as a gene has values, so that
+    every value occurs.
+    """
     genes = [
         (gene, values)
         for gene, values in zip(space.genes, opened.open, strict=True)
@@ -95,8 +103,9 @@ def _fill_space(space: JointSpace, opened: Subspace, count: int, rng: np.random.
     """Draws candidates whose sizes and shares of policies are spread evenly.
 
     For every ordered dimension a level between the smallest (0) and the largest (1) is drawn, and the genes of the
-    dimension scatter around it binomially; for the policies shares are drawn, and every layer takes one by them; genes
-    without an order are drawn each for itself. Levels are a Latin hypercube.
+    dimension scatter around it binomially. For the policies, the share of each is drawn, and every layer draws its
+    policy with these probabilities. Every gene without an order has a level of its own, which picks its value. The
+    levels of all candidates form a Latin hypercube.
     """
     from scipy.stats import qmc  # takes a second, and a job file is read without it
 
@@ -121,7 +130,7 @@ def _fill_space(space: JointSpace, opened: Subspace, count: int, rng: np.random.
 
 
 def _list_open_policies(opened: Subspace) -> list[tuple[tuple[LayerPolicy, ...], tuple[int, ...]]]:
-    """What every slot may choose from, and the indices of what is open of it."""
+    """For every slot, all policies that it may have, and the indices of those that are open."""
     values = opened.open[len(opened.space.architectures.choices) :]
     return list(zip(opened.space.slot_policies, values, strict=True))
 
@@ -133,5 +142,5 @@ def _list_known_policies(opened: Subspace) -> list[LayerPolicy]:
 
 
 def _name_level(gene: Gene) -> str:
-    """What a gene shares its level with: all of its dimension if it is ordered, nothing if it is not."""
+    """Genes of equal name share a level: an ordered gene with its dimension, another one with none."""
     return gene.dimension if gene.is_ordered else gene.name

@@ -1,4 +1,4 @@
-"""What going on with a search would bring, as a value."""
+"""The outlook of a search: how much more evaluations are expected to improve its front."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Outlook:
-    """The gain in hypervolume that more evaluations are expected to bring, as shares of the present one.
+    """The expected gain in hypervolume of more evaluations, relative to the present hypervolume of the front.
 
     Attributes:
-        evaluations: How many more.
+        evaluations: Number of further evaluations that the gain is for.
         gain: Expected gain; 0.01 is 1 %.
-        low: Lower end of an interval that held what came in two thirds of rounds or more.
-        high: Its upper end.
+        low: Lower end of the interval of the gain. In tests, the interval held the actual gain in two thirds of the
+            rounds or more.
+        high: Upper end of the interval.
     """
 
     evaluations: int

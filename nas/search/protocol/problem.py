@@ -19,10 +19,10 @@ class SearchProblem:
         space: The joint space.
         objectives: One or more; their order is that of the columns of values and of costs.
         leaves: The subspaces that a few-shot supernet serves with weights of their own; empty if it has one set.
-        subspace: Where new candidates are looked for; None is everywhere.
+        subspace: The part of the space that searchers which support it ask for candidates of; None is all of it.
 
     Raises:
-        ValueError: If no objective is more than a constraint, or two have the same metric.
+        ValueError: If there is no objective, all are constraints, or two have the same metric.
     """
 
     space: JointSpace
@@ -37,14 +37,14 @@ class SearchProblem:
 
     @property
     def minimized(self) -> list[int]:
-        """Columns of costs that are more than constraints."""
+        """Indices of the objectives that are minimised, not only limited."""
         return [column for column, objective in enumerate(self.objectives) if not objective.constraint]
 
     @property
     def cost_limits(self) -> FloatArray:
-        """The largest cost allowed of every objective, shape (m,); infinite where there is no limit."""
+        """The largest cost that each objective may have, shape (m,); infinite where it has no limit."""
         return np.array([objective.cost_limit for objective in self.objectives])
 
     def clip_to_constraints(self, costs: FloatArray) -> FloatArray:
-        """Clips each constrained cost, of shape (n, m), at its limit, so that feasible candidates tie on it."""
+        """Clips the costs of constraints at their limits, so that feasible candidates tie on them; shape (n, m)."""
         return clip_to_constraints(self.objectives, costs)

@@ -9,7 +9,8 @@ from typing import ClassVar
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.searcher import Searcher
 
-POPULATION_SIZE = 20  # of genetic methods, for budgets of hundreds: a larger population sees few generations
+# Default size of the population of genetic methods, for budgets of hundreds: a larger one sees few generations.
+POPULATION_SIZE = 20
 
 
 def check_count(name: str, count: int) -> None:
@@ -30,35 +31,35 @@ def check_count(name: str, count: int) -> None:
 class SearchMethod(ABC):
     """Describes a searcher; its fields are the options that a job may set, with their defaults.
 
-    An option has a plain type (`int`, `float`, `bool`, `str`), is checked when the method is made, and a bad one raises
-    ValueError.
+    An option has a plain type (`int`, `float`, `bool`, `str`). Options are checked when the method is created: a value
+    that is not allowed raises ValueError.
 
     Attributes:
         least_objectives: How many objectives it needs, constraints not counted.
         most_objectives: How many it supports; None is any number.
         needs_leaves: Whether it searches the leaves of a few-shot supernet.
-        uses_low_fidelity: Whether it asks for evaluations at a lower fidelity, too, which only measurements can give.
-        foresees: Whether its searchers forecast what more evaluations would gain.
+        uses_low_fidelity: Whether it also asks for evaluations at a fidelity below 1, which only measurements can give.
+        has_outlook: Whether its searchers forecast the gain of more evaluations; see `Searcher.forecast`.
     """
 
     least_objectives: ClassVar[int] = 1
     most_objectives: ClassVar[int | None] = None
     needs_leaves: ClassVar[bool] = False
     uses_low_fidelity: ClassVar[bool] = False
-    foresees: ClassVar[bool] = False
+    has_outlook: ClassVar[bool] = False
 
     @abstractmethod
     def create(self, problem: SearchProblem, seed: int) -> Searcher:
         """A fresh searcher; equal methods, problems and seeds give searchers that ask for the same.
 
         Args:
-            problem: What it searches; `check` says whether it can.
-            seed: Of everything random.
+            problem: The problem, one that `check` accepts.
+            seed: Seed of all random choices.
         """
 
     @classmethod
     def supports(cls, objectives: int) -> bool:
-        """Whether it takes so many objectives."""
+        """Whether it can search this number of objectives, constraints not counted."""
         return cls.least_objectives <= objectives <= (cls.most_objectives or objectives)
 
     @classmethod

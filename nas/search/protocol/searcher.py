@@ -15,34 +15,35 @@ from search_spaces.population import Population
 class Searcher(ABC):
     """Proposes candidates and learns from their costs.
 
-    The contract, kept by tests over all searchers: the same seed and the same tells give the same asks; a candidate is
-    never asked twice at the same fidelity; fewer than `n` are asked only when the space has no others left. Outcomes
-    may come late and in any order; those of candidates that were never asked are welcome, too, and these are then not
-    asked.
+    Tests hold all searchers to this contract. The same seed and the same calls of `tell` give the same answers of
+    `ask`. No candidate is asked for twice at the same fidelity. Fewer than `n` candidates are asked for only when the
+    searcher finds no others: in a small space, none are left. Outcomes may be told late and in any order. Outcomes of
+    candidates that the searcher never asked for may be told, too; it then does not ask for these candidates.
 
     Attributes:
-        batch: How many candidates at a time serve it best.
-        outlook: What it last foresaw of going on; None if nothing.
+        batch: Number of candidates to ask for at a time that suits it best.
+        outlook: Its last forecast of the gain of more evaluations; None if it has made none.
     """
 
     batch = 100
     outlook: Outlook | None = None
 
-    def foresee(self, n: int) -> Outlook | None:  # noqa: ARG002 for searchers that foresee
-        """Forecasts what more evaluations would bring, after all that was told; sets `outlook`.
+    def forecast(self, n: int) -> Outlook | None:  # noqa: ARG002 for searchers that forecast
+        """Forecasts the gain of more evaluations, given all outcomes so far; sets and returns `outlook`.
 
         Args:
-            n: How many candidates are asked next: then it changes none of the asks that follow.
+            n: Number of candidates of the next `ask`. If that number is right, the forecast does not change what is
+                asked for later.
         """
         return self.outlook
 
     @abstractmethod
     def ask(self, n: int) -> Population:
-        """The next candidates, none of which was asked before at that fidelity.
+        """The next candidates, none of which was asked for before at that fidelity.
 
         Args:
-            n: How many are to be evaluated in full. Fewer are asked only when the space is exhausted. A searcher may
-                first ask for any number of others at a lower `fidelity`, by which it chooses them.
+            n: Number of candidates to be evaluated in full. A searcher that chooses them by a lower `fidelity` may
+                first ask for any number of candidates at that fidelity.
         """
 
     @abstractmethod
@@ -50,8 +51,8 @@ class Searcher(ABC):
         """Reports the outcome of asked candidates.
 
         Args:
-            population: What was asked, in any portions and at the fidelity at which it was asked, or what is known from
-                elsewhere.
+            population: Candidates that were asked for, in any portions, at the fidelity at which they were asked for;
+                or candidates that were evaluated elsewhere.
             costs: To be minimised, shape (n, m).
             violations: Shape (n,); 0 where all limits are kept.
         """

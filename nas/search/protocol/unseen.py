@@ -1,4 +1,4 @@
-"""Candidates that a searcher has not asked for yet: how it never asks for one twice."""
+"""Candidates that a searcher has not asked for yet, so that it asks for none twice."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from search_spaces.search_space import BoolArray, Genes
 from search_spaces.subspace import Subspace
 
 _ATTEMPTS = 20  # rounds of sampling before the rest of a space is enumerated
-_ENUMERABLE = 1 << 20  # gene vectors; a larger space is not exhausted by sampling
+_ENUMERABLE = 1 << 20  # gene vectors of the largest space that is enumerated; budgets do not exhaust larger ones
 _BLOCK = 1 << 14  # gene vectors that are enumerated at a time: a few megabytes
 
 
 class UnseenCandidates:
-    """Remembers what was asked, and finds candidates that were not.
+    """Remembers the candidates that were asked for, and finds others.
 
     Args:
         space: The joint space.
         rng: Source of random candidates.
-        subspace: Where candidates are found; None is everywhere.
-        design: Candidates to begin with, in order; see `nas.search.protocol.first_design`.
+        subspace: The part of the space that candidates are taken from; None is all of it.
+        design: The candidates to ask for first, in order; see `nas.search.protocol.first_design`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class UnseenCandidates:
         self._design = np.empty((0, len(space.cardinalities)), dtype=np.int16) if design is None else design.genes
 
     def admit(self, genes: Genes) -> Genes:
-        """The rows of canonical genes, shape (n, d), that are new; from now on they are seen."""
+        """The rows of canonical genes, shape (n, d), that are unseen; marks them as seen."""
         fresh = []
         for row, key in enumerate(vector.tobytes() for vector in genes):
             if key not in self._seen:
@@ -49,20 +49,27 @@ class UnseenCandidates:
         return genes[fresh]
 
     def are_unseen(self, genes: Genes) -> BoolArray:
-        """Which rows of canonical genes, shape (n, d), are new and in the subspace; they stay so. Shape (n,)."""
+        """Which rows of canonical genes, shape (n, d), are unseen and in the subspace; a mask of shape (n,).
+
+        It does not mark them as seen.
+        """
         new = np.array([vector.tobytes() not in self._seen for vector in genes], dtype=np.bool_)
         if self._subspace is None or len(genes) == 0:
             return new
         return new & np.array(self._subspace.contains(Population(self.space, genes)), dtype=np.bool_)
 
     def take_designed(self, n: int) -> Genes:
-        """Up to `n` of what is left of the design, in order; from now on they are seen. Shape (k, d)."""
+        """The next `n` unseen candidates of the design, or fewer if it has fewer, shape (k, d); marks them as seen."""
         left = self._design[self.are_unseen(self._design)]
         asked, self._design = left[:n], left[n:]
         return self.admit(asked)
 
     def sample(self, n: int) -> Genes:
-        """Up to `n` new canonical vectors, at random, shape (k, d); fewer only when nothing new is left."""
+        """`n` random unseen gene vectors, canonical, shape (k, d); marks them as seen.
+
+        It gives fewer if the space has no more. In a space too large to enumerate it may also give fewer if 20 rounds
+        of sampling found mostly seen ones, as in a small subspace.
+        """
         found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
         for _ in range(_ATTEMPTS):
             missing = n - len(found)
@@ -73,7 +80,7 @@ class UnseenCandidates:
         return np.concatenate([found, self._enumerate(n - len(found))])
 
     def _enumerate(self, n: int) -> Genes:
-        """Up to `n` new canonical vectors in the order of their genes; none of a space that is too large for that."""
+        """Up to `n` unseen gene vectors, in the order of the enumerated space; none if the space is too large."""
         found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
         if float(np.prod(self.space.cardinalities, dtype=float)) > _ENUMERABLE:
             return found

@@ -1,4 +1,4 @@
-"""Candidates that are being evaluated: put in with a number, taken out as their values become known.
+"""The candidates that are being evaluated, each under its sequence number, until their values are known.
 
 Independent of searchers and databases.
 """
@@ -17,10 +17,10 @@ from search_spaces.population import Population
 
 @dataclass(frozen=True)
 class Outcome:
-    """Values of candidates that became known together.
+    """Candidates whose values became known together, and these values.
 
     Attributes:
-        sequences: Number of each candidate, n of them.
+        sequences: Sequence number of each candidate in its run, n of them.
         population: The candidates, all of one fidelity.
         values: Shape (n, m), one column per objective.
     """
@@ -31,13 +31,13 @@ class Outcome:
 
 
 class InFlight:
-    """Evaluates candidates: one by one and at the same time where objectives are measured, else in portions.
+    """Evaluates candidates: concurrently, one by one, if an objective is measured; else `chunk` of them at a time.
 
-    A candidate is measured once by each distinct measurement, however many objectives read it.
+    Each distinct measurement measures a candidate once, however many objectives read its values.
 
     Args:
-        objectives: What is evaluated.
-        chunk: Candidates of a portion, where no objective is measured.
+        objectives: The objectives that are evaluated.
+        chunk: Number of candidates evaluated in one call, if no objective is measured.
     """
 
     def __init__(self, objectives: Sequence[Objective], chunk: int) -> None:
@@ -57,17 +57,17 @@ class InFlight:
         """Begins the evaluation of a candidate.
 
         Args:
-            sequence: Its number.
-            one: The candidate alone, at the fidelity at which it is evaluated.
+            sequence: The candidate's sequence number.
+            one: A population of this candidate alone, at the fidelity at which it is evaluated.
         """
         submitted = [measurement.submit(one[0], one.fidelity) for measurement in self._measurements]
         self._waiting[sequence] = (one, submitted)
 
     def finish(self) -> Outcome:
-        """Waits until at least one candidate is evaluated, and gives those that are, of one fidelity.
+        """Waits until at least one candidate is evaluated; removes and returns the evaluated ones of one fidelity.
 
         Raises:
-            Exception: What the evaluation of a candidate raised.
+            Exception: The exception that the evaluation of a candidate raised.
         """
         known = self._wait() if self._measurements else list(self._waiting)
         fidelity = self._waiting[known[0]][0].fidelity
@@ -86,7 +86,7 @@ class InFlight:
     def _column(
         self, objective: Objective, population: Population, measured: list[list[Mapping[str, float]]]
     ) -> FloatArray:
-        """Values of one objective, shape (n,): read from what every candidate's measurements gave, or looked up."""
+        """Values of one objective, shape (n,): read from the measurements of each candidate, or evaluated here."""
         evaluate = objective.evaluate
         if not isinstance(evaluate, MeasuredEvaluator):
             return evaluate(population)
@@ -94,7 +94,7 @@ class InFlight:
         return np.array([evaluate.read(values[index]) for values in measured], dtype=np.float64)
 
     def _wait(self) -> list[int]:
-        """Numbers of the candidates whose measurements are all there, at least one."""
+        """Waits until all measurements of a candidate are done; the sequence numbers of all such candidates."""
         while True:
             found = [number for number, (_, futures) in self._waiting.items() if all(f.done() for f in futures)]
             if found:

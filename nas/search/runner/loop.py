@@ -1,6 +1,6 @@
-"""The only search loop: ask, evaluate, store, tell.
+"""The only search loop: it asks the searcher for candidates, evaluates and stores them, and tells the searcher.
 
-It is independent of what is searched, how that is evaluated and where.
+It is independent of spaces and objectives, and of how and where candidates are evaluated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from results.database.results_database import ResultsDatabase
 from results.evaluation import FULL_FIDELITY
 from search_spaces.population import Population
 
-# How many more candidates are known in full, and what the searcher last foresaw of going on.
+# Called with the number of candidates newly evaluated in full, and with the searcher's last outlook.
 Progress = Callable[[int, Outlook | None], None]
 
 
@@ -30,16 +30,17 @@ def run_search(
     """Searches until the budget or the space is spent; a run that was interrupted goes on where it stopped.
 
     Args:
-        plan: What is to be done.
-        database: Receives every evaluation, and is asked what is stored of the run.
-        progress: Called whenever candidates became known.
+        plan: The search.
+        database: Stores every evaluation; what it already holds of the run is not evaluated again.
+        progress: Called whenever candidates were evaluated in full.
 
     Returns:
-        What the run evaluated in full, in the order of its sequence numbers.
+        The candidates that the run evaluated in full, in the order of their sequence numbers.
 
     Raises:
-        NothingFeasible: If no candidate keeps all limits, known ones included; it tells how near the nearest one came.
-        ValueError: If the database holds another run of that name.
+        NothingFeasible: If no candidate keeps all limits, `plan.known` included; says how close the closest one comes.
+        ValueError: If another process writes the run, or the database holds a run of that name with other inputs,
+            sources, seed, device, source or candidates.
     """
     problem, known = plan.problem, plan.known
     searcher = plan.method.create(problem, plan.record.seed)
@@ -61,7 +62,7 @@ def run_search(
             _tell(searcher, plan, outcome)
             if outcome.population.fidelity == FULL_FIDELITY:
                 found.append(outcome)
-    result = _collect(plan, found, searcher.foresee(searcher.batch))
+    result = _collect(plan, found, searcher.forecast(searcher.batch))
     values = result.values if known is None else np.concatenate([known.values, result.values])
     if compute_violations(problem.objectives, values).min() > 0:
         raise NothingFeasible(infeasibility_message(problem.objectives, values))
@@ -71,10 +72,10 @@ def run_search(
 def _search_in_batches(
     searcher: Searcher, recorder: Recorder, plan: SearchPlan, enough: Callable[[int], bool]
 ) -> Iterator[Outcome]:
-    """Outcomes of whole batches, each asked after the one before was told."""
+    """Outcomes of whole batches; the next batch is asked for after the searcher was told the last one."""
     batch, asked = plan.dispatch.batch or searcher.batch, 0
     while asked < plan.budget and not enough(batch):
-        # as many are asked as a larger budget would ask, so that it can go on
+        # a whole batch is asked for, also where less of the budget is left: a larger budget can then continue the run
         population = searcher.ask(batch)
         if population.fidelity == FULL_FIDELITY:
             population = population.take(slice(0, plan.budget - asked))
@@ -87,7 +88,7 @@ def _search_in_batches(
 def _search_in_flight(
     searcher: Searcher, recorder: Recorder, plan: SearchPlan, enough: Callable[[int], bool]
 ) -> Iterator[Outcome]:
-    """Outcomes of single candidates; whenever one was told, as many are asked as are missing in flight."""
+    """Outcomes of single candidates; after each one, new candidates are asked for until `in_flight` are in flight."""
     asked = waiting = 0
     while True:
         missing = (plan.dispatch.in_flight or 1) - waiting
@@ -105,12 +106,12 @@ def _search_in_flight(
 
 
 def _gains_too_little(searcher: Searcher, stop_gain: float | None, n: int) -> bool:
-    """Whether going on would bring less than it is to go on for, even at the upper end of what is expected.
+    """Whether the gain of more evaluations is below `stop_gain`, even at the upper end of its interval.
 
-    The expected gain alone ends searches too early: it is estimated round after round, and one low estimate is enough.
-    A search that is not to stop foresees nevertheless, before the next `n` are asked: who watches it wants to know.
+    The expected gain alone would end searches too early: it is estimated in every round, and one low estimate would be
+    enough. The forecast, for a next `ask` of `n`, is also made where `stop_gain` is None: progress displays show it.
     """
-    outlook = searcher.foresee(n)
+    outlook = searcher.forecast(n)
     return stop_gain is not None and outlook is not None and outlook.high < stop_gain
 
 
@@ -120,7 +121,7 @@ def _tell(searcher: Searcher, plan: SearchPlan, outcome: Outcome | SearchResult)
 
 
 def _collect(plan: SearchPlan, found: list[Outcome], outlook: Outlook | None) -> SearchResult:
-    """What was found, by sequence number; the candidates are those that were evaluated, not decoded anew."""
+    """All outcomes as one result, sorted by sequence number; their decoded candidates are shared, not decoded anew."""
     space, objectives = plan.problem.space, plan.problem.objectives
     nothing = Population(space, np.empty((0, len(space.cardinalities)), np.int16))
     population = nothing.join(*(one.population for one in found))

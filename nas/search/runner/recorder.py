@@ -1,6 +1,6 @@
-"""The record of a run: what is stored is read back, what is not is evaluated and stored as soon as it is known.
+"""The recorder of a run: stored candidates are read back, others are evaluated and stored as soon as possible.
 
-Independent of searchers: it only counts.
+It is independent of searchers: it knows candidates by their sequence numbers alone.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from search_spaces.population import Population
 class Recorder:
     """Evaluates the candidates of one run, each under the next sequence number.
 
-    A killed run that is started again asks for the same candidates in the same order, and is told the stored ones in
-    the order in which it was told before. They are not evaluated again, so the database is all the state a run has.
+    A run that was interrupted and is started again asks for the same candidates in the same order. The searcher is told
+    the stored ones in the order in which it was told before, and they are not evaluated again. So the database holds
+    the whole state of a run.
 
     Args:
-        database: Where outcomes are stored.
-        record: The run; begun if it is new.
-        source: How the values come about.
-        objectives: What is evaluated.
-        chunk: Candidates evaluated and stored at a time, where no objective is measured one by one.
-        progress: Called with the number of candidates that became known in full.
+        database: The database in which outcomes are stored.
+        record: The run; begun in the database if it is new.
+        source: The source of the values, as it is stored with them.
+        objectives: The objectives that are evaluated.
+        chunk: Number of candidates evaluated and stored at a time, if no objective is measured.
+        progress: Called with the number of candidates newly evaluated, or read back, in full.
+
+    Raises:
+        ValueError: If the database holds a run of that name with other inputs, sources, seed or device.
     """
 
     def __init__(
@@ -53,10 +57,10 @@ class Recorder:
         self._next_sequence = self._next_tell_order = 0
 
     def evaluate(self, population: Population) -> Outcome:
-        """The outcome of the next candidates of the run, all of which are waited for.
+        """Evaluates the next candidates of the run, or reads them back, and returns when all are known.
 
         Raises:
-            ValueError: If the stored run evaluated other candidates under these numbers.
+            ValueError: If the stored run has other candidates, another source or other metrics under these numbers.
         """
         first, values = self._next_sequence, np.empty((len(population), len(self._names)))
         missing = []
@@ -77,7 +81,7 @@ class Recorder:
         return Outcome(range(first, self._next_sequence), population, values)
 
     def start(self, population: Population) -> None:
-        """Begins the evaluation of the next candidates of the run, of which `finish_one` will give the outcomes."""
+        """Begins the evaluation of the next candidates of the run; `finish_one` returns their outcomes."""
         for row in range(len(population)):
             one = population.take(slice(row, row + 1))
             self._asked[self._next_sequence] = one
@@ -86,10 +90,10 @@ class Recorder:
             self._next_sequence += 1
 
     def finish_one(self) -> Outcome:
-        """Waits for a candidate that was started; gives them in the order in which the searcher is to be told.
+        """Waits for the outcome of one started candidate, the next that the searcher is to be told.
 
         Raises:
-            ValueError: If the stored run evaluated other candidates under these numbers.
+            ValueError: If the stored run has other candidates, another source or other metrics under these numbers.
         """
         if self._replayed:
             sequence = self._replayed.popleft()
@@ -109,7 +113,7 @@ class Recorder:
         return self._finished.popleft()
 
     def _read(self, entry: Evaluation, one: Population) -> FloatArray:
-        """The stored values of a candidate, shape (m,)."""
+        """The stored values of a candidate, shape (m,), after checks that they are of this run."""
         if entry.candidate.key != one[0].key or entry.fidelity != one.fidelity:
             raise ValueError(self._another(entry.sequence))
         if entry.source != self._source or any(name not in entry.values for name in self._names):
@@ -126,7 +130,7 @@ class Recorder:
         )
 
     def _store(self, outcome: Outcome, tell_orders: Sequence[int]) -> None:
-        """Stores values that became known, each with its place in the tell order."""
+        """Stores an outcome, each of its candidates with a place in the tell order."""
         population = outcome.population
         self._database.append(
             Evaluation(
@@ -146,6 +150,6 @@ class Recorder:
         self._report(population.fidelity, len(population))
 
     def _report(self, fidelity: float, more: int) -> None:
-        """Says how many more are known; those of a lower fidelity are not what a budget counts."""
+        """Reports progress; candidates of a lower fidelity do not count, as they do not count for the budget."""
         if fidelity == FULL_FIDELITY:
             self._progress(more)

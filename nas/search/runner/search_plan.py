@@ -1,4 +1,4 @@
-"""What a search is to do, as a value, and what came of it."""
+"""A search plan, which says everything about a search before it starts, and the result of a search."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from search_spaces.population import Population
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Candidates that were evaluated in full, and what came of it.
+    """Candidates that a search evaluated in full, and their values.
 
     Attributes:
         population: The candidates, in the order in which they were asked for, n of them.
-        values: In natural units, shape (n, m), one column per objective of the search.
-        outlook: What as many evaluations again would bring; None where the method does not foresee that.
+        values: Values in natural units, shape (n, m), one column per objective of the search.
+        outlook: The outlook at the end; None if the searcher has none.
     """
 
     population: Population
@@ -32,16 +32,16 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """How candidates are handed out to be evaluated.
+    """How many candidates are asked for, evaluated and told at a time.
 
     Attributes:
-        batch: Candidates per ask, all of which are told before the next ask; None is what serves the searcher best.
-            Part of the identity of a run.
-        in_flight: Candidates that are asked and not told yet. If given, there are no batches: each candidate is told as
-            soon as it is evaluated, and another is asked. Part of the identity of a run, while the number of workers
-            is not.
-        chunk: Candidates that are evaluated and stored at a time, where no objective is measured one by one. What a
-            kill costs at most; not part of the identity of a run.
+        batch: Number of candidates per ask, all of which are told before the next ask; None takes the searcher's own
+            `batch`. A run must be continued with the same number, or it asks for other candidates.
+        in_flight: Number of candidates that are asked for and not told yet. If given, there are no batches: each
+            candidate is told as soon as it is evaluated, and another one is asked for. A run must be continued with
+            the same number; the number of workers may change.
+        chunk: Number of candidates that are evaluated and stored at a time, if no objective is measured. An interrupted
+            process loses at most these. The number may change when a run is continued.
 
     Raises:
         ValueError: If a number is below 1, or both batches and a number in flight are given.
@@ -61,23 +61,23 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """Everything that decides what a search does; carried out again, it goes on where it was stopped.
+    """Everything that decides what a search does; to run the same plan again continues an interrupted search.
 
     Attributes:
-        problem: What is searched.
-        method: By which searcher.
+        problem: The search problem.
+        method: The search method, which creates the searcher.
         record: The run; its seed is that of the searcher.
-        budget: Evaluations in full, stored ones included; a run goes on with a larger budget.
-        source: How the values come about, as it is stored with them.
-        known: Candidates that were evaluated before, and their values: the searcher is told them first. They are part
-            of the identity of the run, and not of its result.
-        stop_gain: Ends the search before its budget, once the gain of going on is expected to be below this share of
-            the volume of the front, even at the upper end of its interval; None spends the budget.
-        dispatch: How candidates are handed out.
+        budget: Number of evaluations in full, stored ones included; a larger budget continues a finished run.
+        source: The source of the values, as it is stored with them.
+        known: Candidates that were evaluated before, and their values: the searcher is told them first. They are not
+            part of the result. A run must be continued with the same ones, or it asks for other candidates.
+        stop_gain: The search ends before its budget is spent, once the gain of more evaluations is forecast to be below
+            this share of the hypervolume of the front, even at the upper end of its interval; None spends the budget.
+        dispatch: How many candidates are asked for and evaluated at a time.
 
     Raises:
-        ValueError: If the budget is not positive, the method cannot search the problem, or it foresees nothing and is
-            to stop by it.
+        ValueError: If the budget is not positive, the method cannot search the problem, or `stop_gain` is given for a
+            method without an outlook.
     """
 
     problem: SearchProblem
@@ -93,7 +93,7 @@ class SearchPlan:
         if self.budget < 1:
             raise ValueError(f"a search needs a budget of 1 or more evaluations, got {self.budget}")
         self.method.check(self.problem)
-        if self.stop_gain is not None and not self.method.foresees:
+        if self.stop_gain is not None and not self.method.has_outlook:
             raise ValueError(
-                f"stop_gain needs a method that foresees what going on gains, such as Linas, got {self.method}"
+                f"stop_gain needs a method that forecasts the gain of going on, such as Linas, got {self.method}"
             )

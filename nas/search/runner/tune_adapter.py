@@ -1,4 +1,4 @@
-"""Our searchers in Ray Tune: `tune.Tuner` starts, schedules and stops the trials, a searcher says which.
+"""The searchers of this project in Ray Tune: a searcher chooses the candidates, `tune.Tuner` runs the trials.
 
 A trial's configuration holds a candidate as JSON; it reports the metrics of the objectives in their natural units.
 """
@@ -18,24 +18,24 @@ from nas.search.protocol.search_method import SearchMethod
 from search_spaces.candidate import Candidate
 from search_spaces.population import Population
 
-CANDIDATE = "candidate"  # key of a trial's configuration
+CANDIDATE = "candidate"  # the key of a trial's configuration that holds the candidate
 
 
 class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
-    """Asks for a candidate per trial, and tells what the trial last reported.
+    """Asks the searcher for one candidate per trial, and tells it what the trial last reported.
 
-    Limit the trials that run at the same time with `tune.TuneConfig(max_concurrent_trials=...)`. A trial that fails, or
-    that a scheduler stops before it reported, is not told. An experiment that is restored replays its story of asks and
-    tells into a fresh searcher.
+    Limit the trials that run at the same time with `tune.TuneConfig(max_concurrent_trials=...)`. The searcher is not
+    told of a trial that fails or that did not report all objectives. An experiment that is restored replays its history
+    of asks and tells into a fresh searcher.
 
     Args:
         method: The search method.
-        problem: What is searched; trials report its objectives, by the names of their metrics.
-        seed: Of everything random.
+        problem: The search problem; trials report its objectives under the names of their metrics.
+        seed: Seed of the searcher.
 
     Raises:
-        ValueError: If the method cannot search the problem, or wants evaluations at a low fidelity, which trials that a
-            scheduler stops early are no replacement for.
+        ValueError: If the method cannot search the problem, or asks for evaluations at a low fidelity: a trial that a
+            scheduler stops early is not such an evaluation.
     """
 
     def __init__(self, method: SearchMethod, problem: SearchProblem, seed: int) -> None:
@@ -46,14 +46,14 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
         self._method, self._problem, self._seed = method, problem, seed
         self._searcher = method.create(problem, seed)
         self._running: dict[str, Population] = {}
-        self._story: list[tuple[str, list[float] | None]] = []  # trial and None for an ask, or the values told
+        self._story: list[tuple[str, list[float] | None]] = []  # (trial, None) is an ask, (trial, values) a tell
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ARG002
-        """Whatever Tune optimises: the objectives say it."""
+        """Accepts any metric and mode, which the objectives replace, but no search space of Tune's own in `config`."""
         return not config
 
     def suggest(self, trial_id: str) -> dict[str, str] | str:
-        """The configuration of a new trial; that the search is over, once the space is exhausted."""
+        """The configuration of a new trial; `FINISHED` once the searcher finds no new candidate."""
         population = self._ask(trial_id)
         return {CANDIDATE: population[0].to_json()} if len(population) else TuneSearcher.FINISHED
 
@@ -62,7 +62,7 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
 
         Args:
             trial_id: The trial.
-            result: What it reported, by name; None if it reported nothing.
+            result: The last values that it reported, by name; None if it reported none.
             error: Whether it failed.
         """
         names = [objective.metric.name for objective in self._problem.objectives]
@@ -72,11 +72,11 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
         self._tell(trial_id, [float(result[name]) for name in names])
 
     def save(self, checkpoint_path: str) -> None:
-        """Writes the story of asks and tells as JSON."""
+        """Writes the history of asks and tells as JSON."""
         Path(checkpoint_path).write_text(json.dumps(self._story))
 
     def restore(self, checkpoint_path: str) -> None:
-        """Replays a story into a fresh searcher."""
+        """Replays a saved history into a fresh searcher."""
         self._searcher, self._running, self._story = self._method.create(self._problem, self._seed), {}, []
         for trial_id, values in json.loads(Path(checkpoint_path).read_text()):
             if values is None:

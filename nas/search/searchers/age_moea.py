@@ -1,4 +1,4 @@
-"""AGE-MOEA: survival by a geometry of the front that is estimated as it is found.
+"""AGE-MOEA: survival by the geometry of the front, which is estimated from the candidates so far.
 
 Source: Panichella, "An adaptive evolutionary algorithm based on non-Euclidean geometry for many-objective
 optimization", GECCO 2019.
@@ -18,14 +18,14 @@ from nas.search.searchers.genetic import GeneticSearcher, Selection
 
 @dataclass(frozen=True)
 class AGEMOEA(SearchMethod):
-    """For fronts of any shape.
+    """AGE-MOEA, for two or more objectives and fronts of any shape.
 
     Attributes:
-        population_size: Survivors of each tell.
+        population_size: Number of survivors of each `tell`.
 
     Raises:
-        ValueError: If it is below 1; and by `create` if numba is not installed, which pymoo compiles parts of this
-            algorithm with.
+        ValueError: If the population size is below 1; raised by `create` if numba is not installed, with which pymoo
+            compiles parts of this algorithm.
     """
 
     least_objectives = 2

@@ -1,4 +1,4 @@
-"""Regularised evolution: the oldest dies, the best of a random few has a child.
+"""Regularised evolution: the oldest candidate dies, and the best of a random few has a child.
 
 Source: Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019, algorithm 1.
 """
@@ -19,7 +19,7 @@ from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_MUTATIONS = 20  # attempts at a child that was not asked before; after them, a candidate is drawn at random
+_MUTATIONS = 20  # attempts to mutate a parent to an unseen child; after them, a candidate is drawn at random
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class RegularizedEvolution(SearchMethod):
     """Mutation and ageing, for one objective.
 
     Attributes:
-        population_size: How many candidates are alive.
-        tournament_size: How many of them compete for a child.
+        population_size: Number of living candidates.
+        tournament_size: Number of living candidates in each tournament, whose winner has a child.
 
     Raises:
-        ValueError: If no tournament can be held.
+        ValueError: If the tournament size is below 1 or above the population size.
     """
 
     most_objectives = 1
@@ -53,9 +53,9 @@ class EvolutionSearcher(Searcher):
     """Mutates one gene of the winner of a tournament among the youngest candidates.
 
     Args:
-        problem: Of one objective.
-        method: Sizes of the population and of a tournament.
-        seed: Seeds the first design, the tournaments and the mutations.
+        problem: The search problem, with one objective.
+        method: The sizes of the population and of a tournament.
+        seed: Seed of the first design, the tournaments and the mutations.
     """
 
     batch = 1
@@ -79,13 +79,13 @@ class EvolutionSearcher(Searcher):
         return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Adds the candidates to the living, of which as many of the oldest die."""
+        """Adds the candidates to the living ones; the oldest beyond the population size die."""
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._column], violations, strict=True):
             self._alive.append((float(violation), float(cost), genes))
 
     def _mutate_winner(self) -> Genes:
-        """A new mutant of a tournament's winner, shape (1, d), or (0, d) if none was found."""
+        """An unseen mutant of the winner of a tournament, shape (1, d), or (0, d) if none was found."""
         competitors = self._rng.choice(len(self._alive), self._tournament_size, replace=False)
         parent = min((self._alive[index] for index in competitors), key=lambda one: one[:2])[2]
         mutable = np.flatnonzero(self.space.is_active(parent[None])[0] & (self.space.cardinalities > 1))

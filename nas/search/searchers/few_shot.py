@@ -1,7 +1,7 @@
-"""Few-shot search, over a supernet that was split into leaves: the leaf first, then within the leaf.
+"""Few-shot search, over a supernet that was split into leaves: a search in every leaf, and a race between the leaves.
 
-Source: Hu et al., "Generalizing few-shot NAS with gradient matching", ICLR 2022; that leaf winners compete is theirs,
-how leaves leave the race is said at `FewShotSearcher`.
+Source: Hu et al., "Generalizing few-shot NAS with gradient matching", ICLR 2022, from which it takes that the best of
+all leaves compete. How leaves leave the race is this project's own; see `FewShotSearcher`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from results.pareto import hypervolume
 from search_spaces.population import Population
 
-_OUTCOMES_PER_LEAF = 15  # between two cuts
+_OUTCOMES_PER_LEAF = 15  # outcomes per racing leaf after which some leaves leave the race
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FewShot(SearchMethod):
     """LINAS in every leaf of a few-shot supernet, and a race between the leaves.
 
     Attributes:
-        predictor: What is fitted to costs that are not exact; see `predictors.registry`.
+        predictor: Name of the predictor of costs that are not exact; see `predictors.registry`.
 
     Raises:
         ValueError: If the predictor is unknown.
@@ -50,13 +50,14 @@ class FewShot(SearchMethod):
 class FewShotSearcher(Searcher):
     """Searches every leaf by LINAS, and drops leaves that do not add to the common front.
 
-    The searches of the leaves learn from one another. After so many outcomes per leaf, the leaves are ranked by the
-    hypervolume that would be lost without them; the worse half leaves the race, unless it adds something.
+    The search of each leaf is told the outcomes of all. After 15 outcomes per racing leaf, the leaves are ranked by the
+    hypervolume that would be lost without them. Those of the worse half that add no hypervolume leave the race. Leaves
+    out of the race are searched again when the racing ones have no unseen candidates left.
 
     Args:
-        problem: With the leaves of the supernet.
+        problem: The search problem, with the leaves of the supernet.
         method: The options.
-        seed: Of everything random.
+        seed: Seed of all random choices.
     """
 
     batch = 10
@@ -76,7 +77,7 @@ class FewShotSearcher(Searcher):
         self._archive = Archive(problem)
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates, from one racing leaf after the other; from the others once these are exhausted."""
+        """The next `n` candidates, from the racing leaves in turn; from the other leaves once these are exhausted."""
         asked = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
         empty: set[int] = set()
         while len(asked) < n and len(empty) < len(self._inner):
@@ -91,7 +92,7 @@ class FewShotSearcher(Searcher):
         return Population(self.space, asked)
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Lets all leaves learn, and drops some when it is time."""
+        """Tells the searches of all leaves, and drops leaves when there are enough new outcomes."""
         for inner in self._inner:
             inner.tell(population, costs, violations)
         self._archive.add(population, costs, violations)
@@ -100,7 +101,7 @@ class FewShotSearcher(Searcher):
             self._cut()
 
     def _cut(self) -> None:
-        """Ends the race of up to half of the leaves."""
+        """Ends the race for those leaves of the worse half that add no hypervolume to the front."""
         self._since_cut = 0
         kept = self._archive.violations == 0
         if not kept.any():

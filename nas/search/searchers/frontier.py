@@ -1,6 +1,6 @@
-"""The exact frontier of additive costs: optima of one cost under bounds on the others, by integer programs.
+"""Search by integer programs: optima of one cost under bounds on the others.
 
-Costs that are tabulated sums are taken as they are, others by a linear model.
+Costs that are tabulated sums enter the programs exactly, other costs as linear models.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from predictors.ridge import RidgePredictor
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_FITTED_SAMPLE = 2000  # candidates by which what a program leaves out of a cost is made linear
-_ENDS = 0.1  # of the programs have limits as their only bounds: they look for the ends of the front
-_ATTEMPTS = 3  # programs for one candidate, as what they find may be known; each takes up to seconds
-_CUTS = 20  # candidates that are left out of a program, each of which takes a dense row of it
+_FITTED_SAMPLE = 2000  # candidates that a linear model is fitted to, of the terms that a program leaves out
+_ENDS = 0.1  # share of the programs whose only bounds are the limits: they find the ends of the front
+_ATTEMPTS = 3  # programs that are solved for one candidate, as an optimum may be known; each takes up to seconds
+_CUTS = 20  # candidates that a program excludes at most: each takes a dense row of its matrix
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Frontier(SearchMethod):
     """Optima by integer programs, for any number of objectives.
 
     Attributes:
-        initial_design: Candidates before the first programs.
+        initial_design: Number of candidates of the first design, before the first programs.
 
     Raises:
-        ValueError: If a number is below 1.
+        ValueError: If the number is below 1.
     """
 
     initial_design: int = FIRST_DESIGN
@@ -49,16 +49,16 @@ class Frontier(SearchMethod):
 
 
 class FrontierSearcher(Searcher):
-    """Asks for optima of one cost, each under other bounds on the rest; models are refitted after every batch.
+    """Asks for optima of one cost under random bounds on the other costs; linear models are refitted in every `ask`.
 
-    An exact cost that is a sum of tabulated terms enters the programs as that sum. Linear models stand for other costs,
-    and for the terms that a program has no room for: those of derived columns, and the largest ones. Whatever bound an
-    exact cost is given, an optimum that is asked for keeps it.
+    An exact cost that is a sum of tabulated terms enters the programs as that sum. Linear models replace other costs,
+    and the terms that a program leaves out: those of derived columns, and the largest ones. Every optimum that is asked
+    for is checked to keep its bounds on exact costs.
 
     Args:
-        problem: The problem.
+        problem: The search problem.
         method: The options.
-        seed: Seeds the first design and the bounds.
+        seed: Seed of the first design and of the bounds.
     """
 
     batch = 10
@@ -82,7 +82,7 @@ class FrontierSearcher(Searcher):
         self._refused: deque[Genes] = deque(maxlen=_CUTS)
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: those of the first design, then optima; random ones where no optimum is new."""
+        """The next `n` candidates: those of the first design, then optima; random ones if too few optima are unseen."""
         found = self._unseen.take_designed(n)
         if len(found) < n and len(self._archive) >= self._initial:
             slopes, offsets = self._fit_models()
@@ -96,11 +96,11 @@ class FrontierSearcher(Searcher):
         self._archive.add(population, costs, violations)
 
     def _tabulate(self, column: int, number: int) -> tuple[FloatArray, float]:
-        """Slope of all variables, shape (v,), and offset of a tabulated cost.
+        """The slope over all variables, shape (v,), and the offset of a tabulated cost.
 
         Args:
-            column: Of the objective.
-            number: Of the cost among those of the program.
+            column: Index of the objective.
+            number: Index of the cost among those of the program.
         """
         program, metric = self._minimizer.program, self._problem.objectives[column].metric
         slope, offset = program.slopes[number], 0.0
@@ -111,7 +111,7 @@ class FrontierSearcher(Searcher):
         return metric.costs(slope), float(metric.costs(offset))
 
     def _fit_models(self) -> tuple[FloatArray, FloatArray]:
-        """Slopes, shape (m, v), and offsets, shape (m,), of the costs: those of tables, or of linear models."""
+        """Slopes, shape (m, v), and offsets, shape (m,), of all costs: those of the tables, or of linear models."""
         models = []
         for column, costs in enumerate(self._archive.costs.T):
             if column not in self._sums:
@@ -123,9 +123,9 @@ class FrontierSearcher(Searcher):
         return np.array(slopes), np.array(offsets)
 
     def _find_optimum(self, slopes: FloatArray, offsets: FloatArray) -> Genes | None:
-        """A new candidate that is the best of a random cost within random bounds on the others; None if none is found.
+        """An unseen candidate of least cost, for a random cost and random bounds on the others; None if none is found.
 
-        What a program finds and is refused, as it is known or exceeds a bound, is left out of the next programs.
+        An optimum that was seen before or exceeds a bound is refused, and excluded from the next programs.
         """
         main, levels = self._draw_levels()
         most = levels - offsets
@@ -138,22 +138,27 @@ class FrontierSearcher(Searcher):
             if not excess.any() and len(self._unseen.admit(genes[None])):
                 return genes
             self._refused.append(genes)
-            most -= excess  # a linear model was too low, or the solver tolerated a little
+            most -= excess  # tightens the bounds: a linear model was too low, or the solver's tolerance was used
         return None
 
     def _draw_levels(self) -> tuple[int, FloatArray]:
-        """The column of a cost, and the most of each, shape (m,): between two of the archive, within limits."""
+        """Draws which cost is minimised, and the upper bounds of all costs.
+
+        Returns:
+            The index of the cost, and the bounds of shape (m,): a point between the costs of two candidates of the
+            archive, but at most the limits.
+        """
         main, limits = int(self._rng.choice(self._problem.minimized)), self._problem.cost_limits
         if self._rng.random() < _ENDS:
             return main, limits
         costs = self._archive.costs[self._archive.violations == 0] if self._archive.is_feasible else self._archive.costs
         one, other = costs[self._rng.integers(len(costs), size=2)]
-        levels = one + self._rng.random() * (other - one)  # those of the archive alone repeat, and so do their optima
+        levels = one + self._rng.random() * (other - one)  # costs of the archive as bounds would give the same optima
         levels[main] = np.inf
         return main, np.minimum(levels, limits)
 
     def _measure_excess(self, genes: Genes, levels: FloatArray) -> FloatArray:
-        """By how much a candidate exceeds the levels of costs that are exact, shape (m,)."""
+        """The excess of a candidate's exact costs over their bounds, shape (m,); 0 for costs that are not exact."""
         population, excess = Population(self.space, genes[None]), np.zeros(len(levels))
         for column in self._exact:
             objective = self._problem.objectives[column]
@@ -162,7 +167,7 @@ class FrontierSearcher(Searcher):
 
 
 def _fit_linear(population: Population, values: FloatArray) -> tuple[FloatArray, float]:
-    """Slope of every feature, shape (f,), and offset of what some candidates are worth."""
+    """Slopes over the features, shape (f,), and offset of a linear model fitted to candidates and their values."""
     model = RidgePredictor()
     model.fit(population.one_hot(), values)
     return model.linear.slope, model.linear.offset

@@ -1,4 +1,4 @@
-"""Genetic search, from pymoo's operators, behind ask and tell; who survives is an argument."""
+"""Genetic search behind ask and tell, from pymoo's operators; the selection of survivors is an argument."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_FIRST_PARENTS = 20  # outcomes before the first children; a first ask for more makes a larger random start
-_MATING_ROUNDS = 10  # of an ask, as children may be known; what is missing after them is drawn at random
-_MUTATED_GENES = 2.0  # active genes that mutate in a child, on average
+_FIRST_PARENTS = 20  # survivors that are enough for the first children, if the population is larger
+_MATING_ROUNDS = 10  # rounds of mating before new candidates are drawn at random
+_MUTATED_GENES = 2.0  # expected number of active genes that mutate in a child
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Who survives a tell and who mates, in the terms of pymoo.
+    """Which candidates survive a `tell` and which mate, in the terms of pymoo.
 
     Attributes:
-        survival: Picks the survivors.
-        tournament: Gives the winners of pairs of parents.
-        tournament_type: By what that tournament compares feasible parents, where it asks.
+        survival: Selects the survivors.
+        tournament: Returns the winners of pairs of parents.
+        tournament_type: How pymoo's `binary_tournament` compares feasible parents; unused by other tournaments.
     """
 
     survival: Survival
@@ -47,10 +47,10 @@ class GeneticSearcher(Searcher):
     """Uniform crossover and random-reset mutation of parents that are chosen in tournaments of two.
 
     Args:
-        problem: The problem.
-        seed: Seeds the first design and the operators.
-        selection: Who survives and who mates.
-        population_size: Survivors of each tell.
+        problem: The search problem.
+        seed: Seed of the first design and the operators.
+        selection: Selects the survivors and the parents.
+        population_size: Number of survivors of each `tell`.
     """
 
     batch = 20
@@ -61,7 +61,7 @@ class GeneticSearcher(Searcher):
         space = problem.space
         self.space, self._minimized = space, problem.minimized
         self.population_size = population_size
-        self.random_state = np.random.default_rng(seed)  # these two names are read by pymoo's tournament
+        self.random_state = np.random.default_rng(seed)  # pymoo's tournament reads this attribute and the next one
         self.tournament_type = selection.tournament_type
         self._unseen = UnseenCandidates(space, self.random_state, design=create_first_design(space, FIRST_DESIGN, seed))
         # pymoo's operators read the bounds of the genes; costs and violations come with each individual
@@ -83,7 +83,7 @@ class GeneticSearcher(Searcher):
         return Population(self.space, np.concatenate([children, self._unseen.sample(n - len(children))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Merges the outcome with the survivors so far and keeps the best `population_size`."""
+        """Merges the new candidates with the survivors so far, and keeps the best `population_size` of them."""
         self._unseen.admit(population.genes)
         individuals = [
             Individual(X=genes, F=cost, G=np.array([violation]), evaluated={"F", "G"})
@@ -97,12 +97,12 @@ class GeneticSearcher(Searcher):
         )
 
     def _fill_inactive_genes(self, genes: Genes) -> Genes:
-        """Genes, shape (n, d), with random values where they are inactive, which a child may inherit and activate."""
+        """Replaces inactive genes by random values, as a child may inherit and activate them."""
         fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)
         return np.where(self.space.is_active(genes), genes, fresh).astype(np.int16)
 
     def _mate(self, n: int) -> Genes:
-        """`n` canonical children, of which some may have been seen, shape (n, d)."""
+        """Canonical genes of `n` children, shape (n, d), some of which may have been seen."""
         pairs = self._selection(
             self._problem, self._parents, -(-n // 2), 2, random_state=self.random_state, algorithm=self
         )

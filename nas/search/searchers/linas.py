@@ -1,7 +1,7 @@
-"""LINAS: predictors are fitted to all that is measured, and a search on them says what to measure next.
+"""LINAS: predictors are fitted to all outcomes, and a search on their predictions chooses what to evaluate next.
 
 Source: Cummings et al., "A hardware-aware framework for accelerating neural architecture search across modalities",
-2022 (LINAS); what differs from it is said at `LinasSearcher`.
+2022 (LINAS). `LinasSearcher` says how it differs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_GROWTH = 20  # a round is at least such a part of the archive: later fits take longer, and change less
-_KAPPA = (0.5, 1.5)  # of the rounds in turn: careful ones serve a whole front, bold ones find what limits hide
-_DRAWS = 24  # of the costs, for what going on would bring
-_MOST_FORESEEN = 200  # candidates of an outlook: joint draws take cubic time
-_FORECAST_STREAM = 0xFC  # of the seed, so that forecasts change no search
+_GROWTH = 20  # a round has at least 1/20 of the archive's size: later fits take longer, and change less
+# Factors of the lower confidence bound, used by the rounds in turn: small ones exploit along the whole front, large
+# ones explore and find candidates that the limits leave little room for.
+_KAPPA = (0.5, 1.5)
+_DRAWS = 24  # draws of the costs from which an outlook is computed
+_MOST_FORECAST = 200  # candidates of an outlook at most: joint draws take cubic time
+_FORECAST_STREAM = 0xFC  # forecasts have random numbers of their own, so that they do not change the search
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,15 @@ class Linas(SearchMethod):
     """A search by predictors that learn from all outcomes, for any number of objectives.
 
     Attributes:
-        predictor: What is fitted to costs that are not exact; see `predictors.registry`.
-        initial_design: Candidates before the first fit.
-        inner_evaluations: Candidates whose costs are predicted in a round.
+        predictor: Name of the predictor of costs that are not exact; see `predictors.registry`.
+        initial_design: Number of candidates of the first design, before the first fit.
+        inner_evaluations: Number of candidates whose costs are predicted in a round.
 
     Raises:
         ValueError: If the predictor is unknown, or a number is below 1.
     """
 
-    foresees = True
+    has_outlook = True
 
     predictor: str = DEFAULT_PREDICTOR
     initial_design: int = FIRST_DESIGN
@@ -63,17 +65,18 @@ class Linas(SearchMethod):
 
 
 class LinasSearcher(Searcher):
-    """Rounds of fitting, searching on predictions, and asking for what was found.
+    """In every round, fits the predictors, searches on their predictions, and asks for the best that it found.
 
-    Unlike the publication, it looks exact costs up, ranks candidates by lower confidence bounds of the others, never
-    asks for what is measured, takes small rounds, and predicts all of a small space. It starts with a design that spans
-    the space, and every round starts from the obvious candidates, too; its predictors know sizes and shares of
-    policies. What is known from elsewhere stands in for the design.
+    Unlike the publication, it looks up exact costs, ranks candidates by lower confidence bounds of the other costs,
+    asks for no candidate that was told, has small rounds, and predicts all candidates of a small space. It starts with
+    a first design that spans the space, and every inner search also starts from the obvious candidates. Its predictors
+    read sizes and shares of policies as features, too. Outcomes that it is told before it asks count towards the first
+    design.
 
     Args:
-        problem: The problem.
+        problem: The search problem.
         method: The options.
-        seed: Of everything random.
+        seed: Seed of all random choices.
     """
 
     batch = 10
@@ -90,10 +93,11 @@ class LinasSearcher(Searcher):
         self._planned = self._archive.genes
         self._forecast = GainForecast(self._archive)
         self._forecast_rng = np.random.default_rng([seed, _FORECAST_STREAM])
-        self._unforeseen: tuple[Surrogate, Population, Population] | None = None  # the round that is not forecast yet
+        # for the next forecast: the surrogate of the last round, its candidates, and those of the outlook
+        self._pending_round: tuple[Surrogate, Population, Population] | None = None
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates: those of the first design, then those of the present round, then of a new one."""
+        """The next `n` candidates: those of the first design, then those left of the last round, then of new rounds."""
         designed = self._unseen.take_designed(0 if self._is_designed else n)
         n -= len(designed)
         while len(self._planned) < n and self._is_designed and self._plan(n - len(self._planned)):
@@ -108,41 +112,41 @@ class LinasSearcher(Searcher):
         self._planned = self._planned[[genes.tobytes() not in known for genes in self._planned]]
         self._archive.add(population, costs, violations)
 
-    def foresee(self, n: int) -> Outlook | None:
-        """What as many evaluations again would bring.
+    def forecast(self, n: int) -> Outlook | None:
+        """The gain of as many evaluations as were made so far, but of at most 200.
 
-        None before the first round, while nothing is feasible, and when nothing is left to ask.
+        None before the first round, while no candidate is feasible, and when none is left to ask for.
         """
         if len(self._planned) < n and self._is_designed:
             self._plan(n - len(self._planned))
-        if self._unforeseen is not None:
-            surrogate, *rounds = self._unforeseen
+        if self._pending_round is not None:
+            surrogate, *rounds = self._pending_round
             drawn = [surrogate.draw(population, _DRAWS, self._forecast_rng) for population in rounds]
-            self.outlook, self._unforeseen = self._forecast.forecast(*drawn), None
+            self.outlook, self._pending_round = self._forecast.forecast(*drawn), None
         return self.outlook
 
     @property
     def _is_designed(self) -> bool:
-        """Whether enough is known for a first fit."""
+        """Whether there are enough outcomes for a first fit."""
         return len(self._archive) >= self._method.initial_design
 
     def _plan(self, n: int) -> bool:
-        """Plans a round of `n` candidates or more; whether there was anything left to plan."""
+        """Plans a round of `n` candidates or more; returns whether any candidate was left to plan."""
         planned = self._unseen.admit(self._find_round(max(n, self.batch, len(self._archive) // _GROWTH)))
         self._planned = np.concatenate([self._planned, planned])
         return len(planned) > 0
 
     def _find_round(self, n: int) -> Genes:
-        """Genes of the `n` new candidates that are predicted to be best, shape (n, d); fewer if fewer are left."""
+        """Genes of the `n` unseen candidates that are predicted to be best, shape (n, d); fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._learner, self._archive, self._rng, next(self._kappa))
         best = np.concatenate([self._obvious, self._archive.sort_best_first()])
         pool = find_promising(self._unseen, surrogate, best, self._method.inner_evaluations)
-        self.outlook, self._unforeseen = None, None
+        self.outlook, self._pending_round = None, None
         if len(pool) == 0:
             return pool
         acquisition = surrogate(Population(self.space, pool))
         chosen = choose_first_fronts(min(n, len(pool)), *acquisition)
         if self._archive.is_feasible:
-            many = choose_first_fronts(min(len(self._archive), _MOST_FORESEEN, len(pool)), *acquisition)
-            self._unforeseen = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
+            many = choose_first_fronts(min(len(self._archive), _MOST_FORECAST, len(pool)), *acquisition)
+            self._pending_round = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
         return pool[chosen]

@@ -1,8 +1,8 @@
 """LINAS in two steps: many candidates are evaluated at a low fidelity, and the most promising of them in full.
 
-Source: LINAS as in `nas.search.searchers.linas`; that low-fidelity costs are features of the predictors of the full
-ones is the recursive scheme of Le Gratiet and Garnier, "Recursive co-kriging model for design of computer experiments
-with multiple levels of fidelity", 2014.
+Sources: LINAS as in `nas.search.searchers.linas`. Costs at the low fidelity are features of the predictors of the full
+costs, as in the recursive scheme of Le Gratiet and Garnier, "Recursive co-kriging model for design of computer
+experiments with multiple levels of fidelity", 2014.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from results.evaluation import FULL_FIDELITY
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_WEIGHT = 5.0  # of a low-fidelity cost among features: it tells more than the value of a gene
-_FEWEST_FULL = 8  # full evaluations from which their costs are predicted
-_KAPPA = 1.0  # lower-confidence-bound factor
-_INNER_EVALUATIONS = 20_000  # candidates whose costs are predicted before some are evaluated at the low fidelity
+_WEIGHT = 5.0  # scale of a low-fidelity cost as a feature: it says more than the value of a gene
+_FEWEST_FULL = 8  # full evaluations that are needed before full costs are predicted
+_KAPPA = 1.0  # standard deviations that the lower confidence bound lies below the mean
+_INNER_EVALUATIONS = 20_000  # candidates whose costs are predicted to choose those for the low fidelity
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class MultiFidelity(SearchMethod):
     """LINAS in two steps, for any number of objectives.
 
     Attributes:
-        fidelity: Share of a full measurement by which candidates are chosen, between 0 and 1.
-        ratio: Candidates that are evaluated at that fidelity for each that is evaluated in full.
-        predictor: What is fitted to costs that are not exact; see `predictors.registry`.
+        fidelity: The low fidelity, a share of a full measurement above 0 and below 1.
+        ratio: Number of candidates that are evaluated at the low fidelity for each that is evaluated in full.
+        predictor: Name of the predictor of costs that are not exact; see `predictors.registry`.
 
     Raises:
-        ValueError: If the fidelity is no share, the ratio is below 1, or the predictor is unknown.
+        ValueError: If the fidelity is not above 0 and below 1, the ratio is below 1, or the predictor is unknown.
     """
 
     uses_low_fidelity = True
@@ -63,14 +63,15 @@ class MultiFidelity(SearchMethod):
 
 
 class MultiFidelitySearcher(Searcher):
-    """Evaluates at the low fidelity what is predicted to be best, and in full the best of that.
+    """Evaluates the candidates that are predicted to be best at the low fidelity, and the best of these in full.
 
-    Costs that came out of full evaluations as they came out at the low fidelity, such as latencies, count as known.
+    A cost that had the same value at both fidelities for every candidate so far, such as a latency, is not predicted
+    where its low-fidelity value is known.
 
     Args:
-        problem: The problem.
+        problem: The search problem.
         method: The options.
-        seed: Of everything random.
+        seed: Seed of all random choices.
     """
 
     batch = 8
@@ -81,19 +82,19 @@ class MultiFidelitySearcher(Searcher):
         self._learner = Learner(method.predictor, seed)
         self._rng = np.random.default_rng(seed)
         design = create_first_design(self.space, FIRST_DESIGN, seed, problem.subspace)
-        self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)  # asked at no fidelity
+        self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)  # asked for at no fidelity
         self._obvious = list_obvious_candidates(self.space, problem.subspace).genes
         self._low, self._full = Archive(problem), Archive(problem)
-        self._waiting = self._low.genes  # told at the low fidelity, and not asked in full
-        self._pending = self._low.genes  # asked at the low fidelity, and neither told nor asked in full
-        self._known: set[bytes] = set()  # asked or told in full
+        self._waiting = self._low.genes  # told at the low fidelity, and neither asked for nor told in full
+        self._pending = self._low.genes  # asked for at the low fidelity; neither told, nor asked for in full
+        self._known: set[bytes] = set()  # asked for or told in full
         self._asked_low = self._asked_full = 0
         self._low_model: LowFidelityModel | None = None  # of all that is in the archive of the low fidelity
 
     def ask(self, n: int) -> Population:
-        """Candidates at the low fidelity, `ratio` for each of `n`; once these are asked, the best of them in full.
+        """Candidates at the low fidelity, `ratio` for each of `n`; at the next ask, the best of them in full.
 
-        Where nothing is left at the low fidelity, those that wait are asked in full, then random ones.
+        If no candidate is left for the low fidelity, the waiting ones are asked for in full, then random ones.
         """
         missing = self._method.ratio * (self._asked_full + n) - self._asked_low
         if missing > 0:
@@ -107,7 +108,7 @@ class MultiFidelitySearcher(Searcher):
         return Population(self.space, asked)
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Keeps the outcome for the next fit; what was evaluated at the low fidelity waits to be asked in full."""
+        """Keeps the outcome for the next fit; candidates told at the low fidelity wait to be asked for in full."""
         self._unseen.admit(population.genes)
         if population.fidelity == FULL_FIDELITY:
             self._forget(population.genes)
@@ -119,7 +120,7 @@ class MultiFidelitySearcher(Searcher):
         self._waiting = np.concatenate([self._waiting, _without(population.genes, self._known)])
 
     def _choose_low(self, n: int) -> Genes:
-        """The first design and random candidates until enough is known in full, then those predicted to be best."""
+        """The first design and random candidates while there are few full outcomes, then those predicted to be best."""
         chosen = self._unseen.take_designed(n)
         if len(chosen) < n and len(self._full) >= _FEWEST_FULL and len(self._low) > 1:
             acquisition = self._fit()
@@ -131,7 +132,7 @@ class MultiFidelitySearcher(Searcher):
         return np.concatenate([chosen, self._unseen.sample(n - len(chosen))])
 
     def _choose_full(self, n: int) -> Genes:
-        """The most promising of those that wait; then those that are not told yet; then random ones."""
+        """The most promising of the waiting candidates, then pending ones, then random ones."""
         chosen = self._waiting
         if len(chosen) > n:
             chosen = chosen[np.sort(choose_first_fronts(n, *self._fit()(Population(self.space, chosen))))]
@@ -141,12 +142,16 @@ class MultiFidelitySearcher(Searcher):
         return asked
 
     def _forget(self, genes: Genes) -> None:
-        """These wait no more, and never will."""
+        """Marks candidates as asked for or told in full, so that they neither wait nor are pending from now on."""
         self._known |= {vector.tobytes() for vector in genes}
         self._waiting, self._pending = (_without(some, self._known) for some in (self._waiting, self._pending))
 
     def _fit(self) -> Surrogate:
-        """A surrogate of the full costs by all that is known; of the low-fidelity ones while too little is."""
+        """A surrogate of the full costs; of the low-fidelity costs while there are too few full outcomes.
+
+        Costs that are the same at both fidelities are taken from the low-fidelity model; the low-fidelity values of the
+        other costs are features of their predictors.
+        """
         if self._low_model is None:
             self._low_model = LowFidelityModel(self._problem, self._learner, self._low, self._rng)
         low_model, early = self._low_model, len(self._full) < _FEWEST_FULL
@@ -166,12 +171,12 @@ class MultiFidelitySearcher(Searcher):
 
 
 def _without(genes: Genes, known: set[bytes]) -> Genes:
-    """The rows of genes, shape (n, d), that are not known."""
+    """The rows of genes, shape (n, d), that are not among the known ones."""
     return genes[[vector.tobytes() not in known for vector in genes]]
 
 
 def _look_up(objective: Objective, low_model: LowFidelityModel, column: int) -> Objective:
-    """The objective as evaluations at the low fidelity tell it."""
+    """The objective with its values at the low fidelity, known or predicted, as exact ones."""
 
     def values(population: Population) -> FloatArray:
         return objective.metric.costs(low_model.predict(population)[:, column])  # the sign flips back

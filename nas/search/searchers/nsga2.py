@@ -17,13 +17,13 @@ from nas.search.searchers.genetic import GeneticSearcher, Selection
 
 @dataclass(frozen=True)
 class NSGA2(SearchMethod):
-    """For any number of objectives; beyond three, NSGA-III and AGE-MOEA spread better.
+    """NSGA-II, for any number of objectives; beyond three, NSGA-III and AGE-MOEA spread candidates better.
 
     Attributes:
-        population_size: Survivors of each tell.
+        population_size: Number of survivors of each `tell`.
 
     Raises:
-        ValueError: If it is below 1.
+        ValueError: If the population size is below 1.
     """
 
     population_size: int = POPULATION_SIZE

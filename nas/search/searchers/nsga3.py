@@ -19,13 +19,13 @@ from nas.search.searchers.genetic import GeneticSearcher, Selection
 
 @dataclass(frozen=True)
 class NSGA3(SearchMethod):
-    """Survivors are spread over as many directions as the population has room for.
+    """NSGA-III, for two or more objectives, with as many reference directions as the population has room for.
 
     Attributes:
-        population_size: Survivors of each tell.
+        population_size: Number of survivors of each `tell`.
 
     Raises:
-        ValueError: If it is below 1.
+        ValueError: If the population size is below 1.
     """
 
     least_objectives = 2
@@ -37,7 +37,9 @@ class NSGA3(SearchMethod):
 
     def create(self, problem: SearchProblem, seed: int) -> GeneticSearcher:
         objectives = len(problem.minimized)
-        partitions = 1  # of the simplex, as fine as the population allows (Das and Dennis, 1998)
+        partitions = (
+            1  # partitions of each edge of the simplex: as many as the population allows (Das and Dennis, 1998)
+        )
         while comb(objectives + partitions, objectives - 1) <= self.population_size:
             partitions += 1
         directions = get_reference_directions("das-dennis", objectives, n_partitions=partitions)

@@ -1,7 +1,7 @@
 """Optuna's samplers behind ask and tell, with limits as constraints: TPE, NSGA-II and Gaussian processes.
 
-Optuna sees one categorical or integer parameter per gene, and keeps its trials in memory: the results database is what
-lasts.
+Optuna sees one categorical or integer parameter per gene. It keeps its trials in memory; only the results database is
+stored.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from search_spaces.choices import Gene
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_REPEATS = 3  # suggestions in a row that were asked before; after them, a candidate is drawn at random
-_LIMITS = "limits"  # name of the one constraint: the sum of the violations
+_REPEATS = 3  # seen suggestions in a row after which candidates are drawn at random
+_LIMITS = "limits"  # name of the constraint of a trial that holds its violation
 
 
 class OptunaSearcher(Searcher):
-    """Asks what a sampler of Optuna suggests; its first trials are the first design.
+    """Asks for candidates that a sampler of Optuna suggests, after the first design.
 
-    A suggestion that was asked before is told to Optuna again with its known outcome, which costs nothing, and the
-    sampler suggests another; after some in a row, a new candidate is drawn at random.
+    If a suggestion was asked for before, Optuna is told its known outcome again, without an evaluation, and the sampler
+    suggests another one. After three such suggestions in a row, new candidates are drawn at random.
 
     Args:
-        problem: The problem.
-        sampler: Of Optuna, with a seed.
-        seed: Seeds the first design and the candidates that are drawn at random.
+        problem: The search problem.
+        sampler: The sampler, already seeded.
+        seed: Seed of the first design and of the candidates that are drawn at random.
     """
 
     batch = 1
@@ -58,7 +58,7 @@ class OptunaSearcher(Searcher):
             self._study.enqueue_trial(self._name_genes(genes))
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates; one trial each, and one for every repeated suggestion."""
+        """The next `n` candidates; starts a trial of Optuna for every suggestion, repeated ones included."""
         found = np.empty((0, len(self.space.cardinalities)), dtype=np.int16)
         repeats = 0
         while len(found) < n and repeats < _REPEATS:
@@ -73,7 +73,7 @@ class OptunaSearcher(Searcher):
         return Population(self.space, np.concatenate([found, self._unseen.sample(n - len(found))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Finishes the trials of the candidates; those that no sampler suggested become trials of their own."""
+        """Finishes the trials of the candidates; for those that the sampler did not suggest, adds finished trials."""
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._minimized], violations, strict=True):
             self._outcomes[genes.tobytes()] = (cost.tolist(), float(violation))
@@ -83,7 +83,7 @@ class OptunaSearcher(Searcher):
                 self._study.add_trial(self._create_trial(genes, cost.tolist(), float(violation)))
 
     def _report(self, genes: Genes) -> None:
-        """Tells Optuna's waiting trials of a candidate its outcome, if that is known."""
+        """Finishes the unfinished trials of a candidate with its outcome, if that is known."""
         if genes.tobytes() not in self._outcomes:
             return
         cost, violation = self._outcomes[genes.tobytes()]
@@ -117,10 +117,10 @@ class OptunaNSGA2(SearchMethod):
     """Optuna's own NSGA-II.
 
     Attributes:
-        population_size: Trials of a generation.
+        population_size: Number of trials in a generation.
 
     Raises:
-        ValueError: If it is below 1.
+        ValueError: If the population size is below 1.
     """
 
     population_size: int = POPULATION_SIZE
@@ -143,6 +143,6 @@ class OptunaGP(SearchMethod):
 
 
 def _create_distribution(gene: Gene) -> BaseDistribution:
-    """Numbers in rising order are integers, names are categories; a parameter is an index either way."""
+    """Integers for an ordered gene, else categories; in both cases the parameter is the index of the gene's value."""
     last = len(gene.values) - 1
     return IntDistribution(0, last) if gene.is_ordered else CategoricalDistribution(tuple(range(last + 1)))

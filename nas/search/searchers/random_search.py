@@ -27,8 +27,8 @@ class RandomSearcher(Searcher):
     """Samples every gene uniformly, after the first design.
 
     Args:
-        problem: Whose space is sampled.
-        seed: Seeds the design and the samples.
+        problem: The search problem, whose space is sampled.
+        seed: Seed of the first design and of the samples.
     """
 
     def __init__(self, problem: SearchProblem, seed: int) -> None:
@@ -37,10 +37,10 @@ class RandomSearcher(Searcher):
         self._unseen = UnseenCandidates(problem.space, np.random.default_rng(seed), design=design)
 
     def ask(self, n: int) -> Population:
-        """The next `n` candidates, none of them asked before."""
+        """The next `n` candidates, none of which was asked for or told before."""
         designed = self._unseen.take_designed(n)
         return Population(self.space, np.concatenate([designed, self._unseen.sample(n - len(designed))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:  # noqa: ARG002
-        """Random search learns only what it need not ask."""
+        """Marks the candidates as seen; their costs are not used."""
         self._unseen.admit(population.genes)

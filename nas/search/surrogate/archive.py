@@ -13,15 +13,15 @@ from search_spaces.search_space import Genes
 
 
 class Archive:
-    """Outcomes in the order in which they were told, n of them.
+    """The n outcomes that a searcher was told, in the order of telling.
 
     Args:
         problem: The problem of the search.
 
     Attributes:
         genes: Canonical genes, shape (n, d).
-        costs: Shape (n, m).
-        violations: Shape (n,).
+        costs: Costs to be minimised, shape (n, m).
+        violations: Sums of excesses over the limits, shape (n,); 0 where all limits are kept.
     """
 
     def __init__(self, problem: SearchProblem) -> None:
@@ -44,20 +44,23 @@ class Archive:
         return bool((self.violations == 0).any())
 
     def take_first(self, count: int) -> Archive:
-        """The first `count` outcomes alone."""
+        """An archive of the first `count` outcomes only."""
         found = Archive(self._problem)
         found.add(self.population.take(slice(0, count)), self.costs[:count], self.violations[:count])
         return found
 
     @property
     def front(self) -> FloatArray:
-        """Costs of the front, clipped to constraints, shape (k, m): of feasible candidates, or of all if none is."""
+        """Costs of the front, clipped to constraints, shape (k, m).
+
+        It is the front of the feasible candidates, or of all candidates if none is feasible.
+        """
         kept = self.violations == 0
         found = self._problem.clip_to_constraints(self.costs[kept] if self.is_feasible else self.costs)
         return found[non_dominated(found)]
 
     def sort_best_first(self) -> Genes:
-        """The genes, front after front, shape (n, d)."""
+        """The genes in the order of their fronts, the best front first, shape (n, d)."""
         return self.genes[
             np.argsort(rank_candidates(self._problem.clip_to_constraints(self.costs), self.violations), kind="stable")
         ]

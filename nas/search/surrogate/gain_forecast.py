@@ -1,7 +1,7 @@
-"""Forecasts what going on would bring: the expected gain in hypervolume of more evaluations, and how sure that is.
+"""Forecasts the gain in hypervolume of more evaluations, and the uncertainty of that gain.
 
-Draws of the predictors say what the next candidates may turn out to cost; what earlier forecasts promised and what came
-corrects them. Independent of any searcher and any metric.
+Draws from the predictors say what the next candidates may cost. The ratio of actual to expected gains in earlier rounds
+corrects the forecast. Independent of any searcher and any metric.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from nas.search.protocol.outlook import Outlook
 from nas.search.surrogate.archive import Archive
 from results.pareto import hypervolume, non_dominated
 
-_MARGIN = 0.1  # of the extent of the front, by which its worst costs lie before the reference point: ends count, too
-_MEMORY = 0.6  # weight of what came before a round against the round itself, when forecasts are corrected
-_SPREAD = 1.5  # factor by which the interval of the draws is widened on either side: draws share the model's errors
-_QUANTILES = (0.1, 0.9)  # of the draws: the ends of the interval, before it is widened
-_UNDECIDED = 0.001  # gain that is added to what was expected and to what came: few rounds correct little
+# The reference point lies behind the worst costs by this share of the front's extent, so that its ends add volume, too.
+_MARGIN = 0.1
+_MEMORY = 0.6  # weight of all earlier rounds relative to the last one, when forecasts are corrected
+_SPREAD = 1.5  # factor by which either end of the interval is widened: all draws share the model's errors
+_QUANTILES = (0.1, 0.9)  # of the gains of the draws, the ends of the interval before it is widened
+_UNDECIDED = 0.001  # added to expected and actual gain: the correction stays near 1 while both are small
 
 
 class GainForecast:
-    """Forecasts the gain of a search round by round, and learns from what came of its forecasts.
+    """Forecasts the gain of a search round by round, and corrects itself by the actual gains.
 
-    The volume is that between the front and a point that lies a little behind its worst costs, in natural units. The
-    reference point of a forecast stays its own, so that what came is held against the same volume.
+    The hypervolume is that between the front and a reference point a little behind its worst costs. The actual gain of
+    a round is computed with the reference point of its forecast, so that both are relative to the same hypervolume.
 
     Args:
         archive: All outcomes of the search; it grows as the search goes on.
@@ -39,11 +40,11 @@ class GainForecast:
         """The outlook of as many more evaluations as `draws` has candidates.
 
         Args:
-            round_draws: Costs that the candidates of the next round may have, shape (draws, candidates, m).
-            draws: The same of as many candidates as the outlook is for.
+            round_draws: Draws of the costs of the next round's candidates, shape (draws, candidates, m).
+            draws: Draws of the costs of the candidates of all evaluations that the outlook is for, in the same shape.
 
         Returns:
-            The expected gain, corrected by what came of earlier forecasts, and its interval.
+            The expected gain, corrected by the actual gains of earlier rounds, and its interval.
         """
         self._settle()
         front = self._archive.front
@@ -53,11 +54,11 @@ class GainForecast:
         gains = correction * _measure_gains(front, draws, reference)
         gain = float(gains.mean())
         low, high = np.quantile(gains, _QUANTILES)
-        # where few draws gain anything, and these much, the mean lies beyond the quantiles
+        # if few draws gain anything, but these much, the mean lies outside the quantiles
         return Outlook(draws.shape[1], gain, min(gain, float(low / _SPREAD)), max(gain, float(high * _SPREAD)))
 
     def _settle(self) -> None:
-        """Compares the last forecast of a round with what came since, if anything did."""
+        """Compares the last forecast of a round with the actual gain since, if there are new outcomes."""
         if self._pending is None or self._pending[0] == len(self._archive):
             return
         evaluations, reference, expected = self._pending
@@ -68,13 +69,13 @@ class GainForecast:
 
 
 def find_volume_reference(costs: FloatArray) -> FloatArray:
-    """A point a little behind the worst costs of the front, to measure volumes from.
+    """The reference point of hypervolumes: a little behind the worst costs of the front.
 
     Args:
-        costs: To be minimised, shape (n, m); n is 1 or more.
+        costs: Costs to be minimised, shape (n, m); n is 1 or more.
 
     Returns:
-        Shape (m,).
+        The point, shape (m,).
     """
     front = costs[non_dominated(costs)]
     extent = np.ptp(front, axis=0)
@@ -83,6 +84,12 @@ def find_volume_reference(costs: FloatArray) -> FloatArray:
 
 
 def _measure_gains(front: FloatArray, draws: FloatArray, reference: FloatArray) -> FloatArray:
-    """By what share each draw, shape (candidates, m), would add to the volume of the front; shape (draws,)."""
+    """The relative gain in hypervolume of the front by each draw, shape (draws,).
+
+    Args:
+        front: Costs of the front, shape (k, m).
+        draws: Drawn costs of candidates, shape (draws, candidates, m).
+        reference: Reference point, shape (m,).
+    """
     present = hypervolume(front, reference)
     return np.array([hypervolume(np.concatenate([front, drawn]), reference) / present - 1.0 for drawn in draws])

@@ -1,4 +1,4 @@
-"""An evolution on a model alone: many thousands of candidates in a fraction of a second, and no measurement."""
+"""An evolutionary search on a model's predictions: thousands of candidates in a fraction of a second, none measured."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
-_PARENTS, _CHILDREN = 200, 1000  # of a generation: a model predicts a thousand rows at once as fast as ten
-_MUTATED_GENES = 2.0  # of a child, on average
+_PARENTS, _CHILDREN = 200, 1000  # per generation; a model predicts a thousand rows at once as fast as ten
+_MUTATED_GENES = 2.0  # expected number of active genes that mutate in a child
 
 Acquisition = Callable[[Population], tuple[FloatArray, FloatArray]]  # costs (n, m) and violations (n,), both predicted
 
@@ -22,17 +22,17 @@ Acquisition = Callable[[Population], tuple[FloatArray, FloatArray]]  # costs (n,
 def evolve(
     space: JointSpace, acquisition: Acquisition, start: Genes, rng: np.random.Generator, evaluations: int
 ) -> Genes:
-    """Uniform crossover and random-reset mutation, of parents by non-dominated fronts.
+    """Evolves candidates by uniform crossover and random-reset mutation; the best fronts so far are the parents.
 
     Args:
         space: The joint space.
-        acquisition: Costs to be minimised, and violations.
+        acquisition: Predicts costs to be minimised, and violations.
         start: Canonical genes of the first parents, shape (n, d); random ones are added.
-        rng: Source of everything random.
-        evaluations: How often a candidate is predicted.
+        rng: Source of all random choices.
+        evaluations: Number of predictions after which it ends.
 
     Returns:
-        Distinct canonical genes, shape (k, d), those predicted to be best first.
+        Distinct canonical genes of all candidates, shape (k, d), the best by prediction first.
     """
     unseen = UnseenCandidates(space, rng)
     pool = Population(space, unseen.admit(np.concatenate([start, space.sample(rng, _CHILDREN).genes])))
@@ -43,7 +43,7 @@ def evolve(
         if predicted >= evaluations:
             return pool.genes[order]
         fresh = unseen.admit(_breed(space, pool.genes[order[:_PARENTS]], rng))
-        predicted += _CHILDREN  # children that are known count, too, or a small space would never end it
+        predicted += _CHILDREN  # known children count, too, or it would never end in a small space
         if len(fresh):
             more = acquisition(Population(space, fresh))
             pool = Population(space, np.concatenate([pool.genes, fresh]))
@@ -51,16 +51,16 @@ def evolve(
 
 
 def find_promising(unseen: UnseenCandidates, acquisition: Acquisition, start: Genes, evaluations: int) -> Genes:
-    """Unseen candidates to choose from: all of a small space, else those that an evolution on a model came across.
+    """Unseen candidates to choose from: all of a small space, else all that `evolve` generates.
 
     Args:
-        unseen: Tells which candidates are new, and draws what is random.
-        acquisition: Costs to be minimised, and violations.
+        unseen: Knows which candidates were seen; its random source is used.
+        acquisition: Predicts costs to be minimised, and violations.
         start: Canonical genes, shape (n, d), the best first.
-        evaluations: How many candidates are predicted.
+        evaluations: Number of candidates whose costs are predicted; a space of as many or fewer is small.
 
     Returns:
-        Distinct canonical genes, shape (k, d); in no order if the space is small.
+        Distinct canonical genes, shape (k, d): best first, or in no special order if the space is small.
     """
     space = unseen.space
     if space.cardinalities.prod(dtype=float) <= evaluations:
@@ -72,7 +72,7 @@ def find_promising(unseen: UnseenCandidates, acquisition: Acquisition, start: Ge
 
 
 def _breed(space: JointSpace, parents: Genes, rng: np.random.Generator) -> Genes:
-    """Canonical genes of children, some of which may be known, shape (children, d)."""
+    """Canonical genes of children, shape (children, d), some of which may be known already."""
     pairs = rng.integers(0, len(parents), (2, _CHILDREN))
     crossed = np.where(rng.random((_CHILDREN, parents.shape[1])) < 0.5, parents[pairs[0]], parents[pairs[1]])
     rate = _MUTATED_GENES / np.maximum(space.is_active(crossed).sum(1, keepdims=True), 1)

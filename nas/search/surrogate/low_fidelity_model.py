@@ -1,4 +1,4 @@
-"""What evaluations at a low fidelity tell about any candidate: its low-fidelity costs, looked up or predicted."""
+"""The costs of any candidate at a low fidelity: looked up if it was evaluated at that fidelity, else predicted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from search_spaces.search_space import BoolArray
 
 
 class LowFidelityModel:
-    """The low-fidelity costs of candidates, known where they were evaluated and predicted elsewhere.
+    """The costs of candidates at a low fidelity: known if they were evaluated at that fidelity, else predicted.
 
     Args:
-        problem: The problem.
+        problem: The search problem.
         learner: How costs are learnt.
-        archive: Candidates, at least 2, and their costs at the low fidelity; not changed while the model is used.
-        rng: Draws the rows that are fitted, where there are too many.
+        archive: Two candidates or more, and their costs at the low fidelity; not changed while the model is used.
+        rng: Draws the outcomes to fit to, if there are too many.
     """
 
     def __init__(self, problem: SearchProblem, learner: Learner, archive: Archive, rng: np.random.Generator) -> None:
@@ -33,7 +33,7 @@ class LowFidelityModel:
         self._row_of = {genes.tobytes(): row for row, genes in enumerate(archive.genes)}
 
     def predict_warped(self, population: Population) -> FloatArray:
-        """Costs of candidates on the scale of the surrogate's warps, shape (n, m)."""
+        """Low-fidelity costs of candidates on the warped scale of the surrogate, shape (n, m)."""
         rows = self._find_rows(population)
         known = zip(self._surrogate.warps, self._archive.costs[rows].T, strict=True)
         found = np.column_stack([warp.forward(column) for warp, column in known])
@@ -42,18 +42,18 @@ class LowFidelityModel:
         return found
 
     def predict(self, population: Population) -> FloatArray:
-        """Costs of candidates, shape (n, m)."""
+        """Low-fidelity costs of candidates, shape (n, m)."""
         columns = zip(self._surrogate.warps, self.predict_warped(population).T, strict=True)
         return np.column_stack([warp.backward(column) for warp, column in columns])
 
     def are_exact(self, full: Archive) -> BoolArray:
-        """Which costs came out of full evaluations exactly as they had come out at the low fidelity.
+        """Which costs are the same at both fidelities for every candidate that was evaluated at both.
 
         Args:
             full: Candidates and their costs at full fidelity.
 
         Returns:
-            Shape (m,); all False where no candidate was evaluated at both.
+            A mask of shape (m,); all False if no candidate was evaluated at both.
         """
         rows = self._find_rows(full.population)
         both = rows >= 0
@@ -63,5 +63,5 @@ class LowFidelityModel:
         return equal
 
     def _find_rows(self, population: Population) -> NDArray[np.int64]:
-        """Where candidates stand in the archive, shape (n,); -1 where they do not."""
+        """Row of each candidate in the archive, shape (n,); -1 for one that is not there."""
         return np.array([self._row_of.get(genes.tobytes(), -1) for genes in population.genes], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Fronts of candidates: which are better, and which of equally good ones to take. Sees costs and violations only."""
+"""Ranks of candidates by fronts, and the choice among candidates of one front. Sees costs and violations only."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from nas.objectives import FloatArray
 from results.pareto import pareto_ranks
 
-_INFEASIBLE_RANK = 1e6  # beyond any number of fronts
+_INFEASIBLE_RANK = 1e6  # rank of infeasible candidates, before their violation is added: larger than any front's
 
 
 def rank_candidates(costs: FloatArray, violations: FloatArray) -> FloatArray:
-    """Rank of every candidate: the front of those that keep the limits, then the others by how much they miss them.
+    """Ranks candidates: feasible ones by their front, then infeasible ones by their violation.
 
     Args:
         costs: To be minimised, shape (n, m).
         violations: Shape (n,); 0 where all limits are kept.
 
     Returns:
-        Shape (n,); 0 is the best front.
+        Ranks of shape (n,); 0 is the best front.
     """
     result = _INFEASIBLE_RANK + violations
     kept = violations == 0
@@ -29,15 +29,15 @@ def rank_candidates(costs: FloatArray, violations: FloatArray) -> FloatArray:
 
 
 def choose_first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
-    """Chooses the best `n` rows: front after front; of the last front, its ends and what fills the largest gaps.
+    """Chooses the best `n` rows, front by front; of the last front, its best in each cost and those that fill gaps.
 
     Args:
-        n: How many, at most as many as there are rows.
+        n: Number of rows to choose, at most as many as there are.
         costs: To be minimised, shape (rows, m).
         violations: Shape (rows,); 0 where all limits are kept.
 
     Returns:
-        Row numbers, shape (n,).
+        Indices of rows, shape (n,).
     """
     order = rank_candidates(costs, violations)
     chosen: list[int] = []
@@ -51,7 +51,7 @@ def choose_first_fronts(n: int, costs: FloatArray, violations: FloatArray) -> ND
 
 
 def _far_apart(costs: FloatArray, n: int) -> list[int]:
-    """`n` rows: the best of each cost, then always the one that is furthest from those taken."""
+    """Indices of `n` rows: the best in each cost, then, one by one, the row farthest from all that are taken."""
     extent = np.ptp(costs, axis=0)
     scaled = costs / np.where(extent > 0, extent, 1.0)
     taken = list(dict.fromkeys(scaled.argmin(axis=0).tolist()))[:n]

@@ -20,11 +20,11 @@ from predictors.warp import Warp
 from results.pareto import pareto_ranks
 from search_spaces.population import Population
 
-_MOST_ROWS = 600  # outcomes that a predictor is fitted to; a fit takes cubic time
+_MOST_ROWS = 600  # outcomes that a predictor is fitted to at most: a fit takes cubic time
 
 
 def extract_search_features(population: Population) -> FloatArray:
-    """What a search learns from: the features of candidates, and their sizes in a few numbers, shape (n, f)."""
+    """The features that a search learns from, shape (n, f): those of the candidates, and a few of their sizes."""
     return np.concatenate([population.features(), population.size_features()], axis=1)
 
 
@@ -34,8 +34,8 @@ class Learner:
 
     Attributes:
         predictor: Name of the predictor; see `predictors.registry`.
-        seed: Of the predictor.
-        features: What it is fitted to: a population to shape (n, f).
+        seed: Seed of the predictor.
+        features: Computes the features that it is fitted to, shape (n, f), from a population of n.
     """
 
     predictor: str
@@ -50,18 +50,18 @@ class Learner:
 class Surrogate:
     """Predictors of the costs that are not exact, fitted to an archive.
 
-    Costs are warped so that those of the archive are roughly normal, which changes no order: the accuracies of a few
-    collapsed networks would make all deviations look large.
+    Costs are warped, without a change of their order, so that those of the archive are roughly normal: else the
+    accuracies of a few collapsed networks would make all standard deviations large.
 
     Args:
-        problem: The problem.
+        problem: The search problem.
         learner: How costs are learnt.
-        archive: Candidates, at least 2, and their costs.
-        rng: Draws the rows that are fitted, where there are too many.
-        kappa: Lower-confidence-bound factor: standard deviations subtracted from the predicted mean.
+        archive: Two candidates or more, and their costs.
+        rng: Draws the outcomes to fit to, if there are too many.
+        kappa: Number of standard deviations that the lower confidence bound lies below the predicted mean.
 
     Attributes:
-        warps: Of each cost, what makes it roughly normal.
+        warps: For each cost, the monotone transformation that makes it roughly normal.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class Surrogate:
         ]
 
     def draw(self, population: Population, count: int, rng: np.random.Generator) -> FloatArray:
-        """Draws costs that candidates may have, in natural units and clipped to constraints.
+        """Draws costs of candidates from the predictive distribution, not warped, and clipped to constraints.
 
-        A candidate that misses a limit in a draw costs infinitely much there.
+        In a draw in which a candidate misses a limit, all its costs are infinite.
 
         Args:
             population: The candidates, n of them.
-            count: How many draws; those of one candidate and of others belong together.
+            count: Number of draws. Within one, similar candidates err alike, if the predictor models that.
             rng: Source of the draws.
 
         Returns:
-            Shape (count, n, m).
+            Costs of shape (count, n, m).
         """
         features = self._learnt_features(population)
         drawn = np.empty((count, len(population), len(self._objectives)))
@@ -110,13 +110,13 @@ class Surrogate:
         return clipped
 
     def __call__(self, population: Population) -> tuple[FloatArray, FloatArray]:
-        """The acquisition: lower confidence bounds of costs, and of their excess over the limits.
+        """The acquisition: lower confidence bounds of the costs, and the excess of these bounds over the limits.
 
         Args:
             population: The candidates, n of them.
 
         Returns:
-            Warped costs, clipped to constraints, shape (n, m), and sums of excesses, shape (n,).
+            Warped costs, clipped to constraints, shape (n, m), and sums of excesses on the warped scale, shape (n,).
         """
         features = self._learnt_features(population)
         columns, excess = [], np.zeros(len(population))
@@ -133,12 +133,12 @@ class Surrogate:
         return np.column_stack(columns), excess
 
     def _learnt_features(self, population: Population) -> FloatArray:
-        """The features of candidates, shape (n, f); no columns where nothing is learnt."""
+        """The features of candidates, shape (n, f); without columns if all costs are exact."""
         return self._features(population) if any(self._models) else np.empty((len(population), 0))
 
 
 def _choose_rows(costs: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
-    """All rows; or, of more than may be fitted, half of the best fronts and half of the others at random."""
+    """Indices of the rows to fit to: all, or, of too many, one half from the best fronts and the other at random."""
     if len(costs) <= _MOST_ROWS:
         return np.arange(len(costs))
     best = np.argsort(pareto_ranks(costs), kind="stable")

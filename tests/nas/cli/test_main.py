@@ -51,7 +51,7 @@ Refusal = Callable[..., str]
         (
             "search",
             {"searcher": "random", "stop": {"gain": 0.01}},
-            ["does not foresee", "leave out stop, or use linas"],
+            ["does not forecast", "leave out stop, or use linas"],
         ),
         (
             "search",

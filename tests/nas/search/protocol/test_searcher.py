@@ -188,15 +188,15 @@ def test_it_starts_with_the_first_design(name: str, large: JointSpace) -> None:
     assert np.array_equal(first_asked.genes[:FIRST_DESIGN], create_first_design(large, FIRST_DESIGN, 3).genes)
 
 
-def test_who_foresees_says_so_and_asks_the_same(name: str, large: JointSpace) -> None:
+def test_searchers_with_an_outlook_say_so_and_ask_the_same(name: str, large: JointSpace) -> None:
     watched, alone = (create_for(name, large, 0) for _ in range(2))
-    if not SEARCHERS[name].foresees:
-        assert watched.foresee(15) is None
+    if not SEARCHERS[name].has_outlook:
+        assert watched.forecast(15) is None
         return
     for size in (30, 15):  # larger batches than its own
         rounds(watched, [size])
         rounds(alone, [size])
-        assert watched.foresee(15) is not None
+        assert watched.forecast(15) is not None
     assert np.array_equal(watched.ask(15).genes, alone.ask(15).genes)
 
 

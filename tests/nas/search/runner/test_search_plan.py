@@ -21,7 +21,7 @@ RECORD = RunRecord("run", {}, 0)
 def test_a_plan_that_cannot_be_carried_out_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="budget of 1 or more evaluations, got 0"):
         SearchPlan(PROBLEM, RandomSearch(), RECORD, 0)
-    with pytest.raises(ValueError, match="stop_gain needs a method that foresees"):
+    with pytest.raises(ValueError, match="stop_gain needs a method that forecasts"):
         SearchPlan(PROBLEM, RandomSearch(), RECORD, 9, stop_gain=0.1)
     with pytest.raises(ValueError, match="NSGA3 takes 2 or more objectives, got 1"):
         SearchPlan(PROBLEM, NSGA3(), RECORD, 9)

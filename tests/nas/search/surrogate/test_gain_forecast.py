@@ -73,12 +73,12 @@ def test_a_forecast_that_nothing_came_after_corrects_nothing() -> None:
     assert forecast.forecast(sure, sure) == forecast.forecast(sure, sure)
 
 
-def test_nothing_is_foreseen_of_a_space_that_is_spent() -> None:
+def test_nothing_is_forecast_of_a_space_that_is_spent() -> None:
     small = JointSpace(create_space("resnet_digits", 1, 10))
     made = create_searcher("linas", SearchProblem(small, OBJECTIVES[:1]), 0)
     while len(population := made.ask(100)):
         made.tell(population, -OBJECTIVES[0].evaluate(population)[:, None], np.zeros(len(population)))
-    assert made.foresee(10) is None
+    assert made.forecast(10) is None
 
 
 def test_what_came_corrects_what_is_expected() -> None:
@@ -90,11 +90,11 @@ def test_what_came_corrects_what_is_expected() -> None:
     assert forecast.forecast(sure, sure).gain < 0.1 * first.gain
 
 
-def test_foreseeing_changes_no_search() -> None:
+def test_forecasting_changes_no_search() -> None:
     watched, alone = (create_searcher("linas", PROBLEM, 3) for _ in range(2))
     for _ in range(6):
         tell(watched, 10)
-        watched.foresee(10)
+        watched.forecast(10)
         tell(alone, 10)
     assert np.array_equal(watched.ask(10).genes, alone.ask(10).genes)
     assert isinstance(watched.outlook, Outlook)
