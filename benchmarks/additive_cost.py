@@ -64,7 +64,7 @@ def check_prices(cost: AdditiveCost, population: Population) -> None:
 def calibrated_table(space: JointSpace) -> LatencyTable:
     """A made-up table of all layers, and of the uses that the tensors of some networks have."""
     w32, w8, rng = LayerPolicy(), LayerPolicy.quantized(8, 8), np.random.default_rng(0)
-    made_up = Roofline("npu", {w32: 10.0, w8: 40.0}, 1.0, 2.0).table(space.layer_shapes())
+    made_up = Roofline("npu", {w32: 10.0, w8: 40.0}, 1.0, 2.0).table(space.list_distinct_layers())
     layers = LatencyTable(ONNXRUNTIME_CPU, made_up.entries)
     sample = space.sample(rng, KNOWN).candidates
     networks = [find_tensors(build_random_network(space, candidate, layers.device)) for candidate in sample]

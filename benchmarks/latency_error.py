@@ -77,7 +77,7 @@ def candidates(space: JointSpace) -> Population:
 def made_table(space: JointSpace, profiler: OnnxRuntimeProfiler, build: Build | None = None) -> LatencyTable:
     """What `nas profile` makes with its defaults; see `calibrate_table` for `build`."""
     empty, policies = LatencyTable(ONNXRUNTIME_CPU), space.policies.all_policies
-    table = measure_missing(empty, space.layer_shapes(), policies, profiler, nothing, None)
+    table = measure_missing(empty, space.list_distinct_layers(), policies, profiler, nothing, None)
     rng = np.random.default_rng(0)
     sample = representative_sample(space, rng, DeviceSection().calibration_networks)
     return calibrate_table(table, sample, rng, profiler, nothing, build)

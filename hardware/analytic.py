@@ -10,10 +10,10 @@ from search_spaces.joint_space import JointSpace
 
 
 def network_cost(space: JointSpace, name: str) -> AdditiveCost:
-    """An analytic cost of all networks of a space: of their layers, and of what they have besides.
+    """An analytic cost of all networks of a space: that of their layers, and that of everything outside the layers.
 
     Args:
-        space: Where the networks come from.
+        space: The joint space of the networks.
         name: A key of `ANALYTIC_COSTS`, such as `weight_bytes`.
 
     Raises:

@@ -17,9 +17,9 @@ from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.registry import Registry
 
 _CPU_INFO = Path("/proc/cpuinfo")
-_BOARD = Path("/proc/device-tree/model")  # of single-board computers, whose processor information has no model name
+_BOARD = Path("/proc/device-tree/model")  # the model of a single-board computer, whose cpuinfo has no model name
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-_CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # those that change the speed of int8
+_CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # speed up int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Precision:
     """A numeric format that a device computes in.
 
     Attributes:
-        weight_bits: Weight bit-widths that it executes, ascending. The last one is its own; narrower weights are
-            stored in fewer bits and computed with in its own.
-        activation_bits: Activation bit-width that it executes.
+        weight_bits: Bit-widths of the weights that it executes, ascending. The device computes with the last of them;
+            narrower weights are only stored in fewer bits.
+        activation_bits: Bit-width of the activations that it executes.
 
     Raises:
         ValueError: If there are no weight bit-widths, or they do not ascend.
@@ -44,7 +44,7 @@ class Precision:
 
     @property
     def policy(self) -> LayerPolicy:
-        """The policy with exactly the bits of this precision; it stands for all policies that are executed in it."""
+        """The policy with the bits in which the device computes; it stands for all policies executed in it."""
         return LayerPolicy.quantized(self.weight_bits[-1], self.activation_bits)
 
     def executes(self, policy: LayerPolicy) -> bool:
@@ -57,7 +57,7 @@ class Precision:
 
 
 FP32 = Precision((FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
-INT8 = Precision((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits a weight buys size, not time
+INT8 = Precision((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits, a weight saves memory but no time
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Device:
     """A processor together with the runtime and the settings under which networks run on it.
 
     Attributes:
-        name: Identifies the device in tables and messages.
-        runtime: The software that runs the networks.
-        threads: Compute threads.
-        batch: Inputs per inference.
-        precisions: What it computes in, in order of preference.
-        processor: `"cuda"` where the runtime uses a GPU.
+        name: Name of the device in tables and messages.
+        runtime: Name of the software that runs the networks.
+        threads: Number of compute threads.
+        batch: Number of inputs per inference.
+        precisions: The precisions that it computes in, in order of preference.
+        processor: `"cuda"` if the runtime uses a GPU.
 
     Raises:
         ValueError: If threads or batch are below 1.
@@ -88,13 +88,13 @@ class Device:
             raise ValueError(f"a device needs threads and batch of 1 or more, got {self.threads} and {self.batch}")
 
     def executed_as(self, policy: LayerPolicy) -> LayerPolicy:
-        """The policy as which the device executes a layer under `policy`.
+        """The policy of the first precision in which the device executes a layer under `policy`.
 
-        That is w8a8 for w4a8, for instance, where 4 bits save space but no time.
-        Layers whose policies are executed alike take equally long.
+        For w4a8, for instance, it is w8a8 where 4 bits save memory but no time. Equal layers take equally long under
+        all policies for which it is the same.
 
         Raises:
-            ValueError: If the device computes in no precision that executes the policy.
+            ValueError: If the device has no precision for the policy.
         """
         for precision in self.precisions:
             if precision.executes(policy):
@@ -108,7 +108,7 @@ ONNXRUNTIME_CUDA = Device("onnxruntime_cuda", "onnxruntime", processor="cuda")
 TORCH_CPU = Device("torch_cpu", "torch")
 TORCH_CUDA = Device("torch_cuda", "torch", processor="cuda")
 
-# The processors of this machine, one input at a time on one thread unless a job says otherwise.
+# The processors of the machine at hand. A job may set other numbers of threads and of inputs than 1.
 DEVICES: Registry[Device] = Registry(
     "device",
     {device.name: device for device in (ONNXRUNTIME_CPU, ONNXRUNTIME_CUDA, TORCH_CPU, TORCH_CUDA)},
@@ -126,7 +126,7 @@ def get_device(name: str) -> Device:
 
 
 def read_fingerprint() -> dict[str, str]:
-    """What decides latencies on this machine: processor, int8 instructions, clock, cores, system, runtime version."""
+    """The properties of this machine on which latencies depend, by name, such as its processor and runtime version."""
     fields: dict[str, str] = {}
     if _CPU_INFO.exists():
         for line in _CPU_INFO.read_text().splitlines():
@@ -148,7 +148,7 @@ def read_fingerprint() -> dict[str, str]:
 
 
 def read_gpu_fingerprint() -> dict[str, str]:
-    """Name and driver of this machine's first GPU."""
+    """Name and driver version of this machine's first GPU; `unknown` if nvidia-smi reports none."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, check=True).stdout
@@ -158,4 +158,5 @@ def read_gpu_fingerprint() -> dict[str, str]:
 
 
 def _text(file: Path) -> str:
+    """The text of a file of the kernel; empty if there is no such file."""
     return file.read_text().strip("\0\n ") if file.exists() else ""

@@ -1,4 +1,4 @@
-"""Additive costs: exact sums over small tables, each over a few genes, priced by array look-ups.
+"""Additive costs: exact sums over small tables of a few genes each, computed for many candidates by array look-ups.
 
 Independent of layers, policies and devices.
 """
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from search_spaces.search_space import Genes
 
 FloatArray = NDArray[np.float64]
-# A fused table stays within the second-level cache (128 KiB of doubles), and the columns of a chunk in the third; with
-# smaller chunks the calls of NumPy, about a microsecond each, take more time than what they do.
+# A fused table of 2^14 doubles (128 KiB) stays within the second-level cache, and the columns of a chunk of rows within
+# the third. With smaller chunks, the overhead of a NumPy call (about a microsecond) would outweigh its work.
 CACHED_ENTRIES = 1 << 14
 _CHUNK_ROWS = 8192
 
@@ -27,8 +27,8 @@ class Term:
     """A cost that depends on a few genes: `table[genes[columns[0]], genes[columns[1]], ...]`.
 
     Attributes:
-        columns: Numbers of the genes, or of derived columns.
-        table: The cost, with an axis for each column.
+        columns: Indices of the genes, or of derived columns.
+        table: The cost for all values of the columns, with an axis for each column.
     """
 
     columns: tuple[int, ...]
@@ -40,23 +40,24 @@ class Term:
         return Term(columns, self._spread(columns) + other._spread(columns))
 
     def _spread(self, columns: tuple[int, ...]) -> FloatArray:
+        """The table with an axis for each of some columns that include its own; axes of other columns have size 1."""
         axes = [self.columns.index(column) for column in columns if column in self.columns]
         missing = tuple(axis for axis, column in enumerate(columns) if column not in self.columns)
         return np.expand_dims(self.table.transpose(axes), missing)
 
     def fused_entries(self, other: Term) -> int:
-        """Entries that `fuse` would tabulate."""
+        """Number of entries of the table that `fuse` would make."""
         sizes = dict(zip(self.columns + other.columns, self.table.shape + other.table.shape, strict=True))
         return prod(sizes.values())
 
 
 @dataclass(frozen=True)
 class DerivedColumn:
-    """A number that a few genes or earlier derived columns decide: `table[columns[0], columns[1], ...]`.
+    """An integer that a few genes or earlier derived columns decide: `table[columns[0], columns[1], ...]`.
 
     Attributes:
-        columns: Numbers of those genes or columns.
-        table: The number, with an axis for each column.
+        columns: Indices of the genes or derived columns that decide it.
+        table: The integer for all values of the columns, with an axis for each column.
     """
 
     columns: tuple[int, ...]
@@ -64,18 +65,17 @@ class DerivedColumn:
 
 
 class AdditiveCost:
-    """Prices gene vectors by summing tabulated terms: `cost(genes (n, d)) -> (n,)`.
+    """A cost of gene vectors that is a sum of tabulated terms: `cost(genes (n, d)) -> (n,)`.
 
-    Terms that share most of their genes are fused into one table while it fits the cache, so a candidate costs a few
-    look-ups, not one per layer.
+    Terms are fused into common tables that fit the cache, so a candidate takes a few look-ups, not one per layer.
 
     Args:
-        terms: What is summed; one over no columns is a constant.
-        derived: Columns that terms may read like genes; their numbers follow that of the last gene.
+        terms: The summands; a term over no columns is a constant.
+        derived: Columns that terms may read like genes; their indices follow that of the last gene.
 
     Attributes:
-        terms: As they were given, each over few genes.
-        derived: As they were given.
+        terms: The terms before they were fused.
+        derived: The derived columns, in the order of their indices.
     """
 
     def __init__(self, terms: Sequence[Term], derived: Sequence[DerivedColumn] = ()) -> None:
@@ -98,7 +98,7 @@ class AdditiveCost:
 
 
 class _LookUp:
-    """Reads a table at columns of integers."""
+    """Looks up a table at columns of integers: those of the given indices, one for each axis."""
 
     def __init__(self, numbers: tuple[int, ...], table: NDArray[Any]) -> None:
         self._numbers, self._strides, self._table = numbers, _compute_strides(table.shape), np.ravel(table)
@@ -112,11 +112,12 @@ class _LookUp:
 
 
 def _compute_strides(shape: tuple[int, ...]) -> list[np.int32]:
+    """Distances in a flat table between neighbours along each axis."""
     return [np.int32(prod(shape[axis + 1 :])) for axis in range(len(shape))]
 
 
 def fuse_terms(terms: Sequence[Term]) -> tuple[Term, ...]:
-    """Adds each term to the one whose table grows least by it, while the table of both fits the cache."""
+    """Fuses each term into the earlier one whose table grows least by it, if their common table fits the cache."""
     fused: list[Term] = []
     for term in terms:
         entries = [one.fused_entries(term) for one in fused]

@@ -1,6 +1,6 @@
-"""Candidates: frozen values for all that touches a network, a person or a database.
+"""Candidates: an architecture and the policies of its layers, as frozen values for networks, people and databases.
 
-Only active blocks are listed, so candidates are equal exactly when their networks are. Independent of genes and of
+Only active blocks are listed: choices that change nothing are no part of a candidate. Independent of genes and of
 families.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
-_VERSION = 1  # of the JSON
+_VERSION = 1  # version of the JSON form
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,8 @@ class ConvBlock:
 
     Attributes:
         width: Output channels.
-        kernel_size: Side of its spatial kernels.
-        expand_ratio: Inner channels over those that the family refers them to: input channels in a MobileNet, output
-            channels in a ResNet.
+        kernel_size: Size of its spatial kernels in both axes.
+        expand_ratio: Inner channels divided by input channels in a MobileNet, or by output channels in a ResNet.
     """
 
     width: int
@@ -38,7 +37,7 @@ class OperatorBlock:
     """A block that is one named operator, as in the cells and layers of tabular benchmarks.
 
     Attributes:
-        operator: Its name, or a number where the table has numbers.
+        operator: Name of the operator, or a number where the table has numbers.
     """
 
     operator: str | int | float
@@ -54,7 +53,7 @@ class Architecture:
 
     Attributes:
         space: Name of the space.
-        resolution: Side of the input in pixels; 0 where the space has none.
+        resolution: Height and width of the input images in pixels; 0 where the space has no square images.
         stages: The active blocks of every stage, in execution order.
     """
 
@@ -69,7 +68,7 @@ class Candidate:
 
     Attributes:
         architecture: The network.
-        policy: How its layers are compressed, one entry for each; of a network without layers there are none.
+        policy: How its layers are compressed, one entry for each layer; empty for a network without layers.
     """
 
     architecture: Architecture
@@ -77,7 +76,7 @@ class Candidate:
 
     @cached_property
     def key(self) -> str:
-        """A stable hash of 16 hexadecimal digits, equal exactly for equal candidates."""
+        """A hash of 16 hexadecimal digits, the same in every process: the first 64 bits of SHA-256 of the JSON."""
         return hashlib.sha256(self._json.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:

@@ -16,11 +16,12 @@ class Choice:
 
     Attributes:
         name: Unique within the space.
-        values: Distinct values; sizes rise.
-        active_when: The choice it depends on, and the values of that choice under which it is active; None is always.
+        values: Distinct values; sizes are listed in rising order, so that the last one makes the largest network.
+        active_when: Name of the choice that this one depends on, and the values of that choice under which this one is
+            active; None if it is always active.
 
     Raises:
-        ValueError: If there is no value, or one twice.
+        ValueError: If there is no value, or a value is listed twice.
     """
 
     name: str
@@ -37,9 +38,9 @@ class Gene:
     """One gene of a space of architectures, or of a joint space.
 
     Attributes:
-        name: A choice of the architecture, or the slot and `.policy`.
-        values: The values that it chooses from by their index.
-        is_policy: Whether it chooses the policy of a layer.
+        name: Name of a choice of the architecture, or of a slot followed by `.policy`.
+        values: The values of the choice; the gene is an index into them.
+        is_policy: Whether the gene chooses the policy of a layer.
     """
 
     name: str
@@ -48,12 +49,12 @@ class Gene:
 
     @property
     def dimension(self) -> str:
-        """What it makes elastic, such as `kernel` or `policy`: the last part of its name."""
+        """The kind of choice, such as `kernel` or `policy`: the last part of the name."""
         return self.name.rpartition(".")[2]
 
     @property
     def is_ordered(self) -> bool:
-        """Whether it chooses among sizes, which rise with its index; names of operators and policies have no order."""
+        """Whether its values are sizes, which rise with their index; operators and policies have no order."""
         return not self.is_policy and all(isinstance(value, int | float) for value in self.values)
 
 
@@ -63,8 +64,8 @@ class NonLayerCosts:
 
     Attributes:
         parameters: Trainable elements, such as those of layer norms and positional encodings.
-        bytes: Size of these, and of masks and other stored numbers that are not trained.
-        macs: Multiply-accumulate operations of two activations for one input, such as those of attention.
+        bytes: Size of these parameters, and of masks and other stored tensors that are not trained.
+        macs: Multiply-accumulate operations between two activations for one input, such as those of attention.
     """
 
     parameters: int = 0

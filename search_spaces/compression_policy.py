@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 FULL_PRECISION_BITS = 32
-QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # symmetric codes need a zero and one step either way, so 2 bits at least
+QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # the symmetric codes of a weight include -1, 0 and 1, so 2 bits are the fewest
 
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """Bits of the numbers of one layer.
+    """The bit-widths of the weights and activations of one layer.
 
     Attributes:
         weight_bits: Bits of a weight: 32, which is floating point, or one of `QUANTIZED_BITS`.
-        activation_bits: The same of the layer's input and output activations.
+        activation_bits: Bits of an element of the layer's input and output, from the same values.
 
     Raises:
-        ValueError: If a bit-width is another one, or nothing is quantised.
+        ValueError: If a bit-width is neither 32 nor one of `QUANTIZED_BITS`, or if both are 32.
     """
 
     weight_bits: int
@@ -44,11 +44,11 @@ class Quantization:
 class LayerPolicy:
     """How one layer is compressed, part by part; a part that is None leaves the layer as it is.
 
-    A later part gets a field here and a name in `to_json`, where parts that are None are left out: so no new part
-    changes how the policies of before are written, and their candidates keep their keys.
+    A new kind of compression gets a field here and a name in `to_json`, which leaves out parts that are None. So the
+    policies of today will be written as they are now, and their candidates keep their keys.
 
     Attributes:
-        quantization: Bits of its numbers.
+        quantization: Bits of weights and activations.
     """
 
     quantization: Quantization | None = None
@@ -66,7 +66,7 @@ class LayerPolicy:
             activation_bits: Bits of input and output activations.
 
         Raises:
-            ValueError: If a bit-width is unknown.
+            ValueError: If a bit-width is neither 32 nor one of `QUANTIZED_BITS`.
         """
         neutral = weight_bits == activation_bits == FULL_PRECISION_BITS
         return cls(None if neutral else Quantization(weight_bits, activation_bits))
@@ -76,7 +76,7 @@ class LayerPolicy:
         """Reads the short form, such as `w4a8`; `w32a32` leaves a layer as it is.
 
         Raises:
-            ValueError: If it is written otherwise.
+            ValueError: If the text is not like `w4a8`, or a bit-width is neither 32 nor one of `QUANTIZED_BITS`.
         """
         match = re.fullmatch(r"w(\d+)a(\d+)", text, re.ASCII)
         if match is None:
@@ -105,7 +105,7 @@ class LayerPolicy:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: If a part is unknown or illegal.
+            ValueError: If a part is unknown, or its text is not one that `to_json` writes.
         """
         unknown = parts.keys() - {"quantization"}
         if unknown:
@@ -120,10 +120,10 @@ class LayerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CompressionPolicy:
-    """The policy of a network.
+    """How a network is compressed: one policy per layer.
 
     Attributes:
-        layers: One policy for each of its layers, in execution order.
+        layers: The policies of the layers, in execution order.
     """
 
     layers: tuple[LayerPolicy, ...]

@@ -1,4 +1,4 @@
-"""How the layers of a family are joined: the nodes of its largest network, and those of a network with fewer layers.
+"""How nodes join the layers of a family: in its largest network, and in a network with fewer layers.
 
 Independent of any family and any runtime.
 """
@@ -20,8 +20,8 @@ class Slot(Operator):
     """Stands for a layer that genes decide, as an operator of the nodes of a family.
 
     Attributes:
-        layer: Name of the layer; None where it is the name of the node.
-        call: Which of the call sites of the layer this is, from 0.
+        layer: Name of the layer; None if the node has the same name.
+        call: Index of this call among the calls of the layer, from 0.
     """
 
     name: ClassVar[str] = "slot"
@@ -29,15 +29,15 @@ class Slot(Operator):
     call: int = 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Raises ValueError: only the layer that genes put there has a shape."""
+        """Raises ValueError: the layer that genes put into the slot decides the shape."""
         raise ValueError(f"what genes put into a slot decides its output, got inputs {inputs} and no genes")
 
 
 def make_slot(name: str, read: str) -> Node:
-    """The node where the layer of a name stands.
+    """The node that is the slot of a layer.
 
     Args:
-        name: Of the layer, and of the node.
+        name: Name of the layer, and of the node.
         read: Name of the value that the layer reads.
     """
     return Node(name, Slot(), (read,))
@@ -54,20 +54,21 @@ def make_chain(layers: Sequence[str]) -> tuple[Node, ...]:
 
 
 def get_block_name(name: str) -> str:
-    """Name of the block that a layer or node is a part of: all but the last part of its own, or that if it has one."""
+    """Name of the block of a layer or node: its own name up to the last dot, or all of it if there is no dot."""
     return name.rpartition(".")[0] or name
 
 
 def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequence[str] = (IMAGES,)) -> None:
-    """Checks that every layer has a slot for its first call, and that nodes read values that are there by then.
+    """Checks that nodes form a network: the first call of every layer has one slot, and nodes read earlier values.
 
     Args:
-        nodes: In execution order.
+        nodes: The nodes, in execution order.
         layers: Names of all layers.
-        inputs: Names of the values that no node yields.
+        inputs: Names of the inputs of the network.
 
     Raises:
-        ValueError: If it is otherwise.
+        ValueError: If a node reads a value that no earlier node yields, two values share a name, or a layer has no slot
+            or several for its first call.
     """
     known = {*inputs}
     for node in nodes:
@@ -82,10 +83,10 @@ def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequenc
 
 
 def find_deciding_layers(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-    """The layers that decide whether each node is there, by the name of the node.
+    """By the name of each node, the layers that decide whether a network has the node.
 
-    A layer decides for itself, and any other node is there where one or more layers of its block are. A node for which
-    no layer decides is always there.
+    A network has a slot if it has its layer, and any other node if it has one or more layers of the block of the node.
+    A node whose block has no layers is in every network.
     """
     members: dict[str, list[str]] = {}
     for node in nodes:
@@ -98,12 +99,12 @@ def find_deciding_layers(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]
 
 
 def select_present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
-    """The nodes of a network that has only some of the layers, each reading values that are there.
+    """The nodes of a network that has only some of the layers.
 
-    A node that is missing passes its first input on: whoever reads the node reads that instead.
+    A node that is left out passes its first input on: nodes that read it read that input instead.
 
     Args:
-        nodes: Of the largest network, in execution order.
+        nodes: The nodes of the largest network, in execution order.
         layers: Names of the layers that the network has.
     """
     value: dict[str, str] = {}

@@ -27,11 +27,11 @@ class JointSpace:
     """Genes of an architecture followed by one policy gene for each layer slot.
 
     Args:
-        architectures: The family of networks.
-        policies: The policies that their layers may take.
+        architectures: The space of architectures.
+        policies: The policies that the layers may take; None leaves all layers as they are.
 
     Raises:
-        ValueError: If a rule of the policies is for no layer.
+        ValueError: If a rule of the policies matches no layer.
     """
 
     def __init__(self, architectures: SearchSpace, policies: PolicySpace | None = None) -> None:
@@ -81,7 +81,7 @@ class JointSpace:
         """Draws candidates, every gene uniformly and independently; inactive genes are then cleared.
 
         Args:
-            rng: The random numbers.
+            rng: Source of the random numbers.
             n: How many candidates.
         """
         return self.population(rng.integers(0, self.cardinalities, size=(n, len(self.cardinalities))))
@@ -100,7 +100,7 @@ class JointSpace:
         """Wraps genes of shape (n, d) in canonical form.
 
         Raises:
-            ValueError: If the shape or a gene is out of bounds.
+            ValueError: If there is not one column per gene, or a gene is no index of one of its values.
         """
         table = np.atleast_2d(np.asarray(genes))
         if table.shape[1] != len(self.cardinalities):
@@ -116,8 +116,8 @@ class JointSpace:
         """The population of the given candidates, in order; there may be none.
 
         Raises:
-            ValueError: If a candidate is not of this space: its architecture, the number of its policies, or one of
-                them.
+            ValueError: If the space has no such architecture, or a candidate has more or fewer policies than layers, or
+                a policy that its layer may not take.
         """
         genes = np.zeros((len(candidates), len(self.cardinalities)), dtype=np.int16)
         for row, candidate in enumerate(candidates):
@@ -128,7 +128,7 @@ class JointSpace:
         return Population.of_candidates(self, genes, candidates)
 
     def contains(self, candidate: Candidate) -> bool:
-        """Whether a candidate is of this space: its architecture, the number of its policies, and each of them."""
+        """Whether the space has a candidate: its architecture, and for each of its layers an allowed policy."""
         try:
             self.encode([candidate])
         except ValueError:
@@ -147,15 +147,15 @@ class JointSpace:
         return found
 
     def layers(self, genes: Genes) -> list[tuple[LayerSpec, ...]]:
-        """The layers of each candidate in execution order, for genes of shape (n, d): a look-up."""
+        """The layers of each candidate in execution order, for genes of shape (n, d); looked up in a table."""
         return self.architectures.layer_table(genes[:, : self._border])
 
     def find_condition(self, gene: int) -> tuple[int, BoolArray] | None:
-        """On what it depends whether the gene of a number is active.
+        """The gene that decides whether the gene of an index is active.
 
         Returns:
-            The number of the deciding gene, and a mask of its values, shape (values,), with which this one is active:
-            all False if it never is. None if it always is.
+            The index of the deciding gene, and a mask of its values, shape (values,), with which the other is active
+            (all False if it never is); None if the other is always active.
 
         Raises:
             ValueError: If several genes decide together.
@@ -181,20 +181,20 @@ class JointSpace:
         return found
 
     def tabulate(self, cost: Callable[[LayerSpec, LayerPolicy], float]) -> AdditiveCost:
-        """Prices every slot under all values of its few genes, once.
+        """The sum of a cost over the layers of a candidate, tabulated for all values of the genes that decide a layer.
 
         Args:
-            cost: Cost of a layer under a policy; called once per layer and policy.
+            cost: Gives the cost of a layer under a policy; called once per distinct layer and policy.
         """
         priced = lru_cache(maxsize=None)(lambda layer, policy: float(cost(layer, policy)))
         pairs = enumerate(zip(self.slots, self.slot_policies, strict=True), start=self._border)
         return AdditiveCost([tabulate_layer(slot, number, policies, priced) for number, (slot, policies) in pairs])
 
     def tabulate_blocks(self, cost: Callable[[Sequence[tuple[LayerSpec, LayerPolicy]]], float]) -> AdditiveCost:
-        """Prices every block under all values of its genes, once; for costs that are no sums over layers.
+        """Like `tabulate`, for a cost of whole blocks that is no sum over layers.
 
         Args:
-            cost: Cost of the layers of a block, in order, each with its policy.
+            cost: Gives the cost of the layers of a block, in order, each with its policy.
         """
         blocks: dict[str, list[int]] = {}
         for number, slot in enumerate(self.architectures.slots):
@@ -207,13 +207,13 @@ class JointSpace:
         return AdditiveCost(terms)
 
     def tabulate_linear(self, weights: FloatArray) -> AdditiveCost:
-        """Sums the weights of a candidate's genes: `population.one_hot() @ weights`, without the matrix.
+        """Sums the weights of a candidate's genes: `population.one_hot() @ weights`, without making the one-hot matrix.
 
         Args:
-            weights: One per value of every gene, shape (sum of cardinalities,).
+            weights: A weight for each value of every gene, shape (sum of cardinalities,).
 
         Raises:
-            ValueError: If there are more or fewer.
+            ValueError: If the weights have another shape.
         """
         values = self.cardinalities.sum()
         if weights.shape != (values,):
@@ -224,18 +224,18 @@ class JointSpace:
             terms.append(slot.tabulate_policy(number, gene_weights[number]))
         return AdditiveCost(terms)
 
-    def layer_shapes(self) -> list[LayerSpec]:
-        """Every distinct layer shape that a candidate can contain, without names and call by call, in a fixed order."""
+    def list_distinct_layers(self) -> list[LayerSpec]:
+        """Every distinct layer that a candidate can contain, unnamed and call by call, in a fixed order."""
         layers = (layer for slot in self.slots for layer in slot.layers if layer is not None)
-        found = (call.shape for layer in layers for call in layer.calls)
+        found = (call.unnamed for layer in layers for call in layer.calls)
         return list(dict.fromkeys(found))
 
     @property
-    def _border(self) -> int:
+    def _border(self) -> int:  # index of the first policy gene
         return len(self.architectures.choices)
 
     def _encode_policies(self, policy: CompressionPolicy, present: NDArray[np.int64]) -> Genes:
-        """The policy genes, shape (slots,), given the numbers of the slots that hold a layer."""
+        """The policy genes, shape (slots,), given the indices of the slots that hold a layer."""
         if len(policy.layers) != len(present):
             raise ValueError(f"the policy must have one entry per layer ({len(present)}), got {len(policy.layers)}")
         genes = np.zeros(len(self.slots), dtype=np.int16)

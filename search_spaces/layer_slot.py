@@ -1,4 +1,4 @@
-"""Slots of layers, and the layers of every network found by look-up in tables of all slots.
+"""Slots of layers, and a table by which the layers of networks are looked up from their genes.
 
 Independent of families and policies.
 """
@@ -27,7 +27,7 @@ class LayerSlot:
     Attributes:
         name: Module name of the layer in an extracted network.
         genes: Names of the choices that `layer` reads.
-        layer: Maps their values, in that order, to the layer, or to None where the slot is empty.
+        layer: Function of the values of these choices, in that order: the layer, or None if the slot is empty.
     """
 
     name: str
@@ -36,7 +36,7 @@ class LayerSlot:
 
     @property
     def block(self) -> str:
-        """Name of the block that it is a part of: all but the last part of its own, or that where it has one part."""
+        """Name of the block that the layer is a part of, see `get_block_name`."""
         return get_block_name(self.name)
 
 
@@ -44,9 +44,9 @@ class LayerTable:
     """Every layer of every slot under all values of the few genes that decide it, in one array.
 
     Args:
-        columns: The genes that decide each slot.
+        columns: For each slot, the indices of the genes that decide its layer.
         cardinalities: Number of values of every gene, shape (d,).
-        layers: What stands in each slot for every combination of those genes, in row-major order.
+        layers: For each slot, its layer or None for every combination of values of those genes, in row-major order.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class LayerTable:
         cardinalities: NDArray[np.int64],
         layers: Sequence[Sequence[LayerSpec | None]],
     ) -> None:
+        # Slots with fewer genes than others are padded with column 0 at stride 0, which adds nothing to an index.
         most = max(map(len, columns), default=0)
         sizes = [[int(cardinalities[column]) for column in own] for own in columns]
         strides = [[prod(own[axis + 1 :]) for axis in range(len(own))] for own in sizes]

@@ -21,13 +21,14 @@ class LayerSpec:
     """One weighted layer together with the normalisation and activation that run fused with it.
 
     Attributes:
-        name: Name of the module in the extracted network; this is how a policy finds its layer.
-        operator: What it computes, with a weight.
-        input_shape: Of one input, without the batch axis: (channels, height, width) of an image.
+        name: Name of the module in the extracted network, which a `PolicyRule` can match. A `CompressionPolicy` is
+            matched to layers by their order.
+        operator: The operator that has the weight.
+        input_shape: Shape of one input, without the batch axis: (channels, height, width) of an image.
         normalized: Whether batch normalisation follows.
         activation: The activation function that ends the unit; None if there is none.
-        further_calls: Other places where the same weight is used, each without further calls of its own. What is
-            computed counts at every call, what is stored once.
+        further_calls: Other places where the same weight is used, each without further calls of its own. Operations
+            count at every call; the weight is stored once.
     """
 
     name: str
@@ -50,12 +51,12 @@ class LayerSpec:
         normalized: bool = True,
         activation: str | None = None,
     ) -> LayerSpec:
-        """A convolution on a square image or feature map, with what usually follows it.
+        """A convolution of an input with equal sides, with batch normalisation and an activation function.
 
         Args:
-            name: Of the layer.
-            convolution: What it computes; `Convolution.square` makes the usual ones.
-            input_size: Side of the input in pixels.
+            name: Name of the layer.
+            convolution: The convolution, over one axis or two; `Convolution.square` makes the usual ones.
+            input_size: Size of the input in every axis of the convolution, such as pixels.
             normalized: Whether batch normalisation follows.
             activation: Name of the function that ends the unit, one of `ACTIVATIONS`; None if there is none.
         """
@@ -65,12 +66,12 @@ class LayerSpec:
 
     @classmethod
     def linear(cls, name: str, in_features: int, out_features: int, bias: bool = True) -> LayerSpec:
-        """A linear layer of one row of features, with nothing after it.
+        """A linear layer of one row of features, without normalisation and activation.
 
         Args:
-            name: Of the layer.
-            in_features: Features that it reads.
-            out_features: Features that it gives.
+            name: Name of the layer.
+            in_features: Number of features that it reads.
+            out_features: Number of features that it yields.
             bias: Whether it adds a bias.
         """
         return cls(name, Linear(in_features, out_features, bias), (in_features,))
@@ -85,7 +86,7 @@ class LayerSpec:
         """Shape of the weight, output channels first.
 
         Raises:
-            ValueError: If the operator has none.
+            ValueError: If the operator has no weight.
         """
         shape = self.operator.weight_shape
         if shape is None:
@@ -94,7 +95,10 @@ class LayerSpec:
 
     @property
     def out_channels(self) -> int:
-        """Number of output channels; where weights are quantised, each has a step of its own."""
+        """Size of the first axis of the weight: output channels, or the rows of an embedding.
+
+        A quantised weight has one step for each of them.
+        """
         return self.weight_shape[0]
 
     @property
@@ -118,14 +122,17 @@ class LayerSpec:
         return sum(call.operator.macs(call.input_shape) for call in self.calls)
 
     @property
-    def activations(self) -> int:
-        """Number of elements of the output of the first call, for one input."""
+    def output_elements(self) -> int:
+        """Number of elements of the output of the first call, for one input.
+
+        Latency tables measure every call as a layer of its own (see `calls`), so each of them is counted there.
+        """
         return prod(self.output_shape)
 
     @property
-    def shape(self) -> LayerSpec:
-        """The same layer without its name: equal layers cost the same on a device, and are measured once."""
-        return replace(self, name="", further_calls=tuple(call.shape for call in self.further_calls))
+    def unnamed(self) -> LayerSpec:
+        """This layer without its name. Equal unnamed layers cost the same on a device, and are measured once."""
+        return replace(self, name="", further_calls=tuple(call.unnamed for call in self.further_calls))
 
     def __str__(self) -> str:
         fused = ["batch_norm"] if self.normalized else []
@@ -135,11 +142,11 @@ class LayerSpec:
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """Rounds a number of channels as MobileNets do: to a multiple, and never down by more than a tenth.
+    """Rounds a number of channels as MobileNets do: to a multiple of a divisor, and never down by more than a tenth.
 
     Args:
-        channels: Any positive number.
-        divisor: What the result is a multiple of.
+        channels: Wished number of channels, positive; need not be whole.
+        divisor: The result is a positive multiple of it.
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded

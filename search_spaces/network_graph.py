@@ -1,7 +1,6 @@
-"""One description of a network: operators in execution order, which values they read and which parameters they use.
+"""Network graphs: operators in execution order, the values that they read and the parameters that they use.
 
-Independent of any runtime and of where the network comes from: a family builds one, and so does the tracing of a given
-network.
+Independent of any runtime and of where a network comes from: families make the nodes, and so does tracing.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from search_spaces.operators.pointwise import Activation, BatchNorm
 from search_spaces.operators.registry import OPERATORS
 from search_spaces.operators.weighted import Convolution, Linear
 
-_VERSION = 1  # of the JSON form
+_VERSION = 1  # version of the JSON form
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +25,11 @@ class Node:
     """One value of a network and the operator that yields it.
 
     Attributes:
-        name: Of the value, unique in the graph.
-        operator: What is computed.
-        inputs: The values it reads, in the order of the operator: names of inputs of the graph or of earlier nodes.
-        parameters: Names of the stored tensors it uses, in the order of `operator.parameter_shapes`. A tensor that
-            several nodes use has one name.
+        name: Name of the value, unique in the graph.
+        operator: The operator that computes the value.
+        inputs: Names of the values that the operator reads, in its order: inputs of the graph or earlier nodes.
+        parameters: Names of the stored tensors that the operator uses, in the order of `operator.parameter_shapes`. A
+            tensor that several nodes use has one name.
     """
 
     name: str
@@ -44,18 +43,19 @@ class Node:
 
     @property
     def weight(self) -> str | None:
-        """Name of the weight that a policy compresses, if there is one; it is the first of the parameters."""
+        """Name of the weight that a policy compresses, which is the first parameter; None if the operator has none."""
         return None if self.operator.weight_shape is None else self.parameters[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One call of a weight with what runs fused with it on a device.
+    """One call of a weight, with the nodes that a device runs fused with it.
 
     Attributes:
         call: The convolution, linear layer or embedding.
-        norm: The batch normalisation that alone reads it, if there is one.
-        activation: The activation function that alone reads those, if there is one.
+        norm: The batch normalisation that is the only reader of the call; None if there is none.
+        activation: The activation that is the only reader of the normalisation, or else of the call; None if there is
+            none.
     """
 
     call: Node
@@ -69,7 +69,7 @@ class Unit:
 
     @property
     def rescaled(self) -> Node:
-        """The node behind which a device rescales its accumulators to codes: it absorbs a ReLU, and nothing else."""
+        """The node after which a device rescales its accumulators to codes: a fused ReLU, else `accumulated`."""
         absorbs = self.activation is not None and self.activation.operator == Activation("relu")
         return self.activation if self.activation is not None and absorbs else self.accumulated
 
@@ -79,9 +79,10 @@ class WeightedLayer:
     """A weight and all of its call sites: what one `LayerPolicy` is for.
 
     Attributes:
-        name: That of the weight without the last part `weight`, so the name of the module where a module has it.
+        name: Name of the weight without its last part `weight`: the name of the module that owns it.
         weight: Name of the parameter.
-        units: Its call sites in execution order; a layer that is called twice, or tied to another one, has two.
+        units: The calls of the weight in execution order. A layer that is called twice has two, and so have two layers
+            that share a weight.
     """
 
     name: str
@@ -100,13 +101,13 @@ class NetworkGraph:
 
     Attributes:
         inputs: Name and shape of every input, without the batch axis.
-        nodes: In execution order.
+        nodes: The nodes, in execution order.
         outputs: Names of the values that the network returns.
         batch: The only batch size at which the network runs; None if it runs at any.
 
     Raises:
-        ValueError: If inputs or nodes share a name, a node reads what is not there by then or names another number of
-            parameters than its operator has, or an output is no value of the graph.
+        ValueError: If inputs or nodes share a name, a node reads a value that no earlier node yields, a node names more
+            or fewer parameters than its operator has, or there is no output or one that is no value of the graph.
     """
 
     inputs: tuple[tuple[str, Shape], ...]
@@ -133,7 +134,7 @@ class NetworkGraph:
         """Shape of every value for one input, by propagation.
 
         Raises:
-            ValueError: If an operator cannot read what it is given; the node is named.
+            ValueError: If an operator cannot read inputs of the shapes that it gets; the node is named.
         """
         shapes = dict(self.inputs)
         for node in self.nodes:
@@ -148,7 +149,7 @@ class NetworkGraph:
         """Shape of every stored tensor, by name.
 
         Raises:
-            ValueError: If two nodes want one tensor in different shapes.
+            ValueError: If two nodes use one tensor in different shapes.
         """
         shapes: dict[str, Shape] = {}
         for node in self.nodes:
@@ -178,7 +179,7 @@ class NetworkGraph:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulate operations for one input; those of opaque pieces are not known and not counted."""
+        """Multiply-accumulate operations for one input; those of opaque operators are unknown and not counted."""
         return sum(node.operator.macs(*(self.shapes[name] for name in node.inputs)) for node in self.nodes)
 
     @property
@@ -205,7 +206,7 @@ class NetworkGraph:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: If the text is not the JSON of a graph, or of a version that is not known here.
+            ValueError: If the text is not the JSON of a graph, or has another version.
         """
         try:
             document = json.loads(text)
@@ -220,6 +221,7 @@ class NetworkGraph:
             raise ValueError(f"not the JSON of a network graph ({error!r}): {text[:80]!r}") from error
 
     def _unit(self, call: Node) -> Unit:
+        """A call with its normalisation and activation, as far as each is the only reader of the one before."""
         last = call
         norm = activation = None
         if (reader := self._only_reader(call)) and _normalizes_outputs(reader.operator, call.operator):
@@ -229,13 +231,13 @@ class NetworkGraph:
         return Unit(call, norm, activation)
 
     def _only_reader(self, node: Node) -> Node | None:
-        """The one node that reads a value; None if others or the caller of the network need it, too."""
+        """The only node that reads a value; None if several do, or if the value is an output of the network."""
         readers = self.readers[node.name]
         return readers[0] if len(readers) == 1 and node.name not in self.outputs else None
 
 
 def _normalizes_outputs(norm: Operator, layer: Operator) -> bool:
-    """Whether a batch normalisation has one scale for each output channel of a layer, and so folds into it."""
+    """Whether a batch normalisation has one scale for each output channel of a layer, so it folds into the layer."""
     axes = len(layer.kernel) if isinstance(layer, Convolution) else 0
     return isinstance(norm, BatchNorm) and isinstance(layer, Convolution | Linear) and norm.axes == axes
 

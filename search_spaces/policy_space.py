@@ -1,4 +1,4 @@
-"""Which policies the layers of a space may choose from: the same for all, but for those that rules name.
+"""The policies that the layers of a space may choose from: the same for all layers, except where a rule matches.
 
 Independent of the family: a rule finds layers by their name, their operator or their position.
 """
@@ -21,17 +21,18 @@ Position = Literal["first", "last"]
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """The policies of some layers, which are found in exactly one of three ways.
+    """The policies of some layers, which are matched by exactly one of name, operator and position.
 
     Attributes:
-        policies: What they may choose from.
-        name: A pattern of their names, in which `*` stands for any characters, such as `stages.0.*`.
-        operator: What they compute, by its name in `search_spaces.operators.registry`, such as `convolution` or
-            `linear`; `depthwise` are the convolutions of one kernel per channel.
+        policies: The policies that these layers may choose from.
+        name: Pattern of the names of the layers, in which `*` stands for any characters, such as `stages.0.*`.
+        operator: Operator of the layers, by its name in `search_spaces.operators.registry`, such as `convolution` or
+            `linear`; `depthwise` matches convolutions with one kernel per channel.
         position: `"first"` or `"last"` of all layers in execution order.
 
     Raises:
-        ValueError: If there is no policy or one twice, or the layers are found in no way or in several.
+        ValueError: If there is no policy or a policy is listed twice, if not exactly one of name, operator and position
+            is given, or if the position is another text.
     """
 
     policies: tuple[LayerPolicy, ...]
@@ -51,13 +52,13 @@ class PolicyRule:
         """Reads what `to_json` wrote, which is also how a job file states it.
 
         Raises:
-            ValueError: If a policy is written otherwise, or the rule cannot be.
+            ValueError: If a policy is not written like `w4a8`, or the parts make no legal rule (see the class).
         """
         texts = {part: text for part, text in parts.items() if part != "policies"}
         return cls(tuple(LayerPolicy.parse(text) for text in parts["policies"]), **texts)
 
     def to_json(self) -> dict[str, Any]:
-        """How the layers are found, and the texts of the policies."""
+        """The part that matches layers, and the texts of the policies."""
         layers = {"name": self.name, "operator": self.operator, "position": self.position}
         found_by = {part: text for part, text in layers.items() if text is not None}
         return {**found_by, "policies": [str(policy) for policy in self.policies]}
@@ -66,11 +67,11 @@ class PolicyRule:
         return " ".join(f"{part}={text}" for part, text in self.to_json().items() if part != "policies") or "nothing"
 
     def fits(self, slot: LayerSlot, space: SearchSpace) -> bool:
-        """Whether it is for the layer of a slot.
+        """Whether the rule matches a slot: by operator, whether the slot may hold a layer of that operator.
 
         Args:
             slot: One of the slots of the space.
-            space: Has the slots in their order, and the layers that each may hold.
+            space: The space, which knows the order of the slots and the layers that each may hold.
         """
         if self.name is not None:
             return fnmatchcase(slot.name, self.name)
@@ -86,11 +87,11 @@ class PolicySpace:
     """The policies of every layer.
 
     Attributes:
-        policies: What layers may choose from that no rule is for.
-        rules: Of the other layers; the first that fits a layer counts.
+        policies: The policies that layers may choose from that no rule matches.
+        rules: Rules for the other layers; the first rule that matches a layer counts.
 
     Raises:
-        ValueError: If there is no policy, or one twice.
+        ValueError: If there is no policy, or a policy is listed twice.
     """
 
     policies: tuple[LayerPolicy, ...] = (LayerPolicy(),)
@@ -104,7 +105,7 @@ class PolicySpace:
         """Reads short forms of the policies of all layers, such as `["w32a32", "w8a8", "w4a8"]`.
 
         Raises:
-            ValueError: If one is written otherwise, or there is none, or one twice.
+            ValueError: If a policy is not written like `w4a8`, if there is none, or if one is listed twice.
         """
         return cls(tuple(LayerPolicy.parse(name) for name in names))
 
@@ -119,7 +120,7 @@ class PolicySpace:
 
     @property
     def all_policies(self) -> tuple[LayerPolicy, ...]:
-        """Every policy that some layer may choose, once: first those of all layers, in order."""
+        """Every policy that some layer may choose, once: first those of `policies`, then those of the rules."""
         return tuple(dict.fromkeys((*self.policies, *(policy for rule in self.rules for policy in rule.policies))))
 
     def policies_for(self, slot: LayerSlot, space: SearchSpace) -> tuple[LayerPolicy, ...]:
@@ -132,10 +133,10 @@ class PolicySpace:
         return next((rule.policies for rule in self.rules if rule.fits(slot, space)), self.policies)
 
     def check(self, space: SearchSpace) -> None:
-        """Refuses a space for which a rule is idle.
+        """Refuses a space with layers of which a rule matches none.
 
         Raises:
-            ValueError: If a rule is for none of its layers.
+            ValueError: If a rule matches no layer.
         """
         for rule in self.rules:
             if space.slots and not any(rule.fits(slot, space) for slot in space.slots):
@@ -147,11 +148,11 @@ class PolicySpace:
 
 
 def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
-    """The index of a policy, or else of the one whose bits are nearest to its own.
+    """The index of a policy among others, or else of the policy whose bits are nearest to its own.
 
     Args:
-        policy: The policy that is asked for.
-        known: Those to choose from.
+        policy: The policy that is looked for.
+        known: The policies to choose from.
     """
 
     def distance(other: LayerPolicy) -> int:
@@ -172,5 +173,6 @@ def _name_operators(layer: LayerSpec) -> tuple[str, ...]:
 
 
 def _check_distinct(policies: tuple[LayerPolicy, ...]) -> None:
+    """Raises ValueError if there is no policy, or a policy is listed twice."""
     if not policies or len(set(policies)) != len(policies):
         raise ValueError(f"layers need one or more distinct policies, got {', '.join(map(str, policies)) or 'none'}")

@@ -1,4 +1,4 @@
-"""Populations: candidates as rows of genes, the currency of search.
+"""Populations: candidates as rows of genes, which searchers ask for and predictors are fitted to.
 
 Independent of families, searchers and predictors: searchers see genes, predictors see `features`.
 """
@@ -64,7 +64,7 @@ class Population:
 
     @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
-        """All of them; faster than one by one."""
+        """All candidates, in the order of the rows; faster than decoding one by one."""
         return tuple(self._decode(self.genes))
 
     def take(self, rows: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Population:
@@ -72,7 +72,7 @@ class Population:
         return replace(self, genes=self.genes[rows])
 
     def join(self, *others: Population) -> Population:
-        """These candidates, and others of the same space and fidelity after them; what is decoded stays so."""
+        """These candidates followed by those of other populations of the same space and fidelity, with all memories."""
         parts = (self, *others)
         memories = list({id(part._decoded): part._decoded for part in parts}.values())
         decoded = (
@@ -94,21 +94,21 @@ class Population:
         return code
 
     def features(self) -> FloatArray:
-        """What predictors are fitted to: the one-hot code, and what the architectures' space adds, shape (n, f)."""
+        """What predictors are fitted to, shape (n, f): the one-hot code, and the features that the space adds."""
         architectures = self.space.architectures
         added = architectures.features(self.genes[:, : len(architectures.choices)])
         return np.concatenate([self.one_hot(), added], axis=1)
 
     def size_features(self) -> FloatArray:
-        """How large candidates are and how they are compressed, in a few numbers.
+        """A few numbers that say how large candidates are and how they are compressed.
 
-        One-hot codes of dozens of genes hide from a predictor that accuracy follows sizes first: of two candidates that
-        differ in every gene, the code does not say which is the larger. The columns are the mean level and the share of
-        active genes of every ordered dimension, then the share of layers that take each policy. A level is the index of
-        a gene's value, scaled to 0 (smallest) to 1 (largest).
+        Accuracy depends on size first, but a one-hot code does not say which of two candidates is the larger. The
+        columns are the mean level and the share of active genes of every ordered dimension, then the share of layers
+        that take each policy. A level is the index of a gene's value, scaled to 0 (smallest) to 1 (largest).
 
-        The columns are weighted so that the span of each is as far, in squared distance, as half of the genes differing
-        in their one-hot code: predictors of distances then heed both. On 1,697 published subnets of Once-for-All
+        The columns are multiplied by the square root of the number of genes. Two candidates at both ends of a column
+        are then as far apart, in squared distance, as two whose one-hot codes differ in half of the genes, so that a
+        predictor by distances is sensitive to both. On 1,697 published subnets of Once-for-All
         (top-1, ensemble of Gaussian processes), these columns raise Kendall's tau from 0.874 to 0.898 with 30 labels
         and from 0.946 to 0.948 with 200.
 

@@ -1,4 +1,4 @@
-"""The ready-made spaces by name: literal shapes of the families.
+"""The ready-made spaces by name, with the shapes of their families.
 
 Another package adds one by an entry point `nas.spaces`. Independent of torch and of data.
 """

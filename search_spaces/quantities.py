@@ -1,9 +1,9 @@
-"""Quantities that few genes decide: worked out for all values of those genes once, and looked up from then on.
+"""Quantities that few genes decide: computed once for all values of those genes, and looked up from then on.
 
-A computation that goes candidate by candidate becomes one on whole populations by being carried out on `Quantity`s
-instead of values: `derive` applies a function to every combination of values that its inputs can take together. As long
-as few columns decide the result, they are the columns of its table; where they are too many, an input becomes a column
-of its own, which is looked up before. Independent of layers and costs.
+A function of one candidate is computed for a whole space by applying it to `Quantity`s instead of values: `derive`
+calls it for every combination of values that its inputs can take together, and tabulates the results by the genes that
+decide them. Where these genes are too many for a table, an input becomes a derived column: an integer that is looked up
+first, and that stands in the table for the genes behind it. Independent of layers and costs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from search_spaces.additive_cost import CACHED_ENTRIES, DerivedColumn, Term
 Value = TypeVar("Value")
 IntArray = NDArray[np.int32]
 
-# Of a table that derived columns cannot make smaller: 16 MiB of codes, far beyond any cache.
+# The largest table that is made where derived columns cannot make it smaller: 16 MiB of codes.
 _MOST_ENTRIES = 1 << 22
 
 
@@ -30,9 +30,9 @@ class Quantity(Generic[Value]):
     """`values[codes[columns[0], columns[1], ...]]`, where columns are genes or derived columns.
 
     Attributes:
-        columns: The columns that decide it, rising; there may be none.
-        codes: Numbers of its values, with an axis for each column.
-        values: Distinct values.
+        columns: Indices of the columns that decide it, rising; empty for a constant.
+        codes: Indices into `values` for all values of the columns, with an axis for each column.
+        values: The distinct values that it takes.
     """
 
     columns: tuple[int, ...]
@@ -41,13 +41,13 @@ class Quantity(Generic[Value]):
 
 
 class Quantities:
-    """Makes quantities of the genes of a space, and collects the columns that they take.
+    """Makes quantities of the genes of a space, and collects the derived columns that they need.
 
     Args:
-        cardinalities: Number of values of every gene, d of them.
+        cardinalities: Number of values of each of the d genes.
 
     Attributes:
-        derived: The columns that were derived so far, for the `AdditiveCost` of the terms.
+        derived: The columns that were derived so far, to be given to the `AdditiveCost` of the terms.
     """
 
     def __init__(self, cardinalities: Sequence[int]) -> None:
@@ -59,8 +59,8 @@ class Quantities:
         """A quantity that some genes decide.
 
         Args:
-            genes: Numbers of the genes, in any order.
-            values: Its value under every combination of theirs, in row-major order.
+            genes: Indices of the genes, in any order.
+            values: The value of the quantity for every combination of values of these genes, in row-major order.
         """
         order = np.argsort(genes)
         shape = [self._sizes[gene] for gene in genes]
@@ -68,18 +68,19 @@ class Quantities:
         return self._intern(tuple(sorted(genes)), codes, values)
 
     def constant(self, value: Value) -> Quantity[Value]:
-        """The quantity that nothing decides."""
+        """The quantity that has one value, whatever the genes."""
         return Quantity((), np.zeros((), np.int32), (value,))
 
     def derive(self, function: Callable[..., Value], *inputs: Quantity[Any]) -> Quantity[Value]:
-        """A function of quantities; it is called once for every combination of their values that can occur.
+        """The quantity that a function of other quantities yields.
 
         Args:
-            function: Takes a value of each input, and gives a hashable value.
-            inputs: What it depends on.
+            function: Takes a value of each input and returns a hashable value; called once for every combination of
+                values that can occur.
+            inputs: The quantities that it is a function of.
 
         Raises:
-            ValueError: If its table would be far too large.
+            ValueError: If the table would have more than 2^22 entries even with derived columns.
         """
         known = self._bound(inputs)
         columns = _unite_columns(known)
@@ -107,10 +108,10 @@ class Quantities:
         return Quantity(columns, codes, tuple(numbers))
 
     def _bound(self, inputs: Sequence[Quantity[Any]]) -> list[Quantity[Any]]:
-        """The inputs, as many of them as columns of their own as it takes for a common table to fit the cache.
+        """The inputs, of which as many are replaced by derived columns as it takes for a common table to fit the cache.
 
         Raises:
-            ValueError: If it would be far too large even so.
+            ValueError: If the table would have more than 2^22 entries even so.
         """
         known = list(inputs)
         while (entries := self._entries(known)) > CACHED_ENTRIES:
@@ -137,6 +138,7 @@ class Quantities:
         return self._columns[quantity]
 
     def _entries(self, quantities: Sequence[Quantity[Any]]) -> int:
+        """Number of entries of a table over all columns of some quantities."""
         return prod(self._shape(_unite_columns(quantities)))
 
     def _shape(self, columns: Sequence[int]) -> list[int]:

@@ -19,11 +19,11 @@ Entry = TypeVar("Entry")
 
 
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ValueError:
-    """The error that is raised where a name is not among those that are known; the one wording of it.
+    """The error for a name that is not known, with the one message for it.
 
     Args:
-        kind: What has such names, in singular.
-        name: The name that came.
+        kind: The kind of entry that has such names, in singular.
+        name: The unknown name.
         known: The names that are known.
     """
     return ValueError(f"unknown {kind} {name!r}; known {kind}s: {', '.join(known) or 'none yet'}")
@@ -31,11 +31,11 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ValueError
 
 @dataclass(frozen=True)
 class Located:
-    """Says where an entry is that is imported only when its name is asked for.
+    """The place of an entry that is imported only when its name is asked for.
 
     Attributes:
         module: Full name of the module.
-        name: What the entry is called there.
+        name: Name of the entry in the module.
     """
 
     module: str
@@ -45,13 +45,13 @@ class Located:
 class Registry(Mapping[str, Entry], Generic[Entry]):
     """A mapping of names to entries, which other packages extend.
 
-    A package adds an entry by an entry point of the group `nas.` and the kind in plural, such as `nas.searchers`. It is
-    imported only when its name is asked for.
+    A package adds an entry by an entry point of the group `nas.` and the kind in plural, such as `nas.searchers`. The
+    entry is imported only when its name is asked for.
 
     Args:
         kind: What the entries are, in singular, such as `searcher`.
-        entries: Those of this project, or where they are, in the order in which they are listed.
-        accepts: Whether an object that a package adds can be an entry.
+        entries: The entries of this project, or their places, in the order in which they are listed.
+        accepts: Tells whether an object that a package adds can be an entry.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         """The entry of a name.
 
         Raises:
-            ValueError: If the name is unknown, or what a package adds under it is no entry or cannot be imported.
+            ValueError: If the name is unknown, or if the object that a package adds under it cannot be imported or is
+                not accepted as an entry.
         """
         if name in self._entries:
             entry = self._entries[name]
@@ -84,10 +85,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return len(list(iter(self)))
 
     def check_name(self, name: str) -> str:
-        """The name itself, once it is known to be one of the registry's: a validator of settings.
+        """Returns the name if the registry has it; a validator of settings.
 
         Raises:
-            ValueError: If it is not; the known ones are listed.
+            ValueError: If the registry has no such name; the known ones are listed.
         """
         if name not in (names := list(self)):
             raise unknown_name_error(self.kind, name, names)
@@ -95,11 +96,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     @property
     def group(self) -> str:
-        """Of the entry points that add entries."""
+        """Name of the group of entry points by which packages add entries."""
         return f"nas.{self.kind.replace(' ', '_')}s"
 
     def _added(self) -> dict[str, EntryPoint]:
-        """The entry points of other packages. Looked for only where they may count: it takes 15 ms and an import."""
+        """The entry points of other packages by name. Finding them takes 15 ms, so it is done as late as possible."""
         added: dict[str, EntryPoint] = {}
         for point in _entry_points(self.group, tuple(sys.path)):
             if point.name in self._entries or point.name in added:
@@ -111,6 +112,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return added
 
     def _loaded(self, point: EntryPoint) -> Entry:
+        """Imports the entry of an entry point; raises ValueError if that fails or the object is not accepted."""
         what = f"{self.kind} {point.name!r} of {_package(point)}"
         try:
             entry = point.load()
@@ -125,7 +127,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
 @lru_cache(maxsize=32)
 def _entry_points(group: str, _path: tuple[str, ...]) -> EntryPoints:
-    """Those of a group in all packages on the path, read once: a job asks its registries again and again."""
+    """The entry points of a group in all packages on the path; cached, as a job asks its registries again and again."""
     from importlib.metadata import entry_points
 
     return entry_points(group=group)

@@ -18,12 +18,12 @@ from search_spaces.value_selector import ALL, ValueSelector, select_values
 
 
 class RestrictedSpace(SearchSpace):
-    """Some of the networks of another space. They equal those of the whole: same name, same keys, same layers.
+    """Some of the networks of another space, with the same names, keys and layers as there.
 
     Args:
         whole: The other space.
-        selectors: The values that remain of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts
-            more: `"all"`, `"largest N"` or a list of values. What is not named stays as it is.
+        selectors: The values that remain, by dimension (`kernel`, `depth`) or by single gene (`0.depth`), which takes
+            precedence: `"all"`, `"largest N"` or a list of values. Genes that are not named keep all values.
 
     Raises:
         ValueError: If the space has no such dimension or value.
@@ -63,7 +63,7 @@ class RestrictedSpace(SearchSpace):
 
 
 def _restrict_choice(choice: Choice, remaining: Mapping[str, tuple[Value, ...]]) -> Choice:
-    """A choice with the values that remain, active under those that remain of what it depends on."""
+    """A choice with its remaining values, active under the remaining values of the choice that it depends on."""
     if choice.active_when is not None:
         parent, when = choice.active_when
         when = tuple(value for value in when if value in remaining[parent])

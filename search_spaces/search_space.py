@@ -26,31 +26,31 @@ from search_spaces.operators.operator import Shape
 
 Genes = NDArray[np.int16]
 BoolArray = NDArray[np.bool_]
-# How many architectures are remembered: gene vectors, of about 100 bytes each, for all that a run measures; layers,
-# which a look-up finds from genes, for what a training draws again and again and a measurement asks for several times.
+# Sizes of the caches by architecture. Gene vectors are small (about 100 bytes) and slow to encode, so those of a whole
+# run are kept. Layers are large and quick to look up from genes, so only those of the latest architectures are kept.
 _REMEMBERED_GENES, _REMEMBERED_LAYERS = 1 << 14, 1 << 8
 
 
 class SearchSpace(ABC):
     """A family of architectures, described by choices and layer slots.
 
-    A space travels to other processes as its class and what the constructor was given, whether or not any registry
-    knows it; its slots are functions, which cannot travel.
+    A space is pickled as its class and the arguments of its constructor, whether or not it is registered, because its
+    slots are functions that cannot be pickled.
 
     Attributes:
-        inputs: Shapes of the inputs of every network, without the batch axis, by name; None where it is what the first
-            layer reads.
+        inputs: Shapes of the inputs of every network, without the batch axis, by name; None for the input shape of
+            the first layer.
         non_layer_costs: What every network stores and computes outside its layers.
 
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
-        choices: The genes, each after the one that it depends on.
+        choices: The choices, each after the one that it depends on.
         slots: Every layer of the largest network, in execution order.
-        nodes: How they are joined, in execution order; None where each reads the one before.
+        nodes: The nodes that join the layers, in execution order; None if each layer reads the one before.
 
     Raises:
-        ValueError: If two choices share a name, one has more values than a gene can count, or the nodes do not join the
-            layers.
+        ValueError: If two choices share a name, if a choice has more values than a gene of 16 bits can index, or if the
+            nodes do not fit the layers (see `check_dataflow`).
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]]
@@ -58,13 +58,13 @@ class SearchSpace(ABC):
     non_layer_costs: NonLayerCosts = NonLayerCosts()
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Keeps what the constructor is given, by which the space travels."""
+        """Keeps the arguments of the constructor, as which the space is pickled."""
         space = super().__new__(cls)
         space._given = (given, named)
         return space
 
     def __reduce__(self) -> tuple[Callable[..., SearchSpace], tuple[Any, ...]]:
-        """Pickles what the constructor was given."""
+        """Pickles the class and the arguments of the constructor."""
         return _construct, (type(self), *self._given)
 
     def __deepcopy__(self, _memo: dict[int, object]) -> Self:
@@ -136,14 +136,14 @@ class SearchSpace(ABC):
         return mask
 
     def features(self, genes: Genes) -> NDArray[np.float64]:
-        """What else the space can tell predictors about architectures, shape (n, k); by default nothing."""
+        """Features of architectures besides the one-hot code, shape (n, k), for predictors; by default none (k = 0)."""
         return np.empty((len(genes), 0))
 
     @cached_property
     def conditions(self) -> list[tuple[int, int, BoolArray]]:
-        """Of every gene that depends on another: its number, that of the other, and which of its values activate it.
+        """For every gene that depends on another one: its index, that of the other, and a mask of the other's values.
 
-        These are a mask of shape (values of the other,).
+        The mask, shape (values of the other,), is True for the values with which the gene is active.
         """
         return [
             (index, parent, np.array([value in choice.active_when[1] for value in self.choices[parent].values]))
@@ -157,10 +157,10 @@ class SearchSpace(ABC):
         return {choice.name: choice.values[gene] for choice, gene in zip(self.choices, genes, strict=True)}
 
     def encode_values(self, values: Mapping[str, Value], architecture: Architecture) -> Genes:
-        """The gene vector, shape (d,), of an architecture, given the values of its choices: what `encode` ends with.
+        """The gene vector, shape (d,), of an architecture, given the values of its choices: the last step of `encode`.
 
         Args:
-            values: By the names of the choices; those that are not named are inactive, and their genes 0.
+            values: Values by the names of the choices. Choices that are not named are inactive, and their genes 0.
             architecture: What the genes must decode to.
 
         Raises:
@@ -194,7 +194,7 @@ class SearchSpace(ABC):
         return LayerTable(columns, self.cardinalities, list(self.slot_layers.values()))
 
     def encode_once(self, architecture: Architecture) -> Genes:
-        """What `encode` returns, shape (d,), remembered and read-only.
+        """The gene vector that `encode` returns, shape (d,), as a read-only array from a cache.
 
         Raises:
             ValueError: If the architecture is not of this space.
@@ -202,7 +202,7 @@ class SearchSpace(ABC):
         return self._genes(architecture)
 
     def layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
-        """The layers of an architecture in execution order; those of the latest architectures are remembered.
+        """The layers of an architecture in execution order; a cache keeps those of the latest architectures.
 
         Raises:
             ValueError: If the architecture is not of this space.
@@ -213,14 +213,14 @@ class SearchSpace(ABC):
         """Refuses an architecture of another space.
 
         Raises:
-            ValueError: If it names one.
+            ValueError: If the architecture names another space.
         """
         if architecture.space != self.name:
             raise ValueError(f"space {self.name!r} cannot read an architecture of space {architecture.space!r}")
 
     def _encode_read_only(self, architecture: Architecture) -> Genes:
         genes = self.encode(architecture)
-        genes.flags.writeable = False  # it is shared by all who ask
+        genes.flags.writeable = False  # the cached array is shared by all callers
         return genes
 
     def _look_up_layers(self, architecture: Architecture) -> tuple[LayerSpec, ...]:

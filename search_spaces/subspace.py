@@ -28,7 +28,7 @@ class Subspace:
     Attributes:
         space: The joint space.
         open: The open values of every gene, as rising indices into its values.
-        probabilities: Of each open value of every gene when candidates are drawn; None draws uniformly.
+        probabilities: Probability with which each open value of every gene is drawn; None draws uniformly.
     """
 
     space: JointSpace
@@ -55,13 +55,13 @@ class Subspace:
 
     @classmethod
     def opened(cls, space: JointSpace, selectors: Mapping[str, ValueSelector]) -> Subspace:
-        """The subspace of the largest network and of what is opened around it.
+        """The subspace of the largest network and of the values that selectors open.
 
         Args:
             space: The joint space.
-            selectors: What is open of each dimension (`kernel`, `depth`, `resolution`, `policy`) or single gene
-                (`0.depth`), which counts more: `"all"`, `"largest N"` for the N values that make the largest networks,
-                or a list of values. What is not named stays at its largest value; a policy, at the first one.
+            selectors: The open values, by dimension (`kernel`, `depth`, `resolution`, `policy`) or by single gene
+                (`0.depth`), which takes precedence: `"all"`, `"largest N"` for the N values that make the largest
+                networks, or a list of values. Other genes stay at their largest value, other policies at the first.
 
         Raises:
             ValueError: If the space has no such dimension or value.
@@ -72,7 +72,7 @@ class Subspace:
         """Draws candidates, every gene independently; inactive genes are then cleared.
 
         Args:
-            rng: The random numbers; `n` times as many as there are genes are taken.
+            rng: Source of the random numbers, of which one is taken for every gene of every candidate.
             n: How many candidates.
         """
         steps = (rng.random((n, len(self.open)))[:, :, None] >= self._cumulative).sum(2)
@@ -95,7 +95,7 @@ class Subspace:
         return [bool(row.all()) for row in fitting | ~self.space.is_active(population.genes)]
 
     def is_always_active(self, gene: int) -> bool:
-        """Whether the gene of a number is active in every candidate."""
+        """Whether the gene of an index is active in every candidate."""
         if self.space.genes[gene].is_policy:
             slot = self.space.architectures.slots[gene - len(self.space.architectures.choices)]
             return None not in self._slot_contents(slot)
@@ -107,14 +107,14 @@ class Subspace:
         return self.is_always_active(parent) and values <= set(condition[1])
 
     def find_splittable_genes(self, dimensions: Sequence[str], groups: int, trained: Subspace) -> list[int]:
-        """The genes of some dimensions along which this may be divided into so many subspaces.
+        """The genes by whose values this subspace may be split into a number of subspaces.
 
-        They are active in every candidate, so each candidate belongs to exactly one of these subspaces.
+        Such a gene is active in every candidate, so that each candidate belongs to exactly one of these subspaces.
 
         Args:
-            dimensions: Which genes are asked for.
-            groups: Into how many subspaces.
-            trained: What is trained of this; all values of the gene must be open in it.
+            dimensions: The dimensions whose genes are considered.
+            groups: Number of subspaces; a gene needs as many values.
+            trained: The part of this subspace that is trained; all values of a gene must be open in it.
         """
         return [
             number
@@ -132,11 +132,11 @@ class Subspace:
         """The subspace in which only some of the open values of one gene are left.
 
         Args:
-            gene: Its number.
-            values: Indices of the values that are left; those that are closed here stay closed.
+            gene: Index of the gene.
+            values: Indices of the values that are left; closed values among them stay closed.
 
         Raises:
-            ValueError: If none of them is open.
+            ValueError: If none of these values is open.
         """
         probabilities = None
         if self.probabilities is not None:
@@ -150,12 +150,12 @@ class Subspace:
         return Subspace(self.space, (*self.open[:gene], opened, *self.open[gene + 1 :]), probabilities)
 
     def confine_to(self, other: Subspace) -> Subspace:
-        """What is open both here and in another subspace; for a gene of which nothing is, the largest value there.
+        """The values that are open both here and in another subspace; if a gene has none, the largest value open there.
 
-        So a training that opens little still trains the candidates of a leaf, or the one candidate of a fine-tuning.
+        So a training that opens few values still trains candidates of a leaf, or the one candidate of a fine-tuning.
 
         Raises:
-            ValueError: If the other is one of a space with other policies.
+            ValueError: If the space of the other subspace has other policies.
         """
         if other.space.policies != self.space.policies:
             leaf, wanted = other.space.policies.to_json(), self.space.policies.to_json()
@@ -167,7 +167,7 @@ class Subspace:
         return Subspace(self.space, tuple(both))
 
     def union(self, other: Subspace) -> Subspace:
-        """What is open in either."""
+        """The subspace in which the values that are open here or in another subspace are open; drawn uniformly."""
         pairs = zip(self.open, other.open, strict=True)
         return Subspace(self.space, tuple(tuple(sorted({*mine, *theirs})) for mine, theirs in pairs))
 
@@ -175,7 +175,8 @@ class Subspace:
         """The same candidates, with other probabilities for the values of some genes.
 
         Args:
-            weights: For the number of a gene, the weight of each of its values; those of closed values do not count.
+            weights: By the index of a gene, the weight of each of its values. The probabilities of its open values are
+                proportional to their weights; genes that are not named are drawn uniformly.
         """
         probabilities = []
         for gene, values in enumerate(self.open):
@@ -191,14 +192,14 @@ class Subspace:
         return min(known[value].weight_bits for known, values in pairs for value in values)
 
     def _slot_contents(self, slot: LayerSlot) -> set[LayerSpec | None]:
-        """What a slot holds under every combination of open values: layers, and None where it can be empty."""
+        """The layers of a slot under all combinations of open values, and None among them if it can be empty."""
         choice_index, choices = self.space.architectures.choice_index, self.space.architectures.choices
         columns = [choice_index[gene] for gene in slot.genes]
         opened = [[choices[column].values[value] for value in self.open[column]] for column in columns]
         return {slot.layer(values) for values in product(*opened)}
 
     def _corner(self, architecture: int, policy: int) -> Candidate:
-        """A candidate at one end of the open values, 0 or -1, of every gene of the architecture and of every policy."""
+        """The candidate at one end of the open values: 0 for the first, -1 for the last; one for each kind of gene."""
         ends = [policy if gene.is_policy else architecture for gene in self.space.genes]
         return self.space.population([values[end] for values, end in zip(self.open, ends, strict=True)])[0]
 

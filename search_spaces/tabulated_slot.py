@@ -1,6 +1,6 @@
-"""Tables of what stands in a slot, and of what it costs, for every combination of the few genes that decide it.
+"""Tables of the layer in a slot, and of its cost, for every combination of the few genes that decide the layer.
 
-They become the terms of an additive cost. Independent of any family and any device.
+Tables of costs become the terms of an additive cost. Independent of any family and any device.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.search_space import BoolArray, Genes, SearchSpace
 
-_MOST_ENTRIES = 5_000_000  # of the table of a block: 40 MB, and as many calls of its cost at worst
+_MOST_ENTRIES = 5_000_000  # entries of the table of a block: 40 MB, and at worst as many calls of the cost function
 
 
 class TabulatedSlot:
@@ -28,8 +28,8 @@ class TabulatedSlot:
         slot: One of its slots.
 
     Attributes:
-        columns: Numbers of the genes that the layer depends on.
-        cardinalities: How many values each of them has.
+        columns: Indices of the genes that decide the layer.
+        cardinalities: Number of values of each of these genes.
         layers: The layer, or None, for each combination of their values.
     """
 
@@ -43,24 +43,24 @@ class TabulatedSlot:
         self._there = self._filled[tuple(slice(None) if column in deciding else 0 for column in self.columns)]
 
     def look_up_layer(self, genes: Sequence[int]) -> LayerSpec | None:
-        """The layer for values of the slot's own genes."""
+        """The layer for values of the genes of `columns`; None if the slot is empty."""
         return self.layers[int(np.ravel_multi_index(tuple(genes), self.cardinalities)) if self.columns else 0]
 
     def is_filled(self, genes: Genes) -> BoolArray:
-        """Whether the slot holds a layer for genes of shape (n, d): shape (n,), or () where that is always the same."""
+        """Whether the slot holds a layer, for genes of shape (n, d): shape (n,), or () if all networks are alike."""
         found: BoolArray = self._there[tuple(genes[:, column] for column in self._deciding)]
         return found
 
     @property
     def is_always_empty(self) -> bool:
-        """Whether no network has a layer here, as in a part of a space that lacks the last blocks."""
+        """Whether no network has a layer here, as in a restricted space without the last blocks."""
         return not self._filled.any()
 
     def find_deciding_genes(self) -> list[tuple[int, BoolArray]]:
-        """The genes on which it depends whether the slot holds a layer.
+        """The genes that decide whether the slot holds a layer.
 
         Returns:
-            For each its number, and a mask of its values, shape (values,), with which the slot can hold one.
+            For each, its index and a mask of its values, shape (values,), with which the slot can hold a layer.
         """
         found = []
         for axis, column in enumerate(self.columns):
@@ -70,22 +70,22 @@ class TabulatedSlot:
         return found
 
     def tabulate_policy(self, policy_gene: int, weights: FloatArray) -> Term:
-        """What the policy of the layer adds to a cost; nothing where there is no layer.
+        """A cost that depends on the policy of the layer alone, and is 0 if there is no layer.
 
         Args:
-            policy_gene: Number of the gene that chooses the policy.
-            weights: What each policy adds, shape (policies,).
+            policy_gene: Index of the gene that chooses the policy.
+            weights: Cost of each policy, shape (policies,).
         """
         return Term((*self.columns, policy_gene), self._filled[..., None] * weights)
 
 
 def tabulate_gene(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
-    """What the value of a gene adds to a cost; nothing where the gene is inactive.
+    """A cost that depends on one gene, and is 0 if the gene is inactive.
 
     Args:
         space: The space of the gene.
-        gene: Its number.
-        weights: What each value adds, shape (values,).
+        gene: Index of the gene.
+        weights: Cost of each value of the gene, shape (values,).
     """
     columns, table = [gene], weights
     for index, parent, wanted in reversed(space.conditions):  # every gene stands after the one that it depends on
@@ -101,13 +101,13 @@ def tabulate_layer(
     policies: Sequence[LayerPolicy],
     cost: Callable[[LayerSpec, LayerPolicy], float],
 ) -> Term:
-    """The cost of the layer in a slot, by the genes that decide it and the one that chooses its policy.
+    """The cost of the layer in a slot, by the genes that decide the layer and the gene that chooses its policy.
 
     Args:
-        slot: The slot; while it is empty, it costs 0.
-        policy_gene: Number of the gene that chooses the policy.
-        policies: Those that the gene chooses from.
-        cost: Of a layer under a policy.
+        slot: The slot; an empty slot costs 0.
+        policy_gene: Index of the gene that chooses the policy.
+        policies: The policies that the gene chooses from.
+        cost: Gives the cost of a layer under a policy.
     """
     table = [[cost(layer, policy) if layer else 0.0 for policy in policies] for layer in slot.layers]
     return Term((*slot.columns, policy_gene), np.array(table).reshape(*slot.cardinalities, len(policies)))
@@ -122,13 +122,13 @@ def tabulate_block(
     """The cost of the layers of several slots together, by the genes that decide all of them and their policies.
 
     Args:
-        slots: In execution order.
-        policy_genes: For each slot, the number of the gene that chooses its policy.
+        slots: The slots, in execution order.
+        policy_genes: For each slot, the index of the gene that chooses its policy.
         policies: For each slot, the policies that its gene chooses from.
-        cost: Of some layers with their policies; called once for every distinct sequence of them.
+        cost: Gives the cost of a sequence of layers with their policies; called once for every distinct sequence.
 
     Raises:
-        ValueError: If the table would be too large.
+        ValueError: If the table would have more than 5 million entries.
     """
     columns = tuple(dict.fromkeys(column for slot in slots for column in slot.columns))
     sizes = {column: size for slot in slots for column, size in zip(slot.columns, slot.cardinalities, strict=True)}

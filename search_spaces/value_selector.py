@@ -1,4 +1,4 @@
-"""Value selectors: which values of genes are open, as a person writes it.
+"""Value selectors: which values of genes are open, as people write it in a job file.
 
 A selector is `all`, `largest N`, or a list of the values themselves. Independent of the space that has the genes.
 """
@@ -21,11 +21,11 @@ def select_values(
     Args:
         space_name: Name of the space that has the genes, for errors.
         genes: The genes.
-        selectors: What is open of each dimension (`kernel`, `depth`) or single gene (`0.depth`), which counts more.
-        default: What is open of genes that are not named.
+        selectors: Selectors by dimension (`kernel`, `depth`) or by single gene (`0.depth`), which takes precedence.
+        default: Selector of genes that are not named.
 
     Raises:
-        ValueError: If no gene has such a dimension, name or value.
+        ValueError: If no gene has such a dimension, name or value, or a selector is a text of another form.
     """
     known = {name for gene in genes for name in (gene.dimension, gene.name)}
     for name, selector in selectors.items():

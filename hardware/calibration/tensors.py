@@ -49,7 +49,7 @@ def find_tensors(network: RandomNetwork) -> list[Tensor]:
             layer, policy = placed
             producers[node.name] = Producer(NodeClass.from_layer(layer, policy))
             shapes[node.name] = layer.output_shape
-            elements[node.name] = layer.activations
+            elements[node.name] = layer.output_elements
         else:
             classes = [producers[name].node for name in node.inputs]
             producers[node.name] = Producer.from_inputs(name_operator(node.operator), classes)

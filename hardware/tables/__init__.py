@@ -1,1 +1,1 @@
-"""Latency tables: their values, their files, and the prices that they give."""
+"""Latency tables: their entries, their files, and the costs of networks by them."""

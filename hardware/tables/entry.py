@@ -1,4 +1,4 @@
-"""Entries of latency tables: what one layer costs, or several that run one after another."""
+"""Entries of latency tables: the costs of one layer, or of several layers that run one after another."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 
 Layers = Sequence[tuple[LayerSpec, LayerPolicy]]
-Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]  # layers as a table knows them, and `Device.executed_as` of each
+# The key of an entry: layers as `LatencyTable.segment` makes them, each with its `Device.executed_as`.
+Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]
 LATENCY = "latency_ms"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one segment costs.
+    """The costs of one segment.
 
     Attributes:
-        values: By metric, such as `latency_ms` or `energy_mj`, in its unit.
-        spread: Relative interquartile range of what was timed for it; 0 where it is unknown.
-        repeats: Number of measurements; 0 where it is unknown.
-        factor: Latency within a network over the latency alone; found by calibration.
+        values: Costs by metric, such as `latency_ms` or `energy_mj`, in the unit of the metric.
+        spread: Interquartile range of its timings, divided by their median; 0 if unknown.
+        repeats: Number of timed runs; 0 if unknown.
+        factor: Ratio of its latency within a network to that when measured alone; fitted by calibration.
 
     Raises:
-        ValueError: If there are no values, or one of them or the factor is not positive and finite.
+        ValueError: If there are no values, or a value or the factor is not positive and finite.
     """
 
     values: Mapping[str, float]
@@ -40,7 +41,7 @@ class Entry:
             raise ValueError(f"costs must be positive and finite, got {dict(self.values)}")
 
     def within_network(self, metric: str) -> float:
-        """The value of a metric within a network; a latency there is not the one of the layer alone.
+        """The value of a metric within a network: a latency is multiplied by `factor`.
 
         Raises:
             KeyError: If the entry has no such metric.

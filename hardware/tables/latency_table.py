@@ -1,7 +1,7 @@
-"""Latency tables: what layers cost on one device, each alone or several that run one after another.
+"""Latency tables: costs of layers on one device, of single layers or of several that run one after another.
 
-A `LatencyTable` prices layers under their policies and says which entries it lacks. It is independent of files, of
-whole networks and of how its entries were found.
+A `LatencyTable` looks up the cost of layers under policies, and lists the entries that it lacks. It is independent of
+files, of whole networks and of how its entries were measured.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ class LatencyTable:
     """Costs of segments on a device: of single layers, or of whole blocks of layers.
 
     Attributes:
-        device: Where the entries hold.
-        entries: Cost of a segment. A layer with a name stands for itself; one without for all of its shape.
-        origin: Where they come from.
+        device: The device that the entries are for.
+        entries: Entries by segment. An entry of a layer with a name is for that layer alone; an entry of a layer
+            without a name is for every layer that differs from it in the name only.
+        origin: Whether the entries were measured, imported or estimated.
         ignores: Fields of `LayerSpec` that its entries do not tell apart, such as `activation`.
-        constants: What every network costs besides its segments, by metric.
+        constants: Costs of every network besides those of its segments, by metric.
         calibration: Turns latencies of layers into latencies of networks.
-        reference_ms: What the reference workload took when the first entry was measured; all hold at that speed.
-        fingerprint: The machine that the entries were measured on; empty where that is unknown.
-        date: When the last entry was measured (ISO 8601); empty while there are none.
+        reference_ms: Latency of the reference workload when the first entry was measured. All entries are given at the
+            speed that the machine had then.
+        fingerprint: The machine that the entries were measured on; empty if unknown.
+        date: Time at which the last entry was measured (ISO 8601); empty if none was.
     """
 
     device: Device
@@ -54,7 +56,7 @@ class LatencyTable:
 
     @property
     def location(self) -> str:
-        """The device and the machine that it was measured on, as one name; estimates are marked as such."""
+        """The device and the machine of the measurements as one name; a table of estimates is marked as such."""
         machine = self.fingerprint.get("gpu", "") or self.fingerprint.get("cpu", "")
         settings = {"threads": self.device.threads, "batch": self.device.batch}
         changed = "".join(f", {name} {value}" for name, value in settings.items() if value > 1)
@@ -69,29 +71,29 @@ class LatencyTable:
 
     @property
     def has_blocks(self) -> bool:
-        """Whether an entry prices several layers at once."""
+        """Whether there is an entry of several layers."""
         return any(len(segment) > 1 for segment in self.entries)
 
     def segment(self, layers: Layers) -> Segment:
         """The key of layers that run one after another, call by call.
 
         Raises:
-            ValueError: If the device executes a policy in no precision.
+            ValueError: If the device has no precision for a policy.
         """
         return tuple(
             (self._canonical(call), self.device.executed_as(policy)) for layer, policy in layers for call in layer.calls
         )
 
     def cost(self, metric: str, layers: Layers) -> float:
-        """Cost of layers that run one after another: by the entry of all of them as a block, else the sum of each.
+        """Cost of layers that run one after another: by the entry of all of them as a block, or else their sum.
 
         Args:
-            metric: Such as `latency_ms`; latencies are those within a network.
-            layers: With the policy of each.
+            metric: Name of a metric, such as `latency_ms`; latencies are those within a network.
+            layers: The layers in order, each with its policy.
 
         Raises:
-            ValueError: If the device executes a policy in no precision.
-            MissingCost: If there is no entry for a layer; names it.
+            ValueError: If the device has no precision for a policy.
+            MissingCost: If there is no entry for a layer; the message names the layer.
         """
         whole = self.entries.get(self.segment(layers)) if len(layers) > 1 else None
         if whole is not None and metric in whole.values:
@@ -100,15 +102,15 @@ class LatencyTable:
         return sum(self.find_entry(call, policy, metric).within_network(metric) for call, policy in calls)
 
     def total(self, metric: str, blocks: Iterable[Layers]) -> float:
-        """Cost of all blocks of a network and of what every network costs, without that of its tensors.
+        """Cost of all blocks of a network plus the constant of every network, without the costs of tensors.
 
         Args:
-            metric: Such as `latency_ms`.
-            blocks: Each of layers that run one after another, with their policies.
+            metric: Name of a metric, such as `latency_ms`.
+            blocks: The blocks; each is a sequence of layers that run one after another, with their policies.
 
         Raises:
-            ValueError: If the device executes a policy in no precision.
-            MissingCost: If there is no entry for a layer; names it.
+            ValueError: If the device has no precision for a policy.
+            MissingCost: If there is no entry for a layer; the message names the layer.
         """
         return self.constants.get(metric, 0.0) + sum(self.cost(metric, block) for block in blocks)
 
@@ -116,27 +118,27 @@ class LatencyTable:
         """Latency of all calls of one layer, each measured alone, in milliseconds.
 
         Args:
-            layer: May be called several times within a network.
-            policy: That of the layer.
+            layer: The layer, which may be called several times within a network.
+            policy: Policy of the layer.
 
         Raises:
-            ValueError: If the device executes the policy in no precision.
-            MissingCost: If there is no entry for a call; names it.
+            ValueError: If the device has no precision for the policy.
+            MissingCost: If there is no entry for a call; the message names the layer.
         """
         return sum(self.find_entry(call, policy).values[LATENCY] for call in layer.calls)
 
     def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
-        """What is to be measured before every layer has a latency under every policy.
+        """The segments that must be measured for every layer to have a latency under every policy.
 
         Args:
-            layers: Those that need a latency.
-            policies: Under which each of them needs it.
+            layers: The layers that need latencies.
+            policies: The policies under which each layer needs a latency.
 
         Returns:
             Segments of one layer without a latency, each once, in the order of the layers.
 
         Raises:
-            ValueError: If the device executes a policy in no precision.
+            ValueError: If the device has no precision for a policy.
         """
         executed = list(dict.fromkeys(self.device.executed_as(policy) for policy in policies))
         calls = [call for layer in layers for call in layer.calls]
@@ -149,9 +151,10 @@ class LatencyTable:
         """This table with entries added that were measured just now.
 
         Args:
-            entries: Replace those of the same segments, but keep their other metrics.
-            reference_ms: What the reference workload took beside them, in milliseconds; kept with the first entries.
-            fingerprint: Of the machine that they were measured on.
+            entries: New entries, which replace present ones of the same segments but keep metrics that they lack.
+            reference_ms: Latency of the reference workload that was timed with them, in milliseconds. It is used only
+                if the table has none yet.
+            fingerprint: Fingerprint of the machine that measured them.
 
         Raises:
             ValueError: If the present entries come from another machine or runtime version.
@@ -170,22 +173,24 @@ class LatencyTable:
         """This table with another calibration.
 
         Args:
-            calibration: Of whole networks, by the latencies of this table.
-            factors: Of entries of this table; the others keep theirs.
+            calibration: The new calibration, fitted to whole networks and the latencies of this table.
+            factors: New factors of entries of this table; the other entries keep theirs.
 
         Raises:
-            ValueError: If it prices blocks, or what every network costs: its layers do not add up to networks then.
+            ValueError: If the table has entries of blocks or a constant latency, which a calibration does not model.
         """
         if self.has_blocks or LATENCY in self.constants:
-            raise ValueError(f"only a table of single layers is calibrated; that of {self.device.name!r} prices more")
+            raise ValueError(
+                f"only a table of single layers is calibrated; {self.device.name!r} has blocks or a constant"
+            )
         changed = {segment: replace(self.entries[segment], factor=factor) for segment, factor in factors.items()}
         return replace(self, calibration=calibration, entries={**self.entries, **changed})
 
     def check_machine(self, fingerprint: Mapping[str, str]) -> None:
-        """Refuses a machine on which no more entries can be measured for this table.
+        """Refuses to add measurements of another machine to this table.
 
         Raises:
-            ValueError: If there are entries, and they were measured on another machine than that of `fingerprint`.
+            ValueError: If the table has entries, and `fingerprint` is not that of their machine.
         """
         if self.entries and self.fingerprint != fingerprint:
             pairs = {key: (self.fingerprint.get(key), now) for key, now in fingerprint.items()}
@@ -193,39 +198,40 @@ class LatencyTable:
             raise ValueError(f"the latency table was measured on another machine ({changes}); start a new file")
 
     def find_entry(self, layer: LayerSpec, policy: LayerPolicy, metric: str = LATENCY) -> Entry:
-        """The entry of one layer that is called once: that of its name, else that of its shape.
+        """The entry of one layer that is called once: the entry with its name, or else the one without a name.
 
         Args:
-            layer: Called once.
-            policy: That of the layer.
-            metric: What the entry must have a value of.
+            layer: A layer without further calls.
+            policy: Policy of the layer.
+            metric: Metric of which the entry must have a value.
 
         Raises:
-            ValueError: If the device executes the policy in no precision.
-            MissingCost: If there is no such entry; names the layer.
+            ValueError: If the device has no precision for the policy.
+            MissingCost: If there is no such entry; the message names the layer.
         """
         executed = self.device.executed_as(policy)
-        shape = self._canonical(layer)
-        for known in (replace(shape, name=layer.name), shape):
+        canonical = self._canonical(layer)
+        for known in (replace(canonical, name=layer.name), canonical):
             entry = self.entries.get(((known, executed),))
             if entry is not None and metric in entry.values:
                 return entry
         remedy = f"the table is {self.origin}; take another one"
         if self.origin == "measured" and metric == LATENCY:
             remedy = "measure it with: nas profile JOB, without device.table"
-        raise MissingCost(f"no {metric} for {str(shape)!r} at {executed} in {self.device.name!r}; {remedy}")
+        raise MissingCost(f"no {metric} for {str(canonical)!r} at {executed} in {self.device.name!r}; {remedy}")
 
     def _values(self, segment: Segment) -> Mapping[str, float]:
         return self.entries[segment].values if segment in self.entries else {}
 
     def _canonical(self, layer: LayerSpec) -> LayerSpec:
-        shape = layer.shape
-        operator = shape.operator
+        """A layer as entries have it: without its name, and with one value for each of the fields in `ignores`."""
+        unnamed = layer.unnamed
+        operator = unnamed.operator
         if "bias" in self.ignores and isinstance(operator, Convolution | Linear):
             operator = replace(operator, bias=False)
         return replace(
-            shape,
+            unnamed,
             operator=operator,
-            normalized=shape.normalized or "normalized" in self.ignores,
-            activation=None if "activation" in self.ignores else shape.activation,
+            normalized=unnamed.normalized or "normalized" in self.ignores,
+            activation=None if "activation" in self.ignores else unnamed.activation,
         )

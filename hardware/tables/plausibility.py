@@ -1,4 +1,4 @@
-"""An analytic bound on tables: no device computes faster than its peak, so latencies in another unit stand out."""
+"""A plausibility check of tables: latencies in a wrong unit would be faster than the peak of the device."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 
-_CORE_GOPS, _CORE_INT8_GOPS = 400.0, 8000.0  # billions of operations per second that no core of a CPU reaches
+# Billions of operations per second, in float32 and in int8, above what the vector units and the
+# matrix units of current CPU cores reach.
+_CORE_GOPS, _CORE_INT8_GOPS = 400.0, 8000.0
 
 
 def check_plausible(table: LatencyTable, peak_gops: float | None = None) -> None:
-    """Refuses a table whose layers, taken together, run faster than the device can.
+    """Refuses a table whose layers would run faster than the device can.
 
     Args:
-        table: Its entries of single layers are compared, all of one precision together.
-        peak_gops: Billions of operations per second that the device cannot exceed, a multiply-accumulate being two;
-            None is the bound of a CPU with the device's threads where it is one that this program measures, else none.
+        table: The table. Its entries of single layers are added up by precision.
+        peak_gops: Billions of operations per second that the device cannot exceed, a multiply-accumulate being two.
+            None takes a bound by the number of threads if the device is a registered CPU, and checks nothing otherwise.
 
     Raises:
-        ValueError: If it runs faster, or there is nothing to compare a peak with.
+        ValueError: If the layers of a precision exceed the peak, if the given peak is not above 0, or if a peak is
+            given and the table has no latency of a single layer.
     """
     if peak_gops is None and (table.device.name not in DEVICES or table.device.processor != "cpu"):
         return

@@ -114,4 +114,4 @@ class Roofline:
 def _moved_bytes(layer: LayerSpec, executed: LayerPolicy) -> float:
     """Weights, input and output, each moved once: what a layer moves at least."""
     inputs = prod(layer.input_shape)
-    return (layer.weights * executed.weight_bits + (inputs + layer.activations) * executed.activation_bits) / 8
+    return (layer.weights * executed.weight_bits + (inputs + layer.output_elements) * executed.activation_bits) / 8

@@ -81,7 +81,7 @@ def estimate(options: EstimateOptions) -> None:
     from search_spaces.presets import create_space
 
     _must_be_new(options.output)
-    layers = JointSpace(create_space(options.space, options.channels, options.classes)).layer_shapes()
+    layers = JointSpace(create_space(options.space, options.channels, options.classes)).list_distinct_layers()
     save_table(load_roofline(options.device).table(layers), options.output)
     show(options.output)
 

@@ -1,1 +1,1 @@
-"""Analytic costs: exact prices of one layer that need no measurement, one in each file."""
+"""Analytic costs: exact costs of one layer that need no measurement, one in each file."""

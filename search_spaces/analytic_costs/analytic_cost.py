@@ -1,4 +1,4 @@
-"""What an analytic cost consists of: a price of a layer under a policy, and how people see it."""
+"""The type of an analytic cost: its functions of layers, and how its values are written for people."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class AnalyticCost:
     results, and of an entry point `nas.analytic_costs` where it comes from another package.
 
     Attributes:
-        unit: For people, such as `bytes`.
-        layer_cost: Of a layer under a policy, for one input.
-        non_layer_cost: Of what every network of a space has outside its layers, which no policy compresses.
-        format: How people see a value: a format string with one field, such as `{:,.0f}`.
+        unit: Unit that is shown to people, such as `bytes`.
+        layer_cost: Function that gives the cost of a layer under a policy, for one input.
+        non_layer_cost: Function that gives the cost of what every network of a space has outside its layers, which no
+            policy compresses.
+        format: Format string with one field by which a value is written for people, such as `{:,.0f}`.
     """
 
     unit: str

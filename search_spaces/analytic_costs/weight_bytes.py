@@ -10,9 +10,9 @@ _FLOAT_BYTES = 4
 
 
 def _layer_cost(layer: LayerSpec, policy: LayerPolicy) -> float:
-    """Quantised weights bring a float scale per output channel, and no zero points, for they are symmetric.
+    """Weights in their bits, a float scale per output channel if they are quantised, all other parameters as floats.
 
-    Every other parameter (bias, normalisation) stays a float.
+    Quantised weights are symmetric, so there are no zero points. An embedding has a scale per row.
     """
     scales = layer.out_channels if policy.weight_bits < FULL_PRECISION_BITS else 0
     return layer.weights * policy.weight_bits / 8 + _FLOAT_BYTES * (scales + layer.parameters - layer.weights)

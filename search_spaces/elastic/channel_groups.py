@@ -1,8 +1,9 @@
-"""Which layers share channels, derived from how they are joined, and their sorting by importance.
+"""Which layers share channels, derived from the nodes that join them, and the sorting of channels by importance.
 
-Two values have the same channels where an operator reads and gives them one by one: additions, gates, activations,
-pooling and depthwise convolutions. Union-find over the values gives the groups; independent of any family. Sorted
-channels let the first ones of a layer be its best (Cai et al., "Once-for-All", ICLR 2020, section 3.3).
+The input and the output of an operator have the same channels if it computes every channel of its output from that of
+its input alone: additions, gates, activations, pooling and depthwise convolutions do. Union-find over the values yields
+the groups. After sorting, a subnet that takes the first channels of a layer takes the most important ones (Cai et al.,
+"Once-for-All", ICLR 2020, section 3.3). Independent of any family.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.products import Add, Multiply
 from search_spaces.operators.weighted import Convolution
 
-_KEEPING = (Activation, Add, Flatten, GlobalPool, Multiply, Pool)
+_KEEPING = (Activation, Add, Flatten, GlobalPool, Multiply, Pool)  # operators that compute channels one by one
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class ChannelGroup:
     """Layers whose channels must be reordered together.
 
     Attributes:
-        producers: Names of the layers whose outputs are these channels (a depthwise layer is one).
-        consumers: Names of the layers that read them.
-        scored_by: The consumers whose weights give the importance.
+        producers: Names of the layers whose outputs have these channels, depthwise layers among them.
+        consumers: Names of the layers that read these channels, without depthwise layers.
+        scored_by: Names of the consumers by whose weights the importance of a channel is computed.
     """
 
     producers: tuple[str, ...]
@@ -49,10 +50,10 @@ def sort_channels(network: nn.Module, group: ChannelGroup, trained_widths: Seque
     The importance of a channel is the L1 norm of the weights that read it.
 
     Args:
-        network: Contains the layers of the group.
+        network: The network that contains the layers of the group.
         group: The layers.
-        trained_widths: Rising numbers of channels whose subnets must stay the same too: channels are reordered only
-            between one of them and the next.
+        trained_widths: Rising numbers of channels. The functions of subnets with so many channels stay the same too, as
+            channels are reordered only between one of these widths and the next.
     """
     scores = [_layer(network, name).op.weight.abs().transpose(0, 1).flatten(1).sum(1) for name in group.scored_by]
     importance = torch.stack(scores).sum(0)
@@ -72,14 +73,14 @@ def sort_channels(network: nn.Module, group: ChannelGroup, trained_widths: Seque
 def find_channel_groups(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> list[ChannelGroup]:
     """The groups of layers whose channels may be reordered together without changing the network.
 
-    The importance of channels follows from the weights of the layers that read them, but not of those that only compute
-    a factor by which the same channels are multiplied: a squeeze sees means over all pixels. Groups that reach the
-    input or the output of the network, or an operator that is not known to keep channels, have a fixed order and are
-    left out.
+    The importance of channels follows from the weights of the layers that read them. Layers that only compute a factor
+    of the same channels, as squeeze-and-excite does, do not count: they read means over all pixels. Groups that contain
+    the input or the output of the network, or a value of an operator that is not known to compute channels one by one,
+    have a fixed order and are left out.
 
     Args:
-        nodes: Of the largest network.
-        layers: Its layers by name.
+        nodes: Nodes of the largest network.
+        layers: Layers of the largest network, by name.
     """
     channels = _Channels(nodes, layers)
     groups = []
@@ -98,8 +99,8 @@ class _Channels:
     """The values of a network, merged where they have the same channels.
 
     Attributes:
-        keeping: Layers that give the channels that they read, one by one.
-        gating: Layers that read channels only to compute a factor for the same channels.
+        keeping: Names of the depthwise layers, whose outputs have the channels that they read.
+        gating: Names of the layers that read channels only to compute a factor of the same channels.
     """
 
     def __init__(self, nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> None:
@@ -123,18 +124,18 @@ class _Channels:
         self._find_gating(nodes, layers)
 
     def find_root(self, value: str) -> str:
-        """The value that stands for all that have the same channels."""
+        """The representative of all values that have the same channels as one value."""
         while self._parent[value] != value:
             value = self._parent[value]
         return value
 
     def find_free_roots(self) -> list[str]:
-        """One value for each set of channels whose order is free."""
+        """The representatives of the sets of values whose channels may be reordered."""
         fixed = {self.find_root(value) for value in self._fixed}
         return [value for value in dict.fromkeys(map(self.find_root, self._parent)) if value not in fixed]
 
     def _join(self, node: Node, shapes: Mapping[str, Shape]) -> None:
-        """Merges what a node without weights reads and gives; an unknown one fixes their order."""
+        """Merges the inputs and the output of a node without weights, or fixes the order of their channels."""
         values = (node.name, *node.inputs)
         flattens_pixels = isinstance(node.operator, Flatten) and shapes[node.inputs[0]][1:] != (1, 1)
         alike = len({shapes[value][0] for value in values}) == 1
@@ -148,7 +149,7 @@ class _Channels:
         self._parent[self.find_root(one)] = self.find_root(other)
 
     def _find_gating(self, nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> None:
-        """Finds the layers that read channels only to compute a factor for the same channels."""
+        """Finds the layers of `gating`: from each gate back to the first layers that read its channels."""
         by_name = {node.name: node for node in nodes}
         for gate in nodes:
             if not isinstance(gate.operator, Multiply):

@@ -1,7 +1,7 @@
 """Depthwise and pointwise convolutions that train fast on a CPU.
 
-They give what `torch.nn.functional.conv2d` gives, up to rounding, and gradients of any order, by exact identities where
-torch, which calls oneDNN, is slow:
+They compute what `torch.nn.functional.conv2d` computes, up to rounding, with gradients of any order. They use exact
+identities where torch, which calls oneDNN, is slow:
 
 - A tap further from the centre of a kernel than the image is wide only ever meets padding, so a 7x7 kernel on a 2x2 map
   is its 3x3 centre; oneDNN has no fast kernel for filters larger than the map.
@@ -12,8 +12,9 @@ torch, which calls oneDNN, is slow:
   brings weights and gradients into layouts of its own, which costs more than the product where pixels are few: after
   global pooling, the product is 2 to 6 times as fast as the convolution.
 
-Which shapes take which way is what oneDNN was measured to run fast in channels_last; where that is wrong, only time is
-lost. All other cases (other devices and types, autocast, no gradient of the weight) are left to torch.
+The choice by shape follows measurements of oneDNN in channels_last; a wrong choice costs time alone. Other devices and
+autocast are left to torch, and so are depthwise convolutions of other types or of kernels that are not square. Strips
+are used only where the weight needs a gradient.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
-_STRIPS = {1: (1,), 3: (3,), 5: (2, 3), 7: (2, 3, 2)}
-_LARGE = 12  # even sides from which taking a stride apart pays
+_STRIPS = {1: (1,), 3: (3,), 5: (2, 3), 7: (2, 3, 2)}  # by the columns of a kernel, those of its strips, at most 3
+_LARGE = 12  # height and width from which undoing a stride of 2 was measured to save time
 
 
 def depthwise_conv2d(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
@@ -36,8 +37,8 @@ def depthwise_conv2d(inputs: Tensor, weight: Tensor, bias: Tensor | None, stride
         inputs: Shape (batch, channels, height, width), in any memory format; channels_last is the fast one.
         weight: Shape (channels, 1, kernel, kernel); may be a view.
         bias: Shape (channels,), or None.
-        stride: Of both axes.
-        padding: Zeros on every side.
+        stride: Stride in both axes.
+        padding: Number of zeros added on every side.
 
     Returns:
         Shape (batch, channels, new height, new width).
@@ -97,6 +98,7 @@ class _StripConv2d(torch.autograd.Function):
 
 
 def _input_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Gradient of the input, by torch: only that of the weight is slow there."""
     mask, strides, ones, none = [True, False, False], [stride, stride], [1, 1], [0, 0]
     return torch.ops.aten.convolution_backward(
         gradient, inputs, weight, none, strides, list(_centre(weight)), ones, False, none, weight.shape[0], mask
@@ -129,7 +131,7 @@ def _weight_gradient(gradient: Tensor, inputs: Tensor, rows: int, columns: int, 
 
 
 def _taken_apart(gradient: Tensor, inputs: Tensor, rows: int, columns: int) -> Tensor:
-    """The same at stride 2 on even sides: every second tap only meets every second pixel, at stride 1."""
+    """`_weight_gradient` at stride 2 on even sides: every second tap meets every second pixel alone, at stride 1."""
     found = inputs.new_zeros(inputs.shape[1], 1, rows, columns)
     above, beside = rows // 2, columns // 2
     for i in (0, 1):
@@ -142,7 +144,7 @@ def _taken_apart(gradient: Tensor, inputs: Tensor, rows: int, columns: int) -> T
 
 
 def _accelerated(inputs: Tensor, weight: Tensor) -> bool:
-    """Whether these are plain CPU numbers of a depthwise convolution that nothing will cast."""
+    """Whether these are floats on the CPU, in a depthwise convolution of square kernels, that no autocast changes."""
     depthwise = inputs.dim() == 4 and inputs.shape[1] == weight.shape[0] and weight.shape[2] == weight.shape[3]
     plain = inputs.device.type == "cpu" and inputs.dtype == weight.dtype
     return (
@@ -151,9 +153,10 @@ def _accelerated(inputs: Tensor, weight: Tensor) -> bool:
 
 
 def _fits(height: int, rows: int, stride: int) -> bool:
-    """Whether oneDNN takes padded rows as they are: not where the filter is higher than what it first covers."""
+    """Whether oneDNN is fast with its own padding of rows: not if a kernel is higher than the input (measured)."""
     return height >= rows + -(rows // 2) % stride and (stride == 1 or rows <= 5)
 
 
 def _centre(weight: Tensor) -> tuple[int, int]:
+    """Row and column of the centre of the kernels, which is also their padding."""
     return weight.shape[2] // 2, weight.shape[3] // 2

@@ -22,10 +22,11 @@ class GraphNetwork(nn.Module):
     """Runs a network graph with its stored tensors.
 
     Args:
-        graph: What is computed.
-        parameters: The stored tensors by name, as the nodes call them, in the shapes that `graph.parameter_shapes`
-            states; floating-point ones that require a gradient become parameters, all others buffers.
-        modules: What runs a node in place of its torch form, by name of the node, such as a quantiser with a range.
+        graph: The network graph.
+        parameters: The stored tensors by the names that the nodes use, in the shapes that `graph.parameter_shapes`
+            states. Tensors that require a gradient become parameters, all others buffers.
+        modules: Modules that run nodes in place of their torch forms, by name of the node, such as a quantiser with a
+            calibrated range.
 
     Raises:
         ValueError: If a tensor of the graph is missing.
@@ -42,7 +43,7 @@ class GraphNetwork(nn.Module):
                 raise ValueError(f"a network needs a tensor for every parameter of its graph, got none for {name!r}")
             self._store(attribute, parameters[name])
         self._weight_quantizers = nn.ModuleDict()
-        self._kept: dict[str, str] = {}  # buffers of weights that are rounded for good, by name of the weight
+        self._kept: dict[str, str] = {}  # by name of the weight, the buffer of its rounded values
         self._modules_of_nodes = {name: f"node_{index}" for index, name in enumerate(modules or {})}
         for name, module in (modules or {}).items():
             self.add_module(self._modules_of_nodes[name], module)
@@ -54,18 +55,18 @@ class GraphNetwork(nn.Module):
         return tensor
 
     def round_weight(self, name: str, bits: int, quantizer: Quantizer = REFERENCE) -> None:
-        """Has a weight rounded each time that it is used.
+        """Has a weight rounded in every forward pass from now on; rounded values that were kept are forgotten.
 
         Args:
-            name: Of the weight, as the nodes use it.
-            bits: Of its codes; 32 leave it as it is.
-            quantizer: Chooses the steps.
+            name: Name of the weight, as the nodes use it.
+            bits: Bits of its codes; 32 leave the weight as it is.
+            quantizer: Chooses the steps of the codes.
         """
         self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits, quantizer)
         self._kept.pop(name, None)
 
     def weight_quantizer(self, name: str) -> WeightQuantizer | None:
-        """What rounds a weight, if anything does."""
+        """The quantiser of a weight; None if `round_weight` was not called for it."""
         attribute = self._stored[name]
         if attribute not in self._weight_quantizers:
             return None
@@ -74,7 +75,7 @@ class GraphNetwork(nn.Module):
         return quantizer
 
     def node_module(self, name: str) -> nn.Module | None:
-        """What runs a node in place of its torch form, if anything does."""
+        """The module that runs a node in place of its torch form; None if there is none."""
         attribute = self._modules_of_nodes.get(name)
         return None if attribute is None else self.get_submodule(attribute)
 
@@ -82,9 +83,9 @@ class GraphNetwork(nn.Module):
         """The output of the network, or a tuple of its outputs, for one tensor per input of the graph.
 
         Raises:
-            ValueError: If the network is fixed to another batch size.
+            ValueError: If the network runs at one batch size alone, and the inputs have another.
         """
-        batch = inputs[0].shape[0]  # its len would fix it for those who export this module
+        batch = inputs[0].shape[0]  # not `len(inputs[0])`, which would become a constant when this module is exported
         if self.graph.batch is not None and batch != self.graph.batch:
             raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         given = dict(zip(dict(self.graph.inputs), inputs, strict=True))
@@ -95,6 +96,7 @@ class GraphNetwork(nn.Module):
     def _value(
         self, rounded: dict[str, Tensor], batch: int, device: torch.device, node: Node, inputs: Sequence[Tensor]
     ) -> Any:
+        """The value of a node; `rounded` holds the rounded weights so far by name, and gets those that are added."""
         if (module := self.node_module(node.name)) is not None:
             return module(*inputs)
         if isinstance(node.operator, Opaque):
@@ -102,7 +104,7 @@ class GraphNetwork(nn.Module):
         return run_operator(node.operator, inputs, [self._read(name, node, rounded) for name in node.parameters])
 
     def _read(self, name: str, node: Node, rounded: dict[str, Tensor]) -> Tensor:
-        """A stored tensor, rounded if it is a weight that is quantised: once for all nodes that use it."""
+        """A stored tensor. A quantised weight is rounded, once per forward pass for all nodes that use it."""
         tensor, quantizer = self.tensor(name), self.weight_quantizer(name)
         if quantizer is None:
             return tensor
@@ -112,7 +114,10 @@ class GraphNetwork(nn.Module):
         return rounded[name]
 
     def keep_rounded_weights(self) -> None:
-        """Rounds every weight once for all forward passes to come, during which they must not change."""
+        """Rounds every quantised weight now and keeps the result for later forward passes.
+
+        The weights must not change meanwhile; `round_weight` ends this for its weight.
+        """
         rounded: dict[str, Tensor] = {}
         with torch.no_grad():
             for node in self.graph.nodes:
@@ -120,7 +125,7 @@ class GraphNetwork(nn.Module):
                     self._read(name, node, rounded)
         self._kept = {name: f"rounded_{self._stored[name]}" for name in rounded}
         for name, tensor in rounded.items():
-            self.register_buffer(self._kept[name], tensor, persistent=False)  # goes with it to another device
+            self.register_buffer(self._kept[name], tensor, persistent=False)  # a buffer, to change device
 
     def _store(self, attribute: str, tensor: Tensor) -> None:
         if tensor.requires_grad:

@@ -1,4 +1,4 @@
-"""One layer of a network: weighted operation, normalisation, activation and its quantisers.
+"""One layer of a network as a module: weighted operator, normalisation, activation and quantisers.
 
 Independent of families and of supernets.
 """
@@ -20,7 +20,7 @@ from search_spaces.operators.operator import Operator
 
 
 class WeightedOperator(nn.Module):
-    """An operator with a weight that is learnt, and perhaps a bias; initialised as torch initialises its own layers.
+    """An operator with its weight and its bias, if it has one, as parameters; initialised like the layers of torch.
 
     Args:
         operator: A convolution, linear layer or embedding.
@@ -41,25 +41,25 @@ class WeightedOperator(nn.Module):
             self.bias = nn.Parameter(torch.empty(shapes["bias"], device=device).uniform_(-bound, bound))
 
     def forward(self, inputs: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The output for its own weight, or for another one in its place."""
+        """The output, computed with `weight` in place of its own weight unless that is None."""
         own = self.weight if weight is None else weight
         return run_operator(self.operator, [inputs], [own] if self.bias is None else [own, self.bias])
 
 
 class Layer(nn.Module):
-    """A convolution or linear layer as hardware runs it, fused with what follows.
+    """A convolution or linear layer as hardware runs it, fused with its normalisation and activation.
 
     A quantised layer rounds its weight, its input and its output. The output quantiser stands where a device rescales
     its accumulators: after a ReLU, which it absorbs, and before any other activation.
 
     Args:
-        spec: What the layer computes.
-        policy: How it is compressed; only bits are applied here.
+        spec: Description of the layer.
+        policy: How the layer is compressed; None leaves it as it is.
         device: Where its parameters live; `"meta"` allocates none.
 
     Attributes:
-        log_weight_step: Logarithm of the learnt step of double rounding, shape (out_channels,); it serves all bits but
-            32. None rounds in the steps of a quantiser.
+        log_weight_step: Logarithm of the learnt step of double rounding, shape (out_channels,), which serves all
+            bit-widths below 32. If it is None, a quantiser chooses the steps.
     """
 
     log_weight_step: nn.Parameter | None
@@ -74,30 +74,30 @@ class Layer(nn.Module):
         self.quantize(policy or LayerPolicy())
 
     def learn_weight_step(self, lowest_bits: int) -> None:
-        """Makes the step of the weights a new parameter, as the present weights and the fewest bits suggest it."""
+        """Makes the step of the weights a parameter, initialised so that the present weights fit `lowest_bits`."""
         self.log_weight_step = nn.Parameter(initial_step(self.op.weight, lowest_bits).log())
 
     @property
     def weight_step(self) -> Tensor | None:
-        """The learnt step of double rounding, shape (out_channels,), if there is one."""
+        """The learnt step of double rounding, shape (out_channels,); None if no step is learnt."""
         return None if self.log_weight_step is None else self.log_weight_step.exp()
 
     def quantize(self, policy: LayerPolicy, quantizer: Quantizer = REFERENCE) -> None:
-        """Sets fresh, uncalibrated quantisers of the bits of a policy.
+        """Sets new, uncalibrated quantisers for a policy.
 
         Args:
             policy: The bits of weights and activations.
-            quantizer: Chooses the steps of the weight; a learnt step stays, and comes before it.
+            quantizer: Chooses the steps of the weight, unless the layer has a learnt step.
         """
         self.policy = policy
-        self.register_buffer("_rounded", None, persistent=False)  # goes with the layer to another device
+        self.register_buffer("_rounded", None, persistent=False)  # a buffer moves with the layer to another device
         self.weight_quantizer = WeightQuantizer(policy.weight_bits, quantizer)
         self.input_quantizer = ActivationQuantizer(policy.activation_bits)
         self.output_quantizer = ActivationQuantizer(policy.activation_bits)
 
     @torch.no_grad()
     def keep_rounded_weight(self) -> None:
-        """Rounds the weight once for all forward passes to come; until new quantisers are set, it must not change."""
+        """Rounds the weight now and keeps the result until `quantize` is called; meanwhile it must not change."""
         self._rounded = self.weight_quantizer(self.op.weight, self.weight_step)
 
     def forward(self, inputs: Tensor) -> Tensor:

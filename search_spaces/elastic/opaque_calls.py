@@ -22,14 +22,14 @@ def call_opaque(
     batch: int = 0,
     device: torch.device = _CPU,
 ) -> Any:
-    """Calls the operation; what it returns is one tensor or several, of any shape.
+    """Calls the operation; returns one tensor or several, of any shape.
 
     Args:
         operator: The operation and its arguments.
-        inputs: The values that stand for `{"input": ...}`, each of shape (batch, ...).
-        parameters: None; what it reads of them are values.
-        batch: The batch size, for `{"batch": ...}`.
-        device: Where an operation that is given no tensor, such as `zeros`, makes its own.
+        inputs: The values that replace `{"input": index}`, each of shape (batch, ...).
+        parameters: Always empty: stored tensors reach an opaque node as inputs, from `Constant` nodes.
+        batch: The batch size, which replaces `{"batch": factor}`.
+        device: Device on which an operation without input tensors, such as `zeros`, makes its output.
     """
     assert not parameters
     positional, named = _read_arguments(operator.arguments)
@@ -45,7 +45,8 @@ def find_torch_operation(target: str) -> Any:
     """The operation of torch with a name such as `aten.cumsum.default`.
 
     Raises:
-        ValueError: If there is none, or it is one that changes its arguments in place.
+        ValueError: If torch has no such operation, if it changes its arguments in place, or if a text argument may name
+            a file.
     """
     try:
         namespace, name, overload = target.split(".")
@@ -64,10 +65,10 @@ def find_torch_operation(target: str) -> Any:
 
 
 def _only_computes(namespace: str, operation: Any) -> bool:
-    """Whether no text of an operation can name a file: graphs are data, and come from anywhere.
+    """Whether no argument of an operation can name a file: graphs are data, and may come from an untrusted source.
 
-    In torch's own library, operations on tensors take texts such as the mode of a rounding; those without a tensor, and
-    those of other packages, may open what a text names.
+    Operations of `aten` on tensors take texts such as a rounding mode. Operations without a tensor, or of other
+    packages, may open the file that a text names.
     """
     kinds = [str(argument.type) for argument in operation._schema.arguments]
     takes_text = any("str" in kind for kind in kinds)
@@ -76,12 +77,13 @@ def _only_computes(namespace: str, operation: Any) -> bool:
 
 @lru_cache(maxsize=4096)
 def _read_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and named arguments from their JSON; cached, as every forward pass needs them."""
     positional, named = json.loads(text)
     return positional, named
 
 
 def _fill(value: Any, inputs: Sequence[Tensor], batch: int) -> Any:
-    """Data with inputs, batch sizes and types in place of what stands for them."""
+    """An argument in which values replace `{"input": ...}`, `{"batch": ...}` and `{"dtype": ...}`."""
     if isinstance(value, list):
         return [_fill(part, inputs, batch) for part in value]
     if not isinstance(value, dict):

@@ -17,16 +17,16 @@ from search_spaces.elastic.double_rounding import double_rounding, lower_codes, 
 from search_spaces.elastic.weight_steps import SMALLEST_STEP, MaxAbsSteps, Quantizer
 
 REFERENCE = MaxAbsSteps()
-_PRODUCER = "rounded_by"  # attribute of a tensor that a quantiser has made
+_PRODUCER = "rounded_by"  # attribute under which a rounded tensor keeps its quantiser
 
 
 def activation_grid(low: float, high: float, bits: int) -> tuple[float, int]:
-    """Step and zero point of an unsigned grid over a range, which is widened so that 0 is a code.
+    """Step and zero point of unsigned codes over a range, which is widened to contain 0.
 
     Args:
-        low: Lowest value.
-        high: Highest value.
-        bits: Of a code.
+        low: Lowest value of the range.
+        high: Highest value of the range.
+        bits: Bits of a code.
     """
     low, high = min(low, 0.0), max(high, 0.0)
     scale = max((high - low) / (2**bits - 1), SMALLEST_STEP)
@@ -36,7 +36,7 @@ def activation_grid(low: float, high: float, bits: int) -> tuple[float, int]:
 def value_range(activation: Tensor) -> tuple[float, float]:
     """The lowest and the highest value of a tensor of any shape.
 
-    They are taken in the order of memory: any other order takes several times as long.
+    The tensor is read in the order of memory; any other order takes several times as long.
     """
     values = activation.detach()
     if values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last):
@@ -58,7 +58,7 @@ class WeightQuantizer(nn.Module):
         self.bits, self.quantizer = bits, quantizer
 
     def forward(self, weight: Tensor, step: Tensor | None = None) -> Tensor:
-        """Rounds a weight, by double rounding where it has a learnt step, shape (out,)."""
+        """The rounded weight; by double rounding if a learnt `step` of shape (out,) is given."""
         if self.bits == FULL_PRECISION_BITS:
             return weight
         if step is not None:
@@ -70,18 +70,18 @@ class WeightQuantizer(nn.Module):
 
     @torch.no_grad()
     def codes(self, weight: Tensor, step: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What a device stores of the rounded weight.
+        """The codes and steps that a device stores for the rounded weight.
 
         Args:
             weight: Shape (out, ...).
-            step: The learnt step of double rounding, shape (out,), if it has one.
+            step: The learnt step of double rounding, shape (out,); None if no step is learnt.
 
         Returns:
-            Codes, int8, in the shape of the weight and at most 2^(bits - 1) - 1 either way; and what a code of 1 stands
-            for, shape (out,).
+            Codes, int8, in the shape of the weight, from -(2^(bits - 1) - 1) to 2^(bits - 1) - 1; and the step by which
+            they are multiplied, shape (out,).
 
         Raises:
-            ValueError: If the quantiser is one of 32 bits, which has no codes.
+            ValueError: If the quantiser has 32 bits, and so no codes.
         """
         if self.bits == FULL_PRECISION_BITS:
             raise ValueError(f"weights have codes below {FULL_PRECISION_BITS} bits only")
@@ -96,8 +96,8 @@ class WeightQuantizer(nn.Module):
 class ActivationQuantizer(nn.Module):
     """Fake-quantises an activation: asymmetric, one step per tensor.
 
-    What another one of the same bits has just rounded is returned as it is: a second grid would round again, which no
-    runtime does.
+    A tensor that comes directly from an activation quantiser of the same bits is returned as it is: a runtime rounds it
+    once, and a second grid would round it again.
 
     Args:
         bits: Bits of a code; 32 returns the input object unchanged.
@@ -115,14 +115,15 @@ class ActivationQuantizer(nn.Module):
         """Rounds an activation.
 
         Args:
-            activation: In any memory format.
-            overwrite: Whether nobody else reads it, so that its memory may be used again where no gradient is needed.
+            activation: Tensor of any shape and memory format.
+            overwrite: Whether nothing else reads the tensor, so that the result may be written into its memory where no
+                gradient is needed.
         """
         if self.bits == FULL_PRECISION_BITS or self.producer(activation):
             return activation
         low, high = self.range or value_range(activation)
         if not (math.isfinite(low) and math.isfinite(high)):
-            return activation  # has no grid; whoever trains it sees the loss
+            return activation  # no grid covers it; the training sees the loss
         scale, zero_point = activation_grid(low, high, self.bits)
         grid = (scale, zero_point, 2**self.bits - 1)
         needs_gradient = torch.is_grad_enabled() and activation.requires_grad
@@ -134,13 +135,13 @@ class ActivationQuantizer(nn.Module):
         return rounded
 
     def producer(self, activation: Tensor) -> ActivationQuantizer | None:
-        """The quantiser of the same bits that has just made the activation (any shape), if one has."""
+        """The quantiser of the same bits that made the activation (any shape) itself; None if there is none."""
         made_by: ActivationQuantizer | None = getattr(activation, _PRODUCER, None)
         return made_by if made_by is not None and made_by.bits == self.bits else None
 
 
 def _inverse(scale: float) -> float:
-    """As torch's kernel has it: the reciprocal in single precision."""
+    """The reciprocal in single precision, as torch's kernel computes it."""
     return torch.tensor(scale, dtype=torch.float32).reciprocal().item()
 
 

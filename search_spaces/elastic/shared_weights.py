@@ -35,7 +35,7 @@ class SharedWeights(nn.Module):
 
     Args:
         space: The search space.
-        seed: Seeds the initial weights.
+        seed: Seed of the initial weights.
     """
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
@@ -67,14 +67,15 @@ class SharedWeights(nn.Module):
         Args:
             inputs: Images, shape (batch, channels, resolution, resolution).
             architecture: The subnet.
-            policy: Bits of each of its layers, quantised dynamically; None leaves them in floating point.
-            drop: Applied to the features that the last layer reads; None for no dropout.
+            policy: Bits of each of its layers, whose activations are quantised over the range of each batch; None
+                leaves the layers in floating point.
+            drop: Dropout of the features that the last layer reads; None for none.
 
         Returns:
             Logits, shape (batch, classes).
 
         Raises:
-            ValueError: If the images are of another resolution, or the policy is for another number of layers.
+            ValueError: If the images have another resolution, or the policy has more or fewer entries than layers.
         """
         if inputs.shape[-1] != architecture.resolution or inputs.shape[-2] != architecture.resolution:
             raise ValueError(f"inputs must be {architecture.resolution} pixels square, got {tuple(inputs.shape)}")
@@ -88,7 +89,7 @@ class SharedWeights(nn.Module):
         return output
 
     def extract(self, architecture: Architecture) -> nn.Module:
-        """A stand-alone copy of one subnet in plain torch modules, in evaluation mode."""
+        """A stand-alone copy of one subnet with weights of its own, in evaluation mode."""
         layers = self.space.layers(architecture)
         made = {spec.name: Layer(spec) for spec in layers}
         for name, layer in made.items():
@@ -108,7 +109,7 @@ class SharedWeights(nn.Module):
         return any(isinstance(layer, Layer) and layer.log_weight_step is not None for layer in self.network.modules())
 
     def learn_weight_steps(self, lowest_bits: int) -> None:
-        """Gives every layer a learnt quantisation step, which serves all precisions (see `double_rounding`).
+        """Gives every layer a learnt quantisation step, which serves all bit-widths (see `double_rounding`).
 
         Args:
             lowest_bits: The fewest bits in use.
@@ -118,10 +119,11 @@ class SharedWeights(nn.Module):
                 layer.learn_weight_step(lowest_bits)
 
     def sort_channels(self, trained: Subspace | None = None) -> None:
-        """Reorders every elastic channel by importance, so that narrow subnets keep the most important ones.
+        """Reorders all elastic channels by importance, so that narrow subnets keep the most important channels.
 
         Args:
-            trained: Subnets that must stay as they are: channels then move only between the widths that these have.
+            trained: Subnets whose outputs must stay the same: channels then move only between one of their widths and
+                the next. None lets all channels move.
         """
         slots = {slot.name: slot for slot in self.space.slots}
         for group in self.find_channel_groups():
@@ -140,6 +142,7 @@ class SharedWeights(nn.Module):
         return layer
 
     def _layer_weights(self, spec: LayerSpec) -> list[tuple[str, Tensor]]:
+        """Names and views of the tensors of one layer of a subnet."""
         layer = self._layer(spec.name)
         shape = spec.weight_shape
         weight = _first(_first(layer.op.weight, shape[0]), shape[1], dim=1)
@@ -155,7 +158,7 @@ class SharedWeights(nn.Module):
         return found
 
     def _shrink_kernel(self, weight: Tensor, name: str, side: int) -> Tensor:
-        """The square kernels of a smaller side: centres of the next larger ones, each transformed."""
+        """A weight with smaller square kernels: step by step the centre of the larger one, transformed if learnt."""
         for size in range(weight.shape[-1] - 2, side - 1, -2):
             centre = weight[:, :, 1:-1, 1:-1]
             key = _transform_key(name, size)
@@ -175,13 +178,13 @@ class SharedWeights(nn.Module):
 
 
 def _first(tensor: Tensor, size: int, dim: int = 0) -> Tensor:
-    """The first part of a tensor; all of it is the tensor itself, whose gradient then needs no padding."""
+    """The first `size` entries of a tensor along an axis; the tensor itself if these are all, which saves time."""
     return tensor if tensor.shape[dim] == size else tensor.narrow(dim, 0, size)
 
 
 @contextmanager
 def _before(layer: nn.Module, change: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
-    """Changes the input of a layer while a block runs."""
+    """Applies a function to the input of a layer within a `with` statement; None changes nothing."""
     if change is None:
         yield
         return
@@ -204,12 +207,13 @@ def _wire_skeleton(
     learns_steps: bool,
     training: bool,
 ) -> WiredNetwork:
-    """A network without weights of its own."""
+    """A network of layers without weights, to be called with those of a subnet."""
     pairs = zip(layers, policies, strict=True)
     return WiredNetwork(nodes, {one.name: skeleton_layer(one, policy, learns_steps, training) for one, policy in pairs})
 
 
 def _meta_layer(spec: LayerSpec, policy: LayerPolicy, learns_step: bool, training: bool) -> Layer:
+    """A layer without weights: torch allocates no memory on the device `meta`."""
     layer = Layer(spec, policy, device="meta").train(training)
     if learns_step:
         layer.learn_weight_step(MASTER_BITS)

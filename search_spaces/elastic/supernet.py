@@ -54,23 +54,23 @@ class Supernet(nn.Module):
         return logits
 
     def extract(self, architecture: Architecture, policy: CompressionPolicy | None = None) -> nn.Module:
-        """A stand-alone copy of one subnet in plain torch modules, in evaluation mode.
+        """A stand-alone copy of one subnet with weights of its own, in evaluation mode.
 
         Args:
             architecture: The subnet.
-            policy: The policy that it will be given; it decides on the leaf only, nothing is quantised here.
+            policy: The policy that the subnet will get. It only decides on the leaf; nothing is quantised here.
         """
         return self.weights_for(architecture, policy).extract(architecture)
 
     def weights_for(self, architecture: Architecture, policy: CompressionPolicy | None = None) -> SharedWeights:
-        """The leaf that serves a candidate: the one whose subspace contains it.
+        """The shared weights of the leaf whose subspace contains a candidate.
 
         Args:
-            architecture: Of the candidate.
-            policy: Of the candidate; None leaves all layers as they are.
+            architecture: Architecture of the candidate.
+            policy: Policy of the candidate; None leaves all layers as they are.
 
         Raises:
-            ValueError: If no leaf serves it.
+            ValueError: If no leaf contains the candidate.
         """
         if not self.leaf_subspaces:
             return self._weights(0)
@@ -96,7 +96,7 @@ class Supernet(nn.Module):
         """Replaces the leaves by new ones.
 
         Args:
-            leaves: For every new leaf, the number of the present leaf whose weights it inherits, and its subspace.
+            leaves: For every new leaf, the index of the present leaf whose weights it copies, and its subspace.
         """
         self.leaves = nn.ModuleList(copy.deepcopy(self._weights(parent)) for parent, _ in leaves)
         self.leaf_subspaces = tuple(subspace for _, subspace in leaves)
@@ -120,11 +120,11 @@ def build_supernet(space: SearchSpace, seed: int) -> Supernet:
     """A fresh supernet of a space.
 
     Args:
-        space: Of what networks.
-        seed: Seeds the initial weights.
+        space: The search space.
+        seed: Seed of the initial weights.
 
     Raises:
-        ValueError: If the networks of the space have no layers, as those of a table, or no choices, as a given one.
+        ValueError: If the space has no layers, as a table has none, or no choices, as a given network has none.
     """
     if not space.slots or not space.choices:
         lacking = "choices" if space.slots else "layers"

@@ -1,7 +1,8 @@
 """How each operator runs in torch: the one table of torch forms.
 
-A form gets the operator, the values that the node reads (with their batch axis) and its stored tensors, and returns the
-value of the node. Another package adds the form of its operator by an entry point `nas.torch_forms` of the same name.
+A torch form is a function of the operator, of the values that the node reads (with their batch axis) and of its stored
+tensors; it returns the value of the node. Another package adds the form of its operator by an entry point
+`nas.torch_forms` of the same name.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def run_operator(operator: Operator, inputs: Sequence[Tensor], parameters: Seque
     """The value of a node, of shape (batch, ...) where its inputs have a batch axis.
 
     Args:
-        operator: What is computed.
+        operator: The operator of the node.
         inputs: The values that the node reads, each of shape (batch, ...).
-        parameters: Its stored tensors, in the order of `operator.parameter_shapes`.
+        parameters: The stored tensors of the node, in the order of `operator.parameter_shapes`.
     """
     return TORCH_FORMS[operator.name](operator, inputs, parameters)
 
@@ -54,7 +55,7 @@ def _convolution(operator: Convolution, inputs: Sequence[Tensor], parameters: Se
 
 
 def _transposed_convolution(operator: Convolution, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Runs without padding and cuts off what the padding says, which may differ before and after."""
+    """Runs a transposed convolution; torch takes equal padding on both sides only, so other padding is cut off here."""
     run = F.conv_transpose1d if len(operator.kernel) == 1 else F.conv_transpose2d
     extra = operator.output_padding or (0,) * len(operator.kernel)
     if all(before == after for before, after in operator.padding):
@@ -109,7 +110,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
     "hard_swish": F.hardswish,
-    # torch's own has no second derivative
+    # the hard sigmoid of torch has no second derivative, which some sensitivity metrics need
     "hard_sigmoid": lambda x: F.relu6(x + 3) / 6,
     "gelu": F.gelu,
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
@@ -165,7 +166,7 @@ def _optional(tensors: Sequence[Tensor], index: int) -> Tensor | None:
 
 
 def _torch_padding(padding: tuple[tuple[int, int], ...]) -> list[int]:
-    """Torch names the last axis first."""
+    """Padding in the order of torch: of the last axis first."""
     return [side for sides in reversed(padding) for side in sides]
 
 

@@ -1,4 +1,4 @@
-"""Quantisers of weights: the contract that all keep, the reference, and the layout in which they see weights.
+"""Quantisers of weights: their contract, the reference quantiser, and the layout in which they read weights.
 
 A quantiser only chooses steps; `search_spaces.elastic.quantizers` rounds, and exporters store codes, for all of them.
 """
@@ -13,17 +13,18 @@ from torch import Tensor
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
 
-SMALLEST_STEP = 1e-12
+SMALLEST_STEP = 1e-12  # keeps the step of a channel of zeros positive
 
 
 class Quantizer(ABC):
     """Chooses the grid of a weight: symmetric, one step per output channel.
 
-    A weight w becomes `step * clip(round(w / step), -(2^(bits-1) - 1), 2^(bits-1) - 1)`. The contract, kept by tests
-    over all quantisers: a step is positive and finite, also of a channel of zeros; it depends on the weights of its
-    own channel alone, scales with them, and is that of their opposites. Then folding a batch normalisation into a
-    weight, and cutting a subnet's channels out of it, change no code. More bits round no worse, and 8 of them normal
-    weights with less than 1 % of noise. Quantisers are frozen values: they travel to workers.
+    A weight w becomes `step * clip(round(w / step), -(2^(bits-1) - 1), 2^(bits-1) - 1)`. Tests hold all
+    quantisers to this contract. A step is positive and finite, also for a channel of zeros. It depends on the weights
+    of its own channel alone, scales with them, and stays the same if all their signs change. So codes stay the same
+    when a batch normalisation is folded into a weight, or a subnet's channels are cut out of it. More bits give no
+    larger error, and 8 bits round normally distributed weights with less than 1 % of noise. Quantisers are frozen
+    dataclasses, which are pickled to workers.
     """
 
     @abstractmethod
@@ -32,7 +33,7 @@ class Quantizer(ABC):
 
         Args:
             weight: Shape (out, ...).
-            bits: Of a code, from 2 to 8.
+            bits: Bits of a code, from 2 to 8.
         """
 
 
@@ -47,13 +48,11 @@ class MaxAbsSteps(Quantizer):
 
 
 def to_output_first(weight: Tensor, operator: Operator) -> Tensor:
-    """A stored weight with its output channels first, as quantisers and importances want it.
-
-    Only that of a transposed convolution is stored otherwise.
+    """A stored weight with its output channels first; only transposed convolutions store their weight otherwise.
 
     Args:
         weight: Shape `operator.parameter_shapes["weight"]`.
-        operator: What it is the weight of.
+        operator: The operator of the weight.
 
     Returns:
         Shape `operator.weight_shape`.
@@ -70,7 +69,7 @@ def to_stored_layout(weight: Tensor, operator: Operator) -> Tensor:
 
     Args:
         weight: Shape `operator.weight_shape`.
-        operator: What it is the weight of.
+        operator: The operator of the weight.
 
     Returns:
         Shape `operator.parameter_shapes["weight"]`.

@@ -1,4 +1,4 @@
-"""How torch modules run the nodes of a graph, and a network of a family as a module: its layers, joined by nodes."""
+"""A walk that runs nodes in order, and a network of a family as a torch module: its layers, joined by nodes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from search_spaces.network_graph import Node
 
 
 class Walk:
-    """Runs nodes in execution order, and forgets every value after its last reader, so that its memory is freed.
+    """Runs nodes in execution order, and drops every value after its last reader, so that its memory is freed.
 
     Args:
-        nodes: In execution order.
-        outputs: Names of the values that are wanted.
+        nodes: The nodes, in execution order.
+        outputs: Names of the values that a call returns.
     """
 
     def __init__(self, nodes: Sequence[Node], outputs: Sequence[str]) -> None:
@@ -30,11 +30,11 @@ class Walk:
                 self._unread[index].append(name)
 
     def __call__(self, inputs: Mapping[str, Any], run: Callable[[Node, list[Any]], Any]) -> list[Any]:
-        """The wanted values.
+        """The values of `outputs`, in order.
 
         Args:
-            inputs: The values that no node yields, by name.
-            run: The value of a node, given those that it reads.
+            inputs: The inputs of the network, by name.
+            run: Computes the value of a node, given the values that the node reads.
         """
         values = dict(inputs)
         for node, unread in zip(self.nodes, self._unread, strict=True):
@@ -45,10 +45,10 @@ class Walk:
 
 
 class WiredNetwork(nn.Module):
-    """Images, shape (batch, channels, height, width), to logits, shape (batch, classes).
+    """A network that maps images, shape (batch, channels, height, width), to logits, shape (batch, classes).
 
     Args:
-        nodes: Of the largest network of the family; those whose layers are missing are left out.
+        nodes: Nodes of the largest network of the family; `select_present_nodes` selects those of this network.
         layers: The layers by name; each becomes the submodule of its name.
     """
 
@@ -59,7 +59,7 @@ class WiredNetwork(nn.Module):
         self._walk = Walk(self.nodes, [self.nodes[-1].name])
 
     def layer(self, name: str) -> nn.Module:
-        """The layer of a name, or what has taken its place; `get_submodule` would walk there step by step."""
+        """The layer of a name, or the module that replaced it; quicker than `get_submodule`, which splits the name."""
         parent, last = self._homes[name]
         layer: nn.Module = getattr(parent, last)
         return layer

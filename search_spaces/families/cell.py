@@ -22,10 +22,10 @@ class Cell:
 
     Attributes:
         edges: First and last node of every edge, in the order of the genes; every edge leads to a higher node.
-        zero: The operator that cuts an edge; None if there is none.
+        zero: Name of the operator that removes an edge; None if there is none.
 
     Raises:
-        ValueError: If an edge does not lead upwards, or no path leads from the input to the output.
+        ValueError: If an edge leads to no higher node, or no path leads from the input to the output.
     """
 
     edges: tuple[tuple[int, int], ...]
@@ -42,7 +42,7 @@ class Cell:
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Every path from the input to the output, as numbers of edges."""
+        """Every path from the input to the output, as indices of edges."""
         output = max(last for _, last in self.edges)
 
         def from_node(node: int) -> list[tuple[int, ...]]:
@@ -54,17 +54,17 @@ class Cell:
         return tuple(from_node(0))
 
     def features(self, genes: Genes, operators: Sequence[Sequence[Value]]) -> NDArray[np.float64]:
-        """How often each operator stands on each path that is not cut, and the sum and maximum over the paths.
+        """Counts of operators on each path without a removed edge, and their sum and maximum over the paths.
 
-        Cells that differ only on edges that carry nothing have the same features; one-hot codes of edges hide that.
-        Source: the path encoding of White et al., BANANAS, AAAI 2021, 3; counts of operators replace their sequences.
+        Cells that differ only on edges that are on no such path have the same features, unlike their one-hot codes.
+        Source: the path encoding of White et al., BANANAS, AAAI 2021, section 3, with counts in place of sequences.
 
         Args:
-            genes: Operator of every edge, shape (n, e).
+            genes: Index of the operator of every edge, shape (n, e).
             operators: The values of each gene.
 
         Returns:
-            Shape (n, (paths + 2) * (1 + operators other than `zero`)): per path whether it is whole, then the counts.
+            Shape (n, (paths + 2) * (1 + operators other than `zero`)): per path 1 if no edge is removed, then counts.
         """
         names = sorted({str(name) for values in operators for name in values} - {self.zero})
         edge_names = [np.array([str(name) for name in values]) for values in operators]

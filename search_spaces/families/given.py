@@ -24,11 +24,11 @@ from search_spaces.search_space import Genes, SearchSpace
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """What a stored tensor of a network takes.
+    """The size of a stored tensor of a network.
 
     Attributes:
-        bytes: Its size.
-        trained: Elements that are trained: all or none.
+        bytes: Size in bytes.
+        trained: Number of elements that are trained: all or none.
     """
 
     bytes: int
@@ -39,12 +39,12 @@ class GivenSpace(SearchSpace):
     """A space of one architecture, with a slot for each weight of a graph.
 
     Args:
-        name: By which candidates call the network.
-        graph: What it computes.
-        stored: Its tensors, by the names that the nodes use.
+        name: Name of the space, and so of the network in candidates.
+        graph: The network.
+        stored: Sizes of its tensors, by the names that the nodes use.
 
     Raises:
-        ValueError: If it has no weight that a policy could compress.
+        ValueError: If the network has no weight that a policy could compress.
     """
 
     def __init__(self, name: str, graph: NetworkGraph, stored: Mapping[str, StoredTensor]) -> None:
@@ -66,7 +66,7 @@ class GivenSpace(SearchSpace):
         """No genes, shape (0,).
 
         Raises:
-            ValueError: If the architecture is another one.
+            ValueError: If the architecture is not that of the given network.
         """
         self.check(architecture)
         if architecture != self._architecture:
@@ -75,16 +75,18 @@ class GivenSpace(SearchSpace):
 
 
 def _constant_layer(layer: LayerSpec, _: Sequence[Value]) -> LayerSpec:
-    """What stands in the slot of a layer under any genes: the layer. A space travels, so this is no lambda."""
+    """The function of a slot that always holds the same layer."""
     return layer
 
 
 def _layer(graph: NetworkGraph, layer: WeightedLayer) -> LayerSpec:
+    """A layer with all of its calls."""
     first, *further = (_call(graph, layer.name, unit) for unit in layer.units)
     return LayerSpec(layer.name, first.operator, first.input_shape, first.normalized, first.activation, tuple(further))
 
 
 def _call(graph: NetworkGraph, name: str, unit: Unit) -> LayerSpec:
+    """One call of a layer, with the normalisation and activation that are fused with it."""
     operator = None if unit.activation is None else unit.activation.operator
     assert operator is None or isinstance(operator, Activation)
     return LayerSpec(name, unit.call.operator, graph.shapes[unit.call.inputs[0]], unit.norm is not None, operator)
@@ -93,7 +95,7 @@ def _call(graph: NetworkGraph, name: str, unit: Unit) -> LayerSpec:
 def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
     """The nodes of a graph, in which each call of a layer and what runs fused with it are one slot."""
     slots: dict[str, Slot] = {}
-    value: dict[str, str] = {}  # the slot that yields what a fused node yields
+    value: dict[str, str] = {}  # for every node that is fused with a call, the slot of that call
     for layer in graph.layers:
         for call, unit in enumerate(layer.units):
             slots[unit.call.name] = Slot(layer.name, call)
@@ -109,7 +111,11 @@ def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
 def _find_non_layer_costs(
     graph: NetworkGraph, layers: Sequence[LayerSpec], stored: Mapping[str, StoredTensor]
 ) -> NonLayerCosts:
-    """What is stored and multiplied outside layers, to which what is fused with their first calls belongs."""
+    """The stored tensors and the MACs that no layer counts.
+
+    A layer counts the parameters of its first call and of the normalisation that is fused with it. The statistics of
+    normalisations are not counted at all, as an export folds them into weights.
+    """
     first = [node for layer in graph.layers for node in (layer.units[0].call, layer.units[0].norm) if node is not None]
     counted = {name for node in first for name in node.parameters}
     folded = {
@@ -124,6 +130,6 @@ def _find_non_layer_costs(
 
 
 def _image_side(graph: NetworkGraph) -> int:
-    """Side of square images in pixels, where these are the only input; else 0."""
+    """Height and width in pixels if square images are the only input; else 0."""
     shapes = [shape for _, shape in graph.inputs]
     return shapes[0][-1] if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][1] == shapes[0][2] else 0

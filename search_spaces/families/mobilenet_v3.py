@@ -22,7 +22,7 @@ from search_spaces.search_space import Genes, SearchSpace
 
 @dataclass(frozen=True)
 class MobileStage:
-    """A stage of inverted bottlenecks of one output width; its first block has the stride, all others stride 1."""
+    """A stage of inverted bottlenecks with `width` output channels; only its first block has the stride, others 1."""
 
     width: int
     stride: int
@@ -35,10 +35,10 @@ class MobileNetV3Shape:
     """Everything about a MobileNetV3 family that is not elastic, and the values of what is.
 
     Attributes:
-        resolutions: Input sides in pixels.
-        depths: Blocks per stage.
-        kernel_sizes: Depthwise kernels.
-        expand_ratios: Inner channels over input channels of a block.
+        resolutions: Sizes of the square input images in pixels, to choose from.
+        depths: Numbers of blocks of a stage to choose from.
+        kernel_sizes: Sizes of the depthwise kernels to choose from.
+        expand_ratios: Ratios of inner to input channels of a block to choose from.
         stem_width: Channels of the stem and of the fixed first block.
         stem_stride: Stride of the stem.
         stages: The elastic stages.
@@ -112,7 +112,7 @@ def _slots(shape: MobileNetV3Shape, image_channels: int, classes: int) -> list[L
     stem, stride = shape.stem_width, shape.stem_stride
 
     def fixed(layer: LayerSpec, reduction: int) -> LayerSlot:
-        """A layer that is always there, on an input reduced by `reduction`; 0 stands for a pooled input."""
+        """The slot of a layer of every network, whose input is `reduction` times smaller than images (0: a pixel)."""
 
         def at(values: Sequence[Value]) -> LayerSpec:
             side = -(-int(values[0]) // reduction) if reduction else 1
@@ -162,6 +162,7 @@ def _nodes(shape: MobileNetV3Shape) -> list[Node]:
 
 
 def _bottleneck_nodes(block: str, parts: Sequence[str], before: str, residual: bool) -> list[Node]:
+    """The nodes of an inverted bottleneck that reads the value `before`, and adds it to its output if `residual`."""
     nodes = [make_slot(f"{block}.expand", before)] if "expand" in parts else []
     nodes.append(make_slot(f"{block}.depthwise", nodes[-1].name if nodes else before))
     if "squeeze" in parts:
@@ -178,7 +179,7 @@ def _bottleneck_nodes(block: str, parts: Sequence[str], before: str, residual: b
 
 @dataclass(frozen=True)
 class _Block:
-    """One inverted bottleneck: expand, depthwise, optional squeeze-and-excite, project."""
+    """One inverted bottleneck, of index `index` in its stage; its input is `reduction` times smaller than images."""
 
     stage_index: int
     index: int
@@ -207,7 +208,8 @@ class _Block:
     def _slot(self, part: str, genes: tuple[str, ...]) -> LayerSlot:
         def layer(values: Sequence[Value]) -> LayerSpec | None:
             resolution, depth, expand = int(values[0]), int(values[1]), float(values[-1])
-            return None if self.index >= depth else self._layer(part, resolution, int(values[2]), expand)
+            kernel = int(values[2]) if part == "depthwise" else 1
+            return None if self.index >= depth else self._layer(part, resolution, kernel, expand)
 
         return LayerSlot(f"{self.name}.{part}", genes, layer)
 
@@ -225,13 +227,13 @@ def make_inverted_bottleneck(
 
     Args:
         widths: Input, inner and output channels.
-        kernel: Side of the depthwise kernel.
-        stride: Of the depthwise convolution.
-        size: Side of the input feature map in pixels.
-        activation: After the expansion and the depthwise convolution.
+        kernel: Size of the depthwise kernel.
+        stride: Stride of the depthwise convolution.
+        size: Height and width of the input feature map in pixels.
+        activation: Activation function after the expansion and after the depthwise convolution.
     """
     before, inner, after = widths
-    squeezed = round_channels(inner / 4)
+    squeezed = round_channels(inner / 4)  # the reduction of MobileNetV3 (Howard et al., ICCV 2019)
     depthwise = Convolution.square(inner, inner, kernel, stride, groups=inner)
     return {
         "expand": LayerSpec.conv("", Convolution.square(before, inner), size, activation=activation),

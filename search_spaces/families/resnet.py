@@ -20,19 +20,19 @@ from search_spaces.operators.products import Add
 from search_spaces.operators.weighted import Convolution
 from search_spaces.search_space import Genes, SearchSpace
 
-Kernels = tuple[int, ...]
+Kernels = tuple[int, ...]  # sizes of the kernels of the convolutions of a block, in order
 BASIC: Kernels = (3, 3)
 BOTTLENECK: Kernels = (1, 3, 1)
 
 
 @dataclass(frozen=True)
 class ResNetStage:
-    """A stage of residual blocks; the first has the stride, and a shortcut that changes the shape.
+    """A stage of residual blocks, of which the first may change the shape of the feature maps.
 
     Attributes:
-        widths: Output channels to choose from, the same for all blocks.
+        widths: Numbers of output channels to choose from, the same for all blocks.
         depths: Numbers of blocks to choose from.
-        stride: Of the first block; the others have 1.
+        stride: Stride of the first block; the others have stride 1.
     """
 
     widths: tuple[int, ...]
@@ -45,11 +45,12 @@ class ResNetShape:
     """Everything about a ResNet family that is not elastic, and the values of what is.
 
     Attributes:
-        resolutions: Input sides in pixels.
+        resolutions: Sizes of the square input images in pixels, to choose from.
         stem_width: Channels of the 3x3 stem.
         block_kernels: Kernel of every convolution of a block: `BASIC` or `BOTTLENECK`.
-        inner_ratios: Channels inside a block over its output channels.
-        shortcut: `"conv"` projects where a stage begins; `"pad"` subsamples and pads with zeros (option A).
+        inner_ratios: Ratios of the channels inside a block to its output channels, to choose from.
+        shortcut: How the shortcut of the first block of a stage gets the shape of its output: `"conv"` by a 1x1
+            convolution, `"pad"` by subsampling and zero channels (option A of He et al.).
         stages: The elastic stages.
     """
 
@@ -71,7 +72,7 @@ class ResNetSpace(SearchSpace):
         classes: Outputs of the classifier.
 
     Raises:
-        ValueError: If shortcuts are to be padded to widths that are elastic.
+        ValueError: If `shortcut` is `"pad"` and a stage has several widths.
     """
 
     def __init__(self, name: str, shape: ResNetShape, image_channels: int, classes: int) -> None:
@@ -145,7 +146,14 @@ def _nodes(shape: ResNetShape) -> list[Node]:
 
 @dataclass(frozen=True)
 class _Block:
-    """One residual block: its convolutions and, at the start of a stage, its shortcut."""
+    """One residual block: its convolutions and, at the start of a stage, its shortcut.
+
+    Attributes:
+        shape: Shape of the family.
+        stage: Index of its stage.
+        index: Index of the block within its stage.
+        reduction: Factor by which its input is smaller than the images.
+    """
 
     shape: ResNetShape
     stage: int
@@ -158,6 +166,7 @@ class _Block:
 
     @property
     def _genes(self) -> tuple[str, ...]:
+        """Genes that decide the layers of the block: the last one, if it is there, is the width of the stage before."""
         before = (f"{self.stage - 1}.width",) if self.index == 0 and self.stage > 0 else ()
         return ("resolution", f"{self.stage}.depth", f"{self.stage}.width", f"{self.stage}.{self.index}.ratio", *before)
 
@@ -184,11 +193,11 @@ class _Block:
         return [*nodes, added, Node(f"{self._name}.relu", RELU, (added.name,))]
 
     def _shortcut_nodes(self, before: str) -> list[Node]:
-        """What the shortcut consists of: nothing where it is the input itself."""
+        """The nodes of the shortcut; none if it is the input itself."""
         if self._projects:
             return [make_slot(f"{self._name}.shortcut", before)]
         nodes = []
-        if self.stride > 1:  # one pixel of each window, and no matter which kind of pooling takes it
+        if self.stride > 1:  # windows of one pixel, of which the maximum is the pixel itself
             sides = (self.stride, self.stride)
             nodes.append(Node(f"{self._name}.subsample", Pool("max", (1, 1), sides, (0, 0)), (before,)))
         widths = self.shape.stages[self.stage - 1].widths if self.stage else (self.shape.stem_width,)
@@ -211,7 +220,7 @@ class _Block:
 
     def _convolution(self, part: int) -> LayerFunction:
         kernels = self.shape.block_kernels
-        last, strided = part == len(kernels), kernels.index(3) + 1
+        last, strided = part == len(kernels), kernels.index(3) + 1  # the first 3x3 convolution has the stride
         activation = None if last else "relu"
 
         def layer(values: Sequence[Value]) -> LayerSpec | None:

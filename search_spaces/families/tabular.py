@@ -25,11 +25,11 @@ class TabularSpace(SearchSpace):
         name: Name of the space.
         table: One row per network; every combination of gene values must be there once.
         genes: Names of the gene columns.
-        cell: How the genes are wired, if they are operators on the edges of a cell.
+        cell: The cell on whose edges the genes choose operators; None if the genes are something else.
 
     Raises:
-        ValueError: If a column is missing, a combination is missing or there twice, or the cell has another number of
-            edges.
+        ValueError: If a column is missing, a combination is missing or there twice, the cell has more or fewer edges
+            than there are genes, or its operator `zero` is in no gene column.
     """
 
     def __init__(self, name: str, table: pd.DataFrame, genes: Sequence[str], cell: Cell | None = None) -> None:
@@ -71,17 +71,17 @@ class TabularSpace(SearchSpace):
         )
 
     def features(self, genes: Genes) -> NDArray[np.float64]:
-        """What the paths of the cells are made of, see `Cell.features`; nothing where the genes are not wired."""
+        """Features of the paths of the cells, see `Cell.features`; none (k = 0) if the space has no cell."""
         if self._cell is None:
             return super().features(genes)
         return self._cell.features(genes, [choice.values for choice in self.choices])
 
     def column(self, population: Population, name: str) -> NDArray[np.float64]:
-        """The entries of a column of the table, shape (n,): an evaluator of what was measured there.
+        """The entries of a column of the table for candidates, shape (n,).
 
         Args:
-            population: Candidates of this space, n of them.
-            name: Of the column.
+            population: The n candidates, of this space.
+            name: Name of the column.
         """
         rows = np.ravel_multi_index(tuple(population.genes.T), tuple(self.cardinalities))
         return self._table[name].to_numpy(dtype=float)[self._row_of[rows]]

@@ -17,10 +17,10 @@ class Pool(Operator):
 
     Attributes:
         kind: `"mean"` or `"max"`.
-        kernel: Side of the window in every axis.
-        stride: In every axis.
-        padding: Before and after, in every axis.
-        ceil: Whether a last window that lies partly outside counts.
+        kernel: Size of the window in every axis.
+        stride: Stride in every axis.
+        padding: Number of elements added both before and after, in every axis.
+        ceil: Whether a last window that lies partly outside the padded input counts.
         count_padding: Whether a mean counts the zeros of the padding.
     """
 
@@ -41,7 +41,7 @@ class Pool(Operator):
         kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
         span = side + 2 * padding - kernel
         windows = (-(-span // stride) if self.ceil else span // stride) + 1
-        # a window that begins after the input and its padding before is none
+        # torch drops a last window that would begin in the padding after the input
         return windows - 1 if self.ceil and (windows - 1) * stride >= side + padding else windows
 
 
@@ -50,9 +50,9 @@ class GlobalPool(Operator):
     """The mean or largest value over whole axes: of feature maps, or of tokens.
 
     Attributes:
-        axes: Below 0, counted from the end.
+        axes: The axes, counted from the end and so below 0.
         kind: `"mean"` or `"max"`.
-        keep: Whether the axes stay, with side 1.
+        keep: Whether the axes stay, with size 1.
     """
 
     name: ClassVar[str] = "global_pool"
@@ -73,7 +73,7 @@ class Reshape(Operator):
     """The same elements in another shape.
 
     Attributes:
-        shape: Of one output, without the batch axis.
+        shape: Shape of one output, without the batch axis.
     """
 
     name: ClassVar[str] = "reshape"
@@ -102,7 +102,7 @@ class Transpose(Operator):
     """Axes in another order.
 
     Attributes:
-        order: Which axis of the input each axis of the output is, all below 0, counted from the end.
+        order: For every axis of the output, the axis of the input that it takes, counted from the end and so below 0.
 
     Raises:
         ValueError: If the order does not name every axis once.
@@ -126,10 +126,10 @@ class Slice(Operator):
     """Some of the elements along an axis.
 
     Attributes:
-        axis: Below 0, counted from the end.
+        axis: The axis, counted from the end and so below 0.
         start: Index of the first element, from 0.
         stop: One after the index of the last element.
-        step: From one element to the next.
+        step: Distance from one element to the next.
     """
 
     name: ClassVar[str] = "slice"
@@ -151,7 +151,7 @@ class Pad(Operator):
     """A constant before and after the last axes.
 
     Attributes:
-        padding: Before and after, for each of the last axes; where it is below 0, so much is cut off.
+        padding: Number of elements added before and after, for each of the last axes; a negative number cuts off.
         value: The constant.
     """
 

@@ -15,13 +15,13 @@ from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 @dataclass(frozen=True, slots=True)
 class Opaque(Operator):
-    """A call of a torch operation, at full precision and without MACs that are known.
+    """A call of a torch operation. It runs at full precision, and its MACs are unknown and counted as 0.
 
     Attributes:
         target: The operation with its overload, such as `aten.cumsum.default`.
         arguments: JSON of [positional arguments, arguments by name]. `{"input": 0}` stands for the first input of the
             node, `{"batch": 2}` for twice the batch size, `{"dtype": "int64"}` for a type.
-        shape: Of the output for one input; of an operation with several outputs (), and `Item` says the shape of each.
+        shape: Shape of the output for one input; () for an operation with several outputs, whose shapes `Item`s state.
     """
 
     name: ClassVar[str] = "opaque"
@@ -38,8 +38,8 @@ class Item(Operator):
     """One output of an opaque operation that has several.
 
     Attributes:
-        index: Of the output.
-        shape: Of the output for one input.
+        index: Index of the output among those of the operation.
+        shape: Shape of the output for one input.
     """
 
     name: ClassVar[str] = "item"
@@ -56,7 +56,8 @@ class Constant(Operator):
     """A stored tensor that is read as a value, the same for every input: a positional encoding, a mask.
 
     Attributes:
-        shape: Of the stored tensor. Leading axes of side 1 stand where others have their batch axis.
+        shape: Shape of the stored tensor. Leading axes of size 1 stand in place of the batch axis, and are no part of
+            the output shape.
     """
 
     name: ClassVar[str] = "constant"

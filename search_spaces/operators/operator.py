@@ -22,7 +22,7 @@ class Operator(ABC):
     of one input, without the batch axis. Axes count from the end, so that they are the same with a batch axis.
 
     Attributes:
-        name: Under which the class stands in the registry, and by which texts and files call it.
+        name: Name of the class in the registry, in texts of operators and in files.
     """
 
     __slots__ = ()
@@ -52,12 +52,12 @@ class Operator(ABC):
 
     @property
     def weights(self) -> int:
-        """Elements of that weight."""
+        """Number of elements of the weight that a policy compresses; 0 if there is none."""
         return 0 if self.weight_shape is None else math.prod(self.weight_shape)
 
     @property
     def parameters(self) -> int:
-        """Trainable elements: weight, bias, scale and shift."""
+        """Number of trainable elements: those of weight, bias, scale and shift."""
         return sum(math.prod(shape) for role, shape in self.parameter_shapes.items() if role not in STATISTICS)
 
     def macs(self, *inputs: Shape) -> int:  # noqa: ARG002 most operators multiply nothing
@@ -65,7 +65,7 @@ class Operator(ABC):
         return 0
 
     def attributes(self) -> dict[str, Any]:
-        """The attributes by name, without those that have their default, so that a new one changes no old text."""
+        """The attributes by name, without those that have their default: a new attribute changes no old text."""
         values = {}
         for field in fields(self):  # type: ignore[arg-type] # every subclass is a dataclass
             value = getattr(self, field.name)
@@ -108,20 +108,21 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 
 def check_inputs(fits: bool, operator: Operator, wanted: str, inputs: tuple[Shape, ...]) -> None:
-    """Refuses inputs that an operator cannot read, in the one wording of it.
+    """Refuses inputs that an operator cannot read, with the one message for it.
 
     Args:
-        fits: Whether it can read them.
+        fits: Whether the operator can read the inputs.
         operator: The operator.
-        wanted: What it reads, in words.
-        inputs: The shapes that came.
+        wanted: What the operator reads, in words.
+        inputs: Shapes of the inputs.
 
     Raises:
-        ValueError: If it cannot read them.
+        ValueError: If `fits` is False.
     """
     if not fits:
         raise ValueError(f"operator {operator.name} reads {wanted}, got {', '.join(map(str, inputs)) or 'nothing'}")
 
 
 def _to_text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":")).replace(" ", "\\u0020")  # a space ends an attribute
+    """The value of one attribute as compact JSON without spaces; the inverse of `parse_attribute`."""
+    return json.dumps(value, separators=(",", ":")).replace(" ", "\\u0020")  # a plain space ends an attribute

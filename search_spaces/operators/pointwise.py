@@ -32,10 +32,11 @@ class Activation(Operator):
 
     Attributes:
         function: One of `ACTIVATIONS`; `gelu` is the exact one, `gelu_tanh` its usual approximation.
-        slope: Below zero: of a `leaky_relu` the slope, of an `elu` the factor; None of all others.
+        slope: What a `leaky_relu` or an `elu` multiplies by below zero (torch calls them `negative_slope` and `alpha`);
+            None for all other functions.
 
     Raises:
-        ValueError: If the function is unknown, or has a slope and should not, or the reverse.
+        ValueError: If the function is unknown, if a `leaky_relu` or an `elu` has no slope, or another function has one.
     """
 
     name: ClassVar[str] = "activation"
@@ -59,7 +60,7 @@ class Softmax(Operator):
     """The softmax along an axis.
 
     Attributes:
-        axis: Below 0, counted from the end.
+        axis: The axis, counted from the end and so below 0.
     """
 
     name: ClassVar[str] = "softmax"
@@ -74,11 +75,11 @@ class Softmax(Operator):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Operator):
-    """Batch normalisation in evaluation (Ioffe and Szegedy, ICML 2015), by stored statistics.
+    """Batch normalisation in evaluation mode (Ioffe and Szegedy, ICML 2015), by stored statistics.
 
     Attributes:
-        channels: Of the input.
-        axes: Spatial axes after that of the channels.
+        channels: Number of channels of the input.
+        axes: Number of spatial axes after the axis of the channels.
         eps: Added to the variance.
         affine: Whether a scale and a shift per channel follow.
     """
@@ -103,9 +104,9 @@ class GroupNorm(Operator):
     """Group normalisation (Wu and He, ECCV 2018): over each group of channels and all spatial axes.
 
     Attributes:
-        groups: Of the channels.
-        channels: Of the input.
-        axes: Spatial axes after that of the channels.
+        groups: Number of groups of channels.
+        channels: Number of channels of the input.
+        axes: Number of spatial axes after the axis of the channels.
         eps: Added to the variance.
         affine: Whether a scale and a shift per channel follow.
     """
@@ -130,7 +131,7 @@ class LayerNorm(Operator):
     """Layer normalisation (Ba et al., 2016) over the last axes.
 
     Attributes:
-        shape: Of the last axes, over which mean and variance are taken.
+        shape: Sizes of the last axes, over which mean and variance are taken.
         eps: Added to the variance.
         scale: Whether a factor per element follows.
         shift: Whether a summand per element follows.
@@ -155,7 +156,7 @@ class RmsNorm(Operator):
     """Root-mean-square normalisation (Zhang and Sennrich, NeurIPS 2019) over the last axes.
 
     Attributes:
-        shape: Of the last axes, over which the mean square is taken.
+        shape: Sizes of the last axes, over which the mean square is taken.
         eps: Added to the mean square.
         scale: Whether a factor per element follows.
     """

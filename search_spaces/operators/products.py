@@ -30,12 +30,13 @@ class Attention(Operator):
     """Scaled dot-product attention (Vaswani et al., NeurIPS 2017): softmax(q k^T scale + mask) v.
 
     It reads queries (..., heads, rows, width), keys (..., key_heads, columns, width), values (..., key_heads, columns,
-    value_width) and perhaps a mask that is broadcast to (..., heads, rows, columns): what is added, or, of booleans,
-    what is let through. Fewer key heads than heads are each read by as many heads in a row (grouped queries).
+    value_width) and, as an optional fourth input, a mask that is broadcast to (..., heads, rows, columns). A mask of
+    numbers is added to the scores; in a mask of booleans, True lets a query see a key. Where there are fewer key heads
+    than heads, consecutive heads share a key head (grouped-query attention).
 
     Attributes:
-        scale: Of the products; None is 1 / sqrt(width).
-        causal: Whether a row sees only the columns up to its own number.
+        scale: Factor of the products of queries and keys; None stands for 1 / sqrt(width).
+        causal: Whether the query of index i sees only the keys of indices up to i.
     """
 
     name: ClassVar[str] = "attention"
@@ -70,7 +71,7 @@ class Add(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Multiply(Operator):
-    """The elementwise product of two values, one broadcast to the other: a gate, where one has a factor per channel."""
+    """The elementwise product of two values, one broadcast to the other, such as the gate of squeeze-and-excite."""
 
     name: ClassVar[str] = "multiply"
 
@@ -84,7 +85,7 @@ class Concatenate(Operator):
     """Values one after the other along an axis.
 
     Attributes:
-        axis: Below 0, counted from the end.
+        axis: The axis, counted from the end and so below 0.
     """
 
     name: ClassVar[str] = "concatenate"

@@ -17,14 +17,15 @@ class Convolution(Operator):
     Attributes:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel: Side of the kernel in every axis; its length is the number of axes.
-        stride: In every axis.
-        padding: Zeros before and after, in every axis; of a transposed one, what is cut off instead.
-        dilation: In every axis.
-        groups: Groups of channels; equal to `in_channels` in a depthwise convolution.
+        kernel: Size of the kernel in every axis; the length of this tuple is the number of axes, 1 or 2.
+        stride: Stride in every axis.
+        padding: Number of zeros added before and after the input in every axis. A transposed convolution cuts that many
+            elements off its output instead.
+        dilation: Distance between neighbouring taps of the kernel in every axis.
+        groups: Number of groups of channels; equal to `in_channels` in a depthwise convolution.
         bias: Whether a bias is added.
-        transposed: Whether it is the transposed convolution, which enlarges by its stride.
-        output_padding: What a transposed one adds after, in every axis.
+        transposed: Whether it is a transposed convolution, which enlarges its input by the stride.
+        output_padding: Number of elements that a transposed convolution adds at the end of its output, in every axis.
 
     Raises:
         ValueError: If the numbers of axes differ, the groups do not divide the channels, or a convolution that is not
@@ -57,16 +58,21 @@ class Convolution(Operator):
     def square(
         cls, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1, bias: bool = False
     ) -> Convolution:
-        """The usual one of images: a square kernel of odd side, padded by half of it, so that stride 1 keeps the size.
+        """The usual convolution of images: a square kernel of odd size, padded so that stride 1 keeps the image size.
 
         Args:
             in_channels: Channels of the input.
             out_channels: Channels of the output.
-            kernel: Side of the kernel.
-            stride: Of both axes.
-            groups: Groups of channels; equal to `in_channels` in a depthwise one.
+            kernel: Size of the kernel in both axes, odd.
+            stride: Stride in both axes.
+            groups: Number of groups of channels; equal to `in_channels` in a depthwise convolution.
             bias: Whether a bias is added.
+
+        Raises:
+            ValueError: If the size of the kernel is even.
         """
+        if kernel % 2 == 0:
+            raise ValueError(f"a square convolution has a kernel of odd size, got {kernel}")
         padding = (kernel // 2, kernel // 2)
         sides = ((kernel, kernel), (stride, stride), (padding, padding), (1, 1))
         return cls(in_channels, out_channels, *sides, groups, bias)
@@ -78,13 +84,16 @@ class Convolution(Operator):
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether it is a linear layer at every position: a kernel of 1 without stride, padding or groups."""
+        """Whether it is a linear layer at every position: a kernel of size 1, no stride, padding or groups."""
         ones = (1,) * len(self.kernel)
         return self.kernel == self.stride == ones and self.groups == 1 and not any(map(any, self.padding))
 
     @property
     def weight_shape(self) -> Shape:
-        """(out, in / groups, *kernel); of a transposed one too, which torch stores as (in, out / groups, *kernel)."""
+        """Shape (out, in / groups, *kernel), also where the convolution is transposed.
+
+        Torch stores the weight of a transposed convolution as (in, out / groups, *kernel), see `parameter_shapes`.
+        """
         return (self.out_channels, self.in_channels // self.groups, *self.kernel)
 
     @property
@@ -102,9 +111,10 @@ class Convolution(Operator):
         return (*inputs[0][: -axes - 1], self.out_channels, *sides)
 
     def macs(self, *inputs: Shape) -> int:
-        """A transposed one multiplies at every position of its input, any other at every one of its output."""
+        """Every weight is multiplied once per position: of the output, or of the input of a transposed convolution."""
         axes = len(self.kernel)
         positions = inputs[0] if self.transposed else self.output_shape(*inputs)
+        # all axes but that of the channels, which the weight contains already
         return self.weights * math.prod(positions[: -axes - 1]) * math.prod(positions[-axes:])
 
     def _output_side(self, axis: int, side: int) -> int:
@@ -116,11 +126,11 @@ class Convolution(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Linear(Operator):
-    """A linear layer at every position; it reads (..., in_features).
+    """A linear layer, applied at every position of an input of shape (..., in_features).
 
     Attributes:
-        in_features: Features of the input, its last axis.
-        out_features: Features of the output.
+        in_features: Size of the last axis of the input.
+        out_features: Size of the last axis of the output.
         bias: Whether a bias is added.
     """
 
@@ -148,11 +158,11 @@ class Linear(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Embedding(Operator):
-    """Rows of a table; it reads numbers of rows, (...), and yields (..., width).
+    """A table whose rows are looked up: it reads indices of rows, shape (...), and yields shape (..., width).
 
     Attributes:
-        rows: Of the table.
-        width: Of a row.
+        rows: Number of rows of the table.
+        width: Number of elements of a row.
     """
 
     name: ClassVar[str] = "embedding"

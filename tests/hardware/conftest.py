@@ -21,8 +21,8 @@ W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
 @pytest.fixture
 def table() -> LatencyTable:
     entries = {
-        ((CONV.shape, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
-        ((LINEAR.shape, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
-        ((CONV.shape, W8), (LINEAR.shape, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
+        ((CONV.unnamed, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
+        ((LINEAR.unnamed, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
+        ((CONV.unnamed, W8), (LINEAR.unnamed, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
     }
     return LatencyTable(replace(ONNXRUNTIME_CPU, threads=2)).with_entries(entries, 0.25, read_fingerprint())

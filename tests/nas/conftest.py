@@ -77,12 +77,12 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     target = get_device("onnxruntime_cpu")
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
-    missing = LatencyTable(target).missing(space.layer_shapes(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
+    missing = LatencyTable(target).missing(space.list_distinct_layers(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
     entries = {}
     for segment in missing:
         ((layer, kernel),) = segment
         speed = 1.0 if kernel == LayerPolicy() else 3.0
-        latency_ms = layer.macs / speed * 1e-8 + layer.activations * 1e-8 + 1e-4
+        latency_ms = layer.macs / speed * 1e-8 + layer.output_elements * 1e-8 + 1e-4
         entries[segment] = Entry({LATENCY: latency_ms}, 0.01, 20)
     path = tmp_path_factory.mktemp("table") / "latency.parquet"
     table = LatencyTable(target).with_entries(entries, 1.0, read_fingerprint())

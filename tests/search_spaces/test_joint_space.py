@@ -151,11 +151,11 @@ def test_smallest_and_largest_bound_the_space(joint: JointSpace) -> None:
         assert price(population.genes).max() <= high
 
 
-def test_layer_shapes_are_those_of_the_candidates(small: JointSpace) -> None:
-    shapes = small.layer_shapes()
+def test_distinct_layers_are_those_of_the_candidates(small: JointSpace) -> None:
+    shapes = small.list_distinct_layers()
     assert len(set(shapes)) == len(shapes)
     population = small.sample(np.random.default_rng(6), 300)
-    met = {layer.shape for row in range(300) for layer in small.architectures.layers(population[row].architecture)}
+    met = {layer.unnamed for row in range(300) for layer in small.architectures.layers(population[row].architecture)}
     assert met == set(shapes)
 
 

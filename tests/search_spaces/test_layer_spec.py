@@ -16,13 +16,13 @@ LINEAR = LayerSpec.linear("b", 64, 10)
 
 def test_counts() -> None:
     assert (DEPTHWISE.output_shape, DEPTHWISE.weights, DEPTHWISE.parameters) == ((32, 8, 8), 800, 864)
-    assert (DEPTHWISE.macs, DEPTHWISE.activations) == (800 * 64, 32 * 64)
-    assert (LINEAR.weights, LINEAR.parameters, LINEAR.macs, LINEAR.activations) == (640, 650, 640, 10)
+    assert (DEPTHWISE.macs, DEPTHWISE.output_elements) == (800 * 64, 32 * 64)
+    assert (LINEAR.weights, LINEAR.parameters, LINEAR.macs, LINEAR.output_elements) == (640, 650, 640, 10)
 
 
-def test_shape_forgets_the_name_only() -> None:
-    assert replace(DEPTHWISE, name="elsewhere").shape == DEPTHWISE.shape
-    assert replace(DEPTHWISE, input_shape=(32, 16, 16)).shape != DEPTHWISE.shape
+def test_unnamed_forgets_the_name_only() -> None:
+    assert replace(DEPTHWISE, name="elsewhere").unnamed == DEPTHWISE.unnamed
+    assert replace(DEPTHWISE, input_shape=(32, 16, 16)).unnamed != DEPTHWISE.unnamed
 
 
 def test_the_text_says_all_but_the_name() -> None:

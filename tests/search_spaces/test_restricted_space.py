@@ -26,7 +26,7 @@ def test_one_value_everywhere_is_one_network() -> None:
     space = JointSpace(_restrict(**ONE), POLICIES)
     assert space.architectures.count() == 1
     layers = space.architectures.layers(space.architectures.largest())
-    assert set(space.layer_shapes()) == {layer.shape for layer in layers}
+    assert set(space.list_distinct_layers()) == {layer.unnamed for layer in layers}
     sample = space.sample(np.random.default_rng(0), 50)
     assert len(sample.unique()) > 40  # its policies are still to be searched
     assert {sample[row].architecture for row in range(50)} == {space.architectures.largest()}

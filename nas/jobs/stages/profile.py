@@ -171,7 +171,7 @@ def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> Stored
 
 def _measured_layers(request: TableRequest, profiler: Profiler, reporter: Reporter, unfinished: Path) -> LatencyTable:
     table = load_table(unfinished) if unfinished.exists() else LatencyTable(request.device.here())
-    layers, policies = request.space.layer_shapes(), request.space.policies.all_policies
+    layers, policies = request.space.list_distinct_layers(), request.space.policies.all_policies
     with reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
         return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished)
 

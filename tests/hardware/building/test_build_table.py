@@ -60,7 +60,7 @@ def test_subtracts_the_session_and_divides_by_the_replicas() -> None:
     assert table.latency_ms(LAYERS[3], POLICIES[2]) == pytest.approx(0.5)
     assert seen == [(0, 40), (32, 40), (40, 40)]
     assert table.missing(LAYERS, POLICIES) == []
-    assert set(profiler.measured) == {ReplicatedLayer(layer.shape, p) for layer in LAYERS for p in POLICIES[:2]}
+    assert set(profiler.measured) == {ReplicatedLayer(layer.unnamed, p) for layer in LAYERS for p in POLICIES[:2]}
 
 
 def test_a_killed_run_continues_without_measuring_twice(tmp_path: Path) -> None:

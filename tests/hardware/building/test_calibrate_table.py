@@ -49,7 +49,7 @@ class OperatorProfiler(OnnxRuntimeProfiler):
 
 
 def test_tells_networks_that_it_has_not_seen() -> None:
-    segments = [((layer, precision.policy),) for layer in SPACE.layer_shapes() for precision in (FP32, INT8)]
+    segments = [((layer, precision.policy),) for layer in SPACE.list_distinct_layers() for precision in (FP32, INT8)]
     entries = {segment: Entry({LATENCY: LAYER_MS}) for segment in segments}
     table = LatencyTable(ONNXRUNTIME_CPU, entries, reference_ms=1.0)
     rng, done = np.random.default_rng(0), []

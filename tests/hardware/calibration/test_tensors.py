@@ -47,9 +47,9 @@ def test_the_uses_of_a_network_by_hand() -> None:
     elements = dict(zip(use, (tensor.elements for tensor in find_tensors(network)), strict=True))
     size = architecture.resolution
     assert elements["images"] == 3 * size**2
-    assert elements["stem"] == elements["first.add"] == layers[0].activations
+    assert elements["stem"] == elements["first.add"] == layers[0].output_elements
     depthwise = next(layer for layer in layers if layer.name == "stages.1.0.depthwise")
-    assert elements["stages.1.0.pool"] == depthwise.activations
+    assert elements["stages.1.0.pool"] == depthwise.output_elements
 
 
 def test_any_number_of_readers_of_any_name() -> None:

@@ -36,7 +36,7 @@ def test_layers_cost_what_they_cost_together_or_else_their_sum(table: LatencyTab
 
 def test_an_entry_with_a_name_stands_for_that_layer_only() -> None:
     second = replace(CONV, name="second")
-    entries = {((second, W32),): Entry({LATENCY: 2.0}), ((CONV.shape, W32),): Entry({LATENCY: 1.0})}
+    entries = {((second, W32),): Entry({LATENCY: 2.0}), ((CONV.unnamed, W32),): Entry({LATENCY: 1.0})}
     table = LatencyTable(ONNXRUNTIME_CPU, entries, "imported")
     assert [table.latency_ms(layer, W32) for layer in (CONV, second)] == [1.0, 2.0]
 
@@ -62,7 +62,7 @@ def test_missing_entry_is_an_error_that_names_it(table: LatencyTable) -> None:
 
 def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) -> None:
     twin = replace(CONV, name="twin")
-    wanted = [((LINEAR.shape, W32),), ((CONV.shape, W8),)]
+    wanted = [((LINEAR.unnamed, W32),), ((CONV.unnamed, W8),)]
     assert table.missing([LINEAR, CONV, twin], [W8, W4, W32]) == wanted
     with pytest.raises(ValueError, match="runs no layer at w4a4"):
         table.missing([CONV], [LayerPolicy.quantized(4, 4)])

@@ -72,7 +72,7 @@ def test_devices_that_add_up_are_told_from_those_that_do_not(
 def test_genes_that_are_absent_cost_nothing(name: str) -> None:
     space = JointSpace(create_space(name, 1, 10))
     networks = space.sample(np.random.default_rng(0), 600)
-    macs = space.tabulate(lambda layer, _: float(layer.activations))(networks.genes)
+    macs = space.tabulate(lambda layer, _: float(layer.output_elements))(networks.genes)
     features = networks.features()
     coefficients = np.random.default_rng(1).uniform(0.1, 1, features.shape[1])
     latencies = 3.0 + features @ coefficients

@@ -38,8 +38,10 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
     runner = TorchProfiler(TORCH_CPU, QUICK)
     threads = torch.get_num_threads()
     policies = space.policies.policies
-    table = measure_missing(LatencyTable(TORCH_CPU), space.layer_shapes(), policies, runner, lambda *_: None, None)
-    assert table.missing(space.layer_shapes(), policies) == []
+    table = measure_missing(
+        LatencyTable(TORCH_CPU), space.list_distinct_layers(), policies, runner, lambda *_: None, None
+    )
+    assert table.missing(space.list_distinct_layers(), policies) == []
     assert table.fingerprint["torch"] == torch.__version__
     rng = np.random.default_rng(0)
     table = calibrate_table(table, space.sample(rng, 6), rng, runner, lambda _: None)
@@ -49,7 +51,9 @@ def test_a_table_of_torch_is_made_and_calibrated() -> None:
 
 def test_what_is_timed_is_the_work_of_all_copies() -> None:
     layers = [
-        layer for layer in JointSpace(create_space("resnet_cifar", 3, 10)).layer_shapes() if len(layer.input_shape) == 3
+        layer
+        for layer in JointSpace(create_space("resnet_cifar", 3, 10)).list_distinct_layers()
+        if len(layer.input_shape) == 3
     ]
     replicas = ReplicatedLayer(max(layers, key=lambda layer: layer.macs), LayerPolicy())
     runner = TorchProfiler(TORCH_CPU, Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1, warmup=0))

@@ -15,7 +15,7 @@ from search_spaces.presets import create_space
 
 SOURCE = """
 from search_spaces.analytic_costs.analytic_cost import AnalyticCost
-cost = AnalyticCost("elements", lambda layer, policy: float(layer.activations), format="{:.1f}")
+cost = AnalyticCost("elements", lambda layer, policy: float(layer.output_elements), format="{:.1f}")
 """
 
 
@@ -30,7 +30,7 @@ def test_a_cost_of_another_package_is_priced_and_shown(install_package: Callable
     install_package(SOURCE, ANALYTIC_COSTS.group, activations="cost")
     space = JointSpace(create_space("resnet_digits", image_channels=1, classes=10))
     population = space.sample(np.random.default_rng(0), 3)
-    expected = [sum(layer.activations for layer in layers) for layers in space.layers(population.genes)]
+    expected = [sum(layer.output_elements for layer in layers) for layers in space.layers(population.genes)]
     assert network_cost(space, "activations")(population.genes).tolist() == expected
     assert get_metric("activations") == Metric("activations", "elements", format="{:.1f}")
     assert "activations" in METRICS

@@ -68,7 +68,9 @@ def test_activations_are_those_of_the_network(trained: SharedWeights) -> None:
     sizes: list[tuple[int, int]] = []
     for module in plain.modules():
         if isinstance(module, Layer):
-            module.register_forward_hook(lambda layer, _, out: sizes.append((layer.spec.activations, out[0].numel())))
+            module.register_forward_hook(
+                lambda layer, _, out: sizes.append((layer.spec.output_elements, out[0].numel()))
+            )
     with torch.no_grad():
         plain(images(architecture))
     assert [expected for expected, _ in sizes] == [seen for _, seen in sizes]

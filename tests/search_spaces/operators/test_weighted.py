@@ -18,6 +18,11 @@ def test_depthwise_and_pointwise_are_told_from_all_others() -> None:
     assert not Convolution.square(8, 16, 3).is_pointwise
 
 
+def test_a_square_kernel_of_even_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="kernel of odd size, got 4"):
+        Convolution.square(8, 8, 4)
+
+
 def test_a_transposed_one_is_stored_with_its_inputs_first() -> None:
     convolution = Convolution(4, 6, *ONES, groups=2, transposed=True)
     assert convolution.weight_shape == (6, 2, 1, 1)

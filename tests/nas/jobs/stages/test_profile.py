@@ -50,7 +50,7 @@ def test_this_machine_is_measured_once(tmp_path: Path) -> None:
     stored = profile_job(workspace)
     path, table = stored.path, stored.table
     assert load_table(path) == table
-    assert table.missing(workspace.space.layer_shapes(), [W32, W8]) == []
+    assert table.missing(workspace.space.list_distinct_layers(), [W32, W8]) == []
     assert table.calibration.quality is not None
     assert table.calibration.quality.networks == 12
     prices = tabulate_prices(workspace.space, table)(workspace.space.sample(np.random.default_rng(0), 50).genes)
@@ -68,7 +68,7 @@ def test_one_given_network_is_measured(tmp_path: Path) -> None:
     workspace = _workspace(job, tmp_path, tmp_path / "runs")
     table = profile_job(workspace).table
     (architecture,) = {workspace.space.sample(np.random.default_rng(row), 1)[0].architecture for row in range(9)}
-    shapes = {layer.shape for layer in workspace.trained_space.architectures.layers(architecture)}
+    shapes = {layer.unnamed for layer in workspace.trained_space.architectures.layers(architecture)}
     assert {layer for entry in table.entries for layer, _ in entry} == shapes
 
 
@@ -77,7 +77,7 @@ def test_a_device_that_nobody_has(finished_run: Path, job_file: Path, tmp_path: 
     job = yaml.safe_load(job_file.read_text())
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace((W32, W8)))
     npu = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0, energy_pj={W32: 4.0, W8: 0.3})
-    save_table(npu.table(space.layer_shapes()), tmp_path / "npu.parquet")
+    save_table(npu.table(space.list_distinct_layers()), tmp_path / "npu.parquet")
     job["device"] = {"name": "npu", "table": str(tmp_path / "npu.parquet")}
     job["search"]["objectives"] = ["accuracy", "energy_mj"]
     run_job(_workspace(job, tmp_path, runs))
