@@ -21,6 +21,8 @@ HERE = Path(__file__).resolve().parents[1]
 def figures(checkout: Path, benchmark: str, options: list[str]) -> dict[str, float]:
     """Median figures of a benchmark by what was measured, on the code of a checkout."""
     script = checkout / "benchmarks" / f"{benchmark}.py"
+    if not script.exists():  # made later, of what both codes have
+        script = HERE / "benchmarks" / f"{benchmark}.py"
     path = [str(checkout), str(script.parent), os.environ.get("PYTHONPATH", "")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
     command = [sys.executable, str(script), *options]
@@ -37,6 +39,12 @@ def figures(checkout: Path, benchmark: str, options: list[str]) -> dict[str, flo
 def without_target(title: str) -> str:
     """What was measured, without the bound that stands behind a colon."""
     return re.sub(r": (at most|at least|under|above) .*", "", title)
+
+
+def commit_of(checkout: Path) -> str:
+    """The commit of a checkout, shortened."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short=7", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
@@ -56,7 +64,7 @@ def main() -> None:
                 ratios.setdefault(what, []).append(found[HERE][what] / earlier)
     command = f"python benchmarks/before_after.py BEFORE {arguments.benchmark}"
     for what, samples in ratios.items():
-        title = f"After over before, `{arguments.benchmark}`: {what}"
+        title = f"After over {commit_of(before)}, `{arguments.benchmark}`: {what}"
         print(row(title, samples, "{:.3f}", f"{arguments.turns} turns", command), flush=True)
 
 

