@@ -9,7 +9,7 @@ from search_spaces.candidate import Block, Candidate, ConvBlock
 
 
 def describe(candidate: Candidate) -> str:
-    """One line on the architecture and the bits, such as `32 px, blocks 2-3: 3x k3e4, 2x k5e6; 9x w8a8, 2x w4a8`.
+    """One line on the architecture and the policies, such as `32 px, blocks 2-3: 3x k3e4, 2x k5e6; 9x w8a8, 2x w4a8`.
 
     A given network, which has no blocks to choose, is called by its name.
     """

@@ -1,4 +1,4 @@
-"""What was found out about a candidate, and which run found it: frozen values, independent of any database."""
+"""Evaluations of candidates and records of runs, as frozen values that are independent of any database."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON
 Source = Literal["measured", "predicted", "verified", "expected", "exported", "finetuned"]  # see Evaluation
 SOURCES: tuple[Source, ...] = get_args(Source)
 FULL_FIDELITY = 1.0
-AS_ASKED = -1  # a tell order that is the sequence number
+AS_ASKED = -1  # as a tell order: the same number as the sequence number
 _PACKAGES = ("torch", "onnxruntime", "numpy", "pymoo", "optuna", "nas")  # whose versions may change outcomes
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run learnt about one candidate.
+    """Values of one candidate, by metric, from one run.
 
     Attributes:
         candidate: The candidate.
         values: Metric name to a finite value in the metric's natural unit; one or more.
-        source: How the values came about. "measured": by measuring. "predicted": by predictors and tables.
-            "verified": found by prediction, then accuracy by measuring on the supernet and costs by tables. "expected":
-            accuracy by its posterior mean given all that a search measured, costs by tables. "exported": by running the
-            exported file. "finetuned": the same, after its weights were trained further for it alone.
+        source: The kind of the values. In all kinds, costs such as latency and size come from tables or formulas, if
+            nothing else is said. "measured": measured metrics are measured on the validation images. "predicted":
+            measured metrics are predicted. "verified": the candidate was found by predictions, and its measured metrics
+            were then measured. "expected": measured metrics are posterior means, given all measurements of the search;
+            the measured values may be there, too. "exported": values of a network that was exported: `test_X` and the
+            latency are those of the ONNX file, other values are as before the export. "finetuned": the same of a
+            network that was trained further before the export, with its measured metrics after that training.
         run: Name of the run.
-        sequence: Place within the run in the order of asking, from 0; a run has every number at most once.
-        seed: Seed of this evaluation.
-        tell_order: Place in the order in which the searcher of the run was told, from 0; by default that of
-            `sequence`. They differ where candidates are told as they are measured.
+        sequence: Place of the candidate in the order of asking within the run, from 0; a run has every number at most
+            once.
+        seed: Seed of the run.
+        tell_order: Place of the candidate in the order in which the searcher was told, from 0; by default the same as
+            `sequence`. They differ if candidates are told as soon as they are measured.
         fidelity: Share of a full measurement that was made, such as the share of the images; above 0, at most 1.
 
     Raises:
-        ValueError: If a value is not finite, there is none, or source, sequence or fidelity are illegal.
+        ValueError: If there is no value or one is not finite, the source is unknown, the sequence number is negative,
+            or the fidelity is not above 0 and at most 1.
     """
 
     candidate: Candidate
@@ -84,24 +89,28 @@ class Provenance:
 
     @classmethod
     def now(cls) -> Provenance:
-        """That of a run which begins now, in this environment and working directory; imports none of the packages."""
+        """The provenance of a run that begins now, in this environment and working directory.
+
+        The packages are not imported.
+        """
         return cls(_find_versions(), _describe_git(), utc_now())
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything needed to say what a run was and to start it again.
+    """The description of a run: what its outcome depends on, and where it comes from.
 
     Attributes:
         run: Unique name.
-        inputs: Everything that the outcome depends on besides seed and device; plain JSON.
+        inputs: Everything that the outcome depends on besides seed, device and sources; plain JSON.
         seed: Seed of the whole run.
-        device: Name of the device whose costs the run saw; "any" where it saw none.
-        job: Name of the job that the run belongs to; empty for a run of no job.
-        stage: The stage of that job.
-        subject: Digest of all that a measured value depends on besides the candidate. Runs of equal subject may lend
-            one another their measurements; empty for a run that neither lends nor borrows.
-        sources: Runs whose measurements this one started from: name to how many of its evaluations, in tell order.
+        device: Name of the device whose latencies the run used; "any" if it used none.
+        job: Name of the job that the run belongs to; empty if it belongs to none.
+        stage: Name of the stage of that job; empty if the run belongs to no job.
+        subject: Digest of all that a measured value depends on besides the candidate. The measurements of runs of equal
+            subject are interchangeable; empty for a run that shares no measurements.
+        sources: Names of the runs whose measurements this run started from, with the number of evaluations that it
+            took from each, the first in tell order.
         provenance: The software, and when the run began.
 
     Raises:

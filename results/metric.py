@@ -1,7 +1,6 @@
-"""Metrics: what a number means, which way is better, and how people see it.
+"""Metrics: name and unit of a number, which direction is better, and how it is printed.
 
-This is the one place of the project where a sign is flipped: everything that searches minimises costs, everything that
-is stored or shown has natural units.
+Searchers minimise costs; stored and printed values have natural units. `Metric.costs` converts between them.
 """
 
 from __future__ import annotations
@@ -75,16 +74,16 @@ class Metric:
 
 
 class _Metrics(Registry[Metric]):
-    """Every analytic cost is a metric, too, and so are `expected_X` and `test_X` for each metric X.
+    """A registry in which every analytic cost is a metric, too, and so are `expected_X` and `test_X` of each metric X.
 
-    The analytic costs are listed, those that are derived are not.
+    Iteration gives the analytic costs, but not the derived metrics.
     """
 
     def __getitem__(self, name: str) -> Metric:
         """The metric of that name.
 
         Raises:
-            ValueError: If there is none, or two packages mean different things by it; the message lists the known ones.
+            ValueError: If there is none, or two packages define a metric of that name.
         """
         base = self._base(name)
         return self._listed(name) if base is None else replace(self._listed(base), name=name)
@@ -96,7 +95,7 @@ class _Metrics(Registry[Metric]):
         return iter([*self._entries, *ANALYTIC_COSTS, *sorted(self._added())])
 
     def _base(self, name: str) -> str | None:
-        """The metric that a name is derived from; None for the name of a listed one, and for one that is unknown."""
+        """The name of the metric that a name is derived from; None if it is listed itself, or unknown."""
         if self._is_listed(name):
             return None
         bases = (name.removeprefix(prefix) for prefix in (EXPECTED, TESTED) if name.startswith(prefix))

@@ -1,4 +1,4 @@
-"""Pareto fronts, ranks and hypervolumes of costs, which are to be minimised whatever they stand for."""
+"""Pareto fronts, ranks and hypervolumes of costs; every cost is minimised."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
 
     Args:
         costs: Shape (n, m).
-        reference: The corner of the volume, shape (m,): worse than what counts, in every cost.
+        reference: The reference point, shape (m,).
 
     Raises:
         ValueError: If the shapes disagree or a cost is not a number.

@@ -1,4 +1,4 @@
-"""Commands for jobs on a Ray cluster, by the address of its dashboard."""
+"""Commands for jobs on a Ray cluster, which is named by the address of its dashboard."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ app = typer.Typer(no_args_is_help=True, help="Jobs that were submitted to a Ray 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitOptions:
-    """What `nas submit` takes."""
+    """The arguments and options of `nas submit`."""
 
     job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
     address: Address = _LOCAL
     data: Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")] = None
-    ship_data: Annotated[bool, typer.Option("--ship-data", help="Send the images along; else they are there.")] = False
+    ship_data: Annotated[
+        bool, typer.Option("--ship-data", help="Send the images along; else the cluster has them.")
+    ] = False
     runs: Annotated[str, typer.Option(help="Folder of all runs on the cluster.")] = "$HOME/nas/runs"
     database: Annotated[str | None, typer.Option(help="URL of the results database, as the cluster sees it.")] = None
     workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1
@@ -39,15 +41,15 @@ class SubmitOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmittedJob:
-    """What the commands on a submitted job take."""
+    """The arguments and options of the commands on a submitted job."""
 
-    job: Annotated[str, typer.Argument(metavar="ID", help="As nas submit printed it.")]
+    job: Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as nas submit printed it.")]
     address: Address = _LOCAL
 
 
 def register(program: typer.Typer) -> None:
     """Adds the commands to the program."""
-    program.command("submit", help="Carry out a job on a Ray cluster; prints its id.")(_submit)
+    program.command("submit", help="Run a job on a Ray cluster; prints its id.")(_submit)
     program.add_typer(app, name="jobs")
 
 
@@ -71,21 +73,21 @@ def list_jobs(address: Address = _LOCAL) -> None:
 @app.command()
 @takes(SubmittedJob)
 def logs(options: SubmittedJob) -> None:
-    """Print what a job has printed."""
+    """Print the output of a job so far."""
     typer.echo(_cluster(options.address).logs(options.job), nl=False)
 
 
 @app.command()
 @takes(SubmittedJob)
 def stop(options: SubmittedJob) -> None:
-    """End a job; resume lets it go on."""
+    """Stop a job; resume continues it."""
     _cluster(options.address).stop(options.job)
 
 
 @app.command()
 @takes(SubmittedJob)
 def resume(options: SubmittedJob) -> None:
-    """Let a job that was stopped or failed go on where it stopped; prints its new id."""
+    """Continue a job that was stopped, failed or finished, where it ended; prints its new id."""
     typer.echo(_cluster(options.address).resume(options.job))
 
 

@@ -1,4 +1,4 @@
-"""Commands that carry out a job: `run`, and one for each of its stages."""
+"""Commands that run a job: `run` for all of it, and one for each of its stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the program; `nas.jobs.run.STAGES` has the stages that need the job only."""
+    """Adds the commands to the program."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
     app.command("train", help="Train the supernet, or store the network that the job brings.")(_train)
     app.command("profile", help="Measure the latency table of this machine, or of a node of a Ray cluster.")(_profile)
@@ -52,17 +52,17 @@ def _profile(options: ProfileOptions) -> None:
         profile_job(workspace, options.resource)
 
 
-def _measuring(stage: str) -> Callable[..., None]:
-    """A command that may measure candidates, on workers, and stores evaluations."""
+def _measuring(name: str) -> Callable[..., None]:
+    """The command of a name in `nas.jobs.run.MEASURING_COMMANDS`: it may measure candidates, on workers."""
 
     @takes(MeasuringOptions)
     def command(options: MeasuringOptions) -> None:
         from nas.jobs.execution import Workers
-        from nas.jobs.run import STAGES
+        from nas.jobs.run import MEASURING_COMMANDS
 
         workers = Workers(options.workers, _address(options.ray, options.ray_address), options.gpus_per_worker)
         with _opened(options, workers, options.database) as workspace:
-            STAGES[stage](workspace)
+            MEASURING_COMMANDS[name](workspace)
 
     return command
 
@@ -77,13 +77,13 @@ def _finetune(options: FinetuneOptions) -> None:
 
 
 def _address(ray: bool, ray_address: str | None) -> str | None:
-    """As `nas.jobs.execution.Workers` takes it."""
+    """The address of Ray as `nas.jobs.execution.Workers` takes it: "local" for `--ray`, None for no Ray."""
     return ray_address or ("local" if ray else None)
 
 
 @contextmanager
 def _opened(options: JobOptions, workers: Workers, database: str | None = None) -> Iterator[Workspace]:
-    """What the job of a file works on, held by this process alone."""
+    """The workspace of a job; while the block runs, no other process can work in the job's folder."""
     from nas.cli.console import open_console
     from nas.jobs.console.reporter import Reporter
     from nas.jobs.files.job import load_job

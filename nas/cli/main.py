@@ -1,6 +1,8 @@
-"""The `nas` program: its commands, and one clear line on standard error for whatever goes wrong, with exit code 2.
+"""The `nas` program: its commands, and how it ends when one fails.
 
-It imports nothing heavy before it must.
+Wrong arguments, and every ValueError and OSError, end it with one line on standard error and exit code 2; any other
+exception is a fault of the program and shows its traceback. Heavy libraries are imported by the commands that need
+them, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ app.add_typer(tables.app, name="tables")
 
 
 def main() -> None:
-    """Runs the program; NAS_DEBUG=1 shows the traceback of an error."""
+    """Runs the program; with NAS_DEBUG=1 a ValueError or OSError shows its traceback, too."""
     try:
         sys.exit(app(prog_name="nas", standalone_mode=False))
     except _UsageError as error:

@@ -1,4 +1,4 @@
-"""Options of commands as values: the fields of a frozen dataclass are what a command takes."""
+"""The arguments and options of commands as values: each field of a frozen dataclass is one of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def takes(options: type[Options]) -> Callable[[Callable[[Options], None]], Calla
         options: A dataclass whose fields are annotated as the parameters of a Typer command are.
 
     Returns:
-        A decorator of a function of such a value.
+        A decorator. It turns a function of one such value into a command that Typer can call with single arguments.
     """
     hints = get_type_hints(options, include_extras=True)
     parameters = inspect.signature(options).parameters.values()
@@ -44,7 +44,7 @@ def takes(options: type[Options]) -> Callable[[Callable[[Options], None]], Calla
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """What every command on a job takes."""
+    """The arguments and options of every command on a job."""
 
     job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, a YAML file.")]
     data: Annotated[str | None, typer.Option(help="Use these images instead of data.source of the job.")] = None
@@ -53,7 +53,7 @@ class JobOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuringOptions(JobOptions):
-    """What a command takes that measures candidates and stores evaluations."""
+    """The arguments and options of a command that measures candidates and stores evaluations."""
 
     database: Database = None
     workers: Annotated[
@@ -70,7 +70,7 @@ class MeasuringOptions(JobOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(JobOptions):
-    """What `nas train` takes."""
+    """The arguments and options of `nas train`."""
 
     workers: Annotated[int, typer.Option(min=1, help="With Ray: workers that share every batch; else only 1.")] = 1
     ray: Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")] = False
@@ -81,7 +81,7 @@ class TrainOptions(JobOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileOptions(JobOptions):
-    """What `nas profile` takes."""
+    """The arguments and options of `nas profile`."""
 
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster whose node is measured (auto, host:port); with --resource.")
@@ -93,9 +93,11 @@ class ProfileOptions(JobOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneOptions(JobOptions):
-    """What `nas finetune` takes."""
+    """The arguments and options of `nas finetune`."""
 
-    key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of its key; see: nas results pareto.")]
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="First digits of the candidate's key; see: nas results pareto.")
+    ]
     epochs: Annotated[float, typer.Option(help="Passes over the training images.")] = 2.0
-    learning_rate: Annotated[float, typer.Option(help="At the start; it falls to 0.")] = 0.01
+    learning_rate: Annotated[float, typer.Option(help="Learning rate at the start; it falls to 0.")] = 0.01
     database: Database = None

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
-# as in results.evaluation, which every command would load for it
+# the same names as `results.evaluation.Source`, which is not imported here: every command would load that module
 SourceName = Literal["measured", "predicted", "verified", "expected", "exported", "finetuned"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseOptions:
-    """Which database is read."""
+    """The options that name the results database."""
 
     runs: Runs = DEFAULT_RUNS
     database: Database = None
@@ -31,14 +31,14 @@ class DatabaseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ShowOptions(DatabaseOptions):
-    """What `nas results show` takes."""
+    """The arguments and options of `nas results show`."""
 
     key: Annotated[str, typer.Argument(metavar="KEY", help="First digits of a candidate's key.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParetoOptions(DatabaseOptions):
-    """What `nas results pareto` takes."""
+    """The arguments and options of `nas results pareto`."""
 
     metrics: Annotated[
         str | None, typer.Option(help="What to trade, separated by commas; default: all that the evaluations have.")
@@ -47,7 +47,7 @@ class ParetoOptions(DatabaseOptions):
     run: Annotated[str | None, typer.Option(help="Only this run.")] = None
     source: Annotated[
         SourceName | None,
-        typer.Option(help="Only values that came about so; default: expected, or measured before a search has ended."),
+        typer.Option(help="Only values of this source; default: expected, else verified, else measured."),
     ] = None
     device: Annotated[str | None, typer.Option(help="Only runs for this device.")] = None
     limit: Annotated[
@@ -66,7 +66,7 @@ def list_runs(options: DatabaseOptions) -> None:
 @app.command()
 @takes(ParetoOptions)
 def pareto(options: ParetoOptions) -> None:
-    """Show the Pareto front of everything that was found, across runs."""
+    """Show the Pareto front of all evaluations of one source, across runs."""
     from results.database.frame import choose_metrics, select_front
     from results.metric import get_metric
 
@@ -82,7 +82,7 @@ def pareto(options: ParetoOptions) -> None:
 @app.command()
 @takes(ShowOptions)
 def show(options: ShowOptions) -> None:
-    """Show one candidate: its description, its JSON and all that is known of it."""
+    """Show one candidate: its description, its JSON and all its evaluations."""
     from results.description import describe
 
     with _open(options) as opened:
@@ -104,7 +104,10 @@ def _open(options: DatabaseOptions) -> ResultsDatabase:
 
 
 def _find(opened: ResultsDatabase, options: ParetoOptions) -> tuple[SourceName, pd.DataFrame]:
-    """The evaluations that are asked for, and how their values came about."""
+    """The evaluations that the options select, and their source.
+
+    Without `--source`, expected values are taken; if there are none, verified ones; if there are none, measured ones.
+    """
     sources: list[SourceName] = [options.source] if options.source else ["expected", "verified", "measured"]
     limits = _limits(options.limit or [])
     for source in sources:
@@ -127,7 +130,7 @@ def _limits(texts: list[str]) -> dict[str, float]:
 
 
 def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> str:
-    """How far predicted latencies are off, for every run that has some of what was found."""
+    """One line for each run of the evaluations whose latency table has a known error: that error."""
     records = opened.runs()
     stored = records[records["run"].isin(set(found["run"]))].set_index("run")["inputs"]
     errors = {

@@ -15,9 +15,11 @@ app = typer.Typer(no_args_is_help=True, help="Read and import latency tables.")
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions:
-    """What `nas tables import` takes."""
+    """The arguments and options of `nas tables import`."""
 
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="Its format; a wrong name lists the known ones.")]
+    form: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="Format of the file; a wrong name lists the known ones.")
+    ]
     file: Annotated[Path, typer.Argument(help="The published file.")]
     output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")]
     peak_gops: Annotated[
@@ -28,10 +30,10 @@ class ImportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EstimateOptions:
-    """What `nas tables estimate` takes."""
+    """The arguments and options of `nas tables estimate`."""
 
     device: Annotated[Path, typer.Argument(help="Description of the device (YAML).")]
-    space: Annotated[str, typer.Argument(help="Search space whose layers are priced.")]
+    space: Annotated[str, typer.Argument(help="Search space whose layers get a cost.")]
     output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")]
     channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3
     classes: Annotated[int, typer.Option(min=2, help="Classes of the images.")] = 10
@@ -39,15 +41,15 @@ class EstimateOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TransferOptions:
-    """What `nas tables transfer` takes.
+    """The arguments and options of `nas tables transfer`.
 
     Raises:
         ValueError: If one of --measured and --output is given without the other.
     """
 
     known: Annotated[Path, typer.Argument(help="Latencies of networks on known devices (CSV).")]
-    features: Annotated[Path, typer.Argument(help="What tells these networks apart (CSV).")]
-    measured: Annotated[Path | None, typer.Option(help="What was measured on the new device so far (CSV).")] = None
+    features: Annotated[Path, typer.Argument(help="Features of these networks (CSV).")]
+    measured: Annotated[Path | None, typer.Option(help="Latencies measured on the new device so far (CSV).")] = None
     output: Annotated[Path | None, typer.Option(help="Where the predictions go; a new CSV file.")] = None
     probes: Annotated[int, typer.Option(min=1, help="How many networks to name for the next measurements.")] = 10
 
@@ -59,7 +61,7 @@ class TransferOptions:
 @app.command("import")
 @takes(ImportOptions)
 def import_(options: ImportOptions) -> None:
-    """Make a latency table of one that others published."""
+    """Convert a published latency table into one of this program."""
     from hardware.importers.registry import import_table
     from hardware.tables.plausibility import check_plausible
     from hardware.tables.table_file import save_table
@@ -74,7 +76,7 @@ def import_(options: ImportOptions) -> None:
 @app.command()
 @takes(EstimateOptions)
 def estimate(options: EstimateOptions) -> None:
-    """Make a table of a device that nobody can measure yet, by a roofline model."""
+    """Estimate the latency table of a device that cannot be measured, by a roofline model."""
     from hardware.tables.table_file import save_table
     from nas.jobs.files.roofline_file import load_roofline
     from search_spaces.joint_space import JointSpace
@@ -88,7 +90,7 @@ def estimate(options: EstimateOptions) -> None:
 
 @app.command()
 def show(table: Annotated[Path, typer.Argument(help="Latency table (Parquet).")]) -> None:
-    """Show where a table comes from, what it holds and how well it tells whole networks."""
+    """Show the origin of a table, its entries, and its error on whole networks."""
     from hardware.tables.table_file import load_table
     from nas.cli.console import open_console
     from nas.jobs.console.table_summary import describe_table
@@ -100,7 +102,7 @@ def show(table: Annotated[Path, typer.Argument(help="Latency table (Parquet).")]
 @app.command()
 @takes(TransferOptions)
 def transfer(options: TransferOptions) -> None:
-    """Name the networks to measure on a new device, and predict all others from those that are measured."""
+    """Name the networks to measure on a new device, and predict the latencies of all from those measured."""
     from nas.jobs.files.transfer_files import TransferFiles
 
     measured, output = options.measured, options.output

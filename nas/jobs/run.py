@@ -1,6 +1,6 @@
-"""The chain of a job's stages, each skipped where it is done.
+"""The stages of a job, one function each, and the chain of them; a stage that is done is not done again.
 
-A stage that needs an earlier one says so in a ValueError.
+A stage that needs the outcome of an earlier one, which is not there, says so in a ValueError.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from nas.jobs.workspace import Workspace
 
 
 def check_job(workspace: Workspace) -> None:
-    """Makes sure that the job is trained or can be, or that a given network fits it; takes seconds at most."""
+    """Checks that the supernet is trained or can be, or that the given network fits the images.
+
+    It trains and measures nothing, so that a faulty job fails before hours of work.
+
+    Raises:
+        ValueError: If it cannot be trained, or the given network does not fit; see `check_training`, `check_network`.
+    """
     if workspace.network is not None:
         check_network(workspace.network, workspace.trained_space, workspace.data)
     else:
@@ -33,7 +39,7 @@ def check_job(workspace: Workspace) -> None:
 
 
 def run_job(workspace: Workspace) -> None:
-    """Carries out the whole job; what an earlier run of the same job did is not done again."""
+    """Runs all stages of the job; what an earlier start of the same job finished is not done again."""
     check_job(workspace)
     if workspace.network is not None:
         train_job(workspace)  # only stores it, and says how accurate it is as given
@@ -47,7 +53,7 @@ def run_job(workspace: Workspace) -> None:
 
 
 def train_job(workspace: Workspace) -> Path:
-    """Trains the supernet, or stores the network that is given; returns the file."""
+    """Trains the supernet, or stores the given network; returns the path of its file."""
     check_job(workspace)
     if workspace.network is not None:
         folder = workspace.network_folder
@@ -59,11 +65,13 @@ def profile_job(workspace: Workspace, resource: str | None = None) -> StoredTabl
     """Measures the latency table of this machine, or of the node of the Ray cluster that offers a resource.
 
     Args:
-        workspace: The job; a table that it gives is only read.
-        resource: What the node offers; None measures this machine.
+        workspace: The job. If it names a finished table, nothing is measured, and that table is read.
+        resource: The custom resource that the node offers; None measures this machine.
 
     Raises:
-        ValueError: If a node is named, and the table is given.
+        ValueError: If `resource` is given although the job names a finished table, no node offers it, the job's device
+            cannot be measured here, or its table cannot be used by the search.
+        OSError: If the node is busy or is lost.
     """
     check_job(workspace)
     request, address = workspace.table_request, workspace.workers.ray_address
@@ -78,12 +86,12 @@ def profile_job(workspace: Workspace, resource: str | None = None) -> StoredTabl
 
 
 def fit_job(workspace: Workspace) -> Fitted:
-    """Measures candidates on the trained weights, and fits the predictors."""
+    """Measures candidates on the trained weights, and fits predictors to these measurements."""
     return fit(workspace.job.fit, workspace.subject, workspace.execution)
 
 
 def search_job(workspace: Workspace) -> SearchOutcome:
-    """Searches on what the earlier stages left, and stores what the front is expected to be."""
+    """Runs the search, on the outcomes of the earlier stages, and stores the expected values of its front."""
     section, subject, execution = workspace.job.search, workspace.subject, workspace.execution
     if section.quality == "measured":
         outcome = measured_search(section, subject, workspace.costs(), execution)
@@ -95,7 +103,7 @@ def search_job(workspace: Workspace) -> SearchOutcome:
 
 
 def export_job(workspace: Workspace) -> Export:
-    """Exports networks of the front, which is searched first unless that is done."""
+    """Exports networks of the front, after the search that finds it; a finished search is read back."""
     outcome, section = search_job(workspace), workspace.job.search
     table = table_of_this_machine(workspace.table_request) if section.table_costs else None
     exported = export(workspace.job.export.count, outcome, workspace.subject, table, workspace.execution)
@@ -107,13 +115,14 @@ def finetune_job(workspace: Workspace, key: str, epochs: float, learning_rate: f
     """Trains one candidate of the results database further, with its bits, and exports it.
 
     Args:
-        workspace: The job, whose supernet is trained.
+        workspace: The job, whose supernet must be trained.
         key: First digits of the candidate's key.
-        epochs: Passes over the training images.
-        learning_rate: At the start.
+        epochs: Number of passes over the training images.
+        learning_rate: Learning rate at the start.
 
     Raises:
-        ValueError: If the job is not trained, brings a given network, or the key is none of a candidate of its space.
+        ValueError: If the supernet is not trained, the job names a given network, no candidate or several have keys
+            that begin with these digits, or the candidate is not of the job's space.
     """
     if workspace.network is not None:
         raise ValueError("nas finetune trains networks of a supernet further; space.network of the job is a given one")
@@ -125,7 +134,8 @@ def finetune_job(workspace: Workspace, key: str, epochs: float, learning_rate: f
     return exported
 
 
-STAGES: dict[str, Callable[[Workspace], object]] = {
+# What the commands that measure candidates run, by the name of the command: the whole job, or one of its stages.
+MEASURING_COMMANDS: dict[str, Callable[[Workspace], object]] = {
     "run": run_job,
     "fit": fit_job,
     "search": search_job,

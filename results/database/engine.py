@@ -1,6 +1,6 @@
-"""Opens a results database: a URL becomes an SQLAlchemy engine on sound, up-to-date tables.
+"""Opens a results database: a URL becomes an SQLAlchemy engine, with tables of the newest revision.
 
-A database that is damaged or not ours is never written to: files are inspected read-only before anything else.
+An SQLite file is first checked read-only, so that a damaged file, or one of another program, is not changed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MIGRATION_LOCK = 0x6E6173  # any fixed number: the PostgreSQL advisory lock und
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Opens a results database, making its folder, file and tables where there are none.
+    """Opens a results database; creates folder, file and tables if they are missing.
 
-    Tables of an older revision are brought to the newest one, without loss.
+    Tables of an older revision are migrated to the newest one.
 
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///runs/results.db` or `postgresql://user@host/name`.
@@ -76,7 +76,7 @@ def _create_engine(url: str) -> sa.Engine:
 
 
 def _inspect_file(url: sa.URL) -> None:
-    """Makes the folder of a new file; reads an old one through without changing a byte of it."""
+    """Creates the folder of a new SQLite file; checks an existing file read-only for damage."""
     if url.database in (None, "", ":memory:"):
         return
     path = Path(str(url.database))
@@ -92,10 +92,10 @@ def _inspect_file(url: sa.URL) -> None:
 
 
 def _migrate_alone(connection: sa.Connection) -> None:
-    """Makes or changes the tables under a lock, so that many processes may open the same database at once."""
+    """Creates or migrates the tables under a lock, as several processes may open the same database at once."""
     on_file = connection.dialect.name == "sqlite"
     connection.exec_driver_sql("BEGIN IMMEDIATE" if on_file else f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-    if is_outdated(connection):  # still, now that nobody else can be at it
+    if is_outdated(connection):  # again, as another process may have migrated before this one got the lock
         migrate(connection)
     connection.commit()
     if on_file:  # readers then never wait for the writer; the mode is kept in the file

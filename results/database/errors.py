@@ -1,4 +1,4 @@
-"""Failures of the database as one line that says what would do, and patience with a server that restarts."""
+"""Database failures as one line with advice, and retries while a server restarts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-_RESTART_SECONDS, _RETRY_SECONDS = 120.0, 0.5  # how long a server may be away, and how often it is looked for
-_ADVICE = {  # by what stands in the message of a driver
+_RESTART_SECONDS = 120.0  # how long a server may be unreachable before a write fails
+_RETRY_SECONDS = 0.5  # time between two attempts
+_ADVICE = {  # a part of the driver's message, in lower case, to what a user can do
     "full": "free some space and resume",
     "disk i/o": "check the disk's space and health, then resume",
     "readonly": "name a database that you may write",
@@ -23,7 +24,7 @@ _ADVICE = {  # by what stands in the message of a driver
 
 
 class DatabaseError(ValueError):
-    """The results database cannot be used; the message says why and what would do, in one line."""
+    """The results database cannot be used; the message says in one line why, and what to do."""
 
 
 @contextmanager
@@ -47,12 +48,15 @@ def as_database_error(engine: sa.Engine) -> Iterator[None]:
 
 
 def retry_during_restart(engine: sa.Engine, work: Callable[[bool], None]) -> None:
-    """Does some work, and again while the server of the database restarts.
+    """Calls `work`, and calls it again if the connection to a PostgreSQL server breaks, for up to two minutes.
 
     Args:
         engine: The database.
-        work: What is done. Its argument says whether an earlier try was cut off: then it may have been done all the
-            same.
+        work: The function. Its argument says whether an earlier attempt was cut off; the server may have completed that
+            attempt nevertheless.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: If it still fails after two minutes, or at once for SQLite.
     """
     deadline, cut_off = time.monotonic() + _RESTART_SECONDS, False
     while True:

@@ -1,6 +1,6 @@
-"""Evaluations as pandas tables, cut by limits or to a Pareto front.
+"""Evaluations as pandas tables; the rows that keep limits, and those on a Pareto front.
 
-A table has a column per metric, in natural units, NaN where an evaluation lacks it.
+A table has one column for each metric, in natural units, with NaN if an evaluation lacks the metric.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SHAPE = ("resolution", "blocks", "mean_weight_bits")
 
 
 def make_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One table row for each row with the fields of `IDENTITY` and `SHAPE` and the mapping `values`.
+    """The table of rows that `queries.select_evaluations` gives, in which `values` maps metrics to values.
 
-    Columns are those of `IDENTITY`, the metrics (known ones in their order, then others), those of `SHAPE`.
+    The columns are those of `IDENTITY`, then the metrics, registered ones first, then those of `SHAPE`.
     """
     values = pd.DataFrame([row["values"] for row in rows], dtype=np.float64)
     values = values[_order_metrics(values.columns)]
@@ -49,13 +49,13 @@ def keep_within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFram
 
 
 def select_front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
-    """The rows that no other row beats, best of the first metric first; equal rows are all kept.
+    """The rows that no other row beats, sorted by the first metric, best first; equal rows are all kept.
 
     Rows that lack one of the metrics, and those of less than full fidelity, are left out.
 
     Args:
-        frame: Evaluations; all of full fidelity if it has no such column.
-        metrics: What is traded; one or more.
+        frame: Evaluations. Without a column `fidelity`, all of them are of full fidelity.
+        metrics: The metrics of the front, one or more.
 
     Raises:
         ValueError: If no metric is given, or no row has one of them.
@@ -71,10 +71,10 @@ def select_front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame
 
 
 def choose_metrics(frame: pd.DataFrame) -> list[str]:
-    """Names of the metrics that people trade who name none: all that every row has, but test values.
+    """The metrics of a front if the user names none: all that every row has, except test values.
 
-    A measured metric gives way to what is expected of it. Where rows of different searches have less than two metrics
-    in common, those of the latest run count; a table without rows trades accuracy.
+    If rows have both X and `expected_X`, only `expected_X` is taken. If all rows have fewer than two metrics in common,
+    only the rows of the latest run count. For a table without rows it is accuracy.
 
     Args:
         frame: Evaluations, the latest run last.
@@ -107,7 +107,7 @@ def _compute_costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray
 
 
 def _order_metrics(names: Iterable[str]) -> list[str]:
-    """Names of metrics: each known one before what is derived from it, unknown ones last."""
+    """Sorts names of metrics: registered ones in their order, each followed by its derived ones; unknown ones last."""
     found = list(names)
     known = [prefix + name for name in METRICS for prefix in ("", EXPECTED, TESTED)]
     return [name for name in known if name in found] + [name for name in found if name not in known]

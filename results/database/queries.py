@@ -1,4 +1,4 @@
-"""Questions to the tables of the results database, and their answers as rows."""
+"""Queries of the results database, and their results as rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from results.database.errors import as_database_error
 from results.database.schema import candidates, evaluations, runs
 from search_spaces.registry import unknown_name_error
 
-_SHOWN_NAMES = 5  # of those that a message lists
+_SHOWN_NAMES = 5  # names that a message lists at most
 
 
 def fetch(engine: sa.Engine, query: sa.Select[Any]) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ def fetch(engine: sa.Engine, query: sa.Select[Any]) -> list[dict[str, Any]]:
 
     Args:
         engine: The database.
-        query: What is asked.
+        query: The query.
 
     Raises:
         DatabaseError: If the database cannot be read.
@@ -39,7 +39,7 @@ def select_runs() -> sa.Select[Any]:
 
 
 def select_evaluations() -> sa.Select[Any]:
-    """One row per evaluation, by run and sequence number, with its run's device and what describes its candidate."""
+    """One row per evaluation, by run and sequence number, with the run's device and columns of the candidate."""
     table, candidate = evaluations.c, candidates.c
     return (
         sa.select(table.run, runs.c.device, table.sequence, table.source, table.fidelity, candidate.key)
@@ -50,14 +50,14 @@ def select_evaluations() -> sa.Select[Any]:
 
 
 def select_candidates(key_prefix: str) -> sa.Select[Any]:
-    """Rows of candidates whose keys begin so, in order of keys; just more than a message lists."""
+    """Rows of candidates whose keys begin with these digits, by key; one row more than a message lists, at most."""
     key = candidates.c.key
     query = sa.select(candidates).where(key.startswith(key_prefix.lower(), autoescape=True))
     return query.order_by(key).limit(_SHOWN_NAMES + 1)
 
 
 def first_names(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
-    """The field of the first rows, for a message; dots stand for the others.
+    """The values of a field in the first rows, for a message, and "..." if there are more rows.
 
     Args:
         rows: Rows of a query.
@@ -67,13 +67,13 @@ def first_names(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
 
 
 def unknown_value(engine: sa.Engine, kind: str, name: str, column: sa.Column[str]) -> ValueError:
-    """What is raised where a column holds no such name; lists some that it holds.
+    """The error for a name that a column does not hold; it lists some names that the column holds.
 
     Args:
         engine: The database.
-        kind: What the names are, in singular, such as `run`.
-        name: The one that is not there.
-        column: Where it was looked for.
+        kind: The kind of name, in singular, such as `run`.
+        name: The unknown name.
+        column: The column.
     """
     query = sa.select(column.label("name")).distinct().order_by(column).limit(_SHOWN_NAMES + 1)
     return unknown_name_error(kind, name, first_names(fetch(engine, query), "name"))

@@ -1,7 +1,6 @@
-"""The results database: all runs ever recorded in one place, their evaluations, and questions about them.
+"""The results database: runs, their evaluations, and queries of them.
 
-Append-only: nothing here changes or deletes a row. The order of a run's sequence numbers is the order in which it asked
-for its candidates; a search that goes on replays it. Independent of what searches.
+It is append-only: nothing here changes or deletes a row. It is independent of searchers.
 """
 
 from __future__ import annotations
@@ -36,10 +35,11 @@ if TYPE_CHECKING:
 
 
 class ResultsDatabase:
-    """All runs ever recorded in one place.
+    """A results database, open until it is closed.
 
     Args:
-        url: An SQLAlchemy URL of SQLite or PostgreSQL, such as `sqlite:///runs/results.db`; made if it is not there.
+        url: An SQLAlchemy URL of SQLite or PostgreSQL, such as `sqlite:///runs/results.db`. Missing tables, and a
+            missing SQLite file, are created.
 
     Raises:
         DatabaseError: Here and in every method: if the database cannot be reached, read or written.
@@ -47,7 +47,7 @@ class ResultsDatabase:
 
     def __init__(self, url: str) -> None:
         self._engine = open_engine(url)
-        self._stored: set[str] = set()  # candidates known to be there: what is appended stays
+        self._stored: set[str] = set()  # keys of candidates that are known to be stored; rows are never deleted
 
     def __enter__(self) -> Self:
         return self
@@ -56,14 +56,14 @@ class ResultsDatabase:
         self.close()
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Closes all connections."""
         self._engine.dispose()
 
     def begin(self, record: RunRecord) -> None:
-        """Records a run, unless it is there with the same inputs, sources, seed and device: then it stays as it was.
+        """Records a run; does nothing if a run of that name with the same inputs, sources, seed and device is recorded.
 
         Raises:
-            ValueError: If a run of other inputs, sources, seed or device has that name.
+            ValueError: If a run of that name with other inputs, sources, seed or device is recorded.
         """
         insert_run(self._engine, record)
         known, given = _identity(self.record(record.run)), _identity(record)
@@ -88,7 +88,7 @@ class ResultsDatabase:
         return bool(fetch(self._engine, sa.select(schema.runs.c.run).where(schema.runs.c.run == run)))
 
     def runs_of_subject(self, subject: str) -> list[str]:
-        """Names of the runs whose measurements are interchangeable, oldest first; see `RunRecord.subject`."""
+        """Names of the runs of a subject, oldest first; their measurements are interchangeable."""
         table = schema.runs.c
         query = sa.select(table.run).where(table.subject == subject).order_by(table.created, table.run)
         return [row["run"] for row in fetch(self._engine, query)]
@@ -105,10 +105,10 @@ class ResultsDatabase:
 
     @contextmanager
     def run_lock(self, run: str) -> Iterator[None]:
-        """Holds a run for this process while a block runs, so that two do not write it.
+        """Locks a run while the block runs, so that no other process writes it.
 
         Raises:
-            ValueError: If another process holds it.
+            ValueError: If another process holds the lock.
         """
         with run_lock(self._engine, run):
             yield
@@ -128,10 +128,10 @@ class ResultsDatabase:
         return [read_evaluation(row, known[row["candidate_key"]]) for row in found]
 
     def candidate(self, key_prefix: str) -> Candidate:
-        """The candidate whose key begins so.
+        """The candidate whose key begins with these digits.
 
         Raises:
-            ValueError: If there is none, or more than one.
+            ValueError: If no candidate's key does, or those of several do.
         """
         rows = fetch(self._engine, select_candidates(key_prefix))
         if not rows:
@@ -164,7 +164,7 @@ class ResultsDatabase:
 
         Args:
             run: Only this run.
-            source: Only values that came about so.
+            source: Only values of this source.
             device: Only runs for this device.
             limits: Metric name to the worst value allowed: an upper bound where less is better, else a lower bound.
                 Evaluations that lack such a metric are left out.
@@ -184,20 +184,20 @@ class ResultsDatabase:
         device: str | None = None,
         limits: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
-        """The rows of `frame`, under the same filters, that no other row beats in the metrics; best of the first first.
+        """The rows of `frame`, under the same filters, that no other row beats in the metrics; sorted by the first.
 
         Equal rows are all kept; evaluations that lack one of the metrics or full fidelity are left out. Values of
         different devices or sources are compared as they are: filter by them where that is not meant.
 
         Args:
-            metrics: What is traded; one or more.
-            run: As in `frame`, like all that follow.
-            source: The same.
-            device: The same.
-            limits: The same.
+            metrics: The metrics of the front, one or more.
+            run: Only this run.
+            source: Only values of this source.
+            device: Only runs for this device.
+            limits: Metric name to the worst value allowed; see `frame`.
 
         Raises:
-            ValueError: As `frame`, or if no metric is given, or no evaluation has one of them.
+            ValueError: If `frame` raises it, no metric is given, or a metric is in none of the evaluations.
         """
         from results.database.frame import select_front
 
@@ -218,5 +218,5 @@ class ResultsDatabase:
 
 
 def _identity(record: RunRecord) -> dict[str, object]:
-    """What makes two runs of one name different runs, by name; inputs count one by one."""
+    """The fields by which `begin` tells runs of one name apart: each input, the seed, the device and the sources."""
     return {**record.inputs, "seed": record.seed, "device": record.device, "sources": record.sources}

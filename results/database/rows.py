@@ -41,25 +41,25 @@ def make_evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
     """The row of `schema.evaluations`.
 
     Args:
-        evaluation: What is stored.
-        created: When it is stored, UTC in ISO 8601.
+        evaluation: The evaluation.
+        created: Time of storing, UTC in ISO 8601.
     """
     row = dict(zip(_FIELDS, _get_fields(evaluation), strict=True))
     return row | {"candidate_key": evaluation.candidate.key, "created": created}
 
 
 def read_run(row: Mapping[str, Any]) -> RunRecord:
-    """What `make_run_row` wrote."""
+    """The run of a row that `make_run_row` made."""
     provenance = Provenance(**{field.name: row[field.name] for field in fields(Provenance)})
     own = {field.name: row[field.name] for field in fields(RunRecord) if field.name in row}
     return RunRecord(**own, provenance=provenance)
 
 
 def read_candidate(row: Mapping[str, Any]) -> Candidate:
-    """What `make_candidate_row` wrote.
+    """The candidate of a row that `make_candidate_row` made.
 
     Raises:
-        DatabaseError: If the row was changed since: it must hash to its own key.
+        DatabaseError: If its JSON cannot be read, or its hash is not the key of the row.
     """
     try:
         candidate = Candidate.from_json(row["json"])
@@ -71,14 +71,14 @@ def read_candidate(row: Mapping[str, Any]) -> Candidate:
 
 
 def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
-    """What `make_evaluation_row` wrote.
+    """The evaluation of a row that `make_evaluation_row` made.
 
     Args:
-        row: Of `schema.evaluations`.
-        candidate: The one whose key the row names.
+        row: A row of `schema.evaluations`.
+        candidate: The candidate whose key the row holds.
 
     Raises:
-        DatabaseError: If the row is not one that could have been written.
+        DatabaseError: If `Evaluation` refuses the values of the row.
     """
     try:
         return Evaluation(candidate, *_get_columns(row))

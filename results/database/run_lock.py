@@ -1,4 +1,4 @@
-"""One process at a time writes a run."""
+"""A lock on a run, so that only one process writes it at a time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def run_lock(engine: sa.Engine, run: str) -> Iterator[None]:
-    """Holds a run for this process while a block runs; the system frees it when the process dies.
+    """Locks a run while the block runs; if the process dies, the operating system or the server frees the lock.
 
-    A run of a database in memory needs no lock: no other process sees it.
+    A run of a database in memory needs no lock, as no other process sees it.
 
     Args:
-        engine: The database of the run.
-        run: Its name.
+        engine: The database.
+        run: Name of the run.
 
     Raises:
         ValueError: If another process holds it.
@@ -37,7 +37,7 @@ def run_lock(engine: sa.Engine, run: str) -> Iterator[None]:
     elif engine.url.database in (None, "", ":memory:"):
         yield
     else:
-        # no fallback to a lock that is a mere file: it would outlive a killed process
+        # no fallback to a lock by the existence of a file: such a lock would remain after a killed process
         lock = FileLock(f"{engine.url.database}-{digest.hexdigest()[:8]}.lock", timeout=0, fallback_to_soft=False)
         try:
             lock.acquire()

@@ -1,6 +1,8 @@
 """The tables of the results database as this program reads and writes them.
 
-A change here needs a new revision in `migrations/versions`, which brings databases of before to it.
+The columns hold the fields of the same names of `RunRecord`, `Provenance` and `Evaluation` in `results.evaluation`.
+
+A change here needs a new revision in `migrations/versions`, which migrates existing databases.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ candidates = sa.Table(
     METADATA,
     sa.Column("key", sa.String(16), primary_key=True),
     sa.Column("json", sa.Text, nullable=False),
-    sa.Column("resolution", sa.Integer, nullable=False),  # these three spare every query the parsing of the JSON
+    sa.Column(
+        "resolution", sa.Integer, nullable=False
+    ),  # from here on: derived from the JSON, so that queries need not parse it
     sa.Column("blocks", sa.Integer, nullable=False),
     sa.Column("mean_weight_bits", sa.Float, nullable=False),
 )
@@ -54,8 +58,8 @@ def insert_if_absent(table: sa.Table, connection: sa.Connection) -> sa.Insert:
     """An insert that leaves a row with the same primary key as it is.
 
     Args:
-        table: Where to insert.
-        connection: Of the database; its dialect decides how this is said.
+        table: The table.
+        connection: A connection to the database, whose dialect decides the SQL.
     """
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()

@@ -1,4 +1,4 @@
-"""Adds runs and evaluations to the tables; nothing is ever changed or deleted."""
+"""Adds runs and evaluations to the tables; existing rows are neither changed nor deleted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: s
     Args:
         engine: The database.
         batch: The evaluations.
-        stored: Keys of candidates that are known to be there; those of the batch are added to it.
+        stored: Keys of candidates that are known to be stored; those of the batch are added to it.
 
     Raises:
         ValueError: If a run has not begun, or already holds one of the sequence numbers.
@@ -69,7 +69,7 @@ def _holds(engine: sa.Engine, batch: Sequence[Evaluation]) -> bool:
 
 
 def _refusal(engine: sa.Engine, batch: Sequence[Evaluation]) -> ValueError:
-    """Why the database refused a batch."""
+    """The error that says why the database refused a batch."""
     for run in dict.fromkeys(entry.run for entry in batch):
         if not fetch(engine, sa.select(runs.c.run).where(runs.c.run == run)):
             return unknown_value(engine, "run", run, runs.c.run)

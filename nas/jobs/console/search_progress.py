@@ -12,7 +12,7 @@ from nas.search.runner.loop import Progress
 
 @contextmanager
 def follow_search(reporter: Reporter, evaluations: int) -> Iterator[Progress]:
-    """Shows a bar of evaluations, beside what the searcher foresees, while a block runs.
+    """Shows a bar of evaluations, beside the outlook of the searcher, while the block runs.
 
     Args:
         reporter: Where it is shown.
@@ -23,11 +23,11 @@ def follow_search(reporter: Reporter, evaluations: int) -> Iterator[Progress]:
 
 
 def say_outlook(reporter: Reporter, outlook: Outlook | None, evaluations: int) -> None:
-    """Says what going on would bring, and how to go on; nothing where that is not foreseen.
+    """Prints the outlook, and how to continue the search; prints nothing if there is none.
 
     Args:
         reporter: Where it is said.
-        outlook: What the search foresees.
+        outlook: The outlook of the search; None if it has none.
         evaluations: How many the job asked for.
     """
     if outlook is not None:

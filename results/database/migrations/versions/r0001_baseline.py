@@ -1,4 +1,7 @@
-"""Runs, candidates and evaluations."""
+"""The first revision: the tables of runs, candidates and evaluations; `results.database.schema` explains the columns.
+
+It repeats the columns instead of importing them, as a revision must not change when the schema does.
+"""
 
 from __future__ import annotations
 
