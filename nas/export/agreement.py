@@ -1,4 +1,4 @@
-"""Checks that onnxruntime computes what torch computes, or says by how much they differ."""
+"""Checks that an exported model gives in onnxruntime what the network gives in torch."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantize
 if TYPE_CHECKING:
     import onnxruntime
 
-_FLOAT_TOLERANCE = 1e-4  # relative to the largest logit
-# Steps of 8 bits over the range of the logits. Runtimes round the bias to the product of the steps of input and weight,
-# so that some roundings fall the other way.
+_FLOAT_TOLERANCE = 1e-4  # relative to the largest logit; sums in another order differ by less
+# For quantised networks, in 255ths of the range of the logits. Runtimes round the bias to a multiple of the product of
+# the steps of input and weight, so some activations are rounded to the neighbouring code.
 _MEAN_STEPS, _MAX_STEPS = 2.0, 16.0
-_SMALLEST = 1e-30  # range that is divided by: a network that always gives the same must give just that
+_SMALLEST = 1e-30  # avoids a division by 0: where all logits are equal, any difference is too large
 
 
 class ExportMismatch(ValueError):
-    """The exported model computes something else than the network."""
+    """The exported model and the network differ by more than rounding."""
 
 
 def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, inputs: Tensor) -> None:
-    """Compares the logits of a network and of the optimised session on its ONNX form.
+    """Compares the first output of a network with that of its exported model.
 
     Args:
         network: The network that was exported, in evaluation mode.
-        session: A session on the exported model.
-        inputs: Shape (batch, channels, side, side).
+        session: A session of onnxruntime on the exported model.
+        inputs: Inputs to compare on, shape (batch, ...).
 
     Raises:
-        ExportMismatch: If they differ by more than rounding.
+        ExportMismatch: If an output of a network in floating point differs by more than 1e-4 of the largest, or the
+            outputs of a quantised one by more than 2 steps on average or 16 at most, of 255 over their range.
     """
     with torch.no_grad():
         found = network(inputs)
@@ -43,7 +44,7 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
     difference = np.abs(run_session(session, inputs.numpy()) - expected)
     if not _is_quantized(network):
         worst = float(difference.max() / max(np.abs(expected).max(), _SMALLEST))
-        if not worst <= _FLOAT_TOLERANCE:  # nor if it is no number
+        if not worst <= _FLOAT_TOLERANCE:  # true for NaN, too
             raise ExportMismatch(
                 f"onnxruntime must agree with torch within {_FLOAT_TOLERANCE:g} relative, got {worst:.2g}"
             )
@@ -51,11 +52,12 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
     steps = difference / max(np.ptp(expected) / 255, _SMALLEST)
     if not (steps.mean() <= _MEAN_STEPS and steps.max() <= _MAX_STEPS):
         raise ExportMismatch(
-            f"onnxruntime must agree with torch within {_MEAN_STEPS:g} quantisation step on average and {_MAX_STEPS:g} "
-            f"at most, got {steps.mean():.2f} and {steps.max():.1f}"
+            f"onnxruntime must agree with torch within {_MEAN_STEPS:g} quantisation steps on average and "
+            f"{_MAX_STEPS:g} at most, got {steps.mean():.2f} and {steps.max():.1f}"
         )
 
 
 def _is_quantized(network: nn.Module) -> bool:
+    """Whether a quantiser of the network rounds to fewer bits than floating point has."""
     quantizers = (module for module in network.modules() if isinstance(module, WeightQuantizer | ActivationQuantizer))
     return any(quantizer.bits < FULL_PRECISION_BITS for quantizer in quantizers)

@@ -1,6 +1,6 @@
-"""Operations of other packages that torch's exporter does not know, by operations that it does.
+"""Replacements, for the export, of operations that other packages define and torch's exporter does not know.
 
-They come into a graph as opaque nodes. In torch they run as they are; only what is exported is put in their place.
+Such operations are opaque nodes of a network graph. In torch they run unchanged; only an export replaces them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from torch import Tensor, nn
 def multiply_by_groups(rows: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """The product of each row with the matrix of its group, as in mixtures of experts.
 
-    All groups are computed for all rows and one is picked: sizes of groups depend on the input, and an exported graph
-    has fixed ones.
+    Every row is multiplied by the matrices of all groups, and the product with its own group is kept: the sizes of
+    groups depend on the input, but the shapes in an exported graph must not.
 
     Args:
-        rows: Sorted by group, shape (rows, in).
+        rows: Rows sorted by group, shape (rows, in).
         weights: One matrix for each group, shape (groups, in, out).
-        ends: One after the last row of each group, shape (groups,).
+        ends: For each group the index behind its last row, shape (groups,).
+
+    Returns:
+        One product for each row, shape (rows, out).
     """
     group = (ends[None, :] <= torch.arange(rows.shape[0])[:, None]).sum(1)
     every = rows @ weights
@@ -34,10 +37,10 @@ FOREIGN_OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
 
 
 class ForeignOperation(nn.Module):
-    """An opaque node whose operation the exporter does not know; its inputs are the arguments in turn.
+    """A module that runs the replacement of an operation that the exporter does not know.
 
     Args:
-        target: The name of the operation.
+        target: Name of the operation, a key of `FOREIGN_OPERATIONS`.
     """
 
     def __init__(self, target: str) -> None:

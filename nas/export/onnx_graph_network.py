@@ -1,7 +1,7 @@
-"""Traced networks as ONNX: batch norms folded, quantisers as QuantizeLinear and DequantizeLinear.
+"""Traced networks as ONNX models, with batch norms folded and quantisers as QuantizeLinear and DequantizeLinear.
 
-The graph is rewritten so that one module runs each call of a weight together with its batch norm; all else runs as it
-does in torch, and torch's exporter writes it.
+The graph is rewritten so that one module runs each call of a weight together with its batch norm. Torch's exporter
+writes this module and all other nodes.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from search_spaces.operators.pointwise import Activation, BatchNorm
 from search_spaces.operators.products import Attention
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
-_LEAST_SPREAD = 1e-3  # of random weights, where the true ones are all alike
+_LEAST_SPREAD = 1e-3  # is added to the deviation of random weights, which is 0 if the true weights are all equal
 
 
 def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
-    """The ONNX model of a traced network; its inputs have their names in the graph, its first output is `logits`.
+    """The ONNX model of a traced network. Inputs keep their names in the graph; the first output is `logits`.
 
     Args:
-        network: Calibrated, in evaluation mode; it is not changed.
-        examples: One tensor of shape (batch, ...) for each input, of two or more batch entries.
+        network: A calibrated network in evaluation mode; it is not changed.
+        examples: An example of shape (batch, ...) for each input, with a batch of two or more.
 
     Raises:
         ValueError: If a quantiser is not calibrated.
@@ -50,16 +50,17 @@ def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
 
 
 def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple[bytes, dict[str, str]]:
-    """The ONNX model of a traced network with random weights, and how it calls the weight of each call.
+    """The ONNX model of a traced network with random weights, and the name of each weight in the model.
 
-    Every call has a weight of its own, for the exporter would store equal ones as one.
+    Each call of a weight gets other random values, as the exporter would store equal tensors once.
 
     Args:
-        network: At full precision, in evaluation mode; it is not changed.
-        examples: One tensor of shape (batch, ...) for each input, of two or more batch entries.
+        network: A network at full precision in evaluation mode; it is not changed.
+        examples: An example of shape (batch, ...) for each input, with a batch of two or more.
 
     Returns:
-        The model, and the names of the weights in it by the node of the graph that reads them.
+        The model; and for each node of the graph that calls a weight, by its name, the name of this weight in the
+        model.
     """
     form, generator = build_onnx_form(network), torch.Generator().manual_seed(0)
     for module in form.modules():
@@ -72,14 +73,15 @@ def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple
 
 
 def _write(form: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
+    """The ONNX model of a form, whose outputs are `logits`, `output_1`, `output_2` and so on."""
     names = ["logits", *(f"output_{index}" for index in range(1, len(form.graph.outputs)))]
     inputs = [name for name, _ in form.graph.inputs]
-    axes = (tuple(BATCH_AXIS for _ in examples),)  # one argument takes them all
+    axes = (tuple(BATCH_AXIS for _ in examples),)  # `forward` takes all inputs by one argument, *inputs
     return write_onnx(form, examples, axes, inputs, names)
 
 
 def build_onnx_form(network: GraphNetwork) -> GraphNetwork:
-    """The network with the ONNX forms of its layers and quantisers."""
+    """A network with the same graph, but for folded batch norms, whose layers and quantisers have their ONNX forms."""
     modules: dict[str, nn.Module] = {}
     for node in network.graph.nodes:
         quantizer = network.node_module(node.name)
@@ -103,7 +105,7 @@ def build_onnx_form(network: GraphNetwork) -> GraphNetwork:
 
 
 def _without(graph: NetworkGraph, folded: Mapping[str, str]) -> NetworkGraph:
-    """A graph without the nodes that were folded into others, and whose readers read those."""
+    """A graph without some nodes; their readers read the nodes that `folded` names for them."""
     nodes = tuple(
         replace(node, inputs=tuple(folded.get(name, name) for name in node.inputs))
         for node in graph.nodes
@@ -113,6 +115,7 @@ def _without(graph: NetworkGraph, folded: Mapping[str, str]) -> NetworkGraph:
 
 
 def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | None) -> nn.Module:
+    """The ONNX form of a call of a weight with its batch norm; `input_quantizer` rounds the input, if it is one."""
     operator, name = unit.call.operator, unit.call.weight
     assert name is not None
     weight, quantizer = to_output_first(network.tensor(name).detach(), operator), network.weight_quantizer(name)
@@ -136,14 +139,18 @@ def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | N
 
 
 def _is_stored_inputs_first(operator: Convolution | Linear, inputs: Shape) -> bool:
-    """Whether ONNX reads the weight of an operator so; one of several groups cannot have a step per output so."""
+    """Whether ONNX stores the weight of an operator as (in, out, ...).
+
+    Not for transposed convolutions of several groups: no axis of that layout has an entry for each output channel, and
+    so there could be no step for each.
+    """
     if isinstance(operator, Linear):
         return len(inputs) > 1
     return operator.transposed and operator.groups == 1
 
 
 def _folded_norm(network: GraphNetwork, unit: Unit) -> tuple[Tensor, Tensor]:
-    """Gain and shift of every output channel that the normalisation applies, shape (out,) each."""
+    """The gain and the shift of each output channel that stand for the batch norm of a unit, shape (out,) each."""
     channels = (unit.call.operator.weight_shape or (0,))[0]
     weight, bias = torch.ones(channels), torch.zeros(channels)
     if unit.norm is None:
@@ -157,12 +164,12 @@ def _folded_norm(network: GraphNetwork, unit: Unit) -> tuple[Tensor, Tensor]:
 
 
 class _OnnxUnit(nn.Module):
-    """A convolution or linear layer with a folded weight.
+    """A convolution or linear operator whose weight has a batch norm folded in.
 
     Args:
-        operator: What is computed.
-        weight: With its output channels first, or second where ONNX reads it so.
-        bias: Shape (out,), if there is one.
+        operator: The operator.
+        weight: The weight, stored as (out, in, ...), or as (in, out, ...) if `weight.axis` is 1.
+        bias: Bias, shape (out,); None for no bias.
     """
 
     def __init__(self, operator: Convolution | Linear, weight: OnnxWeight, bias: Tensor | None) -> None:
@@ -184,10 +191,10 @@ class _OnnxUnit(nn.Module):
 
 
 class _OnnxEmbedding(nn.Module):
-    """Rows of a table of codes, each with the step of its row.
+    """An embedding whose table may be stored as codes, with a step for each row.
 
     Args:
-        weight: The table, whose rows are its output channels.
+        weight: The table, whose rows take the place of output channels.
     """
 
     def __init__(self, weight: OnnxWeight) -> None:
@@ -202,10 +209,10 @@ class _OnnxEmbedding(nn.Module):
 
 
 class _OnnxAttention(nn.Module):
-    """Attention without an axis of heads, which torch's exporter wants: it gets one.
+    """Attention without an axis of heads. It is run with one head, as torch's exporter requires that axis.
 
     Args:
-        operator: What is computed.
+        operator: The attention.
     """
 
     def __init__(self, operator: Attention) -> None:
@@ -218,7 +225,7 @@ class _OnnxAttention(nn.Module):
 
 
 class _OnnxHardSigmoid(nn.Module):
-    """One node, for which torch's exporter writes three."""
+    """A hard sigmoid that is exported as one node."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return apply_hard_sigmoid(inputs)

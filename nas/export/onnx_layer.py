@@ -1,6 +1,6 @@
-"""One layer as ONNX sees it: batch norm folded, quantisers as QuantizeLinear and DequantizeLinear (QDQ).
+"""Modules that torch's exporter writes as the ONNX nodes that runtimes fuse into integer kernels.
 
-Its modules are exported as the nodes that runtimes fuse into integer kernels. Independent of networks and of files.
+Batch norms are folded into weights, and quantisers become pairs of QuantizeLinear and DequantizeLinear (QDQ).
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from search_spaces.layer_spec import RELU
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution
 
-OPSET = 21
-_SMALLEST_SCALE = 1e-12  # of a channel of zeros, whose step would be 0
+OPSET = 21  # version of the ONNX operators
+_SMALLEST_SCALE = 1e-12  # instead of a step of 0, for a channel of zeros
 Attributes = dict[str, int | float | str | bool | Sequence[int] | Sequence[float] | Sequence[str] | Sequence[bool]]
 
 
 class OnnxLayer(nn.Module):
     """The ONNX form of a layer in evaluation mode.
 
-    Folding is exact under quantisation: a symmetric grid per output channel is scaled with its channel, and as codes
-    reach as far down as up, a negative gain only turns their signs.
+    Folding a batch norm does not change the codes of quantised weights: each output channel has its own step, which is
+    multiplied by the gain of the channel. The range of codes is symmetric, so a negative gain only changes their signs.
+    Where a step would be too fine for the bias (`find_least_weight_scale`), codes are rounded anew.
 
     Args:
         layer: A layer whose activation quantisers are calibrated.
@@ -61,13 +62,13 @@ class OnnxLayer(nn.Module):
 
 
 def convolve(operator: Convolution, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A convolution by torch's own operation: fast forms would be exported as what they consist of.
+    """A convolution by the general operation of torch, which is exported as one node.
 
     Args:
-        operator: Of 1 or 2 axes.
-        inputs: Shape (batch, channels, ...).
-        weight: As torch stores it.
-        bias: Shape (out,), if there is one.
+        operator: A convolution along 1 or 2 axes.
+        inputs: Activations, shape (batch, channels, ...).
+        weight: Weight in the layout of torch.
+        bias: Bias, shape (out,); None for no bias.
     """
     padding = [before for before, _ in operator.padding]
     if any(before != after for before, after in operator.padding) and not operator.transposed:
@@ -87,30 +88,33 @@ def convolve(operator: Convolution, inputs: Tensor, weight: Tensor, bias: Tensor
 
 
 def find_least_weight_scale(bias: Tensor, input_quantizer: nn.Module) -> Tensor:
-    """The least step of the weights, shape (out,), at which the bias fits an integer accumulator.
+    """The least step of the weights, shape (out,), at which the bias fits into 32 bits.
 
-    Runtimes store the bias in 32 bits, in steps of input step times weight step. Only a channel whose weights are next
-    to nothing is ever coarser than that.
+    Runtimes store the bias as an integer, in units of input step times weight step. The least step exceeds the step of
+    a channel only if its weights are tiny beside its bias.
 
     Args:
-        bias: Shape (out,).
-        input_quantizer: Of the layer's input; any module but an `OnnxQuantizer` stands for none.
+        bias: Bias, shape (out,).
+        input_quantizer: The quantiser of the layer's input; any module but an `OnnxQuantizer` means that the input is
+            not rounded.
     """
     if not isinstance(input_quantizer, OnnxQuantizer):
         return torch.full_like(bias, _SMALLEST_SCALE)
-    # up to 2**30: the bias takes half of the range at most, the products of inputs and weights have the other
+    # at most 2**30, half of the range of 32 bits: the sum of the products needs the other half
     return (bias.abs() / (input_quantizer.get_buffer("scale") * 2**30)).clamp_min(_SMALLEST_SCALE)
 
 
 class OnnxWeight(nn.Module):
-    """A weight times a gain, stored as signed 8-bit codes where it is quantised; fewer bits use every so many of them.
+    """A weight times a gain per output channel; if it is quantised, it is stored as signed 8-bit codes.
+
+    Codes of fewer than 8 bits are multiplied by a power of two, and the step is divided by it.
 
     Args:
-        weight: Shape (out, ...).
-        quantizer: What rounds it; None leaves it as it is.
-        gain: Of every output channel, shape (out,).
-        least_scale: The least step of every output channel, shape (out,); a finer one is rounded to it.
-        step: The learnt step of double rounding, shape (out,), if there is one.
+        weight: Weight, shape (out, ...).
+        quantizer: The quantiser of the weight; None leaves the weight in floating point.
+        gain: Gain of each output channel, shape (out,).
+        least_scale: Least step of each output channel, shape (out,); a smaller step is raised to it.
+        step: Learnt step of double rounding, shape (out,); None if none was learnt.
         transposed: Whether a weight of shape (out, in, ...) is stored as (in, out, ...), as products of matrices and
             transposed convolutions read it.
     """
@@ -148,31 +152,32 @@ class OnnxWeight(nn.Module):
 
 
 def _finer_codes(bits: int) -> int:
-    """How many stored codes are one code of fewer bits than 8; exact, as it is a power of two.
+    """The power of two by which codes of fewer than 8 bits are multiplied when they are stored.
 
-    Runtimes round the bias to the product of the steps of input and weight, so the finer the stored step, the better.
-    Codes stay below 64, at which processors without VNNI, which add pairs of products in 16 bits, do not saturate.
+    Runtimes round the bias to a multiple of the product of the steps of input and weight, so a finer stored step rounds
+    it better. The codes stay below 64: processors without VNNI add pairs of products in 16 bits, and would overflow
+    with larger ones.
     """
     return max(1, 2 ** (7 - bits))
 
 
 def apply_hard_sigmoid(x: Tensor) -> Tensor:
-    """A hard sigmoid of an input of any shape, as the one node for which torch's exporter writes three."""
+    """A hard sigmoid of an input of any shape as one ONNX node; torch's exporter would write three."""
     return torch.onnx.ops.symbolic(
         "HardSigmoid", (x,), {"alpha": 1 / 6, "beta": 0.5}, dtype=x.dtype, shape=x.shape, version=OPSET
     )
 
 
 class OnnxQuantizer(nn.Module):
-    """Rounds an activation to unsigned 8-bit codes; fewer bits are then clipped to the range of fewer codes.
+    """Rounds an activation to unsigned 8-bit codes; for fewer bits, the values are then clipped to the range of these.
 
-    The clip keeps onnxruntime from running layers below 8 bits as integer ones, whose bias it would round to the
-    product of two coarse steps.
+    Because of the clip, onnxruntime does not run layers below 8 bits as integer layers. It would round their bias to a
+    multiple of the product of two coarse steps.
 
     Args:
-        low: The lowest value of the calibrated range.
-        high: The highest.
-        bits: Of a code, 8 or fewer.
+        low: Lowest value of the calibrated range.
+        high: Highest value of the calibrated range.
+        bits: Bits of a code, 8 or fewer.
     """
 
     def __init__(self, low: float, high: float, bits: int) -> None:
@@ -195,11 +200,11 @@ def create_onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Modul
     """The ONNX form of a calibrated quantiser; at full precision, a module that does nothing.
 
     Args:
-        quantizer: Of an activation.
-        name: Of its layer or value, for the error.
+        quantizer: The quantiser of an activation.
+        name: Name of the layer or value in the error.
 
     Raises:
-        ValueError: If it is not calibrated.
+        ValueError: If the quantiser rounds and has no calibrated range.
     """
     if quantizer.bits == FULL_PRECISION_BITS:
         return nn.Identity()
@@ -209,12 +214,12 @@ def create_onnx_quantizer(quantizer: ActivationQuantizer, name: str) -> nn.Modul
 
 
 def dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Attributes) -> Tensor:
-    """One DequantizeLinear.
+    """A DequantizeLinear node.
 
     Args:
-        arguments: Codes, of the shape; step and zero point, each of shape () or (channels,).
-        shape: Of the output.
-        attributes: Of the node, such as the `axis` of the channels.
+        arguments: Codes, of shape `shape`, and their step and zero point, each of shape () or (channels,).
+        shape: Shape of the output.
+        attributes: Attributes of the node, such as the `axis` of the channels.
     """
     return torch.onnx.ops.symbolic(
         "DequantizeLinear", arguments, attributes, dtype=torch.float32, shape=shape, version=OPSET
@@ -222,7 +227,7 @@ def dequantize(arguments: tuple[Tensor, ...], shape: torch.Size, attributes: Att
 
 
 def _folded_norm(layer: Layer) -> tuple[Tensor, Tensor]:
-    """Gain and shift of every output channel that the normalisation applies, shape (out,) each."""
+    """The gain and the shift of each output channel that stand for the batch norm of a layer, shape (out,) each."""
     norm = layer.norm
     if not isinstance(norm, nn.BatchNorm2d):
         channels = layer.spec.out_channels

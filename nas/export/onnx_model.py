@@ -1,7 +1,4 @@
-"""Writes plain networks as ONNX files, and runs those in onnxruntime.
-
-Independent of supernets and of searches.
-"""
+"""Writes plain networks as ONNX models, and runs ONNX models in onnxruntime."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ BATCH_AXIS = {0: torch.export.Dim("batch")}
 
 
 def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
-    """The ONNX model of a network: input `images` (batch, channels, side, side), output `logits` (batch, classes).
+    """The ONNX model of a network: input `images` (batch, channels, height, width), output `logits` (batch, classes).
 
     Args:
         network: A calibrated network in evaluation mode; it is not changed.
@@ -47,14 +44,14 @@ def write_onnx(
     input_names: Sequence[str],
     output_names: Sequence[str],
 ) -> bytes:
-    """The ONNX model of a module whose layers have their ONNX forms.
+    """The ONNX model of a module whose layers were replaced by their ONNX forms.
 
     Args:
-        form: In evaluation mode.
-        examples: One tensor of shape (batch, ...) for each input; other batch sizes can be run, too.
-        dynamic_shapes: `BATCH_AXIS` for each argument of its `forward`, as `torch.export` wants them.
-        input_names: Of the inputs.
-        output_names: Of the outputs.
+        form: The module, in evaluation mode.
+        examples: An example of shape (batch, ...) for each input. The model can be run at other batch sizes.
+        dynamic_shapes: `BATCH_AXIS` for each argument of `forward`, nested as `torch.export` expects.
+        input_names: Names of the inputs.
+        output_names: Names of the outputs.
     """
     with warnings.catch_warnings(), quiet("torch.onnx"):
         warnings.simplefilter("ignore")
@@ -79,8 +76,8 @@ def save_onnx(model: bytes, path: Path) -> None:
     """Writes a model atomically.
 
     Args:
-        model: As `to_onnx` gives it.
-        path: The file.
+        model: A result of `to_onnx`.
+        path: The file; an existing one is replaced.
     """
     with atomic_write(path) as draft:
         draft.write_bytes(model)
@@ -93,16 +90,16 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> FloatArray:
-    """The first output of a model of one input, such as logits, shape (batch, classes).
+    """The first output of a model with one input, such as logits of shape (batch, classes).
 
     Args:
-        session: On the model.
-        inputs: Shape (batch, ...).
+        session: A session of onnxruntime on the model.
+        inputs: The input, shape (batch, ...).
     """
     (given,) = session.get_inputs()
     first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
@@ -110,6 +107,7 @@ def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> 
 
 
 def _build_onnx_form(network: nn.Module) -> nn.Module:
+    """A copy of a network in which every `Layer` is replaced by its `OnnxLayer`."""
     form = copy.deepcopy(network).eval()
     layers = [(name, module) for name, module in form.named_modules() if isinstance(module, Layer)]
     for name, layer in layers:

@@ -1,7 +1,7 @@
-"""A network in ONNX from which its forms at 8 bits are written in milliseconds, to be timed: an export takes seconds.
+"""A network in ONNX from which versions at 8 bits are written in milliseconds, for timing; an export takes seconds.
 
-The forms have the nodes that an export of the same policy has, and steps and codes of no meaning, on which latency does
-not depend. Independent of what decides which layers are quantised.
+A version has the same nodes as an export under the same policy. Its steps and codes are arbitrary, as latency does not
+depend on them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
 
-_STEP = 0.02  # of every activation; its value does not change what runs
-_MIDDLE, _ZERO = 128, 0  # zero points of activations that may be negative, and of those behind a ReLU
+_STEP = 0.02  # step of all activations; latency does not depend on its value
+_MIDDLE, _ZERO = 128, 0  # zero points: of activations that may be negative, and of those after a ReLU
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """What is rounded to 8 bits in a form, by names of the nodes of the graph.
+    """The tensors that are rounded to 8 bits, by the names of the nodes that call a weight.
 
     Attributes:
-        weights: Calls whose weight is.
-        inputs: Calls whose input is rounded by a quantiser of its own.
-        outputs: Calls whose unit's output is.
+        weights: Nodes whose weight is rounded.
+        inputs: Nodes whose input is rounded by a quantiser of its own.
+        outputs: Nodes whose unit has a rounded output.
     """
 
     weights: frozenset[str]
@@ -41,15 +41,15 @@ class Quantized:
 
 
 class OnnxTemplate:
-    """The ONNX model of a network at full precision, and where its calls of weights are in it.
+    """The ONNX model of a network at full precision, and the places of its weights in the model.
 
     Args:
-        model: As `template_to_onnx` gives it.
-        graph: Of the network.
-        weights: How the model calls the weight of each call, by name of the node.
+        model: The model that `template_to_onnx` returns.
+        graph: The graph of the network.
+        weights: For each node that calls a weight, by its name, the name of the weight in the model.
 
     Raises:
-        ValueError: If a call of the graph is not found in the model.
+        ValueError: If the model lacks one of these weights, or does not read it exactly once.
     """
 
     def __init__(self, model: bytes, graph: NetworkGraph, weights: Mapping[str, str]) -> None:
@@ -70,7 +70,7 @@ class OnnxTemplate:
         self._codes = {site.weight: _round_weight(stored[site.weight], site) for site in self._sites.values()}
 
     def form(self, quantized: Quantized) -> bytes:
-        """The model with quantisers in it."""
+        """The model with quantisers at the given tensors, as the bytes of an ONNX file."""
         graph = self._model.graph
         rounded = {self._sites[call].weight: self._sites[call] for call in quantized.weights}
         inputs = {self._sites[call].reader: self._sites[call] for call in quantized.inputs}
@@ -98,14 +98,14 @@ class OnnxTemplate:
 
 @dataclass(frozen=True)
 class _CallSite:
-    """The nodes and values of a model at which a weight is called.
+    """The place of a call of a weight in an ONNX model.
 
     Attributes:
-        node: That uses the weight.
+        node: The node that reads the weight.
         weight: Name of the weight.
         reader: Name of the node that reads the input of the unit: a padding, or `node` itself.
-        output: Name of the value at which the unit's output is rounded.
-        operator: What is computed.
+        output: Name of the value that is rounded as the output of the unit.
+        operator: The operator of the call.
     """
 
     node: onnx.NodeProto
@@ -116,7 +116,7 @@ class _CallSite:
 
     @property
     def grouped(self) -> Convolution | None:
-        """The transposed convolution of several groups, of whose weight as it is read no axis is of its outputs."""
+        """The operator if it is a transposed convolution of several groups: its weight has no axis of all outputs."""
         operator = self.operator
         if isinstance(operator, Convolution) and operator.transposed and operator.groups > 1:
             return operator
@@ -124,12 +124,12 @@ class _CallSite:
 
     @property
     def axis(self) -> int:
-        """Of the output channels of the codes."""
+        """The axis of the codes that has an entry for each output channel."""
         return int(self.node.op_type in ("MatMul", "ConvTranspose") and self.grouped is None)
 
 
 class _Draft:
-    """Nodes and constants of a form."""
+    """Collects the nodes and constants of a version; `codes` holds codes, steps and zero points by name of the weight."""
 
     def __init__(self, codes: Mapping[str, tuple[onnx.TensorProto, ...]]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -142,7 +142,7 @@ class _Draft:
     def add(
         self, node: onnx.NodeProto, reads: _CallSite | None, outputs: set[str], weights: Mapping[str, _CallSite]
     ) -> None:
-        """Copies a node, with a quantiser before it if its input is rounded, and behind it if its output is."""
+        """Copies a node; rounds its input if `reads` is the call of that input, and its output if `outputs` names it."""
         if node.op_type == "Gather" and node.input[0] in weights:
             self._look_up(node)
             return
@@ -162,7 +162,7 @@ class _Draft:
             self._round(copied.output[0], node.output[0], node.op_type == "Relu")
 
     def dequantize_weight(self, site: _CallSite) -> None:
-        """A weight from its codes, under its own name."""
+        """Adds the nodes that compute a weight, under its own name, from its codes; for groups, in the stored layout."""
         weight, grouped, tensors = site.weight, site.grouped, self._codes[site.weight]
         self.constants += tensors
         read, names = f"{weight}_read", [tensor.name for tensor in tensors]
@@ -183,7 +183,7 @@ class _Draft:
         ]
 
     def _look_up(self, node: onnx.NodeProto) -> None:
-        """Rows of codes, each times the step of its row."""
+        """Adds the nodes that look up rows of codes and multiply each by the step of its row."""
         codes, scales, _ = self._codes[node.input[0]]
         column = numpy_helper.from_array(numpy_helper.to_array(scales)[:, None], scales.name)
         self.constants += [tensor for tensor in (codes, column) if tensor not in self.constants]
@@ -196,12 +196,14 @@ class _Draft:
         ]
 
     def _round(self, source: str, target: str, positive: bool) -> None:
+        """Adds the nodes that round the value `source` to the value `target`; `positive` if it is never negative."""
         grid = [*self._step_and_zero(_ZERO if positive else _MIDDLE)]
         codes = f"{target}_codes"
         self.nodes.append(helper.make_node("QuantizeLinear", [source, *grid], [codes], name=f"{target}_quantize"))
         self.nodes.append(helper.make_node("DequantizeLinear", [codes, *grid], [target], name=f"{target}_dequantize"))
 
     def _step_and_zero(self, zero_point: int) -> tuple[str, str]:
+        """Names of the constants of step and zero point, which are added once for each zero point."""
         if zero_point not in self._grid:
             names = f"step_{zero_point}", f"zero_{zero_point}"
             values = np.float32(_STEP), np.uint8(zero_point)
@@ -212,7 +214,7 @@ class _Draft:
 
 
 def _find_reader(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> str:
-    """Name of the node that reads the input of a unit: an uneven padding may be a node of its own."""
+    """The name of the node that reads the input of a unit: the convolution itself, or a Pad node for uneven padding."""
     operator = unit.call.operator
     uneven = isinstance(operator, Convolution) and any(before != after for before, after in operator.padding)
     source = next((one for one in graph.node if node.input[0] in one.output), node)
@@ -220,7 +222,7 @@ def _find_reader(node: onnx.NodeProto, unit: Unit, graph: onnx.GraphProto) -> st
 
 
 def _find_output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[onnx.NodeProto]]) -> str:
-    """Where the output of a unit is rounded: behind its bias, and behind a ReLU."""
+    """The name of the value that is rounded as the output of a unit: after its bias, and after a ReLU."""
     name = node.output[0]
     if node.op_type == "MatMul" and len(unit.call.parameters) > 1:
         name = readers[name][0].output[0]
@@ -230,7 +232,7 @@ def _find_output(node: onnx.NodeProto, unit: Unit, readers: Mapping[str, list[on
 
 
 def _round_weight(weight: onnx.TensorProto, site: _CallSite) -> tuple[onnx.TensorProto, ...]:
-    """Codes, step and zero point of every output channel."""
+    """The codes of a weight, shape (out, ...) but for `site.axis`; steps and zero points, shape (out,)."""
     value: NDArray[Any] = numpy_helper.to_array(weight)
     if (grouped := site.grouped) is not None:
         axes = (grouped.groups, grouped.in_channels // grouped.groups, grouped.out_channels // grouped.groups)

@@ -1,7 +1,7 @@
-"""Rewrites an ONNX graph into the form that runtimes run best, without changing what it computes.
+"""Rewrites an ONNX graph into a form that runtimes run faster, without changing what it computes.
 
-Independent of torch. What `onnx_ir` has a pass for is done by that; `shield_float_layers` and `pool_globally`
-answer to kernels of onnxruntime, and no library has them.
+The passes of `onnx_ir` clean the graph up. `shield_float_layers` and `pool_globally` suit the kernels of onnxruntime,
+and no library has such passes.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ _CLEAN_UP = ir.passes.Sequential(ClearMetadataAndDocStringPass(), RemoveUnusedNo
 
 
 def to_bytes(model: ir.Model) -> bytes:
-    """A model as a file holds it, without what no runtime reads.
+    """A model as the bytes of a file, without unused nodes and tensors and without the exporter's notes for debugging.
 
-    That are nodes and tensors whose values nobody reads, and what the exporter notes for its own debugging: in a small
-    network it outweighs the weights.
+    In a small network, these notes take more space than the weights.
     """
     _CLEAN_UP(model)
     for value in (*model.graph.inputs, *model.graph.outputs):
-        value.metadata_props.clear()  # the pass clears those of nodes and graphs alone
+        value.metadata_props.clear()  # the pass clears only the properties of nodes and graphs
     proto = ir.to_proto(model)
-    proto.graph.ClearField("value_info")  # types and shapes of values, which every runtime infers
+    proto.graph.ClearField("value_info")  # types and shapes of inner values, which runtimes infer
     return proto.SerializeToString()
 
 
 def shield_float_layers(graph: ir.Graph) -> None:
-    """Gives every floating-point layer that reads codes a DequantizeLinear of its own, one channel at a time.
+    """Gives every floating-point layer with a rounded input a DequantizeLinear of its own, with a step per channel.
 
-    onnxruntime (seen in 1.31) takes a layer whose input comes from a DequantizeLinear for one to be quantised, and
-    rounds its weights, too; unless the codes are read channel by channel, here all with the same step. Only that layer
-    may read them so: an addition that onnxruntime makes an integer one refuses them.
+    onnxruntime (seen in 1.31) quantises a layer, and rounds its weights, if a DequantizeLinear with one step for all
+    channels gives its input. It does not if there is a step for each channel; here all of these steps are equal. Other
+    readers keep the first DequantizeLinear, as an addition in integers needs a single step.
     """
     for node in graph:
         if node.op_type not in _WEIGHTED:
@@ -59,7 +58,7 @@ def shield_float_layers(graph: ir.Graph) -> None:
 
 
 def pool_globally(graph: ir.Graph) -> None:
-    """Makes means over height and width GlobalAveragePools, which need no change of layout between convolutions."""
+    """Replaces means over height and width by GlobalAveragePool, which keeps the memory layout of convolutions."""
     for node in graph:
         if node.op_type != "ReduceMean" or len(node.inputs) != 2 or node.inputs[1] is None:
             continue
@@ -74,6 +73,7 @@ def pool_globally(graph: ir.Graph) -> None:
 
 
 def _count_input_channels(node: ir.Node, weight: ir.Value) -> int:
+    """The number of channels that a convolution or a product with a matrix reads."""
     assert weight.const_value is not None
     shape = weight.const_value.numpy().shape
     if node.op_type == "Gemm":
