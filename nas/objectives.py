@@ -27,9 +27,9 @@ class NothingFeasible(ValueError):
 
 
 class Measurement(Protocol):
-    """Measures candidates one by one, several at the same time; one pass gives all the metrics that it knows.
+    """Measures candidates, several at the same time; one measurement of a candidate gives the values of all metrics.
 
-    Equal measurements give equal values, so a candidate is measured once for all objectives that read the same one.
+    Equal measurements give equal values, so a candidate is measured once for all objectives with equal measurements.
     """
 
     def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
@@ -40,7 +40,7 @@ class Measurement(Protocol):
             fidelity: Share of a full measurement, above 0 and at most 1.
 
         Returns:
-            Metric name to value in the metric's unit, once it is measured.
+            A future of the values, in the metrics' units, by name of the metric.
         """
 
 
@@ -50,7 +50,7 @@ class MeasuredEvaluator:
 
     Attributes:
         measurement: The measurement; evaluators of several objectives may share it.
-        name: The metric.
+        name: Name of the metric.
     """
 
     measurement: Measurement
@@ -62,10 +62,10 @@ class MeasuredEvaluator:
         return np.array([self.read(future.result()) for future in submitted], dtype=np.float64)
 
     def read(self, measured: Mapping[str, float]) -> float:
-        """The value of the metric among those of one measurement.
+        """The value of the metric, out of all values of one candidate.
 
         Raises:
-            ValueError: If the measurement does not give it.
+            ValueError: If the metric is not among them.
         """
         if self.name not in measured:
             raise ValueError(f"a measurement that gives {self.name} is needed, got one of {', '.join(measured)}")
@@ -74,7 +74,7 @@ class MeasuredEvaluator:
 
 @dataclass(frozen=True)
 class AdditiveEvaluator:
-    """An evaluator that looks up a sum of tabulated terms, which searchers may read.
+    """An evaluator that looks up a sum of tabulated terms; some searchers use the terms themselves.
 
     Attributes:
         cost: The sum, in the metric's unit.
@@ -89,14 +89,14 @@ class AdditiveEvaluator:
 
 @dataclass(frozen=True)
 class Objective:
-    """One axis of a search.
+    """A metric that a search optimises or limits.
 
     Attributes:
-        metric: What is optimised.
-        evaluate: Gives the metric of every candidate of a population, shape (n,).
-        limit: The worst value allowed, in the metric's unit: at most, or at least where the metric is maximised.
-        exact: Whether `evaluate` is cheap and true, as a table is: searchers look it up and do not learn it.
-        constraint: Whether there is only a limit to keep: values within it are all as good.
+        metric: The metric.
+        evaluate: Computes the metric of every candidate of a population of n, shape (n,).
+        limit: The worst value allowed, in the metric's unit: the largest, or the smallest if the metric is maximised.
+        exact: Whether `evaluate` is cheap and without error, as a table is: searchers call it instead of predicting.
+        constraint: Whether the metric is only limited: all values within the limit are equally good.
 
     Raises:
         ValueError: If a constraint has no limit.
@@ -114,7 +114,7 @@ class Objective:
 
     @property
     def cost_limit(self) -> float:
-        """The largest cost allowed; infinite where there is no limit."""
+        """The largest cost allowed; infinite if there is no limit."""
         return np.inf if self.limit is None else float(self.metric.costs(np.array([self.limit]))[0])
 
 
@@ -146,14 +146,14 @@ def clip_to_constraints(objectives: Sequence[Objective], costs: FloatArray) -> F
 
 
 def compute_violations(objectives: Sequence[Objective], values: FloatArray) -> FloatArray:
-    """By how much each candidate misses the limits.
+    """The violation of each candidate: the sum of its excesses over the limits, each relative to its limit.
 
     Args:
         objectives: The objectives, m of them.
         values: In natural units, shape (n, m).
 
     Returns:
-        Shape (n,): 0 where all limits are kept, else the sum of the relative excesses.
+        Violations of shape (n,); 0 for a candidate that keeps all limits.
     """
     total = np.zeros(len(values))
     for index, objective in enumerate(objectives):
@@ -165,7 +165,7 @@ def compute_violations(objectives: Sequence[Objective], values: FloatArray) -> F
 
 
 def infeasibility_message(objectives: Sequence[Objective], values: FloatArray) -> str:
-    """Says that no candidate keeps the limits, and how near the nearest one comes.
+    """The message that no candidate keeps all limits, with the values of the one with the least violation.
 
     Args:
         objectives: The objectives, m of them.

@@ -1,4 +1,4 @@
-"""What is timed of a given network: the network itself as ONNX, under any policy."""
+"""The workload of a candidate of a given network: the network itself as ONNX, under the candidate's policies."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from search_spaces.operators.weighted import Embedding
 
 
 class GivenWorkloads:
-    """Makes what a profiler runs for a candidate of a given network.
+    """Makes the workload that a profiler times for a candidate of a given network.
 
     Args:
-        traced: The network, of one input of floating-point numbers.
+        traced: The network, with one input of floating-point numbers.
     """
 
     def __init__(self, traced: TracedNetwork) -> None:
         self._traced = traced
 
     def __call__(self, candidate: Candidate, device: Device) -> OnnxNetwork:
-        """The network, with those layers at 8 bits that the device executes at 8 bits.
+        """The ONNX network, in which those layers are quantised that the device executes at 8 bits.
 
         Args:
-            candidate: Of the space of the network.
-            device: Says at which policy it executes each layer, and with which batch size.
+            candidate: A candidate of the network's space.
+            device: The device, which says in which precision it executes each policy, and with which batch size.
 
         Raises:
-            ValueError: If the device executes a policy in no precision.
+            ValueError: If the device has no precision for a policy.
         """
         executed = [device.executed_as(policy) for policy in candidate.policy.layers]
         ((_, shape),) = self._traced.graph.inputs
@@ -52,7 +52,11 @@ class GivenWorkloads:
         return OnnxTemplate(model, graph, weights)
 
     def _find_quantized(self, executed: Sequence[LayerPolicy]) -> Quantized:
-        """Where an export rounds: what it reads from a quantiser that stands behind no layer has one of its own."""
+        """Which calls of layers the export quantises: their weights, their inputs and their outputs.
+
+        An embedding is quantised in its weight only. An input has a quantiser of its own only if it does not come
+        straight from a layer whose output is quantised already.
+        """
         graph = self._traced.graph
         calls = {
             unit.call.name: unit

@@ -15,7 +15,7 @@ from search_spaces.candidate import Candidate
 
 
 class InProcess(Pool):
-    """Measures in this process, in a thread: what is known can be stored while the next candidate is measured."""
+    """Measures in a thread of this process: results can be stored while the next candidate is measured."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1)
@@ -59,7 +59,7 @@ class ProcessPool(Pool):
 
 @lru_cache(maxsize=2)
 def _built(make: MakeMeasure) -> Measure:
-    """A measurement of this process, built when its first candidate arrives."""
+    """The measurement that `make` creates; this process keeps the two that were used last."""
     return make()
 
 
@@ -67,7 +67,7 @@ def measure_here(make: MakeMeasure, candidate: Candidate, fidelity: float) -> Ma
     """Measures a candidate in this process.
 
     Args:
-        make: Makes the measurement, unless this process has it.
+        make: Creates the measurement, unless this process has it already.
         candidate: The candidate.
         fidelity: Share of a full measurement, above 0 and at most 1.
 

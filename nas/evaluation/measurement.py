@@ -1,4 +1,4 @@
-"""Describes what is measured on images, as a value that travels, so that any worker can build it."""
+"""The description of a measurement on images, as a value that can be sent to any worker and built there."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ class ImageMeasurement:
     """Builds the measurement of candidates from a checkpoint and a data source.
 
     Attributes:
-        checkpoint: A finished supernet, or a traced network that was given.
-        space: Its space; the checkpoint decides which that is, so equal checkpoints are enough for equal measurements.
-        data: The images.
-        metrics: What is computed from one pass of a candidate over the images.
-        processor: Where a worker measures: "cpu" or "cuda".
+        checkpoint: The file of a trained supernet, or of a given network as it was traced.
+        space: The space of that network. It does not count when measurements are compared, as the checkpoint decides
+            the space.
+        data: The source of the images.
+        metrics: The metrics that are computed from one pass of a candidate over the images.
+        processor: The processor on which workers measure: "cpu" or "cuda".
         methods: How candidates are compressed.
     """
 
@@ -45,11 +46,11 @@ class ImageMeasurement:
         """Loads the network and the images.
 
         Returns:
-            A function of a candidate and a fidelity, the share of the images that re-calibrate and measure it; it gives
-            the metrics by name.
+            A function of a candidate and a fidelity, the share of the images for re-calibration and measurement. It
+            returns values by name of the metric.
 
         Raises:
-            ValueError: If it is to be measured on a GPU, and torch finds none.
+            ValueError: If the processor is "cuda" and torch finds no GPU.
         """
         if self.processor == "cuda" and not torch.cuda.is_available():
             raise ValueError("torch finds no GPU in this worker; leave out --gpus-per-worker")
@@ -59,7 +60,7 @@ class ImageMeasurement:
         return lambda candidate, fidelity: realizer.measure(candidate, self.metrics, fidelity)
 
     def realizer(self, data: ImageData) -> CandidateRealizer:
-        """The trained supernet, or the given network, with its images."""
+        """What makes and measures networks of candidates, from the checkpoint and these images."""
         if isinstance(self.space, GivenSpace):
             return CandidateRealizer(load_traced(self.checkpoint), data, self.methods)
         trained = build_supernet(self.space, seed=0)

@@ -1,6 +1,6 @@
-"""What measures candidates one by one, several at the same time.
+"""Pools of workers, each of which measures one candidate at a time.
 
-Pools are independent of what is measured, and measurements of where that is done.
+Pools are independent of what is measured, and measurements are independent of the kind of pool.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Self
 from search_spaces.candidate import Candidate
 
 Measure = Callable[[Candidate, float], Mapping[str, float]]  # a candidate and a fidelity to values by metric name
-# Called when a worker first needs it; the worker keeps the last two. Copies must be equal and hash alike, as frozen
-# dataclasses and functions do and partials do not: those are called for every candidate.
+# Creates a `Measure` in a worker, which loads networks and images. A worker calls it for the first candidate and keeps
+# the result for equal ones (it keeps the two last used). It must therefore be equal to its pickled copies and have the
+# same hash, as frozen dataclasses and functions do. A partial does not: it would be called for every candidate.
 MakeMeasure = Callable[[], Measure]
 
 
@@ -28,16 +29,16 @@ class Pool(ABC):
         """Begins to measure a candidate, or queues it until a worker is free.
 
         Args:
-            make: Makes the measurement in the worker.
+            make: Creates the measurement in the worker.
             candidate: The candidate.
             fidelity: Share of a full measurement, above 0 and at most 1.
 
         Returns:
-            Metric name to value, once it is measured; or what the measurement raised.
+            A future of the values by name of the metric, or of the exception that the measurement raised.
         """
 
     def measuring(self, make: MakeMeasure) -> PooledMeasurement:
-        """A measurement that is carried out by the workers of this pool."""
+        """The measurement that `make` creates, run by the workers of this pool."""
         return PooledMeasurement(self, make)
 
     def __enter__(self) -> Self:
@@ -50,11 +51,11 @@ class Pool(ABC):
 
 @dataclass(frozen=True)
 class PooledMeasurement:
-    """A `nas.objectives.Measurement` by the workers of a pool, of which other measurements may make use, too.
+    """A `nas.objectives.Measurement` that the workers of a pool run; several measurements may share a pool.
 
     Attributes:
-        pool: The workers.
-        make: Makes the measurement in a worker.
+        pool: The pool of workers.
+        make: Creates the measurement in a worker.
     """
 
     pool: Pool

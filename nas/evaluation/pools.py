@@ -1,4 +1,4 @@
-"""Where candidates are measured: in this process, in local processes, or in Ray actors; the values are the same."""
+"""The choice of a pool: this process, local processes, or Ray actors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def open_pool(workers: int, ray_address: str | None, gpus_per_worker: float = 0.
     """A pool of workers.
 
     Args:
-        workers: How many; one without Ray measures in this process.
+        workers: Number of workers; a single one without Ray is a thread of this process.
         ray_address: None for no Ray, `"local"` to start a cluster, else the cluster to join (`"auto"`, `host:port`).
         gpus_per_worker: Share of a GPU that each Ray actor takes.
     """

@@ -21,9 +21,9 @@ PROFILERS: Registry[Callable[[Device], Profiler]] = Registry(
 
 
 def create_profiler(device: Device) -> Profiler:
-    """The profiler of a device of this machine.
+    """The profiler for a device of this machine.
 
     Raises:
-        ValueError: If this machine has no profiler for its runtime, or lacks its processor.
+        ValueError: If no profiler is registered for the device's runtime, or this machine lacks its processor.
     """
     return PROFILERS[device.runtime](device)

@@ -1,4 +1,4 @@
-"""Measures candidates in Ray actors; one that is lost is replaced, and its candidate measured again."""
+"""A pool of Ray actors; an actor that dies is replaced, and its candidate is measured again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from nas.evaluation.local_pools import measure_here
 from nas.evaluation.pool import MakeMeasure, Pool
 from search_spaces.candidate import Candidate
 
-_FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20  # an actor is waited for: where none works yet, and where others do
-_MOST_DEATHS = 3  # of actors that measure the same candidate: then it is the candidate that kills them
+# How long to wait for an actor to start: if no other works yet, and if others do, without which work would go on.
+_FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20
+_MOST_DEATHS = 3  # deaths after which a candidate fails, as it seems to be the cause; or a thread gives up on actors
 
 
 @dataclass
@@ -32,14 +33,14 @@ class _Task:
 class RayPool(Pool):
     """Measures in Ray actors, which must see the same file system.
 
-    The cluster is started or joined when the first candidate arrives. A thread watches over each actor and gives it one
-    candidate at a time, so that what is queued waits here and not in the cluster. Actors for which the cluster has no
-    room are done without.
+    The cluster is started or joined when the first candidate arrives. Each actor has a thread in this process, which
+    gives it one candidate at a time; queued candidates wait in this process. If the cluster has no room for all actors,
+    fewer are used.
 
     Args:
-        workers: Actors, one CPU each.
-        address: `"local"` to start a cluster, else the one to join.
-        gpus: Share of a GPU that each takes.
+        workers: Number of actors, each with one CPU.
+        address: `"local"` to start a cluster, else the address of the one to join.
+        gpus: Share of a GPU that each actor takes.
     """
 
     def __init__(self, workers: int, address: str, gpus: float = 0.0) -> None:
@@ -75,7 +76,11 @@ class RayPool(Pool):
         self._cluster.close()
 
     def _watch(self) -> None:
-        """Lets one actor after another measure what is queued, until there is no more or no room for them."""
+        """The loop of a thread: starts an actor, has it measure queued candidates, and replaces it when it dies.
+
+        It ends when the pool is closed, the cluster has no room for an actor, or three actors in a row died without a
+        measured candidate. If no other actor works then, all candidates fail.
+        """
         deaths = 0
         while not self._closing.is_set():
             try:
@@ -97,7 +102,10 @@ class RayPool(Pool):
                 self._actors.pop(threading.current_thread(), None)
 
     def _measure(self, actor: Any, task: _Task) -> None:
-        """Gives a task its values; where the actor is lost, the task goes back, unless it was the death of several."""
+        """Has the actor measure a candidate, and sets the result or exception of its future.
+
+        If the actor dies, the candidate is queued again; after three deaths it fails. The error is raised either way.
+        """
         try:
             task.values.set_result(self._ray.get(actor.measure.remote(task.make, task.candidate, task.fidelity)))
         except self._ray.exceptions.RayTaskError as error:
@@ -128,7 +136,7 @@ class RayPool(Pool):
         return actor
 
     def _fail(self, error: OSError) -> None:
-        """Lets everything that is queued, and all that will be, fail."""
+        """Makes all candidates fail that are queued, or that will be."""
         self._failure = error
         while not self._tasks.empty():
             task = self._tasks.get()

@@ -1,6 +1,6 @@
-"""Turns candidates into networks that are ready to be measured or exported, and measures them.
+"""Creates the networks of candidates, ready to be measured or exported, and measures them.
 
-Independent of searches, of the database and of where it runs.
+Independent of searches and of the database.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 
-# Batch-norm statistics are taken from as many images, in batches as large, as in once-for-all (Cai et al., 2020, code).
+# Number of images, and of images per batch, for batch-norm statistics: those of once-for-all (Cai et al., 2020, code).
 _NORM_IMAGES, _NORM_BATCH = 2000, 200
-_RANGE_IMAGES = 256  # one batch for the ranges of activations: observers keep what outliers would widen with more
-_EVALUATION_BATCH = 64  # larger batches leave the processor's caches, and take a fifth longer
-_CACHED_RESOLUTIONS = 4  # resized calibration images are kept for so many; each takes up to a few hundred MB
+_RANGE_IMAGES = 256  # images, in one batch, for the ranges of activations; more images bring more outliers
+_EVALUATION_BATCH = 64  # images per batch; larger batches exceed the processor's caches, and take a fifth longer
+_CACHED_RESOLUTIONS = 4  # resolutions whose resized images are kept; each takes up to a few hundred MB
 _ACCURACY = Accuracy()
 
 
 class CandidateRealizer:
     """Extracts, compresses, re-calibrates and measures candidates of one supernet, or of a given network.
 
-    Every step is deterministic and runs on one thread, so a candidate gives the same figure wherever it is measured.
+    Every step is deterministic and runs on one thread, so all workers of one kind of processor give the same values.
 
     Args:
-        source: The trained supernet, or the given network; not changed.
-        data: Training images calibrate, validation images measure.
+        source: The trained supernet, or the given network; it is not changed.
+        data: The images: training images for re-calibration, validation images for measurement.
         methods: How candidates are compressed.
     """
 
@@ -70,7 +70,7 @@ class CandidateRealizer:
         return compressed
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
-        """The network of a candidate, its weights rounded for good and its activations to be calibrated."""
+        """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""
         source, quantizer = self.source, self._methods.quantizer
         if isinstance(source, TracedNetwork):
             given = compress(source, candidate.policy, quantizer).to(device)
@@ -119,13 +119,13 @@ class CandidateRealizer:
         images: ImageSet,
         metrics: Sequence[MeasuredMetric] = (_ACCURACY,),
     ) -> dict[str, float]:
-        """Metrics by name of a realised network, or of whatever else gives logits for inputs.
+        """Metrics by name of a network, or of any other function from inputs to logits.
 
         Args:
             network: From inputs, shape (batch, channels, resolution, resolution), to logits, shape (batch, classes).
             resolution: Side in pixels of the inputs.
-            images: What it is measured on; one image or more.
-            metrics: What is computed from the logits.
+            images: The labelled images, one or more.
+            metrics: The metrics that are computed from the logits.
         """
         with one_thread():
             batches = self.normalization.batches(images, resolution, _EVALUATION_BATCH)

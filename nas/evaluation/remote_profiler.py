@@ -18,21 +18,22 @@ from hardware.profiling.workload import Workload
 from nas.cluster import ray_failure, ray_session
 from nas.evaluation.profilers import create_profiler
 
-_START_S = 120  # until the node is free: what else runs there may take a while to end
+_START_S = 120  # how long to wait for the node to be free: other tasks there may take a while to end
 
 
 @contextmanager
 def remote_profiler(device: Device, address: str, resource: str) -> Iterator[Profiler]:
-    """A profiler on the node that offers a resource, held while the block runs.
+    """A profiler on the node that offers a resource; the node is reserved while the block runs.
 
     Args:
-        device: What networks run on there.
-        address: Of the Ray cluster; see `nas.cluster.ray_session`.
-        resource: A custom resource of the node.
+        device: The device of the node that is profiled.
+        address: Address of the Ray cluster; see `nas.cluster.ray_session`.
+        resource: Name of a custom resource of the node.
 
     Raises:
-        ValueError: If no node offers the resource, or there is no such cluster.
-        OSError: If the node is busy or is lost.
+        ValueError: If no node offers the resource, there is no cluster at the address, or the node cannot profile the
+            device.
+        OSError: If the node is not free within two minutes, or is lost.
     """
     with ray_session(address, device.threads) as ray:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

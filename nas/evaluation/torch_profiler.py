@@ -1,4 +1,4 @@
-"""Times workloads in torch: convolutions channels last, with folded normalisation, in evaluation mode."""
+"""Times workloads in torch, in evaluation mode: layers with folded normalisation, images in channels-last format."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class TorchProfiler:
     """Runs workloads in torch on this machine, on the processor and the threads of a device.
 
     Args:
-        device: A torch device.
-        stopwatch: Decides when to stop.
+        device: A device whose runtime is torch.
+        stopwatch: Times the workloads, and decides how often they are repeated; None is a default one.
 
     Raises:
-        ValueError: If the device has another runtime, or its processor is not here.
+        ValueError: If the device has another runtime, or needs a GPU that this machine lacks.
     """
 
     def __init__(self, device: Device, stopwatch: Stopwatch | None = None) -> None:
@@ -51,11 +51,11 @@ class TorchProfiler:
             torch.set_num_threads(threads)
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
-        """What runs besides layers: operators without weights, with the elements that they give."""
+        """Counts the operators without weights in each workload, and the elements of their outputs."""
         return [_count_joins(*self._module(workload)) for workload in workloads]
 
     def fingerprint(self) -> dict[str, str]:
-        """That of this machine, with torch's version."""
+        """The fingerprint of this machine, with the version of torch."""
         gpu = read_gpu_fingerprint() if self.device.processor == "cuda" else {}
         return {**read_fingerprint(), "torch": torch.__version__, **gpu}
 
@@ -72,7 +72,7 @@ class TorchProfiler:
         return run
 
     def _module(self, workload: Workload) -> tuple[nn.Module, Tensor]:
-        """The workload as a module, and an input."""
+        """The workload as a module, and a random input for it."""
         if isinstance(workload, OnnxNetwork):
             raise ValueError(f"device {self.device.name!r} runs no ONNX files")
         module: nn.Module = nn.Identity()
@@ -140,7 +140,7 @@ class _Network(nn.Module):
 
 
 def _count_joins(module: nn.Module, inputs: Tensor) -> OperatorCounts:
-    """How often each kind of join runs, and on how many elements."""
+    """By name of each operator without weights: how often it runs, and the number of elements of its outputs."""
     elements: dict[str, list[int]] = defaultdict(list)
     for part in module.modules():
         if isinstance(part, _Join):

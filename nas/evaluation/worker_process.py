@@ -1,6 +1,6 @@
-"""What a worker process does before anything else: it keeps to one thread, and ends with its parent.
+"""The initialiser of worker processes: one thread per process, and an end together with the parent.
 
-No library is imported here, as libraries read the number of their threads when they are loaded.
+It imports no numerical library, as these read the number of threads when they are loaded.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from multiprocessing.connection import wait
 def prepare_worker() -> None:
     """Initialises a spawned process of a pool.
 
-    Processes with several threads each collapse on few cores instead of sharing them; and a pool whose parent is killed
-    would leave its processes behind.
+    Processes with several threads each would slow one another down on few cores. Without the thread that waits for the
+    parent, the processes would go on running after a parent that was killed.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"

@@ -1,1 +1,1 @@
-"""Measured metrics: what is said of a network after it has seen labelled images, and how sure that is."""
+"""Measured metrics: values computed from the outputs of a network for labelled images, and their standard errors."""

@@ -1,4 +1,4 @@
-"""Top-1 accuracy: the share of images whose class is named."""
+"""Top-1 accuracy: the share of images that are classified correctly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Accuracy(MeasuredMetric):
-    """Percent of the images whose largest logit is the label's."""
+    """The percentage of images whose largest logit is that of the label."""
 
     metric: ClassVar[Metric] = METRICS["accuracy"]
 
@@ -24,7 +24,7 @@ class Accuracy(MeasuredMetric):
         return 100 * int((logits.argmax(1) == labels).sum()) / len(labels)
 
     def standard_error(self, values: FloatArray, images: int) -> FloatArray:
-        """Binomial: each image is a success or a failure, independent of the others."""
-        # one success and one failure more (Laplace), else a perfect score would be taken as certain
+        """The binomial standard error: each image is a success or a failure, independent of the others."""
+        # one more success and one more failure (Laplace), or an accuracy of 100 % would have no error
         share = (np.clip(values, 0.0, 100.0) / 100.0 * images + 1.0) / (images + 2.0)
         return 100.0 * np.sqrt(share * (1.0 - share) / images)

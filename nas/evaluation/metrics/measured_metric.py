@@ -1,4 +1,4 @@
-"""What every metric that is measured on images keeps to."""
+"""The base class of metrics that are measured on images."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:  # metrics are named, listed and priced where no torch is load
 
 
 class MeasuredMetric(ABC):
-    """A number computed from what a network answers to labelled images.
+    """A number computed from the outputs of a network for labelled images.
 
-    The contract, kept by tests over all measured metrics: the value is finite and in the unit of the metric; it depends
-    on the images, not on their order; a network that is right everywhere is never worse than another. Metrics are
-    frozen values: they travel to workers. All metrics of a measurement are computed from one pass over the images.
+    Tests hold all measured metrics to this contract. The value is finite and in the unit of the metric. It does not
+    depend on the order of the images. No network has a better value than one that classifies all images correctly.
+    Metrics are frozen values, as they are sent to workers. All metrics of a measurement are computed from one pass over
+    the images.
 
     Attributes:
         metric: Name, unit and direction, which `results.metric.METRICS` lists under the same name.
@@ -30,17 +31,17 @@ class MeasuredMetric(ABC):
 
         Args:
             logits: Outputs of the network, float, shape (images, classes); one image or more.
-            labels: Class numbers, int64, shape (images,), in the same memory.
+            labels: Indices of the classes, int64, shape (images,), on the same torch device as the logits.
         """
 
     def standard_error(self, values: FloatArray, images: int) -> FloatArray | None:  # noqa: ARG002
-        """Standard deviation of a measured value over other images that might have been drawn, in the unit.
+        """The standard error of measured values, in the unit: how much they would vary over other sets of images.
 
         Args:
             values: Measured values, shape (n,).
-            images: How many images each was measured on.
+            images: Number of images that each was measured on.
 
         Returns:
-            Shape (n,); None if no formula gives it from the values alone.
+            Standard errors of shape (n,); None if they do not follow from the values alone.
         """
         return None

@@ -1,4 +1,4 @@
-"""Accuracy on the class that a network knows least, where an average would hide that one is missed."""
+"""Accuracy on the class with the lowest one; an average over all classes would hide a class that is never found."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorstClassAccuracy(MeasuredMetric):
-    """The lowest recall of a class, in percent, among the classes that some label names.
+    """The lowest recall, in percent, of the classes that occur among the labels.
 
-    Its sampling error is not stated: it is that of a minimum, and depends on the recalls of all other classes.
+    It has no `standard_error`: that of a minimum depends on the recalls of all classes, not on the value alone.
     """
 
     metric: ClassVar[Metric] = METRICS["worst_class_accuracy"]
