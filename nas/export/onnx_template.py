@@ -129,7 +129,7 @@ class _CallSite:
 
 
 class _Draft:
-    """Collects the nodes and constants of a version; `codes` holds codes, steps and zero points by name of the weight."""
+    """The nodes and constants of a version; `codes` are codes, steps and zero points by name of the weight."""
 
     def __init__(self, codes: Mapping[str, tuple[onnx.TensorProto, ...]]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -142,7 +142,7 @@ class _Draft:
     def add(
         self, node: onnx.NodeProto, reads: _CallSite | None, outputs: set[str], weights: Mapping[str, _CallSite]
     ) -> None:
-        """Copies a node; rounds its input if `reads` is the call of that input, and its output if `outputs` names it."""
+        """Copies a node; rounds its input if `reads` is a call, and its output if `outputs` holds its name."""
         if node.op_type == "Gather" and node.input[0] in weights:
             self._look_up(node)
             return
@@ -162,7 +162,7 @@ class _Draft:
             self._round(copied.output[0], node.output[0], node.op_type == "Relu")
 
     def dequantize_weight(self, site: _CallSite) -> None:
-        """Adds the nodes that compute a weight, under its own name, from its codes; for groups, in the stored layout."""
+        """Adds the nodes that compute a weight, under its own name and in its own layout, from its codes."""
         weight, grouped, tensors = site.weight, site.grouped, self._codes[site.weight]
         self.constants += tensors
         read, names = f"{weight}_read", [tensor.name for tensor in tensors]

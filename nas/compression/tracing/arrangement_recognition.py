@@ -1,4 +1,4 @@
-"""Which operator a call of torch is, of those that arrange values or pool them."""
+"""Recognises the calls of torch that rearrange, pad or pool values."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Found = Recognized | Alias | None
 
 
 def recognize_split_output(call: TorchCall, source: fx.Node, index: int) -> Recognized | None:
-    """One output of a split, as a slice of what is split; None if it is split along the batch.
+    """One output of a split, as a slice of the tensor that is split; None if it is split along the batch.
 
     Args:
         call: The split.
-        source: What is split.
-        index: Of the output.
+        source: The tensor that is split.
+        index: Index of the output.
     """
     outputs = call.node.meta["val"]
     if call.is_batch(call["dim"], source):
@@ -41,6 +41,7 @@ def _copy(call: TorchCall) -> Found:
 
 
 def _reshape(call: TorchCall) -> Found:
+    """A reshape of all axes but that of the batch; None if it joins the batch with another axis."""
     source, shapes = call["self"], [node.meta["val"].shape for node in (call["self"], call.node)]
     if len(shapes[0]) == len(shapes[1]) and all(a == b for a, b in zip(*shapes, strict=True)):
         return Alias(source)
@@ -65,6 +66,7 @@ def _swap(call: TorchCall) -> Found:
 
 
 def _ordered(call: TorchCall, order: list[int]) -> Found:
+    """The transpose to an order of all axes; None if it moves the batch axis."""
     if order == [*range(len(order))]:
         return Alias(call["self"])
     if order[0] != 0 or call.batch.leads(call["self"].meta["val"].shape) != 1:
@@ -111,7 +113,7 @@ def _global_pool(kind: PoolKind, call: TorchCall) -> Found:
 
 
 def _adaptive_pool(call: TorchCall) -> Found:
-    """Windows of one size if the output divides the input; torch's other windows overlap."""
+    """A pooling with windows of one size, if the output size divides the input size; else windows overlap, and None."""
     source, output = call["self"], tuple(call["output_size"])
     sides = call.shape(source)[-len(output) :]
     if sides == output:

@@ -1,4 +1,4 @@
-"""One call of a torch operation in an exported program, as those who recognise it see it."""
+"""One call of a torch operation in an exported program, as the functions that recognise operators read it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ View = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Recognized:
-    """An operator that a call was found to be.
+    """The operator that a call was recognised as.
 
     Attributes:
-        operator: What is computed.
-        inputs: The nodes whose values it reads.
-        parameters: The nodes whose values it stores, and what is stored in place of each, such as its transpose.
+        operator: The operator.
+        inputs: The nodes whose values are its inputs.
+        parameters: The nodes whose values are its parameters, each with a function whose result is stored in place of
+            the value, such as the transpose; None stores the value.
     """
 
     operator: Operator
@@ -33,7 +34,7 @@ class Recognized:
 
 @dataclass(frozen=True)
 class Alias:
-    """A call that returns what it reads."""
+    """A call that returns the value of `source` unchanged."""
 
     source: fx.Node
 
@@ -43,10 +44,10 @@ class TorchCall:
     """A call with its arguments by name.
 
     Attributes:
-        node: Of the program.
-        batch: Of the program.
-        constants: Of the program.
-        arguments: All arguments of the operation, with their defaults.
+        node: The node of the program that is the call.
+        batch: The batch size of the program.
+        constants: The values of the program that depend on no input.
+        arguments: All arguments of the operation by name, with the defaults of those that are not given.
     """
 
     node: fx.Node
@@ -65,11 +66,11 @@ class TorchCall:
         return self.arguments[name]
 
     def is_stored(self, *names: str) -> bool:
-        """Whether arguments are tensors that depend on no input, or absent."""
+        """Whether each of the named arguments is None or depends on no input."""
         return all(self[name] is None or self[name] in self.constants for name in names)
 
     def is_value(self, *names: str) -> bool:
-        """Whether arguments are tensors, none of which is absent."""
+        """Whether each of the named arguments is a tensor."""
         return all(isinstance(self[name], fx.Node) and is_tensor(self[name]) for name in names)
 
     def stored(self, name: str) -> Tensor:
@@ -78,34 +79,34 @@ class TorchCall:
         return tensor
 
     def present(self, *names: str) -> tuple[tuple[fx.Node, None], ...]:
-        """Those of the arguments that are there, as parameters that are stored as they are."""
+        """The named arguments that are not None, as parameters of a `Recognized` that are stored as they are."""
         return tuple((self[name], None) for name in names if self[name] is not None)
 
     def rank(self, node: fx.Node) -> int:
-        """Axes of a tensor, with that of the batch."""
+        """Number of axes of a tensor, including the batch axis."""
         return len(node.meta["val"].shape)
 
     def shape(self, node: fx.Node) -> Shape:
-        """Shape of a tensor for one input."""
+        """Shape of a tensor without the batch axis."""
         if node in self.constants:
             return Constant(tuple(node.meta["val"].shape)).output_shape()
         return self.batch.without(node.meta["val"].shape)
 
     def axis(self, axis: int, node: fx.Node) -> int:
-        """An axis counted from the end, so that it means the same without the batch axis, which is minus the rank.
+        """An axis counted from the end, as a negative number, which is the same with and without the batch axis.
 
         Args:
-            axis: As torch counts it, from either end.
-            node: The tensor whose axis it is.
+            axis: Index of the axis as in torch, negative if counted from the end.
+            node: The tensor that has the axis.
         """
         return axis if axis < 0 else axis - self.rank(node)
 
     def is_batch(self, axis: int, node: fx.Node) -> bool:
-        """Whether an axis is that of the batch.
+        """Whether an axis is the batch axis.
 
         Args:
-            axis: As torch counts it, from either end.
-            node: The tensor whose axis it is.
+            axis: Index of the axis as in torch, negative if counted from the end.
+            node: The tensor that has the axis.
         """
         return self.axis(axis, node) == -self.rank(node)
 
@@ -116,11 +117,11 @@ def is_tensor(node: fx.Node) -> bool:
 
 
 def repeat_per_axis(value: Any, axes: int) -> tuple[int, ...]:
-    """One number for every axis, of an argument for which torch also takes one number for all.
+    """One number for each axis, from an argument that may be one number for all axes.
 
     Args:
-        value: A number, or one or more of them.
-        axes: How many axes there are.
+        value: A number, or a sequence of one number or of one for each axis.
+        axes: Number of axes.
     """
     sides = [value] if isinstance(value, int) else [*value]
     return tuple(sides * axes if len(sides) == 1 else sides)

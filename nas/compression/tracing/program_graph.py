@@ -1,4 +1,4 @@
-"""A functional exported program as a network graph."""
+"""Reads a functional exported program into a network graph."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ _SPLITS = ("split.Tensor", "split_with_sizes.default", "chunk.default")
 
 
 def read_program(program: ExportedProgram) -> tuple[NetworkGraph, dict[str, Tensor]]:
-    """The graph of a program, and its stored tensors, each of its own shape, by name.
+    """The graph of a program, and its stored tensors of any shapes by name.
 
     Args:
-        program: After `run_decompositions({})`, which makes it functional.
+        program: The result of `run_decompositions({})`, which is functional.
 
     Raises:
-        ValueError: If it changes tensors in place, or computes with sizes that are no multiples of the batch.
+        ValueError: If the program changes stored tensors or inputs, or a shape depends on the batch size in another way
+            than as a multiple.
     """
     reader = _Reader(program)
     for node in program.graph.nodes:
@@ -47,10 +48,10 @@ def read_program(program: ExportedProgram) -> tuple[NetworkGraph, dict[str, Tens
 
 
 class _Reader:
-    """Reads the calls of a program in turn.
+    """Reads the calls of a program in their order.
 
     Args:
-        program: Functional.
+        program: A functional program.
     """
 
     def __init__(self, program: ExportedProgram) -> None:
@@ -70,7 +71,7 @@ class _Reader:
         self._stored: dict[str, str] = {}  # nodes that yield stored tensors, by name of the tensor
 
     def read(self, node: fx.Node) -> None:
-        """Adds the node of a call, unless it is a constant, a size, a check or passes its input on."""
+        """Adds a node for a call, unless the call is a constant, a size, a check or an alias of its input."""
         value = node.meta.get("val")
         if (
             self.constants.fold(node)
@@ -94,13 +95,13 @@ class _Reader:
             self._add_opaque(node)
 
     def graph(self) -> NetworkGraph:
-        """The graph of what was read, without what the outputs do not need."""
+        """The graph of all calls that were read and that the outputs depend on."""
         specs = self._program.graph_signature.output_specs
         returned = {
             spec.arg.name for spec in specs if spec.kind == OutputKind.USER_OUTPUT and hasattr(spec.arg, "name")
         }
         (last,) = (node for node in self._program.graph.nodes if node.op == "output")
-        leaves = [node for node in pytree.tree_leaves(last.args) if isinstance(node, fx.Node)]  # one may be there twice
+        leaves = [node for node in pytree.tree_leaves(last.args) if isinstance(node, fx.Node)]  # may repeat a node
         tensors = [node for node in leaves if node.name in returned and _yields_tensor(node)]
         outputs = tuple(self._value(node) for node in tensors)
         inputs = tuple((node.name, self.batch.without(node.meta["val"].shape)) for node in self._inputs)
@@ -120,7 +121,7 @@ class _Reader:
         producer = self._nodes[self._names[source]].operator
         if producer.name == "opaque":
             self._add(node, Item(index, self._shape(node)), [source])
-        elif index == 0:  # what else a norm returns serves its gradient
+        elif index == 0:  # the other outputs of a norm are only for its gradient
             self._names[node] = self._names[source]
 
     def _add_recognized(self, node: fx.Node, found: Recognized) -> None:
@@ -138,7 +139,7 @@ class _Reader:
         self._nodes[node.name] = Node(node.name, found, read, parameters)
 
     def _value(self, node: fx.Node) -> str:
-        """The name of a value; a stored tensor that is read as one gets a node of its own."""
+        """The name of a value in the graph; a stored tensor that is an input of a node gets a node of its own."""
         if node not in self.constants:
             return self._names[node]
         parameter = self.constants.name(node)
@@ -153,7 +154,7 @@ class _Reader:
 
 
 def _final_names(used: Sequence[str], derived: Mapping[str, str]) -> dict[str, str]:
-    """Names for people: what was computed has that of the parameter it comes from, with a number if that is taken."""
+    """Final names by present ones: a computed tensor gets the name of its origin, with a number if that is taken."""
     taken = {name for name in used if name not in derived}
     names = {name: name for name in taken}
     for name in used:

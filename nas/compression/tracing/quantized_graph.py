@@ -1,8 +1,8 @@
-"""Where a policy rounds the activations of a graph: the graph with nodes that round.
+"""Adds to a graph the nodes that round activations under a policy.
 
-They are rounded where `search_spaces.elastic.layer.Layer` rounds them: the input of a layer, unless it has the same
-bits already, and its output where a device rescales its accumulators: after a ReLU, which it absorbs, before any other
-activation.
+Activations are rounded where `search_spaces.elastic.layer.Layer` rounds them: the input of a layer, unless it is
+rounded to the same bits already; and the output, after a ReLU, which devices absorb into the layer, or before any other
+activation function.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ _REARRANGING = (
 
 @dataclass(frozen=True, slots=True)
 class Quantize(Operator):
-    """Rounds an activation to unsigned codes over a range that is calibrated; a module runs it.
+    """Rounds an activation to unsigned codes over a calibrated range; an `ActivationQuantizer` runs it.
 
     Attributes:
-        bits: Of a code.
+        bits: Bits of a code.
     """
 
     name: ClassVar[str] = "quantize"
     bits: int
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """That of its one input."""
+        """The shape of the input."""
         return inputs[0]
 
 
 def quantize_activations(graph: NetworkGraph, bits: Sequence[int]) -> NetworkGraph:
-    """A graph in which activations are rounded.
+    """A graph with nodes that round activations.
 
     Args:
-        graph: Of full precision.
-        bits: Of the activations of each of `graph.layers`; 32 leaves them as they are.
+        graph: A graph at full precision.
+        bits: Bits of the activations of each of `graph.layers`; 32 does not round.
     """
     inputs: dict[str, int] = {}
     outputs: dict[str, int] = {}
@@ -70,7 +70,7 @@ def quantize_activations(graph: NetworkGraph, bits: Sequence[int]) -> NetworkGra
 
 
 def find_quantize_nodes(graph: NetworkGraph) -> dict[str, int]:
-    """The bits of every node that rounds, by its name."""
+    """The bits of every node that rounds, by name of the node."""
     return {node.name: node.operator.bits for node in graph.nodes if isinstance(node.operator, Quantize)}
 
 
@@ -85,10 +85,10 @@ class _Rewriter:
     def __init__(self, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
         self._inputs, self._outputs = inputs, outputs
         self.nodes: dict[str, Node] = {}
-        self.value: dict[str, str] = {}  # what stands for a value of the given graph, where that is another one
+        self.value: dict[str, str] = {}  # names of rounded values, by names of the values that they replace
 
     def add(self, node: Node) -> None:
-        """Copies a node."""
+        """Copies a node, and adds the nodes that round its input and its output."""
         inputs = [self.value.get(name, name) for name in node.inputs]
         if node.name in self._inputs:
             inputs[0] = self._rounded(inputs[0], self._inputs[node.name])
@@ -97,7 +97,7 @@ class _Rewriter:
             self.value[node.name] = self._rounded(node.name, self._outputs[node.name])
 
     def _rounded(self, value: str, bits: int) -> str:
-        """The value at some bits: itself if its source has them, else that of a node for all who read it so."""
+        """The name of a value rounded to some bits: its own if it is so already, else that of a shared node."""
         if self._bits(value) == bits:
             return value
         name = f"{value} at {bits} bits"
@@ -106,7 +106,7 @@ class _Rewriter:
         return name
 
     def _bits(self, value: str) -> int | None:
-        """Bits that a value was rounded to, if it was only moved about since then."""
+        """The bits that a value was rounded to, if it was only rearranged since; None if it was not rounded."""
         node = self.nodes.get(value)
         while node is not None and _keeps_values(node.operator):
             node = self.nodes.get(node.inputs[0])
@@ -114,7 +114,7 @@ class _Rewriter:
 
 
 def _keeps_values(operator: Operator) -> bool:
-    """Whether an operator yields only values that it reads."""
+    """Whether every output value of an operator is one of its input values."""
     if isinstance(operator, Opaque):
         return operator.target.split(".")[1] in _REARRANGING
     if isinstance(operator, Pool):

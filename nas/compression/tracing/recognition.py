@@ -1,7 +1,7 @@
-"""Which operator a call of torch is: the one table of torch operations that are understood.
+"""Recognises the calls of torch that are operators of network graphs; `RECOGNIZERS` is the table of all of them.
 
-A recogniser gets a call and returns the operator, the value that the call only passes on, or None: then the call
-becomes an opaque node. Layers are found by their operation and parameter, never by a class of modules.
+A recogniser gets a call. It returns the operator, or an alias of the value that the call passes on, or None: then the
+call becomes an opaque node. Layers are recognised by operation and parameter, not by the class of a module.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Recognizer = Callable[[TorchCall], Recognized | Alias | None]
 
 
 def recognize(call: TorchCall) -> Recognized | Alias | None:
-    """The operator of a call whose shapes are those that torch says; None if there is none."""
+    """The operator or alias that a call is; None if it is none, or if torch gives the call another output shape."""
     name = str(call.node.target).removeprefix("aten.").removesuffix(".default")
     recognizer = RECOGNIZERS.get(name)
     found = None if recognizer is None else recognizer(call)
@@ -73,7 +73,7 @@ def _linear(call: TorchCall) -> Recognized | None:
 
 
 def _matrix_product(first: str, second: str, call: TorchCall) -> Recognized | None:
-    """A linear layer if the second matrix is stored, which is then used transposed."""
+    """A linear layer if the second matrix depends on no input, with its transpose as the weight; else a product."""
     if call[second] in call.constants and call.rank(call[second]) == 2:
         in_features, out_features = call.stored(second).shape
         return Recognized(Linear(in_features, out_features), (call[first],), ((call[second], _transposed),))
@@ -198,7 +198,7 @@ def _transposed(matrix: Tensor) -> Tensor:
 
 
 def _padding(value: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Zeros before and after; `same` has the odd one after."""
+    """Zeros before and after along each axis; for `same`, an odd number has the extra zero after."""
     if value == "same":
         reach = [steps * (side - 1) for side, steps in zip(kernel, dilation, strict=True)]
         return tuple((total // 2, total - total // 2) for total in reach)

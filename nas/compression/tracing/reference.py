@@ -1,7 +1,7 @@
-"""Given networks by name: what `network:` and `weights:` of a job file stand for.
+"""Creates given networks by reference, and loads their weights: the keys `network` and `weights` of a job file.
 
-A reference names code that is installed here, as an import does. Files are data: nothing in them is executed or
-unpickled.
+A reference names installed code, like an import. Weights and configurations are read as data: nothing in them is
+executed or unpickled.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-_COUNTER = "num_batches_tracked"  # of a batch norm in training; older files lack it
-_CODE = "_implementation"  # how keys of a configuration end that may name a kernel to be downloaded
+_COUNTER = "num_batches_tracked"  # buffer of batch norms that is not used in evaluation; older files lack it
+_CODE = "_implementation"  # ending of the keys of a configuration that may name a kernel to be downloaded
 _FORMS = "my_package.models:make_net, timm:resnet18 or transformers:path/to/config.json"
 
 
@@ -28,12 +28,12 @@ def create_network(reference: str) -> nn.Module:
     """The module that a reference stands for, with fresh weights.
 
     Args:
-        reference: `my_package.models:make_net`, a callable that returns a module without being given anything;
-            `timm:` and the name of a model there; or `transformers:` and a configuration file that says `model_type`
+        reference: `my_package.models:make_net`, a callable without arguments that returns a module; `timm:` and the
+            name of a model of timm; or `transformers:` and the path of a configuration file with the keys `model_type`
             and `architectures`.
 
     Raises:
-        ValueError: If there is no such thing, or it makes no module.
+        ValueError: If the reference is malformed, it cannot be imported, or the callable raises or returns no module.
     """
     source, _, name = reference.partition(":")
     if not source or not name:
@@ -50,10 +50,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
     Args:
         module: Changed in place.
-        path: The file; weights that are tied to others may be left out, as safetensors does, and counters of batches.
+        path: The file. It may lack weights that are tied to others, as safetensors stores these once, and the batch
+            counters of batch norms.
 
     Raises:
-        ValueError: If it is another kind of file, above all a pickle of `torch.save`, or does not fit.
+        ValueError: If the file is missing or no safetensors file, such as a pickle of `torch.save`, or if its tensors
+            have other names or shapes than those of the module.
     """
     try:
         state = load_file(path)
@@ -78,6 +80,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
 
 def _call(make: Callable[[], Any], reference: str) -> Any:
+    """The result of a callable of foreign code, whose errors become ValueErrors of one line."""
     try:
         return make()
     except _Refused:
@@ -87,11 +90,11 @@ def _call(make: Callable[[], Any], reference: str) -> Any:
 
 
 class _Refused(ValueError):
-    """What was asked for is none of the forms."""
+    """The reference names a network that its package does not have; the message is complete as it is."""
 
 
 def _locate(error: Exception) -> str:
-    """What foreign code raises, and where, on one line."""
+    """The type, the message and the place of an error of foreign code, in one line."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     said = " ".join(str(error).split())
     return f"{Path(last.filename).name}, line {last.lineno}, raises {type(error).__name__}: {said}"
@@ -121,7 +124,10 @@ def _from_timm(name: str) -> Any:
 
 
 def _from_transformers(name: str) -> Any:
-    """By `model_type` and the first of `architectures`; what names code to run, or to load, is not read."""
+    """A network of transformers by `model_type` and the first of `architectures`.
+
+    Keys of the configuration that name code to be loaded are left out.
+    """
     transformers = _package("transformers")
     try:
         settings = json.loads(Path(name).read_text(encoding="utf-8"))

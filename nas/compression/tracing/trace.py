@@ -1,8 +1,7 @@
-"""Any torch module as a graph of operators, by `torch.export`.
+"""Traces a torch module into a graph of operators, by `torch.export`.
 
-The exported program is what runs, so nothing of it can be missed: a layer is an operation, its parameter and the place
-where it is called, whatever class of modules it was written in. What no operator describes becomes an opaque node,
-which calls the same operation of torch.
+The exported program holds all operations that run, whatever classes the modules have. An operation that no operator
+describes becomes an opaque node, which calls the same operation of torch.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ class TracedNetwork:
     """A given network as a graph with its tensors.
 
     Attributes:
-        graph: What it computes.
-        parameters: The stored tensors, by the names that the nodes use; those of the module itself where it has them.
-        why_fixed: Where it runs at one batch size alone, why it could not be read for any.
+        graph: The network graph.
+        parameters: The stored tensors by their names in the graph; parameters of the module are shared, not copied.
+        why_fixed: The reason why the network runs at one batch size only; empty if it runs at any.
     """
 
     graph: NetworkGraph
@@ -48,11 +47,11 @@ class TracedNetwork:
     why_fixed: str = ""
 
     def network(self) -> GraphNetwork:
-        """The network as a module, which shares the tensors."""
+        """The network as a module in evaluation mode, which shares the tensors."""
         return GraphNetwork(self.graph, self.parameters).eval()
 
     def space(self, name: str) -> GivenSpace:
-        """The space that has this network alone, under a name for it."""
+        """The search space with this network as its only architecture, under a name."""
         stored = {
             name: StoredTensor(tensor.numel() * tensor.element_size(), tensor.numel() * tensor.requires_grad)
             for name, tensor in self.parameters.items()
@@ -60,7 +59,7 @@ class TracedNetwork:
         return GivenSpace(name, self.graph, stored)
 
     def digest(self) -> str:
-        """A hash of the graph and of all tensors: equal for networks that compute the same in the same way."""
+        """A hash of the graph and of all tensors, as hexadecimal digits."""
         found = hashlib.sha256(self.graph.to_json().encode())
         for name, tensor in sorted(self.parameters.items()):
             found.update(name.encode())
@@ -69,30 +68,31 @@ class TracedNetwork:
 
     @property
     def opaque(self) -> Counter[str]:
-        """How often each operation of torch occurs that is not understood; it runs as it is, at full precision."""
+        """The number of opaque nodes by their torch operation; they run in torch at full precision."""
         return Counter(node.operator.target for node in self.graph.nodes if isinstance(node.operator, Opaque))
 
 
 def trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> TracedNetwork:
-    """Reads a module in evaluation mode.
+    """Traces a module in evaluation mode.
+
+    The outputs of the network are compared with those of the module, at another batch size than it was traced with. If
+    the module cannot be traced for all batch sizes, the network is fixed to the batch size of the examples.
 
     Args:
         module: Any module; it is not changed.
-        inputs: Examples, each of shape (batch, ...), for the arguments of `forward` in turn or by name.
-
-    Returns:
-        The network, which gives what the module gives: that is checked, and at another batch size than that with which
-        it was read. One that cannot be read for any batch size is fixed to that of the example, and says why.
+        inputs: Examples of the arguments of `forward`, each of shape (batch, ...), in order or by name.
 
     Raises:
-        TraceError: If it cannot be exported, or changes its own tensors, or does not give what the module gives.
+        TraceError: If the examples differ in batch size, the module cannot be exported or changes its own tensors, or
+            the outputs of the network and the module differ by more than 1e-4 of the largest.
     """
     given = [*(inputs.values() if isinstance(inputs, Mapping) else inputs)]
     if not given or any(tensor.dim() == 0 or len(tensor) != len(given[0]) for tensor in given):
         raise TraceError(
             f"examples must be tensors of one batch size, got shapes {[tuple(tensor.shape) for tensor in given]}"
         )
-    training = [part for part in module.modules() if part.training]  # some may be frozen in a module that trains
+    # by part, as a frozen part of a module in training is in evaluation mode
+    training = [part for part in module.modules() if part.training]
     module.eval()
     try:
         with torch.no_grad(), warnings.catch_warnings(), quiet("torch._subclasses.fake_tensor"):
@@ -104,7 +104,8 @@ def trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) ->
 
 
 def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> TracedNetwork:
-    two, three = (_repeated(inputs, times) for times in (2, 3))  # one input would be taken for a fixed size
+    """The network for any batch size or, if that fails, for the batch size of the inputs."""
+    two, three = (_repeated(inputs, times) for times in (2, 3))  # torch.export takes a batch of 1 for a fixed size
     try:
         traced = TracedNetwork(*read_program(_export(module, two, any_batch=True)))
         _check(traced, module, three)
@@ -119,7 +120,7 @@ def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -
 
 
 def _export(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor], any_batch: bool) -> ExportedProgram:
-    """A functional program: views and changes in place have become plain operations."""
+    """The exported program in functional form: without views, and without changes of tensors in place."""
     axes = {0: Dim.DYNAMIC if any_batch else Dim.STATIC}
     if isinstance(inputs, Mapping):
         program = torch.export.export(
