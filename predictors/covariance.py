@@ -8,16 +8,16 @@ import numpy as np
 
 from predictors.predictor import FloatArray
 
-_LENGTHS = np.geomspace(0.25, 16.0, 13)  # in medians of the distance between two rows
-_NOISES = np.geomspace(1e-6, 1e2, 33)  # in signal variances
+_LENGTHS = np.geomspace(0.25, 16.0, 13)  # lengths of the grid, in medians of the distance between two rows
+_NOISES = np.geomspace(1e-6, 1e2, 33)  # noise variances of the grid, in signal variances
 
 
 @dataclass(frozen=True)
 class CovarianceFunction:
     """Squared-exponential covariance of a zero-mean Gaussian process, and noise.
 
-    On one-hot codes the squared distance is twice the number of differing choices, so that the correlation falls by a
-    constant factor with each: interactions of every order, the higher the weaker.
+    On one-hot codes the squared distance is twice the number of differing choices, so that each differing choice lowers
+    the correlation by the same factor. The function can have interactions of every order; higher orders are weaker.
 
     Attributes:
         length: Distance over which the function varies, in the unit of the features.
@@ -49,7 +49,7 @@ class CovarianceFunction:
         Args:
             features: Shape (n, f).
             targets: Shape (n,), of mean 0.
-            least_noise: Variance of the noise that is known to be there; it is never less.
+            least_noise: Known lower bound of the variance of the noise, in squared units of the targets.
         """
         distances = _squared_distances(features, features)
         apart = distances[distances > 1e-12]
@@ -60,7 +60,9 @@ class CovarianceFunction:
             spectrum = np.maximum(eigenvalues, 0.0) + _NOISES[:, None]
             fits = np.mean((vectors.T @ targets) ** 2 / spectrum, axis=1)
             signals = np.maximum(np.maximum(fits, 1e-300), least_noise / _NOISES)
-            misfits = np.log(signals) + (fits / signals - 1.0)  # 0 but where the least noise is more than the best
+            misfits = np.log(signals) + (
+                fits / signals - 1.0
+            )  # 0 unless `least_noise` forces a larger signal than fits best
             likelihoods = -0.5 * (len(targets) * misfits + np.log(spectrum).sum(axis=1))
             index = int(np.argmax(likelihoods))
             if likelihoods[index] > best[0]:

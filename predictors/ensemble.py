@@ -13,7 +13,7 @@ from predictors.predictor import FloatArray, Prediction, Predictor
 from predictors.warp import Warp
 
 _CHUNK = 8192  # rows predicted at a time: bounds the memory to a few dozen MB per 500 labels
-_JITTER = 1e-6  # of the signal's variance: a covariance matrix of equal rows has no Cholesky root without
+_JITTER = 1e-6  # in signal variances; without it, the covariance matrix of equal rows has no Cholesky root
 _NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
 
 
@@ -31,7 +31,7 @@ class EnsemblePredictor(Predictor):
     a median. The warp is monotone, so that it never changes the order of two rows.
 
     Args:
-        members: Number of members, at least 2; never more than there are rows.
+        members: Number of members, at least 2. If there are fewer rows, there are as many members as rows.
         seed: Seed of the split into folds.
 
     Raises:

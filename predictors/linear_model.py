@@ -1,6 +1,6 @@
-"""A linear model with a Gaussian prior: fitted on few measurements, it says how little it knows of the rest.
+"""Bayesian linear regression with a Gaussian prior: for few measurements, with the uncertainty of predictions.
 
-It predicts with a deviation, and says what to measure next.
+The model also chooses what to measure next.
 Source: Bishop, "Pattern Recognition and Machine Learning", 2006, section 3.3.
 """
 
@@ -20,7 +20,7 @@ class LinearModel:
 
     Attributes:
         mean: Expected coefficients, shape (f,).
-        covariance: Of the coefficients, shape (f, f).
+        covariance: Covariance of the coefficients, shape (f, f).
         noise: Variance of a measurement.
     """
 
@@ -61,11 +61,11 @@ class LinearModel:
         return LinearModel(mean, self.covariance - gain @ spread.T, self.noise)
 
     def scale(self, features: FloatArray, targets: FloatArray) -> float:
-        """The factor on all deviations, of coefficients and noise alike, that measurements suggest.
+        """The factor on the standard deviations of coefficients and noise that fits the size of the errors.
 
         Args:
             features: Shape (n, f).
-            targets: Shape (n,), n >= 2, of mean 0; the model is one before their observation.
+            targets: Shape (n,), n >= 2, of mean 0; the model must not have observed them.
         """
         covariance = features @ self.covariance @ features.T + self.noise * np.eye(len(features))
         misfit = targets - features @ self.mean
@@ -80,9 +80,9 @@ class LinearModel:
         """The rows whose measurement leaves the least mean variance over all rows, chosen one after the other.
 
         Args:
-            features: Of all that may be measured, shape (n, f).
-            count: How many; at most the rows that are left.
-            done: Rows that are not to be chosen.
+            features: Features of all rows that may be measured, shape (n, f).
+            count: Number of rows to choose; fewer are returned if fewer are left.
+            done: Rows that must not be chosen.
 
         Returns:
             Distinct row numbers, the most useful one first.

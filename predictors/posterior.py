@@ -18,8 +18,8 @@ from predictors.warp import Warp
 
 Noise = Callable[[FloatArray], FloatArray]  # values to the standard deviation of a measurement of each, shape (n,)
 
-_FEW_ROWS = 8  # fewer do not tell a function from noise
-_MOST_ROWS = 800  # that are fitted, in cubic time: about 2 s on one core
+_FEW_ROWS = 8  # from fewer rows, a function cannot be told from noise
+_MOST_ROWS = 800  # rows that are fitted, which takes cubic time: about 2 s on one core
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)  # exact for polynomials of degree 29
 
 
@@ -56,7 +56,8 @@ def infer_noise_free(features: ArrayLike, targets: ArrayLike, least_noise: Noise
         seed: Seed of the rows that are fitted, where there are too many.
 
     Raises:
-        ValueError: If a shape is wrong or a value is not finite.
+        ValueError: If the features are not of shape (n, f) with n, f >= 1, there is not one target per row, or a value
+            is not finite.
     """
     rows, labels = check_labelled_rows(features, targets, fewest=1)
     if len(labels) < _FEW_ROWS:
@@ -83,11 +84,11 @@ def _conditioned(
     """Posterior mean and variance at n rows, of which m are fitted.
 
     Args:
-        covariance: Of the fitted rows and all rows, shape (m, n).
+        covariance: Prior covariance of the fitted rows with all rows, shape (m, n).
         signal: Prior variance of every row.
-        targets: Shape (n,), of prior mean 0.
-        noise: Variances, shape (n,).
-        fitted: The fitted rows, shape (m,).
+        targets: Targets of prior mean 0, shape (n,).
+        noise: Variance of the noise of each target, shape (n,).
+        fitted: Indices of the fitted rows, shape (m,).
     """
     gain = np.linalg.solve(covariance[:, fitted] + np.diag(noise[fitted]), covariance)
     mean = targets[fitted] @ gain

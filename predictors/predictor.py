@@ -52,7 +52,7 @@ class Predictor(ABC):
 
     @property
     def linear(self) -> Linear | None:
-        """The fitted means as a linear function, if they are one: it can be summed by gene instead of multiplied."""
+        """The fitted means as a linear function, which can be summed by gene; None if they are not linear."""
         return None
 
     def fit(self, features: ArrayLike, targets: ArrayLike) -> None:
@@ -63,7 +63,8 @@ class Predictor(ABC):
             targets: Shape (n,), finite.
 
         Raises:
-            ValueError: If a shape is wrong, there are fewer than 2 rows or a value is not finite.
+            ValueError: If the features are not of shape (n, f) with f >= 1, there is not one target per row, there are
+                fewer than 2 rows, or a value is not finite.
         """
         rows, labels = check_labelled_rows(features, targets)
         self._width = None
@@ -77,12 +78,13 @@ class Predictor(ABC):
             features: Shape (n, f), with the f of the fitted rows; n may be 0.
 
         Raises:
-            ValueError: If nothing was fitted yet, a shape is wrong or a value is not finite.
+            ValueError: If nothing was fitted yet, the features have not the columns of the fitted rows, or a value is
+                not finite.
         """
         return self._predict(self._checked(features))
 
     def draw(self, features: ArrayLike, count: int, rng: np.random.Generator) -> FloatArray:
-        """Draws what the rows may truly be, without the noise of measurements, as far as the fit tells.
+        """Draws values of the rows from their distribution after the fit, without the noise of measurements if known.
 
         Args:
             features: Shape (n, f), with the f of the fitted rows.
@@ -90,15 +92,16 @@ class Predictor(ABC):
             rng: Source of the draws.
 
         Returns:
-            Shape (count, n). Rows that resemble one another err alike within a draw, where the predictor knows it.
+            Shape (count, n). Predictors that know the covariance of rows draw them jointly, others independently.
 
         Raises:
-            ValueError: As `predict`.
+            ValueError: If nothing was fitted yet, the features have not the columns of the fitted rows, or a value is
+                not finite.
         """
         return self._draw(self._checked(features), count, rng)
 
     def _checked(self, features: ArrayLike) -> FloatArray:
-        """The features as rows that the fit can be asked about."""
+        """The features as an array, checked against the fitted rows."""
         if self._width is None:
             raise ValueError(f"{type(self).__name__} predicts only after fit(features, targets)")
         rows = _feature_rows(features)
@@ -131,7 +134,8 @@ def check_labelled_rows(features: ArrayLike, targets: ArrayLike, fewest: int = 2
         fewest: The least n that is enough.
 
     Raises:
-        ValueError: If a shape is wrong, there are too few rows or a value is not finite.
+        ValueError: If the features are not of shape (n, f) with f >= 1, there is not one target per row, there are
+            fewer than `fewest` rows, or a value is not finite.
     """
     rows = _feature_rows(features)
     labels = np.asarray(targets, dtype=np.float64)
@@ -147,6 +151,7 @@ def check_labelled_rows(features: ArrayLike, targets: ArrayLike, fewest: int = 2
 
 
 def _feature_rows(features: ArrayLike) -> FloatArray:
+    """The features as an array; raises ValueError unless its shape is (n, f) with f >= 1 and all values are finite."""
     rows = np.asarray(features, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ValueError(f"features must have shape (n, f) with f >= 1, got {rows.shape}")

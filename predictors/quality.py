@@ -46,8 +46,8 @@ class PredictorQuality:
         0: such a predictor gives no reason to prefer any row to another, and 0 is easily compared with others.
 
         Args:
-            prediction: Of n rows.
-            targets: Of the same rows, shape (n,).
+            prediction: Prediction of n rows.
+            targets: Targets of the same rows, shape (n,).
             n_train: Rows that the predictor was fitted on.
         """
         from scipy.stats import kendalltau, spearmanr
@@ -76,7 +76,8 @@ def cross_validate(
         seed: Seed of the split.
 
     Raises:
-        ValueError: If the rows are unfit for a predictor, or the number of folds for the rows.
+        ValueError: If `check_labelled_rows` refuses the rows, if there are fewer than 2 folds or more folds than rows,
+            or if the other folds leave fewer than 2 rows to fit.
     """
     rows, labels = check_labelled_rows(features, targets)
     n = len(rows)

@@ -11,7 +11,7 @@ from search_spaces.registry import Registry
 
 # It errs less than ridge on networks that it has never seen, and states its uncertainty truthfully.
 DEFAULT_PREDICTOR = "ensemble"
-_MEMBERS = 5  # more take longer, and searches find no more by them
+_MEMBERS = 5  # more members take longer, and searches with them were measured to find nothing better
 
 PREDICTORS: Registry[Callable[[int], Predictor]] = Registry(
     "predictor",

@@ -1,7 +1,7 @@
-"""A monotone warp of the targets: skewed values become roughly normal ones, and the way back.
+"""A monotone warp of targets: it maps skewed values to roughly normal ones, and back.
 
-Accuracies are skewed (many good networks, a few collapsed ones): a least-squares model of
-the raw values spends itself on the few; of the warped values it ranks all.
+Accuracies are skewed: many networks are good and a few collapse. A least-squares model of the raw values would fit the
+few at the expense of the many; a model of the warped values fits all.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import numpy as np
 
 from predictors.predictor import FloatArray
 
-_EXPONENTS = (-2.0, 4.0)  # within which the most likely exponent is sought; 1 leaves values as they are
+_EXPONENTS = (-2.0, 4.0)  # range of the search for the most likely exponent; 1 leaves values as they are
 
 
 @dataclass(frozen=True)
 class Warp:
     """The Yeo-Johnson transform of robustly scaled values, then standardised.
 
-    Outside the range of the fitted targets it is a straight line: the slope of the way back is the tangent at its end,
-    but at most the mean slope over it (for exponents outside 0..2 the transform itself is bounded on one
-    side, and explodes on the other).
+    Outside the range of the fitted targets it is a straight line. Its slope on the way back is that of the transform at
+    the end of the range, but at most the mean slope over the range: for exponents outside 0..2, the transform itself is
+    bounded on one side, and its inverse grows without bound there.
 
     Source: Yeo and Johnson, A new family of power transformations to improve normality or symmetry, Biometrika 2000;
     exponent by maximum likelihood. All attributes come from `Warp.fit`.
@@ -29,7 +29,7 @@ class Warp:
     Attributes:
         center: Median of the targets.
         scale: Their interquartile range, or where many are equal their standard deviation.
-        exponent: That of the transform.
+        exponent: Exponent of the transform.
         shift: Mean of the transformed targets.
         spread: Standard deviation of the transformed targets.
         lowest: Least target, scaled.
@@ -86,7 +86,7 @@ class Warp:
         return values * self.scale + self.center
 
     def _slopes(self) -> tuple[float, float]:
-        """Of the way back below and above the range, in scaled values."""
+        """Slopes of the way back (scaled values by transformed values) below and above the range of the targets."""
         ends = np.array([self.lowest, self.highest])
         bottom, top = _power(ends, self.exponent)
         mean_slope = (self.highest - self.lowest) / (top - bottom) if top > bottom else 1.0

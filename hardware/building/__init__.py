@@ -1,1 +1,1 @@
-"""Building: a profiler makes a table that is measured and calibrated."""
+"""Building of latency tables by a profiler: their measurement and their calibration."""

@@ -17,8 +17,8 @@ from hardware.tables.table_file import save_table
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 
-_GROUP = 32  # sessions that are open at once, and what a killed run loses at most
-_FLOOR_MS = 1e-5  # nothing is free, and a table admits positive latencies only
+_GROUP = 32  # layers that are timed in turns and then saved: sessions open at once, and the most an interruption loses
+_FLOOR_MS = 1e-5  # where noise makes the difference of two timings 0 or less; a table has positive latencies only
 
 
 def measure_missing(
@@ -29,21 +29,23 @@ def measure_missing(
     progress: Callable[[int, int], None],
     save_to: Path | None,
 ) -> LatencyTable:
-    """Measures every layer shape that is missing, once in each precision that executes one of the policies.
+    """Measures every distinct layer that a table lacks, once in each precision that executes one of the policies.
 
     Args:
-        table: What is known already, such as a table loaded from `save_to` after an interrupted run.
+        table: The table so far, such as one that was loaded from `save_to` after an interruption.
         layers: The layers that need a latency.
         policies: The policies under which they need it.
         profiler: Runs the layer models.
-        progress: Called with the entries measured and to be measured in this call: once at the start, then per group.
-        save_to: Written after every group, so that a killed run loses one group at most; None saves nothing.
+        progress: Called with the number of entries measured so far and to be measured in all, at the start and after
+            every group.
+        save_to: File that is written after every group, so that an interruption loses one group at most; None saves
+            nothing.
 
     Returns:
         The completed table.
 
     Raises:
-        ValueError: If the device executes a policy in no precision, or the table was measured on another machine.
+        ValueError: If the device has no precision for a policy, or the table was measured on another machine.
     """
     missing = table.missing(layers, policies)
     machine = profiler.fingerprint()
@@ -59,7 +61,7 @@ def measure_missing(
 
 
 def _measure(table: LatencyTable, group: Sequence[Segment], profiler: Profiler) -> tuple[dict[Segment, Entry], float]:
-    """Entries of single layers, and the latency of the reference workload beside them."""
+    """Entries of single layers, and the latency of the reference workload that was timed with them."""
     replicas = [ReplicatedLayer(*segment[0]) for segment in group]
     found = time_normalized(profiler, [EmptySession(), *replicas], table.device.precisions, table.reference_ms)
     empty, *timings = found.timings

@@ -1,6 +1,8 @@
-"""Calibration of a table on the machine at hand: networks of a space are optimised by the runtime, and some are timed.
+"""Calibration of a table on the machine at hand, by random networks of a space.
 
-The result is the table with a calibration, which tells the latency of the other networks of the space.
+Some networks are timed. Of these and of more networks, the operators that the runtime runs are counted, from which
+`Conversions` learns what the runtime does with each tensor; that takes no timing, so more networks cost little. The
+result is the table with a calibration, by which the latencies of the other networks of the space are predicted.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
 Build = Callable[[Candidate, Device], Workload]
-_CHUNK, _GROUP = 20, 50  # networks whose operators are counted, and that are timed, at once
-_WEIGHTS_AT_ONCE = 1 << 27  # of the networks that are in memory together, half a gigabyte in floating point
-_OPTIMISED = 3  # networks whose operators are counted, for each that is timed
+_CHUNK = 20  # networks whose operators are counted between two reports of progress
+_GROUP = 50  # networks that are timed in turns; more turns at once remove drift better, but all sessions are in memory
+_WEIGHTS_AT_ONCE = 1 << 27  # weights of all networks that are in memory together: half a gigabyte in float32
+_OPTIMISED = 3  # networks whose operators are counted for each network that is timed: uses are many, timings are slow
 
 
 def count_calibration_steps(timed: int) -> int:
-    """How many steps `calibrate_table` reports as its progress where so many networks are timed."""
+    """Number of steps of progress that `calibrate_table` reports if `timed` networks are timed."""
     return (_OPTIMISED + 1) * timed
 
 
@@ -41,12 +44,12 @@ def build_random_network(space: JointSpace, candidate: Candidate, device: Device
     """A candidate with random weights, as a device executes it.
 
     Args:
-        space: Describes its nodes and layers.
-        candidate: Of the space.
-        device: Decides in which precision each layer is executed.
+        space: The joint space of the candidate.
+        candidate: The candidate.
+        device: The device, which decides in which precision each layer is executed.
 
     Raises:
-        ValueError: If the device executes a policy in no precision.
+        ValueError: If the device has no precision for a policy.
     """
     architectures = space.architectures
     layers = architectures.layers(candidate.architecture)
@@ -67,39 +70,39 @@ def calibrate_table(
     """Fits the calibration of a table that has every layer of a space.
 
     Args:
-        table: Has an entry for every layer.
-        sample: Networks of the space to be timed.
-        rng: Source of more networks, of which only the operators are counted.
-        profiler: Times them; on the machine of the table.
-        progress: Called with how many of `count_calibration_steps(len(sample))` steps are done.
-        build: What the profiler runs for a candidate; None builds it node by node, which takes nodes that are all
-            understood.
+        table: A table with an entry for every layer.
+        sample: Networks of the space that are timed.
+        rng: Source of more random networks, of which only the operators are counted.
+        profiler: Runs the networks on the machine of the table.
+        progress: Called with the number of steps that are done, of `count_calibration_steps(len(sample))`.
+        build: Makes the workload for a candidate; None builds a random network node by node, for which no node may be
+            opaque.
 
     Raises:
-        ValueError: If the table prices blocks or what every network costs, or the device executes a policy in no
-            precision.
-        MissingCost: If the table lacks a layer; names it.
+        ValueError: If the table has entries of blocks or a constant latency, or the device has no precision for a
+            policy.
+        MissingCost: If the table lacks a layer; the message names the layer.
     """
     space, device = sample.space, table.device
     others = space.sample(rng, (_OPTIMISED - 1) * len(sample))
-    seen = Population(space, np.concatenate([sample.genes, others.genes]))
-    candidates = seen.candidates
+    population = Population(space, np.concatenate([sample.genes, others.genes]))
+    candidates = population.candidates
     networks = [build_random_network(space, candidate, device) for candidate in candidates]
 
-    def built(part: slice) -> Sequence[Workload]:
+    def build_workloads(part: slice) -> Sequence[Workload]:
         return [build(candidate, device) for candidate in candidates[part]] if build else networks[part]
 
     operators: list[OperatorCounts] = []
     for part in _parts(networks, _CHUNK):
-        operators += profiler.count_operators(built(part))
+        operators += profiler.count_operators(build_workloads(part))
         progress(len(operators))
     tensors = [find_tensors(network) for network in networks]
     conversions = Conversions.learn(tensors, operators)
     timings: list[Timing] = []
     for part in _parts(networks[: len(sample)], _GROUP):
-        found = time_normalized(profiler, built(part), device.precisions, table.reference_ms)
+        found = time_normalized(profiler, build_workloads(part), device.precisions, table.reference_ms)
         timings += found.timings
-        progress(len(seen) + len(timings))
+        progress(len(population) + len(timings))
     segments, layers_ms, precisions = _layers(table, sample)
     measured_ms, spread = np.array([(one.latency_ms, one.spread) for one in timings]).T
     fitted = MeasuredNetworks(layers_ms, precisions, tensors[: len(sample)], measured_ms, float(np.median(spread)))
@@ -108,14 +111,19 @@ def calibrate_table(
 
 
 def _parts(networks: Sequence[RandomNetwork], most: int) -> Iterator[slice]:
-    """Consecutive parts of so many networks at most, and of fewer large ones: all of a part are in memory at once."""
+    """Consecutive parts of `most` networks, or of fewer if these are large: all of a part are in memory at once."""
     largest = max(sum(layer.weights for layer, _ in network.layers.values()) for network in networks)
     size = max(1, min(most, _WEIGHTS_AT_ONCE // largest))
     return (slice(start, min(start + size, len(networks))) for start in range(0, len(networks), size))
 
 
 def _layers(table: LatencyTable, sample: Population) -> tuple[list[Segment], FloatArray, NDArray[np.int32]]:
-    """Entries of the layers of the sample; their latencies in each network, shape (n, entries); their precisions."""
+    """The arguments of `MeasuredNetworks` that follow from the table, and the segments of its entries.
+
+    Returns:
+        The segments of the layers of the sample; the latency of each segment in each network, shape (n, segments); the
+        index of the precision of each segment, shape (segments,).
+    """
     policies = list(dict.fromkeys(table.device.executed_as(policy) for policy in sample.space.policies.all_policies))
     columns: dict[Segment, int] = {}
     cells: list[tuple[int, int, float]] = []

@@ -5,10 +5,11 @@ layers run slower with cold caches than in a loop. So a network's latency is mod
 
     sum over layers of factor * latency + constant + sum over tensors of their costs,
 
-where a factor is that of the precision, corrected for the entry, and the cost of a tensor depends on its use and is
-linear in its elements. The uses are many and the measured networks few, but a runtime spends about the same on an
-operator wherever it runs it. So what is fitted are the costs of types of operators, each with a part per operator and a
-part per element, and `Conversions` spreads them over the uses. Independent of layers and runtimes.
+where the factor of an entry is the slope of its precision plus a correction, and the cost of a tensor depends on its
+use and is linear in its elements. There are too many uses to fit a cost for each to a few measured networks. But a
+runtime spends about the same time on an operator of one type wherever it runs. So the fit is of a cost per operator and
+a cost per element for every type of operator, and `Conversions` turns these into costs of uses. Independent of layers
+and runtimes.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from hardware.calibration.tensors import Tensor
 from predictors.linear_model import LinearModel
 from search_spaces.additive_cost import FloatArray
 
-_MIN_NETWORKS = 4  # so that every fold is fitted to three or more
-_FOLDS = 10  # each network is left out once, with a tenth of all
-_SLOPE_STD = 0.3  # of the factor of a precision, around 1
-_ENTRY_STD = 0.15  # of its correction for an entry
-_LEAST_FACTOR = 0.1  # noise must not make a layer cost nothing, or less
-_SHARE_STD = 0.03  # of the mean latency, that all operators of a type together are expected to cost
-_NOISE = 0.02  # relative deviation of a measured latency on an idle machine
-_ROUNDING = 1e-9  # of numbers of operators, and of the elements that they work on
+_MIN_NETWORKS = 4  # leaves three or more to fit when one is left out
+_FOLDS = 10  # of the cross-validation: each network is left out once, together with a tenth of all
+_SLOPE_STD = 0.3  # prior standard deviation of the slope of a precision, around 1
+_ENTRY_STD = 0.15  # prior standard deviation of the correction of an entry, around 0
+_LEAST_FACTOR = 0.1  # noise must not make the cost of a layer 0 or negative
+_SHARE_STD = 0.03  # prior standard deviation of what all operators of a type cost a network, in mean latencies
+_NOISE = 0.02  # relative standard deviation of a measured latency on an idle machine
+_ROUNDING = 1e-9  # counts of operators and elements up to this are rounding errors
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Calibration:
     """Turns latencies of layers into latencies of networks.
 
     Attributes:
-        constant_ms: What every network costs besides its layers and tensors, in milliseconds.
-        tensors: What the tensors of a network cost.
-        quality: Agreement with networks left out of the fit; None if nothing was fitted.
+        constant_ms: Latency of every network besides its layers and tensors, in milliseconds.
+        tensors: Costs of the tensors of a network.
+        quality: Agreement with networks that were left out of the fit; None if nothing was fitted.
     """
 
     constant_ms: float = 0.0
@@ -56,14 +57,15 @@ class MeasuredNetworks:
     """Networks whose latency was measured, to fit a calibration to.
 
     Attributes:
-        layers_ms: Latency of the layers of each entry in each network, shape (n, entries).
-        precisions: Number of the precision of each entry, from 0, shape (entries,).
-        tensors: Those of each network.
-        measured_ms: Their latencies, shape (n,), n >= 4.
-        spread: Typical relative spread of what was timed for one of them; a fit trusts measurements no more than that.
+        layers_ms: Summed latency of the layers of each entry in each network, each measured alone, shape (n, entries).
+        precisions: Index of the precision of each entry, from 0, shape (entries,).
+        tensors: The tensors of each network.
+        measured_ms: Measured latency of each network, shape (n,), n >= 4.
+        spread: Typical relative spread of the timings of a network, which is added to the noise that the fit assumes.
 
     Raises:
-        ValueError: If there are too few networks, the shapes differ, or a latency is not positive and finite.
+        ValueError: If there are fewer than 4 networks, the arrays have different numbers of networks, or a measured
+            latency is not positive and finite.
     """
 
     layers_ms: FloatArray
@@ -80,19 +82,18 @@ class MeasuredNetworks:
 
     @property
     def sums_ms(self) -> FloatArray:
-        """Latency of the layers of each precision, shape (n, precisions)."""
+        """Summed latency of the layers of each precision in each network, shape (n, precisions)."""
         return self.layers_ms @ np.eye(self.precisions.max() + 1)[self.precisions]
 
 
 def fit_calibration(sample: MeasuredNetworks, conversions: Conversions) -> tuple[Calibration, FloatArray]:
     """The calibration of the highest posterior probability, given measured networks.
 
-    The error counts relative to the latency. How good the fit is, is found by leaving out a tenth of the networks at a
-    time.
+    Errors are relative to the latency of a network. The quality of the fit is found by cross-validation.
 
     Args:
         sample: Networks with their latencies.
-        conversions: Which operators the runtime runs for a tensor.
+        conversions: The operators that the runtime runs for a tensor, by its use.
 
     Returns:
         The calibration, and the factor of every entry, shape (entries,).
@@ -118,9 +119,13 @@ def fit_calibration(sample: MeasuredNetworks, conversions: Conversions) -> tuple
 def _coefficients(
     features: FloatArray, measured: FloatArray, precisions: int, entries: int, spread: float
 ) -> FloatArray:
-    """Slopes of the precisions, corrections of the entries, the constant, and the costs of operators."""
+    """The fitted coefficients, in the order of the features.
+
+    These are the slopes of the precisions, the corrections of the entries, the constant, and the costs per operator and
+    per element of every type of operator.
+    """
     typical = np.abs(features).mean(axis=0)
-    # Where tensors cancel out, rounding leaves numbers of operators like 1e-17, on which nothing may be built.
+    # Counts that should be 0 can be 1e-17 after the least squares of `Conversions`; their coefficients are fixed at 0.
     present = typical > _ROUNDING
     std = np.where(present, _SHARE_STD * measured.mean() / np.where(present, typical, 1.0), 0.0)
     mean = np.zeros(features.shape[1])

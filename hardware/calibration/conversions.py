@@ -1,8 +1,8 @@
 """Which operators a runtime runs for the tensors of a network, learnt from networks that it has optimised.
 
-What a runtime makes of a tensor depends on its use alone, or nearly: the numbers of operators are sums over tensors,
-and the elements that they work on are sums over tensors of multiples of their elements. Both are found by least
-squares, and without a stopwatch, so that no noise enters.
+The operators that a runtime runs for a tensor depend almost on its use alone. So the number of operators of a type is a
+sum over tensors, and the number of elements that they work on is a sum of multiples of the elements of tensors. The
+summands and the multiples are found by least squares. Nothing is timed, so there is no noise.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from hardware.calibration.tensors import Tensor
 from hardware.profiling.profiler import OperatorCounts
 from search_spaces.additive_cost import FloatArray
 
-_RCOND = 1e-8  # uses that always occur together share their operators
+_RCOND = 1e-8  # below this share of the largest singular value: uses that always occur together share their operators
 Networks = Sequence[Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
 class Conversions:
-    """Operators per tensor, by its use.
+    """The operators that a runtime runs per tensor, by the use of the tensor.
 
     Attributes:
-        uses: The known uses, u of them, all distinct.
-        counts: Operators of each type per tensor, shape (u, o).
-        elements: Elements that they work on per element of the tensor, shape (u, o).
+        uses: The u known uses, all distinct.
+        counts: Number of operators of each of the o types per tensor, shape (u, o).
+        elements: Number of elements that these operators work on, per element of the tensor, shape (u, o).
     """
 
     uses: tuple[TensorUse, ...]
@@ -41,7 +41,7 @@ class Conversions:
 
         Args:
             networks: The tensors of n networks.
-            operators: What the runtime ran for each of them.
+            operators: The operators that the runtime ran for each network.
         """
         known = tuple(dict.fromkeys(tensor.use for network in networks for tensor in network))
         types = sorted({operator for network in operators for operator in network})
@@ -55,7 +55,7 @@ class Conversions:
         )
 
     def operators(self, networks: Networks) -> FloatArray:
-        """Numbers and elements of the operators of n networks, shape (n, 2 * o), by their tensors.
+        """For n networks, the number of operators of each type and then their elements, shape (n, 2 * o).
 
         Tensors of unknown uses are left out.
         """
@@ -64,7 +64,7 @@ class Conversions:
 
 
 def tally(uses: Sequence[TensorUse], networks: Networks) -> tuple[FloatArray, FloatArray]:
-    """How many tensors of each use n networks have, and how many elements in them.
+    """The number of tensors of each use in n networks, and the number of their elements.
 
     Args:
         uses: The u uses that are counted; tensors of others are left out.

@@ -1,4 +1,4 @@
-"""How well a fit tells latencies of networks that were held out, and whether that is good enough to rely on.
+"""How well a fit predicts latencies of held-out networks, and whether that is good enough for limits.
 
 Independent of what was fitted.
 """
@@ -11,7 +11,8 @@ import numpy as np
 
 from search_spaces.additive_cost import FloatArray
 
-LEAST_EXPLAINED = 0.8  # of the variance; noisy phones lie at 0.2 to 0.4, usable devices above 0.85
+# Share of the variance that a fit must explain: noisy phones lie at 0.2 to 0.4, usable devices above 0.85.
+LEAST_EXPLAINED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,9 @@ class FitQuality:
 
     Attributes:
         error_percent: Mean absolute percentage error.
-        kendall_tau: Rank correlation; 0 where all are alike.
+        kendall_tau: Kendall's rank correlation; 0 if all predictions or all measurements are equal.
         explained: Share of the variance of the measurements that is explained; may be negative.
-        networks: How many were compared.
+        networks: Number of networks that were compared.
     """
 
     error_percent: float
@@ -35,11 +36,12 @@ class FitQuality:
         """The quality of predictions.
 
         Args:
-            predicted: Shape (n,), n >= 2.
-            measured: Shape (n,), positive.
+            predicted: Predicted latencies, shape (n,), n >= 2.
+            measured: Measured latencies, shape (n,), positive.
 
         Raises:
-            ValueError: If the shapes differ, there are too few, or a value is not finite.
+            ValueError: If the shapes differ, there are fewer than 2 values, a value is not finite, or a measurement is
+                not positive.
         """
         guess, truth = np.asarray(predicted, dtype=float), np.asarray(measured, dtype=float)
         if guess.shape != truth.shape or truth.ndim != 1 or len(truth) < 2:
@@ -62,12 +64,12 @@ class FitQuality:
         """Refuses a fit that explains too little of the variance for hard limits.
 
         Args:
-            what: Names the fit in the message.
-            remedy: What would help, for the message.
+            what: Name of the fit, for the message.
+            remedy: Advice to the user, for the message.
             least_explained: Share of the variance that must be explained.
 
         Raises:
-            ValueError: If less is explained.
+            ValueError: If the fit explains a smaller share.
         """
         if self.explained < least_explained:
             raise ValueError(
@@ -80,7 +82,7 @@ def check_latencies(latency_ms: FloatArray) -> None:
     """Checks latencies of any shape.
 
     Raises:
-        ValueError: If one is not positive and finite.
+        ValueError: If a latency is not positive and finite.
     """
     if not (np.isfinite(latency_ms) & (latency_ms > 0)).all():
         raise ValueError("latencies must be positive and finite numbers of milliseconds")

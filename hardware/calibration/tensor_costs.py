@@ -1,4 +1,4 @@
-"""What tensors cost besides the layers that make and read them."""
+"""Costs of tensors between layers, besides those of the layers that make and read them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hardware.calibration.tensors import Tensor
 
 @dataclass(frozen=True, slots=True)
 class TensorCost:
-    """A cost that is linear in the elements of a tensor; it may be negative, where layers cost less than alone.
+    """A cost that is linear in the elements of a tensor; negative if layers take less time together than alone.
 
     Attributes:
-        latency_ms: Per tensor, in milliseconds.
-        latency_ms_per_element: Per element of it.
+        latency_ms: Milliseconds per tensor.
+        latency_ms_per_element: Milliseconds per element of the tensor.
     """
 
     latency_ms: float
@@ -29,10 +29,10 @@ class TensorCost:
 class TensorCosts:
     """Costs of tensors by their uses.
 
-    A tensor of an unknown use costs what those of its producer cost on average, or else all.
+    A tensor of an unknown use has the mean cost of the known uses with the same producer, or else of all known uses.
 
     Attributes:
-        by_use: The known uses; where there are none, tensors cost nothing.
+        by_use: Costs of the known uses; if there are none, tensors cost nothing.
     """
 
     by_use: Mapping[TensorUse, TensorCost] = field(default_factory=dict)
@@ -45,8 +45,8 @@ class TensorCosts:
         """Cost of one tensor in milliseconds.
 
         Args:
-            use: How it is made and read.
-            elements: What making it works on, see `Tensor`.
+            use: Use of the tensor.
+            elements: Number of elements that the node which makes it works on, see `Tensor`.
         """
         cost = self.by_use.get(use) or self._by_producer.get(use.producer, self._mean)
         return cost.latency_ms + cost.latency_ms_per_element * elements

@@ -1,7 +1,7 @@
-"""What the tensors of all networks of a space cost, tabulated: the walk of `tensors`, carried out on quantities.
+"""The costs of the tensors of all networks of a space, tabulated: the walk of `tensors`, on quantities.
 
-A use records no more than the neighbours of a tensor and theirs, and what it records of a node takes few values. So
-each step of the walk is a small table: forwards to see how tensors are made, and backwards to see who reads them.
+The use of a tensor depends on nodes at most two steps away, and records few values of each. So each step of the walk is
+a small table. The walk goes forwards to find how tensors are made, and backwards to find their readers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def tabulate_tensors(space: JointSpace, device: Device, costs: TensorCosts, quan
     """The costs of the tensors of all networks: one term for every tensor of the largest network.
 
     Args:
-        space: The networks.
-        device: Decides which layers compute on integers.
-        costs: What a tensor costs by its use and its elements.
-        quantities: Of the genes of the space; the terms are over its columns.
+        space: The joint space of the networks.
+        device: The device, which decides which layers compute on integers.
+        costs: Costs of tensors by their uses.
+        quantities: Quantities of the genes of the space; the terms are over its columns.
 
     Raises:
-        ValueError: If the device executes a policy of the space in no precision.
+        ValueError: If the device has no precision for a policy of the space.
     """
     walk, nodes = _Walk(space, device, quantities), fuse_activations(space.architectures.nodes)
     for node in nodes:
@@ -52,10 +52,10 @@ class _Made:
     """How the tensor that a name stands for is made.
 
     Attributes:
-        producer: The node of that name; None where it is missing.
-        node: The class of the node, or where it is missing, that of its first input.
-        shape: That of its output, or where it is missing, of its first input.
-        elements: What making it works on.
+        producer: The node of that name; None in networks without the node.
+        node: Class of the node, or in networks without it that of its first input.
+        shape: Shape of its output, or in networks without the node that of its first input.
+        elements: Number of elements that the node works on, see `Tensor`.
     """
 
     producer: Quantity[Producer | None]
@@ -92,7 +92,7 @@ class _Walk:
         self._readers: defaultdict[str, Quantity[Readers]] = defaultdict(lambda: quantities.constant(()))
 
     def make(self, node: Node) -> None:
-        """Finds how the output of a node is made, given its inputs."""
+        """Derives how the output of a node is made from how its inputs are made."""
         derive, inputs = self._quantities.derive, [self._made[name] for name in node.inputs]
         if isinstance(node.operator, Slot):
             layer, policy = self._layers[str(get_layer_name(node))]
@@ -139,7 +139,7 @@ def _called(call: int, layer: LayerSpec | None) -> LayerSpec | None:
 
 
 def _seen(producer: Producer | None, *passed: NodeClass) -> NodeClass:
-    """The class of a node, or where that is missing, of its first input."""
+    """The class of a node, or in networks without the node that of its first input."""
     return producer.node if producer else passed[0]
 
 
@@ -148,6 +148,7 @@ def _is_layer(layer: LayerSpec | None) -> bool:
 
 
 def _any_or_none(*filled: bool) -> bool:
+    """Whether a network has a node, given which of its deciding layers the network has; there may be none."""
     return any(filled) or not filled
 
 
@@ -172,7 +173,7 @@ def _reader(label: str, readers: Readers, *partners: NodeClass) -> Reader:
 
 
 def _read(there: bool, reader: Reader, passed: Readers) -> Readers:
-    """The node, or where it is missing those who read its output: they read its first input instead."""
+    """The node as a reader, or in networks without it the readers of its output, which read its first input instead."""
     return (reader,) if there else passed
 
 

@@ -36,8 +36,8 @@ class NodeClass:
     """What a use records of a node: what it does, and the format in which it computes.
 
     Attributes:
-        kind: Name of what it does: `layer`, `add`, `pool` and so on.
-        format: What it computes on, `float` or, say, `int8`.
+        kind: Name of the operation: `layer`, `add`, `pool` and so on.
+        format: Number format in which it computes, such as `float` or `int8`.
         activated: Whether an integer layer is followed by an activation in floating point.
 
     Raises:
@@ -57,8 +57,8 @@ class NodeClass:
         """The class of a layer.
 
         Args:
-            layer: With its activation.
-            policy: The one as which a device executes it.
+            layer: The layer.
+            policy: The policy as which a device executes the layer.
         """
         if policy.activation_bits == FULL_PRECISION_BITS:
             return cls(LAYER, FLOAT)
@@ -69,8 +69,8 @@ class NodeClass:
         """The class of a node without weights: it computes on integers if one of its inputs does.
 
         Args:
-            kind: Name of what it does, such as `add`.
-            inputs: The classes of the nodes that it reads.
+            kind: Name of the operation, such as `add`.
+            inputs: Classes of the nodes that it reads.
         """
         return cls(kind, next((node.format for node in inputs if node.format != FLOAT), FLOAT))
 
@@ -79,7 +79,7 @@ class NodeClass:
         """Reads what `str` wrote.
 
         Raises:
-            ValueError: If the text is no class of a node.
+            ValueError: If the text is not like `int8`, `int8+activation` or `float add`.
         """
         match = _match(_CLASS, text, "a node is written like 'int8', 'int8+activation' or 'float add'")
         return cls(match["kind"] or LAYER, match["format"], match["activated"] is not None)
@@ -102,11 +102,11 @@ class Producer:
     """The node that makes a tensor.
 
     Attributes:
-        node: Its class.
-        inputs: The classes of the nodes that it reads, where it is no layer.
+        node: Class of the node.
+        inputs: Classes of the nodes that it reads; empty for a layer.
 
     Raises:
-        ValueError: If a node with such inputs is of another class.
+        ValueError: If the format of the class is not the one that follows from the inputs.
     """
 
     node: NodeClass
@@ -121,8 +121,8 @@ class Producer:
         """A node without weights.
 
         Args:
-            kind: Name of what it does, such as `add`.
-            inputs: The classes of the nodes that it reads, in order.
+            kind: Name of the operation, such as `add`.
+            inputs: Classes of the nodes that it reads, in order.
         """
         return cls(NodeClass.from_inputs(kind, inputs), tuple(inputs))
 
@@ -131,7 +131,7 @@ class Producer:
         """Reads what `str` wrote.
 
         Raises:
-            ValueError: If the text is no producer.
+            ValueError: If the text is neither a class of a node nor like `add(float, int8)`.
         """
         match = _PRODUCER.fullmatch(text)
         if match is None:
@@ -147,13 +147,13 @@ class Reader:
     """A node that reads a tensor.
 
     Attributes:
-        label: `NodeClass.as_reader` of it.
-        partners: The classes of its other inputs, in order.
-        beyond: Labels of the nodes that read its own output, sorted; recorded only where it has partners, since
-            two formats may then meet at it.
+        label: Label of the node, see `NodeClass.as_reader`.
+        partners: Classes of the nodes of its other inputs, in order.
+        beyond: Labels of the nodes that read its output, sorted. They are recorded only if it has partners, since two
+            number formats may then meet at it.
 
     Raises:
-        ValueError: If it has no partners, but nodes beyond.
+        ValueError: If there are labels in `beyond`, but no partners.
     """
 
     label: str
@@ -166,12 +166,12 @@ class Reader:
 
     @classmethod
     def from_node(cls, label: str, partners: Sequence[NodeClass], beyond: Iterable[Reader]) -> Reader:
-        """The reader that a node is; what is beyond it is left out where it has no partners.
+        """A node as a reader; without partners, the readers of its output are left out.
 
         Args:
-            label: `NodeClass.as_reader` of it.
-            partners: The classes of its other inputs, in order.
-            beyond: The readers of its own output.
+            label: Label of the node, see `NodeClass.as_reader`.
+            partners: Classes of the nodes of its other inputs, in order.
+            beyond: The readers of its output.
         """
         return cls(label, tuple(partners), tuple(sorted(reader.label for reader in beyond)) if partners else ())
 
@@ -200,7 +200,7 @@ class TensorUse:
         """Reads what `str` wrote.
 
         Raises:
-            ValueError: If the text is no use.
+            ValueError: If the producer or a reader is not written as `str` writes it.
         """
         producer, arrow, readers = text.partition(" -> ")
         return cls(Producer.parse(producer), tuple(_parse_readers(readers)) if arrow else ())
@@ -210,7 +210,7 @@ class TensorUse:
 
 
 def _counted(things: Sequence[object]) -> str:
-    """Equal neighbours together, such as `2 int8, 1 pool`."""
+    """Equal things with their count, such as `2 int8, 1 pool`."""
     return ", ".join(f"{count} {text}" for text, count in Counter(map(str, things)).items())
 
 
@@ -219,6 +219,7 @@ def _joined(classes: Sequence[NodeClass]) -> str:
 
 
 def _parse_readers(text: str) -> list[Reader]:
+    """The readers of a text such as `2 int8, 1 add(float; 1 int8)`."""
     readers: list[Reader] = []
     for part in re.split(r", (?![^()]*\))", text):  # not at the commas within parentheses
         match = _match(_READER, part, "a reader is written like '2 int8' or '1 add(float; 1 int8)'")

@@ -27,8 +27,9 @@ class Tensor:
 
     Attributes:
         use: How it is made and read.
-        elements: What making it works on, for one input: its own elements where a layer makes it. A node without
-            weights works on what it reads, too: a pooling gives few elements and takes the time of many.
+        elements: Number of elements that the node which makes it works on, for one input. For a layer, these are the
+            elements of the tensor itself. A node without weights works on its inputs too: a pooling yields few
+            elements, but takes the time of many.
     """
 
     use: TensorUse
@@ -71,13 +72,16 @@ def count_worked_elements(*shapes: Shape) -> int:
 
 
 def fuse_activations(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes without those activations that alone read a node without weights: to others, both are one node."""
+    """The nodes without the activations that are the only reader of a node without weights.
+
+    Such an activation and the node that it reads count as one node, which has the name of that node.
+    """
     readers = Counter(name for node in nodes for name in node.inputs)
-    joins = {node.name for node in nodes if not isinstance(node.operator, Slot)}
+    weightless = {node.name for node in nodes if not isinstance(node.operator, Slot)}
     value = {
         node.name: node.inputs[0]
         for node in nodes
-        if isinstance(node.operator, Activation) and node.inputs[0] in joins and readers[node.inputs[0]] == 1
+        if isinstance(node.operator, Activation) and node.inputs[0] in weightless and readers[node.inputs[0]] == 1
     }
     return [
         replace(node, inputs=tuple(value.get(name, name) for name in node.inputs))
@@ -89,7 +93,7 @@ def fuse_activations(nodes: Sequence[Node]) -> list[Node]:
 def _find_readers(nodes: Sequence[Node], classes: dict[str, NodeClass]) -> defaultdict[str, list[Reader]]:
     """The readers of every tensor by name, given the class of every node."""
     readers: defaultdict[str, list[Reader]] = defaultdict(list)
-    for node in reversed(nodes):  # those that read a node's output are known before the node itself is told of
+    for node in reversed(nodes):  # so that all readers of a node's output are known when the node becomes a reader
         for index, name in enumerate(node.inputs):
             partners = [classes[other] for at, other in enumerate(node.inputs) if at != index]
             readers[name].append(Reader.from_node(classes[node.name].as_reader, partners, readers[node.name]))

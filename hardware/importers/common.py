@@ -1,4 +1,4 @@
-"""What all importers share: checked columns of a CSV file, and a latency table made of costs by layer and bits."""
+"""Functions of several importers: the checked rows of a CSV file, and a table made of costs by layer and bits."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from search_spaces.layer_spec import LayerSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-# What tables by shape and bits do not tell apart.
+# Fields of a layer that tables by shape and bits do not tell apart.
 UNKNOWN_FIELDS: tuple[Ignored, ...] = ("activation", "bias", "normalized")
 Costs = Mapping[str, float]
 
 
 def read_csv(path: Path, *columns: str) -> pd.DataFrame:
-    """The rows of a file. Columns that are named after a unit must hold numbers above 0.
+    """The rows of a CSV file, with checked costs.
 
     Args:
-        path: A CSV file.
-        columns: Those that it must have; others are kept.
+        path: The CSV file.
+        columns: Columns that the file must have; others are kept. Those with `_ms` or `_mj` in their names must hold
+            numbers above 0, but `std_ms` may be 0.
 
     Raises:
-        ValueError: If a column is missing or a cost is no positive number.
+        ValueError: If the file is no CSV file, a column is missing or one of those numbers is out of range.
     """
     import pandas as pd
 
@@ -55,9 +56,9 @@ def build_bit_table(
     """A table of single layers that ignores `UNKNOWN_FIELDS`.
 
     Args:
-        device: Named; its precisions are replaced by one for every pair of bits that occurs.
-        costs: By layer, weight bits and activation bits.
-        constants: What every network costs besides its layers, by metric.
+        device: The device; its precisions are replaced by one for every pair of bits that occurs.
+        costs: Costs by layer, weight bits and activation bits.
+        constants: Costs of every network besides those of its layers, by metric.
     """
     pairs = sorted({(weights, activations) for _, weights, activations in costs}, reverse=True)
     precisions = {pair: Precision((pair[0],), pair[1]) for pair in pairs}

@@ -18,15 +18,16 @@ from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
+# Expand ratio, output channels, blocks and stride of the first block, for every stage (MobileNetV2, table 2).
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-_CLASSES = 100
+_CLASSES = 100  # HAQ's network is for 100 classes of ImageNet
 
 
 def read_haq(path: Path) -> LatencyTable:
-    """Reads `latency_cycles.npy`: layer, weight bits from 1, activation bits from 1; those of 1 bit are left out.
+    """Reads `latency_cycles.npy`, of axes layers, weight bits and activation bits, both from 1; 1 bit is left out.
 
     Raises:
-        ValueError: If it is no such array, or prices equal layers differently.
+        ValueError: If the file holds no array of shape (53, 8, 8), or different costs of equal layers.
     """
     try:
         cycles = np.load(path, allow_pickle=False)
@@ -38,9 +39,9 @@ def read_haq(path: Path) -> LatencyTable:
             f"{path} must hold an array of shape ({len(layers)}, 8, 8), got {getattr(cycles, 'shape', None)}"
         )
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
-    for layer, prices in zip(layers, cycles, strict=True):
+    for layer, by_bits in zip(layers, cycles, strict=True):
         for weights, activations in product(QUANTIZED_BITS, repeat=2):
-            value = {"latency_cycles": float(prices[weights - 1, activations - 1])}
+            value = {"latency_cycles": float(by_bits[weights - 1, activations - 1])}
             if costs.setdefault((layer, weights, activations), value) != value:
                 raise ValueError(f"{path} has two prices for '{layer}' at w{weights}a{activations}")
     return build_bit_table(Device("haq_accelerator", "simulator", batch=16), costs)

@@ -22,7 +22,8 @@ def read_hawq(path: Path) -> LatencyTable:
     """Reads `layers.csv`.
 
     Raises:
-        ValueError: If columns are missing, or a row is none of the convolutions of ResNet-18.
+        ValueError: If columns are missing, a row is for no quantised convolution of ResNet-18 or has another number of
+            weights or operations than that, or two rows are for the same one.
     """
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
     for row in read_csv(path, "name", "params", "macs", "latency_ms_int4", "latency_ms_int8").to_dict("records"):
@@ -41,13 +42,14 @@ def find_resnet18_layer(name: str) -> LayerSpec:
     """A convolution of ResNet-18, such as `stage2.unit1.quant_convbn1`.
 
     Raises:
-        ValueError: If it has none of that name.
+        ValueError: If ResNet-18 has no quantised convolution of that name.
     """
     match = _NAME.fullmatch(name)
+    # only the first unit of stages 2 to 4 has a convolution in its shortcut (`identity_convbn`)
     if match is None or (match[3] is None and (match[1] == "1" or match[2] == "2")):
         raise ValueError(f"ResNet-18 has no quantised convolution {name!r}; one is stage2.unit1.quant_convbn1")
     stage, is_first = int(match[1]), match[2] == "1"
-    out = 32 << stage
+    out = 32 << stage  # 64 channels at 56 pixels in stage 1; each later stage has twice the channels and half the size
     shrinks = is_first and stage > 1 and match[3] != "2"
     before, stride = (out // 2, 2) if shrinks else (out, 1)
     kernel = 3 if match[3] else 1

@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 _STEM, _BLOCK = ("Conv", "first_conv"), ("expanded_conv", "MBConv")
 _HEAD, _POOL = ("Conv_1", "final_expand_layer"), "AvgPool2D"
 _FEATURE, _CLASSIFIER = ("Conv_2", "feature_mix_layer"), ("Logits", "classifier")
-_QUARTILES = 1.349  # between which half of a normal distribution lies, in deviations
+_QUARTILES = 1.349  # interquartile range of a normal distribution, in standard deviations
 _COLUMNS = ("op", "in_h", "in_c", "out_h", "out_c", "kernel", "stride", "se", "mean_ms", "std_ms")
 
 
 def read_once_for_all(path: Path, resolution: int | None = None) -> LatencyTable:
-    """Reads a table of either form: with `mid_c` and `hs`, or with `expand` and nothing of activations.
+    """Reads a table of either form: with the columns `mid_c` and `hs`, or with `expand` and without activations.
 
     Args:
-        path: The file.
-        resolution: Keeps the rows of one input size, where the table tells them apart; None averages blocks that were
-            measured at several.
+        path: The CSV file.
+        resolution: Reads only the rows of this image size, if the table has a column `resolution`. None reads all rows;
+            equal blocks that were measured at several resolutions are averaged.
 
     Raises:
-        ValueError: If columns or rows are missing or not known.
+        ValueError: If a column is missing, no row has the resolution, or the operator of a row is unknown.
     """
     rows = read_csv(path, *_COLUMNS)
     if not {"mid_c", "expand"} & {*rows.columns}:
@@ -48,7 +48,7 @@ def read_once_for_all(path: Path, resolution: int | None = None) -> LatencyTable
         if resolution not in known:
             raise ValueError(f"{path} has no rows of resolution {resolution}; it has {known}")
         rows = rows[rows["resolution"] == resolution]
-    rows = rows.rename(columns={"count": "repeats"})  # a method of the tuples below
+    rows = rows.rename(columns={"count": "repeats"})  # `count` is a method of the named tuples below
     pools = rows[rows["op"] == _POOL].groupby(["in_h", "in_c"])["mean_ms"].mean()
     found: dict[tuple[LayerSpec, ...], list[Any]] = {}
     for row in rows[rows["op"] != _POOL].itertuples():
@@ -67,6 +67,7 @@ def read_once_for_all(path: Path, resolution: int | None = None) -> LatencyTable
 
 
 def _layers(row: Any) -> tuple[LayerSpec, ...]:
+    """The layers of a row: those of an inverted bottleneck, or one fixed layer."""
     before, after, size = int(row.in_c), int(row.out_c), int(row.in_h)
     if row.op in _STEM:
         stride = -(-size // int(row.out_h))
@@ -83,12 +84,12 @@ def _layers(row: Any) -> tuple[LayerSpec, ...]:
     inner = int(row.mid_c) if hasattr(row, "mid_c") else round_channels(before * float(row.expand))
     activation = "hard_swish" if getattr(row, "hs", 0) else "relu"
     parts = make_inverted_bottleneck((before, inner, after), int(row.kernel), int(row.stride), size, activation)
-    absent = {"expand"} if inner == before else set()
+    absent = {"expand"} if inner == before else set()  # an expansion by 1 is left out, as in the fixed first block
     absent |= set() if row.se else {"squeeze", "excite"}
     return tuple(layer for part, layer in parts.items() if part not in absent)
 
 
 def _pooling(row: Any, pools: pd.Series) -> float:
-    """The pooling after the head is a row of its own, in tables that have it."""
+    """Latency of the pooling that is added to the head: some tables have a row for it. 0 for all other rows."""
     key = (row.in_h, row.out_c)
     return float(pools[key]) if row.op in _HEAD and key in pools.index else 0.0

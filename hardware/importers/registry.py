@@ -27,11 +27,11 @@ def import_table(name: str, path: Path) -> LatencyTable:
     """Reads a table of a known format.
 
     Args:
-        name: A key of `IMPORTERS`.
+        name: Name of the format, a key of `IMPORTERS`.
         path: The published file.
 
     Raises:
-        ValueError: If the format is unknown, or the file is not of it.
-        FileNotFoundError: If there is no file.
+        ValueError: If the format is unknown, or the file does not have it.
+        FileNotFoundError: If a file does not exist.
     """
     return IMPORTERS[name](path)

@@ -1,4 +1,4 @@
-"""Layer models: small ONNX networks, with random weights, that show what one layer costs inside a network.
+"""Layer models: small ONNX networks with random weights, by which the cost of one layer within a network is measured.
 
 A runtime runs a lone layer differently from one within a network: it converts the layout of its input and output, and
 starts a session for it alone. `build_layer_model` keeps that out of the measurement:
@@ -9,7 +9,7 @@ starts a session for it alone. `build_layer_model` keeps that out of the measure
 - An 8-bit layer takes and gives 8-bit values, as between two 8-bit layers; a convolution takes them channels last, the
   runtime's own layout, and ends in a slice of one pixel.
 
-`build_empty_session` is the same without the layers; its time is to be subtracted.
+`build_empty_session` is the same without the layers; its time is subtracted.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.weighted import Embedding
 
-_TRIVIAL_NODES = 8  # about one for each replica, as in a layer model, which cuts down the output of each
+_TRIVIAL_NODES = 8  # as many as the nodes that shorten the outputs of 8 replicas in a layer model
 
 
 def build_layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
-    """Parallel replicas of a layer, with its folded bias and activation, of the same input.
+    """A network of parallel replicas of a layer, with folded bias and activation, that read the same input.
 
     The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with per-channel int8 weights and
     float bias, [Relu], QuantizeLinear, and for other activations DequantizeLinear, activation, QuantizeLinear. That of
-    an embedding, which reads numbers of rows, gives floats.
+    an embedding looks up int8 rows and yields floats.
 
     Args:
-        replicas: The layer; its policy is floating point, or 8 bits of both weights and activations.
-        batch: Inputs at once.
+        replicas: The layer and its number of replicas.
+        batch: Number of inputs per inference.
 
     Returns:
-        A network with one float or uint8 input and one output per replica. Its input has the shape of the
-        layer after the batch axis; feature maps of an int8 layer have their channels last.
+        A network with one output per replica. Its one input is float, uint8 for an 8-bit layer, or int64 for an
+        embedding, which reads indices of rows. It has the input shape of the layer after the batch axis; feature maps
+        of an 8-bit layer have their channels last.
 
     Raises:
-        ValueError: If the policy is another one.
+        ValueError: If the policy is neither floating point nor 8 bits of both weights and activations.
     """
     layer, policy = replicas.layer, replicas.policy
     if policy not in (FP32.policy, INT8.policy):
@@ -70,7 +71,7 @@ def build_layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
 
 
 def build_empty_session() -> OnnxNetwork:
-    """What a layer model costs without its layers: one session and a few trivial nodes."""
+    """A network of a few trivial nodes, which takes as long as a layer model without its layers."""
     graph = OnnxGraph()
     values = "input"
     for index in range(_TRIVIAL_NODES):  # alternating, as equal neighbours would be merged
@@ -79,6 +80,7 @@ def build_empty_session() -> OnnxNetwork:
 
 
 def _input_shape(layer: LayerSpec, policy: LayerPolicy, batch: int) -> tuple[int, ...]:
+    """Shape of the input of a layer model, with the batch axis."""
     if _is_image(layer) and policy == INT8.policy:
         channels, *sides = layer.input_shape
         return (batch, *sides, channels)
@@ -86,6 +88,7 @@ def _input_shape(layer: LayerSpec, policy: LayerPolicy, batch: int) -> tuple[int
 
 
 def _int8_unit(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
+    """Adds an 8-bit layer with its activation function, and returns the name of its output codes."""
     codes, zero_point = graph.int8_layer(values, layer)
     if layer.activation in (None, RELU):
         return codes
@@ -93,10 +96,12 @@ def _int8_unit(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
 
 
 def _channels_first(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
+    """Adds the transposition of feature maps to channels first, as nodes of ONNX read them."""
     return graph.node("Transpose", [values], {"perm": [0, 3, 1, 2]}) if _is_image(layer) else values
 
 
 def _int8_tail(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
+    """Shortens the feature maps of an 8-bit layer to one pixel, with channels last."""
     if not _is_image(layer):
         return values
     last = graph.node("Transpose", [values], {"perm": [0, 2, 3, 1]})
@@ -105,11 +110,12 @@ def _int8_tail(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
 
 
 def _float_tail(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
+    """Shortens the feature maps of a float layer to one pixel."""
     if not _is_image(layer) or prod(layer.output_shape[1:]) == 1:
         return values
     return graph.node("MaxPool", [values], {"kernel_shape": [1, 1], "strides": layer.output_shape[1:]})
 
 
 def _is_image(layer: LayerSpec) -> bool:
-    """Whether it reads and gives feature maps, whose layout a runtime chooses."""
+    """Whether input and output of a layer are feature maps, whose layout a runtime chooses."""
     return len(layer.input_shape) == len(layer.output_shape) == 3

@@ -1,7 +1,7 @@
 """Network models: whole networks as serialised ONNX with random weights, to be timed.
 
-They have the form of exported networks, node by node, so that a runtime makes the same of both, and take milliseconds
-to build where an export takes seconds.
+They have the nodes of exported networks, so that a runtime optimises both alike, and are built in milliseconds, where
+an export takes seconds.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class _Value:
     """A value of the graph under construction.
 
     Attributes:
-        name: Of the float value.
-        shape: Of one input, without the batch axis.
+        name: Name of the value as floats.
+        shape: Shape for one input, without the batch axis.
         positive: Whether it is never below zero.
-        codes: Name and zero point of the codes that it was read from, where a layer may read them itself.
+        codes: Name and zero point of the codes of which it is the dequantised value; None if it has no codes.
     """
 
     name: str
@@ -43,11 +43,11 @@ def build_network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
     """A network with random weights; its input is `images`, shape (batch, channels, size, size).
 
     Args:
-        network: Its layers are executed in floating point, or in 8 bits.
-        batch: Images per inference.
+        network: The network.
+        batch: Number of images per inference.
 
     Raises:
-        ValueError: If a layer is executed otherwise.
+        ValueError: If a layer is executed neither in floating point nor in 8 bits.
     """
     nodes = network.nodes
     strange = [str(policy) for _, policy in network.layers.values() if policy not in (FP32.policy, INT8.policy)]
@@ -64,12 +64,13 @@ def build_network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
 
 @dataclass
 class _NetworkBuilder:
-    """A graph that grows by one node after the other, and the values that the nodes so far give, by name."""
+    """A graph under construction, and the values of its nodes so far, by name."""
 
     graph: OnnxGraph = field(default_factory=OnnxGraph)
     values: dict[str, _Value] = field(default_factory=dict)
 
     def add_layer(self, value: _Value, layer: LayerSpec, policy: LayerPolicy) -> _Value:
+        """Adds a layer that reads a value, with the quantisers that its policy needs; returns its output."""
         graph, name, shape = self.graph, value.name, layer.output_shape
         positive = layer.activation == RELU
         if policy == FP32.policy:
@@ -85,6 +86,7 @@ class _NetworkBuilder:
         return _Value(graph.activation(name, layer.activation), shape)
 
     def add_operator(self, node: Node, values: Sequence[_Value]) -> _Value:
+        """Adds a node without weights that reads values; returns its output."""
         shapes = [value.shape for value in values]
         name = self.graph.operator(node.operator, *(value.name for value in values), shape=shapes[0])
         return _Value(name, node.operator.output_shape(*shapes), node.operator == RELU)

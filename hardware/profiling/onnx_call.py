@@ -1,4 +1,4 @@
-"""What the ONNX form of an operator gets: one node of a network, and what it is written into."""
+"""The argument of the ONNX form of an operator: one node of a network, and the graph that it is written into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search_spaces.operators.operator import Operator, Shape
 
 
 class OnnxBuilder(Protocol):
-    """What nodes and constants are written into."""
+    """A graph to which nodes and constants are added."""
 
     def node(self, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> str:
         """Adds a node with one output and returns the name of that output.
@@ -21,7 +21,7 @@ class OnnxBuilder(Protocol):
         Args:
             op: Type of the node, such as `Conv`.
             inputs: Names of the values that it reads.
-            attributes: Of the node, by name.
+            attributes: Attributes of the node, by name.
         """
 
     def constant(self, values: NDArray[Any] | np.generic) -> str:
@@ -36,11 +36,11 @@ class Call(Generic[Kind]):
     """One node of a network that is to be written.
 
     Attributes:
-        builder: What it is written into.
-        operator: What is computed.
+        builder: The graph that it is written into.
+        operator: The operator of the node.
         inputs: Names of the values that the node reads, each of shape (batch, ...).
         parameters: Names of its stored tensors, in the order of `operator.parameter_shapes`.
-        shapes: Of the inputs, without the batch axis.
+        shapes: Shapes of the inputs, without the batch axis.
     """
 
     builder: OnnxBuilder
@@ -55,23 +55,23 @@ class Call(Generic[Kind]):
         Args:
             op: Type of the node, such as `Conv`.
             inputs: Names of the values that it reads.
-            attributes: Of the node, by name.
+            attributes: Attributes of the node, by name.
         """
         return self.builder.node(op, [*inputs], attributes)
 
     def integers(self, *values: int) -> str:
-        """The name of a constant: a list of integers."""
+        """Adds a list of integers as a constant, and returns its name."""
         return self.builder.constant(np.array(values, np.int64))
 
     def number(self, value: float) -> str:
-        """The name of a constant: one number."""
+        """Adds one number as a constant, and returns its name."""
         return self.builder.constant(np.float32(value))
 
     def filled(self, shape: Shape, value: float) -> str:
-        """The name of a constant of equal numbers.
+        """Adds a constant of equal numbers, and returns its name.
 
         Args:
-            shape: Of the constant.
-            value: Of each of its elements.
+            shape: Shape of the constant.
+            value: Value of each of its elements.
         """
         return self.builder.constant(np.full(shape, value, np.float32))

@@ -1,7 +1,8 @@
 """How each operator is written in ONNX, for networks that are built to be timed: the one table of ONNX forms.
 
-A form gets a `Call` and returns the name of the value. Another package adds the form of its operator by an entry point
-`nas.onnx_forms` of the same name. Opaque operators have none: only torch's exporter knows what they become.
+An ONNX form is a function of a `Call`; it adds nodes and returns the name of their value. Another package adds the form
+of its operator by an entry point `nas.onnx_forms` of the same name. Opaque operators have none: only torch's exporter
+knows what they become.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def _layer_norm(call: Call[LayerNorm]) -> str:
 
 
 def _rms_norm(call: Call[RmsNorm]) -> str:
-    """By its parts: opset 21 has no operator for it."""
+    """A root-mean-square normalisation as several nodes: opset 21 has no operator for it."""
     x, axes = call.inputs[0], call.integers(*range(-len(call.operator.shape), 0))
     mean_square = call.node("ReduceMean", call.node("Mul", x, x), axes, keepdims=1)
     root = call.node("Sqrt", call.node("Add", mean_square, call.number(call.operator.eps)))
@@ -142,7 +143,7 @@ def _pool(call: Call[Pool]) -> str:
 
 
 def _global_pool(call: Call[GlobalPool]) -> str:
-    """Over both axes of feature maps by the node that needs no change of layout between convolutions."""
+    """A global pooling; over both axes of feature maps by the node for which a runtime need not change their layout."""
     operator = call.operator
     if sorted(operator.axes) == [-2, -1] and len(call.shapes[0]) == 3:
         pooled = call.node("GlobalAveragePool" if operator.kind == "mean" else "GlobalMaxPool", *call.inputs)
@@ -152,7 +153,7 @@ def _global_pool(call: Call[GlobalPool]) -> str:
 
 
 def _reshape(call: Call[Reshape]) -> str:
-    """A side of 0 copies that of the input, here the batch."""
+    """A reshaping; a size of 0 stands for that of the same axis of the input, here the batch."""
     return call.node("Reshape", *call.inputs, call.integers(0, *call.operator.shape))
 
 

@@ -23,9 +23,9 @@ from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution, Linear
 
-_OPSET = 21  # as in exports
-_IR_VERSION = 10  # that of the opset; onnxruntime refuses newer ones than it knows
-_STEP = np.float32(0.02)  # of every quantised activation
+_OPSET = 21  # the same as in exports
+_IR_VERSION = 10  # the version of this opset; onnxruntime refuses versions that are newer than itself
+_STEP = np.float32(0.02)  # step of every quantised activation; latencies do not depend on it
 MIDDLE = np.uint8(128)  # zero point of activations that may be negative
 ZERO = np.uint8(0)
 _SHARED_ELEMENTS = 4096  # larger constants are weights, which are all different
@@ -36,9 +36,9 @@ class OnnxGraph:
     """A network under construction.
 
     Attributes:
-        nodes: Those that were added, in order.
-        constants: Weights and others; equal small ones are one, as in exported networks.
-        rng: Draws the weights.
+        nodes: The nodes so far, in order.
+        constants: Weights and other constants. Small constants that are equal are stored once, as in exports.
+        rng: Source of the random weights.
     """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
@@ -52,7 +52,7 @@ class OnnxGraph:
         Args:
             op: Type of the node, such as `Conv`.
             inputs: Names of the values that it reads.
-            attributes: Of the node, by name.
+            attributes: Attributes of the node, by name.
         """
         output = f"{op.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **(attributes or {})))
@@ -70,7 +70,7 @@ class OnnxGraph:
         return name
 
     def quantize(self, values: str, zero_point: np.uint8) -> str:
-        """Float to uint8.
+        """Adds the quantisation of floats to uint8 codes.
 
         Args:
             values: Name of the float values.
@@ -79,12 +79,12 @@ class OnnxGraph:
         return self.node("QuantizeLinear", [values, self.constant(_STEP), self.constant(zero_point)])
 
     def dequantize(self, codes: str, zero_point: np.uint8, channels: int | None = None) -> str:
-        """Uint8 to float.
+        """Adds the dequantisation of uint8 codes to floats.
 
         Args:
             codes: Name of the codes.
             zero_point: The code of 0.
-            channels: How many there are, if each is to have a step of its own, though all are equal; None for one step.
+            channels: Number of channels, to write a step for each (all equal), as exports may; None writes one step.
         """
         if channels is None:
             return self.node("DequantizeLinear", [codes, self.constant(_STEP), self.constant(zero_point)])
@@ -92,24 +92,24 @@ class OnnxGraph:
         return self.node("DequantizeLinear", [codes, *grid], {"axis": 1})
 
     def float_layer(self, values: str, layer: LayerSpec) -> str:
-        """A layer in floating point, with its folded bias and activation.
+        """Adds a layer in floating point, with folded bias and activation.
 
         Args:
-            values: Name of what it reads.
-            layer: Its shape; the weights are random.
+            values: Name of its input.
+            layer: The layer; its weights are random.
         """
         shape, _ = _stored(layer)
         weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(_inputs(layer)))
         return self.activation(self._weighted(values, self.constant(weights), layer), layer.activation)
 
     def int8_layer(self, values: str, layer: LayerSpec) -> tuple[str, np.uint8]:
-        """A layer of dequantised values, with a ReLU but no other activation.
+        """Adds an 8-bit layer, with its ReLU if it has one but no other activation.
 
-        The weights are signed and have a step per channel.
+        The weights are signed codes with a step per channel.
 
         Args:
-            values: Name of the dequantised values.
-            layer: Its shape; the weights are random.
+            values: Name of its input, which are dequantised values.
+            layer: The layer; its weights are random.
 
         Returns:
             The name of the codes of its output, and their zero point.
@@ -124,10 +124,10 @@ class OnnxGraph:
         return self.quantize(outputs, zero_point), zero_point
 
     def int8_rows(self, rows: str, layer: LayerSpec) -> str:
-        """The rows of an embedding, of codes that are multiplied by the step of their row.
+        """Adds an 8-bit embedding, whose codes are multiplied by the step of their row.
 
         Args:
-            rows: Name of the numbers of the rows.
+            rows: Name of the indices of the rows.
             layer: The embedding; its weights are random.
         """
         codes, scales = self._codes(layer)
@@ -135,22 +135,22 @@ class OnnxGraph:
         return self.node("Mul", [floats, self.node("Gather", [self.constant(scales[:, None]), rows])])
 
     def activation(self, values: str, activation: Activation | None) -> str:
-        """The values behind an activation function, or the values themselves if there is none.
+        """Adds an activation function and returns the name of its output, or `values` if there is none.
 
         Args:
-            values: Name of what it reads.
+            values: Name of its input.
             activation: The function, or None.
         """
         return values if activation is None else self.operator(activation, values)
 
     def operator(self, operator: Operator, *values: str, parameters: Sequence[str] = (), shape: Shape = ()) -> str:
-        """Any operator that has an ONNX form.
+        """Adds any operator that has an ONNX form.
 
         Args:
-            operator: What is computed.
-            values: Names of what it reads.
-            parameters: Names of its constants.
-            shape: Of what it reads first, without the batch axis, where the form depends on it.
+            operator: The operator.
+            values: Names of its inputs.
+            parameters: Names of the constants that are its stored tensors.
+            shape: Shape of its first input, without the batch axis, if the form depends on it.
         """
         return write_operator(Call(self, operator, values, parameters, [shape]))
 
@@ -163,15 +163,15 @@ class OnnxGraph:
         output_type: int,
         batch: int = 1,
     ) -> OnnxNetwork:
-        """The finished network, to be run on `batch` inputs; nodes that nobody reads are left out.
+        """The finished network; nodes whose outputs are not needed are left out.
 
         Args:
-            name: Of its one input.
-            data_type: Of the input.
-            shape: Of the input; a dimension with a name is left open, and stands for the batch.
+            name: Name of its one input.
+            data_type: Data type of the input.
+            shape: Shape of the input. A text in place of a size names an axis of any size, which is the batch axis.
             outputs: Names of its outputs.
-            output_type: Of every output.
-            batch: Inputs at once.
+            output_type: Data type of every output.
+            batch: Number of inputs per inference, which replaces a text in `shape` when the network is run.
         """
         read = {*outputs}
         nodes = []
@@ -189,11 +189,13 @@ class OnnxGraph:
     def _codes(self, layer: LayerSpec) -> tuple[str, NDArray[np.float32]]:
         """Name of random codes of a weight, and the step of each of its channels."""
         shape, axis = _stored(layer)
-        typical = 1.7 / 127 / np.sqrt(_inputs(layer))  # gives outputs about the variance of the inputs
+        # uniform codes have a deviation of 127 / 1.7, so outputs have about the variance of the inputs
+        typical = 1.7 / 127 / np.sqrt(_inputs(layer))
         codes = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
         return codes, (typical * self.rng.uniform(0.8, 1.2, shape[axis])).astype(np.float32)
 
     def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:
+        """Adds the operator of a layer with its bias; a normalisation is a bias here, as in an export."""
         if _is_product(layer):
             product = self.node("MatMul", [values, weights])
             bias = [self.constant(self.rng.normal(0.0, 0.1, layer.out_channels).astype(np.float32))]
@@ -205,7 +207,7 @@ class OnnxGraph:
 
 
 def _is_product(layer: LayerSpec) -> bool:
-    """Whether it is a linear layer of many rows, which ONNX has as a product of matrices."""
+    """Whether it is a linear layer of several rows, which exports write as a product of matrices."""
     return isinstance(layer.operator, Linear) and len(layer.input_shape) > 1
 
 
@@ -219,5 +221,5 @@ def _stored(layer: LayerSpec) -> tuple[Shape, int]:
 
 
 def _inputs(layer: LayerSpec) -> int:
-    """Products that are summed for one output."""
+    """Number of products that are summed for one output."""
     return prod(layer.weight_shape[1:])

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-OperatorCounts = Mapping[str, tuple[int, float]]  # by type: how many run, and how many elements their outputs have
+# By type of operator: the number of operators that run, and the number of elements of their first outputs.
+OperatorCounts = Mapping[str, tuple[int, float]]
 
 
 class Profiler(Protocol):
@@ -33,7 +34,7 @@ class Profiler(Protocol):
         """Times workloads in turns, so that a slow phase of the machine hits all of them alike."""
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
-        """The operators that the runtime runs for each workload, after all its optimisations."""
+        """Counts the operators that the runtime runs for each workload, after all its optimisations."""
 
     def fingerprint(self) -> dict[str, str]:
         """What decides latencies on the machine, such as its processor and the version of its runtime."""
@@ -43,11 +44,11 @@ class OnnxRuntimeProfiler:
     """Runs workloads in onnxruntime on this machine, on the processor and the threads of a device, fully optimised.
 
     Args:
-        device: An onnxruntime device.
-        stopwatch: Decides when to stop.
+        device: A device of the runtime `onnxruntime`.
+        stopwatch: Times the workloads; None for one with default settings.
 
     Raises:
-        ValueError: If the device has another runtime, or its processor is not here.
+        ValueError: If the device has another runtime, or needs a GPU that onnxruntime cannot use.
     """
 
     def __init__(self, device: Device, stopwatch: Stopwatch | None = None) -> None:
@@ -63,14 +64,15 @@ class OnnxRuntimeProfiler:
         return self.stopwatch.time([_runner(self._onnx(one), self.device) for one in workloads])
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
-        """What runs for each workload, by onnxruntime's own record of one run."""
+        """Counts the operators of each workload in the profile that onnxruntime writes of one run."""
         return [_count_operators(self._onnx(one), self.device) for one in workloads]
 
     def fingerprint(self) -> dict[str, str]:
-        """That of this machine."""
+        """The fingerprint of this machine."""
         return {**read_fingerprint(), **(read_gpu_fingerprint() if self.device.processor == "cuda" else {})}
 
     def _onnx(self, workload: Workload) -> OnnxNetwork:
+        """A workload as an ONNX network."""
         if isinstance(workload, OnnxNetwork):
             return workload
         if isinstance(workload, RandomNetwork):
@@ -96,6 +98,7 @@ def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
 
 
 def _count_operators(network: OnnxNetwork, device: Device) -> OperatorCounts:
+    """Counts the operators in the profile of one run; only events of a kernel are operators."""
     import onnxruntime as ort
 
     with TemporaryDirectory() as folder:
@@ -117,7 +120,7 @@ def _count_operators(network: OnnxNetwork, device: Device) -> OperatorCounts:
 
 
 def _inputs(kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Random numbers of the type of an input; numbers of rows are 0, which every embedding has."""
+    """Random numbers of the type of an input; indices of rows are 0, as every embedding has row 0."""
     if kind == "tensor(int64)":
         return np.zeros(shape, np.int64)
     codes = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

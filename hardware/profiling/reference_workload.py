@@ -1,6 +1,7 @@
-"""A reference workload: fixed layers whose latency says how fast a machine is at a moment.
+"""The reference workload: fixed layers whose latency says how fast a machine is at the moment.
 
-Timed beside it, other workloads can be given at the speed that the machine had at an earlier moment.
+It is timed in turns with other workloads. The ratio of its latency to that at an earlier moment is how much the machine
+has slowed down since; divided by it, the other latencies are those at the earlier speed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hardware.profiling.workload import ReplicatedLayer, Workload
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
-# A dense layer is bound by arithmetic, a depthwise one by memory: a machine may become slower in either.
+# A dense convolution is bound by arithmetic, a depthwise one by memory; a machine may slow down in either.
 _LAYERS = (
     LayerSpec.conv("", Convolution.square(64, 64, 3), 16, activation="relu"),
     LayerSpec.conv("", Convolution.square(96, 96, 5, groups=96), 16, activation="relu"),
@@ -29,8 +30,8 @@ class NormalizedTimings:
     """Timings of workloads, and of the reference workload beside them.
 
     Attributes:
-        timings: One per workload, in order, at the speed at which the reference workload took its first latency.
-        reference_ms: Latency of the reference workload: the geometric mean over its layers, in milliseconds.
+        timings: One per workload, in order, at the speed of the moment of `first_ms`.
+        reference_ms: Present latency of the reference workload: the geometric mean over its parts, in milliseconds.
     """
 
     timings: list[Timing]
@@ -48,10 +49,11 @@ def time_normalized(
     """Times workloads in turns with the reference workload.
 
     Args:
-        profiler: Times them.
-        workloads: What is to be timed.
-        precisions: What the device computes in.
-        first_ms: What the reference workload took when the machine had the speed that counts; None if that is now.
+        profiler: Times the workloads.
+        workloads: The workloads to be timed.
+        precisions: Precisions of the device.
+        first_ms: Latency of the reference workload at the earlier moment at whose speed timings are given, in
+            milliseconds; None gives them at the present speed.
     """
     references = list_reference_workloads(precisions)
     timings = profiler.time([*references, *workloads])

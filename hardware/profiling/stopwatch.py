@@ -1,8 +1,8 @@
-"""Times things in turns, on a machine that is not always equally fast.
+"""Times functions in turns, on a machine whose speed varies.
 
-The speed of a machine drifts by some percent within seconds, with its clock and with what else it does. Everything is
-therefore timed in many short turns and in an order that changes; what all turns around a moment have in common is the
-drift, and is taken out of them. `benchmarks/latency_error.py` shows how well timings repeat.
+The speed of a machine drifts by some percent within seconds, with its clock and with its other work. Functions are
+therefore timed in many short turns, in an order that changes. The deviation that all turns around a moment have in
+common is the drift, and is subtracted. `benchmarks/latency_error.py` shows how well timings repeat.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from search_spaces.additive_cost import FloatArray
 
-_WINDOW = 10  # turns on each side whose median tells the drift at a moment
-_PASSES = 4  # medians and drift are found in turns, each by the other
-_QUIET = 0.1  # share of the time in which the machine is undisturbed
-_ERROR_OF_MEDIAN = 1.25 / 1.349  # of a normal median, times sqrt(n), over the interquartile range
+_WINDOW = 10  # turns before and after a turn, over which the median deviation is the drift
+_PASSES = 4  # medians and drift are estimated alternately, each from the other; they settle within these passes
+_QUIET = 0.1  # share of the time in which the machine counts as undisturbed
+# Standard error of the median of n normal values, times sqrt(n), divided by their interquartile range.
+_ERROR_OF_MEDIAN = 1.25 / 1.349
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,15 @@ class Stopwatch:
     """Times functions in turns until their medians are certain enough, or time is up.
 
     Attributes:
-        bound: Stops when nine of ten medians are known within this relative standard error.
-        limit_s: Or when this time is over, in seconds; every function then has had at least `rounds[0]` turns.
-        rounds: Least and most turns of each function.
-        turn_s: Least time of a turn, in seconds.
-        runs: Least timed runs in a turn.
-        warmup: Untimed runs at the start of a turn.
+        bound: Relative standard error; timing stops when nine of ten medians are known at least as well.
+        limit_s: Time in seconds after which timing stops too, once every function has had `rounds[0]` turns.
+        rounds: Least and greatest number of turns of each function.
+        turn_s: Least duration of a turn in seconds.
+        runs: Least number of timed runs in a turn.
+        warmup: Number of untimed runs at the start of a turn.
 
     Raises:
-        ValueError: If the rounds are not rising from 1 or more.
+        ValueError: If the least number of rounds is below 1 or above the greatest.
     """
 
     bound: float = 0.007
@@ -90,6 +91,7 @@ class Stopwatch:
         ]
 
     def _turn(self, run: Callable[[], None]) -> list[float]:
+        """One turn of a function: the time of every timed run, in milliseconds."""
         for _ in range(self.warmup):
             run()
         elapsed_ms: list[float] = []
@@ -106,8 +108,8 @@ def remove_drift(which: NDArray[np.int64], logs: FloatArray, count: int) -> tupl
     """Logarithms of medians, and spreads, of `count` functions, both of shape (count,), at the speed of quiet moments.
 
     Args:
-        which: The function of every turn, in order of time, shape (n,).
-        logs: Logarithm of the time that it took, shape (n,).
+        which: Index of the function of every turn, in order of time, shape (n,).
+        logs: Logarithm of the median time of a run in every turn, shape (n,).
         count: Number of functions.
     """
     turns = [np.flatnonzero(which == index) for index in range(count)]

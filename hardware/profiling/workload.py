@@ -15,14 +15,15 @@ from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Shape
 
 _REPLICAS = 8
-# Limits that keep the replicas of large layers, whose borders hardly count, small and quick.
+# Most weights and operations of all replicas together. A large layer needs fewer replicas, as the session and the
+# conversion of its input are small beside it.
 _REPLICATED_WEIGHTS = 1 << 22
 _REPLICATED_MACS = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
 class EmptySession:
-    """A session without a layer: what a `ReplicatedLayer` costs besides its layers."""
+    """A session without a layer, whose latency is that of a `ReplicatedLayer` besides its layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ReplicatedLayer:
 
     Attributes:
         layer: The layer; its name does not matter.
-        policy: The one as which the device executes it.
+        policy: The policy as which the device executes the layer.
     """
 
     layer: LayerSpec
@@ -39,7 +40,7 @@ class ReplicatedLayer:
 
     @property
     def count(self) -> int:
-        """How many replicas: 8, or fewer of large layers, but at least 1."""
+        """Number of replicas: 8, or fewer of a large layer, but at least 1."""
         macs = max(1, self.layer.macs)  # an embedding multiplies nothing
         return max(1, min(_REPLICAS, _REPLICATED_WEIGHTS // self.layer.weights, _REPLICATED_MACS // macs))
 
@@ -49,8 +50,8 @@ class RandomNetwork:
     """A whole network with random weights, which its latency does not depend on.
 
     Attributes:
-        nodes: What it consists of, in execution order; none of them is missing a layer.
-        layers: Every layer by name, with the policy as which the device executes it.
+        nodes: Its nodes, in execution order.
+        layers: The layer of every slot by name, with the policy as which the device executes it.
         inputs: Shapes of its inputs, without the batch axis, by name.
     """
 

@@ -1,6 +1,6 @@
-"""Prices of whole networks by a table: of their layers or blocks, of their tensors, and of what all networks cost.
+"""Costs of whole networks by a table: of their layers or blocks, of their tensors, and the constant of every network.
 
-`price_network` walks one network, node by node; `tabulate_prices` tabulates the same for all networks of a space.
+`price_network` computes the cost of one network node by node; `tabulate_prices` tabulates it for all of a space.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def tabulate_prices(space: JointSpace, table: LatencyTable, metric: str = LATENC
     """The costs of all networks of a space by a table; latencies are calibrated if the table is.
 
     Args:
-        space: Where the genes come from.
-        table: Has an entry for every layer or block of the space.
-        metric: One that all those entries have.
+        space: The joint space.
+        table: A table with an entry for every layer or block of the space.
+        metric: A metric that all those entries have.
 
     Raises:
-        ValueError: If the device executes a policy of the space in no precision.
-        MissingCost: If the table lacks a layer of the space; names it.
+        ValueError: If the device has no precision for a policy of the space.
+        MissingCost: If the table lacks a layer of the space; the message names the layer.
     """
     calibration = table.calibration if metric == LATENCY else Calibration()
     constant = table.constants.get(metric, 0.0) + calibration.constant_ms
@@ -43,14 +43,14 @@ def tabulate_prices(space: JointSpace, table: LatencyTable, metric: str = LATENC
 
 
 def price_network(network: RandomNetwork, table: LatencyTable) -> float:
-    """Latency of one network in milliseconds: of its layers, of its tensors, and what every network takes.
+    """Latency of one network in milliseconds: of its layers and tensors, and the constant of every network.
 
     Args:
-        network: All its nodes and layers, each with the policy as which the device executes it.
-        table: Has an entry for every layer.
+        network: The network, with the policy as which the device executes each layer.
+        table: A table with an entry for every layer of the network.
 
     Raises:
-        MissingCost: If the table lacks a layer of the network; names it.
+        MissingCost: If the table lacks a layer of the network; the message names the layer.
     """
     layers_ms = table.total(LATENCY, [[layer] for layer in network.layers.values()])
     return layers_ms + table.calibration.constant_ms + table.calibration.tensors.total(find_tensors(network))

@@ -1,4 +1,4 @@
-"""Analytic devices: what layers would cost on hardware that nobody can measure yet.
+"""Analytic devices: estimated costs of layers on hardware that cannot be measured.
 
 Latency and energy are estimated from the peak operations, the bandwidth and the overhead of a device.
 Source: Williams et al., "Roofline", Communications of the ACM 52(4), 2009.
@@ -16,24 +16,26 @@ from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import FULL_PRECISION_BITS, QUANTIZED_BITS, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 
-_LEAST_BITS = min(QUANTIZED_BITS)
+_LEAST_BITS = min(QUANTIZED_BITS)  # the narrowest weights that any policy has
 
 
 @dataclass(frozen=True)
 class Roofline:
-    """A device that computes or moves bytes, whichever takes longer, and needs some time to start a layer.
+    """A device on which a layer takes as long as computing or moving its bytes, whichever is longer, plus an overhead.
 
     Attributes:
-        name: Of the device.
+        name: Name of the device.
         peak_gops: Billions of operations per second, a multiply-accumulate being two, by precision, which is written
-            as a policy. Below 32 bits, narrower weights are executed in the next wider precision.
+            as a policy. Quantised weights of other bits are executed in the next wider precision with the same
+            activation bits.
         bandwidth_gb_s: Billions of bytes per second between memory and compute units.
         overhead_us: Time to start a layer, in microseconds.
         energy_pj: Picojoules per operation, by precision; empty where energy is of no interest.
         energy_pj_per_byte: Picojoules per byte that is moved.
 
     Raises:
-        ValueError: If there is no precision, a number is out of range, or some precisions lack an energy.
+        ValueError: If there is no precision, a peak, the bandwidth or an energy per operation is not above 0, the
+            overhead or the energy per byte is below 0, or only some precisions have an energy.
     """
 
     name: str
@@ -67,7 +69,7 @@ class Roofline:
 
     @property
     def device(self) -> Device:
-        """The device with its precisions, those of the fewest bits first."""
+        """The device with its precisions, in the order of weight bits and then activation bits."""
         precisions, below = [], dict.fromkeys((policy.activation_bits for policy in self.peak_gops), _LEAST_BITS)
         for policy in sorted(self.peak_gops, key=lambda policy: (policy.weight_bits, policy.activation_bits)):
             bits, activations = policy.weight_bits, policy.activation_bits
@@ -80,7 +82,7 @@ class Roofline:
         """Estimated latency of a layer in milliseconds.
 
         Args:
-            layer: For one input.
+            layer: The layer; one input at a time.
             executed: The precision that executes it, a key of `peak_gops`.
         """
         compute_s = 2 * layer.macs / (self.peak_gops[executed] * 1e9)
@@ -91,14 +93,14 @@ class Roofline:
         """Estimated energy of a layer in millijoules.
 
         Args:
-            layer: For one input.
+            layer: The layer; one input at a time.
             executed: The precision that executes it, a key of `energy_pj`.
         """
         picojoules = 2 * layer.macs * self.energy_pj[executed] + _moved_bytes(layer, executed) * self.energy_pj_per_byte
         return 1e-9 * picojoules
 
     def table(self, layers: Iterable[LayerSpec]) -> LatencyTable:
-        """Estimates of all layers in all precisions."""
+        """A table of estimates for all layers in all precisions."""
         device = self.device
         empty = LatencyTable(device, origin="estimated")
         entries: dict[Segment, Entry] = {}
@@ -112,6 +114,6 @@ class Roofline:
 
 
 def _moved_bytes(layer: LayerSpec, executed: LayerPolicy) -> float:
-    """Weights, input and output, each moved once: what a layer moves at least."""
+    """The fewest bytes that a layer moves: weights, input and output, once each."""
     inputs = prod(layer.input_shape)
     return (layer.weights * executed.weight_bits + (inputs + layer.output_elements) * executed.activation_bits) / 8

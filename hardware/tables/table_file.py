@@ -1,9 +1,10 @@
 """Latency tables as Parquet files, which pandas alone can read.
 
-One row per layer of an entry, in order. `entry` numbers the entries: the layers of a block share it, and its costs,
-which each of their rows repeats. The layer, its operator as text, and the bits in which it is executed are the key;
-then one column per metric, in the unit of its name, `spread` and `repeats` of the latency, and its `factor` within
-networks. What holds for all rows is in `DataFrame.attrs`.
+There is one row per layer of an entry, in order. The columns are `entry`, the index of the entry; the fields of the
+layer, with its operator as text; the weight and activation bits in which it is executed; one column per metric, in the
+unit that its name ends with; `spread` and `repeats` of the latency, and its `factor` within networks. All layers of a
+block have the same `entry`, and each of their rows repeats the costs of the block. `DataFrame.attrs` holds the fields
+of the table that are not of one entry.
 """
 
 from __future__ import annotations
@@ -73,11 +74,11 @@ def to_frame(table: LatencyTable) -> pd.DataFrame:
 
 
 def save_table(table: LatencyTable, path: Path) -> None:
-    """Writes a Parquet file at once: whoever reads it meanwhile, or after a crash, meets the old file or the new one.
+    """Writes a Parquet file atomically: a reader meets the old file or the new one, even after a crash.
 
     Args:
-        table: Any, also one that is not complete yet.
-        path: Of the file; its folder is made if it is missing.
+        table: The table, complete or not.
+        path: Path of the file; its folder is created if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -93,8 +94,8 @@ def load_table(path: Path) -> LatencyTable:
 
     Raises:
         FileNotFoundError: If there is no file.
-        ValueError: If it is not a latency table, its schema version is not the one of this program, or its costs are
-            impossible; one line that says what to do.
+        ValueError: If it is no Parquet file, has other columns or metadata than a latency table, has another schema
+            version, or holds a cost that is not positive and finite.
     """
     import pandas as pd
     import pyarrow as pa
@@ -112,6 +113,7 @@ def load_table(path: Path) -> LatencyTable:
 
 
 def _table(rows: pd.DataFrame) -> LatencyTable:
+    """The table of rows that were read; raises ValueError if they are not those of a table."""
     _check_version(rows.attrs.get("schema_version"))
     metrics = [column for column in rows.columns if column not in (*_KEY, *_QUALITY)]
     _check_cells(rows, metrics)
@@ -159,7 +161,7 @@ def _check_cells(rows: pd.DataFrame, metrics: list[str]) -> None:
 
 
 def _entry(records: Sequence[Mapping[Any, Any]], metrics: list[str]) -> tuple[Segment, Entry]:
-    """The entry of the rows of its layers."""
+    """The segment and the entry of the rows of the layers of one entry."""
     bits = [(record["weight_bits"], record["activation_bits"]) for record in records]
     segment = tuple((_layer(record), LayerPolicy.quantized(*pair)) for record, pair in zip(records, bits, strict=True))
     first = records[0]

@@ -1,1 +1,1 @@
-"""Transfer: latencies on devices of which only a few whole networks were measured."""
+"""Transfer: predicted latencies on devices where only a few whole networks were measured."""

@@ -1,6 +1,6 @@
-"""An additive cost for a device of which only whole networks were measured: a table per gene, fitted to latencies.
+"""An additive cost for a device where only whole networks were measured: a table per gene, fitted to latencies.
 
-Independent of layers; how well the tables tell networks that were held out is part of the result.
+How well the tables predict held-out networks is part of the result. Independent of layers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from search_spaces.additive_cost import AdditiveCost, FloatArray, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
-_FOLDS = 5  # each network is left out once, with a fifth of all
-_PENALTY = 1e-6  # of squared coefficients, relative to the mean square of a feature: decides between equal fits only
+_FOLDS = 5  # of the cross-validation: each network is left out once, together with a fifth of all
+_PENALTY = 1e-6  # ridge penalty per network: small, so that it only decides between fits that are otherwise equal
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class AdditiveFit:
     """Latency as a sum of what every gene costs.
 
     Attributes:
-        cost: Prices genes, in milliseconds.
-        quality: Of predictions of networks that were left out of the fit.
+        cost: Latency by genes, in milliseconds.
+        quality: Quality of predictions of networks that were left out of the fit.
     """
 
     cost: AdditiveCost
@@ -37,10 +37,11 @@ class AdditiveFit:
         Args:
             population: The measured networks, 10 or more.
             latency_ms: Their latencies in milliseconds, shape (n,), positive.
-            seed: Decides which networks are held out together.
+            seed: Seed of the split into folds.
 
         Raises:
-            ValueError: If the networks are too few, or a latency is not positive and finite.
+            ValueError: If there are fewer than 10 networks, the latencies have another shape, or a latency is not
+                positive and finite.
         """
         targets = np.asarray(latency_ms, dtype=float)
         if targets.shape != (len(population),) or len(population) < 2 * _FOLDS:
@@ -61,6 +62,7 @@ class AdditiveFit:
 
 
 def _least_squares(features: FloatArray, targets: FloatArray) -> tuple[float, FloatArray]:
+    """The constant and the coefficients, shape (f,), of a linear fit."""
     mean, centre = targets.mean(), features.mean(0)
     centred = features - centre
     gram = centred.T @ centred
@@ -70,7 +72,7 @@ def _least_squares(features: FloatArray, targets: FloatArray) -> tuple[float, Fl
 
 
 def _additive(space: JointSpace, constant: float, coefficients: FloatArray) -> AdditiveCost:
-    """One term per gene, over the gene and those that decide whether it is active."""
+    """The cost with one term per gene, over the gene and the genes that decide whether it is active."""
     starts = np.cumsum(space.cardinalities) - space.cardinalities
     terms = []
     for gene, size in enumerate(space.cardinalities):

@@ -1,11 +1,12 @@
-"""A new device from a few measurements: what is known of other devices tells the rest.
+"""Transfer: the latencies of a new device, predicted from other devices and a few measurements.
 
-What is known are the latencies of the same networks on other devices, features of the networks, and a few measurements
-of the new device; what is told are its latencies of all networks with an uncertainty, and what to measure next.
+Given are the latencies of the same networks on other devices, features of the networks, and a few measurements of the
+new device. Predicted are its latencies of all networks with an uncertainty, and which network to measure next.
 
-Latencies are compared as logarithms, on known devices with mean 0 and deviation 1. The new device is a combination of
-those plus a smaller linear part of its own in the features; both have Gaussian priors, whose scale the measurements
-tell. The two constants below are not delicate: between half and twice their values the results are the same.
+The model is of logarithms of latencies, which are standardised for each known device. The new device is a linear
+combination of the known ones, plus a smaller linear function of the features. All coefficients have Gaussian priors,
+whose common scale is estimated from the measurements. Results hardly change if the first two constants below are halved
+or doubled.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from hardware.calibration.fit_quality import check_latencies
 from predictors.linear_model import LinearModel
 from search_spaces.additive_cost import FloatArray
 
-_OWN_PART = 0.3  # deviation of the part that no known device explains, relative to the part that they do
-_NOISE = 0.03  # variance of a measurement, relative to that of the same part
-_FEWEST = 3  # measurements, below which their scale is not known
+_OWN_PART = 0.3  # standard deviation of the function of the features, relative to the combination of known devices
+_NOISE = 0.03  # variance of the noise of a measurement, relative to that of the combination of known devices
+_FEWEST = 3  # measurements, below which their scale cannot be estimated
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class DeviceTransfer:
 
     Args:
         known_ms: Latency of networks on known devices in milliseconds, shape (n, devices), positive.
-        features: What tells the networks apart, such as one-hot genes, shape (n, f).
+        features: Features of the same networks, such as one-hot genes, shape (n, f).
 
     Raises:
-        ValueError: If the shapes do not fit, there is no device, or a latency is not positive and finite.
+        ValueError: If an array is not two-dimensional, the arrays have different numbers of rows, there is no device,
+            or a latency is not positive and finite.
     """
 
     def __init__(self, known_ms: FloatArray, features: FloatArray) -> None:
@@ -65,13 +67,13 @@ class DeviceTransfer:
         self._prior = LinearModel.prior(np.zeros(count), np.ones(count), _NOISE)
 
     def choose_probes(self, count: int, measured: Sequence[int] = ()) -> list[int]:
-        """Which networks to measure next on the new device, the most telling ones first.
+        """The networks to measure next on the new device, the most informative ones first.
 
         Args:
-            count: How many.
-            measured: Rows that are measured already.
+            count: Number of networks.
+            measured: Rows of the networks that were measured already.
         """
-        # What was measured, not the values, decides what is left to learn.
+        # The variances depend on which networks were measured, not on their latencies, so zeros stand for these.
         known = self._prior.observe(self._features[list(measured)], np.zeros(len(measured)))
         return known.choose_measurements(self._features, count, measured)
 
@@ -83,7 +85,8 @@ class DeviceTransfer:
             latency_ms: Their latencies in milliseconds, shape (n,), positive.
 
         Raises:
-            ValueError: If they are too few, repeated, or not positive and finite.
+            ValueError: If there are fewer than 3 networks, a row is repeated, the latencies have another shape, or a
+                latency is not positive and finite.
         """
         rows, probes = list(measured), np.asarray(latency_ms, dtype=float)
         if len(rows) < _FEWEST or len({*rows}) < len(rows) or probes.shape != (len(rows),):
@@ -100,6 +103,7 @@ class DeviceTransfer:
 
 
 def _standardized(columns: FloatArray) -> FloatArray:
+    """Columns with mean 0 and standard deviation 1; constant columns become 0."""
     deviation = columns.std(0)
     scaled: FloatArray = (columns - columns.mean(0)) / np.where(deviation > 0, deviation, 1.0)
     return scaled

@@ -68,6 +68,7 @@ def test_other_files_are_refused(reference_data: Path, tmp_path: Path) -> None:
     pd.concat([rows, rows[:1]]).to_csv(tmp_path / "twice.csv")
     with pytest.raises(ValueError, match="has two rows for 'conv"):
         read_apq(tmp_path / "twice.csv")
-    (tmp_path / "head_tail.json").write_text("{}x")
-    with pytest.raises(ValueError, match=r"head_tail\.json must hold latency and energy of head and tail"):
-        read_apq(tmp_path / "alone.csv")
+    for text in ("{}x", "{}"):
+        (tmp_path / "head_tail.json").write_text(text)
+        with pytest.raises(ValueError, match=r"head_tail\.json must hold latency and energy of head and tail"):
+            read_apq(tmp_path / "alone.csv")
