@@ -1,1 +1,1 @@
-"""Jobs: a YAML file becomes typed values, and the stages that carry them out."""
+"""Jobs: the job file as typed values, and the stages that a job runs."""

@@ -1,4 +1,4 @@
-"""How the stages of a job are carried out: who measures, where outcomes are kept, and where progress is shown."""
+"""How the stages of a job run: the workers, the runs in the database, and the display of progress."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nas.jobs.job_runs import JobRuns
 
 @dataclass(frozen=True)
 class Workers:
-    """Who measures candidates, and who trains where Ray is used.
+    """The workers that measure candidates and, with Ray, train.
 
     Attributes:
-        count: Processes that measure; with Ray, actors that train and measure.
-        ray_address: None for no Ray; see `nas.cluster.ray_session`.
-        gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 for the CPU.
+        count: Number of processes that measure; with Ray, number of actors that train and measure.
+        ray_address: Address of the Ray cluster, see `nas.cluster.ray_session`; None does not use Ray.
+        gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 measures on the CPU.
 
     Raises:
-        ValueError: If workers without Ray are to share GPUs, or the share is none.
+        ValueError: If `gpus_per_worker` is given without Ray, or `nas.cluster.check_gpus` refuses it.
     """
 
     count: int = 1
@@ -35,22 +35,22 @@ class Workers:
 
     @property
     def processor(self) -> str:
-        """Where workers measure. On a GPU some figures differ a little, so it is part of what a measurement is of."""
+        """The processor that workers measure on; values of a GPU differ slightly, so measurements depend on it."""
         return "cuda" if self.gpus_per_worker else "cpu"
 
     def open_pool(self) -> Pool:
-        """The workers, which start when the first candidate arrives."""
+        """The pool of these workers; workers start when the first candidate arrives."""
         return open_pool(self.count, self.ray_address, self.gpus_per_worker)
 
 
 @dataclass(frozen=True)
 class Execution:
-    """What a stage needs besides what it works on.
+    """The surroundings in which a stage runs.
 
     Attributes:
-        runs: Where outcomes are kept, and under which names.
-        workers: Who measures.
-        reporter: Where progress is shown.
+        runs: The runs of the job: names, folders and the database.
+        workers: The workers that measure.
+        reporter: Shows progress.
     """
 
     runs: JobRuns

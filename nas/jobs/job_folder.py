@@ -10,16 +10,16 @@ from pathlib import Path
 
 from nas.files import atomic_write, folder_lock
 
-FORMAT = 1  # of what stages leave in their folders; raised whenever an older folder would be misread
+FORMAT = 1  # format of the files in the folders of stages; to be raised whenever older files would be misread
 MANIFEST = "manifest.json"
 
 
 @contextmanager
 def open_job_folder(folder: Path) -> Iterator[None]:
-    """Holds the folder of a job for this process while a block runs; a new folder is marked with its format.
+    """Locks the folder of a job while the block runs; a new folder gets a file that says its format.
 
     Raises:
-        ValueError: If another process holds it, or it was written in another format.
+        ValueError: If another process holds the lock, or the folder has another format or none.
     """
     with folder_lock(folder):
         _check_format(folder)

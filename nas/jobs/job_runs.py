@@ -1,7 +1,7 @@
-"""The runs of one job: in which folders their files lie, and under which names the database keeps what they found.
+"""The runs of one job: the folders of their files, and their names in the database.
 
-A run is found by a fingerprint of everything that it depends on. A changed setting changes the fingerprint, so it
-starts a new folder and a new run, and nothing is overwritten.
+Folder and name contain a fingerprint of everything that the outcome depends on. A changed setting changes the
+fingerprint, so a new folder and a new run begin, and older outcomes are not overwritten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
 
-Inputs = Mapping[str, Any]  # names to JSON values; a path stands for the content of its file
+Inputs = Mapping[str, Any]  # names to JSON values or paths; a path counts by the content of its file
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class JobRuns:
         job: Name of the job.
         seed: Seed of the job.
         folder: The folder of the job, which may not be there yet.
-        database: Keeps what the runs find.
-        common: What all runs of the job depend on, besides their own inputs.
+        database: The database that stores evaluations.
+        common: The inputs that all runs of the job depend on, besides their own.
     """
 
     job: str
@@ -52,20 +52,20 @@ class JobRuns:
 
         Args:
             stage: Name of the stage.
-            inputs: Everything that its outcome depends on, besides what all runs of the job do.
-            device: Where the costs of the evaluations hold.
-            subject: Stands for what was measured; see `RunRecord`.
+            inputs: Everything that its outcome depends on, besides `common`.
+            device: Name of the device whose latencies it uses; "any" if it uses none.
+            subject: The subject of its measurements; see `RunRecord`.
         """
         described = describe_inputs({**self.common, **inputs})
         run = f"{self.job}/{stage}-{_fingerprint(described)}"
         return RunRecord(run, described, self.seed, device, job=self.job, stage=stage, subject=subject)
 
     def store(self, record: RunRecord, evaluations: Sequence[Evaluation]) -> None:
-        """Stores a run that is stored whole, unless an earlier start did.
+        """Stores a run with all its evaluations, unless it is stored already.
 
         Args:
             record: The run.
-            evaluations: All of its evaluations.
+            evaluations: All evaluations of the run.
         """
         self.database.begin(record)
         if not self.database.evaluations(record.run):
@@ -84,7 +84,7 @@ def stage_path(folder: Path, stage: str, inputs: Inputs) -> Path:
 
 
 def describe_inputs(inputs: Inputs) -> dict[str, Any]:
-    """The program's version and the inputs as JSON values, with the digest of its content for every file."""
+    """The version of this program and the inputs as JSON values; a path becomes the digest of its file's content."""
     return {"program": version("nas")} | {
         name: f"sha256:{digest_file(part)}" if isinstance(part, Path) else part for name, part in inputs.items()
     }

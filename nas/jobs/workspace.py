@@ -1,6 +1,6 @@
-"""What a job works on: its images, spaces and files, each made when it is first asked for.
+"""The workspace of a job: its images, spaces and files, each loaded or created when it is first used.
 
-The root from which `nas.jobs.run` takes what it hands to the stages; no stage sees it.
+`nas.jobs.run` takes from it what the stages need; the stages do not know it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from search_spaces.presets import create_space
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a job works on, each part made when it is first asked for.
+    """The images, spaces and files of a job, each loaded or created when it is first used.
 
     Attributes:
         job: The job.
-        runs: Folder of all runs; this job's is below it.
-        reporter: Where progress is shown.
-        workers: Who measures candidates.
-        database_url: The results database; None is `results.db` in the folder of all runs.
+        runs: Folder of all runs, which contains the job's folder.
+        reporter: Shows progress.
+        workers: The workers that measure and train.
+        database_url: URL of the results database; None is `results.db` in the folder of all runs.
     """
 
     job: Job
@@ -66,7 +66,7 @@ class Workspace:
 
     @property
     def source(self) -> DataSource:
-        """Where the images come from."""
+        """The source of the images, with an absolute path."""
         section = self.job.data
         # workers may have another working directory
         path = section.source if section.source == EMBEDDED else str(Path(section.source).resolve())
@@ -82,17 +82,17 @@ class Workspace:
 
     @cached_property
     def data_digest(self) -> str:
-        """Stands for the content of the images in the inputs of stages."""
+        """The digest of the images, which is part of the inputs of stages."""
         return self.data.digest()
 
     @cached_property
     def network(self) -> TracedNetwork | None:
-        """The given network, traced; None where the job names a space."""
+        """The given network, traced; None if the job names a space."""
         return trace_network(self.job.space, self.job.seed)
 
     @cached_property
     def trained_space(self) -> JointSpace:
-        """The joint space that the supernet serves: the whole of what `space` may be a part of."""
+        """The joint space of the supernet or of the given network; `space` is a part of it, or all."""
         section = self.job.space
         if self.network is not None:
             name = f"{network_name(str(section.network))}-{self.network.digest()[:8]}"
@@ -112,7 +112,7 @@ class Workspace:
 
     @cached_property
     def execution(self) -> Execution:
-        """How the stages are carried out."""
+        """The surroundings in which stages run: runs, workers, reporter."""
         job = self.job
         common: dict[str, Any] = {"data": self.data_digest, "space": job.space.described()}
         common |= job.model_dump(include={"training", "seed"})
@@ -145,10 +145,10 @@ class Workspace:
 
     @cached_property
     def subject(self) -> Subject:
-        """What candidates are measured on.
+        """The trained network and the images on which candidates are measured.
 
         Raises:
-            ValueError: If it is not trained or stored.
+            ValueError: If the supernet is not trained, or the given network is not stored.
         """
         given = self.network is not None
         checkpoint = self.network_folder / training.NETWORK if given else self.training_task.folder / training.SUPERNET
@@ -172,6 +172,10 @@ class Workspace:
         return TableRequest(self.job.device, self.job.search, self.space, self.network, inputs, self.folder)
 
     def costs(self) -> ExactCosts:
-        """What is looked up of candidates: by the finished table, where latency or energy is asked for."""
+        """The exact costs of candidates, from the finished latency table if the search asks for latency or energy.
+
+        Raises:
+            ValueError: If the table is needed and not there, or the search cannot use it; see `find_table`.
+        """
         asked = self.job.search.table_costs
         return ExactCosts(self.space, find_table(self.table_request, self.reporter) if asked else None)

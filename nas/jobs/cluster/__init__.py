@@ -1,1 +1,1 @@
-"""Jobs that are carried out on a Ray cluster."""
+"""Jobs that run on a Ray cluster."""

@@ -17,23 +17,24 @@ from uuid import uuid4
 from nas.cluster import import_ray
 from nas.jobs.cluster.submission import Submission
 
-_ANSWER_S = 5
-_AGENT_S = 120.0  # for a node of a young cluster to take jobs
-_NO_AGENT = "No available agent"  # how Ray says that none does yet
+_ANSWER_S = 5  # how long to wait for a connection to the dashboard
+_AGENT_S = 120.0  # how long to wait until a node of a cluster that has just started accepts jobs
+_NO_AGENT = "No available agent"  # part of Ray's message while no node accepts jobs
 _TOKEN = "RAY_AUTH_TOKEN"
 _TOKEN_FILE = Path("~/.ray/auth_token")
-_METADATA = "nas"  # key of a submission's metadata under which all is that it takes to submit it again
-_WAITING = ("PENDING", "RUNNING")
+_METADATA = "nas"  # key of a Ray job's metadata that holds the `Submission`, with which it can be submitted again
+_WAITING = ("PENDING", "RUNNING")  # the statuses of a job that has not ended
 
 
 class Cluster:
     """The Jobs API of a Ray cluster.
 
     Args:
-        address: Of its dashboard, such as `http://127.0.0.1:8265`.
+        address: Address of the cluster's dashboard, such as `http://127.0.0.1:8265`.
 
     Raises:
-        ValueError: Here and in every method: if nothing answers there, the token is refused, or a job is unknown.
+        ValueError: Here and in every method: if nothing answers at the address, the token is refused, or a job is
+            unknown.
     """
 
     def __init__(self, address: str) -> None:
@@ -62,7 +63,7 @@ class Cluster:
     def _submit_when_ready(
         self, *, entrypoint: str, submission_id: str, runtime_env: dict[str, str], metadata: dict[str, str]
     ) -> str:
-        """Submits; again where the dashboard of a young cluster answers, and no node of it takes jobs yet."""
+        """Submits a job, and tries again while the dashboard answers but no node of the cluster accepts jobs yet."""
         deadline = time.monotonic() + _AGENT_S
         while True:
             try:
@@ -80,10 +81,10 @@ class Cluster:
                 time.sleep(1.0)
 
     def resume(self, job: str) -> str:
-        """Submits a job again, which goes on where it stopped; returns the new id.
+        """Submits a job again, which then continues where it ended; returns the new id.
 
         Raises:
-            ValueError: Also if it is not over yet, or was not submitted by this program.
+            ValueError: Also if the job has not ended yet, or was not submitted by this program.
         """
         details = self._details(job)
         if details.status.value in _WAITING:
@@ -108,13 +109,13 @@ class Cluster:
         return str(self._details(job).status.value)
 
     def logs(self, job: str) -> str:
-        """What a job has printed."""
+        """The output of a job so far."""
         self._details(job)
         with self._one_line():
             return str(self._client.get_job_logs(job))
 
     def stop(self, job: str) -> None:
-        """Ends a job; `resume` lets it go on."""
+        """Stops a job; `resume` continues it."""
         self._details(job)
         with self._one_line():
             self._client.stop_job(job)
@@ -128,7 +129,7 @@ class Cluster:
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
-        """Turns what the client raises into one line."""
+        """Turns exceptions of Ray's client in the block into a ValueError of one line."""
         try:
             yield
         except (RuntimeError, ConnectionError, self._ray.exceptions.RayError) as error:
@@ -145,7 +146,11 @@ def _authorization() -> dict[str, str]:
 
 
 def _check_reachable(address: str) -> None:
-    """The client itself retries for long."""
+    """Checks the form of an address and that something answers there; Ray's client would retry for long.
+
+    Raises:
+        ValueError: If the address has another form, or nothing answers.
+    """
     parts = urlsplit(address)
     try:
         port = parts.port

@@ -1,4 +1,4 @@
-"""What of this machine goes along with a job to a cluster, and what the job calls it there."""
+"""The files of this machine that a job needs on a cluster, and their names there."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from nas.data.sources import EMBEDDED
 from nas.jobs.files.job import Job
 from nas.jobs.files.section import Section
 
-_OURS = ("nas", "search_spaces", "predictors", "hardware", "results")  # packages, which are there already
+_OURS = ("nas", "search_spaces", "predictors", "hardware", "results")  # packages that the cluster has installed
 
 
 def ship(job: Job, ship_data: bool) -> tuple[Job, tuple[str, ...]]:
-    """The job as it is read on the cluster, and the local files and folders that are sent along.
+    """Lists the local files and folders that are sent along with a job, and adapts the job to their names there.
 
-    These are a given table, the weights of a given network, its configuration, and the module of the current folder
-    that makes it, but not what else of the current folder that module imports. They lie side by side there, where the
-    job is carried out.
+    They are a given latency table, and of a given network its weights, its configuration and the module of the current
+    folder that creates it; other modules that this one imports are not sent. On the cluster all of them lie in the
+    working folder of the job.
 
     Args:
-        job: As it is read here.
-        ship_data: Whether the data are sent along; else the cluster must have them at the same path.
+        job: The job as it is read here.
+        ship_data: Whether the images are sent along; else the cluster must have them at the same path.
+
+    Returns:
+        The job as it is read on the cluster, and the paths of the files and folders.
 
     Raises:
-        ValueError: If one of them is not there, or two have one name.
+        ValueError: If a file is missing, or two have the same name.
     """
     files: list[Path] = []
     sections: dict[str, Section] = {}
@@ -53,7 +56,7 @@ def ship(job: Job, ship_data: bool) -> tuple[Job, tuple[str, ...]]:
 
 
 def _local_module(name: str) -> Path | None:
-    """The file or folder of the current folder from which a module is imported; None if it is installed elsewhere."""
+    """The file or subfolder of the current folder that contains a module; None if the module is not there."""
     top = name.split(".")[0]
     paths = [] if top in ("", "timm", *_OURS) else [Path.cwd() / f"{top}.py", Path.cwd() / top]
     return next((path for path in paths if path.exists()), None)

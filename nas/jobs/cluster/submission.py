@@ -1,6 +1,6 @@
-"""What is submitted to a Ray cluster: a job, what is sent along, and how it is carried out there.
+"""A job as it is submitted to a Ray cluster: the job file, the files that are sent along, and the options of `nas run`.
 
-What the cluster carries out is `nas run`, which must be installed on it.
+The cluster runs the command `nas run`, so this program must be installed on it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from nas.jobs.files.job import Job
 
 @dataclass(frozen=True)
 class RemoteOptions:
-    """How a job is carried out on a cluster.
+    """The options of `nas run` on a cluster.
 
     Attributes:
-        runs: Folder of all runs, as the shell of the cluster's head reads it.
-        database: URL of the results database; None is `results.db` in the folder of runs.
-        workers: Ray actors that train and measure.
-        gpus_per_worker: Share of a GPU on which each of them measures.
+        runs: Folder of all runs. The shell on the head node expands variables in it, such as `$HOME`.
+        database: URL of the results database; None is `results.db` in the folder of all runs.
+        workers: Number of Ray actors that train and measure.
+        gpus_per_worker: Share of a GPU on which each actor measures; 0 measures on the CPU.
 
     Raises:
-        ValueError: If the share of a GPU is wrong.
+        ValueError: If `nas.cluster.check_gpus` refuses the share of a GPU.
     """
 
     runs: str
@@ -41,13 +41,13 @@ class RemoteOptions:
 
 @dataclass(frozen=True)
 class Submission:
-    """What is submitted.
+    """A job that can be submitted.
 
     Attributes:
-        job: The job file's text, its table and data by their names on the cluster.
-        name: The job's name.
-        remote: How it is carried out there.
-        shipped: Local files and folders that are sent along.
+        job: Text of the job file, in which files that are sent along have their names on the cluster.
+        name: Name of the job.
+        remote: The options of `nas run`.
+        shipped: Paths of the local files and folders that are sent along.
     """
 
     job: str
@@ -57,9 +57,9 @@ class Submission:
 
     @property
     def entrypoint(self) -> str:
-        """The command that the cluster carries out.
+        """The command that the cluster runs. `Cluster.submit` writes the job file as `job.yaml` to its working folder.
 
-        `exec` leaves no shell in between: a stop that came while the shell was starting its child would miss the child.
+        `exec` replaces the shell by the program: else a stop while the shell starts the program would miss the program.
         """
         remote = self.remote
         database = f" --database {shlex.quote(remote.database)}" if remote.database else ""
@@ -68,7 +68,7 @@ class Submission:
         return f"exec nas run job.yaml {options}"
 
     def to_json(self) -> str:
-        """All that it takes to submit it again, as text."""
+        """The submission as text, from which it can be submitted again."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -79,15 +79,15 @@ class Submission:
 
 
 def prepare_submission(job: Job, remote: RemoteOptions, ship_data: bool) -> Submission:
-    """Says what of this machine goes along with a job.
+    """Prepares a job for a cluster, with the files that are sent along.
 
     Args:
-        job: As it is read here.
-        remote: How it is carried out on the cluster.
-        ship_data: Whether the data are sent along; else the cluster must have them at the same path.
+        job: The job as it is read here.
+        remote: The options of `nas run` on the cluster.
+        ship_data: Whether the images are sent along; else the cluster must have them at the same path.
 
     Raises:
-        ValueError: If what is to be sent is not there.
+        ValueError: If a file to be sent is missing, or two have the same name.
     """
     shipped_job, shipped = ship(job, ship_data)
     text = yaml.safe_dump(shipped_job.model_dump(mode="json", exclude_unset=True))

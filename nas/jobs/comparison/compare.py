@@ -1,4 +1,4 @@
-"""Compares searchers: lets each search with every seed, in processes, and shows who found how much."""
+"""Compares searchers: runs each with every seed, in processes, and shows their hypervolumes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ COLUMNS = ("searcher", "seed", "evaluations", "hypervolume")
 
 @dataclass(frozen=True)
 class ComparisonPaths:
-    """Where a comparison is read from and kept.
+    """The paths of a comparison.
 
     Attributes:
-        file: The file of the comparison; others are looked for beside it.
+        file: The file of the comparison; the paths in it are relative to its folder.
         runs: Folder of all runs.
-        data: Replaces `data.source` of its job, if given.
+        data: Replaces `data.source` of the comparison's job, if given.
     """
 
     file: Path
@@ -45,14 +45,14 @@ class ComparisonPaths:
 
     @cached_property
     def content(self) -> ComparisonFile:
-        """What the file says."""
+        """The content of the file."""
         return load_comparison(self.file)
 
     def prepare(self) -> tuple[Comparison, list[Path]]:
-        """What is compared, and the files that its outcome depends on, besides that of the comparison.
+        """The comparison, and the files that its outcome depends on, besides the file of the comparison itself.
 
         Raises:
-            ValueError: If the table or the job is wrong, or the job is not trained or not profiled.
+            ValueError: If the file, its table or its job is not valid, or the job is not trained or not profiled.
             OSError: If a file cannot be read.
         """
         content = load_comparison(self.file)
@@ -66,7 +66,11 @@ class ComparisonPaths:
         return comparison, [path, *inputs]
 
     def outcome_path(self, inputs: list[Path]) -> Path:
-        """The folder of the outcome, which stands for all that decides that of one searcher with one seed."""
+        """The folder of the outcome, named by a fingerprint of all that a search depends on besides searcher and seed.
+
+        Args:
+            inputs: The files whose content counts.
+        """
         described = version("nas") + self.content.model_dump_json(exclude={"searchers", "seeds"})
         contents = [path.read_bytes() for path in inputs]
         fingerprint = hashlib.sha256(b"".join([described.encode(), *contents])).hexdigest()[:8]
@@ -74,18 +78,19 @@ class ComparisonPaths:
 
 
 def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.DataFrame:
-    """Lets every searcher search with every seed; what is finished already is not done again.
+    """Runs every searcher with every seed; finished pairs of searcher and seed are not run again.
 
     Args:
-        paths: The file of the comparison, and where its outcome is kept.
-        workers: Processes.
-        reporter: Where progress and the outcome are shown.
+        paths: The paths of the comparison.
+        workers: Number of processes.
+        reporter: Shows progress and the outcome.
 
     Returns:
         One row per searcher, seed and budget: searcher, seed, evaluations, hypervolume.
 
     Raises:
-        ValueError: If the file or its table is wrong, or the job's supernet is not trained.
+        ValueError: If the file, its table or its job is not valid, the job is not trained or not profiled, or another
+            process runs the comparison.
     """
     import pandas as pd
 
@@ -113,7 +118,7 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
 
 
 def _search(paths: ComparisonPaths, name: str, seed: int, folder: Path) -> None:
-    """One searcher with one seed, in a process of its own."""
+    """Runs one searcher with one seed, in a worker process, and writes its hypervolumes as CSV."""
     import pandas as pd
 
     comparison, _ = paths.prepare()

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> tuple[Comparison, list[Path]]:
-    """What is compared on a job's supernet, and the files that its outcome depends on.
+    """The comparison on a job's supernet, and the files that its outcome depends on.
 
     Args:
-        file: Names the searchers and references.
+        file: The file of the comparison, with searchers and references.
         job: The job, trained and profiled.
         runs: Folder of all runs.
 
     Raises:
-        ValueError: If the job is not trained or not profiled, or the file does not fit its objectives.
+        ValueError: If the job is not trained or not profiled, or the file's references are not for the objectives of
+            the job, or a searcher does not support their number.
     """
     from rich.console import Console
 

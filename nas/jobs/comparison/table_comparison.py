@@ -15,14 +15,14 @@ from search_spaces.population import Population
 
 
 def compare_on_table(file: TableComparisonFile, path: Path) -> Comparison:
-    """What is compared on a table.
+    """The comparison on a table.
 
     Args:
-        file: Names the columns.
+        file: The file of the comparison, which names the columns.
         path: The table, a CSV file.
 
     Raises:
-        ValueError: If the table is no complete table of networks, or lacks a column.
+        ValueError: If the table lacks a column or a network of the space, or has one twice.
         OSError: If it cannot be read.
     """
     import pandas as pd
@@ -45,7 +45,7 @@ def compare_on_table(file: TableComparisonFile, path: Path) -> Comparison:
 
 
 def _metric(name: str, maximize: bool) -> Metric:
-    """The metric of a column: a known one, or one of its own."""
+    """The metric of a column: the registered one of that name, or a new one."""
     metric = METRICS[name] if name in METRICS else Metric(name, "", maximize)
     if metric.maximize != maximize:
         better = "more" if metric.maximize else "less"

@@ -1,6 +1,6 @@
-"""An event log that TensorBoard reads, written at once and by the thread that calls.
+"""An event log that TensorBoard reads, written by the calling thread.
 
-tensorboardX's own writer has a thread, which dies of a full disk and leaves its caller waiting for it.
+tensorboardX's own writer has a thread, which dies when the disk is full, and its caller then waits for ever.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 
-_FLUSH_S = 1.0
+_FLUSH_S = 1.0  # time between two flushes: TensorBoard sees steps soon, and short steps do not wait for the disk
 
 
 class EventLog:
     """A new file of events.
 
     Args:
-        folder: Where the file is made, next to those of earlier starts.
+        folder: The folder of the file, which also contains the files of earlier starts.
 
     Attributes:
         path: The file.
@@ -37,14 +37,14 @@ class EventLog:
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
-        """What was found at a step; a step that is no later than the last one hides what was written from it on.
+        """Adds the values of a step; a step that is not after the last one hides the values from that step on.
 
         Args:
             step: Number of the step.
             scalars: Values by tag.
 
         Raises:
-            OSError: If the disk fails; names the file.
+            OSError: If the file cannot be written; the error names it.
         """
         now = time.time()
         if step <= self._step:  # the first of this file, too: TensorBoard shows earlier starts along with it
@@ -58,7 +58,7 @@ class EventLog:
             self._flushed = time.monotonic()
 
     def close(self) -> None:
-        """Writes what is left; raises as `add` does."""
+        """Writes what is not written yet; raises what `add` raises."""
         with _naming(self.path):
             self._records.close()
 
@@ -79,7 +79,7 @@ def _free_path(folder: Path) -> Path:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """An error of a file that is open does not say which file it is."""
+    """Adds the path to an OSError of the block, as errors of an open file do not name it."""
     try:
         yield
     except OSError as error:

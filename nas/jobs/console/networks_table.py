@@ -10,7 +10,7 @@ from rich.table import Table
 from results.metric import METRICS, Metric
 
 NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
-_KINDS = ("before", "predicted", "expected", "measured", "test")  # prefixes of columns: how a value came about
+_KINDS = ("before", "predicted", "expected", "measured", "test")  # prefixes of columns: the kind of a value
 _TEXTS = {"role": "network", "file": "file"}
 
 
@@ -18,9 +18,10 @@ def networks_table(networks: pd.DataFrame, caption: str) -> Table:
     """Networks as a table for a console.
 
     Args:
-        networks: One row per network: role, file, and metrics, each under its name or with how it came about before it,
-            such as `measured_accuracy`; see `nas.jobs.stages.export.Export`. Columns without a number are left out.
-        caption: What readers are to know of the values.
+        networks: One row per network. Columns: role, file, and metrics under their names, with a prefix for the kind of
+            the value, such as `measured_accuracy`; see `nas.jobs.stages.export.Export`. Columns without a value are
+            left out.
+        caption: Explanation of the values.
     """
     table = Table(caption=caption)
     cells: list[list[str]] = []
@@ -36,12 +37,12 @@ def networks_table(networks: pd.DataFrame, caption: str) -> Table:
 
 
 def describe_values(networks: pd.DataFrame, images: int, latencies: str = "") -> str:
-    """What readers are to know of the values of exported networks, in one line.
+    """Explains the values of exported networks in one line.
 
     Args:
-        networks: As `networks_table` takes them.
-        images: How many validation images there are.
-        latencies: What is to be said of predicted latencies; nothing where there are none.
+        networks: The networks, as `networks_table` takes them.
+        images: Number of validation images.
+        latencies: Explanation of predicted latencies; empty if there are none.
     """
     spreads = [column for column in networks.columns if column.startswith("expected_") and column.endswith("_std")]
     interval = ", with 90 % intervals" if networks[spreads].notna().to_numpy().any() else ""
@@ -56,7 +57,7 @@ def describe_values(networks: pd.DataFrame, images: int, latencies: str = "") ->
 
 
 def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, object], str] | None]:
-    """Heading of a column and how a cell is shown; None if it is not."""
+    """The heading of a column, and a function of row and cell to its text; None for a column that is not shown."""
     if column in _TEXTS:
         return _TEXTS[column], lambda _, cell: str(cell)
     kind = next((kind for kind in _KINDS if column.startswith(f"{kind}_")), "")
@@ -78,7 +79,7 @@ def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, 
 
 
 def _name(metric: Metric) -> str:
-    """Name and unit, where the name does not say it and it is more than a count."""
+    """The name of a metric, and its unit unless the name ends with it or it is a count."""
     return (
         metric.name if metric.unit == "count" or metric.name.endswith(metric.unit) else f"{metric.name} {metric.unit}"
     )

@@ -1,4 +1,4 @@
-"""What a running job shows: one line per stage and a bar for everything long."""
+"""The display of a running job: lines of text, and a progress bar for every long step."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ class Bar:
     """A progress bar.
 
     Args:
-        progress: The display that it belongs to.
-        task: Its number there.
+        progress: Rich's display that shows it.
+        task: Its id in that display.
     """
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
     def advance(self, more: int, note: str = "") -> None:
-        """So much more is done.
+        """Advances the bar.
 
         Args:
-            more: How much.
-            note: What stands below the bar.
+            more: Number of units done since the last call.
+            note: Text below the bar.
         """
         self._progress.update(self._task, advance=more, note=note)
 
     def reach(self, done: int, note: str = "", total: int | None = None) -> None:
-        """So much is done in all.
+        """Sets the bar.
 
         Args:
-            done: How much.
-            note: What stands below the bar.
-            total: Of how much, where that was not known before.
+            done: Number of units done so far.
+            note: Text below the bar.
+            total: Number of all units, if it was unknown before.
         """
         self._progress.update(self._task, completed=done, note=note, total=total)
 
     @property
     def left(self) -> str:
-        """Estimate of the time left, as hours, minutes and seconds; a dash while nothing is known of it."""
+        """Estimate of the time left, as hours, minutes and seconds; dashes while there is no estimate."""
         (task,) = self._progress.tasks
         return "-:--:--" if task.time_remaining is None else str(timedelta(seconds=round(task.time_remaining)))
 
 
 class Reporter:
-    """Writes to a console.
+    """Shows lines and bars on a console.
 
     Args:
-        console: Where to.
+        console: The console.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Prints a text without markup."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
@@ -76,8 +76,8 @@ class Reporter:
         """A progress bar with counts, elapsed and remaining time while a block runs.
 
         Args:
-            title: What is done.
-            total: How much there is to do; None if that is not known yet.
+            title: Name of the step.
+            total: Number of units of the step; None if it is unknown yet.
         """
         columns = (
             TextColumn(f"{title:<22}", markup=False),
@@ -95,7 +95,7 @@ class _Display(Progress):
     """A bar, and its note on a line of its own."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """As `Progress` asks for it."""
+        """The bars, each with its note below; Rich calls this."""
         yield self.make_tasks_table(self.tasks)
         for task in self.tasks:
             if task.fields["note"]:

@@ -1,4 +1,4 @@
-"""What a search of a job says of itself: how far it is, and what going on would bring."""
+"""The display of a search: its progress, and its outlook."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def follow_search(reporter: Reporter, evaluations: int) -> Iterator[Progress]:
     """Shows a bar of evaluations, beside the outlook of the searcher, while the block runs.
 
     Args:
-        reporter: Where it is shown.
-        evaluations: How many the search is to make.
+        reporter: Shows the bar.
+        evaluations: Number of evaluations of the search.
     """
     with reporter.bar("search", evaluations) as bar:
         yield lambda more, outlook: bar.advance(more, str(outlook or ""))
@@ -26,9 +26,9 @@ def say_outlook(reporter: Reporter, outlook: Outlook | None, evaluations: int) -
     """Prints the outlook, and how to continue the search; prints nothing if there is none.
 
     Args:
-        reporter: Where it is said.
+        reporter: Prints it.
         outlook: The outlook of the search; None if it has none.
-        evaluations: How many the job asked for.
+        evaluations: Number of evaluations that the job asked for.
     """
     if outlook is not None:
         reporter.say(f"search   {outlook}; to go on, raise search.evaluations, now {evaluations}")

@@ -1,4 +1,4 @@
-"""What a job leaves for people: one table on the console and one page."""
+"""The summary of a job: a table of the exported networks on the console, and the Pareto page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from search_spaces.candidate import Candidate
 def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: Reporter) -> None:
     """Prints the table of exported networks, and writes the Pareto page beside them.
 
-    A page trades two metrics or more; a job that asks for one has a table only.
+    A page needs two objectives or more; for a job with one, there is only the table.
 
     Args:
-        outcome: What the search found.
+        outcome: The outcome of the search.
         exported: The exported networks.
-        images: How many validation images there are.
-        reporter: Where it is shown.
+        images: Number of validation images.
+        reporter: Prints the table.
     """
     latencies = _describe_latencies(outcome)
     reporter.console.print(networks_table(exported.networks, describe_values(exported.networks, images, latencies)))
@@ -56,7 +56,7 @@ def summarize_finetuned(candidate: Candidate, exported: Export, reporter: Report
 
 
 def _describe_latencies(outcome: SearchOutcome) -> str:
-    """How far the table's latencies can be trusted; nothing where none were asked for."""
+    """The mean error of predicted latencies, as text; empty if latency is no metric of the search."""
     if "latency_ms" not in outcome.table:
         return ""
     error = outcome.latency_error_percent

@@ -1,4 +1,4 @@
-"""What a latency table holds, for people."""
+"""A latency table described in a few lines of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hardware.tables.latency_table import LatencyTable
 
 
 def describe_table(table: LatencyTable) -> list[str]:
-    """One line each: device, origin, entries, policies and, where it is known, the error on whole networks."""
+    """Lines on the device, the origin, the entries, the policies and the error on whole networks."""
     device, calibration = table.device, table.calibration
     policies = Counter(str(policy) for segment in table.entries for _, policy in segment[:1])
     blocks = sum(len(segment) > 1 for segment in table.entries)
@@ -29,7 +29,7 @@ def describe_table(table: LatencyTable) -> list[str]:
 
 
 def describe_fit(calibration: Calibration) -> str:
-    """How well a table tells the latency of whole networks."""
+    """The error of a table on whole networks, as text."""
     quality = calibration.quality
     if quality is None:
         return "not calibrated on whole networks"

@@ -1,4 +1,4 @@
-"""What a training shows while it runs: a bar or lines, and an event log that TensorBoard reads."""
+"""The display of a running training: a bar or lines, and an event log for TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from nas.jobs.console.event_log import EventLog
 from nas.jobs.console.reporter import Reporter
 from nas.training.progress import StepCallback, StepReport
 
-_LINE_S = 30.0  # between lines, where no bar moves
+_LINE_S = 30.0  # time between two lines if the output is no terminal
 
 
 @contextmanager
 def follow_training(reporter: Reporter, title: str, folder: Path) -> Iterator[StepCallback]:
-    """Gives what watches a training while a block runs.
+    """Gives a callback that shows the steps of a training while the block runs.
 
-    Off a terminal, where no bar moves, it says a line after every measured accuracy, and now and then in a long one.
+    If the output is no terminal, it prints a line after every measured accuracy, and every half minute.
 
     Args:
         reporter: Shows loss, accuracies, images per second and the time left.
-        title: Of the bar.
-        folder: Receives the event log.
+        title: Title of the bar.
+        folder: The folder of the training, in which the event log is written.
 
     Raises:
         OSError: If the event log cannot be written; raised by the watch, too.

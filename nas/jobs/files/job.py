@@ -1,4 +1,4 @@
-"""The job file: strict, typed, and turned into plain values at the door."""
+"""The job file as typed sections; keys and values are checked when it is read."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class DataSection(Section):
 
 
 class DeviceSection(Section):
-    """What latency means: a device of this machine, with its threads and inputs per inference, or a table of any.
+    """The device whose latency counts: one of this machine, with threads and inputs per inference, or that of a table.
 
-    Limits on latency need a table that tells whole networks well, where that is known (it is not of imported and
-    estimated ones); `accept_poor_fit` takes any.
+    A limit on latency is refused if the table's error on whole networks is known and large; `accept_poor_fit` accepts
+    any. That error is not known of imported and estimated tables.
     """
 
     name: str = "onnxruntime_cpu"
@@ -74,20 +74,20 @@ class DeviceSection(Section):
 
 
 class FitSection(Section):
-    """The predictor of what is measured, and how many candidates are measured to fit it."""
+    """The predictor of measured metrics, and the number of candidates that are measured to fit it."""
 
     predictor: Annotated[str, AfterValidator(PREDICTORS.check_name)] = DEFAULT_PREDICTOR
     candidates: Annotated[int, Field(ge=10)] = 100
 
 
 class ExportSection(Section):
-    """How many networks of the front are exported."""
+    """The number of networks of the front that are exported."""
 
     count: Annotated[int, Field(ge=1, le=100)] = 3
 
 
 class Job(Section):
-    """Everything that decides the outcome of a run."""
+    """The content of a job file."""
 
     name: str
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -137,11 +137,11 @@ def load_job(path: Path, data: str | None = None) -> Job:
     """Reads a job file.
 
     Args:
-        path: YAML.
+        path: The job file, in YAML.
         data: Replaces `data.source`, if given.
 
     Raises:
-        ValueError: In one line: what is wrong, where, and what would do.
+        ValueError: If the file is not YAML, or a key or value is not allowed; one line that names the key.
     """
     job = read_section(path, Job)
     return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})

@@ -16,7 +16,7 @@ from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.registry import unknown_name_error
 
 Count = Annotated[int, Field(ge=1)]
-TABLE_COSTS = ("latency_ms", "latency_cycles", "energy_mj")  # what a latency table may price
+TABLE_COSTS = ("latency_ms", "latency_cycles", "energy_mj")  # the costs that a latency table may contain
 
 
 class StopSection(Section):
@@ -40,13 +40,13 @@ class StopSection(Section):
 
 
 class SearchSection(Section):
-    """The search: of candidates that are measured, or on predictions, with a front that is then verified.
+    """The search: the searcher, the objectives and limits, and when it ends.
 
     `options` are those of the searcher, the fields of its `nas.search.protocol.search_method.SearchMethod`. `quality`
-    says how what is not looked up becomes known. `verify` is how many of the front are kept. Of a search that measures,
-    `in_flight` is how many candidates it asks for before the first is measured (left out: it asks in batches), and
-    `warm_start` lets it start from what was measured of the same supernet before. `stop` ends a search that has little
-    to gain.
+    says whether the search measures the measured metrics of its candidates, or predicts them and measures those of its
+    front afterwards. `verify` is the largest number of candidates of the front that are kept. If the search measures,
+    `in_flight` is the number of candidates that are asked for and not told yet (left out: it asks in batches), and with
+    `warm_start` it starts from the measurements of earlier searches of the same supernet. `stop` ends a search early.
     """
 
     searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
@@ -62,17 +62,17 @@ class SearchSection(Section):
 
     @property
     def asked(self) -> list[str]:
-        """All metrics that a candidate is judged by: the objectives, then what is only limited."""
+        """All metrics of the search: the objectives, then those that are only limited."""
         return [*self.objectives, *(name for name in self.limits if name not in self.objectives)]
 
     @property
     def measured(self) -> list[str]:
-        """Those of them that are measured on images."""
+        """Those metrics of the search that are measured on images."""
         return [name for name in self.asked if name in MEASURED_METRICS]
 
     @property
     def table_costs(self) -> list[str]:
-        """Those of them that a latency table prices."""
+        """Those metrics of the search that come from a latency table."""
         return [name for name in self.asked if name in TABLE_COSTS]
 
     @property
@@ -85,7 +85,7 @@ class SearchSection(Section):
         return read_options(self.searcher, self.options)
 
     def dispatch(self) -> Dispatch:
-        """How candidates are handed out."""
+        """How many candidates are asked for and evaluated at a time."""
         return Dispatch(in_flight=self.in_flight)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What all sections of a file keep to: no unknown keys, no conversions, no changes. What breaks that, in one line."""
+"""The base of all sections of a file: unknown keys and wrong types are errors, which are reported in one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_section(path: Path, root: type[Root]) -> Root:
         root: The section.
 
     Raises:
-        ValueError: In one line: what is wrong, where, and what would do.
+        ValueError: If the file is not YAML, or a key or value is not allowed; one line that names the key.
     """
     document = read_yaml(path)
     if not isinstance(document, dict):
@@ -67,7 +67,7 @@ def _section_at(root: type[Section], path: tuple[int | str, ...]) -> type[Sectio
 
 
 def _sections(annotation: object) -> Iterator[type[Section]]:
-    """Those in an annotation, which may be optional or a list."""
+    """The section types in an annotation, which may be optional or a list."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for part in get_args(annotation):

@@ -36,14 +36,14 @@ class PolicyRuleSection(Section):
 
 
 class SpaceSection(Section):
-    """Which networks, and which policies for each of their layers: `policies`, but for those of `policies_for`.
+    """The networks, and the policies of their layers: `policies`, except for layers that `policies_for` names.
 
-    Either `name` is that of a space. The supernet is trained for the whole space; `only` says what is profiled, fitted
-    and searched of it. It gives the values that remain of a dimension (`depth`) or of one gene (`0.depth`).
+    Either `name` is the name of a space. The supernet is trained for the whole space; `only` restricts what is
+    profiled, fitted and searched. It gives the values that remain of a dimension (`depth`) or of one gene (`0.depth`).
 
-    Or `network` is one that is given, see `nas.compression.tracing.reference.create_network`, with the safetensors file
-    of its `weights`, where a callable does not bring them, and the shape of an input, (channels, side, side), as
-    `inputs`.
+    Or `network` refers to a given network, see `nas.compression.tracing.reference.create_network`. `weights` is then
+    the safetensors file of its weights, unless a callable creates it with them, and `inputs` the shape of one image,
+    (channels, height, width), with equal height and width.
     """
 
     name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
@@ -84,7 +84,7 @@ class SpaceSection(Section):
         return self
 
     def described(self) -> dict[str, Any]:
-        """What is said, without what is not: for fingerprints. A given network stands there by what is in it."""
+        """The keys that are given, for fingerprints; without those of a given network, whose content counts instead."""
         return self.model_dump(exclude_none=True, exclude={"network", "weights", "inputs"})
 
     def policy_space(self) -> PolicySpace:
@@ -92,5 +92,5 @@ class SpaceSection(Section):
         return PolicySpace(PolicySpace.parse(self.policies).policies, tuple(one.rule() for one in self.policies_for))
 
     def restrict(self, whole: SearchSpace) -> SearchSpace:
-        """What remains of the space of that name."""
+        """The part of a space that `only` leaves."""
         return RestrictedSpace(whole, self.only) if self.only else whole

@@ -1,4 +1,4 @@
-"""Reading of YAML that people write: safely, each key once, and with numbers such as 1e-3."""
+"""Reads YAML files: a repeated key is an error, and `1e-3` is a number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-_MERGE = "tag:yaml.org,2002:merge"  # of a key that takes over another mapping
+_MERGE = "tag:yaml.org,2002:merge"  # the tag of the key `<<`, which merges another mapping
 
 
 class _Loader(yaml.SafeLoader):
