@@ -33,6 +33,12 @@ def test_a_job_file_is_read_without_what_takes_a_second_to_import() -> None:
     assert not {"torch", "scipy.stats", "sklearn", "pandas", "onnxruntime"} & set(shown.split())
 
 
+def test_stages_that_make_no_table_of_networks_load_no_pandas() -> None:
+    code = "import sys, nas.jobs.run; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"pandas", "scipy.stats"} & set(shown.split())
+
+
 def test_methods_of_compression_have_names_without_torch_and_allocators_need_none() -> None:
     rooms = ("observers", "quantizers", "sensitivity", "allocation")
     assert not loads_torch("nas.compression.allocation.milp", *(f"nas.compression.{room}.registry" for room in rooms))

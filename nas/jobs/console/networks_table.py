@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.table import Table
 
 from results.metric import METRICS, Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
 _KINDS = ("before", "predicted", "expected", "measured", "test")  # prefixes of columns: the kind of a value
@@ -27,10 +31,11 @@ def networks_table(networks: pd.DataFrame, caption: str) -> Table:
     cells: list[list[str]] = []
     for column in networks.columns:
         heading, show = _describe(column, networks)
-        if show is None or networks[column].isna().all():
+        absent = networks[column].isna()
+        if show is None or absent.all():
             continue
         table.add_column(heading, justify="left" if column in _TEXTS else "right", overflow="fold")
-        cells.append(["-" if pd.isna(cell) else show(row, cell) for row, cell in enumerate(networks[column])])
+        cells.append(["-" if absent[row] else show(row, cell) for row, cell in enumerate(networks[column])])
     for row in zip(*cells, strict=True):
         table.add_row(*row)
     return table
@@ -46,7 +51,8 @@ def describe_values(networks: pd.DataFrame, images: int, latencies: str = "") ->
     """
     spreads = [column for column in networks.columns if column.startswith("expected_") and column.endswith("_std")]
     interval = ", with 90 % intervals" if networks[spreads].notna().to_numpy().any() else ""
-    timed = " and measured latencies" if networks.get("measured_latency_ms", pd.Series()).notna().any() else ""
+    latency = networks.get("measured_latency_ms")
+    timed = "" if latency is None or latency.isna().all() else " and measured latencies"
     parts = [
         f"expected values are those on new images, given all measurements{interval}",
         f"measured ones are on {images:,} validation images",
@@ -69,7 +75,7 @@ def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, 
 
     def show(row: int, cell: object) -> str:
         text = metric.format.format(cell)
-        if std is None or pd.isna(std[row]):
+        if std is None or math.isnan(std[row]):
             return text
         half = NORMAL_90 * std[row]
         # two digits say how sure a value is, whatever the size of its unit

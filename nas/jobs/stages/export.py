@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
@@ -19,6 +17,9 @@ from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
 from search_spaces.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def _exported(
     table: LatencyTable | None,
     execution: Execution,
 ) -> pd.DataFrame:
+    import pandas as pd
+
     realizer, rows = subject.realizer(), list(roles.values())
     candidates = [outcome.front.population[row] for row in rows]
     names = [f"{role.replace(' ', '-')}-{one.key[:8]}.onnx" for role, one in zip(roles, candidates, strict=True)]
@@ -107,6 +110,8 @@ def _exported(
 
 def _list_layers(space: SearchSpace, candidates: Sequence[Candidate], files: Sequence[str]) -> pd.DataFrame:
     """One row for each layer of each network: what it computes, and how it is compressed."""
+    import pandas as pd
+
     rows = [
         (file, layer.name, layer.operator.name, str(policy))
         for file, candidate in zip(files, candidates, strict=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from hardware.analytic import network_cost
 from hardware.tables.entry import LATENCY
@@ -24,6 +23,9 @@ from nas.training.task import TrainingTask
 from results.database.results_database import ResultsDatabase
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZE = "weight_bytes"
 
@@ -128,6 +130,8 @@ def find_candidate(database: ResultsDatabase, key: str, space: JointSpace, job: 
 def _measured(
     candidate: Candidate, space: JointSpace, subject: Subject, tuned: Path, table: LatencyTable | None
 ) -> pd.DataFrame:
+    import pandas as pd
+
     after = replace(subject, measurement=replace(subject.measurement, checkpoint=tuned))
     metrics, realizer = subject.measurement.metrics, after.realizer()
     before, found = subject.realizer().measure(candidate, metrics), realizer.measure(candidate, metrics)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 
 from hardware.profiling.profiler import OnnxRuntimeProfiler
@@ -25,6 +25,9 @@ from results.metric import METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.graph_network import GraphNetwork
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree; a batch that takes a moment
 MEASURED = "measured_"  # prefix of the columns that hold what was measured, not predicted
 
@@ -37,6 +40,8 @@ def make_once(folder: Path, make: Callable[[], pd.DataFrame], done: Callable[[],
         make: Writes the files to the folder and gives the table, whose column `file` names them.
         done: Called where there is nothing to make.
     """
+    import pandas as pd
+
     table = folder / "networks.csv"
     if table.exists():
         networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
