@@ -82,7 +82,7 @@ class JointSpace:
 
         Args:
             rng: Source of the random numbers.
-            n: How many candidates.
+            n: Number of candidates.
         """
         return self.population(rng.integers(0, self.cardinalities, size=(n, len(self.cardinalities))))
 

@@ -48,7 +48,7 @@ class Population:
         Args:
             space: The joint space of the candidates.
             genes: Their genes, shape (n, d).
-            candidates: What the rows stand for, n of them.
+            candidates: The candidates of the n rows.
         """
         return cls(space, genes, _decoded={row.tobytes(): one for row, one in zip(genes, candidates, strict=True)})
 

@@ -49,7 +49,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     entry is imported only when its name is asked for.
 
     Args:
-        kind: What the entries are, in singular, such as `searcher`.
+        kind: Kind of the entries, in singular, such as `searcher`.
         entries: The entries of this project, or their places, in the order in which they are listed.
         accepts: Tells whether an object that a package adds can be an entry.
     """

@@ -40,7 +40,7 @@ class SearchSpace(ABC):
     Attributes:
         inputs: Shapes of the inputs of every network, without the batch axis, by name; None for the input shape of
             the first layer.
-        non_layer_costs: What every network stores and computes outside its layers.
+        non_layer_costs: Parameters, bytes and operations that every network has outside its layers.
 
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
@@ -161,7 +161,7 @@ class SearchSpace(ABC):
 
         Args:
             values: Values by the names of the choices. Choices that are not named are inactive, and their genes 0.
-            architecture: What the genes must decode to.
+            architecture: The architecture that the genes must decode to.
 
         Raises:
             ValueError: If a name or value is unknown, or the genes decode to another architecture.

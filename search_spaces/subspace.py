@@ -73,7 +73,7 @@ class Subspace:
 
         Args:
             rng: Source of the random numbers, of which one is taken for every gene of every candidate.
-            n: How many candidates.
+            n: Number of candidates.
         """
         steps = (rng.random((n, len(self.open)))[:, :, None] >= self._cumulative).sum(2)
         return self.space.population(self._table[np.arange(len(self.open)), steps])

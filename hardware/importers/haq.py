@@ -43,7 +43,7 @@ def read_haq(path: Path) -> LatencyTable:
         for weights, activations in product(QUANTIZED_BITS, repeat=2):
             value = {"latency_cycles": float(by_bits[weights - 1, activations - 1])}
             if costs.setdefault((layer, weights, activations), value) != value:
-                raise ValueError(f"{path} has two prices for '{layer}' at w{weights}a{activations}")
+                raise ValueError(f"{path} has two costs of '{layer}' at w{weights}a{activations}")
     return build_bit_table(Device("haq_accelerator", "simulator", batch=16), costs)
 
 

@@ -28,10 +28,10 @@ class Timing:
     """A measured latency.
 
     Attributes:
-        latency_ms: In milliseconds, without drift: the median over the turns, at the speed of quiet moments (the slower
-            nine tenths of the time count as disturbed, for other work only ever slows a machine down).
-        spread: Relative interquartile range of the turns, without drift.
-        repeats: Number of runs.
+        latency_ms: Median over the turns in milliseconds, without drift, at the speed of the fastest tenth of the time.
+            Other work only slows a machine down, so the rest of the time counts as disturbed.
+        spread: Interquartile range of the turns without drift, divided by their median.
+        repeats: Number of timed runs.
     """
 
     latency_ms: float

@@ -24,7 +24,7 @@ class WeightedOperator(nn.Module):
 
     Args:
         operator: A convolution, linear layer or embedding.
-        device: Where its parameters live; `"meta"` allocates none.
+        device: Torch device of its parameters; `"meta"` allocates no memory for them.
     """
 
     bias: nn.Parameter | None
@@ -55,7 +55,7 @@ class Layer(nn.Module):
     Args:
         spec: Description of the layer.
         policy: How the layer is compressed; None leaves it as it is.
-        device: Where its parameters live; `"meta"` allocates none.
+        device: Torch device of its parameters; `"meta"` allocates no memory for them.
 
     Attributes:
         log_weight_step: Logarithm of the learnt step of double rounding, shape (out_channels,), which serves all

@@ -29,7 +29,7 @@ def call_opaque(
         inputs: The values that replace `{"input": index}`, each of shape (batch, ...).
         parameters: Always empty: stored tensors reach an opaque node as inputs, from `Constant` nodes.
         batch: The batch size, which replaces `{"batch": factor}`.
-        device: Device on which an operation without input tensors, such as `zeros`, makes its output.
+        device: Torch device on which an operation without input tensors, such as `zeros`, makes its output.
     """
     assert not parameters
     positional, named = _read_arguments(operator.arguments)

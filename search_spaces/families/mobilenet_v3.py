@@ -62,7 +62,7 @@ class MobileNetV3Space(SearchSpace):
 
     Args:
         name: Name of the space.
-        shape: What is fixed and what is elastic.
+        shape: Fixed sizes, and the values of the elastic ones.
         image_channels: Channels of the input image.
         classes: Outputs of the classifier.
     """

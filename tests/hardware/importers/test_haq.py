@@ -42,5 +42,5 @@ def test_other_arrays_are_refused(reference_data: Path, tmp_path: Path) -> None:
     cycles = np.load(reference_data / "haq_mobilenetv2" / "latency_cycles.npy")
     cycles[9] += 1
     np.save(path, cycles)
-    with pytest.raises(ValueError, match="has two prices for 'convolution "):
+    with pytest.raises(ValueError, match="has two costs of 'convolution "):
         read_haq(path)
