@@ -1,4 +1,4 @@
-"""A network of your own: any torch module that somebody trained somewhere, here a small one trained for seconds.
+"""A network of your own: any trained torch module, here a small one that is trained in seconds.
 
 python examples/4_own_network.py [FILE]    # stores its weights, by default as runs/own_network.safetensors
 nas run examples/own_network.yaml          # which bits for which of its layers?
@@ -16,7 +16,7 @@ import nas
 
 
 class Net(nn.Module):
-    """Written as people write networks: functional calls, a skip, a layer that is called twice."""
+    """A network with functional calls, a skip connection and a layer that is called twice."""
 
     def __init__(self):
         super().__init__()

@@ -16,12 +16,12 @@ METRIC = Metric("balanced_accuracy", "%", maximize=True, format="{:.2f}")
 
 @dataclass(frozen=True)
 class BalancedAccuracy(MeasuredMetric):
-    """The mean, in percent, over the classes that some label names."""
+    """The mean recall, in percent, of the classes that occur among the labels."""
 
     metric: ClassVar[Metric] = METRIC
 
     def value(self, logits: Tensor, labels: Tensor) -> float:
-        """The metric of logits, shape (images, classes), and labels, shape (images,)."""
+        """The metric for logits, shape (images, classes), and labels, shape (images,)."""
         hit = labels[logits.argmax(1) == labels]
         images, hits = (some.bincount(minlength=logits.shape[1]) for some in (labels, hit))
         present = images > 0

@@ -1,4 +1,4 @@
-"""A quantiser that clips each channel at four standard deviations: a single large weight does not widen all steps."""
+"""A quantiser that clips each channel, so that a single large weight does not make the steps of all weights coarse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces.elastic.weight_steps import SMALLEST_STEP, MaxAbsSteps, Quant
 
 @dataclass(frozen=True)
 class FourSigma(Quantizer):
-    """The largest code stands for four standard deviations about zero, or for the largest weight if that is less."""
+    """The largest code stands for four times the root mean square of a channel, or for its largest weight if less."""
 
     def steps(self, weight: Tensor, bits: int) -> Tensor:
         """The step of every output channel, shape (out,)."""

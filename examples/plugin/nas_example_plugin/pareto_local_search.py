@@ -1,4 +1,4 @@
-"""Pareto local search: whatever nothing beats so far has neighbours, and these are looked at next.
+"""Pareto local search: asks for neighbours of the front, candidates that differ from one of it in one gene.
 
 Source: Paquete, Chiarandini and Stützle, "Pareto local optimum sets in the biobjective traveling salesman problem",
 2004; here with restarts at random candidates.
@@ -22,13 +22,13 @@ from search_spaces.population import Population
 
 @dataclass(frozen=True)
 class ParetoLocalSearch(SearchMethod):
-    """Neighbours of the front, and now and then a random candidate.
+    """The search method: neighbours of the front, and some random candidates.
 
     Attributes:
         restart: Share of the candidates that are random, from 0 to 1.
 
     Raises:
-        ValueError: If it is no share.
+        ValueError: If `restart` is not from 0 to 1.
     """
 
     restart: float = 0.2
@@ -46,12 +46,12 @@ class ParetoLocalSearcher(Searcher):
     """Changes one gene of a random candidate of the front.
 
     Args:
-        problem: What is searched.
-        restart: Share of the candidates that are random.
-        seed: Seeds the first design and all that is random.
+        problem: The search problem.
+        restart: Share of the candidates that are random, from 0 to 1.
+        seed: Seed of the first design and of all random choices.
     """
 
-    batch = 10
+    batch = 10  # candidates asked for together: few, so that their neighbours are soon known
 
     def __init__(self, problem: SearchProblem, restart: float, seed: int) -> None:
         self.space, self._restart = problem.space, restart
@@ -68,7 +68,7 @@ class ParetoLocalSearcher(Searcher):
         return Population(self.space, np.concatenate([chosen, self._unseen.sample(n - len(chosen))]))
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
-        """Keeps the outcome."""
+        """Adds the candidates and their costs to the archive."""
         self._unseen.admit(population.genes)
         self._archive.add(population, costs, violations)
 

@@ -1,4 +1,4 @@
-"""A family of plain networks: a row of 3x3 convolutions, elastic in resolution, depth and width."""
+"""A family of plain convolutional networks, elastic in resolution, depth and width."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PlainSpace(SearchSpace):
         """The gene vector of an architecture, shape (d,).
 
         Raises:
-            ValueError: If it is not of this space.
+            ValueError: If the architecture is not one of this space.
         """
         self.check(architecture)
         (blocks,) = architecture.stages
@@ -57,11 +57,13 @@ class PlainSpace(SearchSpace):
 
 
 def plain(image_channels: int, classes: int) -> PlainSpace:
-    """The space for images of so many channels and classes."""
+    """The space for images with a number of channels, in a number of classes."""
     return PlainSpace("plain", image_channels, classes)
 
 
 def _convolution(name: str, index: int, image_channels: int) -> LayerFunction:
+    """The convolution of an index as a function of resolution, depth and width; None where the depth is less."""
+
     def layer(values: Sequence[Value]) -> LayerSpec | None:
         resolution, depth, width = (int(value) for value in values)
         if index >= depth:
