@@ -183,7 +183,7 @@ class NetworkGraph:
         return sum(node.operator.macs(*(self.shapes[name] for name in node.inputs)) for node in self.nodes)
 
     @property
-    def operators(self) -> Counter[str]:
+    def operator_counts(self) -> Counter[str]:
         """How often each operator occurs, by its name."""
         return Counter(node.operator.name for node in self.nodes)
 

@@ -100,7 +100,7 @@ def fit_calibration(sample: MeasuredNetworks, conversions: Conversions) -> tuple
     """
     count, measured = len(sample.measured_ms), sample.measured_ms
     precisions, entries = int(sample.precisions.max()) + 1, len(sample.precisions)
-    operators = conversions.operators(sample.tensors)
+    operators = conversions.count_operators(sample.tensors)
     features = np.concatenate([sample.sums_ms, sample.layers_ms, np.ones((count, 1)), operators], axis=1)
     predicted = np.zeros(count)
     for fold in range(min(_FOLDS, count)):

@@ -54,7 +54,7 @@ class Conversions:
             np.linalg.lstsq(elements, ran[:, :, 1], rcond=_RCOND)[0],
         )
 
-    def operators(self, networks: Networks) -> FloatArray:
+    def count_operators(self, networks: Networks) -> FloatArray:
         """For n networks, the number of operators of each type and then their elements, shape (n, 2 * o).
 
         Tensors of unknown uses are left out.

@@ -41,7 +41,7 @@ def test_shapes_and_counts_follow_from_the_operators() -> None:
     assert GRAPH.shapes["head"] == (2,)
     assert GRAPH.macs == 3 * 4 * 9 * 16 + 2 * 4 * 4 * 16 + 4 * 2
     assert GRAPH.parameter_shapes["mix.weight"] == (4, 4, 1, 1)
-    assert GRAPH.operators["convolution"] == 3
+    assert GRAPH.operator_counts["convolution"] == 3
 
 
 def test_a_layer_is_a_weight_with_its_call_sites_and_what_runs_fused_with_them() -> None:

@@ -27,7 +27,7 @@ def _sample(count: int, noise: float = 0.0) -> MeasuredNetworks:
         [Tensor(USES[use], size) for use, size in zip(*both, strict=True)]
         for both in zip(uses.tolist(), elements.tolist(), strict=True)
     ]
-    added = CONVERSIONS.operators(tensors) @ np.concatenate([COSTS_MS, COSTS_MS_PER_ELEMENT])
+    added = CONVERSIONS.count_operators(tensors) @ np.concatenate([COSTS_MS, COSTS_MS_PER_ELEMENT])
     measured = (sums @ FACTORS + 0.05 + added) * rng.normal(1.0, noise, count)
     return MeasuredNetworks(sums, PRECISIONS, tensors, measured)
 

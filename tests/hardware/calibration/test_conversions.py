@@ -36,7 +36,7 @@ def test_tells_the_operators_of_networks_that_it_has_not_seen() -> None:
     conversions = Conversions.learn(*_networks(0))
     networks, operators = _networks(1)
     expected = [[network[name][part] for part in (0, 1) for name in ("Add", "Reorder")] for network in operators]
-    assert np.allclose(conversions.operators(networks), expected)
+    assert np.allclose(conversions.count_operators(networks), expected)
     assert set(conversions.uses) == set(USES)
 
 

@@ -33,4 +33,4 @@ def test_only_zeros_that_convolutions_alone_read_are_folded() -> None:
     graph = trace(Padded(), [torch.randn(2, 3, 16, 16)]).graph  # which holds its outputs against the module
     convolutions = [node.operator for node in graph.nodes if isinstance(node.operator, Convolution)]
     assert [operator.padding for operator in convolutions[:3]] == [((3, 4), (1, 2)), *[((1, 3), (2, 2))] * 2]
-    assert graph.operators["pad"] == 3
+    assert graph.operator_counts["pad"] == 3
