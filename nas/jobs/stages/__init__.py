@@ -1,1 +1,1 @@
-"""The steps of a job: each takes what it reads and returns what it made."""
+"""The stages of a job, as functions from what a stage reads to what it makes."""

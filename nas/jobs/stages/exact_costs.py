@@ -1,4 +1,4 @@
-"""The costs of candidates that are looked up, not measured: analytic ones, and those of a latency table."""
+"""The costs of candidates that are computed without a measurement: analytic costs, and those of a latency table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class StoredTable:
     """A latency table and the file that it was read from.
 
     Attributes:
-        path: The file, which stands for the table in the inputs of stages.
-        table: Its content.
+        path: The file, whose digest is part of the inputs of stages.
+        table: The table.
     """
 
     path: Path
@@ -30,18 +30,18 @@ class StoredTable:
 
     @property
     def error_percent(self) -> float | None:
-        """Mean error of its latencies on whole networks that were held out; None if that is not known."""
+        """Mean error in percent of its latencies on whole networks that were held out; None if it is unknown."""
         quality = self.table.calibration.quality
         return None if quality is None else round(quality.error_percent, 2)
 
 
 @dataclass(frozen=True)
 class ExactCosts:
-    """All costs of a space that can be looked up.
+    """The exact costs of a space.
 
     Attributes:
         space: The joint space.
-        stored: Prices latency and energy; None where the job asks for neither.
+        stored: The latency table, for latency and energy; None if the job asks for neither.
     """
 
     space: JointSpace
@@ -49,17 +49,17 @@ class ExactCosts:
 
     @property
     def device(self) -> str:
-        """Where the costs hold: on the device of the table, or on any where all costs are analytic."""
+        """The device and machine of the table; "any" if all costs are analytic."""
         return "any" if self.stored is None else self.stored.table.location
 
     @property
     def error_percent(self) -> float | None:
-        """Mean error of the table's latencies on whole networks; None where that is not known, or no table is there."""
+        """Mean error in percent of the table's latencies on whole networks; None if unknown, or without a table."""
         return None if self.stored is None else self.stored.error_percent
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """What the costs depend on, for the inputs of a stage."""
+        """The inputs of a stage that uses these costs."""
         if self.stored is None:
             return {}
         return {"latency_table": self.stored.path, "latency_error_percent": self.error_percent}
@@ -68,12 +68,12 @@ class ExactCosts:
         """The objective of a cost.
 
         Args:
-            name: Of the cost: one that a table prices, or an analytic one.
-            limit: The most that is allowed, in the unit of the cost.
-            constraint: Whether only the limit matters.
+            name: Name of the cost: of a latency table, or an analytic one.
+            limit: Upper limit, in the unit of the cost.
+            constraint: Whether the cost is only limited.
 
         Raises:
-            ValueError: If there is no such cost, or the table does not price it.
+            ValueError: If there is no cost of that name, there is no table for it, or the table lacks an entry for it.
         """
         if name in TABLE_COSTS:
             if self.stored is None:
@@ -84,11 +84,11 @@ class ExactCosts:
         return Objective(get_metric(name), AdditiveEvaluator(cost), limit, exact=True, constraint=constraint)
 
     def job_objectives(self, section: SearchSection, quality: Mapping[str, Evaluator]) -> tuple[Objective, ...]:
-        """The objectives of a search, and then the metrics that it only limits.
+        """The objectives of a search, then the metrics that it only limits, as constraints.
 
         Args:
-            section: Says what is asked.
-            quality: Evaluators of the metrics that are not exact, by name: of measurements, or of predictions.
+            section: The search section of the job.
+            quality: Evaluators of the metrics that are not exact, by name: they measure or predict.
         """
 
         def objective(name: str) -> Objective:

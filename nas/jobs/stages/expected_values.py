@@ -1,4 +1,4 @@
-"""What a measured metric of a candidate will be on new images, given all that is measured of its supernet.
+"""The expected value of a measured metric on new images, given all measurements of the supernet.
 
 Independent of searches and of the database.
 """
@@ -22,37 +22,38 @@ from search_spaces.population import Population
 
 @dataclass(frozen=True)
 class ExpectedValues:
-    """What is expected of n candidates.
+    """Expected values of one metric for n candidates.
 
     Attributes:
         mean: Expected value on new images, shape (n,), in the unit of the metric.
-        std: Standard deviation of the value on new images around it, shape (n,); NaN where it is not known.
+        std: Standard deviation of the value on new images around `mean`, shape (n,); NaN if it is unknown.
     """
 
     mean: FloatArray
     std: FloatArray
 
     def take(self, rows: slice | NDArray[np.int64]) -> ExpectedValues:
-        """Those of a slice, or at row numbers of shape (k,)."""
+        """The values of a slice of the candidates, or of those at indices of shape (k,)."""
         return ExpectedValues(self.mean[rows], self.std[rows])
 
 
 def expect_values(measured: Measurements, metric: MeasuredMetric, images: int, seed: int = 0) -> ExpectedValues:
-    """A metric of every measured candidate on new images, from what was measured of all of them.
+    """The expected value of a metric on new images, for every measured candidate, given the measurements of all.
 
-    The best of many candidates by their scores is mostly the luckiest, the more so the fewer images judged them.
-    Similar candidates are as good and not as lucky, so the posterior mean given all of them is what holds.
+    The candidate with the best measured value of many was probably lucky with the validation images, the more so the
+    fewer these are. Similar candidates are about as good, but not as lucky; the posterior mean uses them to correct
+    that.
 
-    A score has at least the sampling error of its images. All candidates are judged by the same images, so they share
-    part of that luck, most of it with similar ones: the error is therefore taken in full, though less of it is a
-    candidate's own, and what all share stays in the standard deviation, for no comparison of candidates shows it. Of a
-    metric whose sampling error is not known, the measured value is what is expected.
+    A measured value has at least the sampling error of its images. As all candidates are measured on the same images,
+    a part of that error is common to all, and no comparison of candidates shows it. The full sampling error is
+    therefore assumed as the noise of each value, and is part of the standard deviation. If the sampling error of a
+    metric is unknown, the measured values are returned as the expected ones.
 
     Args:
         measured: Candidates, n of them, and their values on the same validation images.
-        metric: Which of their values.
-        images: How many images these are.
-        seed: Seed of the candidates that are learnt from, where they are too many.
+        metric: The metric.
+        images: Number of validation images.
+        seed: Seed of the choice of candidates to fit to, if there are too many.
     """
     values = measured.values[metric.metric.name]
     if metric.standard_error(values, images) is None:
@@ -72,12 +73,12 @@ def expect_values(measured: Measurements, metric: MeasuredMetric, images: int, s
 
 
 def expect_all(measured: Measurements, subject: Subject, seed: int) -> dict[str, ExpectedValues]:
-    """What is expected of all measured metrics, by name; see `expect_values`.
+    """The expected values of all measured metrics, by name; see `expect_values`.
 
     Args:
         measured: Candidates, n of them, that were measured on one subject.
-        subject: What they were measured on, and by which metrics.
-        seed: Seed of the candidates that are learnt from, where they are too many.
+        subject: The subject: network, images and metrics.
+        seed: Seed of the choice of candidates to fit to, if there are too many.
     """
     images = len(subject.data.validation)
     metrics = subject.measurement.metrics
@@ -87,12 +88,12 @@ def expect_all(measured: Measurements, subject: Subject, seed: int) -> dict[str,
 def combine_columns(
     objectives: Sequence[Objective], population: Population, known: Mapping[str, FloatArray]
 ) -> FloatArray:
-    """Values of n candidates, shape (n, m): those that are known, and the others as they are evaluated.
+    """Values of n candidates, shape (n, m): known ones are taken, others are evaluated.
 
     Args:
         objectives: The m objectives.
         population: The candidates.
-        known: Values by name of the metric, shape (n,).
+        known: Known values by name of the metric, shape (n,).
     """
     names = [one.metric.name for one in objectives]
     columns = [

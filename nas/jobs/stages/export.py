@@ -47,14 +47,14 @@ def export(
     """Exports, checks and measures the chosen networks of a front, unless that is done.
 
     Args:
-        count: How many networks at most.
-        outcome: What the search found.
-        subject: What it was measured on.
-        table: By whose device and speed files are timed; None where files cannot be timed here, or are not to be.
-        execution: Where it is shown and stored.
+        count: Largest number of networks.
+        outcome: The outcome of the search.
+        subject: The network and the images that it was measured on.
+        table: The latency table, on whose device, and at whose machine speed, files are timed; None times no files.
+        execution: The runs and the reporter of the job.
 
     Raises:
-        ExportMismatch: If onnxruntime computes something else than torch.
+        ExportMismatch: If onnxruntime and torch compute different outputs.
     """
     runs, reporter = execution.runs, execution.reporter
     inputs = {"front": outcome.record.run, "count": count}

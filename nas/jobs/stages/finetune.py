@@ -35,8 +35,8 @@ class FineTuning:
     """For how long a candidate is fine-tuned, and how fast.
 
     Attributes:
-        epochs: Passes over the training images.
-        learning_rate: At the start; it falls to 0 on a cosine.
+        epochs: Number of passes over the training images.
+        learning_rate: Learning rate at the start; it falls to 0 on a cosine.
 
     Raises:
         ValueError: If the epochs are not above 0 and at most a million, or the learning rate is not above 0 and finite.
@@ -52,7 +52,7 @@ class FineTuning:
             raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate:g}")
 
     def schedule(self) -> Schedule:
-        """One phase for one network, taught by labels and by the largest network of the supernet as it was found."""
+        """One phase that trains one network, by labels and by the largest network of the trained supernet."""
         return Schedule((Phase("finetune", self.epochs, self.learning_rate, subnets=("largest",), loss="teacher"),))
 
 
@@ -64,15 +64,16 @@ def finetune(
     table: LatencyTable | None,
     execution: Execution,
 ) -> Export:
-    """Fine-tunes a candidate, exports and measures it, unless that is done; a killed one goes on.
+    """Fine-tunes a candidate, exports and measures it, unless that is done; an interrupted training is continued.
 
     Args:
-        candidate: What is trained, with its policy: layers of fewer than 32 bits are quantised, with learnt steps.
-        tuning: For how long, and how fast.
-        training: That of the supernet, whose data and settings are used again.
+        candidate: The candidate, trained under its policies: layers of fewer than 32 bits are quantised, with learnt
+            steps.
+        tuning: The number of epochs and the learning rate.
+        training: The training of the supernet, whose data and settings are used again.
         subject: The trained supernet.
-        table: By whose device and speed the file is timed; None where files cannot be timed here.
-        execution: Where it is shown and stored.
+        table: The latency table, on whose device, and at whose machine speed, the file is timed; None does not time it.
+        execution: The runs and the reporter of the job.
 
     Returns:
         One row, and its folder. Columns: role, key, before_X and measured_X of every measured metric X (on the
@@ -105,16 +106,16 @@ def finetune(
 
 
 def find_candidate(database: ResultsDatabase, key: str, space: JointSpace, job: str) -> Candidate:
-    """The candidate of a space whose key begins so.
+    """The candidate of a space whose key begins with these digits.
 
     Args:
-        database: Knows it.
-        key: First digits.
-        space: It must be one of this space.
-        job: Name of the job whose space it is.
+        database: The database that holds the candidate.
+        key: First digits of its key.
+        space: The space that must contain it.
+        job: Name of the job whose space it is, for the message.
 
     Raises:
-        ValueError: If there is none, there are several, or it is of another space.
+        ValueError: If no candidate has such a key, several have, or the candidate is of another space.
     """
     candidate = database.candidate(key)
     try:

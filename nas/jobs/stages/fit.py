@@ -25,16 +25,16 @@ from results.evaluation import RunRecord
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
-_STREAM = 1  # of the job's seed, so that the search does not start on the candidates that were fitted
+_STREAM = 1  # random numbers of their own, so that the search does not start with the candidates of the fit
 
 
 class FittedMetric:
-    """A fitted predictor of a metric, as an evaluator; a linear one is summed gene by gene.
+    """A fitted predictor of a metric, as an evaluator; a linear predictor is tabulated gene by gene, which is faster.
 
     Args:
-        predictor: Fitted to features of candidates.
+        predictor: The predictor, fitted to features of candidates.
         space: The joint space.
-        bounds: Least and most that the metric can be.
+        bounds: Lower and upper bound of the metric; predictions are clipped to them.
     """
 
     def __init__(self, predictor: Predictor, space: JointSpace, bounds: tuple[float, float]) -> None:
@@ -55,13 +55,13 @@ class FittedMetric:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the fit leaves.
+    """The outcome of the fit.
 
     Attributes:
-        subject: What was measured.
-        measured: The candidates that were measured.
-        predictions: Evaluators of the metrics, by name.
-        section: What was asked, for the inputs of what is searched by it.
+        subject: The network and the images that candidates were measured on.
+        measured: The measured candidates and their values.
+        predictions: The fitted predictors as evaluators, by name of the metric.
+        section: The fit section of the job, which is part of the inputs of a search with these predictors.
     """
 
     subject: Subject
@@ -71,12 +71,12 @@ class Fitted:
 
 
 def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
-    """Measures what is not measured yet, then fits, and says how good that is on candidates that were left out.
+    """Measures candidates, fits the predictors, and prints their cross-validated quality.
 
     Args:
-        section: How many candidates, and which predictor.
-        subject: What is measured.
-        execution: Who measures, and where it is shown and stored.
+        section: The number of candidates, and the predictor.
+        subject: The network, the images and the metrics.
+        execution: The workers, the runs and the reporter of the job.
     """
     runs = execution.runs
     measured = measure(_choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs))
@@ -90,12 +90,12 @@ def read_fitted(section: FitSection, subject: Subject, runs: JobRuns) -> Fitted:
     """The predictors fitted to the measurements in the database.
 
     Args:
-        section: As it was fitted.
-        subject: What was measured.
-        runs: Where the measurements are kept.
+        section: The fit section of the job.
+        subject: The network, the images and the metrics.
+        runs: The runs of the job.
 
     Raises:
-        ValueError: If the measurements are not complete.
+        ValueError: If the database does not hold all measurements of the fit.
     """
     population, record = _choose_candidates(section, subject, runs), _record(section, subject, runs)
     stored = runs.database.evaluations(record.run) if runs.database.has_run(record.run) else []

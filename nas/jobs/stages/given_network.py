@@ -1,4 +1,4 @@
-"""The network that a job brings: made, given its weights, traced, and held against the data."""
+"""The given network of a job: created, loaded with its weights, traced, and checked against the images."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from nas.data.images import ImageData
 from nas.jobs.files.space_section import SpaceSection
 from search_spaces.joint_space import JointSpace
 
-_FEWEST = 4  # policies of the whole network: fewer cannot calibrate a table
+_FEWEST = 4  # compressed networks that a given network must allow: with fewer a latency table cannot be calibrated
 
 
 def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
     """The network that a section gives; None if it names a space.
 
     Args:
-        section: Of the job.
-        seed: Of weights that the network draws at random, where none are given.
+        section: The space section of the job.
+        seed: Seed of weights that the network draws at random, if none are given.
 
     Raises:
-        ValueError: If it cannot be made or traced, or the weights do not fit it or are not finite.
+        ValueError: If the network cannot be created or traced, or the names or shapes of the weights are not those of
+            the network, or a weight is not finite.
     """
     if section.network is None or section.inputs is None:
         return None
@@ -40,20 +41,21 @@ def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
 
 
 def network_name(reference: str) -> str:
-    """What a network is called for short: the callable, the model, or the file of the configuration."""
+    """A short name of a network: that of its callable, its model, or its configuration file."""
     return Path(reference.rpartition(":")[2]).stem
 
 
 def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> None:
-    """Makes sure that a given network classifies these images, and has policies to be searched.
+    """Checks that a given network classifies these images, and that there is something to search.
 
     Args:
         traced: The network.
-        space: It and its policies.
+        space: The joint space of the network and its policies.
         data: The images.
 
     Raises:
-        ValueError: If it reads or returns other shapes, runs at one batch size only, or leaves nothing to search.
+        ValueError: If the network has another number of input channels than the images, does not return one logit for
+            each class, runs at one batch size only, or its policies allow fewer than four compressed networks.
     """
     graph = traced.graph
     ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
@@ -76,7 +78,7 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
 
 
 def describe_network(traced: TracedNetwork, data: ImageData) -> list[str]:
-    """What the engine makes of a given network and of the images, in a line each.
+    """Lines that describe a given network: its size, operators that are not understood, and how images are resized.
 
     Args:
         traced: The network.

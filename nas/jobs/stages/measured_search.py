@@ -1,4 +1,4 @@
-"""A search on measurements: it measures every candidate that it asks for, on the trained weights."""
+"""A search that measures every candidate that it asks for, on the trained weights."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from results.evaluation import RunRecord
 
 
 def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> SearchOutcome:
-    """Runs the search of a job, on what is measured already of its supernet; a killed one goes on.
+    """Runs the search of a job, which starts from earlier measurements; an interrupted search is continued.
 
     Args:
-        section: What is searched for, and how.
-        subject: What is measured.
-        costs: What is looked up.
-        execution: Who measures, and where it is shown and stored.
+        section: The search section of the job.
+        subject: The network, the images and the metrics.
+        costs: The exact costs.
+        execution: The workers, the runs and the reporter of the job.
 
     Raises:
         NothingFeasible: If no candidate keeps the limits, by its measured or by its expected values.

@@ -23,7 +23,7 @@ class Measurements:
 
     Attributes:
         population: The candidates.
-        values: By name of the metric, shape (n,).
+        values: Measured values by name of the metric, shape (n,).
     """
 
     population: Population
@@ -38,21 +38,22 @@ class Measurements:
         return Measurements(self.population.join(others.population), values)
 
     def take(self, rows: NDArray[np.int64]) -> Measurements:
-        """Those at row numbers of shape (k,)."""
+        """The measurements of the candidates at indices of shape (k,)."""
         return Measurements(self.population.take(rows), {name: column[rows] for name, column in self.values.items()})
 
 
 def measure(
     population: Population, subject: Subject, execution: Execution, record: RunRecord, costs: tuple[Objective, ...] = ()
 ) -> Measurements:
-    """Measures candidates, n of them, in the workers; what is stored already is read back.
+    """Measures candidates, n of them, in the workers; stored measurements are read back.
 
     Args:
         population: The candidates.
-        subject: What they are measured on, and by which metrics.
-        execution: Who measures, and where it is shown and stored.
-        record: The database run of the measurements.
-        costs: What is stored with each measurement. The evaluations then count as verified predictions.
+        subject: The network, the images and the metrics.
+        execution: The workers, the runs and the reporter of the job.
+        record: The run of the measurements.
+        costs: Exact objectives whose values are stored with each measurement. If given, the source of the evaluations
+            is "verified", else "measured".
     """
     runs, reporter = execution.runs, execution.reporter
     source: Source = "verified" if costs else "measured"

@@ -28,7 +28,7 @@ from search_spaces.elastic.graph_network import GraphNetwork
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree; a batch that takes a moment
+_CHECKED_IMAGES = 256  # images on which torch and onnxruntime must agree
 MEASURED = "measured_"  # prefix of the columns that hold what was measured, not predicted
 
 
@@ -90,13 +90,15 @@ def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Can
 def time_files(
     table: LatencyTable | None, files: Sequence[Path], candidates: Sequence[Candidate], channels: int
 ) -> list[float]:
-    """Latency in milliseconds of every file on the device of a table, at the speed at which the table holds.
+    """Latency in milliseconds of every file on the device of a table, scaled to the machine's speed for that table.
+
+    The speed of a machine varies; it is measured by a reference workload that is timed between the files.
 
     Args:
-        table: Of this machine; None where there is none, and then no latency is a number.
-        files: ONNX files.
-        candidates: What each of them computes.
-        channels: Of the images.
+        table: The latency table of this machine; if None, all latencies are NaN.
+        files: The ONNX files.
+        candidates: The candidate of each file.
+        channels: Number of channels of the images.
     """
     if table is None:
         return [math.nan] * len(files)
@@ -111,17 +113,17 @@ def time_files(
 def store_networks(
     networks: pd.DataFrame, candidates: Sequence[Candidate], source: Source, record: RunRecord, runs: JobRuns
 ) -> None:
-    """Stores what a table says of its networks, unless an earlier start did.
+    """Stores the values of exported networks as evaluations, unless they are stored already.
 
-    Stored are its columns that are named as a metric is, expected and tested ones among them, and what was measured; a
-    latency that only a table tells is not.
+    Columns are stored whose name is that of a metric, or `measured_` and that of a metric; `predicted_` columns, such
+    as the latency by a table, are not.
 
     Args:
-        networks: One row per network.
-        candidates: One for each row of the table.
-        source: Of the evaluations.
-        record: Their run.
-        runs: Where they are stored.
+        networks: One row per network, as in `nas.jobs.stages.export.Export`.
+        candidates: The candidate of each row.
+        source: The source of the evaluations.
+        record: The run of the evaluations.
+        runs: The runs of the job.
     """
     columns = [str(column) for column in networks]
     metrics = {column: name for column in columns if (name := column.removeprefix(MEASURED)) in METRICS}

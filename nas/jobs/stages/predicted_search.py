@@ -1,4 +1,4 @@
-"""A search on predictions, by fitted predictors and exact costs; the front that it finds is then measured."""
+"""A search on predictions of measured metrics and on exact costs; the candidates of its front are then measured."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, execution: Execution) -> SearchOutcome:
-    """Runs the search of a job, and measures the front that it finds; a killed one goes on.
+    """Runs the search of a job, and measures the front that it finds; an interrupted search is continued.
 
     Args:
-        section: What is searched for, and how.
-        fitted: What was fitted.
-        costs: What is looked up.
-        execution: Who measures, and where it is shown and stored.
+        section: The search section of the job.
+        fitted: The fitted predictors and their measurements.
+        costs: The exact costs.
+        execution: The workers, the runs and the reporter of the job.
 
     Raises:
         NothingFeasible: If no candidate keeps the limits, by its predicted or by its expected values.
@@ -67,13 +67,13 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
 
 
 def _expect(fitted: Fitted, measured: Measurements, seed: int) -> dict[str, ExpectedValues]:
-    """What is expected of the verified candidates, given also what was measured to fit."""
+    """Expected values of the verified candidates, given their measurements and those of the fit."""
     everything = expect_all(fitted.measured.joined(measured), fitted.subject, seed)
     return {name: one.take(slice(-len(measured), None)) for name, one in everything.items()}
 
 
 def _points(result: SearchResult, objectives: tuple[Objective, ...], verified: pd.DataFrame) -> pd.DataFrame:
-    """Everything that the search evaluated, by its predictions, and what was then verified of it."""
+    """The table of all candidates of the search, with predicted values, and of the verified ones after them."""
     import pandas as pd
 
     unknown = np.full(len(result), np.nan)

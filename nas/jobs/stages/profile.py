@@ -30,8 +30,8 @@ from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.sampling import representative_sample
 from search_spaces.joint_space import JointSpace
 
-_NOISY = 0.1  # spread of the timings of a layer
-_CALIBRATION_SEED = 0  # belongs to the table, not to a run
+_NOISY = 0.1  # relative spread of timings above which a machine is called noisy
+_CALIBRATION_SEED = 0  # not the seed of the job: jobs with other seeds share the table
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from search_spaces.population import Population
 def representative_sample(space: JointSpace, rng: np.random.Generator, count: int) -> Population:
     """Distinct random candidates, of which about every other one has the same policy in all its layers.
 
-    Policies drawn layer by layer are all mixtures of one kind; fronts also hold networks of one precision.
+    If the policy of every layer is drawn independently, hardly any candidate has one policy throughout, as some
+    candidates of fronts do.
 
     Args:
         space: The joint space.
         rng: Source of the candidates.
-        count: How many; fewer only when the space has no more.
+        count: Number of candidates; it is smaller if the space has fewer.
     """
     genes = space.sample(rng, count).genes
     first_policy = len(space.architectures.choices)

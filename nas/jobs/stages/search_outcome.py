@@ -1,4 +1,4 @@
-"""What a search of a job found: the front by what is expected, and all that is known of it."""
+"""The outcome of a job's search: the front by expected values, and tables of its candidates."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judged:
-    """Candidates, n of them, and what each is expected to be.
+    """Candidates, n of them, with their expected values.
 
     Attributes:
         population: The candidates.
-        expected: Of every measured metric by name, for these candidates.
-        values: Of all objectives, shape (n, m), expected ones of what is measured.
-        measured: By name, shape (n,); empty where nothing of them was measured.
-        predicted: By name, shape (n,); empty where nothing was predicted of them.
+        expected: Expected values of each measured metric, by name.
+        values: Values of all objectives, shape (n, m); those of measured metrics are expected values.
+        measured: Measured values by name of the metric, shape (n,); empty if the candidates were not measured.
+        predicted: Predicted values by name of the metric, shape (n,); empty if there are none.
     """
 
     population: Population
@@ -66,14 +66,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a search leaves.
+    """The outcome of a job's search.
 
     Attributes:
-        front: The best by what is expected.
-        table: One row for each of the front; see `Judged.table`.
-        points: The same of all that was evaluated, each in its group on the page (column `group`).
-        record: The run under which the front was measured.
-        latency_error_percent: Mean error of table latencies on whole networks; None if unknown.
+        front: The front by expected values.
+        table: One row for each candidate of the front; see `Judged.table`.
+        points: The same table of all candidates that were evaluated, with their group on the page in `group`.
+        record: The run in which the candidates of the front were measured.
+        latency_error_percent: Mean error of the table's latencies on whole networks; None if unknown.
     """
 
     front: Front
@@ -89,11 +89,11 @@ class SearchOutcome:
         return [name for name in names if f"expected_{name}" in self.table]
 
     def store(self, verify: int, runs: JobRuns) -> None:
-        """Stores what the front is expected to be, as a run of its own, unless an earlier start did.
+        """Stores the expected and measured values of the front as a run of its own, unless they are stored already.
 
         Args:
-            verify: How many candidates were kept.
-            runs: Where it is stored.
+            verify: The largest number of candidates that the search section keeps.
+            runs: The runs of the job.
         """
         inputs = {
             "of": self.record.run,

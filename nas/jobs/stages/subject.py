@@ -1,4 +1,4 @@
-"""What the candidates of a job are measured on: trained weights, images, and the space that is searched."""
+"""The subject of a job's measurements: trained weights, images, and the space that is searched."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class Subject:
 
     @cached_property
     def digest(self) -> str:
-        """Stands for all that a measured value depends on besides the candidate: such values may be lent to others."""
+        """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
         parts = (version("nas"), self.data.digest(), digest_file(self.checkpoint), measurement.processor)
         return hashlib.sha256(json.dumps([*parts, repr(measurement.methods)]).encode()).hexdigest()[:16]
 
     @property
     def inputs(self) -> dict[str, object]:
-        """What is measured, for the inputs of a stage."""
+        """The inputs of a stage that measures candidates."""
         return {"supernet": self.checkpoint, "processor": self.measurement.processor, "metrics": self.metric_names}
 
     def read_leaves(self) -> tuple[Subspace, ...]:
-        """The subspaces that a few-shot supernet serves with weights of their own; none of one with one set."""
+        """The subspaces for which a few-shot supernet has weights of their own; empty if it has one set of weights."""
         return (
             ()
             if isinstance(self.measurement.space, GivenSpace)
@@ -64,5 +64,5 @@ class Subject:
         )
 
     def realizer(self) -> CandidateRealizer:
-        """Makes networks of candidates."""
+        """What creates and measures the networks of candidates."""
         return self.measurement.realizer(self.data)

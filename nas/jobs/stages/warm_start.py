@@ -1,6 +1,6 @@
-"""What other runs measured of the same supernet: where a new search starts from.
+"""Measurements of other runs on the same subject, from which a new search starts.
 
-Costs are not taken over: they are those of the new run's own device.
+Exact costs are not taken over, as they may be of another device.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _MEASURED = ("measured", "verified")
 
 
 def find_sources(database: ResultsDatabase, record: RunRecord, metrics: Sequence[str]) -> dict[str, int]:
-    """How many evaluations of which other runs a run starts from.
+    """The runs that a run starts from, with the number of evaluations that it takes from each.
 
-    A run that was begun before starts from what it started from then, whatever was measured since.
+    A run that is recorded already keeps its recorded sources, whatever was measured since.
 
     Args:
-        database: All runs.
-        record: The new run.
-        metrics: Names of what must have been measured.
+        database: The results database.
+        record: The run.
+        metrics: Names of the metrics that must have been measured.
     """
     if database.has_run(record.run):
         return dict(database.record(record.run).sources)
@@ -38,13 +38,13 @@ def find_sources(database: ResultsDatabase, record: RunRecord, metrics: Sequence
 def read_sources(
     database: ResultsDatabase, space: JointSpace, sources: Mapping[str, int], metrics: Sequence[str]
 ) -> Measurements:
-    """What those runs measured of candidates of a space, each candidate once.
+    """The measurements that `find_sources` found of candidates of a space, each candidate once.
 
     Args:
-        database: All runs.
-        space: The joint space; candidates of others are left out.
-        sources: As `find_sources` gives them.
-        metrics: Names of what is read.
+        database: The results database.
+        space: The joint space; candidates of other spaces are left out.
+        sources: The runs and numbers of evaluations that `find_sources` returned.
+        metrics: Names of the metrics that are read.
     """
     found: dict[Candidate, Evaluation] = {}
     for run, count in sources.items():
@@ -55,7 +55,10 @@ def read_sources(
 
 
 def _settled(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[Evaluation]:
-    """The gap-free prefix of the evaluations, in tell order, as far as all metrics were measured in full."""
+    """The evaluations in full with all metrics measured, in tell order, up to the first gap in that order.
+
+    Evaluations at a lower fidelity count for the order, but are left out of the result.
+    """
     measured = [entry for entry in evaluations if entry.source in _MEASURED and set(metrics) <= entry.values.keys()]
     in_order = sorted(measured, key=lambda entry: entry.tell_order)
     prefix = [entry for number, entry in enumerate(in_order) if entry.tell_order == number]
