@@ -101,6 +101,7 @@ def _digits() -> ImageSet:
 
 
 def _parquet(folder: Path, limit: int | None, split_seed: int) -> ImageData:
+    """The images of a folder with Parquet files, whose test set is the second file."""
     train, test = _parquet_file(folder / "train.parquet", limit), _parquet_file(folder / "test.parquet", None)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
     data = _split_validation(train, test, limit, classes, split_seed)
@@ -113,6 +114,7 @@ def _parquet(folder: Path, limit: int | None, split_seed: int) -> ImageData:
 
 
 def _parquet_file(path: Path, limit: int | None) -> ImageSet:
+    """The first `limit` images of a Parquet file with columns `image` and `label`, all of one size."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

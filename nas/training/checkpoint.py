@@ -136,6 +136,7 @@ def _check_version(path: Path, header: Mapping[str, Any]) -> None:
 
 
 def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:
+    """Raises ValueError, with the first difference, unless names and shapes are those of the supernet."""
     wanted = {name: tensor.shape for name, tensor in supernet.state_dict().items()}
     found = {name: torch.Size(tensor.shape) for name, tensor in weights.items()}
     if wanted != found:

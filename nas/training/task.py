@@ -20,7 +20,7 @@ class TrainingTask:
 
     Attributes:
         data: The source of the images.
-        plan: What is trained, and by which rules; its seed also initialises fresh weights.
+        plan: The space, the schedule and the settings; the seed of the plan also initialises fresh weights.
         folder: The folder of the checkpoints; it exists, and all workers see it.
         start: A checkpoint whose weights are trained further; None starts with fresh weights.
     """

@@ -48,7 +48,7 @@ def train_supernet(
     Args:
         supernet: The supernet; it is trained in place, and is on the CPU afterwards.
         data: The images: training images are learnt from, validation images only serve the reported accuracies.
-        plan: What is trained, and by which rules.
+        plan: The space that is trained, the schedule, the settings and the seed.
         folder: The folder of the checkpoints: `training.safetensors` during the training, `supernet.safetensors` at
             its end.
         on_step: Called after every step.

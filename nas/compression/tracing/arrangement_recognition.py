@@ -75,6 +75,7 @@ def _ordered(call: TorchCall, order: list[int]) -> Found:
 
 
 def _slice(call: TorchCall) -> Found:
+    """A slice with constant bounds; an alias if it keeps the whole axis; None along the batch or with other bounds."""
     source, axis = call["self"], call.axis(call["dim"], call["self"])
     bounds = (call["start"], call["end"])
     if any(isinstance(bound, fx.Node) for bound in bounds):
@@ -90,6 +91,7 @@ def _slice(call: TorchCall) -> Found:
 
 
 def _pad(call: TorchCall) -> Found:
+    """A padding with a constant, whose amounts torch lists for the last axis first; None for other modes."""
     value = call["value"]
     sides = [*call["pad"]]
     if call.arguments.get("mode", "constant") != "constant" or any(isinstance(side, fx.Node) for side in sides):
@@ -127,6 +129,7 @@ def _adaptive_pool(call: TorchCall) -> Found:
 
 
 def _pool(kind: PoolKind, axes: int, call: TorchCall) -> Found:
+    """A pooling over windows; None with a dilation or another divisor, which `Pool` does not have."""
     if call.arguments.get("divisor_override") is not None or set(
         repeat_per_axis(call.arguments.get("dilation", 1), 1)
     ) != {1}:

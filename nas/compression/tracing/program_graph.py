@@ -109,6 +109,7 @@ class _Reader:
         return NetworkGraph(inputs, nodes, outputs, None if self.batch.symbols else self.batch.size)
 
     def _read_item(self, node: fx.Node) -> None:
+        """Adds a node for one of several outputs: of a split, of an opaque node or of a norm."""
         source, index = node.args
         assert isinstance(source, fx.Node)
         assert isinstance(index, int)

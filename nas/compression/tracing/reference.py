@@ -85,7 +85,7 @@ def _call(make: Callable[[], Any], reference: str) -> Any:
         return make()
     except _Refused:
         raise
-    except Exception as error:  # whatever foreign code raises
+    except Exception as error:  # foreign code may raise any error
         raise ValueError(f"{reference} must make a network without being given anything; {_locate(error)}") from error
 
 
@@ -101,6 +101,7 @@ def _locate(error: Exception) -> str:
 
 
 def _import(source: str, name: str) -> Callable[[], Any]:
+    """The callable of a name in an installed module, or in one of the current folder."""
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)  # as `python -m` would, but behind all that is installed
     try:
@@ -109,7 +110,7 @@ def _import(source: str, name: str) -> Callable[[], Any]:
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"a network is written as {_FORMS}; {source}:{name} cannot be imported ({error})") from error
-    except Exception as error:  # whatever a foreign module raises, a mistake in its text included
+    except Exception as error:  # foreign code may raise any error, a SyntaxError included
         raise ValueError(f"{source} must be a module that can be imported; {_locate(error)}") from error
     if not callable(found):
         raise ValueError(f"a network is made by a callable, got {type(found).__name__} from {source}:{name}")

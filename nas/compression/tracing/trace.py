@@ -110,7 +110,7 @@ def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -
         traced = TracedNetwork(*read_program(_export(module, two, any_batch=True)))
         _check(traced, module, three)
         return traced
-    except Exception as any_batch:  # whatever torch or the module raise
+    except Exception as any_batch:  # torch and the module may raise any error
         try:
             traced = TracedNetwork(*read_program(_export(module, inputs, any_batch=False)), _one_line(any_batch))
             _check(traced, module, inputs)

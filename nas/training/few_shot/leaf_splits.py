@@ -107,7 +107,7 @@ def list_new_leaves(supernet: Supernet, subspace: Subspace, splits: list[LeafSpl
     Args:
         supernet: The supernet before the split.
         subspace: The part of the space that is being trained.
-        splits: How each leaf is split.
+        splits: The split of each leaf, a result of `choose_leaf_splits`.
     """
     served = _list_leaf_subspaces(supernet, subspace)
     return [(one.leaf, served[one.leaf].restrict(one.gene, group)) for one in splits for group in one.groups]
