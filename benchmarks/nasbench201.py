@@ -16,8 +16,10 @@ from report import row
 from rich.console import Console
 
 from nas.jobs.comparison.compare import ComparisonPaths, compare
+from nas.jobs.comparison.table_comparison import compare_on_table
 from nas.jobs.console.reporter import Reporter
-from nas.search.comparison import estimate_interval95
+from nas.jobs.files.comparison_file import TableComparisonFile, load_comparison
+from nas.search.comparison import Comparison, estimate_interval95
 
 DEVICES = {"eyeriss": 74.8843, "pixel3": 307.1688, "gold_6240": 182.3871}  # the exact hypervolumes
 BUDGETS = [50, 100, 200, 500]
@@ -48,6 +50,13 @@ def write_comparison(data: Path, device: str, folder: Path, seeds: int, searcher
     path = folder / f"{device}.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
+
+
+def read_comparison(path: Path) -> Comparison:
+    """What a file of `write_comparison` compares."""
+    file = load_comparison(path)
+    assert isinstance(file, TableComparisonFile)
+    return compare_on_table(file, path.parent / file.table)
 
 
 def main() -> None:

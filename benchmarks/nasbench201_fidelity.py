@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from nasbench201 import DEVICES, write_comparison
+from nasbench201 import DEVICES, read_comparison, write_comparison
 from report import row
 
-from nas.jobs.comparison.compare import ComparisonPaths
 from nas.objectives import FloatArray
 from nas.search.comparison import estimate_interval95
 from nas.search.runner.loop import run_search
@@ -41,7 +40,7 @@ def share(data: Path, device: str, seed: int) -> float:
         path = write_comparison(data / "nasbench201", device, Path(folder), 2, ["linas"])
         short = pd.read_csv(data / "nasbench201" / "accuracy.csv")["cifar10_val_12e"]
         pd.read_csv(path.with_suffix(".csv")).assign(short=short).to_csv(path.with_suffix(".csv"), index=False)
-        comparison, _ = ComparisonPaths(path, path.parent).prepare()
+        comparison = read_comparison(path)
         accuracy, *others = comparison.problem.objectives
         networks = comparison.problem.space.architectures
         assert isinstance(networks, TabularSpace)

@@ -11,10 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from nasbench201 import DEVICES, write_comparison
+from nasbench201 import DEVICES, read_comparison, write_comparison
 from report import row
 
-from nas.jobs.comparison.compare import ComparisonPaths
 from nas.search.comparison import Comparison
 from nas.search.registry import SEARCHERS
 from nas.search.runner.loop import run_search
@@ -50,7 +49,7 @@ def main() -> None:
             comparisons = []
             for device in DEVICES:
                 path = write_comparison(options.data / "nasbench201", device, Path(folder), 2, ["linas"])
-                comparison, _ = ComparisonPaths(path, path.parent).prepare()
+                comparison = read_comparison(path)
                 accuracy, latency = comparison.problem.objectives
                 space = comparison.problem.space
                 everything = space.population(np.indices(tuple(space.cardinalities)).reshape(6, -1).T)

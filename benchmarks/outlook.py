@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from nasbench201 import DEVICES, write_comparison
+from nasbench201 import DEVICES, read_comparison, write_comparison
 from ofa_surrogate import make_comparison as make_ofa_comparison
 from report import row
 
-from nas.jobs.comparison.compare import ComparisonPaths
 from nas.objectives import FloatArray, compute_costs, compute_violations
 from nas.search.comparison import Comparison
 from nas.search.protocol.outlook import Outlook
@@ -79,7 +78,7 @@ def course(comparison: Comparison, seed: int) -> Course:
 def make_comparisons(data: Path, folder: Path) -> dict[str, list[Comparison]]:
     """What is searched."""
     cells = [write_comparison(data / "nasbench201", device, folder, 2, ["linas"]) for device in DEVICES]
-    tables = [ComparisonPaths(path, folder).prepare()[0] for path in cells]
+    tables = [read_comparison(path) for path in cells]
     return {"NAS-Bench-201, 3 devices": tables, "OFA surrogate": [make_ofa_comparison(data)]}
 
 

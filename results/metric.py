@@ -5,6 +5,7 @@ Searchers minimise costs; stored and printed values have natural units. `Metric.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -47,6 +48,11 @@ class Metric:
             raise ValueError(
                 f"the format of metric {self.name!r} must have one field like {{:.2f}}, got {self.format!r}"
             )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and most that a value can be: a percentage lies between 0 and 100."""
+        return (0.0, 100.0) if self.unit == "%" else (-math.inf, math.inf)
 
     @property
     def label(self) -> str:

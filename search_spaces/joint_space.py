@@ -127,14 +127,6 @@ class JointSpace:
             genes[row, self._border :] = self._encode_policies(candidate.policy, np.flatnonzero(present[row]))
         return Population.of_candidates(self, genes, candidates)
 
-    def contains(self, candidate: Candidate) -> bool:
-        """Whether the space has a candidate: its architecture, and for each of its layers an allowed policy."""
-        try:
-            self.encode([candidate])
-        except ValueError:
-            return False
-        return True
-
     def decode(self, genes: Genes) -> list[Candidate]:
         """The candidates of gene vectors of shape (n, d)."""
         active = self.is_active(genes)[:, self._border :]

@@ -94,6 +94,16 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             raise unknown_name_error(self.kind, name, names)
         return name
 
+    def find_package(self, name: str) -> str:
+        """Name and version of the package that adds an entry, such as `my_package 1.2`; empty for entries of this one.
+
+        Raises:
+            ValueError: If the name is unknown.
+        """
+        self.check_name(name)
+        point = None if name in self._entries else self._added()[name]
+        return f"{point.dist.name} {point.dist.version}" if point is not None and point.dist is not None else ""
+
     @property
     def group(self) -> str:
         """Name of the group of entry points by which packages add entries."""

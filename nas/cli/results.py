@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -72,11 +73,14 @@ def pareto(options: ParetoOptions) -> None:
 
     with _open(options) as opened:
         source, found = _find(opened, options)
-        names = options.metrics.split(",") if options.metrics else choose_metrics(found)
+        names = _metrics(options.metrics) if options.metrics else choose_metrics(found)
         chosen = [get_metric(name) for name in names]
         front = select_front(found, chosen)
         shown = ["key", *names, "resolution", "blocks", "mean_weight_bits", "run"]
-        _print(front.reindex(columns=shown), f"Pareto front, {source}", _latency_errors(opened, front))
+        lacking = int(found.reindex(columns=names).isna().any(axis=1).sum())
+        told = [f"{lacking} evaluations lack one of the metrics, and are left out"] if lacking else []
+        caption = "\n".join([*told, *_latency_errors(opened, front)])
+        _print(front.reindex(columns=shown), f"Pareto front, {source}", caption)
 
 
 @app.command()
@@ -91,16 +95,17 @@ def show(options: ShowOptions) -> None:
         frame = opened.frame()
         known = frame[frame["key"] == candidate.key].dropna(axis="columns", how="all")  # metrics of others
         shown = known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"])
-        _print(shown, "evaluations", _latency_errors(opened, known))
+        _print(shown, "evaluations", "\n".join(_latency_errors(opened, known)))
 
 
 def _open(options: DatabaseOptions) -> ResultsDatabase:
     from results.database.results_database import ResultsDatabase
 
-    path = options.runs / "results.db"
-    if options.database is None and not path.exists():
+    url = options.database or f"sqlite:///{options.runs / 'results.db'}"
+    backend, _, path = url.partition(":///")
+    if backend.startswith("sqlite") and path and not Path(path).exists():  # a reader makes none
         raise ValueError(f"no results database at {path}; run a job first, or name one with --runs or --database")
-    return ResultsDatabase(options.database or f"sqlite:///{path}")
+    return ResultsDatabase(url)
 
 
 def _find(opened: ResultsDatabase, options: ParetoOptions) -> tuple[SourceName, pd.DataFrame]:
@@ -108,14 +113,26 @@ def _find(opened: ResultsDatabase, options: ParetoOptions) -> tuple[SourceName, 
 
     Without `--source`, expected values are taken; if there are none, verified ones; if there are none, measured ones.
     """
+    from search_spaces.registry import unknown_name_error
+
     sources: list[SourceName] = [options.source] if options.source else ["expected", "verified", "measured"]
-    limits = _limits(options.limit or [])
+    limits, runs = _limits(options.limit or []), opened.runs()
+    if options.job is not None and options.job not in set(runs["job"]):
+        raise unknown_name_error("job", options.job, dict.fromkeys(name for name in runs["job"] if name))
+    wanted = set(runs["run"] if options.job is None else runs["run"][runs["job"] == options.job])
     for source in sources:
         found = opened.frame(options.run, source, options.device, limits)
-        found = found if options.job is None else found[found["run"].str.startswith(f"{options.job}/")]
+        found = found[found["run"].isin(wanted)].reset_index(drop=True)
         if len(found):
             break
     return source, found
+
+
+def _metrics(text: str) -> list[str]:
+    names = text.split(",")
+    if len(set(names)) < len(names):
+        raise ValueError(f"--metrics must name each metric once, got {text}")
+    return names
 
 
 def _limits(texts: list[str]) -> dict[str, float]:
@@ -129,14 +146,14 @@ def _limits(texts: list[str]) -> dict[str, float]:
     return limits
 
 
-def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> str:
+def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> list[str]:
     """One line for each run of the evaluations whose latency table has a known error: that error."""
     records = opened.runs()
     stored = records[records["run"].isin(set(found["run"]))].set_index("run")["inputs"]
     errors = {
         run: inputs["latency_error_percent"] for run, inputs in stored.items() if inputs.get("latency_error_percent")
     }
-    return "\n".join(f"latencies of {run} are within {error:.1f} % on average" for run, error in errors.items())
+    return [f"latencies of {run} are within {error:.1f} % on average" for run, error in errors.items()]
 
 
 def _print(frame: pd.DataFrame, title: str, caption: str = "") -> None:

@@ -19,10 +19,22 @@ class CompressionMethods:
     Attributes:
         observer: Takes the ranges of activations.
         quantizer: Chooses the steps of weights for which no steps were learnt in training.
+
+    Raises:
+        ValueError: If one is no frozen dataclass: runs are named by the methods, and workers compare copies of them.
     """
 
     observer: Observer = _PERCENTILE
     quantizer: Quantizer = REFERENCE
+
+    def __post_init__(self) -> None:
+        for method in (self.observer, self.quantizer):
+            parameters = getattr(method, "__dataclass_params__", None)
+            if parameters is None or not (parameters.frozen and parameters.eq):
+                name = type(method).__name__
+                raise ValueError(
+                    f"observers and quantizers must be frozen dataclasses, which equal copies are; got {name}"
+                )
 
 
 DEFAULT_METHODS = CompressionMethods()

@@ -97,4 +97,4 @@ def digest_file(path: Path) -> str:
 
 
 def _fingerprint(described: Inputs) -> str:
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:8]

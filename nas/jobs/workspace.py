@@ -116,6 +116,7 @@ class Workspace:
         job = self.job
         common: dict[str, Any] = {"data": self.data_digest, "space": job.space.described()}
         common |= job.model_dump(include={"training", "seed"})
+        common |= self._packages
         if job.compression != CompressionSection():
             common["compression"] = job.compression.model_dump()
         runs = JobRuns(job.name, job.seed, self.folder, self.database, common)
@@ -133,9 +134,15 @@ class Workspace:
             "schedule": asdict(schedule),
             "settings": asdict(settings),
             "seed": job.seed,
+            **self._packages,
         }
         plan = TrainingPlan(space, schedule, settings, job.seed)
         return TrainingTask(self.source, plan, stage_path(self.folder, "train", inputs))
+
+    @property
+    def _packages(self) -> dict[str, list[str]]:
+        """Other packages that the job uses, in the inputs of stages; left out where there are none."""
+        return {"packages": self.job.packages} if self.job.packages else {}
 
     @property
     def network_folder(self) -> Path:
@@ -163,12 +170,13 @@ class Workspace:
             self.workers.processor,
             self.job.compression.methods(),
         )
-        return Subject(self.space, measurement, self.data)
+        return Subject(self.space, measurement, self.data, tuple(self.job.packages))
 
     @cached_property
     def table_request(self) -> TableRequest:
         """The latency table that the job asks for."""
         inputs = {"space": self.job.space.described(), "channels": self.data.channels, "classes": self.data.classes}
+        inputs |= self._packages
         return TableRequest(self.job.device, self.job.search, self.space, self.network, inputs, self.folder)
 
     def costs(self) -> ExactCosts:

@@ -71,24 +71,20 @@ def select_front(frame: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame
 
 
 def choose_metrics(frame: pd.DataFrame) -> list[str]:
-    """The metrics of a front if the user names none: all that every row has, except test values.
+    """The metrics of a front if the user names none: those of the latest run, except test values.
 
-    If rows have both X and `expected_X`, only `expected_X` is taken. If all rows have fewer than two metrics in common,
-    only the rows of the latest run count. For a table without rows it is accuracy.
+    Metrics of runs with other objectives are not mixed in, for nobody asked for a front in what they happen to share.
+    If the latest run has both X and `expected_X`, only `expected_X` is taken. For a table without rows it is accuracy.
 
     Args:
         frame: Evaluations, the latest run last.
     """
     if frame.empty:
         return ["accuracy"]
+    latest = frame[frame["run"] == frame["run"].iloc[-1]]
     names = [name for name in frame.columns if name not in (*IDENTITY, *SHAPE) and not name.startswith(TESTED)]
-
-    def shared_by(rows: pd.DataFrame) -> list[str]:
-        shared = [name for name in names if rows[name].notna().all()]
-        return [name for name in shared if EXPECTED + name not in shared]
-
-    shared = shared_by(frame)
-    return shared if len(shared) > 1 else shared_by(frame[frame["run"] == frame["run"].iloc[-1]])
+    there = [name for name in names if latest[name].notna().all()]
+    return [name for name in there if EXPECTED + name not in there]
 
 
 def _compute_costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray:

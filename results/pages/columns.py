@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
+_ORIGINS = ("measured_", "predicted_", "before_")  # how a value came about, before the name of its metric
 _HIDDEN = ("key", "sequence", "fidelity")  # the key has a column of its own; the others tell a reader nothing
 
 
@@ -76,6 +77,5 @@ def make_columns(frame: pd.DataFrame, axes: Sequence[Metric]) -> list[Column]:
 
 def _find_metric(name: str) -> Metric | None:
     """The metric that a column holds values of, such as accuracy for `measured_accuracy`."""
-    if name in METRICS:
-        return METRICS[name]
-    return next((METRICS[known] for known in METRICS if name.endswith(f"_{known}")), None)
+    bases = (name, *(name.removeprefix(prefix) for prefix in _ORIGINS if name.startswith(prefix)))
+    return next((METRICS[base] for base in bases if base in METRICS), None)

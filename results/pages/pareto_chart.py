@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -78,7 +77,7 @@ def _make_error_bars(rows: pd.DataFrame, entry: Metric) -> dict[str, Any]:
     if f"{entry.name}_std" not in rows:
         return {"visible": False}
     half = NORMAL_90 * rows[f"{entry.name}_std"]
-    least, most = (0.0, 100.0) if entry.unit == "%" else (-math.inf, math.inf)  # a share lies between none and all
+    least, most = entry.bounds
     above, below = half.clip(upper=most - rows[entry.name]), half.clip(upper=rows[entry.name] - least)
     style = {"color": "rgba(220, 38, 38, 0.45)", "thickness": 1.2, "width": 3}
     return {"type": "data", "array": above.tolist(), "arrayminus": below.tolist(), "symmetric": False, **style}

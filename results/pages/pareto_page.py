@@ -28,12 +28,14 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     - "verified": searched by predictions, then measured.
     - "exported": measured or verified, and exported to a file; labelled on the chart.
 
-    If there are points that are more than searched, only they make the front: predictions may be too good to be true.
+    If there are points that are more than searched, only they make the front: predictions may be too good to be true. A
+    caller that knows the front, for it also has limits, says so in the column `front`.
 
     Args:
         frame: Evaluations as from `ResultsDatabase.frame`: a column `key` and one per metric; rows that lack one of the
             metrics are left out. Optional columns: `group` (searched if absent), `description` (text for people), the
-            standard deviation of a metric under its name and `_std` (the front then shows 90 % intervals). What other
+            standard deviation of a metric under its name and `_std` (the front then shows 90 % intervals), and `front`
+            (whether a point is on the front). What other
             columns hold is shown with each point and in the table.
         metrics: Two or more metrics to trade.
         path: The HTML file to write.
@@ -51,7 +53,12 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     trusted = points[points["group"] != "searched"]
     if trusted.empty:
         trusted = points
-    best = select_front(trusted, axes)
+    if "front" in points:
+        order = points[axes[0].name].sort_values(ascending=not axes[0].maximize, kind="stable").index
+        best = points.loc[order][points["front"]].drop(columns="front").reset_index(drop=True)
+        points = points.drop(columns="front")
+    else:
+        best = select_front(trusted, axes)
     values = {
         "title": title,
         "note": note,

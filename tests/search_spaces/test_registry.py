@@ -70,6 +70,12 @@ def test_every_registry_is_open(registry: Registry[object], install: Install, mo
     assert registry["another"] is known
 
 
+def test_a_package_and_its_version_are_named_without_importing_it(install: Install) -> None:
+    install("raise RuntimeError", green="green")
+    assert OURS.find_package("green") == "paint 1.0"
+    assert OURS.find_package("red") == ""
+
+
 def test_a_package_is_imported_only_for_its_name(install: Install) -> None:
     install("green = 3", green="green")
     assert list(OURS) == ["red", "blue", "green"]

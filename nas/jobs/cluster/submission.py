@@ -15,6 +15,8 @@ from nas.cluster import check_gpus
 from nas.jobs.cluster.shipment import ship
 from nas.jobs.files.job import Job
 
+_VERSION = 1  # of what is kept with a submission, so that it can be submitted again
+
 
 @dataclass(frozen=True)
 class RemoteOptions:
@@ -69,12 +71,20 @@ class Submission:
 
     def to_json(self) -> str:
         """The submission as text, from which it can be submitted again."""
-        return json.dumps(asdict(self))
+        return json.dumps({"version": _VERSION, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> Submission:
-        """Reads what `to_json` wrote."""
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: If it was written by another version of this program.
+        """
         stored = json.loads(text)
+        if stored.get("version") != _VERSION:
+            raise ValueError(
+                "the job was submitted by another version of nas; submit its file again with: nas submit JOB"
+            )
         return cls(stored["job"], stored["name"], RemoteOptions(**stored["remote"]), tuple(stored["shipped"]))
 
 

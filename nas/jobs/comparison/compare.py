@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,14 @@ from nas.files import atomic_write, folder_lock
 from nas.jobs.comparison.job_comparison import compare_on_job
 from nas.jobs.comparison.table_comparison import compare_on_table
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.files.comparison_file import ComparisonFile, TableComparisonFile, load_comparison
+from nas.jobs.files.comparison_file import (
+    ComparisonFile,
+    JobComparisonFile,
+    TableComparisonFile,
+    load_comparison,
+)
 from nas.jobs.files.job import load_job
+from nas.jobs.job_runs import Inputs, stage_path
 from nas.search.comparison import Comparison, estimate_interval95
 from results.pages.curves_page import write_curves_page
 
@@ -44,37 +50,34 @@ class ComparisonPaths:
     data: str | None = None
 
     @cached_property
-    def content(self) -> ComparisonFile:
-        """The content of the file."""
+    def content(self) -> TableComparisonFile | JobComparisonFile:
+        """What the file says."""
         return load_comparison(self.file)
 
-    def prepare(self) -> tuple[Comparison, list[Path]]:
-        """The comparison, and the files that its outcome depends on, besides the file of the comparison itself.
+    @contextmanager
+    def open(self) -> Iterator[tuple[Comparison, Path]]:
+        """Gives what is compared, and the folder of its outcome, while a block runs.
+
+        The folder is named by all that decides the outcome of one searcher with one seed.
 
         Raises:
             ValueError: If the file, its table or its job is not valid, or the job is not trained or not profiled.
             OSError: If a file cannot be read.
         """
-        content = load_comparison(self.file)
+        content, folder = self.content, self.file.parent
+        described = content.model_dump(exclude={"searchers", "seeds"})
         if isinstance(content, TableComparisonFile):
             if self.data is not None:
                 raise ValueError(f"--data is for comparisons on a job; this one is on the table {content.table}")
-            table = self.file.parent / content.table
-            return compare_on_table(content, table), [table]
-        path = self.file.parent / content.job
-        comparison, inputs = compare_on_job(content, load_job(path, self.data), self.runs)
-        return comparison, [path, *inputs]
+            comparison = compare_on_table(content, folder / content.table)
+            yield comparison, self._outcome_path({"file": described, "table": folder / content.table})
+            return
+        job = load_job(folder / content.job, self.data)
+        with compare_on_job(content, job, self.runs) as (comparison, inputs):
+            yield comparison, self._outcome_path({"file": described, **inputs})
 
-    def outcome_path(self, inputs: list[Path]) -> Path:
-        """The folder of the outcome, named by a fingerprint of all that a search depends on besides searcher and seed.
-
-        Args:
-            inputs: The files whose content counts.
-        """
-        described = version("nas") + self.content.model_dump_json(exclude={"searchers", "seeds"})
-        contents = [path.read_bytes() for path in inputs]
-        fingerprint = hashlib.sha256(b"".join([described.encode(), *contents])).hexdigest()[:8]
-        return self.runs / f"compare-{self.content.name}-{fingerprint}"
+    def _outcome_path(self, inputs: Inputs) -> Path:
+        return stage_path(self.runs, f"compare-{self.content.name}", inputs)
 
 
 def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.DataFrame:
@@ -95,8 +98,8 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
     import pandas as pd
 
     content = paths.content
-    _, inputs = paths.prepare()  # what is wrong with the table or the job is said before anything runs
-    folder = paths.outcome_path(inputs)
+    with paths.open() as (_, folder):  # what is wrong with the table or the job is said before anything runs
+        pass
     pairs = [(name, seed) for seed in range(content.seeds) for name in content.searchers]
     with folder_lock(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         missing = [pair for pair in pairs if not _path(folder, *pair).exists()]
@@ -121,8 +124,8 @@ def _search(paths: ComparisonPaths, name: str, seed: int, folder: Path) -> None:
     """Runs one searcher with one seed, in a worker process, and writes its hypervolumes as CSV."""
     import pandas as pd
 
-    comparison, _ = paths.prepare()
-    volumes = comparison.measure_curve(name, seed)
+    with paths.open() as (comparison, _):
+        volumes = comparison.measure_curve(name, seed)
     rows = {"searcher": name, "seed": seed, "evaluations": comparison.budgets, "hypervolume": volumes}
     with atomic_write(_path(folder, name, seed)) as draft:
         pd.DataFrame(rows).to_csv(draft, index=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.jobs.files.comparison_file import JobComparisonFile
 from nas.search.comparison import Comparison
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
     from nas.jobs.files.job import Job
 
 
-def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> tuple[Comparison, list[Path]]:
-    """The comparison on a job's supernet, and the files that its outcome depends on.
+@contextmanager
+def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> Iterator[tuple[Comparison, dict[str, Any]]]:
+    """Gives what is compared on a job's supernet, and what its outcome depends on, while a block runs.
 
     Args:
         file: The file of the comparison, with searchers and references.
@@ -27,18 +30,22 @@ def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> tuple[Compa
     """
     from rich.console import Console
 
-    from nas.evaluation.pools import open_pool
     from nas.jobs.console.reporter import Reporter
     from nas.jobs.workspace import Workspace
     from nas.objectives import MeasuredEvaluator
 
     search = job.search
     file.check(search.objectives)
-    work = Workspace(job, runs, Reporter(Console(quiet=True)))
-    subject, costs = work.subject, work.costs()
-    measuring = open_pool(1, None).measuring(subject.measurement)
-    measured = {name: MeasuredEvaluator(measuring, name) for name in subject.metric_names}
-    problem = SearchProblem(subject.space, costs.job_objectives(search, measured))
-    reference = tuple(file.reference[name] for name in search.objectives)
-    inputs = [subject.checkpoint, *([costs.stored.path] if costs.stored else [])]
-    return Comparison(problem, reference, tuple(file.budgets)), inputs
+    with Workspace(job, runs, Reporter(Console(quiet=True))) as work, work.workers.open_pool() as pool:
+        subject, costs = work.subject, work.costs()
+        measuring = pool.measuring(subject.measurement)
+        measured = {name: MeasuredEvaluator(measuring, name) for name in subject.metric_names}
+        problem = SearchProblem(subject.space, costs.job_objectives(search, measured))
+        reference = tuple(file.reference[name] for name in search.objectives)
+        inputs = {
+            "subject": subject.digest,
+            **costs.inputs,
+            "space": job.space.described(),
+            "search": search.describe(),
+        }
+        yield Comparison(problem, reference, tuple(file.budgets)), inputs

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from results.metric import METRICS, Metric
+from results.pages.columns import NORMAL_90
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NORMAL_90 = 1.645  # a normal variable lies within this many standard deviations with probability 0.9
 _KINDS = ("before", "predicted", "expected", "measured", "test")  # prefixes of columns: the kind of a value
 _TEXTS = {"role": "network", "file": "file"}
 

@@ -33,7 +33,10 @@ def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: R
         return
     points, chosen = outcome.points, set(exported.networks["key"])
     trusted = points["group"] != "searched"  # the same network may be there as it was predicted, too
-    points = points.assign(group=points["group"].mask(points["key"].isin(chosen) & trusted, "exported"))
+    points = points.assign(
+        group=points["group"].mask(points["key"].isin(chosen) & trusted, "exported"),
+        front=points["key"].isin(outcome.table["key"]) & trusted,  # within the limits, of which a page knows nothing
+    )
     title = f"{outcome.record.job}: {latencies}" if latencies else outcome.record.job
     page = exported.folder / "pareto.html"
     with atomic_write(page) as draft:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from nas.jobs.files.section import Section, read_section
+from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS, check_objectives
 from search_spaces.families.cell import Cell
@@ -24,6 +24,11 @@ class ComparisonFile(Section):
     searchers: list[str] = ["linas", "nsga2", "random"]
     budgets: list[Count] = [50, 100, 200]
     seeds: Annotated[int, Field(ge=2)] = 10
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_name(cls, name: str) -> str:
+        return check_folder_name(name)
 
     @field_validator("searchers")
     @classmethod

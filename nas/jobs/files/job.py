@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
+from nas.compression.observers.registry import OBSERVERS
+from nas.compression.quantizers.registry import QUANTIZERS
+from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.search_section import SearchSection
-from nas.jobs.files.section import Section, read_section
+from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.space_section import SpaceSection
 from nas.jobs.files.training_section import TrainingSection
+from nas.search.registry import SEARCHERS
+from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
+from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
+from search_spaces.presets import SPACES
+from search_spaces.registry import Registry
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -100,12 +107,26 @@ class Job(Section):
     search: SearchSection = SearchSection()
     export: ExportSection = ExportSection()
 
+    @property
+    def packages(self) -> list[str]:
+        """Names and versions of other packages whose entries the job uses: outcomes depend on them."""
+        used: list[tuple[Registry[Any], str | None]] = [
+            (SPACES, self.space.name),
+            (SCHEDULES, None if self.training.phases else self.training.schedule),
+            (OBSERVERS, self.compression.observer),
+            (QUANTIZERS, self.compression.quantizer),
+            (PREDICTORS, self.fit.predictor),
+            (SEARCHERS, self.search.searcher),
+            *((MEASURED_METRICS, name) for name in self.search.measured),
+            *((ANALYTIC_COSTS, name) for name in self.search.asked if name in ANALYTIC_COSTS),
+        ]
+        found = {registry.find_package(name) for registry, name in used if name is not None}
+        return sorted(found - {""})
+
     @field_validator("name")
     @classmethod
     def _is_a_folder_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
-        return name
+        return check_folder_name(name)
 
     @model_validator(mode="after")
     def _leaves_are_of_the_whole(self) -> Job:
@@ -113,6 +134,9 @@ class Job(Section):
         if self.search.method().needs_leaves and not whole:
             name = self.search.searcher
             raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.quality")
+        if self.search.method().needs_leaves and self.space.network is None and not self.training.splits:
+            name = self.search.searcher
+            raise ValueError(f"searcher {name!r} needs a supernet that is split; take training.schedule: few_shot")
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -12,11 +13,11 @@ from nas.jobs.files.section import Section
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
 from nas.search.runner.search_plan import Dispatch
+from results.metric import METRICS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.registry import unknown_name_error
 
 Count = Annotated[int, Field(ge=1)]
-TABLE_COSTS = ("latency_ms", "latency_cycles", "energy_mj")  # the costs that a latency table may contain
 
 
 class StopSection(Section):
@@ -37,6 +38,11 @@ class StopSection(Section):
         if number is None:
             raise ValueError(f"must be a share such as '0.5 %' or 0.005, got {gain!r}")
         return float(number[1]) / 100
+
+
+def is_table_cost(name: str) -> bool:
+    """Whether a metric is priced by a latency table: it is known, and neither measured on images nor analytic."""
+    return name in list(METRICS) and name not in MEASURED_METRICS and name not in ANALYTIC_COSTS
 
 
 class SearchSection(Section):
@@ -73,12 +79,16 @@ class SearchSection(Section):
     @property
     def table_costs(self) -> list[str]:
         """Those metrics of the search that come from a latency table."""
-        return [name for name in self.asked if name in TABLE_COSTS]
+        return [name for name in self.asked if is_table_cost(name)]
 
     @property
     def stop_gain(self) -> float | None:
         """The gain below which the search ends; None spends all evaluations."""
         return None if self.stop is None else self.stop.gain
+
+    def describe(self) -> dict[str, Any]:
+        """What decides the outcome of the search, for fingerprints: options that are left out count as they are."""
+        return self.model_dump(exclude={"verify", "options"}) | {"options": asdict(self.method())}
 
     def method(self) -> SearchMethod:
         """The searcher with its options; loads its library."""
@@ -90,7 +100,7 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _judges_by_known_metrics(self) -> SearchSection:
-        known = (*MEASURED_METRICS, *TABLE_COSTS, *ANALYTIC_COSTS)
+        known = (*MEASURED_METRICS, *(name for name in METRICS if name not in MEASURED_METRICS))
         for name in self.asked:
             if name not in known:
                 raise unknown_name_error("objective", name, known)
@@ -109,6 +119,11 @@ class SearchSection(Section):
             able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].has_outlook)
             raise ValueError(
                 f"searcher {self.searcher!r} does not forecast the gain of going on; leave out stop, or use {able}"
+            )
+        given = [name for name in ("in_flight", "warm_start") if name in self.model_fields_set]
+        if self.quality == "predicted" and given:
+            raise ValueError(
+                f"{' and '.join(given)} is for a search that measures; leave it out, or take quality: measured"
             )
         if method.uses_low_fidelity and self.quality == "predicted":
             raise ValueError(

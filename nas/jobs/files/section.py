@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -15,6 +16,17 @@ class Section(BaseModel):
     """A part of a job file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def check_folder_name(name: str) -> str:
+    """The name, which must be one of a folder wherever the file is used.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
+    return name
 
 
 Root = TypeVar("Root", bound=Section)

@@ -116,6 +116,14 @@ class TrainingSection(Section):
         schedule.open_subspaces(space)
         return schedule
 
+    @property
+    def splits(self) -> bool:
+        """Whether some phase splits the supernet, so that it has leaves."""
+        if self.phases:
+            return any(section.split is not None for section in self.phases)
+        schedule = SCHEDULES[self.schedule](self.epochs, self.learning_rate)
+        return any(phase.split is not None for phase in schedule.phases)
+
     def settings(self) -> TrainingSettings:
         """What holds in all phases."""
         return TrainingSettings(**self.model_dump(exclude={"schedule", "epochs", "learning_rate", "phases"}))

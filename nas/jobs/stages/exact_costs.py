@@ -10,7 +10,7 @@ from typing import Any
 from hardware.analytic import network_cost
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import tabulate_prices
-from nas.jobs.files.search_section import TABLE_COSTS, SearchSection
+from nas.jobs.files.search_section import SearchSection, is_table_cost
 from nas.objectives import AdditiveEvaluator, Evaluator, Objective
 from results.metric import get_metric
 from search_spaces.joint_space import JointSpace
@@ -75,7 +75,7 @@ class ExactCosts:
         Raises:
             ValueError: If there is no cost of that name, there is no table for it, or the table lacks an entry for it.
         """
-        if name in TABLE_COSTS:
+        if is_table_cost(name):
             if self.stored is None:
                 raise ValueError(f"{name} is priced by a latency table, and none was read; name it as an objective")
             cost = tabulate_prices(self.space, self.stored.table, name)

@@ -67,8 +67,7 @@ def expect_values(measured: Measurements, metric: MeasuredMetric, images: int, s
     # a candidate that is there twice was measured once
     _, first, which = np.unique(measured.population.genes, axis=0, return_index=True, return_inverse=True)
     found = infer_noise_free(extract_search_features(measured.population.take(first)), values[first], noise, seed)
-    least, most = (0.0, 100.0) if metric.metric.unit == "%" else (-np.inf, np.inf)
-    mean = np.clip(found.mean, least, most)
+    mean = np.clip(found.mean, *metric.metric.bounds)
     return ExpectedValues(mean, np.hypot(found.std, noise(mean))).take(which.reshape(-1))
 
 

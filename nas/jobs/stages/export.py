@@ -11,7 +11,7 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.files import atomic_write
 from nas.jobs.execution import Execution
-from nas.jobs.files.search_section import TABLE_COSTS
+from nas.jobs.files.search_section import is_table_cost
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.subject import Subject
@@ -57,7 +57,7 @@ def export(
         ExportMismatch: If onnxruntime and torch compute different outputs.
     """
     runs, reporter = execution.runs, execution.reporter
-    inputs = {"front": outcome.record.run, "count": count}
+    inputs = {"front": outcome.record.run, "count": count, "location": None if table is None else table.location}
     folder, front = runs.path("export", inputs), outcome.front
     roles = front.choose_roles(count)
 
@@ -65,8 +65,9 @@ def export(
         return _exported(folder, roles, outcome, subject, table, execution)
 
     networks = make_once(folder, make, lambda: reporter.say(f"export   done before: {folder}"))
-    by_key = {front.population[row].key: front.population[row] for row in roles.values()}
-    candidates = [by_key[key] for key in networks["key"]]
+    chosen = {front.population[row].key: front.population[row] for row in roles.values()}
+    # an earlier start may have chosen others, where a library or a processor has changed since
+    candidates = [chosen.get(key) or runs.database.candidate(key) for key in networks["key"]]
     record = runs.record("export", inputs, outcome.record.device)
     store_networks(networks, candidates, "exported", record, runs)
     return Export(networks, folder)
@@ -101,7 +102,7 @@ def _exported(
             columns |= {column: known[column] for column in wanted if column in known}
             columns[f"test_{name}"] = [found[name] for found in tested]
         else:
-            columns[f"predicted_{name}" if name in TABLE_COSTS else name] = known[name]
+            columns[f"predicted_{name}" if is_table_cost(name) else name] = known[name]
         if name == LATENCY:
             files = [folder / file for file in names]
             columns[f"{MEASURED}{name}"] = time_files(table, files, candidates, subject.data.channels)

@@ -83,13 +83,14 @@ def finetune(
     runs, reporter = execution.runs, execution.reporter
     location = "any" if table is None else table.location
     inputs = {
-        "supernet": subject.checkpoint,
+        **subject.inputs,
+        "subject": subject.digest,
         "candidate": candidate.key,
         "epochs": tuning.epochs,
         "learning_rate": tuning.learning_rate,
         "location": location,
     }
-    folder = runs.path("finetune", {**inputs, "methods": repr(subject.measurement.methods)})
+    folder = runs.path("finetune", inputs)
 
     def make() -> pd.DataFrame:
         tuned = folder / SUPERNET

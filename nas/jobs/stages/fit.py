@@ -79,7 +79,9 @@ def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
         execution: The workers, the runs and the reporter of the job.
     """
     runs = execution.runs
-    measured = measure(_choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs))
+    measured = measure(
+        _choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs), "measured"
+    )
     for name, values in measured.values.items():
         quality = cross_validate(_maker(section, runs.seed), measured.population.features(), values, seed=runs.seed)
         execution.reporter.say(f"fit      {name} by {section.predictor}: {quality}")
@@ -113,10 +115,10 @@ def _record(section: FitSection, subject: Subject, runs: JobRuns) -> RunRecord:
 def _fitted(section: FitSection, subject: Subject, measured: Measurements, seed: int) -> Fitted:
     predictions: dict[str, Evaluator] = {}
     for metric in subject.measurement.metrics:
-        name, bounds = metric.metric.name, (0.0, 100.0) if metric.metric.unit == "%" else (-np.inf, np.inf)
+        name = metric.metric.name
         predictor = _maker(section, seed)()
         predictor.fit(measured.population.features(), measured.values[name])
-        predictions[name] = FittedMetric(predictor, subject.space, bounds)
+        predictions[name] = FittedMetric(predictor, subject.space, metric.metric.bounds)
     return Fitted(subject, measured, predictions, section)
 
 

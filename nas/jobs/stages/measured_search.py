@@ -69,7 +69,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
 def _record(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> RunRecord:
     """The record of the search, with the runs that it starts from."""
     runs = execution.runs
-    inputs = {**subject.inputs, **costs.inputs, "search": section.model_dump(exclude={"verify"})}
+    inputs = {**subject.inputs, **costs.inputs, "search": section.describe()}
     record = runs.record("search", inputs, costs.device, subject.digest)
     if not section.warm_start:
         return record

@@ -43,7 +43,12 @@ class Measurements:
 
 
 def measure(
-    population: Population, subject: Subject, execution: Execution, record: RunRecord, costs: tuple[Objective, ...] = ()
+    population: Population,
+    subject: Subject,
+    execution: Execution,
+    record: RunRecord,
+    source: Source,
+    costs: tuple[Objective, ...] = (),
 ) -> Measurements:
     """Measures candidates, n of them, in the workers; stored measurements are read back.
 
@@ -52,11 +57,10 @@ def measure(
         subject: The network, the images and the metrics.
         execution: The workers, the runs and the reporter of the job.
         record: The run of the measurements.
-        costs: Exact objectives whose values are stored with each measurement. If given, the source of the evaluations
-            is "verified", else "measured".
+        source: Source of the evaluations: "measured", or "verified" where they were predicted before.
+        costs: Exact objectives whose values are stored with each measurement.
     """
     runs, reporter = execution.runs, execution.reporter
-    source: Source = "verified" if costs else "measured"
     names = subject.metric_names
     with (
         execution.workers.open_pool() as pool,

@@ -37,7 +37,7 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
         NothingFeasible: If no candidate keeps the limits, by its predicted or by its expected values.
     """
     runs, reporter, subject = execution.runs, execution.reporter, fitted.subject
-    asked = {"fit": fitted.section.model_dump(), "search": section.model_dump(exclude={"verify"})}
+    asked = {"fit": fitted.section.model_dump(), "search": section.describe()}
     record = runs.record("search", {**subject.inputs, **costs.inputs, **asked}, costs.device)
     objectives = costs.job_objectives(section, fitted.predictions)
     plan = SearchPlan(
@@ -55,7 +55,7 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     inputs = {**subject.inputs, **costs.inputs, "search": record.run, "verify": section.verify}
     verify = runs.record("verify", inputs, costs.device, subject.digest)
     exact = tuple(one for one in objectives if one.exact)
-    measured = measure(promising.population, subject, execution, verify, exact)
+    measured = measure(promising.population, subject, execution, verify, "verified", exact)
     expected = _expect(fitted, measured, runs.seed)
     values = combine_columns(objectives, measured.population, {name: one.mean for name, one in expected.items()})
     predicted = {name: promising.column(name) for name in subject.metric_names}

@@ -27,11 +27,13 @@ class Subject:
         space: What is searched, which may be a part of what the weights serve.
         measurement: Describes how a candidate is measured, so that any worker can do it.
         data: The images.
+        packages: Names and versions of other packages that had a part in it.
     """
 
     space: JointSpace
     measurement: ImageMeasurement
     data: ImageData
+    packages: tuple[str, ...] = ()
 
     @property
     def checkpoint(self) -> Path:
@@ -48,7 +50,7 @@ class Subject:
         """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
         parts = (version("nas"), self.data.digest(), digest_file(self.checkpoint), measurement.processor)
-        return hashlib.sha256(json.dumps([*parts, repr(measurement.methods)]).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([*parts, repr(measurement.methods), *self.packages]).encode()).hexdigest()[:16]
 
     @property
     def inputs(self) -> dict[str, object]:

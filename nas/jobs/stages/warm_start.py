@@ -49,9 +49,15 @@ def read_sources(
     found: dict[Candidate, Evaluation] = {}
     for run, count in sources.items():
         found |= {entry.candidate: entry for entry in _settled(database.evaluations(run), metrics)[:count]}
-    candidates = [candidate for candidate in found if space.contains(candidate)]
-    values = {name: np.array([found[one].values[name] for one in candidates], dtype=np.float64) for name in metrics}
-    return Measurements(space.encode(candidates), values)
+    population, entries = space.encode([]), []
+    for candidate, entry in found.items():
+        try:
+            population = population.join(space.encode([candidate]))
+        except ValueError:  # of another space, or of another part of this one
+            continue
+        entries.append(entry)
+    values = {name: np.array([entry.values[name] for entry in entries], dtype=np.float64) for name in metrics}
+    return Measurements(population, values)
 
 
 def _settled(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[Evaluation]:

@@ -139,6 +139,9 @@ def test_a_disk_without_room_is_reported_and_the_same_command_goes_on_later(job_
         (["pareto", "--metrics", "beauty"], ["beauty", "accuracy"]),
         (["pareto", "--limit", "latency_ms"], ["latency_ms=5"]),
         (["pareto", "--run", "nobody"], ["nobody", "small/"]),
+        (["pareto", "--job", "nobody"], ["unknown job 'nobody'; known jobs: small"]),
+        (["pareto", "--metrics", "macs,macs"], ["each metric once", "macs,macs"]),
+        (["list", "--database", "sqlite:////nowhere/x.db"], ["no results database at /nowhere/x.db"]),
         (["show", "ffffffffffffffffff"], ["ffffffffffffffffff"]),
     ],
 )

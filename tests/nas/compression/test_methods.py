@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
+from torch import Tensor
+
 from nas.compression.allocation.registry import ALLOCATORS
+from nas.compression.methods import CompressionMethods
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from search_spaces.elastic.weight_steps import MaxAbsSteps, Quantizer
 
 
 def test_classes_of_methods_have_distinct_names() -> None:
     made = [make() for known in (OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS) for make in known.values()]
     names = [type(one).__name__ for one in made]
     assert len(names) == len({*names})
+
+
+def test_methods_must_be_values() -> None:
+    class Plain(Quantizer):
+        def steps(self, weight: Tensor, bits: int) -> Tensor:
+            return MaxAbsSteps().steps(weight, bits)
+
+    with pytest.raises(ValueError, match=r"must be frozen dataclasses.*Plain"):
+        CompressionMethods(quantizer=Plain())

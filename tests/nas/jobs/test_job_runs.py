@@ -35,6 +35,11 @@ def test_a_run_is_named_by_everything_it_depends_on(runs: JobRuns, tmp_path: Pat
     assert replace(runs, common={"data": "e"}).record("search", {"supernet": checkpoint}).run != record.run
 
 
+def test_the_order_of_keys_is_no_setting(runs: JobRuns) -> None:
+    one, other = ({"limits": limits} for limits in ({"macs": 1.0, "bops": 2.0}, {"bops": 2.0, "macs": 1.0}))
+    assert runs.record("search", one).run == runs.record("search", other).run
+
+
 def test_what_is_stored_is_not_stored_again(runs: JobRuns) -> None:
     candidate = JointSpace(create_space("resnet_digits", 1, 10)).smallest()
     record = runs.record("export", {})

@@ -71,6 +71,18 @@ def test_the_front_is_verified_and_within_the_search(finished_run: Path) -> None
     assert {key for _, key, _ in stored["verify"]} <= searched
 
 
+def test_an_export_of_before_is_listed_as_it_is(job_file: Path, finished_run: Path, tmp_path: Path) -> None:
+    """Another processor or library may expect other values today, and choose others."""
+    runs = shutil.copytree(finished_run, tmp_path / "runs")
+    (table,) = runs.glob("small/export-*/networks.csv")
+    networks = pd.read_csv(table)
+    with ResultsDatabase(f"sqlite:///{runs / 'results.db'}") as database:
+        others = [key for key in database.frame(source="predicted")["key"] if key not in set(networks["key"])]
+    networks.assign(key=others[: len(networks)]).to_csv(table, index=False)
+    carry_out(job_file, runs)
+    assert pd.read_csv(table)["key"].tolist() == others[: len(networks)]
+
+
 def test_a_finished_run_is_not_done_again(job_file: Path, finished_run: Path) -> None:
     outputs = [*finished_run.glob("small/*/*.safetensors"), *finished_run.glob("small/*/*.onnx")]
     before = outcome(finished_run), [output.stat().st_mtime_ns for output in outputs]

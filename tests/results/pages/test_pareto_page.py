@@ -102,3 +102,15 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
         write_pareto_page(made_up_frame().assign(group="chosen"), TRADE, tmp_path / "page.html", "t")
     with pytest.raises(ValueError, match="no evaluation has all of latency_ms, accuracy, weight_bytes; columns: key"):
         write_pareto_page(made_up_frame().drop(columns="accuracy"), TRADE, tmp_path / "page.html", "t")
+
+
+def test_a_front_that_the_caller_knows_is_shown_as_it_is(tmp_path: Path) -> None:
+    """It may have limits, of which the page knows nothing."""
+    frame = made_up_frame()
+    known = frame["weight_bytes"] < 2e5
+    assert known.any()
+    text, listed = written(frame.assign(front=known, group="measured"), tmp_path)
+    assert sorted(listed) == sorted(frame["key"][known])
+    assert f"{known.sum()} of 50 measured evaluations are on the Pareto front." in text
+    assert "<th" in text
+    assert ">front</th>" not in text

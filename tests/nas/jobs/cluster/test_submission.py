@@ -27,6 +27,11 @@ def test_data_are_shipped_or_named(job_file: Path, tmp_path: Path) -> None:
         prepare_submission(load_job(job_file, str(tmp_path / "none")), REMOTE, ship_data=True)
 
 
+def test_a_submission_of_another_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="submitted by another version of nas; submit its file again"):
+        Submission.from_json('{"job": "", "name": "small", "runs": "runs"}')
+
+
 def test_the_command_says_who_works_and_where(job_file: Path) -> None:
     here = prepare_submission(load_job(job_file), REMOTE, ship_data=False)
     assert here.entrypoint == 'exec nas run job.yaml --ray-address auto --workers 2 --runs "runs"'

@@ -15,7 +15,8 @@ from results.pareto import hypervolume
 
 
 def prepared(file: Path) -> Comparison:
-    return ComparisonPaths(file, file.parent).prepare()[0]
+    with ComparisonPaths(file, file.parent).open() as (comparison, _):
+        return comparison
 
 
 def test_only_feasible_networks_count(comparison_file: Callable[..., Path], table: pd.DataFrame) -> None:

@@ -37,6 +37,9 @@ def test_other_data_replace_those_of_the_file(tmp_path: Path) -> None:
         ({"device": {"batch": 4, "table": "any.parquet"}}, "those of the table"),
         ({"data": {"mean": [0.5]}}, "mean and std are given together"),
         ({"search": {"searcher": "few_shot", "quality": "predicted"}}, "measures the whole space"),
+        ({"search": {"searcher": "few_shot"}}, "needs a supernet that is split; take training.schedule: few_shot"),
+        ({"search": {"quality": "predicted", "in_flight": 2}}, "in_flight is for a search that measures"),
+        ({"search": {"quality": "predicted", "warm_start": False}}, "warm_start is for a search that measures"),
         (
             {"space": JOB["space"] | {"only": {"depth": [1]}}, "search": {"searcher": "few_shot"}},
             "leave out space.only",

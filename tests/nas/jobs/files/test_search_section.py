@@ -30,6 +30,13 @@ def test_options_are_fields_of_the_search_method() -> None:
     assert found == MultiFidelity(fidelity=0.25, ratio=3)
 
 
+def test_equal_searches_are_described_alike() -> None:
+    spelled = section(options={"predictor": "ensemble"}, limits={"macs": 1e6, "accuracy": 60.0})
+    plain = section(limits={"accuracy": 60.0, "macs": 1e6})
+    assert spelled.describe() == plain.describe()
+    assert section(options={"predictor": "ridge"}).describe() != section().describe()
+
+
 @pytest.mark.parametrize(("gain", "share"), [("0.5 %", 0.005), (0.01, 0.01)])
 def test_a_gain_is_a_share(gain: object, share: float) -> None:
     assert section(stop={"gain": gain}).stop_gain == share

@@ -125,6 +125,18 @@ def test_the_file_is_the_network_that_was_measured(tuned: Tuned) -> None:
     assert row["before_accuracy"] == before.measure_accuracy(candidate)
 
 
+def test_other_metrics_are_another_fine_tuning(tuned: Tuned, tmp_path: Path) -> None:
+    worst = tmp_path / "worst.yaml"
+    job = yaml.safe_load(tuned.job.read_text())
+    worst.write_text(yaml.safe_dump(job | {"search": {"objectives": ["worst_class_accuracy", "macs"]}}))
+    with opened(worst, shutil.copytree(tuned.runs, tmp_path / "runs")) as workspace:
+        exported = finetune_job(workspace, tuned.candidate.key, 0.1, LEARNING_RATE)
+        again = finetune_job(workspace, tuned.candidate.key, EPOCHS, LEARNING_RATE)
+    assert "measured_worst_class_accuracy" in exported.networks
+    assert "measured_accuracy" not in exported.networks
+    assert again.folder != tuned.folder
+
+
 def test_it_is_not_done_twice(tuned: Tuned) -> None:
     before = {path: path.stat().st_mtime_ns for path in tuned.folder.iterdir()}
     with opened(tuned.job, tuned.runs) as workspace:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
@@ -16,10 +17,13 @@ from rich.console import Console
 from hardware.tables.entry import LATENCY
 from hardware.tables.table_file import load_table, save_table
 from nas.evaluation.realize import CandidateRealizer
+from nas.jobs.console import summary
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.console.summary import summarize
 from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
 from nas.jobs.run import search_job, train_job
+from nas.jobs.stages.export import Export
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.workspace import Workspace
 from nas.training.checkpoint import read_leaves
@@ -157,6 +161,22 @@ def test_a_limited_metric_that_is_no_objective_is_a_constraint(job_file: Path, r
     outcome, _ = searched(job_file, runs, evaluations=4, objectives=["accuracy"], limits={"latency_ms": limit})
     assert (outcome.table["latency_ms"] <= limit).all()
     assert outcome.table["expected_accuracy"].nunique() == 1  # the best within the limit, and those as good
+
+
+def test_the_page_shows_the_front_within_the_limits(job_file: Path, runs: Path) -> None:
+    """Points outside the limits are on the page, and not on its front."""
+    free, _ = searched(job_file, runs, evaluations=10, objectives=["accuracy", "macs"])
+    limit = float(free.points["macs"].quantile(0.4))
+    outcome, _ = searched(job_file, runs, evaluations=10, objectives=["accuracy"], limits={"macs": limit})
+    shown: list[pd.DataFrame] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summary, "write_pareto_page", lambda points, _, path, *__: [shown.append(points), path.touch()])
+        networks = outcome.table.assign(role="best accuracy", file="a.onnx").head(1)
+        summarize(outcome, Export(networks, runs), 100, Reporter(Console(file=io.StringIO())))
+    (points,) = shown
+    assert (points["macs"] > limit).any()
+    assert (points["macs"][points["front"]] <= limit).all()
+    assert sorted(points["key"][points["front"]]) == sorted(outcome.table["key"])
 
 
 def test_it_stops_where_little_is_to_gain_and_says_what_going_on_would(job_file: Path, runs: Path) -> None:
