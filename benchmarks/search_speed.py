@@ -126,7 +126,7 @@ def main() -> None:
         say(f"Ask, tell and SQLite, {setting}" + ": under 0.5 ms" * (batch == POPULATION), searched, "{:.3f} ms")
         if batch == POPULATION:
             say(f"Replay from SQLite, {setting}", replayed, "{:.3f} ms")
-    what = f"The same with an instant measurement in this process, batches of {POPULATION}, a candidate"
+    what = f"Ask, tell and SQLite with an instant measurement, `nsga2`, batches of {POPULATION}, a candidate"
     say(what, [measured_ms(space, seed) for seed in SEEDS], "{:.3f} ms")
     say("Decoding and key, OFA space with bits, a candidate", [decoded_us(space, seed) for seed in SEEDS], "{:.1f} µs")
     made, opened = zip(*[opened_ms() for _ in SEEDS], strict=True)
