@@ -54,8 +54,8 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     if trusted.empty:
         trusted = points
     if "front" in points:
-        order = points[axes[0].name].sort_values(ascending=not axes[0].maximize, kind="stable").index
-        best = points.loc[order][points["front"]].drop(columns="front").reset_index(drop=True)
+        best = points[points["front"]].drop(columns="front")
+        best = best.sort_values(axes[0].name, ascending=not axes[0].maximize, kind="stable", ignore_index=True)
         points = points.drop(columns="front")
     else:
         best = select_front(trusted, axes)
