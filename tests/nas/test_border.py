@@ -29,12 +29,12 @@ from search_spaces.population import Population
 
 HOUSE = Path(__file__).parents[2]
 MOST_FILES = 30
-SEARCH = {"searcher": "nsga2", "evaluations": 40, "objectives": ["accuracy", "macs"], "warm_start": False, "verify": 5}
+SEARCH = {"evaluations": 40, "objectives": ["accuracy", "macs"], "verify": 5}  # by the default searcher
 
 
 @pytest.fixture
 def opened(job_file: Path, finished_run: Path, tmp_path: Path) -> Iterator[Workspace]:
-    """A job that is trained, with its search still to be made: it measures 40 candidates and exports two."""
+    """A job that is trained, with its search still to be made: 17 candidates are known, 40 measured, two exported."""
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(job_file.read_text()) | {"search": SEARCH}))
