@@ -24,7 +24,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
     of the others, colour the next one; all of them decide what is on the front. Points are of four groups:
 
     - "searched": by predictions, in whole or in part.
-    - "measured": by measurements that the search itself made.
+    - "measured": by measurements, of this search or of earlier ones of the same subject.
     - "verified": searched by predictions, then measured.
     - "exported": measured or verified, and exported to a file; labelled on the chart.
 

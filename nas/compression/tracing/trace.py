@@ -7,9 +7,11 @@ describes becomes an opaque node, which calls the same operation of torch.
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,15 +122,19 @@ def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -
 
 
 def _export(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor], any_batch: bool) -> ExportedProgram:
-    """The exported program in functional form: without views, and without changes of tensors in place."""
+    """The exported program in functional form: without views, and without changes of tensors in place.
+
+    Where it fails, torch logs and prints whole graphs besides its error, which is all that a user is to see.
+    """
     axes = {0: Dim.DYNAMIC if any_batch else Dim.STATIC}
-    if isinstance(inputs, Mapping):
-        program = torch.export.export(
-            module, (), dict(inputs), dynamic_shapes=dict.fromkeys(inputs, axes), strict=False
-        )
-    else:
-        program = torch.export.export(module, (*inputs,), dynamic_shapes=[axes] * len(inputs), strict=False)
-    return program.run_decompositions({})
+    unseen = io.StringIO()
+    with quiet("torch.fx.experimental.symbolic_shapes"), redirect_stdout(unseen), redirect_stderr(unseen):
+        if isinstance(inputs, Mapping):
+            shapes = dict.fromkeys(inputs, axes)
+            program = torch.export.export(module, (), dict(inputs), dynamic_shapes=shapes, strict=False)
+        else:
+            program = torch.export.export(module, (*inputs,), dynamic_shapes=[axes] * len(inputs), strict=False)
+        return program.run_decompositions({})
 
 
 def _check(traced: TracedNetwork, module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> None:

@@ -154,10 +154,13 @@ def test_the_module_stays_as_it_is() -> None:
         (lambda m, x: m.norm.running_mean.add_(1) + x, "a network must leave its tensors as they are in evaluation"),
     ],
 )
-def test_what_cannot_be_traced_is_refused_in_one_line(forward: Callable[..., object], line: str) -> None:
+def test_what_cannot_be_traced_is_refused_in_one_line(
+    forward: Callable[..., object], line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(TraceError, match=line) as refused:
         trace(Module(forward, norm=nn.BatchNorm1d(4)), [torch.randn(2, 4)])
     assert "\n" not in str(refused.value)
+    assert capfd.readouterr() == ("", "")  # torch would print whole graphs
 
 
 def test_examples_of_different_batch_sizes_are_refused() -> None:
