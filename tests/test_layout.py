@@ -15,6 +15,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/test_docstrings.py": "every docstring of the house",
     "tests/test_imports.py": "which package may load what",
     "tests/test_examples.py": "examples/ as a reader runs them",
+    "tests/test_documents.py": "commands, keys and links in README.md, CONTRIBUTING.md and docs/",
     "tests/test_plugin.py": "examples/plugin/ as another package extends the engine",
     "tests/nas/test_border.py": "a candidate on its way from asked to exported",
     "tests/nas/test_public_names.py": "nas/__init__.py, and what a user's type checker makes of it",
