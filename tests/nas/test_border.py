@@ -29,12 +29,12 @@ from search_spaces.population import Population
 
 HOUSE = Path(__file__).parents[2]
 MOST_FILES = 30
-SEARCH = {"evaluations": 40, "objectives": ["accuracy", "macs"], "verify": 5}  # by the default searcher
+SEARCH = {"evaluations": 16, "objectives": ["accuracy", "macs"], "verify": 5}  # by the default searcher
 
 
 @pytest.fixture
 def opened(job_file: Path, finished_run: Path, tmp_path: Path) -> Iterator[Workspace]:
-    """A job that is trained, with its search still to be made: 17 candidates are known, 40 measured, two exported."""
+    """A job that is trained, with its search still to be made: 17 candidates are known, 16 measured, two exported."""
     runs = shutil.copytree(finished_run, tmp_path / "runs")
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(job_file.read_text()) | {"search": SEARCH}))
@@ -64,7 +64,7 @@ def test_each_candidate_is_decoded_once_and_encoded_once(opened: Workspace, monk
     monkeypatch.setattr(JointSpace, "encode", counted_joint)
     exported = export_job(opened)
     assert len(exported.networks) == 2
-    assert len(decoded) == 40
+    assert len(decoded) == 16
     assert set(decoded.values()) == {1}
     assert set(encoded.values()) == {1}
 
