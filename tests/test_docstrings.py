@@ -77,7 +77,7 @@ def _raises(function: ast.FunctionDef) -> bool:
 def _sees_arrays(function: ast.FunctionDef) -> bool:
     annotations = [one.annotation for one in _parameters(function)] + [function.returns]
     names = [node for annotation in annotations if annotation for node in ast.walk(annotation)]
-    return any(isinstance(node, ast.Name) and node.id in ARRAYS for node in names)
+    return any(getattr(node, "id", getattr(node, "attr", None)) in ARRAYS for node in names)
 
 
 def _lacking(path: Path) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _lacking(path: Path) -> Iterator[str]:
             unnamed = [one.arg for one in parameters if f"{one.arg}: " not in doc]
             if "Args:" not in doc or unnamed:
                 yield f"{name} has no line in Args for {', '.join(unnamed)}"
-        if _raises(function) and "Raises" not in doc and "raise" not in doc.lower():
+        if _raises(function) and "Raises:" not in doc:
             yield f"{name} raises, and has no Raises"
         if _sees_arrays(function) and not any(word in doc.lower() for word in ("shape", "scalar", "(n,", "one number")):
             yield f"{name} takes or gives arrays, and names no shape"
