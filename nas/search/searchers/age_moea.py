@@ -39,7 +39,7 @@ class AGEMOEA(SearchMethod):
         if find_spec("numba") is None:
             raise ValueError(
                 "searcher 'age_moea' needs numba; in the folder of this project: "
-                "pip install -c constraints.txt -e '.[age_moea]'"
+                "pip install -c constraints.txt -e '.[agemoea]'"
             )
         from pymoo.algorithms.moo.age import AGEMOEASurvival  # fails without numba
 

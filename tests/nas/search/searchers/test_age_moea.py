@@ -16,5 +16,5 @@ def test_without_numba_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nas.search.searchers.age_moea.find_spec", lambda name: None if name == "numba" else name)
     objectives = tuple(Objective(METRICS[name], lambda population: population.genes[:, 0]) for name in ("macs", "bops"))
     problem = SearchProblem(JointSpace(create_space("resnet_digits", 1, 10)), objectives)
-    with pytest.raises(ValueError, match=r"needs numba; .* pip install .*\[age_moea\]"):
+    with pytest.raises(ValueError, match=r"needs numba; .* pip install .*\[agemoea\]"):
         AGEMOEA().create(problem, 0)
