@@ -14,6 +14,8 @@ Options = TypeVar("Options")
 
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
+LocalRay = Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")]
+RayCluster = Annotated[str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")]
 DEFAULT_RUNS = Path("runs")
 
 
@@ -59,10 +61,8 @@ class MeasuringOptions(JobOptions):
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that measure candidates; with Ray: that train and measure.")
     ] = 1
-    ray: Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")] = False
-    ray_address: Annotated[
-        str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")
-    ] = None
+    ray: LocalRay = False
+    ray_address: RayCluster = None
     gpus_per_worker: Annotated[
         float, typer.Option(min=0.0, help="With Ray: share of a GPU on which each worker measures; 0 is its CPU.")
     ] = 0.0
@@ -73,10 +73,8 @@ class TrainOptions(JobOptions):
     """The arguments and options of `nas train`."""
 
     workers: Annotated[int, typer.Option(min=1, help="With Ray: workers that share every batch; else only 1.")] = 1
-    ray: Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")] = False
-    ray_address: Annotated[
-        str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")
-    ] = None
+    ray: LocalRay = False
+    ray_address: RayCluster = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ class ParetoOptions(DatabaseOptions):
     """The arguments and options of `nas results pareto`."""
 
     metrics: Annotated[
-        str | None, typer.Option(help="What to trade, separated by commas; default: all that the evaluations have.")
+        str | None, typer.Option(help="What to trade, separated by commas; default: those of the latest run.")
     ] = None
     job: Annotated[str | None, typer.Option(help="Only runs of the job of this name.")] = None
     run: Annotated[str | None, typer.Option(help="Only this run.")] = None

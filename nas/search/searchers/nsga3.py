@@ -37,9 +37,8 @@ class NSGA3(SearchMethod):
 
     def create(self, problem: SearchProblem, seed: int) -> GeneticSearcher:
         objectives = len(problem.minimized)
-        partitions = (
-            1  # partitions of each edge of the simplex: as many as the population allows (Das and Dennis, 1998)
-        )
+        # partitions of each edge of the simplex: as many as the population allows (Das and Dennis, 1998)
+        partitions = 1
         while comb(objectives + partitions, objectives - 1) <= self.population_size:
             partitions += 1
         directions = get_reference_directions("das-dennis", objectives, n_partitions=partitions)
