@@ -64,6 +64,7 @@ class ImageData:
         train, validation, test = (part.to(processor) for part in (self.train, self.validation, self.test))
         return replace(self, train=train, validation=validation, test=test)
 
+    @cached_property
     def digest(self) -> str:
         """A hash of all images and labels, the number of classes and a stated normalisation, as hexadecimal digits."""
         found = hashlib.sha256(f"{self.classes}{self.stated or ''}".encode())

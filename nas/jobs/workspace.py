@@ -81,11 +81,6 @@ class Workspace:
         return self.source.load()
 
     @cached_property
-    def data_digest(self) -> str:
-        """The digest of the images, which is part of the inputs of stages."""
-        return self.data.digest()
-
-    @cached_property
     def network(self) -> TracedNetwork | None:
         """The given network, traced; None if the job names a space."""
         return trace_network(self.job.space, self.job.seed)
@@ -114,7 +109,7 @@ class Workspace:
     def execution(self) -> Execution:
         """The surroundings in which stages run: runs, workers, reporter."""
         job = self.job
-        common: dict[str, Any] = {"data": self.data_digest, "space": job.space.described()}
+        common: dict[str, Any] = {"data": self.data.digest, "space": job.space.described()}
         common |= job.model_dump(include={"training", "seed"})
         common |= self._packages
         if job.compression != CompressionSection():
@@ -128,7 +123,7 @@ class Workspace:
         job, space = self.job, self.trained_space
         schedule, settings = job.training.resolve(space), job.training.settings()
         inputs = {
-            "data": self.data_digest,
+            "data": self.data.digest,
             "space": job.space.name,
             "policies": job.space.policy_space().to_json(),
             "schedule": asdict(schedule),
@@ -148,7 +143,7 @@ class Workspace:
     def network_folder(self) -> Path:
         """Where the given network is stored."""
         assert self.network is not None
-        return stage_path(self.folder, "network", {"network": self.network.digest(), "data": self.data_digest})
+        return stage_path(self.folder, "network", {"network": self.network.digest(), "data": self.data.digest})
 
     @cached_property
     def subject(self) -> Subject:

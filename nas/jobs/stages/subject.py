@@ -49,7 +49,7 @@ class Subject:
     def digest(self) -> str:
         """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
-        parts = (version("nas"), self.data.digest(), digest_file(self.checkpoint), measurement.processor)
+        parts = (version("nas"), self.data.digest, digest_file(self.checkpoint), measurement.processor)
         return hashlib.sha256(json.dumps([*parts, repr(measurement.methods), *self.packages]).encode()).hexdigest()[:16]
 
     @property

@@ -20,14 +20,14 @@ def test_normalised_training_images_have_mean_zero_and_deviation_one() -> None:
 
 def test_equal_data_have_equal_digests() -> None:
     data = ImageData(IMAGES, IMAGES, IMAGES, 40)
-    assert data.digest() == ImageData(IMAGES.take(slice(None)), IMAGES, IMAGES, 40).digest()
+    assert data.digest == ImageData(IMAGES.take(slice(None)), IMAGES, IMAGES, 40).digest
     others = [
         ImageData(IMAGES.take(slice(0, 39)), IMAGES, IMAGES, 40),
         ImageData(IMAGES, IMAGES, ImageSet(PIXELS, IMAGES.labels.flip(0)), 40),
         ImageData(IMAGES, ImageSet(255 - PIXELS, IMAGES.labels), IMAGES, 40),
         ImageData(IMAGES, IMAGES, IMAGES, 41),
     ]
-    assert len({data.digest(), *(other.digest() for other in others)}) == 5
+    assert len({data.digest, *(other.digest for other in others)}) == 5
 
 
 def test_resizing_keeps_a_plain_colour() -> None:
