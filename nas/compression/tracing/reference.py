@@ -7,8 +7,6 @@ executed or unpickled.
 from __future__ import annotations
 
 import json
-import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -18,6 +16,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+
+from nas.user_code import import_callable, user_code
 
 _COUNTER = "num_batches_tracked"  # buffer of batch norms that is not used in evaluation; older files lack it
 _CODE = "_implementation"  # ending of the keys of a configuration that may name a kernel to be downloaded
@@ -33,13 +33,16 @@ def create_network(reference: str) -> nn.Module:
             and `architectures`.
 
     Raises:
-        ValueError: If the reference is malformed, it cannot be imported, or the callable raises or returns no module.
+        ValueError: If the reference is malformed, it cannot be imported, or the callable raises, as it does if it needs
+            arguments, or returns no module.
     """
     source, _, name = reference.partition(":")
     if not source or not name:
         raise ValueError(f"a network is written as {_FORMS}; got {reference!r}")
     make = {"timm": _from_timm, "transformers": _from_transformers}.get(source)
-    module = _call(partial(make, name) if make else _import(source, name), reference)
+    create = make(name) if make else import_callable(reference, "network")
+    with user_code(reference):
+        module = create()
     if not isinstance(module, nn.Module):
         raise ValueError(f"a network must be a torch.nn.Module, got {type(module).__name__} from {reference!r}")
     return module
@@ -79,53 +82,15 @@ def load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=False)
 
 
-def _call(make: Callable[[], Any], reference: str) -> Any:
-    """The result of a callable of foreign code, whose errors become ValueErrors of one line."""
-    try:
-        return make()
-    except _Refused:
-        raise
-    except Exception as error:  # foreign code may raise any error
-        raise ValueError(f"{reference} must make a network without being given anything; {_locate(error)}") from error
-
-
-class _Refused(ValueError):
-    """The reference names a network that its package does not have; the message is complete as it is."""
-
-
-def _locate(error: Exception) -> str:
-    """The type, the message and the place of an error of foreign code, in one line."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    said = " ".join(str(error).split())
-    return f"{Path(last.filename).name}, line {last.lineno}, raises {type(error).__name__}: {said}"
-
-
-def _import(source: str, name: str) -> Callable[[], Any]:
-    """The callable of a name in an installed module, or in one of the current folder."""
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)  # as `python -m` would, but behind all that is installed
-    try:
-        found: Any = import_module(source)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"a network is written as {_FORMS}; {source}:{name} cannot be imported ({error})") from error
-    except Exception as error:  # foreign code may raise any error, a SyntaxError included
-        raise ValueError(f"{source} must be a module that can be imported; {_locate(error)}") from error
-    if not callable(found):
-        raise ValueError(f"a network is made by a callable, got {type(found).__name__} from {source}:{name}")
-    return found
-
-
-def _from_timm(name: str) -> Any:
+def _from_timm(name: str) -> Callable[[], Any]:
     timm = _package("timm")
     if name not in timm.list_models():  # others name repositories from which timm would load
-        raise _Refused(f"the name of a timm model is one that timm.list_models() lists, got {name!r}")
-    return timm.create_model(name, pretrained=False)
+        raise ValueError(f"the name of a timm model is one that timm.list_models() lists, got {name!r}")
+    return partial(timm.create_model, name, pretrained=False)
 
 
-def _from_transformers(name: str) -> Any:
-    """A network of transformers by `model_type` and the first of `architectures`.
+def _from_transformers(name: str) -> Callable[[], Any]:
+    """Creates a network of transformers by `model_type` and the first of `architectures`.
 
     Keys of the configuration that name code to be loaded are left out.
     """
@@ -134,23 +99,23 @@ def _from_transformers(name: str) -> Any:
         settings = json.loads(Path(name).read_text(encoding="utf-8"))
         model_type, architecture = settings.pop("model_type"), settings["architectures"][0]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise _Refused(
+        raise ValueError(
             f"a transformers network is a JSON file with model_type and architectures, got {name!r} ({error!r})"
         ) from error
     model = getattr(transformers, str(architecture), None)
     if not (isinstance(model, type) and issubclass(model, transformers.PreTrainedModel)):
-        raise _Refused(f"architectures must name a model class of transformers, got {architecture!r} in {name!r}")
+        raise ValueError(f"architectures must name a model class of transformers, got {architecture!r} in {name!r}")
     if model_type not in transformers.CONFIG_MAPPING:
-        raise _Refused(f"model_type must be one that transformers knows, got {model_type!r} in {name!r}")
+        raise ValueError(f"model_type must be one that transformers knows, got {model_type!r} in {name!r}")
     known = {key: value for key, value in settings.items() if key != "auto_map" and not key.endswith(_CODE)}
-    return model(transformers.CONFIG_MAPPING[model_type](**known))
+    return lambda: model(transformers.CONFIG_MAPPING[model_type](**known))
 
 
 def _package(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise _Refused(
+        raise ValueError(
             f"networks of {name} need that package, which cannot be imported ({error}); install it"
         ) from error
 

@@ -51,7 +51,7 @@ def test_a_callable_makes_a_network() -> None:
         ("resnet18", r"a network is written as my_package\.models:make_net, timm:resnet18 or .*; got 'resnet18'"),
         ("nowhere.models:make", r"a network is written as .*; nowhere\.models:make cannot be imported"),
         ("models_of_mine:nothing", r"models_of_mine:nothing cannot be imported"),
-        ("models_of_mine:number", r"a network is made by a callable, got int from models_of_mine:number"),
+        ("models_of_mine:number", r"a network must be a callable, got int from models_of_mine:number"),
         ("models_of_mine:make_text", r"a network must be a torch\.nn\.Module, got str from 'models_of_mine:make_text'"),
     ],
 )
