@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from hardware.usable_cpus import count_usable_threads, describe_cpus, read_usable_cpus
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.registry import Registry
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")  # the model of a single-board computer, whose cpuinfo has no model name
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+USABLE_CPUS = "usable_cpus"  # the property of a machine that says how many CPUs a process may use; older ones lack it
 _CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # speed up int8
 
 
@@ -142,9 +145,42 @@ def read_fingerprint() -> dict[str, str]:
         "flags": " ".join(flag for flag in _CPU_FLAGS if flag in flags),
         "governor": _text(_GOVERNOR) or "unknown",
         "logical_cores": str(os.cpu_count()),
+        USABLE_CPUS: describe_cpus(read_usable_cpus()),
         "system": f"{platform.system()} {platform.machine()}",
         "onnxruntime": runtime,
     }
+
+
+def check_threads(threads: int, fingerprint: Mapping[str, str]) -> None:
+    """Refuses more threads than can compute at the same time, as their timings would be those of waiting.
+
+    Args:
+        threads: Number of compute threads.
+        fingerprint: Of the machine that is to run them. One that does not say how many CPUs are usable is taken as it
+            is.
+
+    Raises:
+        ValueError: If they are more than its usable CPUs, rounded down, and more than 1.
+    """
+    usable = fingerprint.get(USABLE_CPUS)
+    if usable is not None and threads > count_usable_threads(float(usable)):
+        raise ValueError(
+            f"device.threads is {threads}, but {usable} of the {fingerprint.get('logical_cores', '?')} CPUs are usable "
+            f"(affinity, cgroup quota); take {count_usable_threads(float(usable))} or fewer, or lend the process more"
+        )
+
+
+def describe_changes(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The properties in which two fingerprints differ, as text.
+
+    Args:
+        was: The one of before.
+        now: The one of now.
+    """
+    names = dict.fromkeys((*now, *was))
+    return ", ".join(
+        f"{name} was {was.get(name)!r}, is {now.get(name)!r}" for name in names if was.get(name) != now.get(name)
+    )
 
 
 def read_gpu_fingerprint() -> dict[str, str]:

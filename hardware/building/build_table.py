@@ -5,9 +5,10 @@ Independent of spaces and runtimes: it is given layers, and a profiler runs them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from hardware.device import describe_changes
 from hardware.profiling.profiler import Profiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import EmptySession, ReplicatedLayer
@@ -46,6 +47,7 @@ def measure_missing(
 
     Raises:
         ValueError: If the device has no precision for a policy, or the table was measured on another machine.
+        OSError: If the machine changes meanwhile, such as its quota of CPU time; the last group is not kept.
     """
     missing = table.missing(layers, policies)
     machine = profiler.fingerprint()
@@ -53,11 +55,31 @@ def measure_missing(
     progress(0, len(missing))
     for start in range(0, len(missing), _GROUP):
         group = missing[start : start + _GROUP]
-        table = table.with_entries(*_measure(table, group, profiler), machine)
+        entries, reference_ms = _measure(table, group, profiler)
+        check_unchanged(machine, profiler)
+        table = table.with_entries(entries, reference_ms, machine)
         if save_to is not None:
             save_table(table, save_to)
         progress(start + len(group), len(missing))
     return table
+
+
+def check_unchanged(machine: Mapping[str, str], profiler: Profiler) -> None:
+    """Makes sure that what was just timed was timed on the machine as it was before.
+
+    Args:
+        machine: Its fingerprint before.
+        profiler: Reads the one of now.
+
+    Raises:
+        OSError: If they differ: the timings of both do not belong into one table.
+    """
+    now = profiler.fingerprint()
+    if now != machine:
+        raise OSError(
+            f"the machine changed while it was measured ({describe_changes(machine, now)}); keep it as it is, and "
+            "start again"
+        )
 
 
 def _measure(table: LatencyTable, group: Sequence[Segment], profiler: Profiler) -> tuple[dict[Segment, Entry], float]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from hardware.calibration.calibration import Calibration
-from hardware.device import Device
+from hardware.device import Device, describe_changes
 from hardware.tables.entry import LATENCY, Entry, Layers, Segment
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
@@ -193,8 +193,7 @@ class LatencyTable:
             ValueError: If the table has entries, and `fingerprint` is not that of their machine.
         """
         if self.entries and self.fingerprint != fingerprint:
-            pairs = {key: (self.fingerprint.get(key), now) for key, now in fingerprint.items()}
-            changes = ", ".join(f"{key} was {was!r}, is {now!r}" for key, (was, now) in pairs.items() if was != now)
+            changes = describe_changes(self.fingerprint, fingerprint)
             raise ValueError(f"the latency table was measured on another machine ({changes}); start a new file")
 
     def find_entry(self, layer: LayerSpec, policy: LayerPolicy, metric: str = LATENCY) -> Entry:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from hardware.usable_cpus import bound_threads
 from nas.cli import cluster, compare, jobs, results, tables
 
 _UsageError: Any = typer.BadParameter.__base__  # of click or, in newer releases, of typer's own copy of it
@@ -32,6 +33,7 @@ app.add_typer(tables.app, name="tables")
 
 def main() -> None:
     """Runs the program; with NAS_DEBUG=1 a ValueError or OSError shows its traceback, too."""
+    bound_threads()
     try:
         sys.exit(app(prog_name="nas", standalone_mode=False))
     except _UsageError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hardware.usable_cpus import count_usable_threads, describe_cpus, read_usable_cpus
 from nas.cluster import check_gpus
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
@@ -41,6 +42,23 @@ class Workers:
     def open_pool(self) -> Pool:
         """The pool of these workers; workers start when the first candidate arrives."""
         return open_pool(self.count, self.ray_address, self.gpus_per_worker)
+
+
+def say_of_shared_cpus(processes: int, reporter: Reporter) -> None:
+    """Says so if there are more processes of one thread each than CPUs that this process may use.
+
+    They are not refused: who measures on a slow file system, say, may have a reason.
+
+    Args:
+        processes: Number of processes on this machine.
+        reporter: Is told.
+    """
+    cpus = read_usable_cpus()
+    if processes > count_usable_threads(cpus):
+        reporter.say(
+            f"workers  {processes} processes share {describe_cpus(cpus)} usable CPUs (affinity, cgroup quota): they "
+            "are no faster together, and each takes memory of its own"
+        )
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ def check_job(workspace: Workspace) -> None:
 def run_job(workspace: Workspace) -> None:
     """Runs all stages of the job; what an earlier start of the same job finished is not done again."""
     check_job(workspace)
+    if workspace.job.search.table_costs and workspace.table_request.given is None:
+        workspace.table_request.path_here()  # before anything runs: can the device be measured here?
     if workspace.network is not None:
         train_job(workspace)  # only stores it, and says how accurate it is as given
     if workspace.job.search.table_costs:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hardware.device import ONNXRUNTIME_CPU, get_device, read_fingerprint
+from hardware.device import ONNXRUNTIME_CPU, check_threads, describe_changes, get_device, read_fingerprint
 from search_spaces.compression_policy import LayerPolicy
 
 
@@ -39,4 +39,18 @@ def test_a_device_needs_a_thread() -> None:
 
 def test_fingerprint_is_stable_text() -> None:
     assert read_fingerprint() == read_fingerprint()
-    assert {"cpu", "flags", "governor", "logical_cores", "system", "onnxruntime"} == set(read_fingerprint())
+    wanted = {"cpu", "flags", "governor", "logical_cores", "usable_cpus", "system", "onnxruntime"}
+    assert set(read_fingerprint()) == wanted
+
+
+def test_more_threads_than_usable_cpus_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"device.threads is 2, but 1.5 of the 64 CPUs are usable .*; take 1 or fewer"):
+        check_threads(2, {"logical_cores": "64", "usable_cpus": "1.5"})
+    check_threads(1, {"usable_cpus": "0.5"})  # slow, and not the slower for its number of threads
+    check_threads(64, {"logical_cores": "2"})  # of a node whose program does not say
+
+
+def test_changes_name_what_is_new_and_what_is_gone() -> None:
+    assert describe_changes({"cpu": "a", "flags": ""}, {"cpu": "a", "usable_cpus": "2"}) == (
+        "usable_cpus was None, is '2', flags was '', is None"
+    )

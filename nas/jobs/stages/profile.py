@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware.building.build_table import measure_missing
+from hardware.building.build_table import check_unchanged, measure_missing
 from hardware.building.calibrate_table import calibrate_table, count_calibration_steps
-from hardware.device import DEVICES, get_device
+from hardware.device import DEVICES, USABLE_CPUS, check_threads, get_device
 from hardware.profiling.profiler import Profiler
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
@@ -60,7 +60,12 @@ class TableRequest:
         return None if self.device.table is None else Path(self.device.table)
 
     def path(self, machine: Mapping[str, str]) -> Path:
-        """Where the table lies that is measured on a machine of this fingerprint."""
+        """Where the table lies that is measured on a machine of this fingerprint.
+
+        Raises:
+            ValueError: If the device has more threads than the machine has usable CPUs.
+        """
+        check_threads(self.device.threads, machine)
         inputs = {
             **self.inputs,
             "device": self.device.model_dump(exclude={"accept_poor_fit"}),
@@ -70,6 +75,21 @@ class TableRequest:
         if self.network is not None:
             inputs["graph"] = hashlib.sha256(self.network.graph.to_json().encode()).hexdigest()
         return stage_path(self.folder, "profile", inputs) / "latency.parquet"
+
+    def path_here(self) -> Path:
+        """Where the table lies that is measured on this machine.
+
+        Raises:
+            ValueError: If the device cannot be measured here, or has more threads than there are usable CPUs.
+        """
+        return self.path(create_profiler(self.device.here()).fingerprint())
+
+    def older(self, machine: Mapping[str, str]) -> str:
+        """What to do with a table of this machine that does not say how many CPUs were usable; empty without one."""
+        path = self.path({name: value for name, value in machine.items() if name != USABLE_CPUS})
+        if not path.exists():
+            return ""
+        return f"{path} does not say how many CPUs were usable when it was measured; name it as device.table to use it"
 
     def check(self, stored: StoredTable) -> StoredTable:
         """The same table, if it has what the search asks of it, and tells it well enough.
@@ -97,19 +117,23 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
     Raises:
         ValueError: If the job cannot use its table: it lacks what the search asks for, or tells latency badly and the
             search limits it.
-        OSError: If the machine is busy or is lost.
+        OSError: If the machine is busy, changes meanwhile or is lost.
     """
     if request.network is not None and request.device.here().runtime != "onnxruntime":
         raise ValueError(
             f"a given network is timed in onnxruntime, not on {request.device.name!r}; name another device"
         )
-    finished = request.path(profiler.fingerprint())
+    machine = profiler.fingerprint()
+    finished = request.path(machine)
     if finished.exists():
         reporter.say(f"profile  done before: {finished}")
         return request.check(StoredTable(finished, load_table(finished)))
+    if older := request.older(machine):
+        reporter.say(f"profile  measured anew: {older}")
     finished.parent.mkdir(parents=True, exist_ok=True)
     unfinished = finished.with_name("unfinished.parquet")
     table = _calibrated(request, _measured_layers(request, profiler, reporter, unfinished), profiler, reporter)
+    check_unchanged(machine, profiler)
     save_table(table, finished)
     unfinished.unlink(missing_ok=True)
     spread = np.median([entry.spread for entry in table.entries.values()])
@@ -137,12 +161,13 @@ def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
     """
     if request.given is not None:
         return _read_given(request, request.given, reporter)
-    finished = request.path(create_profiler(request.device.here()).fingerprint())
+    finished = request.path_here()
     if not finished.exists():
         asked = " and ".join(request.search.table_costs)
+        older = request.older(create_profiler(request.device.here()).fingerprint())
         raise ValueError(
             f"job {request.folder.name!r} searches by {asked}, so it needs a latency table; "
-            "make it with: nas profile JOB"
+            f"make it with: nas profile JOB{f' ({older})' if older else ''}"
         )
     return request.check(StoredTable(finished, load_table(finished)))
 
@@ -155,9 +180,8 @@ def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
     if request.given is not None:
         table = load_table(request.given)
         return table if table.fingerprint == create_profiler(table.device).fingerprint() else None
-    target = request.device.here()
-    finished = request.path(create_profiler(target).fingerprint())
-    return load_table(finished) if finished.exists() else LatencyTable(target)
+    finished = request.path_here()
+    return load_table(finished) if finished.exists() else LatencyTable(request.device.here())
 
 
 def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> StoredTable:
@@ -166,7 +190,20 @@ def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> Stored
         raise ValueError(f"{path} is a table of {table.device.name!r}; this job needs {request.device.name!r}")
     check_plausible(table)
     reporter.say(f"profile  given, whole networks {describe_fit(table.calibration)}: {path}")
+    if table.device.name in DEVICES and table.fingerprint:
+        _say_of_other_cpus(table, create_profiler(table.device).fingerprint(), reporter)
     return request.check(StoredTable(path, table))
+
+
+def _say_of_other_cpus(table: LatencyTable, machine: Mapping[str, str], reporter: Reporter) -> None:
+    """Says so if a given table is of a machine like this one, but for the number of usable CPUs."""
+    alike = {**table.fingerprint, USABLE_CPUS: machine[USABLE_CPUS]} == dict(machine)
+    if alike and table.fingerprint != machine:
+        was = table.fingerprint.get(USABLE_CPUS, "an unknown number of")
+        reporter.say(
+            f"profile  measured on this machine with {was} usable CPUs, and now there are {machine[USABLE_CPUS]}: "
+            "networks that are exported are not timed; measure anew for that, without device.table"
+        )
 
 
 def _measured_layers(request: TableRequest, profiler: Profiler, reporter: Reporter, unfinished: Path) -> LatencyTable:

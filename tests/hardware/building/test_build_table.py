@@ -91,6 +91,18 @@ def test_a_machine_that_has_become_slower_changes_no_entry() -> None:
     assert table.latency_ms(LAYERS[-1], POLICIES[1]) == pytest.approx(0.5)
 
 
+def test_a_quota_that_changes_meanwhile_ends_it_and_what_was_measured_before_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+
+    class Rescaled(FakeProfiler):
+        def fingerprint(self) -> dict[str, str]:
+            return {**read_fingerprint(), "usable_cpus": "4" if len(self.measured) <= 32 else "1.5"}
+
+    with pytest.raises(OSError, match=r"changed while it was measured \(usable_cpus was '4', is '1.5'\); keep it"):
+        measure_missing(LatencyTable(ONNXRUNTIME_CPU), LAYERS, POLICIES, Rescaled(), _ignore, path)
+    assert len(load_table(path).entries) == 32
+
+
 def test_a_layer_faster_than_an_empty_session_still_has_a_positive_latency() -> None:
     class Instant(FakeProfiler):
         def latency_ms(self, workload: Workload) -> float:

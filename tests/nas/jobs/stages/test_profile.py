@@ -23,7 +23,7 @@ from hardware.tables.table_file import load_table, save_table
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
 from nas.jobs.run import profile_job, run_job, search_job
-from nas.jobs.stages.profile import table_of_this_machine
+from nas.jobs.stages.profile import find_table, table_of_this_machine
 from nas.jobs.workspace import Workspace
 from results.database.results_database import ResultsDatabase
 from search_spaces.compression_policy import LayerPolicy
@@ -124,16 +124,56 @@ def test_files_are_not_timed_for_a_table_of_another_machine(
     assert table_of_this_machine(replace(here.table_request, device=device)) is None
 
 
-def test_threads_and_batch_are_part_of_the_device(tmp_path: Path) -> None:
+def test_threads_and_batch_are_part_of_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = {
         "name": "small",
         "space": {"name": "resnet_digits", "policies": ["w32a32"]},
         "device": {"threads": 2, "batch": 4},
     }
+    monkeypatch.setattr("hardware.device.read_usable_cpus", lambda: 2.0)
     table = table_of_this_machine(_workspace(job, tmp_path, tmp_path / "runs").table_request)
     assert table is not None
     assert (table.device.threads, table.device.batch) == (2, 4)
     assert table.location == "onnxruntime_cpu, threads 2, batch 4"
+
+
+def small_job(folder: Path, **device: object) -> Workspace:
+    space = {"name": "resnet_digits", "policies": ["w32a32"]}
+    return _workspace({"name": "small", "space": space, "device": device}, folder, folder / "runs")
+
+
+@pytest.mark.parametrize("stage", [run_job, profile_job])
+def test_more_threads_than_usable_cpus_are_refused_before_anything_runs(
+    stage: Callable[[Workspace], object], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"device.threads is 4096, but .* are usable .*; take \d+ or fewer"):
+        stage(small_job(tmp_path, threads=4096))
+    assert not list(tmp_path.glob("runs/*/*"))
+
+
+def test_a_table_is_for_the_usable_cpus_that_it_was_measured_with(tmp_path: Path) -> None:
+    request = small_job(tmp_path).table_request
+    machine = read_fingerprint()
+    assert request.path(machine) != request.path({**machine, "usable_cpus": "1.5"})
+    old = request.path({name: value for name, value in machine.items() if name != "usable_cpus"})
+    old.parent.mkdir(parents=True)
+    old.touch()
+    with pytest.raises(ValueError, match=f"{old} does not say how many CPUs were usable .* name it as device.table"):
+        find_table(request, Reporter(Console(file=io.StringIO())))
+
+
+@pytest.mark.parametrize(("known", "was"), [({"usable_cpus": "64"}, "64"), ({}, "an unknown number of")])
+def test_a_given_table_of_other_usable_cpus_is_said_and_times_nothing(
+    known: dict[str, str], was: str, workspace: Callable[..., Workspace], synthetic_table: Path, tmp_path: Path
+) -> None:
+    here, said = workspace(tmp_path / "runs"), io.StringIO()
+    machine = {name: value for name, value in read_fingerprint().items() if name != "usable_cpus"} | known
+    save_table(replace(load_table(synthetic_table), fingerprint=machine), tmp_path / "other.parquet")
+    device = here.job.device.model_copy(update={"table": str(tmp_path / "other.parquet")})
+    request = replace(here.table_request, device=device)
+    find_table(request, Reporter(Console(file=said)))
+    assert f"measured on this machine with {was} usable CPUs" in said.getvalue()
+    assert table_of_this_machine(request) is None
 
 
 def test_a_given_table_is_not_measured_on_a_node(workspace: Callable[..., Workspace], tmp_path: Path) -> None:
