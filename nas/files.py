@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_hex
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from results.file_lock import hold_lock
 
 _ENDING_S = 10.0  # an interrupted process may need this long to write its results, so the next one waits for it
-_POLL_S = 0.2  # short beside the time that a person notices
 
 
 @contextmanager
@@ -19,9 +20,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     Other processes read the old file or the new one, never a part of one, even if this process is killed.
     """
-    # In the same folder, as a rename is atomic only within a file system; with the process id, so that two processes
-    # that write the same file have a draft each.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # In the same folder, as a rename is atomic only within a file system; with a random part, so that two processes
+    # that write the same file have a draft each, and nobody can put a link to another file in its place.
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
     try:
         yield draft
         draft.replace(path)
@@ -34,16 +35,15 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Locks a folder for this process while a block runs; the operating system unlocks it if the process dies.
 
     Raises:
-        ValueError: If another process has locked the folder and does not unlock it within 10 seconds.
+        ValueError: If another process has locked the folder and does not unlock it within 10 seconds, or its file
+            system has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # no fallback to a lock by the existence of a file, which would remain after a process is killed
-    lock = FileLock(folder / ".lock", timeout=_ENDING_S, poll_interval=_POLL_S, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ValueError(f"another process works in {folder}; wait for it, or give this job another name") from error
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold_lock(folder / ".lock", _ENDING_S))
+        except Timeout as error:
+            raise ValueError(
+                f"another process works in {folder}; wait for it, or give this job another name"
+            ) from error
         yield
-    finally:
-        lock.release()

@@ -10,10 +10,10 @@ of the table that are not of one entry.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -81,7 +81,7 @@ def save_table(table: LatencyTable, path: Path) -> None:
         path: Path of the file; its folder is created if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{token_hex(8)}.tmp")  # a name that nobody can foresee
     try:
         to_frame(table).to_parquet(draft, index=False)
         draft.replace(path)

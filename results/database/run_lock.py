@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from results.file_lock import hold_lock
 
 
 @contextmanager
 def run_lock(engine: sa.Engine, run: str) -> Iterator[None]:
     """Locks a run while the block runs; if the process dies, the operating system or the server frees the lock.
 
-    A run of a database in memory needs no lock, as no other process sees it.
+    A run of a database in memory needs no lock, as no other process sees it. The locks of an SQLite file are empty
+    files in the folder `FILE-locks` beside it.
 
     Args:
         engine: The database.
         run: Name of the run.
 
     Raises:
-        ValueError: If another process holds it.
+        ValueError: If another process holds it, or the file system of the database has no locks.
     """
     digest = hashlib.sha256(run.encode())
     if engine.dialect.name == "postgresql":
@@ -37,19 +40,14 @@ def run_lock(engine: sa.Engine, run: str) -> Iterator[None]:
     elif engine.url.database in (None, "", ":memory:"):
         yield
     else:
-        # no fallback to a lock by the existence of a file: such a lock would remain after a killed process
-        lock = FileLock(f"{engine.url.database}-{digest.hexdigest()[:8]}.lock", timeout=0, fallback_to_soft=False)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise _held_elsewhere(run) from error
-        try:
+        folder = Path(f"{engine.url.database}-locks")
+        folder.mkdir(exist_ok=True)
+        with ExitStack() as held:
+            try:
+                held.enter_context(hold_lock(folder / f"{digest.hexdigest()[:16]}.lock"))
+            except Timeout as error:
+                raise _held_elsewhere(run) from error
             yield
-        finally:
-            Path(lock.lock_file).unlink(
-                missing_ok=True
-            )  # safe while it is held: who opened it before sees that it went
-            lock.release()
 
 
 def _held_elsewhere(run: str) -> ValueError:

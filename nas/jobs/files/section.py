@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.jobs.files.yaml_file import read_yaml
 
+_DATABASE = (
+    "results.db"  # with -wal, -shm, -journal and -locks, what lies beside the folders of jobs in that of all runs
+)
+
 
 class Section(BaseModel):
     """A part of a job file."""
@@ -26,6 +30,8 @@ def check_folder_name(name: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
+    if name.casefold().startswith(_DATABASE):  # some file systems do not tell cases apart
+        raise ValueError(f"must not begin with {_DATABASE}, the results database of all runs, got {name!r}")
     return name
 
 
