@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Self
 
+from search_spaces.operators.attributes import MOST
 from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution, Linear
@@ -29,6 +30,9 @@ class LayerSpec:
         activation: The activation function that ends the unit; None if there is none.
         further_calls: Other places where the same weight is used, each without further calls of its own. Operations
             count at every call; the weight is stored once.
+
+    Raises:
+        ValueError: If the operator has no weight, or cannot read an input of that shape.
     """
 
     name: str
@@ -37,6 +41,13 @@ class LayerSpec:
     normalized: bool = False
     activation: Activation | None = None
     further_calls: tuple[LayerSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.operator.weight_shape is None:
+            raise ValueError(f"a layer needs an operator with a weight, got {self.operator}")
+        if not all(type(side) is int and 0 < side <= MOST for side in self.input_shape):
+            raise ValueError(f"the sides of a layer's input must be whole numbers of 1 or more, got {self.input_shape}")
+        self.operator.output_shape(self.input_shape)  # which refuses shapes that it cannot read
 
     def __deepcopy__(self, _memo: dict[int, object]) -> Self:
         """Itself: networks are copied often, and what they are made of never changes."""
@@ -83,15 +94,8 @@ class LayerSpec:
 
     @property
     def weight_shape(self) -> Shape:
-        """Shape of the weight, output channels first.
-
-        Raises:
-            ValueError: If the operator has no weight.
-        """
-        shape = self.operator.weight_shape
-        if shape is None:
-            raise ValueError(f"a layer needs an operator with a weight, got {self.operator}")
-        return shape
+        """Shape of the weight, output channels first."""
+        return self.operator.weight_shape or ()  # never (): every layer has a weight
 
     @property
     def out_channels(self) -> int:

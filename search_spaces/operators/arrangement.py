@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from search_spaces.operators.attributes import Axis, Count, Infinite, Size, check_attributes
 from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 PoolKind = Literal["mean", "max"]
@@ -22,20 +23,30 @@ class Pool(Operator):
         padding: Number of elements added both before and after, in every axis.
         ceil: Whether a last window that lies partly outside the padded input counts.
         count_padding: Whether a mean counts the zeros of the padding.
+
+    Raises:
+        ValueError: If the numbers of axes differ.
     """
 
     name: ClassVar[str] = "pool"
     kind: PoolKind
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
+    kernel: tuple[Size, ...]
+    stride: tuple[Size, ...]
+    padding: tuple[Count, ...]
     ceil: bool = False
     count_padding: bool = True
+
+    def __post_init__(self) -> None:
+        check_attributes(self)
+        if not len(self.kernel) == len(self.stride) == len(self.padding) > 0:
+            raise ValueError(f"a pooling has a kernel, a stride and a padding for each of its axes; got {self}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         axes = len(self.kernel)
         check_inputs(len(inputs) == 1 and len(inputs[0]) > axes, self, f"one value of channels and {axes} axes", inputs)
-        return (*inputs[0][:-axes], *map(self._output_side, range(axes), inputs[0][-axes:]))
+        sides = tuple(map(self._output_side, range(axes), inputs[0][-axes:]))
+        check_inputs(min(sides) > 0, self, f"a value that kernel {self.kernel} fits in, with its padding", inputs)
+        return (*inputs[0][:-axes], *sides)
 
     def _output_side(self, axis: int, side: int) -> int:
         kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
@@ -53,12 +64,20 @@ class GlobalPool(Operator):
         axes: The axes, counted from the end and so below 0.
         kind: `"mean"` or `"max"`.
         keep: Whether the axes stay, with size 1.
+
+    Raises:
+        ValueError: If no axis is named, or one twice.
     """
 
     name: ClassVar[str] = "global_pool"
-    axes: tuple[int, ...] = (-2, -1)
+    axes: tuple[Axis, ...] = (-2, -1)
     kind: PoolKind = "mean"
     keep: bool = False
+
+    def __post_init__(self) -> None:
+        check_attributes(self)
+        if not 0 < len(self.axes) == len({*self.axes}):
+            raise ValueError(f"a pooling over whole axes names one or more, each once, got {self.axes}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         fits = len(inputs) == 1 and len(inputs[0]) >= -min(self.axes)
@@ -109,9 +128,10 @@ class Transpose(Operator):
     """
 
     name: ClassVar[str] = "transpose"
-    order: tuple[int, ...]
+    order: tuple[Axis, ...]
 
     def __post_init__(self) -> None:
+        check_attributes(self)
         if sorted(self.order) != list(range(-len(self.order), 0)):
             raise ValueError(f"the order of a transpose names every axis once, from -1 downwards, got {self.order}")
 
@@ -133,10 +153,10 @@ class Slice(Operator):
     """
 
     name: ClassVar[str] = "slice"
-    axis: int
-    start: int
-    stop: int
-    step: int = 1
+    axis: Axis
+    start: Count
+    stop: Count
+    step: Size = 1
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = inputs[0] if inputs else ()
@@ -157,7 +177,7 @@ class Pad(Operator):
 
     name: ClassVar[str] = "pad"
     padding: tuple[tuple[int, int], ...]
-    value: float = 0.0
+    value: Infinite = 0.0
 
     def output_shape(self, *inputs: Shape) -> Shape:
         axes = len(self.padding)

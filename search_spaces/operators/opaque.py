@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from search_spaces.operators.attributes import Count
 from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 
@@ -43,7 +44,7 @@ class Item(Operator):
     """
 
     name: ClassVar[str] = "item"
-    index: int
+    index: Count
     shape: Shape
 
     def output_shape(self, *inputs: Shape) -> Shape:

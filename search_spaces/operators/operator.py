@@ -12,21 +12,30 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, Self
 
-Shape = tuple[int, ...]
+from search_spaces.operators.attributes import Count, check_attributes
+
+Shape = tuple[Count, ...]
 
 
 class Operator(ABC):
     """One operation of a network: a frozen value of attributes, in which equal means the same computation.
 
-    A subclass is a frozen dataclass whose fields are numbers, texts, None or (nested) tuples of them. Shapes are those
-    of one input, without the batch axis. Axes count from the end, so that they are the same with a batch axis.
+    A subclass is a frozen dataclass whose fields are numbers, texts, None or (nested) tuples of them, as their
+    annotations say (see `attributes`). Shapes are those of one input, without the batch axis. Axes count from the end,
+    so that they are the same with a batch axis.
 
     Attributes:
         name: Name of the class in the registry, in texts of operators and in files.
+
+    Raises:
+        ValueError: If an attribute is not what its annotation says.
     """
 
     __slots__ = ()
     name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        check_attributes(self)
 
     def __deepcopy__(self, _memo: dict[int, object]) -> Self:
         """Itself: networks are copied often, and what they are made of never changes."""

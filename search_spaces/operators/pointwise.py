@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from search_spaces.operators.attributes import Axis, Count, NonNegative, Size, check_attributes
 from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 ACTIVATIONS = (
@@ -44,6 +45,7 @@ class Activation(Operator):
     slope: float | None = None
 
     def __post_init__(self) -> None:
+        check_attributes(self)
         if self.function not in ACTIVATIONS or (self.slope is not None) != (self.function in _SLOPED):
             raise ValueError(
                 f"an activation is one of {', '.join(ACTIVATIONS)}, with a slope if it is one of {', '.join(_SLOPED)}; "
@@ -64,7 +66,7 @@ class Softmax(Operator):
     """
 
     name: ClassVar[str] = "softmax"
-    axis: int = -1
+    axis: Axis = -1
 
     def output_shape(self, *inputs: Shape) -> Shape:
         check_inputs(
@@ -85,9 +87,9 @@ class BatchNorm(Operator):
     """
 
     name: ClassVar[str] = "batch_norm"
-    channels: int
-    axes: int = 2
-    eps: float = 1e-5
+    channels: Size
+    axes: Count = 2
+    eps: NonNegative = 1e-5
     affine: bool = True
 
     @property
@@ -109,14 +111,22 @@ class GroupNorm(Operator):
         axes: Number of spatial axes after the axis of the channels.
         eps: Added to the variance.
         affine: Whether a scale and a shift per channel follow.
+
+    Raises:
+        ValueError: If the groups do not divide the channels.
     """
 
     name: ClassVar[str] = "group_norm"
-    groups: int
-    channels: int
-    axes: int = 2
-    eps: float = 1e-5
+    groups: Size
+    channels: Size
+    axes: Count = 2
+    eps: NonNegative = 1e-5
     affine: bool = True
+
+    def __post_init__(self) -> None:
+        check_attributes(self)
+        if self.channels % self.groups:
+            raise ValueError(f"the groups of a group norm must divide its channels; got {self}")
 
     @property
     def parameter_shapes(self) -> Mapping[str, Shape]:
@@ -139,7 +149,7 @@ class LayerNorm(Operator):
 
     name: ClassVar[str] = "layer_norm"
     shape: Shape
-    eps: float = 1e-5
+    eps: NonNegative = 1e-5
     scale: bool = True
     shift: bool = True
 
@@ -163,7 +173,7 @@ class RmsNorm(Operator):
 
     name: ClassVar[str] = "rms_norm"
     shape: Shape
-    eps: float = 1e-6
+    eps: NonNegative = 1e-6
     scale: bool = True
 
     @property

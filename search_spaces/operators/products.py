@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from search_spaces.operators.attributes import Axis
 from search_spaces.operators.operator import Operator, Shape, broadcast_shapes, check_inputs
 
 
@@ -89,7 +90,7 @@ class Concatenate(Operator):
     """
 
     name: ClassVar[str] = "concatenate"
-    axis: int
+    axis: Axis
 
     def output_shape(self, *inputs: Shape) -> Shape:
         first = inputs[0] if inputs else ()

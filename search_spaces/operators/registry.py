@@ -57,8 +57,8 @@ def parse_operator(text: str) -> Operator:
     try:
         attributes = {key: parse_attribute(value) for key, _, value in (part.partition("=") for part in written)}
         return operator(**attributes)
-    except (TypeError, json.JSONDecodeError) as error:
+    except (TypeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(
             f"an operator is written as its name and attributes, such as 'linear in_features=8 out_features=4', got "
-            f"{text!r} ({error})"
+            f"{text[:200]!r} ({error})"
         ) from error

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from search_spaces.operators.attributes import Count, Size, check_attributes
 from search_spaces.operators.operator import Operator, Shape, check_inputs
 
 
@@ -28,23 +29,24 @@ class Convolution(Operator):
         output_padding: Number of elements that a transposed convolution adds at the end of its output, in every axis.
 
     Raises:
-        ValueError: If the numbers of axes differ, the groups do not divide the channels, or a convolution that is not
-            transposed has an output padding.
+        ValueError: If a size is below 1 or a padding below 0, the numbers of axes differ, the groups do not divide the
+            channels, or a convolution that is not transposed has an output padding.
     """
 
     name: ClassVar[str] = "convolution"
-    in_channels: int
-    out_channels: int
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
-    groups: int = 1
+    in_channels: Size
+    out_channels: Size
+    kernel: tuple[Size, ...]
+    stride: tuple[Size, ...]
+    padding: tuple[tuple[Count, Count], ...]
+    dilation: tuple[Size, ...]
+    groups: Size = 1
     bias: bool = False
     transposed: bool = False
-    output_padding: tuple[int, ...] | None = None
+    output_padding: tuple[Count, ...] | None = None
 
     def __post_init__(self) -> None:
+        check_attributes(self)
         axes = len(self.kernel)
         given = (self.stride, self.padding, self.dilation, self.output_padding or self.kernel)
         if axes not in (1, 2) or any(len(values) != axes for values in given):
@@ -107,7 +109,8 @@ class Convolution(Operator):
         axes = len(self.kernel)
         fits = len(inputs) == 1 and len(inputs[0]) > axes and inputs[0][-axes - 1] == self.in_channels
         check_inputs(fits, self, f"one input of {self.in_channels} channels and {axes} axes", inputs)
-        sides = map(self._output_side, range(axes), inputs[0][-axes:])
+        sides = tuple(map(self._output_side, range(axes), inputs[0][-axes:]))
+        check_inputs(min(sides) > 0, self, f"an input that kernel {self.kernel} fits in, with its padding", inputs)
         return (*inputs[0][: -axes - 1], self.out_channels, *sides)
 
     def macs(self, *inputs: Shape) -> int:
@@ -135,8 +138,8 @@ class Linear(Operator):
     """
 
     name: ClassVar[str] = "linear"
-    in_features: int
-    out_features: int
+    in_features: Size
+    out_features: Size
     bias: bool = False
 
     @property
@@ -166,8 +169,8 @@ class Embedding(Operator):
     """
 
     name: ClassVar[str] = "embedding"
-    rows: int
-    width: int
+    rows: Size
+    width: Size
 
     @property
     def weight_shape(self) -> Shape:

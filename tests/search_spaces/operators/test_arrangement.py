@@ -28,7 +28,7 @@ def test_negative_padding_cuts_off() -> None:
     assert Pad(((1, 2), (-1, 0))).output_shape((3, 4, 5)) == (3, 7, 4)
 
 
-@pytest.mark.parametrize("order", [(-1, -1), (0, 1), (-1, -3)])
+@pytest.mark.parametrize("order", [(-1, -1), (-1, -3)])
 def test_an_order_names_every_axis_once(order: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="names every axis once"):
         Transpose(order)
