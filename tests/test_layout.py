@@ -37,6 +37,7 @@ WHOLE_JOB = "tests/nas/jobs/test_run.py: a whole job, killed, resumed, and on Ra
 WRONG_FILES = "tests/nas/cli/test_main.py: wrong files, each in one line"
 SEARCHERS = "tests/nas/search/protocol/test_searcher.py: all searchers keep one contract"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
     "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",
     "nas/cli/cluster.py": "tests/nas/jobs/cluster/test_jobs_api.py: what its commands call",
     "nas/cli/compare.py": "tests/nas/jobs/comparison/test_compare.py: what its command calls",

@@ -83,7 +83,7 @@ class Workspace:
     @cached_property
     def network(self) -> TracedNetwork | None:
         """The given network, traced; None if the job names a space."""
-        return trace_network(self.job.space, self.job.seed)
+        return trace_network(self.job.space, self.job.seed, self.reporter)
 
     @cached_property
     def trained_space(self) -> JointSpace:

@@ -9,20 +9,24 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from nas.tensor_files import open_tensors, save_tensors
+from nas.tensor_files import find_misfits, quote, read_header, read_tensors, save_tensors
+from nas.training.checkpoint_header import (
+    FORMAT,
+    REMEDY,
+    VERSION,
+    WITHOUT_DIGEST,
+    CheckpointHeader,
+    describe_leaf,
+)
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
-from search_spaces.joint_space import JointSpace
-from search_spaces.policy_space import PolicySpace
 from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
-_FORMAT, _VERSION = "nas-supernet", 4
+_NAMED = 3  # tensors that do not fit, in an error
 _TRAINING = "training/"  # prefix of the tensors that belong to the training: of the optimiser and the teacher
 
 
@@ -57,10 +61,10 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
     """
     tensors = supernet.state_dict() | {f"{_TRAINING}{name}": tensor for name, tensor in state.tensors.items()}
     header = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "space": supernet.space.name,
-        "leaves": [_describe_leaf(served) for served in supernet.leaf_subspaces],
+        "leaves": [describe_leaf(served) for served in supernet.leaf_subspaces],
         "weight_steps": supernet.learns_weight_steps,
         "step": state.step,
         "plan": state.plan,
@@ -77,29 +81,32 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
         supernet: Receives the weights, and the leaves of the stored supernet in place of its own.
 
     Raises:
-        ValueError: If the file is damaged, or its format, version, space or shapes are not those that are expected. The
-            supernet is then unchanged.
+        ValueError: If the file is damaged, or its format, version, space, or the names, shapes or types of its tensors
+            are not those that are expected, or a number is not finite. The supernet is then unchanged.
     """
-    with open_tensors(path, "checkpoint") as (file, header):
-        _check_version(path, header)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    if header["space"] != supernet.space.name:
+    stored = read_tensors(path, "checkpoint", REMEDY)
+    header = CheckpointHeader.read(path, stored.header)
+    if stored.has_digest != (header.version > WITHOUT_DIGEST):
+        raise ValueError(f"{path} is of version {header.version} and has no digest of that; {REMEDY}")
+    if header.space != supernet.space.name:
         raise ValueError(
-            f"{path} is a checkpoint of space {header['space']!r}; this job needs one of {supernet.space.name!r}"
+            f"{path} is a checkpoint of space {quote(repr(header.space))}; "
+            f"this job needs one of {supernet.space.name!r}"
         )
+    tensors = stored.tensors
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_TRAINING)}
-    served = [_read_leaf(supernet.space, described) for described in header["leaves"]]
+    served = header.read_leaves(path, supernet.space)
+    _check_leaves(path, len(served), weights)
     restored = copy.deepcopy(supernet)
     if served:
         restored.split([(0, subspace) for subspace in served])
-    if header["weight_steps"]:
+    if header.weight_steps:
         restored.learn_weight_steps(MASTER_BITS)  # so that there are tensors to load the learnt ones into
-    _check_shapes(path, restored, weights)
+    check_fit(path, f"the supernet of space {supernet.space.name!r}", restored.state_dict(), weights)
     restored.load_state_dict(weights)
     supernet.replace_leaves(restored)
     extra = {name.removeprefix(_TRAINING): tensor for name, tensor in tensors.items() if name.startswith(_TRAINING)}
-    probabilities = {int(gene): list(row) for gene, row in header["policy_probabilities"]}
-    return TrainingState(int(header["step"]), str(header["plan"]), extra, probabilities)
+    return TrainingState(header.step, header.plan, extra, dict(header.policy_probabilities))
 
 
 def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
@@ -112,37 +119,29 @@ def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
     Raises:
         ValueError: If the file is damaged, or of another format or version.
     """
-    with open_tensors(path, "checkpoint") as (_, header):
-        _check_version(path, header)
-        return tuple(_read_leaf(architectures, described) for described in header["leaves"])
+    header = CheckpointHeader.read(path, read_header(path, "checkpoint", REMEDY))
+    return header.read_leaves(path, architectures)
 
 
-def _describe_leaf(served: Subspace) -> dict[str, Any]:
-    return {"policies": served.space.policies.to_json(), "open": served.open}
+def check_fit(path: Path, what: str, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Refuses tensors of a checkpoint that cannot take the place of others.
+
+    Args:
+        path: The file.
+        what: What they belong to.
+        wanted: Tensors of the names, shapes and types that are expected.
+        found: The tensors of the file.
+
+    Raises:
+        ValueError: If names, shapes or types differ, or a number is not finite; the first three are named.
+    """
+    if misfits := find_misfits(wanted, found):
+        more = f" and {len(misfits) - _NAMED} more" if len(misfits) > _NAMED else ""
+        raise ValueError(f"{path} does not fit {what}: {'; '.join(misfits[:_NAMED])}{more}; {REMEDY}")
 
 
-def _read_leaf(architectures: SearchSpace, described: dict[str, Any]) -> Subspace:
-    space = JointSpace(architectures, PolicySpace.from_json(described["policies"]))
-    return Subspace(space, tuple(tuple(values) for values in described["open"]))
-
-
-def _check_version(path: Path, header: Mapping[str, Any]) -> None:
-    found, version = header.get("format"), header.get("version")
-    if (found, version) != (_FORMAT, _VERSION):
-        raise ValueError(
-            f"{path} is of format {found!r}, version {version}; a checkpoint that this program reads is of format "
-            f"{_FORMAT!r}, version {_VERSION}; use the program that wrote it, or delete it, then: nas train JOB"
-        )
-
-
-def _check_shapes(path: Path, supernet: Supernet, weights: dict[str, Tensor]) -> None:
-    """Raises ValueError, with the first difference, unless names and shapes are those of the supernet."""
-    wanted = {name: tensor.shape for name, tensor in supernet.state_dict().items()}
-    found = {name: torch.Size(tensor.shape) for name, tensor in weights.items()}
-    if wanted != found:
-        differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-        name = differing[0]
-        raise ValueError(
-            f"{path} does not fit this job's space {supernet.space.name!r}: "
-            f"{name} must have shape {wanted.get(name)}, got {found.get(name)}"
-        )
+def _check_leaves(path: Path, described: int, weights: Mapping[str, Tensor]) -> None:
+    """Refuses a header that describes more or fewer leaves than the file has weights of, before these are made."""
+    stored = len({name.split(".")[1] for name in weights if name.startswith("leaves.")})
+    if stored != (described or 1):
+        raise ValueError(f"{path} must hold the weights of {described or 1} leaves, got those of {stored}; {REMEDY}")

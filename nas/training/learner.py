@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nas.tensor_files import quote
 from nas.training.bit_sampling.policy_probabilities import PolicyProbabilities
-from nas.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from nas.training.checkpoint import TrainingState, check_fit, load_checkpoint, save_checkpoint
+from nas.training.checkpoint_header import REMEDY
 from nas.training.settings import TrainingSettings
 from nas.training.step.batches import get_memory_format
-from nas.training.step.optimizer import create_optimizer, read_optimizer_state
+from nas.training.step.optimizer import create_optimizer, list_optimizer_state, read_optimizer_state
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
@@ -123,7 +125,8 @@ class Learner:
             largest: The largest network of the space, which the teacher is a copy of.
 
         Raises:
-            ValueError: If the file is damaged, of another space, or was written by a training with another plan.
+            ValueError: If the file is damaged, of another space, was written by a training with another plan, or holds
+                other tensors of the optimiser or the teacher than these have.
         """
         state = load_checkpoint(path, self.supernet)
         if state.plan != plan:
@@ -131,13 +134,20 @@ class Learner:
                 f"{path} is a training by another schedule, settings, policies or seed; put those back to go on "
                 "with it, or use another folder"
             )
-        teacher = _select(_TEACHER, state.tensors)
+        if strange := [name for name in state.tensors if not name.startswith((_OPTIMIZER, _TEACHER))]:
+            raise ValueError(f"{path} holds tensors of no use, such as training/{quote(strange[0])}; {REMEDY}")
+        teacher, optimizer = _select(_TEACHER, state.tensors), _select(_OPTIMIZER, state.tensors)
+        trained = {key.rpartition("/")[0] for key in optimizer}  # parameters without a gradient yet have no state
+        known = list_optimizer_state(self.supernet, self._settings.optimizer)
+        expected = {key: tensor for key, tensor in known.items() if key.rpartition("/")[0] in trained}
+        check_fit(path, "the optimiser", expected, optimizer)
         if teacher:
             self.copy_teacher(largest)
             assert self.teacher is not None
+            check_fit(path, "the teacher", self.teacher.state_dict(), teacher)
             self.teacher.load_state_dict(teacher)
         self.policy_probabilities = dict(state.policy_probabilities)
-        self._prepare(_select(_OPTIMIZER, state.tensors))
+        self._prepare(optimizer)
         return state.step
 
     def _prepare(self, state: Mapping[str, Tensor]) -> None:

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
-from nas.training.bit_sampling.policy_probabilities import PolicyProbabilities, compute_policy_probabilities
+from nas.training.bit_sampling.policy_probabilities import (
+    PolicyProbabilities,
+    check_policy_probabilities,
+    compute_policy_probabilities,
+)
 from nas.training.checkpoint import TrainingState, save_checkpoint
+from nas.training.checkpoint_header import REMEDY
 from nas.training.few_shot.leaf_splits import GradientComparison, LeafSplit, choose_leaf_splits, list_new_leaves
 from nas.training.learner import Learner
 from nas.training.plan import TrainingExecution, TrainingPlan
@@ -94,7 +99,11 @@ class _Trainer:
         """Loads the unfinished training, if there is one; returns the index of the next step."""
         if not self.unfinished.exists():
             return 0
-        return self.learner.load(self.unfinished, self.plan.identity, self.largest)
+        step = self.learner.load(self.unfinished, self.plan.identity, self.largest)
+        if step > self.steps:
+            raise ValueError(f"{self.unfinished} must have at most {self.steps} finished steps, got {step}; {REMEDY}")
+        check_policy_probabilities(self.unfinished, self.plan.space, self.learner.policy_probabilities)
+        return step
 
     def train(self, step: int) -> StepReport:
         """Makes one step, by index from 0, and reports on it."""

@@ -13,13 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from nas.tensor_files import quote, read_tensors
 from nas.user_code import import_callable, user_code
 
 _COUNTER = "num_batches_tracked"  # buffer of batch norms that is not used in evaluation; older files lack it
+_WIDENED = (torch.float16, torch.bfloat16)  # whose numbers are numbers of float32, too
 _CODE = "_implementation"  # ending of the keys of a configuration that may name a kernel to be downloaded
 _FORMS = "my_package.models:make_net, timm:resnet18 or transformers:path/to/config.json"
 
@@ -48,28 +49,23 @@ def create_network(reference: str) -> nn.Module:
     return module
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def load_weights(module: nn.Module, path: Path) -> list[str]:
     """Loads the weights of a safetensors file into a module.
 
     Args:
         module: Changed in place.
         path: The file. It may lack weights that are tied to others, as safetensors stores these once, and the batch
-            counters of batch norms.
+            counters of batch norms. Numbers of float16 and bfloat16 are numbers of float32, too, and become these.
+
+    Returns:
+        Names of the types that became another one.
 
     Raises:
-        ValueError: If the file is missing or no safetensors file, such as a pickle of `torch.save`, or if its tensors
-            have other names or shapes than those of the module.
+        ValueError: If the file is missing or no safetensors file, such as a pickle of `torch.save`, if its tensors
+            have other names, shapes or types than those of the module, or if a number is not finite.
     """
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(
-            f"weights must be a safetensors file, as a pickle can run code when it is read; got {path} ({error}); "
-            "write one with safetensors.torch.save_model"
-        ) from error
-    except OSError as error:
-        raise ValueError(f"weights must be a file that can be read, got {path} ({error})") from error
     own = module.state_dict()
+    state = _read_weights(path)
     loaded = {own[name].data_ptr() for name in state if name in own}
     needed = {name: tensor for name, tensor in own.items() if not name.endswith(_COUNTER)}
     missing = [name for name, tensor in needed.items() if name not in state and tensor.data_ptr() not in loaded]
@@ -79,7 +75,37 @@ def load_weights(module: nn.Module, path: Path) -> None:
             f"weights must be those of the network, name by name and of its shapes; {path} lacks {_shorten(missing)} "
             f"and has {_shorten(strange)} in other shapes or besides"
         )
+    for name, tensor in state.items():
+        _check_numbers(path, name, tensor, own[name])
     module.load_state_dict(state, strict=False)
+    return sorted({_name_type(tensor) for name, tensor in state.items() if tensor.dtype != own[name].dtype})
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return read_tensors(path, "weights", "write them with safetensors.torch.save_model").tensors
+    except ValueError as error:
+        raise ValueError(
+            f"weights must be a safetensors file, as a pickle can run code when it is read; {error}"
+        ) from error
+    except OSError as error:
+        raise ValueError(f"weights must be a file that can be read, got {path} ({error})") from error
+
+
+def _check_numbers(path: Path, name: str, tensor: Tensor, own: Tensor) -> None:
+    """Refuses types that would be rounded, or mean something else than they say, and numbers that are not finite."""
+    if tensor.dtype != own.dtype and not (own.dtype == torch.float32 and tensor.dtype in _WIDENED):
+        raise ValueError(
+            f"weights must be of the types that the network has, or of float16 or bfloat16 for float32; {name} of "
+            f"{path} is {_name_type(tensor)}, and the network has {_name_type(own)}; store it so"
+        )
+    infinite = bool(own.isinf().any())  # a mask may be
+    if not bool((~tensor.isnan() if infinite else tensor.isfinite()).all()):
+        raise ValueError(f"weights must be finite numbers, got others in {name} of {path}")
+
+
+def _name_type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _from_timm(name: str) -> Callable[[], Any]:
@@ -121,6 +147,5 @@ def _package(name: str) -> Any:
 
 
 def _shorten(names: list[str]) -> str:
-    return (
-        "nothing" if not names else f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-    )
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(map(quote, names[:3]))}{more}" if names else "nothing"

@@ -25,7 +25,7 @@ from nas.logs import quiet
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.network_graph import NetworkGraph
-from search_spaces.operators.opaque import Opaque
+from search_spaces.operators.opaque import Constant, Opaque
 
 _RELATIVE_TOLERANCE = 1e-4  # of the largest output: sums in another order differ by less
 
@@ -67,6 +67,17 @@ class TracedNetwork:
             found.update(name.encode())
             found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return found.hexdigest()
+
+    def list_unsound_tensors(self) -> list[str]:
+        """Names of the tensors that hold NaN, or infinities where these are no constants, as those of a mask are."""
+        constants = {
+            name for node in self.graph.nodes if isinstance(node.operator, Constant) for name in node.parameters
+        }
+        return [
+            name
+            for name, tensor in self.parameters.items()
+            if not bool((~tensor.isnan() if name in constants else tensor.isfinite()).all())
+        ]
 
     @property
     def opaque(self) -> Counter[str]:

@@ -5,16 +5,18 @@ Reading a file needs neither the code that made the network nor a new trace, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-
-from torch import Tensor
+from typing import Any
 
 from nas.compression.tracing.trace import TracedNetwork
-from nas.tensor_files import open_tensors, save_tensors
+from nas.tensor_files import quote, read_tensors, save_tensors
 from search_spaces.network_graph import NetworkGraph
 
 # A file of every format lies under tests/fixtures/traced_network, and must stay readable.
-_FORMAT = "nas-network-1"
+_FORMAT = "nas-network-2"
+_WITHOUT_DIGEST = "nas-network-1"  # the format of before, whose files carry no digest
+_REMEDY = "delete it, then: nas train JOB"
 
 
 def save_traced(path: Path, traced: TracedNetwork) -> None:
@@ -34,20 +36,43 @@ def load_traced(path: Path) -> TracedNetwork:
     """Reads a network that `save_traced` wrote.
 
     Raises:
-        ValueError: If the file is damaged, of another format, or has other tensors than its graph.
+        ValueError: If the file is damaged, of another format, has other tensors than its graph, or a number is not
+            finite.
     """
-    with open_tensors(path, "network") as (file, header):
-        tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    if header.get("format") != _FORMAT:
+    stored = read_tensors(path, "network", _REMEDY)
+    header, tensors = stored.header, stored.tensors
+    if header.get("format") not in (_WITHOUT_DIGEST, _FORMAT):
         raise ValueError(
-            f"{path} must be a network in format {_FORMAT}, got a header of {str(header)[:60]}; "
-            "delete it, then: nas train JOB"
+            f"{path} must be a network in format {_WITHOUT_DIGEST} or {_FORMAT}, got a header of {quote(header, 60)}; "
+            f"{_REMEDY}"
         )
-    graph = NetworkGraph.from_json(str(header.get("graph")))
+    if stored.has_digest != (header["format"] == _FORMAT):
+        raise ValueError(f"{path} is of format {header['format']} and has no digest of that; {_REMEDY}")
+    graph, trained = _read_graph(path, header), header.get("trained")
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    trained = header.get("trained", [])
-    if found != dict(graph.parameter_shapes) or not found.keys() >= set(trained):
-        raise ValueError(f"{path} must have the tensors of its graph, name by name and of its shapes; it has others")
+    if found != dict(graph.parameter_shapes):
+        raise ValueError(
+            f"{path} must have the tensors of its graph, name by name and of its shapes; it has others; {_REMEDY}"
+        )
+    floating = {name for name, tensor in tensors.items() if tensor.is_floating_point()}
+    if not isinstance(trained, list) or not floating >= {*map(str, trained)}:
+        raise ValueError(f"{path} must name its trained tensors, of floating point; got {quote(trained)}; {_REMEDY}")
     for name in trained:
         tensors[name].requires_grad_()
-    return TracedNetwork(graph, tensors)
+    traced = TracedNetwork(graph, tensors)
+    if unsound := traced.list_unsound_tensors():
+        raise ValueError(f"{path}: weights must be finite numbers, got others in {quote(unsound[0])}; {_REMEDY}")
+    return traced
+
+
+def _read_graph(path: Path, header: Mapping[str, Any]) -> NetworkGraph:
+    """The graph of a header, with the shapes of all its values."""
+    text = header.get("graph")
+    try:
+        if not isinstance(text, str):
+            raise ValueError(f"its graph must be a text, got {type(text).__name__}")
+        graph = NetworkGraph.from_json(text)
+        _ = graph.shapes, graph.parameter_shapes  # they refuse operators that do not fit together
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path}: {quote(' '.join(str(error).split()), 200)}; {_REMEDY}") from error
+    return graph

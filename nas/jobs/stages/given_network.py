@@ -10,34 +10,39 @@ import torch
 from nas.compression.tracing.reference import create_network, load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.images import ImageData
+from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
 from search_spaces.joint_space import JointSpace
 
 _FEWEST = 4  # compressed networks that a given network must allow: with fewer a latency table cannot be calibrated
 
 
-def trace_network(section: SpaceSection, seed: int) -> TracedNetwork | None:
+def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> TracedNetwork | None:
     """The network that a section gives; None if it names a space.
 
     Args:
         section: The space section of the job.
         seed: Seed of weights that the network draws at random, if none are given.
+        reporter: Is told where weights are stored in another type than they are computed in.
 
     Raises:
-        ValueError: If the network cannot be created or traced, or the names or shapes of the weights are not those of
-            the network, or a weight is not finite.
+        ValueError: If the network cannot be created or traced, or the names, shapes or types of the weights are not
+            those of the network, or a weight is not finite.
     """
     if section.network is None or section.inputs is None:
         return None
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         module = create_network(section.network)
-        if section.weights is not None:
-            load_weights(module, Path(section.weights))
+        if section.weights is not None and (stored := load_weights(module, Path(section.weights))):
+            reporter.say(f"network  weights of {' and '.join(stored)} are computed in float32: {section.weights}")
         for name, weight in module.named_parameters():
-            if not weight.isfinite().all():
+            if not weight.isfinite().all():  # before the trace, which would fail by them with another word
                 raise ValueError(f"weights must be finite numbers, got others in {name} of {section.network}")
-        return trace(module, [torch.rand(2, *section.inputs)])
+        traced = trace(module, [torch.rand(2, *section.inputs)])
+    if unsound := traced.list_unsound_tensors():
+        raise ValueError(f"weights must be finite numbers, got others in {unsound[0]} of {section.network}")
+    return traced
 
 
 def network_name(reference: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 
 from nas.training.bit_sampling.hessian_traces import compute_bit_probabilities, estimate_hessian_traces
+from nas.training.checkpoint_header import REMEDY
 from nas.training.distributed.team import Team
 from nas.training.recalibration import recalibrate_batch_norm
 from nas.training.step.batches import Batch
@@ -49,3 +52,23 @@ def compute_policy_probabilities(
     probabilities = compute_bit_probabilities(traces.tolist(), [bits[name] for name in names])
     by_layer = dict(zip(names, probabilities, strict=True))
     return {number: by_layer[slot.name] for number, slot in enumerate(slots, start=first)}
+
+
+def check_policy_probabilities(path: Path, space: JointSpace, probabilities: PolicyProbabilities) -> None:
+    """Refuses probabilities of a checkpoint that are not those of the policies of a space.
+
+    Args:
+        path: The file.
+        space: The space that is trained.
+        probabilities: What the file says; each row sums to 1.
+
+    Raises:
+        ValueError: If one is of a gene that is no policy gene, or of more or fewer policies than the gene has.
+    """
+    genes = space.genes
+    for gene, row in probabilities.items():
+        if not (gene < len(genes) and genes[gene].is_policy and len(row) == int(space.cardinalities[gene])):
+            raise ValueError(
+                f"{path}: policy_probabilities must be of policy genes of the space, one for each of their policies; "
+                f"got {len(row)} of gene {gene}; {REMEDY}"
+            )

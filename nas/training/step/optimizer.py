@@ -12,6 +12,11 @@ from nas.training.settings import OptimizerName
 from nas.training.step.scaled_adam import ScaledAdam
 from search_spaces.elastic.supernet import Supernet
 
+# entries of the state of a parameter: those of its shape, and scalars
+_ENTRIES: dict[OptimizerName, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "sgd": (("momentum_buffer",), ()),
+    "scaled_adam": (("exp_avg", "exp_avg_sq"), ("step", "scale_exp_avg", "scale_exp_avg_sq")),
+}
 State = Mapping[str, Tensor]  # by name of the parameter, a slash, and name of the entry, such as "exp_avg"
 
 
@@ -61,3 +66,18 @@ def read_optimizer_state(optimizer: torch.optim.Optimizer, supernet: Supernet) -
         for entry, tensor in optimizer.state.get(parameter, {}).items()
         if isinstance(tensor, Tensor)
     }
+
+
+def list_optimizer_state(supernet: Supernet, name: OptimizerName) -> dict[str, Tensor]:
+    """Tensors of the names, shapes and types that the state of an optimiser may have, by `parameter/entry`.
+
+    Args:
+        supernet: The supernet that the optimiser is for.
+        name: The optimiser; see `create_optimizer`.
+    """
+    shaped, scalars = _ENTRIES[name]
+    found: dict[str, Tensor] = {}
+    for key, parameter in supernet.named_parameters():
+        found |= {f"{key}/{entry}": parameter.detach() for entry in shaped}
+        found |= {f"{key}/{entry}": parameter.new_zeros(()).detach() for entry in scalars}
+    return found

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
+from nas.tensor_files import read_tensors, save_tensors
 from nas.training.checkpoint import load_checkpoint
 from nas.training.plan import TrainingExecution
 from nas.training.progress import StepReport
@@ -264,6 +265,37 @@ def test_another_training_is_not_gone_on_with(lab: Callable[..., Any], tmp_path:
     with pytest.raises(ValueError, match=r"checkpoint of space 'resnet_digits'.* needs one of 'mobilenet_v3_digits'"):
         other.train(tmp_path, create_schedule("deps", 2, 0.1, other.space))
     assert trained.train(tmp_path, schedule)[0].step == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "tensors", "words"),
+    [
+        ({"step": 7}, {}, "must have at most 6 finished steps, got 7"),
+        ({"policy_probabilities": [[0, [1.0]]]}, {}, "must be of policy genes of the space"),
+        ({"policy_probabilities": [[-1, [1.0]]]}, {}, "policy_probabilities"),
+        ({}, {"optimizer/leaves.0.network.stem.op.weight/exp_avg": torch.zeros(1)}, "weight/exp_avg is there besides"),
+        ({}, {"optimizer/nothing": torch.zeros(1)}, "optimiser: nothing is there besides"),
+        ({}, {"teacher/nothing": torch.zeros(1)}, "teacher: "),
+        ({}, {"nothing": torch.zeros(1)}, "training/nothing"),
+        (
+            {},
+            {"optimizer/leaves.0.network.stem.op.weight/momentum_buffer": torch.full((1,), torch.nan)},
+            "must be float",
+        ),
+    ],
+)
+def test_an_unfinished_training_that_the_program_did_not_write_is_refused(
+    header: dict[str, Any], tensors: dict[str, Tensor], words: str, lab: Callable[..., Any], tmp_path: Path
+) -> None:
+    trained = lab("resnet_digits")
+    schedule = create_schedule("sandwich", 2, 0.1, trained.space)
+    trained.train(tmp_path, schedule, kill_at=2, checkpoint_s=0)
+    stored = read_tensors(tmp_path / UNFINISHED, "checkpoint", "")
+    strange = {f"training/{name}": tensor for name, tensor in tensors.items()}
+    save_tensors(tmp_path / UNFINISHED, stored.tensors | strange, stored.header | header)
+    with pytest.raises(ValueError, match=words) as caught:
+        trained.train(tmp_path, schedule)
+    assert str(tmp_path / UNFINISHED) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits"])

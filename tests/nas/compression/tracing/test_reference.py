@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,3 +114,41 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
         load_weights(nn.Linear(2, 2), tmp_path / "net.safetensors")
     with pytest.raises(ValueError, match="weights must be a file that can be read"):
         load_weights(nn.Linear(2, 2), tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_widened_and_said(dtype: torch.dtype, tmp_path: Path) -> None:
+    given, module = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    stored = {name: tensor.to(dtype) for name, tensor in given.state_dict().items() if tensor.is_floating_point()}
+    stored["weight"] = torch.tensor([0.5, 0.3]).to(dtype)
+    save_file(stored, tmp_path / "net.safetensors")
+    assert load_weights(module, tmp_path / "net.safetensors") == [str(dtype).removeprefix("torch.")]
+    assert torch.equal(module.weight, stored["weight"].float())
+    save_model(given, str(tmp_path / "net.safetensors"))
+    assert load_weights(module, tmp_path / "net.safetensors") == []
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.bool, torch.float64])
+def test_other_types_are_refused_and_not_cast(dtype: torch.dtype, tmp_path: Path) -> None:
+    save_file({"weight": torch.ones(2, 2).to(dtype), "bias": torch.ones(2)}, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=rf"weight of .* is {str(dtype)[6:]}, and the network has float32"):
+        load_weights(nn.Linear(2, 2), tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["weight", "running_var"])
+def test_numbers_that_are_not_finite_are_refused_by_name(value: float, name: str, tmp_path: Path) -> None:
+    tensors = {key: tensor.clone() for key, tensor in nn.BatchNorm1d(2).state_dict().items()}
+    tensors[name][1] = value
+    save_file(tensors, tmp_path / "net.safetensors")
+    module = nn.BatchNorm1d(2)
+    with pytest.raises(ValueError, match=f"weights must be finite numbers, got others in {name} of .*net.safetensors"):
+        load_weights(module, tmp_path / "net.safetensors")
+    assert bool(module.state_dict()[name].isfinite().all())
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.write_bytes(b"")])
+def test_what_is_no_file_of_weights_is_refused(make: Callable[[Path], object], tmp_path: Path) -> None:
+    make(tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=r"weights must be a safetensors file.*; write them with safetensors"):
+        load_weights(nn.Linear(2, 2), tmp_path / "net.safetensors")
