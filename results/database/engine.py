@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from results.database.errors import DatabaseError, as_database_error
 from results.database.migration import is_outdated, migrate
+from results.database.url import parse_url
 
 _BACKENDS = ("sqlite", "postgresql")
 _BUSY_SECONDS = 60.0  # how long SQLite waits while another process writes
@@ -50,8 +51,11 @@ def open_engine(url: str) -> sa.Engine:
 
 def _create_engine(url: str) -> sa.Engine:
     try:
-        parsed = sa.make_url(url)
-        backend = parsed.get_backend_name()
+        parsed = parse_url(url)
+    except ValueError as error:
+        raise DatabaseError(str(error)) from None
+    backend = parsed.get_backend_name()
+    try:
         if backend not in _BACKENDS:
             raise DatabaseError(f"a results database is one of {', '.join(_BACKENDS)}; got {backend!r}")
         if backend != "sqlite":
@@ -60,9 +64,6 @@ def _create_engine(url: str) -> sa.Engine:
         engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
     except sa.exc.NoSuchModuleError as error:
         raise DatabaseError(f"unknown database driver {parsed.drivername!r}; name it {backend}://...") from error
-    except sa.exc.ArgumentError as error:
-        shown = url.rpartition("@")[2]  # what comes before may hold a password
-        raise DatabaseError(f"a results database is named like sqlite:///runs/results.db, got {shown!r}") from error
     except ModuleNotFoundError as error:
         raise DatabaseError(
             f"{backend} needs the package {error.name!r}; do: pip install -c constraints.txt -e '.[{backend}]'"

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from results.database.url import hide_secrets, show_url
+
 _RESTART_SECONDS = 120.0  # how long a server may be unreachable before a write fails
 _RETRY_SECONDS = 0.5  # time between two attempts
 _ADVICE = {  # a part of the driver's message, in lower case, to what a user can do
@@ -34,12 +36,12 @@ def as_database_error(engine: sa.Engine) -> Iterator[None]:
     Raises:
         DatabaseError: If the driver, the file system or the content of a row fails.
     """
-    name = engine.url.render_as_string(hide_password=True)
+    name = show_url(engine.url)
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        reason = " ".join(str(cause).split())
+        reason = hide_secrets(" ".join(str(cause).split()), engine.url)
         fitting = (advice for sign, advice in _ADVICE.items() if sign in reason.lower())
         advice = next(fitting, "check the URL and your access")
         raise DatabaseError(f"cannot use the results database {name}: {reason}; {advice}") from error

@@ -12,6 +12,7 @@ from threading import Lock
 import sqlalchemy as sa
 
 from results.database.errors import DatabaseError
+from results.database.url import show_url
 
 VERSION_TABLE = "nas_alembic_version"  # a server may hold the tables of other programs that use Alembic, too
 _FOLDER = Path(__file__).parent / "migrations"
@@ -72,4 +73,4 @@ def _known_revisions() -> list[str]:
 
 
 def _name(connection: sa.Connection) -> str:
-    return connection.engine.url.render_as_string(hide_password=True)
+    return show_url(connection.engine.url)
