@@ -5,7 +5,9 @@ Ray is an optional dependency, so it is imported when a session begins, not with
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,8 +57,11 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
         options |= {"num_cpus": cpus, "include_dashboard": False}
     elif address != _AUTO:
         _check_reachable(address)
+    at_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, **options)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, at_sigterm)  # Ray has put an end of its own there, without a word
     except (ConnectionError, RuntimeError, ValueError) as error:
         if address == _AUTO:
             raise ValueError(

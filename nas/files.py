@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -19,6 +19,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yields a draft file to write to, which replaces `path` when the block ends without an error.
 
     Other processes read the old file or the new one, never a part of one, even if this process is killed.
+
+    Raises:
+        OSError: If the file cannot be written; it names `path`, whatever the block raised, as does one for a file that
+            the disk has no room for.
     """
     # In the same folder, as a rename is atomic only within a file system; with a random part, so that two processes
     # that write the same file have a draft each, and nobody can put a link to another file in its place.
@@ -26,8 +30,20 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield draft
         draft.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(draft), draft):  # else it is about another file, which the block reads
+            raise _write_error(error, path) from error
+        raise
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written has no draft, and the error is raised already
+            draft.unlink(missing_ok=True)
+
+
+def _write_error(error: OSError, path: Path) -> OSError:
+    """The same error with the name of the file, of which the system calls and libraries that write know nothing."""
+    if error.errno is not None and error.strerror:
+        return OSError(error.errno, error.strerror, str(path))
+    return OSError(f"{path} could not be written: {error}")
 
 
 @contextmanager

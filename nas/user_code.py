@@ -10,13 +10,17 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import distributions
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
+
+from search_spaces.quoting import cut, quote
 
 _REFERENCE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 _OWN = {"nas", "search_spaces", "predictors", "hardware", "results"}
 _INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
+_ALWAYS_THERE = {"__main__", "contextlib", "typer", "click", "pydantic"}  # on the way of any error; spares a search
 _OUR_FRAMES = 2  # of `user_code`, and of the block that it guards
 _MOST_SAID = 500  # characters of the message of an error
 
@@ -38,7 +42,7 @@ def import_callable(reference: str, kind: str) -> Callable[..., Any]:
     """
     form = f"a {kind} is written as package.module:function, of an installed package or of the current folder"
     if not _REFERENCE.fullmatch(reference):
-        raise ValueError(f"{form}; got {reference[:_MOST_SAID]!r}")
+        raise ValueError(f"{form}; got {quote(reference)}")
     source, _, name = reference.partition(":")
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)  # as `python -m` would, but behind all that is installed
@@ -78,9 +82,30 @@ def user_code(reference: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:  # foreign code may raise any error
         place = _raised_at(error, reference) or _defined_at(reference)
-        said = " ".join(str(error).split())[:_MOST_SAID]
-        line = f"{reference} raised {type(error).__name__}{f' at {place}' if place else ''}"
-        raise UserCodeError(f"{line}: {said}" if said else line) from error
+        raise UserCodeError(_describe(reference, error, place)) from error
+
+
+def describe_plug_in_error(error: Exception) -> str:
+    """The line for an error that comes out of the code of a plug-in; empty for any other.
+
+    Its code is called in so many places that only the traceback tells.
+    """
+    frames = [*traceback.walk_tb(error.__traceback__)]
+    plug_ins = set[str]()
+    if isinstance(error, UserCodeError) or {_owner(frame) for frame, _ in frames} <= _OWN | _ALWAYS_THERE:
+        return ""
+    for distribution in distributions():
+        plug_ins |= {one.module.partition(".")[0] for one in distribution.entry_points if one.group.startswith("nas.")}
+    for frame, line in reversed(frames):
+        if (owner := _owner(frame)) in plug_ins:
+            return _describe(owner, error, f"{_shown(frame.f_code.co_filename)}:{line}")
+    return ""
+
+
+def _describe(code: str, error: BaseException, place: str) -> str:
+    line = f"{code} raised {type(error).__name__}{f' at {place}' if place else ''}"
+    said = cut(" ".join(str(error).split()), _MOST_SAID)
+    return f"{line}: {said}" if said else line
 
 
 class _NotThere(Exception):
@@ -94,12 +119,16 @@ def _raised_at(error: BaseException, reference: str) -> str:
     package = re.split(r"[.:]", reference)[0]
     frames = [*traceback.walk_tb(_skip(error.__traceback__, _OUR_FRAMES))]
     for frame, line in reversed(frames):
-        owner = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        file = frame.f_code.co_filename
+        owner, file = _owner(frame), frame.f_code.co_filename
         installed = file.startswith(("<", *_INSTALLED)) or owner in _OWN
         if owner == package or not installed:
             return f"{_shown(file)}:{line}"
     return ""
+
+
+def _owner(frame: FrameType) -> str:
+    """The package of a frame's code."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _skip(trace: TracebackType | None, frames: int) -> TracebackType | None:

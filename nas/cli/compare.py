@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import DEFAULT_RUNS, Runs
+from nas.interruption import resumable
 
 
 def register(app: typer.Typer) -> None:
@@ -25,4 +26,5 @@ def _compare(
     from nas.jobs.comparison.compare import ComparisonPaths, compare
     from nas.jobs.console.reporter import Reporter
 
-    compare(ComparisonPaths(file, runs, data), workers, Reporter(open_console()))
+    with resumable():
+        compare(ComparisonPaths(file, runs, data), workers, Reporter(open_console()))

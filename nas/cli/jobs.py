@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nas.cli.options import FinetuneOptions, JobOptions, MeasuringOptions, ProfileOptions, TrainOptions, takes
+from nas.interruption import resumable
 
 if TYPE_CHECKING:
     from nas.jobs.execution import Workers
@@ -95,5 +96,5 @@ def _opened(options: JobOptions, workers: Workers, database: str | None = None) 
     if workers.ray_address is None:  # Ray places its workers by the CPUs that it manages
         say_of_shared_cpus(workers.count, reporter)
     workspace = Workspace(job, options.runs, reporter, workers, database)
-    with open_job_folder(workspace.folder), workspace:
+    with resumable(), open_job_folder(workspace.folder), workspace:
         yield workspace

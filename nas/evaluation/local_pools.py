@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from types import TracebackType
 
 from nas.evaluation.pool import MakeMeasure, Measure, Pool
-from nas.evaluation.worker_process import prepare_worker
+from nas.evaluation.worker_process import WorkerProcesses
 from search_spaces.candidate import Candidate
 
 
@@ -25,15 +24,15 @@ class InProcess(Pool):
         return self._executor.submit(measure_here, make, candidate, fidelity)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._executor.shutdown(cancel_futures=True)
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)  # nobody waits for what a thread finds
+        self._executor.shutdown(wait=not interrupted, cancel_futures=True)
 
 
 class ProcessPool(Pool):
     """Measures in local processes, one thread each."""
 
     def __init__(self, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(workers, context, initializer=prepare_worker)
+        self._executor = WorkerProcesses(workers)
 
     def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
         """Queues a candidate for the next free process."""
@@ -54,7 +53,7 @@ class ProcessPool(Pool):
         return given
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._executor.shutdown(cancel_futures=True)
+        self._executor.__exit__(kind, error, at)
 
 
 @lru_cache(maxsize=2)

@@ -1,4 +1,4 @@
-"""The initialiser of worker processes: one thread per process, and an end together with the parent.
+"""Worker processes: one thread each, and an end together with the parent.
 
 It imports no numerical library, as these read the number of threads when they are loaded.
 """
@@ -8,7 +8,48 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from nas.interruption import spared_children
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class WorkerProcesses(ProcessPoolExecutor):
+    """Processes that this one ends: when all is done; after an error or an interrupt, whatever they are doing.
+
+    Args:
+        count: Number of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, multiprocessing.get_context("spawn"), prepare_worker)
+        self._children = set[BaseProcess]()
+
+    def submit(
+        self, call: Callable[Arguments, Result], /, *given: Arguments.args, **named: Arguments.kwargs
+    ) -> Future[Result]:
+        """Queues a call for the next free process; see `concurrent.futures.Executor.submit`."""
+        before = set(multiprocessing.active_children())
+        with spared_children():
+            queued = super().submit(call, *given, **named)
+        self._children |= set(multiprocessing.active_children()) - before
+        return queued
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> bool | None:
+        if kind is not None:
+            for child in self._children:
+                child.kill()
+        self.shutdown(cancel_futures=True)
+        return None
 
 
 def prepare_worker() -> None:

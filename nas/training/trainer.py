@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.data.images import ImageData
+from nas.interruption import deferred_interrupts
 from nas.training.bit_sampling.policy_probabilities import (
     PolicyProbabilities,
     check_policy_probabilities,
@@ -65,15 +66,20 @@ def train_supernet(
     Raises:
         ValueError: If a phase or the settings do not suit the space, the images or the workers; if the folder holds an
             unfinished training by another plan; or if a loss or the weights become infinite or NaN.
+        KeyboardInterrupt: After an interrupt, once the checkpoint of the step is written.
     """
     execution = execution or TrainingExecution()
     trainer = _Trainer(supernet, data, plan, folder, execution)
     saved = time.monotonic()
-    for step in range(trainer.resume(), trainer.steps):
-        on_step(trainer.train(step))
-        if step + 1 == trainer.steps or time.monotonic() - saved >= execution.checkpoint_s:
-            trainer.save(step + 1)
-            saved = time.monotonic()
+    with deferred_interrupts() as interrupted:  # in the middle of a step there is nothing to go on from
+        for step in range(trainer.resume(), trainer.steps):
+            on_step(trainer.train(step))
+            due = time.monotonic() - saved >= execution.checkpoint_s
+            if due or step + 1 == trainer.steps or interrupted():
+                trainer.save(step + 1)
+                saved = time.monotonic()
+            if interrupted():
+                break
     return trainer.finish()
 
 

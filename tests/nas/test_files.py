@@ -23,6 +23,28 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device: '{file}'"),
+        (OSError("Error writing bytes to file"), "{file} could not be written: Error writing bytes to file"),
+        (OSError(2, "No such file or directory", "other"), "[Errno 2] No such file or directory: 'other'"),
+    ],
+)
+def test_an_error_of_writing_names_the_file(error: OSError, said: str, tmp_path: Path) -> None:
+    with pytest.raises(OSError) as raised, atomic_write(tmp_path / "file"):  # noqa: PT011  # compared below
+        raise error
+    assert str(raised.value) == said.format(file=tmp_path / "file")
+
+
+def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "within", tmp_path / "none" / "within", tmp_path / ("n" * 300)):
+        with pytest.raises(OSError) as raised, atomic_write(path) as draft:  # noqa: PT011  # any, if it names the file
+            draft.write_text("text")
+        assert raised.value.filename == str(path)
+
+
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.files._ENDING_S", 0.5)  # as long as it waits for a process that ends
     with folder_lock(tmp_path), pytest.raises(ValueError, match="another process works in"), folder_lock(tmp_path):

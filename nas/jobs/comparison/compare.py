@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from nas.evaluation.worker_process import prepare_worker
+from nas.evaluation.worker_process import WorkerProcesses
 from nas.files import atomic_write, folder_lock
 from nas.jobs.comparison.job_comparison import compare_on_job
 from nas.jobs.comparison.table_comparison import compare_on_table
@@ -104,14 +103,10 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
     with folder_lock(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         missing = [pair for pair in pairs if not _path(folder, *pair).exists()]
         bar.advance(len(pairs) - len(missing))
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), prepare_worker) as pool:
-            waiting = [pool.submit(_search, paths, *pair, folder) for pair in missing]
-            try:
-                for done in as_completed(waiting):
-                    done.result()
-                    bar.advance(1)
-            finally:
-                pool.shutdown(cancel_futures=True)  # after a failure, what waits would be run for nothing
+        with WorkerProcesses(workers) as pool:
+            for done in as_completed([pool.submit(_search, paths, *pair, folder) for pair in missing]):
+                done.result()
+                bar.advance(1)
     found = pd.concat([pd.read_csv(_path(folder, *pair)) for pair in pairs], ignore_index=True)
     found.to_csv(folder / "hypervolumes.csv", index=False)
     write_curves_page(found, folder / "curves.html", f"{content.name}: {content.seeds} seeds")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from search_spaces.population import Population
 # What a worker builds must be importable there, so these tests use the standard library's.
 READ_RESOLUTION = partial(eval, "lambda candidate, fidelity: {'pixels': fidelity * candidate.architecture.resolution}")
 DIE = partial(os._exit, 1)
+SLEEP = partial(eval, "lambda candidate, fidelity: __import__('time').sleep(600)")
 FAIL = partial(eval, "lambda candidate, fidelity: abs(candidate)")
 
 
@@ -78,6 +82,21 @@ def test_what_a_measurement_cannot_do_is_said_as_it_says_it(population: Populati
         open_pool(2, ray_address) as pool,
     ):
         measured(pool, FAIL)(population)
+
+
+def test_an_interrupt_ends_local_processes_whatever_they_do(population: Population) -> None:
+    waiting: list[Future[Any]] = []
+
+    def measure() -> None:
+        with open_pool(2, None) as pool:
+            waiting.append(pool.submit(SLEEP, population[0], 1.0))
+            assert multiprocessing.active_children()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure()
+    assert waiting[0].done()
+    assert not multiprocessing.active_children()
 
 
 def test_workers_share_a_gpu(ray_cluster: str, population: Population, measurement: ImageMeasurement) -> None:

@@ -59,12 +59,14 @@ class Lab:
         only: Candidate | None = None,
         kill_at: int = 0,
         checkpoint_s: float = FOREVER,
+        watch: Callable[[int], object] = lambda _: None,
     ) -> list[StepReport]:
-        """Trains a fresh supernet, or goes on; dies in call `kill_at` of its callback."""
+        """Trains a fresh supernet, or goes on; dies in call `kill_at` of its callback, which tells `watch` the step."""
         reports: list[StepReport] = []
 
         def on_step(report: StepReport) -> None:
             reports.append(report)
+            watch(report.step)
             if len(reports) == kill_at:
                 raise Killed
 

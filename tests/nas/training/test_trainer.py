@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +117,17 @@ def test_steps_since_the_last_checkpoint_are_repeated(lab: Callable[..., Any], t
     assert [report.step for report in trained.train(tmp_path / "killed", schedule, kill_at=4)] == [5, 6, 7, 8]
     assert trained.train(tmp_path / "killed", schedule)[0].step == 5
     assert same_bits(weights(tmp_path / "killed"), weights(tmp_path / "undisturbed"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_loses_no_step(lab: Callable[..., Any], tmp_path: Path, number: int) -> None:
+    trained = lab("mobilenet_v3_digits")
+    schedule = create_schedule("ofa", 2, 0.1, trained.space)
+    trained.train(tmp_path / "undisturbed", schedule)
+    with pytest.raises(KeyboardInterrupt):
+        trained.train(tmp_path / "interrupted", schedule, watch=lambda step: step == 2 and os.kill(os.getpid(), number))
+    assert trained.train(tmp_path / "interrupted", schedule)[0].step == 3
+    assert same_bits(weights(tmp_path / "interrupted"), weights(tmp_path / "undisturbed"))
 
 
 def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Quotes what a user wrote in the message of an error: whatever its size, in a few words and at once."""
+
+from __future__ import annotations
+
+import reprlib
+
+_MOST = 120  # characters of a quoted value: enough to find it again in a file
+_MOST_DIGITS = 40  # beyond them an integer is a slip of the hand, and Python refuses to print one of 4,300
+
+
+def quote(value: object) -> str:
+    """A value as Python writes it, with dots for what is left out of long texts and large or deep collections."""
+    return cut(_QUOTES.repr(value), _MOST)
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning and the end of a text, with dots for what is left out between them.
+
+    Args:
+        text: The text; one that is short enough is returned as it is.
+        most: The most characters of the result.
+    """
+    if len(text) <= most:
+        return text
+    tail = (most - 5) // 3
+    return f"{text[: most - 5 - tail]} ... {text[len(text) - tail :]}"
+
+
+class _Quotes(reprlib.Repr):
+    """Never walks what it does not show: nested aliases of YAML stand for more than a memory holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 4, 80, 80
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = 8
+
+    def repr_int(self, value: int, level: int) -> str:  # noqa: ARG002  # called by its place
+        """An integer; one of many digits by their number."""
+        digits = round(value.bit_length() * 0.30103)
+        return repr(value) if digits <= _MOST_DIGITS else f"an integer of {digits:,} digits"
+
+    def repr_dict(self, value: dict[object, object], level: int) -> str:
+        """A mapping in its own order: reprlib would sort all of its keys, to show the first."""
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value[key], level - 1)}"
+            for key, _ in zip(value, range(self.maxdict if level > 0 else 0), strict=False)
+        ]
+        return f"{{{', '.join([*shown, *['...'] * (len(shown) < len(value))])}}}"
+
+
+_QUOTES = _Quotes()
