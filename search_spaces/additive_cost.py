@@ -72,19 +72,24 @@ class AdditiveCost:
     Args:
         terms: The summands; a term over no columns is a constant.
         derived: Columns that terms may read like genes; their indices follow that of the last gene.
+        positive: Whether the sum is above 0 whatever the genes, as that of times is, so that another one is an error.
 
     Attributes:
         terms: The terms before they were fused.
         derived: The derived columns, in the order of their indices.
     """
 
-    def __init__(self, terms: Sequence[Term], derived: Sequence[DerivedColumn] = ()) -> None:
-        self.terms, self.derived = tuple(terms), tuple(derived)
+    def __init__(self, terms: Sequence[Term], derived: Sequence[DerivedColumn] = (), positive: bool = False) -> None:
+        self.terms, self.derived, self._positive = tuple(terms), tuple(derived), positive
         self._terms = [_LookUp(term.columns, term.table) for term in fuse_terms(terms)]
         self._derived = [_LookUp(column.columns, column.table) for column in derived]
 
     def __call__(self, genes: Genes) -> FloatArray:
-        """The cost of every candidate, shape (n,), given genes of shape (n, d), canonical or not."""
+        """The cost of every candidate, shape (n,), given genes of shape (n, d), canonical or not.
+
+        Raises:
+            ValueError: If the cost is to be positive, and that of a candidate is not.
+        """
         total, first = np.zeros(len(genes)), genes.shape[1]
         for start in range(0, len(genes), _CHUNK_ROWS):
             chunk, part = genes[start : start + _CHUNK_ROWS], total[start : start + _CHUNK_ROWS]
@@ -94,6 +99,8 @@ class AdditiveCost:
                 columns[number] = look_up(columns)
             for look_up in self._terms:
                 part += look_up(columns)
+        if self._positive and not (total > 0).all():
+            raise ValueError(f"every network costs more than 0, and this sum of its parts is {total.min():.4g}")
         return total
 
 

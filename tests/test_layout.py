@@ -90,6 +90,9 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "results/database/schema.py": "held against the revisions in tests/results/database/test_migration.py",
     "results/pages/pareto_chart.py": "what it draws is read from the page in tests/results/pages/test_pareto_page.py",
     "results/pages/template.py": "what it writes is read in tests/results/pages/test_pareto_page.py",
+    "hardware/document.py": "tests/hardware/tables/test_table_metadata.py: what documents refuse",
+    "hardware/tables/sealed_parquet.py": "tests/hardware/tables/test_table_file.py: seals, cells and sizes",
+    "hardware/tables/table_rows.py": "tests/hardware/tables/test_table_file.py: every cell",
     "hardware/profiling/onnx_forms.py": "tests/search_spaces/operators/test_registry.py: every form agrees with torch",
 }
 

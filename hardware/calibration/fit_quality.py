@@ -71,7 +71,7 @@ class FitQuality:
         Raises:
             ValueError: If the fit explains a smaller share.
         """
-        if self.explained < least_explained:
+        if not self.explained >= least_explained:  # nor if it is no number
             raise ValueError(
                 f"{what} explains {self.explained:.3f} of the variance of networks that were held out (error "
                 f"{self.error_percent:.1f} %); hard limits need {least_explained} or more: {remedy}"

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
 
+_MOST_READERS = 10_000  # of one tensor: a text that says more would be expanded into gigabytes
 FLOAT = "float"
 LAYER = "layer"
 _FUSED = (None, RELU)  # activations that an integer kernel applies itself, by the range of its output codes
 _CLASS = re.compile(r"(?P<format>\w+)(?: (?P<kind>\w+))?(?P<activated>\+activation)?")
 _PRODUCER = re.compile(r"(?P<kind>\w+)\((?P<inputs>[^()]+)\)")
-_READER = re.compile(r"(?P<count>\d+) (?P<label>\w+)(?:\((?P<partners>[^();]*)(?:; (?P<beyond>[^();]*))?\))?")
+_READER = re.compile(r"(?P<count>[0-9]{1,9}) (?P<label>\w+)(?:\((?P<partners>[^();]*)(?:; (?P<beyond>[^();]*))?\))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -221,16 +222,29 @@ def _joined(classes: Sequence[NodeClass]) -> str:
 def _parse_readers(text: str) -> list[Reader]:
     """The readers of a text such as `2 int8, 1 add(float; 1 int8)`."""
     readers: list[Reader] = []
-    for part in re.split(r", (?![^()]*\))", text):  # not at the commas within parentheses
+    for part in _split_outside(text):
         match = _match(_READER, part, "a reader is written like '2 int8' or '1 add(float; 1 int8)'")
+        if not 1 <= int(match["count"]) <= _MOST_READERS:
+            raise ValueError(f"a tensor has from 1 to {_MOST_READERS:,} readers of a kind, got {part[:80]!r}")
         partners = tuple(NodeClass.parse(one) for one in match["partners"].split(", ")) if match["partners"] else ()
         beyond = tuple(reader.label for reader in _parse_readers(match["beyond"])) if match["beyond"] else ()
         readers += [Reader(match["label"], partners, beyond)] * int(match["count"])
     return readers
 
 
+def _split_outside(text: str) -> list[str]:
+    """The parts of a text between its commas, but for those within parentheses."""
+    parts, depth, begin = [], 0, 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and text.startswith(", ", at):
+            parts.append(text[begin:at])
+            begin = at + 2
+    return [*parts, text[begin:]]
+
+
 def _match(pattern: re.Pattern[str], text: str, rule: str) -> re.Match[str]:
     match = pattern.fullmatch(text)
     if match is None:
-        raise ValueError(f"{rule}, got {text!r}")
+        raise ValueError(f"{rule}, got {text[:80]!r}")
     return match

@@ -23,7 +23,16 @@ Ignored = Literal["activation", "bias", "normalized"]
 
 
 class MissingCost(ValueError):
-    """A table has no entry for a layer."""
+    """A table has no entry for a layer.
+
+    Args:
+        message: What is said of it.
+        layer: The layer, as entries of that table would have it, but with its name; an attribute, too.
+    """
+
+    def __init__(self, message: str, layer: LayerSpec) -> None:
+        super().__init__(message)
+        self.layer = layer
 
 
 @dataclass(frozen=True)
@@ -214,10 +223,10 @@ class LatencyTable:
             entry = self.entries.get(((known, executed),))
             if entry is not None and metric in entry.values:
                 return entry
-        remedy = f"the table is {self.origin}; take another one"
-        if self.origin == "measured" and metric == LATENCY:
-            remedy = "measure it with: nas profile JOB, without device.table"
-        raise MissingCost(f"no {metric} for {str(canonical)!r} at {executed} in {self.device.name!r}; {remedy}")
+        raise MissingCost(
+            f"no {metric} for {str(canonical)!r} at {executed} in {self.device.name!r}; the table is {self.origin}",
+            replace(canonical, name=layer.name),
+        )
 
     def _values(self, segment: Segment) -> Mapping[str, float]:
         return self.entries[segment].values if segment in self.entries else {}

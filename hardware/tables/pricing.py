@@ -26,6 +26,9 @@ def tabulate_prices(space: JointSpace, table: LatencyTable, metric: str = LATENC
         table: A table with an entry for every layer or block of the space.
         metric: A metric that all those entries have.
 
+    Returns:
+        The costs; to ask for that of a network which would not be above 0 is a ValueError.
+
     Raises:
         ValueError: If the device has no precision for a policy of the space.
         MissingCost: If the table lacks a layer of the space; the message names the layer.
@@ -39,7 +42,7 @@ def tabulate_prices(space: JointSpace, table: LatencyTable, metric: str = LATENC
     quantities, tensors = Quantities(space.cardinalities.tolist()), []
     if calibration.tensors.by_use:
         tensors = tabulate_tensors(space, table.device, calibration.tensors, quantities)
-    return AdditiveCost([*cost.terms, *tensors, Term((), np.array(constant))], quantities.derived)
+    return AdditiveCost([*cost.terms, *tensors, Term((), np.array(constant))], quantities.derived, positive=True)
 
 
 def price_network(network: RandomNetwork, table: LatencyTable) -> float:

@@ -8,8 +8,13 @@ from hardware.calibration.calibration import Calibration
 from hardware.tables.latency_table import LatencyTable
 
 
-def describe_table(table: LatencyTable) -> list[str]:
-    """Lines on the device, the origin, the entries, the policies and the error on whole networks."""
+def describe_table(table: LatencyTable, sealed: bool = True) -> list[str]:
+    """Lines on the device, the origin, the entries, the policies and the error on whole networks.
+
+    Args:
+        table: The table.
+        sealed: Whether its file bears a seal; one that does not is said.
+    """
     device, calibration = table.device, table.calibration
     policies = Counter(str(policy) for segment in table.entries for _, policy in segment[:1])
     blocks = sum(len(segment) > 1 for segment in table.entries)
@@ -25,6 +30,8 @@ def describe_table(table: LatencyTable) -> list[str]:
         lines.append(
             f"besides   {', '.join(f'{name} {value:.4g}' for name, value in table.constants.items())} per network"
         )
+    if not sealed:
+        lines.append("seal      none: whether the file changed since it was written is not known")
     return [*lines, f"networks  {describe_fit(calibration)}"]
 
 

@@ -13,11 +13,10 @@ from hardware.building.build_table import check_unchanged, measure_missing
 from hardware.building.calibrate_table import calibrate_table, count_calibration_steps
 from hardware.device import DEVICES, USABLE_CPUS, check_threads, get_device
 from hardware.profiling.profiler import Profiler
-from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.plausibility import check_plausible
-from hardware.tables.pricing import tabulate_prices
-from hardware.tables.table_file import SCHEMA_VERSION, load_table, save_table
+from hardware.tables.table_file import load_table, save_table
+from hardware.tables.table_metadata import SCHEMA_VERSION
 from nas.compression.tracing.trace import TracedNetwork
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import create_profiler
@@ -28,6 +27,7 @@ from nas.jobs.files.search_section import SearchSection
 from nas.jobs.job_runs import Inputs, stage_path
 from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.sampling import representative_sample
+from nas.jobs.stages.table_check import check_table
 from search_spaces.joint_space import JointSpace
 
 _NOISY = 0.1  # relative spread of timings above which a machine is called noisy
@@ -95,15 +95,9 @@ class TableRequest:
         """The same table, if it has what the search asks of it, and tells it well enough.
 
         Raises:
-            ValueError: If an entry is missing, which is named; or if latency is limited, and told badly.
+            ValueError: See `check_table`.
         """
-        for name in self.search.table_costs:
-            tabulate_prices(self.space, stored.table, name)  # a missing entry is an error that names it
-        quality = stored.table.calibration.quality
-        if quality is not None and LATENCY in self.search.limits and not self.device.accept_poor_fit:
-            what = f"{stored.path}: the calibration"
-            quality.require(what, "measure again with less noise, or set device.accept_poor_fit")
-        return stored
+        return check_table(stored, self.space, self.search, self.device)
 
 
 def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> StoredTable:
