@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from report import row
 
-from nas.data.images import ImageData, ImageSet
+from nas.data.splits import DataSplits, Split
 from nas.evaluation import realize
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
@@ -29,10 +29,10 @@ CANDIDATES, TURNS, IMAGES = 8, 3, 2000
 POLICIES = {"w32a32": 1.25, "w8a8": 1.6, "w4a8": 1.6}
 
 
-def made_up(count: int) -> ImageSet:
+def made_up(count: int) -> Split:
     generator = torch.Generator().manual_seed(count)
     images = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    return ImageSet(images, torch.arange(count) % 10)
+    return Split.of(images, torch.arange(count) % 10)
 
 
 def forward_passes(realizer: CandidateRealizer, candidate: Candidate) -> Callable[[], None]:
@@ -64,7 +64,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 def main() -> None:
     space = JointSpace(create_space("mobilenet_v3_cifar", 3, 10))
-    data = ImageData(made_up(IMAGES), made_up(IMAGES + 1), made_up(1), classes=10)
+    data = DataSplits(made_up(IMAGES), made_up(IMAGES + 1), made_up(1), tuple(map(str, range(10))))
     realizer = CandidateRealizer(build_supernet(space.architectures, seed=0), data)
     ratios: dict[str, list[float]] = {policy: [] for policy in POLICIES}
     for candidate in space.sample(np.random.default_rng(0), CANDIDATES).candidates:

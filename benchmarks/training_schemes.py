@@ -24,7 +24,7 @@ from report import row
 from scipy.stats import kendalltau, t
 from training_studies import RANDOM_SUBNETS, STUDIES, Study
 
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.evaluation.realize import CandidateRealizer
 from nas.files import atomic_write
 from nas.training.checkpoint import load_checkpoint
@@ -132,7 +132,7 @@ def carry_out(study: Study, data: str, folder: Path, run: Run) -> None:
         draft.write_text(json.dumps(figures))
 
 
-def tuned_accuracy(study: Study, images: ImageData, trained: Supernet, subnet: Candidate, seed: int) -> float:
+def tuned_accuracy(study: Study, images: DataSplits, trained: Supernet, subnet: Candidate, seed: int) -> float:
     """Percent of a subnet whose weights are trained on for it alone."""
     net, steps = copy.deepcopy(trained), len(images.train) // study.batch_size
     epochs = TUNING_SHARE * study.passes / steps

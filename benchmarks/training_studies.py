@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from nas.data.images import ImageData, ImageSet
 from nas.data.sources import load_images
+from nas.data.splits import DataSplits, Split
 from search_spaces.candidate import Candidate
 from search_spaces.families.mobilenet_v3 import MobileNetV3Space
 from search_spaces.joint_space import JointSpace
@@ -42,7 +42,7 @@ class Study:
     seeds: tuple[int, ...]
     flip: bool
     space: Callable[[], JointSpace]
-    load: Callable[[str], ImageData]
+    load: Callable[[str], DataSplits]
 
     def subnets(self) -> list[Candidate]:
         """The smallest, the largest and the random ones."""
@@ -65,25 +65,25 @@ def digits_space() -> JointSpace:
 
 
 @lru_cache(maxsize=1)
-def cifar10(folder: str) -> ImageData:
+def cifar10(folder: str) -> DataSplits:
     """10,000 training images and 2,000 held-out ones, the first 12,000 of the training file."""
     whole = load_images(folder, limit=12_000)
     every = joined(whole.train, whole.validation)
     held_out = every.take(slice(10_000, None))
-    return ImageData(every.take(slice(0, 10_000)), held_out, held_out, whole.classes)
+    return DataSplits(every.take(slice(0, 10_000)), held_out, held_out, whole.names)
 
 
 @lru_cache(maxsize=1)
-def digits(_folder: str) -> ImageData:
+def digits(_folder: str) -> DataSplits:
     """The digits; all that is not for training is held out."""
     whole = load_images("digits")
     held_out = joined(whole.validation, whole.test)
-    return ImageData(whole.train, held_out, held_out, whole.classes)
+    return DataSplits(whole.train, held_out, held_out, whole.names)
 
 
-def joined(first: ImageSet, second: ImageSet) -> ImageSet:
+def joined(first: Split, second: Split) -> Split:
     """Both sets in one."""
-    return ImageSet(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
+    return Split.of(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
 
 
 STUDIES = {

@@ -36,8 +36,20 @@ TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module 
 WHOLE_JOB = "tests/nas/jobs/test_run.py: a whole job, killed, resumed, and on Ray"
 WRONG_FILES = "tests/nas/cli/test_main.py: wrong files, each in one line"
 SEARCHERS = "tests/nas/search/protocol/test_searcher.py: all searchers keep one contract"
+DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
+    "nas/data/image_sizes.py": DATA,
+    "nas/data/reading.py": "values without behaviour; what they do: tests/nas/data/decoding/test_image_decoder.py",
+    "nas/data/decoding/decoder.py": "tests/nas/data/decoding/test_image_decoder.py: a base without behaviour",
+    "nas/data/layouts/layout.py": DATA,
+    "nas/tasks/task.py": "tests/nas/tasks/test_classification.py: a base without behaviour",
+    "nas/data/decoding/pixels.py": "tests/nas/data/decoding/test_image_decoder.py: the only one that converts pixels",
+    "nas/data/layouts/digits.py": DATA,
+    "nas/data/layouts/parquet.py": DATA,
+    "nas/data/layouts/records.py": DATA,
+    "nas/data/layouts/registry.py": DATA,
+    "nas/jobs/files/data_section.py": WRONG_FILES,
     "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",
     "nas/cli/cluster.py": "tests/nas/jobs/cluster/test_jobs_api.py: what its commands call",
     "nas/cli/compare.py": "tests/nas/jobs/comparison/test_compare.py: what its command calls",

@@ -9,8 +9,8 @@ import torch
 
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
-from nas.data.images import ImageData
 from nas.data.sources import DataSource
+from nas.data.splits import DataSplits
 from nas.evaluation.metrics.accuracy import Accuracy
 from nas.evaluation.metrics.measured_metric import MeasuredMetric
 from nas.evaluation.pool import Measure
@@ -59,7 +59,7 @@ class ImageMeasurement:
             realizer.source.to(self.processor)
         return lambda candidate, fidelity: realizer.measure(candidate, self.metrics, fidelity)
 
-    def realizer(self, data: ImageData) -> CandidateRealizer:
+    def realizer(self, data: DataSplits) -> CandidateRealizer:
         """What makes and measures networks of candidates, from the checkpoint and these images."""
         if isinstance(self.space, GivenSpace):
             return CandidateRealizer(load_traced(self.checkpoint), data, self.methods)

@@ -17,7 +17,7 @@ from nas.compression.compress import apply_policy, calibrate
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
-from nas.data.images import ImageData, ImageSet
+from nas.data.splits import DataSplits, Split
 from nas.evaluation.metrics.accuracy import Accuracy
 from nas.evaluation.metrics.measured_metric import MeasuredMetric
 from nas.training.recalibration import recalibrate_batch_norm
@@ -45,7 +45,7 @@ class CandidateRealizer:
     """
 
     def __init__(
-        self, source: Supernet | TracedNetwork, data: ImageData, methods: CompressionMethods = DEFAULT_METHODS
+        self, source: Supernet | TracedNetwork, data: DataSplits, methods: CompressionMethods = DEFAULT_METHODS
     ) -> None:
         self.source, self._methods = source, methods
         self.data = data
@@ -85,7 +85,7 @@ class CandidateRealizer:
         return compressed
 
     def _resized_training_images(self, resolution: int) -> Tensor:
-        return self.normalization.inputs(self.data.train.images[:_NORM_IMAGES], resolution)
+        return self.normalization.inputs(self.data.train.take(slice(0, _NORM_IMAGES)).images, resolution)
 
     def measure(
         self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0
@@ -98,7 +98,7 @@ class CandidateRealizer:
             fidelity: Share of the images that calibrate and measure, above 0 and at most 1.
         """
         validation = self.data.validation
-        images = ImageSet(_first(fidelity, validation.images), _first(fidelity, validation.labels))
+        images = validation.take(slice(0, math.ceil(fidelity * len(validation))))
         network = self.realize(candidate, fidelity)
         return self.measure_network(network, candidate.architecture.resolution, images, metrics)
 
@@ -116,7 +116,7 @@ class CandidateRealizer:
         self,
         network: Callable[[Tensor], Tensor],
         resolution: int,
-        images: ImageSet,
+        images: Split,
         metrics: Sequence[MeasuredMetric] = (_ACCURACY,),
     ) -> dict[str, float]:
         """Metrics by name of a network, or of any other function from inputs to logits.

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from nas.compression.tracing.trace import TracedNetwork
-from nas.data.images import ImageData, Normalization
-from nas.data.sources import EMBEDDED, DataSource
+from nas.data.sources import DataSource
+from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.console.reporter import Reporter
@@ -66,17 +66,11 @@ class Workspace:
 
     @property
     def source(self) -> DataSource:
-        """The source of the images, with an absolute path."""
-        section = self.job.data
-        # workers may have another working directory
-        path = section.source if section.source == EMBEDDED else str(Path(section.source).resolve())
-        stated = None
-        if section.mean is not None and section.std is not None:
-            stated = Normalization(tuple(section.mean), tuple(section.std))
-        return DataSource(path, section.limit, section.image_size, section.split_seed, stated)
+        """The source of the images."""
+        return self.job.data.data_source()
 
     @cached_property
-    def data(self) -> ImageData:
+    def data(self) -> DataSplits:
         """The images."""
         return self.source.load()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.interruption import deferred_interrupts
 from nas.training.bit_sampling.policy_probabilities import (
     PolicyProbabilities,
@@ -41,7 +41,7 @@ _VALIDATIONS = 20  # at the ends of epochs, at most: enough for a curve, at litt
 
 def train_supernet(
     supernet: Supernet,
-    data: ImageData,
+    data: DataSplits,
     plan: TrainingPlan,
     folder: Path,
     on_step: StepCallback = ignore_step,
@@ -87,7 +87,7 @@ class _Trainer:
     """One training: the values that all steps share, and the learner that the steps change."""
 
     def __init__(
-        self, supernet: Supernet, data: ImageData, plan: TrainingPlan, folder: Path, execution: TrainingExecution
+        self, supernet: Supernet, data: DataSplits, plan: TrainingPlan, folder: Path, execution: TrainingExecution
     ) -> None:
         self.plan, self.team, self.device = plan, execution.team, execution.choose_device()
         self.subspaces = plan.open_subspaces()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.training.random_streams import Stream, numpy_generator
 from nas.training.recalibration import measure_accuracy, recalibrate_batch_norm
 from search_spaces.elastic.supernet import Supernet
@@ -28,7 +28,7 @@ class SubnetValidation:
         device: The torch device that the subnets run on.
     """
 
-    def __init__(self, data: ImageData, seed: int, device: torch.device) -> None:
+    def __init__(self, data: DataSplits, seed: int, device: torch.device) -> None:
         self._data, self._seed, self._device = data, seed, device
 
     def measure_accuracies(self, supernet: Supernet, subspace: Subspace) -> dict[str, float]:
@@ -50,7 +50,8 @@ class SubnetValidation:
         return {name: measured[candidate] for name, candidate in candidates.items()}
 
     def _measure(self, network: nn.Module, resolution: int) -> float:
-        inputs = self._data.normalization.inputs(self._data.train.images[:_NORM_IMAGES], resolution).to(self._device)
+        inputs = self._data.normalization.inputs(self._data.train.take(slice(0, _NORM_IMAGES)).images, resolution)
+        inputs = inputs.to(self._device)
         whole = len(inputs) // _NORM_BATCH * _NORM_BATCH
         recalibrate_batch_norm(network, inputs[:whole].split(_NORM_BATCH) if whole else [inputs])
         batches = self._data.normalization.batches(self._data.validation.take(slice(0, _IMAGES)), resolution, _BATCH)

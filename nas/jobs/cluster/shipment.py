@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.data.sources import EMBEDDED
+from nas.data.reading import EMBEDDED
 from nas.jobs.files.job import Job
 from nas.jobs.files.section import Section
 

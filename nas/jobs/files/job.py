@@ -14,6 +14,7 @@ from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.space_section import SpaceSection
@@ -26,27 +27,6 @@ from search_spaces.presets import SPACES
 from search_spaces.registry import Registry
 
 Count = Annotated[int, Field(ge=1)]
-
-
-class DataSection(Section):
-    """Where the images come from; see `nas.data.sources.load_images`.
-
-    `mean` and `std` of each channel, on a scale of 0 to 1, are those with which a given network was trained; without
-    them images are normalised by those of the training images.
-    """
-
-    source: str = "digits"
-    limit: Annotated[int, Field(ge=100)] | None = None
-    image_size: Annotated[int, Field(ge=8, le=512)] = 32
-    split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    mean: list[Annotated[float, Field(ge=0, le=1)]] | None = None
-    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
-
-    @model_validator(mode="after")
-    def _has_both(self) -> DataSection:
-        if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
-            raise ValueError(f"mean and std are given together, one each per channel, got {self.mean} and {self.std}")
-        return self
 
 
 class DeviceSection(Section):

@@ -9,7 +9,7 @@ import torch
 
 from nas.compression.tracing.reference import create_network, load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
 from search_spaces.joint_space import JointSpace
@@ -50,7 +50,7 @@ def network_name(reference: str) -> str:
     return Path(reference.rpartition(":")[2]).stem
 
 
-def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> None:
+def check_network(traced: TracedNetwork, space: JointSpace, data: DataSplits) -> None:
     """Checks that a given network classifies these images, and that there is something to search.
 
     Args:
@@ -82,7 +82,7 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: ImageData) -> 
         )
 
 
-def describe_network(traced: TracedNetwork, data: ImageData) -> list[str]:
+def describe_network(traced: TracedNetwork, data: DataSplits) -> list[str]:
     """Lines that describe a given network: its size, operators that are not understood, and how images are resized.
 
     Args:
@@ -96,7 +96,7 @@ def describe_network(traced: TracedNetwork, data: ImageData) -> list[str]:
     if traced.opaque:
         found = ", ".join(f"{target} ({count})" for target, count in sorted(traced.opaque.items()))
         lines.append(f"not understood, and run as it is at full precision: {found}")
-    ((_, shape),), images = graph.inputs, tuple(data.train.images.shape[1:])
+    ((_, shape),), images = graph.inputs, data.train.inputs.shape
     if images != shape:
         lines.append(f"images of {'x'.join(map(str, images))} are resized to {'x'.join(map(str, shape))}")
     return lines

@@ -77,7 +77,7 @@ def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Can
     else:
         model = to_onnx(network, shape)
     session = open_session(model)
-    inputs = realizer.normalization.inputs(data.validation.images[:_CHECKED_IMAGES], resolution)
+    inputs = realizer.normalization.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
     check_agreement(network, session, inputs)
     save_onnx(model, file)
 

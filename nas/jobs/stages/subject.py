@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.realize import CandidateRealizer
 from nas.jobs.job_runs import digest_file
@@ -32,7 +32,7 @@ class Subject:
 
     space: JointSpace
     measurement: ImageMeasurement
-    data: ImageData
+    data: DataSplits
     packages: tuple[str, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from nas.cluster import import_ray
 from nas.compression.tracing.trace import TracedNetwork
 from nas.compression.tracing.traced_file import save_traced
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.evaluation.realize import CandidateRealizer
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
@@ -74,7 +74,7 @@ def check_training(task: TrainingTask, images: int, workers: Workers) -> None:
             )
 
 
-def store_network(network: TracedNetwork, data: ImageData, folder: Path, reporter: Reporter) -> Path:
+def store_network(network: TracedNetwork, data: DataSplits, folder: Path, reporter: Reporter) -> Path:
     """Stores a given network, and says what the engine makes of it and how accurate it is as given.
 
     Args:

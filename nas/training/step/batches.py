@@ -8,7 +8,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from nas.data.images import ImageData, augment
+from nas.data.augmentation import augment
+from nas.data.splits import DataSplits
 from nas.training.distributed.team import Team
 from nas.training.random_streams import Stream, torch_generator
 from nas.training.settings import TrainingSettings
@@ -39,7 +40,7 @@ class TrainingBatches:
         device: The torch device that batches are moved to.
     """
 
-    data: ImageData
+    data: DataSplits
     settings: TrainingSettings
     seed: int
     team: Team

@@ -12,8 +12,9 @@ from torch import nn
 
 from nas.compression.compress import apply_policy
 from nas.compression.quantizers.mse import LeastSquaredError
-from nas.data.images import ImageSet, Normalization
+from nas.data.normalization import Normalization
 from nas.data.sources import load_images
+from nas.data.splits import Split
 from nas.training.recalibration import measure_accuracy, recalibrate_batch_norm
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
@@ -27,7 +28,7 @@ LARGEST = JointSpace(SPACE).largest().architecture
 
 
 @pytest.fixture(scope="module")
-def cifar10(reference_data: Path) -> ImageSet:
+def cifar10(reference_data: Path) -> Split:
     return load_images(str(reference_data / "cifar10"), limit=125).test
 
 
@@ -54,7 +55,7 @@ def published(path: Path) -> nn.Module:
     ("weights", "logits"),
     [("resnet20", "reference_logits"), ("resnet20_jpeg_finetuned", "reference_logits_jpeg_finetuned")],
 )
-def test_logits_are_the_published_ones(reference_data: Path, cifar10: ImageSet, weights: str, logits: str) -> None:
+def test_logits_are_the_published_ones(reference_data: Path, cifar10: Split, weights: str, logits: str) -> None:
     folder = reference_data / "resnet20_cifar10"
     network = published(folder / f"{weights}.safetensors")
     with torch.no_grad():
@@ -63,7 +64,7 @@ def test_logits_are_the_published_ones(reference_data: Path, cifar10: ImageSet, 
     assert sum(parameter.numel() for parameter in network.parameters()) == 269_722
 
 
-def percent_at(folder: Path, bits: int, images: ImageSet) -> float:
+def percent_at(folder: Path, bits: int, images: Split) -> float:
     """Accuracy of the fine-tuned network with all weights of so many bits."""
     network, layers = published(folder / "resnet20_jpeg_finetuned.safetensors"), SPACE.layers(LARGEST)
     compressed = apply_policy(
@@ -72,7 +73,7 @@ def percent_at(folder: Path, bits: int, images: ImageSet) -> float:
     return measure_accuracy(compressed, NORMALIZATION.batches(images, 32, 25))
 
 
-def test_at_2_bits_it_pays_to_clip_weights(reference_data: Path, cifar10: ImageSet) -> None:
+def test_at_2_bits_it_pays_to_clip_weights(reference_data: Path, cifar10: Split) -> None:
     """14 % and 67 % of 1,000 images were measured: more than chance, and far more."""
     network = published(reference_data / "resnet20_cifar10" / "resnet20_jpeg_finetuned.safetensors")
     layers = SPACE.layers(LARGEST)
@@ -86,7 +87,7 @@ def test_at_2_bits_it_pays_to_clip_weights(reference_data: Path, cifar10: ImageS
     assert percent[1] > percent[0] + 25
 
 
-def test_8_bits_cost_nothing(reference_data: Path, cifar10: ImageSet) -> None:
+def test_8_bits_cost_nothing(reference_data: Path, cifar10: Split) -> None:
     """87.84 and 87.78 % were measured elsewhere on all images; here on a fifth, known to 0.7 points."""
     some = cifar10.take(slice(0, 2000))
     full, eight = (percent_at(reference_data / "resnet20_cifar10", bits, some) for bits in (32, 8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.evaluation.measurement import DataSource, ImageMeasurement
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.plan import TrainingPlan
@@ -39,12 +39,12 @@ def measurement(tmp_path_factory: pytest.TempPathFactory) -> ImageMeasurement:
 
 
 @pytest.fixture(scope="session")
-def digits(measurement: ImageMeasurement) -> ImageData:
+def digits(measurement: ImageMeasurement) -> DataSplits:
     return measurement.data.load()
 
 
 @pytest.fixture(scope="session")
-def realizer(measurement: ImageMeasurement, digits: ImageData) -> CandidateRealizer:
+def realizer(measurement: ImageMeasurement, digits: DataSplits) -> CandidateRealizer:
     return measurement.realizer(digits)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas.data.images import ImageSet
+from nas.data.splits import Split
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
@@ -44,7 +44,7 @@ def test_metrics_of_one_pass_are_those_of_passes_of_their_own(realizer: Candidat
 
 
 def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, space: JointSpace) -> None:
-    def first(images: ImageSet) -> ImageSet:
+    def first(images: Split) -> Split:
         return images.take(slice(0, math.ceil(0.3 * len(images))))
 
     data = realizer.data

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.data.images import ImageData
 from nas.data.sources import load_images
+from nas.data.splits import DataSplits
 from nas.training.checkpoint import load_checkpoint
 from nas.training.plan import TrainingExecution, TrainingPlan
 from nas.training.progress import StepReport
@@ -36,7 +36,7 @@ class Lab:
     """Trainings of one space on 150 digits, three steps per epoch."""
 
     space: JointSpace
-    data: ImageData
+    data: DataSplits
 
     def supernet(self, seed: int = 0) -> Supernet:
         return build_supernet(self.space.architectures, seed)
@@ -88,13 +88,13 @@ class Lab:
 
 
 @pytest.fixture(scope="session")
-def few_digits() -> ImageData:
+def few_digits() -> DataSplits:
     digits = load_images("digits")
     return replace(digits, train=digits.train.take(slice(0, 150)), validation=digits.validation.take(slice(0, 50)))
 
 
 @pytest.fixture(scope="session")
-def lab(few_digits: ImageData) -> Callable[..., Lab]:
+def lab(few_digits: DataSplits) -> Callable[..., Lab]:
     def make(name: str, policies: Sequence[str] = ("w32a32",)) -> Lab:
         return Lab(JointSpace(create_space(name, 1, 10), PolicySpace.parse(policies)), few_digits)
 

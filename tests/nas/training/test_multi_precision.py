@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.data.images import ImageData
 from nas.data.sources import load_images
+from nas.data.splits import DataSplits
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.plan import TrainingPlan
 from nas.training.schedules.registry import create_schedule
@@ -28,7 +28,7 @@ EPOCHS, SEEDS = 3, (0, 1)
 SETTINGS = TrainingSettings(batch_size=64)
 
 
-def accuracy_at_two_bits(net: Supernet, images: ImageData) -> float:
+def accuracy_at_two_bits(net: Supernet, images: DataSplits) -> float:
     """Mean percent of six subnets, all their layers at w2a8."""
     realizer, drawn = CandidateRealizer(net, images), SPACE.sample(np.random.default_rng(0), 4).candidates
     found = []

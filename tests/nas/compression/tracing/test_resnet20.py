@@ -14,8 +14,9 @@ from nas.compression.compress import apply_policy, calibrate
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
-from nas.data.images import ImageSet, Normalization
+from nas.data.normalization import Normalization
 from nas.data.sources import load_images
+from nas.data.splits import Split
 from nas.training.recalibration import measure_accuracy
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
@@ -60,7 +61,7 @@ class ResNet20(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def images(reference_data: Path) -> ImageSet:
+def images(reference_data: Path) -> Split:
     return load_images(str(reference_data / "cifar10"), limit=125).test
 
 
@@ -81,7 +82,7 @@ def test_nothing_of_it_is_opaque_and_it_counts_as_published(traced: TracedNetwor
     assert all(unit.norm is not None for layer in traced.graph.layers[:-1] for unit in layer.units)
 
 
-def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Path, images: ImageSet) -> None:
+def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Path, images: Split) -> None:
     with torch.no_grad():
         found = traced.network()(NORMALIZATION.inputs(images.images[:64], 32)).numpy()
     expected = np.load(reference_data / "resnet20_cifar10" / "reference_logits_jpeg_finetuned.npy")
@@ -89,7 +90,7 @@ def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Pa
 
 
 @pytest.mark.parametrize("policy", ["w8a32", "w3a32", "w8a8", "w4a8"])
-def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, images: ImageSet, policy: str) -> None:
+def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, images: Split, policy: str) -> None:
     space = create_space("resnet20_cifar", 3, 10)
     architecture = JointSpace(space).largest().architecture
     layers, built_in = space.layers(architecture), build_supernet(space, seed=0).extract(architecture)
@@ -113,7 +114,7 @@ def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, i
 
 
 @pytest.mark.parametrize("bits", MEASURED)
-def test_accuracy_is_as_measured(traced: TracedNetwork, images: ImageSet, bits: int) -> None:
+def test_accuracy_is_as_measured(traced: TracedNetwork, images: Split, bits: int) -> None:
     policy = CompressionPolicy((LayerPolicy.quantized(bits),) * len(traced.graph.layers))
     network = frozen(compress(traced, policy), NORMALIZATION.inputs(images.images[:BATCH], 32))
     found = measure_accuracy(network, NORMALIZATION.batches(images, 32, BATCH))

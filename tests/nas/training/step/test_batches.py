@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.data.images import ImageData
+from nas.data.splits import DataSplits
 from nas.training.distributed.team import SingleProcess, Team
 from nas.training.settings import TrainingSettings
 from nas.training.step.batches import TrainingBatches
@@ -24,18 +24,18 @@ class Member:
         raise AssertionError("nobody averages batches")
 
 
-def batches(data: ImageData, batch_size: int = 40, seed: int = 1, team: Team | None = None) -> TrainingBatches:
+def batches(data: DataSplits, batch_size: int = 40, seed: int = 1, team: Team | None = None) -> TrainingBatches:
     settings = TrainingSettings(batch_size, flip=True)
     return TrainingBatches(data, settings, seed, team or SingleProcess(), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
-def numbered(few_digits: ImageData) -> ImageData:
+def numbered(few_digits: DataSplits) -> DataSplits:
     """Every image has a label of its own."""
     return replace(few_digits, train=replace(few_digits.train, labels=torch.arange(len(few_digits.train))))
 
 
-def test_a_batch_depends_on_seed_and_step_only(few_digits: ImageData) -> None:
+def test_a_batch_depends_on_seed_and_step_only(few_digits: DataSplits) -> None:
     first, second = batches(few_digits), batches(few_digits)
     in_order = [first.load(step, 12) for step in range(7)]
     for step in (6, 0, 4, 1):  # as after a resumption anywhere
@@ -47,7 +47,7 @@ def test_a_batch_depends_on_seed_and_step_only(few_digits: ImageData) -> None:
     assert torch.equal(first.load(0, 16).labels, in_order[0].labels)
 
 
-def test_an_epoch_shows_every_image_at_most_once_in_an_order_of_its_own(numbered: ImageData) -> None:
+def test_an_epoch_shows_every_image_at_most_once_in_an_order_of_its_own(numbered: DataSplits) -> None:
     chosen = batches(numbered)
     assert chosen.steps_per_epoch == 3  # 30 of 150 images are left out
     epochs = [torch.cat([chosen.load(3 * epoch + step, 12).labels for step in range(3)]) for epoch in range(2)]
@@ -55,7 +55,7 @@ def test_an_epoch_shows_every_image_at_most_once_in_an_order_of_its_own(numbered
     assert not torch.equal(*epochs)
 
 
-def test_every_step_and_member_moves_its_images_in_its_own_way(few_digits: ImageData) -> None:
+def test_every_step_and_member_moves_its_images_in_its_own_way(few_digits: DataSplits) -> None:
     alike = replace(few_digits, train=few_digits.train.take(torch.zeros(150, dtype=torch.int64)))
     first, second = (batches(alike).load(step, 12).inputs for step in (0, 1))
     assert not torch.equal(first, second)
@@ -64,7 +64,7 @@ def test_every_step_and_member_moves_its_images_in_its_own_way(few_digits: Image
 
 
 @pytest.mark.parametrize("size", [2, 4])
-def test_a_team_sees_the_images_of_one_process(numbered: ImageData, size: int) -> None:
+def test_a_team_sees_the_images_of_one_process(numbered: DataSplits, size: int) -> None:
     for step in (0, 5):
         shares = [batches(numbered, team=Member(rank, size)).load(step, 12) for rank in range(size)]
         assert [len(share.labels) for share in shares] == [40 // size] * size

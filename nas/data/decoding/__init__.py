@@ -1,0 +1,1 @@
+"""Decoders: from samples as they are stored to arrays of one shape."""

@@ -1,0 +1,136 @@
+"""The one decoder of images: whatever the file, upright pixels from 0 to 255 of one size."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from nas.data.decoding.decoder import Decoder, Stored
+from nas.data.decoding.pixels import Pixels, convert_array, convert_image, resize_array
+from nas.data.reading import Fit
+
+MOST_PIXELS = 64_000_000  # of an image that is decoded: 192 MB as RGB, beside which a process has room for its work
+_OVERSAMPLING = 2  # a JPEG file is decoded at no less than this multiple of the final side, and then resized
+
+
+@dataclass(frozen=True)
+class ImageDecoder(Decoder):
+    """Decodes images in all formats that Pillow reads, and arrays.
+
+    Images are turned upright by their EXIF orientation. Transparent pixels are laid on a ground. Of an animation the
+    first frame is taken. 16-bit and floating-point values are scaled, never clipped. Other proportions than the square
+    are cropped to the square in the centre, stretched, or padded by the ground.
+
+    Attributes:
+        side: Height and width of the decoded images, in pixels.
+        channels: Number of channels: 1 is grey, 3 is RGB; arrays may have any number.
+        fit: What becomes of images that are not square.
+        ground: What transparent pixels are laid on and images are padded with, RGB from 0 to 255.
+        value_range: What is black and what is white in 16-bit and floating-point images; None is 0 and 65535 for
+            16 bits, 0 and 1 for floating point.
+    """
+
+    side: int
+    channels: int = 3
+    fit: Fit = "crop"
+    ground: tuple[int, int, int] = (255, 255, 255)
+    value_range: tuple[float, float] | None = None
+    dtype = torch.uint8
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+        return (self.channels, self.side, self.side)
+
+    def decode(self, stored: Stored, where: str) -> Pixels:
+        """Pixels from 0 to 255, uint8, shape (side, side, channels).
+
+        Raises:
+            ValueError: If it is no image, is damaged, too large, or of a mode that cannot be read rightly.
+        """
+        if isinstance(stored, np.ndarray):
+            return resize_array(convert_array(stored, self.channels, self.value_range, where), self.side, self.fit)
+        image = self._resize(open_image(stored, where, self._draft(), self.ground, self.value_range))
+        pixels = np.asarray(image.convert("L") if self.channels == 1 else image)
+        return pixels.reshape(self.side, self.side, self.channels)
+
+    def arrange(self, stacked: Tensor) -> Tensor:
+        """Shape (n, channels, side, side), channels last in memory."""
+        return stacked.permute(0, 3, 1, 2)
+
+    def _draft(self) -> int:
+        return self.side * _OVERSAMPLING
+
+    def _resize(self, image: Image.Image) -> Image.Image:
+        size = (self.side, self.side)
+        if image.size == size:
+            return image
+        if self.fit == "crop":
+            return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+        if self.fit == "stretch":
+            return image.resize(size, Image.Resampling.BICUBIC)
+        return ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=self.ground)
+
+
+def open_image(
+    stored: Stored,
+    where: str,
+    draft: int | None = None,
+    ground: tuple[int, int, int] = (255, 255, 255),
+    value_range: tuple[float, float] | None = None,
+) -> Image.Image:
+    """An encoded image, upright and in RGB with 8 bits a channel.
+
+    Args:
+        stored: The bytes of the file.
+        where: Its place, for messages.
+        draft: Side in pixels; a JPEG file may be decoded at a scale at which no side is shorter. None is full scale.
+        ground: What transparent pixels are laid on, RGB from 0 to 255.
+        value_range: What is black and what is white in 16-bit and floating-point images.
+
+    Raises:
+        ValueError: As `ImageDecoder.decode` describes.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(_bytes(stored))) as image:
+            warnings.simplefilter("ignore")  # of oversize, which is refused below, and of small flaws of metadata
+            if draft is not None and min(image.size) >= 2 * draft:
+                image.draft("RGB", (draft, draft))
+            _check(image, where)
+            image.load()
+            return convert_image(ImageOps.exif_transpose(image), ground, value_range, where)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{where} is not a readable image: {_reason(error)}") from error
+    except (ArithmeticError, LookupError, TypeError, MemoryError) as error:  # of damaged headers, by format
+        raise ValueError(f"{where} is not a readable image: it is damaged ({_reason(error)})") from error
+
+
+def _bytes(stored: Stored) -> bytes:
+    if not isinstance(stored, bytes):
+        raise OSError(f"got {type(stored).__name__}, not bytes")
+    return stored
+
+
+def _check(image: Image.Image, where: str) -> None:
+    """Refuses images that are too large, and files with pages of which nobody said which one counts."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"{where} is an image of {width}x{height} pixels; the most that is decoded is {MOST_PIXELS:,} pixels, so "
+            "shrink it"
+        )
+    pages = getattr(image, "n_frames", 1)
+    if image.format == "TIFF" and pages > 1:
+        raise ValueError(f"{where} is a TIFF file of {pages} pages, and a sample is one image; split it")
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,156 @@
+"""The inputs of samples by row: in memory, or decoded when they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas.data.decoding.decoder import Decoder
+from nas.data.layouts.records import Records
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_CHUNK = 256  # samples of which the stored form is in memory at a time
+
+
+class Inputs(ABC):
+    """Inputs of n samples, such as images, all of one shape."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input, such as (channels, height, width)."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def take(self, rows: Tensor | slice) -> Inputs:
+        """The inputs at `rows`: row indices, int64 of shape (k,), or a slice."""
+
+    @abstractmethod
+    def read(self) -> Tensor:
+        """All of these inputs in memory, shape (n, *shape); images are uint8, from 0 to 255.
+
+        Raises:
+            ValueError: If an input cannot be decoded; the message names its place.
+        """
+
+    @abstractmethod
+    def update(self, digest: _Hash) -> None:
+        """Adds the content of the inputs to a hash."""
+
+
+@dataclass(frozen=True)
+class TensorInputs(Inputs):
+    """Inputs in memory, or in a file that is mapped into memory.
+
+    Attributes:
+        tensor: Shape (n, *shape).
+    """
+
+    tensor: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.tensor.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def take(self, rows: Tensor | slice) -> TensorInputs:
+        """The inputs at row indices of shape (k,), copied, or a view of those of a slice."""
+        return TensorInputs(self.tensor[rows])
+
+    def read(self) -> Tensor:
+        """The tensor itself, shape (n, *shape)."""
+        return self.tensor
+
+    def update(self, digest: _Hash) -> None:
+        """Adds shape and content."""
+        digest.update(str(tuple(self.tensor.shape)).encode())
+        digest.update(self.tensor.cpu().contiguous().numpy().tobytes())
+
+
+@dataclass(frozen=True)
+class StoredInputs(Inputs):
+    """Inputs that are read from where they are stored, and decoded, each time.
+
+    Attributes:
+        records: The stored samples.
+        decoder: Decodes them.
+        rows: Rows of the records, int64, shape (n,).
+    """
+
+    records: Records
+    decoder: Decoder
+    rows: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return self.decoder.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: Tensor | slice) -> StoredInputs:
+        """The inputs at row indices of shape (k,), or of a slice; nothing is read."""
+        return StoredInputs(self.records, self.decoder, self.rows[rows])
+
+    def read(self) -> Tensor:
+        """Reads and decodes all of these inputs, shape (n, *shape)."""
+        return decode(self.records, self.rows.tolist(), self.decoder)
+
+    def update(self, digest: _Hash) -> None:
+        """Adds the content as it is stored, and how it is decoded."""
+        digest.update(repr(self.decoder).encode())
+        for start in range(0, len(self), _CHUNK):
+            for stored in self.records.read(self.rows[start : start + _CHUNK].tolist()):
+                digest.update(hash_stored(stored))
+
+
+def decode(records: Records, rows: Sequence[int], decoder: Decoder) -> Tensor:
+    """Reads and decodes samples.
+
+    Args:
+        records: The stored samples.
+        rows: Their rows, n of them.
+        decoder: Decodes one.
+
+    Returns:
+        Shape (n, *shape). Images lie channels last in memory, as they come from their decoder.
+
+    Raises:
+        ValueError: If a sample cannot be decoded; the message names its place.
+    """
+    if not rows:
+        return torch.zeros((0, *decoder.shape), dtype=decoder.dtype)
+    whole: NDArray[np.generic] | None = None
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        for number, stored in enumerate(records.read(chunk)):
+            decoded = decoder.decode(stored, records.where(chunk[number]))
+            if whole is None:  # filled in place: a list of parts that is joined would take the memory twice
+                whole = np.empty((len(rows), *decoded.shape), decoded.dtype)
+            whole[start + number] = decoded
+    return decoder.arrange(torch.from_numpy(whole))
+
+
+def hash_stored(stored: object) -> bytes:
+    """The hash of a stored sample: of bytes, a text or an array; 16 bytes."""
+    if isinstance(stored, np.ndarray):
+        content = f"{stored.shape}{stored.dtype}".encode() + np.ascontiguousarray(stored).tobytes()
+    else:
+        content = stored if isinstance(stored, bytes) else str(stored).encode()
+    return hashlib.blake2b(content, digest_size=16).digest()

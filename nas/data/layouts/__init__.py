@@ -1,0 +1,1 @@
+"""Layouts: how samples and labels lie in files, one file of code for each."""

@@ -1,0 +1,143 @@
+"""Samples as they are stored: read by row, not decoded."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.data.decoding.decoder import Stored
+from nas.tasks.task import RawLabels
+
+
+class Records(ABC):
+    """The samples of a split as they are stored. Only labels are kept in memory.
+
+    Records are sent to other processes, so they hold paths and numbers, not open files.
+
+    Attributes:
+        labels: The label of each sample.
+    """
+
+    labels: RawLabels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def read(self, rows: Sequence[int]) -> list[Stored]:
+        """The samples at row indices, in their order: bytes of encoded images, texts, or arrays.
+
+        Raises:
+            OSError: If a file cannot be read.
+            ValueError: If a file has been changed or is damaged; the message names it.
+        """
+
+    def where(self, row: int) -> str:
+        """The place of a sample, for messages."""
+        return self.labels.where(row)
+
+    @property
+    def block_sizes(self) -> tuple[int, ...] | None:
+        """Sizes of the blocks of consecutive rows that are read from disk together; None if any row is read alone."""
+        return None
+
+
+@dataclass(frozen=True)
+class StoredSplits:
+    """The splits of a data set as they are stored.
+
+    Attributes:
+        train: Samples for training, from which splits that are missing are taken.
+        validation: Samples on which candidates are measured; None if the data set has none.
+        test: Samples by which nothing is chosen; None if the data set has none.
+        names: Names of the outputs, such as classes, in their order; None if they are not stated.
+    """
+
+    train: Records
+    validation: Records | None = None
+    test: Records | None = None
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class FileRecords(Records):
+    """Samples in a file each.
+
+    Attributes:
+        paths: Path of each sample.
+        labels: The label of each sample.
+    """
+
+    paths: tuple[Path, ...]
+    labels: RawLabels
+
+    def read(self, rows: Sequence[int]) -> list[Stored]:
+        """The content of the files."""
+        return [self.paths[row].read_bytes() for row in rows]
+
+
+@dataclass(frozen=True)
+class ArrayRecords(Records):
+    """Samples in memory.
+
+    Attributes:
+        arrays: Shape (n, height, width) or (n, height, width, channels).
+        labels: The label of each sample.
+    """
+
+    arrays: NDArray[np.generic]
+    labels: RawLabels
+
+    def read(self, rows: Sequence[int]) -> list[Stored]:
+        """The arrays at rows."""
+        return [self.arrays[row] for row in rows]
+
+
+@dataclass(frozen=True)
+class JoinedRecords(Records):
+    """Records of several files, one after the other.
+
+    Attributes:
+        parts: The records of each file, one or more.
+    """
+
+    parts: tuple[Records, ...]
+
+    @cached_property
+    def labels(self) -> RawLabels:  # type: ignore[override]  # computed, not stored
+        """The labels of all parts."""
+        values = [value for part in self.parts for value in part.labels.values]
+        source = self.parts[0].labels.source
+        more = f" and {len(self.parts) - 1} more" if len(self.parts) > 1 else ""
+        return RawLabels(values, self._find_place, source + more)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.cumsum([0, *(len(part) for part in self.parts)])
+
+    @property
+    def block_sizes(self) -> tuple[int, ...] | None:
+        """The blocks of all parts; None if any row is read alone."""
+        sizes = [part.block_sizes for part in self.parts]
+        return None if None in sizes else tuple(size for part in sizes if part is not None for size in part)
+
+    def read(self, rows: Sequence[int]) -> list[Stored]:
+        """The samples at rows, those of each part in one call."""
+        found: list[Stored] = [None] * len(rows)
+        part_of = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(part_of):
+            places = np.flatnonzero(part_of == number).tolist()
+            start = int(self._starts[number])
+            for place, stored in zip(places, self.parts[number].read([rows[p] - start for p in places]), strict=True):
+                found[place] = stored
+        return found
+
+    def _find_place(self, row: int) -> str:
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.parts[number].where(row - int(self._starts[number]))

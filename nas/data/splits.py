@@ -1,0 +1,109 @@
+"""Splits of a data set: inputs and labels for training, validation and testing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from torch import Tensor
+
+from nas.data.inputs import Inputs, StoredInputs, TensorInputs
+from nas.data.normalization import Normalization, compute_normalization
+from nas.tasks.classification import CLASSIFICATION
+from nas.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled samples, such as those for training.
+
+    Attributes:
+        inputs: The inputs of n samples.
+        labels: Their labels as the task encodes them, such as class numbers, int64, shape (n,).
+    """
+
+    inputs: Inputs
+    labels: Tensor
+
+    @classmethod
+    def of(cls, images: Tensor, labels: Tensor) -> Split:
+        """Samples in memory.
+
+        Args:
+            images: Pixels from 0 to 255, uint8, shape (n, channels, height, width).
+            labels: The labels, shape (n, ...).
+        """
+        return cls(TensorInputs(images), labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def images(self) -> Tensor:
+        """All inputs, decoded and in memory: uint8 from 0 to 255, shape (n, channels, height, width)."""
+        return self.inputs.read()
+
+    def take(self, rows: Tensor | slice) -> Split:
+        """The samples at `rows`: row indices, int64 of shape (k,), or a slice."""
+        return Split(self.inputs.take(rows), self.labels[rows])
+
+    def to(self, processor: str) -> Split:
+        """The same in the memory of a processor, `"cpu"` or `"cuda"`; inputs that are stored stay where they are."""
+        inputs = self.inputs if isinstance(self.inputs, StoredInputs) else TensorInputs(self.images.to(processor))
+        return Split(inputs, self.labels.to(processor))
+
+
+@dataclass(frozen=True)
+class DataSplits:
+    """A data set in three splits.
+
+    Attributes:
+        train: Samples for training weights, recalibrating batch norms and calibrating activation ranges.
+        validation: Samples on which candidates are measured, while a search chooses among them.
+        test: Samples by which nothing is chosen, for the final reports.
+        names: Name of each output of a network, such as that of its class.
+        task: What the labels mean.
+        stated: The normalisation that the user gave; None computes it from the training images.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    names: tuple[str, ...]
+    task: Task = CLASSIFICATION
+    stated: Normalization | None = None
+
+    @property
+    def classes(self) -> int:
+        """Number of outputs of a network, which are classes where the task has classes."""
+        return len(self.names)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of an image."""
+        return self.train.inputs.shape[0]
+
+    def to(self, processor: str) -> DataSplits:
+        """The same in the memory of a processor, `"cpu"` or `"cuda"`."""
+        train, validation, test = (part.to(processor) for part in (self.train, self.validation, self.test))
+        return replace(self, train=train, validation=validation, test=test)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all inputs and labels, the task, names and a stated normalisation, as hexadecimal digits."""
+        found = hashlib.sha256(f"{self.classes}{self.stated or ''}".encode())
+        if self.names != tuple(map(str, range(self.classes))):
+            found.update(repr(self.names).encode())
+        if self.task != CLASSIFICATION:
+            found.update(repr(self.task).encode())
+        for part in (self.train, self.validation, self.test):
+            part.inputs.update(found)
+            found.update(str(tuple(part.labels.shape)).encode())
+            found.update(part.labels.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        """The stated normalisation, or the mean and standard deviation of each channel of the training images."""
+        return self.stated or compute_normalization(self.train.inputs)

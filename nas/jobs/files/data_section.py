@@ -1,0 +1,68 @@
+"""The data section of a job file: where samples come from, and how they are read and split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, model_validator
+
+from nas.data.reading import EMBEDDED, Columns, Fit, Reading
+from nas.jobs.files.section import Section
+
+if TYPE_CHECKING:
+    from nas.data.sources import DataSource
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class DataSection(Section):
+    """Where samples come from; see `nas.data.sources.DataSource`, `Reading` and `nas.data.decoding.image_decoder`.
+
+    `mean` and `std` of each channel, on a scale of 0 to 1, are those with which a given network was trained; without
+    them images are normalised by those of the training images.
+    """
+
+    source: str = EMBEDDED
+    limit: Annotated[int, Field(ge=100, le=10**9)] | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    mean: list[Share] | None = None
+    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
+    input_column: str | None = None
+    label_column: str | None = None
+    channels: Annotated[int, Field(ge=1, le=64)] | None = None
+    fit: Fit = "crop"
+    background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]
+    value_range: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _has_both(self) -> DataSection:
+        if (self.mean is None) != (self.std is None) or len(self.mean or []) != len(self.std or []):
+            raise ValueError(f"mean and std are given together, one each per channel, got {self.mean} and {self.std}")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise ValueError(f"value_range is the value of black, then that of white, got {self.value_range}")
+        return self
+
+    def data_source(self) -> DataSource:
+        """The source, with an absolute path: workers may have another working directory. Loads torch."""
+        from nas.data.normalization import Normalization
+        from nas.data.sources import DataSource
+
+        path = self.source if self.source == EMBEDDED else str(Path(self.source).resolve())
+        stated = None
+        if self.mean is not None and self.std is not None:
+            stated = Normalization(tuple(self.mean), tuple(self.std))
+        return DataSource(path, self.limit, self.image_size, self.split_seed, stated, self._reading())
+
+    def _reading(self) -> Reading:
+        red, green, blue = self.background
+        return Reading(
+            Columns(self.input_column, () if self.label_column is None else (self.label_column,)),
+            self.channels,
+            self.fit,
+            (red, green, blue),
+            None if self.value_range is None else (self.value_range[0], self.value_range[1]),
+        )

@@ -1,0 +1,1 @@
+"""Tasks: what labels mean, and the loss by which networks learn them."""
