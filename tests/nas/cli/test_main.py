@@ -137,8 +137,8 @@ def image(side: int) -> bytes:
 @pytest.mark.parametrize(
     ("labels", "sides", "words"),
     [
-        ([3] * 100, [8] * 100, ["2 or more classes", "only class 3", "add images"]),
-        ([0, 1] * 50, [8] * 99 + [9], ["train.parquet", "must have one size", "resize them"]),
+        ([3] * 100, [8] * 100, ["2 or more classes", "only class '3'", "add samples"]),
+        ([0, 1] * 50, [8] * 99 + [9], ["train.parquet", "must have one size", "data.image_size"]),
     ],
 )
 def test_images_that_cannot_be_learnt_are_refused(
