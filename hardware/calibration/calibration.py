@@ -27,7 +27,7 @@ from hardware.calibration.tensors import Tensor
 from predictors.linear_model import LinearModel
 from search_spaces.additive_cost import FloatArray
 
-_MIN_NETWORKS = 4  # leaves three or more to fit when one is left out
+_LEAST_HELD_OUT = 4  # with fewer networks, too few are left to fit when one is left out
 _FOLDS = 10  # of the cross-validation: each network is left out once, together with a tenth of all
 _SLOPE_STD = 0.3  # prior standard deviation of the slope of a precision, around 1
 _ENTRY_STD = 0.15  # prior standard deviation of the correction of an entry, around 0
@@ -44,7 +44,8 @@ class Calibration:
     Attributes:
         constant_ms: Latency of every network besides its layers and tensors, in milliseconds.
         tensors: Costs of the tensors of a network.
-        quality: Agreement with networks that were left out of the fit; None if nothing was fitted.
+        quality: Agreement with networks that were left out of the fit; None if nothing was fitted, or to so few
+            networks that none was left out.
     """
 
     constant_ms: float = 0.0
@@ -60,12 +61,12 @@ class MeasuredNetworks:
         layers_ms: Summed latency of the layers of each entry in each network, each measured alone, shape (n, entries).
         precisions: Index of the precision of each entry, from 0, shape (entries,).
         tensors: The tensors of each network.
-        measured_ms: Measured latency of each network, shape (n,), n >= 4.
+        measured_ms: Measured latency of each network, shape (n,), n >= 1.
         spread: Typical relative spread of the timings of a network, which is added to the noise that the fit assumes.
 
     Raises:
-        ValueError: If there are fewer than 4 networks, the arrays have different numbers of networks, or a measured
-            latency is not positive and finite.
+        ValueError: If there is no network, the arrays have different numbers of networks, or a measured latency is not
+            positive and finite.
     """
 
     layers_ms: FloatArray
@@ -75,9 +76,9 @@ class MeasuredNetworks:
     spread: float = 0.0
 
     def __post_init__(self) -> None:
-        if len(self.measured_ms) < _MIN_NETWORKS or len(self.layers_ms) != len(self.measured_ms):
+        if len(self.measured_ms) < 1 or len(self.layers_ms) != len(self.measured_ms):
             shapes = f"{self.layers_ms.shape} and {self.measured_ms.shape}"
-            raise ValueError(f"a calibration needs {_MIN_NETWORKS} or more networks with a latency each, got {shapes}")
+            raise ValueError(f"a calibration needs one or more networks with a latency each, got {shapes}")
         check_latencies(self.measured_ms)
 
     @property
@@ -89,7 +90,8 @@ class MeasuredNetworks:
 def fit_calibration(sample: MeasuredNetworks, conversions: Conversions) -> tuple[Calibration, FloatArray]:
     """The calibration of the highest posterior probability, given measured networks.
 
-    Errors are relative to the latency of a network. The quality of the fit is found by cross-validation.
+    Errors are relative to the latency of a network. The quality of the fit is found by cross-validation. A space may
+    have fewer than 4 networks; they are fitted, and how well others would be predicted is not known.
 
     Args:
         sample: Networks with their latencies.
@@ -102,18 +104,23 @@ def fit_calibration(sample: MeasuredNetworks, conversions: Conversions) -> tuple
     precisions, entries = int(sample.precisions.max()) + 1, len(sample.precisions)
     operators = conversions.count_operators(sample.tensors)
     features = np.concatenate([sample.sums_ms, sample.layers_ms, np.ones((count, 1)), operators], axis=1)
+
+    def fit(rows: NDArray[np.bool_]) -> FloatArray:
+        return _coefficients(features[rows], measured[rows], precisions, entries, sample.spread)
+
     predicted = np.zeros(count)
-    for fold in range(min(_FOLDS, count)):
+    for fold in range(_FOLDS if count >= _LEAST_HELD_OUT else 0):
         left_out = np.arange(count) % _FOLDS == fold
-        kept = _coefficients(features[~left_out], measured[~left_out], precisions, entries, sample.spread)
-        predicted[left_out] = features[left_out] @ kept
-    found = _coefficients(features, measured, precisions, entries, sample.spread)
+        if left_out.any():
+            predicted[left_out] = features[left_out] @ fit(~left_out)
+    quality = FitQuality.compare(predicted, measured) if count >= _LEAST_HELD_OUT else None
+    found = fit(np.ones(count, dtype=np.bool_))
     slopes, effects, constant, costs = np.split(found, np.cumsum([precisions, entries, 1]))
     per_operator, per_element = np.split(costs, 2)
     both = np.stack([conversions.counts @ per_operator, conversions.elements @ per_element], axis=1)
     tensors = TensorCosts({use: TensorCost(*cost) for use, cost in zip(conversions.uses, both.tolist(), strict=True)})
     factors = np.maximum(slopes[sample.precisions] + effects, _LEAST_FACTOR)
-    return Calibration(float(constant[0]), tensors, FitQuality.compare(predicted, measured)), factors
+    return Calibration(float(constant[0]), tensors, quality), factors
 
 
 def _coefficients(

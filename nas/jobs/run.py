@@ -14,7 +14,7 @@ from nas.jobs.console.summary import summarize, summarize_finetuned
 from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.export import Export, export
 from nas.jobs.stages.finetune import FineTuning, find_candidate, finetune
-from nas.jobs.stages.fit import Fitted, fit, read_fitted
+from nas.jobs.stages.fit import Fitted, check_space, fit, read_fitted
 from nas.jobs.stages.given_network import check_network
 from nas.jobs.stages.measured_search import measured_search
 from nas.jobs.stages.predicted_search import predicted_search
@@ -33,7 +33,7 @@ def check_job(workspace: Workspace) -> None:
         ValueError: If it cannot be trained, or the given network does not fit; see `check_training`, `check_network`.
     """
     if workspace.network is not None:
-        check_network(workspace.network, workspace.trained_space, workspace.data)
+        check_network(workspace.network, workspace.data)
     else:
         check_training(workspace.training_task, len(workspace.data.train), workspace.workers)
 
@@ -43,6 +43,8 @@ def run_job(workspace: Workspace) -> None:
     check_job(workspace)
     if workspace.job.search.table_costs and workspace.table_request.given is None:
         workspace.table_request.path_here()  # before anything runs: can the device be measured here?
+    if workspace.job.search.quality == "predicted":
+        check_space(workspace.space)
     if workspace.network is not None:
         train_job(workspace)  # only stores it, and says how accurate it is as given
     if workspace.job.search.table_costs:

@@ -39,7 +39,8 @@ def describe_fit(calibration: Calibration) -> str:
     """The error of a table on whole networks, as text."""
     quality = calibration.quality
     if quality is None:
-        return "not calibrated on whole networks"
+        few = "fitted, but too few to hold one out: the error is unknown"
+        return "not calibrated on whole networks" if calibration == Calibration() else few
     return (
         f"within {quality.error_percent:.1f} % on average, Kendall tau {quality.kendall_tau:.2f} "
         f"(each of {quality.networks} held out in turn)"

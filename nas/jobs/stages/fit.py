@@ -25,6 +25,7 @@ from results.evaluation import RunRecord
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
+_FEWEST = 10  # candidates: fewer tell a predictor nothing of others, and no job measures fewer
 _STREAM = 1  # random numbers of their own, so that the search does not start with the candidates of the fit
 
 
@@ -70,6 +71,20 @@ class Fitted:
     section: FitSection
 
 
+def check_space(space: JointSpace) -> None:
+    """Refuses to predict what can be measured at once; takes no time.
+
+    Raises:
+        ValueError: If the space has fewer than 10 candidates.
+    """
+    found = len(representative_sample(space, np.random.default_rng(0), _FEWEST))
+    if found < _FEWEST:
+        raise ValueError(
+            f"search.quality: predicted needs {_FEWEST} or more candidates to fit a predictor to, and the space has "
+            f"{found}; take quality: measured, which measures all of them"
+        )
+
+
 def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
     """Measures candidates, fits the predictors, and prints their cross-validated quality.
 
@@ -77,7 +92,11 @@ def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
         section: The number of candidates, and the predictor.
         subject: The network, the images and the metrics.
         execution: The workers, the runs and the reporter of the job.
+
+    Raises:
+        ValueError: If the space has too few candidates; see `check_space`.
     """
+    check_space(subject.space)
     runs = execution.runs
     measured = measure(
         _choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs), "measured"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 
 import torch
@@ -12,9 +11,6 @@ from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.splits import DataSplits
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
-from search_spaces.joint_space import JointSpace
-
-_FEWEST = 4  # compressed networks that a given network must allow: with fewer a latency table cannot be calibrated
 
 
 def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> TracedNetwork | None:
@@ -50,17 +46,16 @@ def network_name(reference: str) -> str:
     return Path(reference.rpartition(":")[2]).stem
 
 
-def check_network(traced: TracedNetwork, space: JointSpace, data: DataSplits) -> None:
-    """Checks that a given network classifies these images, and that there is something to search.
+def check_network(traced: TracedNetwork, data: DataSplits) -> None:
+    """Checks that a given network classifies these images.
 
     Args:
         traced: The network.
-        space: The joint space of the network and its policies.
         data: The images.
 
     Raises:
         ValueError: If the network has another number of input channels than the images, does not return one logit for
-            each class, runs at one batch size only, or its policies allow fewer than four compressed networks.
+            each class, or runs at one batch size only.
     """
     graph = traced.graph
     ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
@@ -74,12 +69,6 @@ def check_network(traced: TracedNetwork, space: JointSpace, data: DataSplits) ->
         )
     if graph.batch is not None:
         raise ValueError(f"a given network must run at any batch size, and cannot: {traced.why_fixed}")
-    candidates = prod(space.cardinalities.tolist())
-    if candidates < _FEWEST:
-        raise ValueError(
-            f"the policies must allow {_FEWEST} or more compressed networks, got {candidates}; "
-            "name a second policy for the layers"
-        )
 
 
 def describe_network(traced: TracedNetwork, data: DataSplits) -> list[str]:

@@ -62,6 +62,16 @@ def test_few_networks_leave_the_sum_of_the_layers() -> None:
     assert factors == pytest.approx(np.ones(4), abs=0.05)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_fewer_are_fitted_and_tell_no_error_on_others(count: int) -> None:
+    sample = _sample(count)
+    found, factors = fit_calibration(sample, CONVERSIONS)
+    predicted = sample.layers_ms @ factors + found.constant_ms
+    predicted += [found.tensors.total(network) for network in sample.tensors]
+    assert predicted == pytest.approx(sample.measured_ms, rel=0.02)  # each was measured itself
+    assert found.quality is None
+
+
 def test_nothing_is_built_on_what_rounding_leaves_of_a_zero() -> None:
     rare = TensorUse.parse("float -> 1 softmax")
     counts = np.hstack([np.vstack([CONVERSIONS.counts, [0.0, 0.0]]), [[1e-17], [1e-17], [1.0]]])
@@ -73,7 +83,7 @@ def test_nothing_is_built_on_what_rounding_leaves_of_a_zero() -> None:
     assert found.quality.error_percent < 5.0
 
 
-@pytest.mark.parametrize("measured", [np.ones(3), -np.ones(8), np.full(8, np.nan)])
+@pytest.mark.parametrize("measured", [np.ones(0), np.ones(3), -np.ones(8), np.full(8, np.nan)])
 def test_refuses_unusable_data(measured: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"a calibration needs 4 or more networks|latencies must be positive"):
-        replace(_sample(len(measured)) if len(measured) > 3 else _sample(8), measured_ms=measured)
+    with pytest.raises(ValueError, match=r"a calibration needs one or more networks|latencies must be positive"):
+        replace(_sample(8), measured_ms=measured)

@@ -10,11 +10,22 @@ import numpy as np
 import pytest
 
 from hardware.analytic import network_cost
-from nas.objectives import FloatArray, Objective, clip_to_constraints, compute_costs, compute_violations
+from nas.objectives import (
+    AdditiveEvaluator,
+    FloatArray,
+    Objective,
+    clip_to_constraints,
+    compute_costs,
+    compute_violations,
+)
 from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design, list_obvious_candidates
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.searcher import Searcher
 from nas.search.registry import SEARCHERS, create_searcher
+from nas.search.runner.loop import run_search
+from nas.search.runner.search_plan import Dispatch, SearchPlan
+from results.database.results_database import ResultsDatabase
+from results.evaluation import RunRecord
 from results.metric import METRICS
 from results.pareto import hypervolume
 from search_spaces.joint_space import JointSpace
@@ -130,6 +141,23 @@ def test_a_whole_space_may_be_asked_at_once(name: str, small: JointSpace) -> Non
     assert [len(population.unique()) for population in asked] == [24] * len(asked)
     assert len({population.fidelity for population in asked}) == len(asked)
     assert len(made.ask(1)) == 0
+
+
+@pytest.mark.parametrize("networks", [1, 2, 3])
+@pytest.mark.parametrize("in_flight", [None, 2])
+def test_spaces_of_few_networks_are_searched_to_the_end(name: str, networks: int, in_flight: int | None) -> None:
+    only: dict[str, ValueSelector] = {"depth": [1], "kernel": [3], "expand": [2], "resolution": [12]}
+    only |= {"0.0.expand": [2, 3, 4][:networks]}
+    space = JointSpace(RestrictedSpace(create_space("mobilenet_v3_digits", 1, 10), only))
+    metrics = ("macs", "parameters")[: SEARCHERS[name].most_objectives]
+    objectives = tuple(Objective(METRICS[metric], AdditiveEvaluator(network_cost(space, metric))) for metric in metrics)
+    leaves = (Subspace.whole(space),) if SEARCHERS[name].needs_leaves else ()
+    record, dispatch = RunRecord("few/search", {}, 0), Dispatch(in_flight=in_flight)
+    problem = SearchProblem(space, objectives, leaves)
+    with ResultsDatabase("sqlite://") as database:
+        plan = SearchPlan(problem, SEARCHERS[name](), record, budget=20, dispatch=dispatch)
+        found = run_search(plan, database)
+    assert len(found.population.unique()) == len(found) == networks
 
 
 def test_infeasible_outcomes_do_not_stop_it(name: str, large: JointSpace) -> None:
