@@ -5,17 +5,21 @@ Ray is an optional dependency, so it is imported when a session begins, not with
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 
 LOCAL = "local"  # the address that starts a cluster
 _AUTO = "auto"  # the address of the cluster that already runs on this machine
 _ANSWER_S = 5  # a server that runs accepts a connection well within this time
 _LAST_PORT = 65535
+_PLAIN = re.compile(r"(\w+://)?(\[[0-9a-fA-F:]+\]|[\w.-]*)(:\d+)?/?")  # an address without user, password and options
 _LEAST_SHARE = 0.0001  # the least share of a GPU: Ray counts resources in steps of this size
 
 
@@ -55,6 +59,7 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address == LOCAL:
         options |= {"num_cpus": cpus, "include_dashboard": False}
+        ask_for_token()
     elif address != _AUTO:
         _check_reachable(address)
     at_sigterm = signal.getsignal(signal.SIGTERM)
@@ -72,6 +77,23 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def ask_for_token() -> None:
+    """Lets a cluster that is started here ask for a token that only this process and its children know.
+
+    Its ports are open to the network, and whoever may use them runs code here.
+    """
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
+
+
+def show_address(address: str) -> str:
+    """An address as messages show it: whole if it has no place for a password, else no more than its scheme."""
+    if _PLAIN.fullmatch(address):
+        return address
+    scheme, separator, _ = address.partition("://")
+    return f"{scheme}://***" if separator and scheme.isalpha() else "***"
 
 
 def check_gpus(share: float) -> None:
@@ -97,9 +119,10 @@ def ray_failure(what: str, error: Exception) -> OSError:
 
 def _check_reachable(address: str) -> None:
     """Raises ValueError unless a server accepts connections at `host:port`; Ray itself would wait for minutes."""
+    shown = show_address(address)
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise ValueError(f"a Ray cluster is given as 'auto' or host:port, such as 10.0.0.1:6379, got {address!r}")
+    if shown != address or not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ValueError(f"a Ray cluster is given as 'auto' or host:port, such as 10.0.0.1:6379, got {shown!r}")
     try:
         socket.create_connection((host, int(port)), _ANSWER_S).close()
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,6 +14,21 @@ from filelock import Timeout
 from results.file_lock import hold_lock
 
 _ENDING_S = 10.0  # an interrupted process may need this long to write its results, so the next one waits for it
+
+
+def expand_path(path: Path) -> Path:
+    """A path in which variables such as `$HOME`, and `~`, are replaced; nothing in it is run.
+
+    Raises:
+        ValueError: If a variable is not set, or the path is not absolute then.
+    """
+    for name in re.findall(r"\$\{?(\w+)", str(path)):
+        if name not in os.environ:
+            raise ValueError(f"{path} names the variable {name}, which is not set here")
+    expanded = Path(os.path.expandvars(path.expanduser()))
+    if not expanded.is_absolute():
+        raise ValueError(f"{path} must be a path from the root, got {str(expanded)!r}")
+    return expanded
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli.database_option import database_option
 from nas.cli.options import takes
 
 if TYPE_CHECKING:
@@ -31,8 +32,16 @@ class SubmitOptions:
     ship_data: Annotated[
         bool, typer.Option("--ship-data", help="Send the images along; else the cluster has them.")
     ] = False
+    shared_files: Annotated[
+        bool, typer.Option("--shared-files", help="Send no files: the cluster sees them at the same paths.")
+    ] = False
     runs: Annotated[str, typer.Option(help="Folder of all runs on the cluster.")] = "$HOME/nas/runs"
-    database: Annotated[str | None, typer.Option(help="URL of the results database, as the cluster sees it.")] = None
+    database: Annotated[
+        str | None,
+        database_option(
+            "URL of the results database, as the cluster sees it; default: NAS_DATABASE there, or results.db in --runs."
+        ),
+    ] = None
     workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1
     gpus_per_worker: Annotated[
         float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
@@ -59,7 +68,9 @@ def _submit(options: SubmitOptions) -> None:
     from nas.jobs.files.job import load_job
 
     job = load_job(options.job, options.data)
-    remote = RemoteOptions(options.runs, options.database, options.workers, options.gpus_per_worker)
+    remote = RemoteOptions(
+        options.runs, options.database, options.workers, options.gpus_per_worker, options.shared_files
+    )
     typer.echo(_cluster(options.address).submit(prepare_submission(job, remote, options.ship_data)))
 
 
@@ -87,7 +98,7 @@ def stop(options: SubmittedJob) -> None:
 @app.command()
 @takes(SubmittedJob)
 def resume(options: SubmittedJob) -> None:
-    """Continue a job that was stopped, failed or finished, where it ended; prints its new id."""
+    """Continue a job that was stopped, failed or finished, where it ended, with what the cluster still has of it."""
     typer.echo(_cluster(options.address).resume(options.job))
 
 

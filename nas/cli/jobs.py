@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
+from nas.cli.database_option import check_command_line
 from nas.cli.options import FinetuneOptions, JobOptions, MeasuringOptions, ProfileOptions, TrainOptions, takes
 from nas.interruption import resumable
 
@@ -58,10 +60,15 @@ def _measuring(name: str) -> Callable[..., None]:
 
     @takes(MeasuringOptions)
     def command(options: MeasuringOptions) -> None:
+        from nas.files import expand_path
         from nas.jobs.execution import Workers
         from nas.jobs.run import MEASURING_COMMANDS
 
         workers = Workers(options.workers, _address(options.ray, options.ray_address), options.gpus_per_worker)
+        if workers.ray_address is not None:
+            check_command_line(options.database)
+        if options.expand:
+            options = replace(options, runs=expand_path(options.runs))
         with _opened(options, workers, options.database) as workspace:
             MEASURING_COMMANDS[name](workspace)
 

@@ -10,10 +10,12 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from nas.cli.database_option import database_option
+
 Options = TypeVar("Options")
 
 Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
-Database = Annotated[str | None, typer.Option(help="URL of the results database; default: results.db in --runs.")]
+Database = Annotated[str | None, database_option("URL of the results database; default: results.db in --runs.")]
 LocalRay = Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")]
 RayCluster = Annotated[str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")]
 DEFAULT_RUNS = Path("runs")
@@ -66,6 +68,9 @@ class MeasuringOptions(JobOptions):
     gpus_per_worker: Annotated[
         float, typer.Option(min=0.0, help="With Ray: share of a GPU on which each worker measures; 0 is its CPU.")
     ] = 0.0
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Replace variables such as $HOME in --runs, where no shell has done so.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from nas.cluster import check_gpus, ray_failure, ray_session
+from nas.cluster import ask_for_token, check_gpus, ray_failure, ray_session
 
 
-@pytest.mark.parametrize("address", ["host", "host:", ":6379", "host:99999", "ray://host"])
-def test_an_address_names_host_and_port(address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["host", "host:", ":6379", "host:99999", "ray://host", "me:hunter2@host:6379", "host:hunter2"]
+)
+def test_an_address_names_host_and_port_and_no_password_is_shown(address: str) -> None:
     pytest.importorskip("ray")
-    with pytest.raises(ValueError, match="'auto' or host:port"), ray_session(address, 1):
+    with pytest.raises(ValueError, match="'auto' or host:port") as caught, ray_session(address, 1):
         pass
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("share", [-0.5, 0.00001, 1.5])
@@ -26,3 +31,19 @@ def test_a_failure_says_why_and_what_to_do() -> None:
     error = ray_failure("a Ray worker died", RuntimeError("a trace\nof many lines\nout of memory "))
     assert str(error) == "a Ray worker died (out of memory); start the run again to go on with it"
     assert "(KeyError)" in str(ray_failure("a Ray worker died", KeyError()))
+
+
+def test_a_cluster_that_is_started_here_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "")  # so that it is as it was afterwards
+        monkeypatch.delenv(name)
+    ask_for_token()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    token = os.environ["RAY_AUTH_TOKEN"]
+    assert len(token) == 64
+    ask_for_token()
+    assert os.environ["RAY_AUTH_TOKEN"] == token
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whoever wants it otherwise says so
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    ask_for_token()
+    assert "RAY_AUTH_TOKEN" not in os.environ

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.files import atomic_write, folder_lock
+from nas.files import atomic_write, expand_path, folder_lock
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
@@ -51,3 +51,15 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.M
         pass
     with folder_lock(tmp_path):
         pass
+
+
+def test_variables_in_a_path_are_replaced_and_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("PLACE", "a b")
+    for text in ("$HOME/a b", "${HOME}/$PLACE", "~/a b", "/home/me/a b"):
+        assert expand_path(Path(text)) == Path("/home/me/a b")
+    assert expand_path(Path("/runs/$(touch ran)`touch ran`")) == Path("/runs/$(touch ran)`touch ran`")
+    with pytest.raises(ValueError, match=r"\$NOWHERE/runs names the variable NOWHERE, which is not set here"):
+        expand_path(Path("$NOWHERE/runs"))
+    with pytest.raises(ValueError, match="must be a path from the root, got 'a b/runs'"):
+        expand_path(Path("$PLACE/runs"))

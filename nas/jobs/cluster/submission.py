@@ -1,21 +1,25 @@
 """A job as it is submitted to a Ray cluster: the job file, the files that are sent along, and the options of `nas run`.
 
-The cluster runs the command `nas run`, so this program must be installed on it.
+The cluster runs the command `nas run`, so this program must be installed on it. Ray shows the command and the metadata
+of a job to whoever sees its dashboard, and writes them to logs; what may be secret travels in the package.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import asdict, dataclass
-
-import yaml
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from nas.cluster import check_gpus
+from nas.jobs.cluster.package import write_package
 from nas.jobs.cluster.shipment import ship
 from nas.jobs.files.job import Job
+from results.database.url import parse_url, show_url
 
-_VERSION = 1  # of what is kept with a submission, so that it can be submitted again
+_VERSION = 2  # of the metadata of a job
+_JOB = "job.yaml"  # names in the package; a dot, as no module's name has one
+_DATABASE = "sent.database/url"
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,22 @@ class RemoteOptions:
     """The options of `nas run` on a cluster.
 
     Attributes:
-        runs: Folder of all runs. The shell on the head node expands variables in it, such as `$HOME`.
-        database: URL of the results database; None is `results.db` in the folder of all runs.
+        runs: Folder of all runs. The program on the head node expands variables in it, such as `$HOME`; no shell does.
+        database: URL of the results database; None is what NAS_DATABASE says there, else `results.db` in the folder of
+            all runs.
         workers: Number of Ray actors that train and measure.
         gpus_per_worker: Share of a GPU on which each actor measures; 0 measures on the CPU.
+        shared_files: Whether the cluster sees the files of this machine at the same paths.
 
     Raises:
         ValueError: If `nas.cluster.check_gpus` refuses the share of a GPU.
     """
 
     runs: str
-    database: str | None
+    database: str | None = field(repr=False)
     workers: int
     gpus_per_worker: float = 0.0
+    shared_files: bool = False
 
     def __post_init__(self) -> None:
         check_gpus(self.gpus_per_worker)
@@ -46,46 +53,31 @@ class Submission:
     """A job that can be submitted.
 
     Attributes:
-        job: Text of the job file, in which files that are sent along have their names on the cluster.
         name: Name of the job.
-        remote: The options of `nas run`.
-        shipped: Paths of the local files and folders that are sent along.
+        entrypoint: The command that the cluster runs, in the unpacked package.
+        texts: Texts of the package by their names, among them the job file.
+        files: Files and folders of this machine, by their names in the package.
     """
 
-    job: str
     name: str
-    remote: RemoteOptions
-    shipped: tuple[str, ...] = ()
+    entrypoint: str
+    texts: dict[str, str] = field(repr=False)
+    files: dict[str, Path]
 
     @property
-    def entrypoint(self) -> str:
-        """The command that the cluster runs. `Cluster.submit` writes the job file as `job.yaml` to its working folder.
+    def job(self) -> str:
+        """Text of the job file, in which files that are sent along have their names on the cluster."""
+        return self.texts[_JOB]
 
-        `exec` replaces the shell by the program: else a stop while the shell starts the program would miss the program.
-        """
-        remote = self.remote
-        database = f" --database {shlex.quote(remote.database)}" if remote.database else ""
-        gpus = f" --gpus-per-worker {remote.gpus_per_worker}" if remote.gpus_per_worker else ""
-        options = f'--ray-address auto --workers {remote.workers}{gpus} --runs "{remote.runs}"{database}'
-        return f"exec nas run job.yaml {options}"
+    @property
+    def metadata(self) -> str:
+        """What of the submission may be shown, and lets it be submitted again where nothing else was sent."""
+        job = self.job if set(self.texts) == {_JOB} and not self.files else None
+        return json.dumps({"version": _VERSION, "name": self.name, "job": job})
 
-    def to_json(self) -> str:
-        """The submission as text, from which it can be submitted again."""
-        return json.dumps({"version": _VERSION, **asdict(self)})
-
-    @classmethod
-    def from_json(cls, text: str) -> Submission:
-        """Reads what `to_json` wrote.
-
-        Raises:
-            ValueError: If it was written by another version of this program.
-        """
-        stored = json.loads(text)
-        if stored.get("version") != _VERSION:
-            raise ValueError(
-                "the job was submitted by another version of nas; submit its file again with: nas submit JOB"
-            )
-        return cls(stored["job"], stored["name"], RemoteOptions(**stored["remote"]), tuple(stored["shipped"]))
+    def write(self, target: Path) -> None:
+        """Writes the package; see `nas.jobs.cluster.package.write_package`."""
+        write_package(target, self.texts, self.files)
 
 
 def prepare_submission(job: Job, remote: RemoteOptions, ship_data: bool) -> Submission:
@@ -97,8 +89,53 @@ def prepare_submission(job: Job, remote: RemoteOptions, ship_data: bool) -> Subm
         ship_data: Whether the images are sent along; else the cluster must have them at the same path.
 
     Raises:
-        ValueError: If a file to be sent is missing, or two have the same name.
+        ValueError: If a file to be sent, or what a relative path names, is not there, or the database is named wrongly.
     """
-    shipped_job, shipped = ship(job, ship_data)
-    text = yaml.safe_dump(shipped_job.model_dump(mode="json", exclude_unset=True))
-    return Submission(text, job.name, remote, shipped)
+    shipment = ship(job, ship_data, remote.shared_files)
+    texts = {_JOB: shipment.job}
+    if remote.database:
+        texts[_DATABASE] = _database(remote.database)
+    return Submission(job.name, _entrypoint(remote), texts, shipment.files)
+
+
+def read_metadata(text: str, entrypoint: str) -> Submission:
+    """The part of a submission that the metadata of its job tell: of the package, at most the job file.
+
+    Args:
+        text: What `Submission.metadata` gave.
+        entrypoint: The command of the job.
+
+    Raises:
+        ValueError: If it was written by another version of this program.
+    """
+    try:
+        stored = json.loads(text)
+        if stored["version"] != _VERSION:
+            raise ValueError(stored["version"])
+        name, job = str(stored["name"]), stored["job"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            "the job was submitted by another version of nas; submit its file again with: nas submit JOB"
+        ) from error
+    return Submission(name, entrypoint, {} if job is None else {_JOB: str(job)}, {})
+
+
+def _entrypoint(remote: RemoteOptions) -> str:
+    """The command; `exec` replaces the shell by the program, as a stop while the shell starts it would miss it."""
+    words = ["nas", "run", _JOB, "--ray-address", "auto", "--workers", str(remote.workers)]
+    words += ["--gpus-per-worker", str(remote.gpus_per_worker)] if remote.gpus_per_worker else []
+    runs = remote.runs if remote.runs.startswith(("$", "~")) else str(Path(remote.runs).absolute())
+    words += ["--expand", "--runs", runs]
+    words += ["--database", f"@{_DATABASE}"] if remote.database else []
+    return f"exec {shlex.join(words)}"
+
+
+def _database(text: str) -> str:
+    """The URL of a database, in which the path of a file is absolute: the job runs in a folder that Ray deletes."""
+    url = parse_url(text)
+    path = url.database or ""
+    if url.get_backend_name() != "sqlite" or Path(path).is_absolute():
+        return text
+    if path.startswith(("$", "~")) or path in ("", ":memory:"):
+        raise ValueError(f"an SQLite database on a cluster is a file, named from its root; got {show_url(url)}")
+    return url.set(database=str(Path(path).absolute())).render_as_string(hide_password=False)

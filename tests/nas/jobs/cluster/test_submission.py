@@ -1,42 +1,80 @@
-"""What is submitted to a cluster: the job as it is read there, what is sent along, and the command."""
+"""What is submitted to a cluster: the command, what is shown of it, and what travels in the package."""
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from nas.jobs.cluster.submission import RemoteOptions, Submission, prepare_submission
+from nas.jobs.cluster.submission import RemoteOptions, Submission, prepare_submission, read_metadata
 from nas.jobs.files.job import load_job
 
-REMOTE = RemoteOptions("runs", None, 2)
 
-
-def test_data_are_shipped_or_named(job_file: Path, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    images.mkdir()
-    job = load_job(job_file, str(images))
-    shipped = prepare_submission(job, REMOTE, ship_data=True)
-    assert str(images) in shipped.shipped
-    assert yaml.safe_load(shipped.job)["data"]["source"] == "images"
-    assert Submission.from_json(shipped.to_json()) == shipped
-    there = prepare_submission(job, REMOTE, ship_data=False)
-    assert yaml.safe_load(there.job)["data"]["source"] == str(images)
-    with pytest.raises(ValueError, match="to be sent to the cluster and is not there"):
-        prepare_submission(load_job(job_file, str(tmp_path / "none")), REMOTE, ship_data=True)
-
-
-def test_a_submission_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="submitted by another version of nas; submit its file again"):
-        Submission.from_json('{"job": "", "name": "small", "runs": "runs"}')
+def submission(job_file: Path, runs: str = "/runs", database: str | None = None) -> Submission:
+    """The small job for two workers."""
+    return prepare_submission(load_job(job_file), RemoteOptions(runs, database, 2), ship_data=False)
 
 
 def test_the_command_says_who_works_and_where(job_file: Path) -> None:
-    here = prepare_submission(load_job(job_file), REMOTE, ship_data=False)
-    assert here.entrypoint == 'exec nas run job.yaml --ray-address auto --workers 2 --runs "runs"'
-    on_gpus = RemoteOptions("runs", "postgresql://db/nas", 4, gpus_per_worker=0.5)
+    here = "exec nas run job.yaml --ray-address auto --workers 2 --expand --runs"
+    assert submission(job_file).entrypoint == f"{here} /runs"
+    assert submission(job_file, "runs").entrypoint == f"{here} {shlex.quote(str(Path.cwd() / 'runs'))}"
+    on_gpus = RemoteOptions("/runs", None, 4, gpus_per_worker=0.5)
     command = prepare_submission(load_job(job_file), on_gpus, ship_data=False).entrypoint
-    assert command.endswith('--workers 4 --gpus-per-worker 0.5 --runs "runs" --database postgresql://db/nas')
+    assert "--workers 4 --gpus-per-worker 0.5 " in command
     with pytest.raises(ValueError, match="GPU"):
         RemoteOptions("runs", None, 1, gpus_per_worker=-0.5)
+
+
+@pytest.mark.parametrize(
+    "runs", ["$HOME/runs", "$(touch ran)", "`touch ran`", '"; touch ran; "', "'; touch ran; '", "~/a b"]
+)
+def test_the_shell_of_the_cluster_runs_and_expands_nothing(runs: str, job_file: Path, tmp_path: Path) -> None:
+    command = submission(job_file, runs).entrypoint.replace("exec nas", "exec printf '%s\\n'", 1)
+    words = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert words.splitlines()[-1] == (runs if runs[0] in "$~" else str(Path.cwd() / runs))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "travels"),
+    [
+        ("postgresql://me:hunter2@db/results", "postgresql://me:hunter2@db/results"),
+        ("postgresql://me@db/results?password=hunter2&sslmode=require", None),
+        ("postgresql+psycopg://me:hunter%202@db/results", None),
+        ("sqlite:////data/results.db", None),
+        ("sqlite:///results.db", f"sqlite:///{Path.cwd()}/results.db"),
+    ],
+)
+def test_the_database_travels_in_a_file_that_only_its_owner_reads(
+    given: str, travels: str | None, job_file: Path
+) -> None:
+    wanted = submission(job_file, database=given)
+    assert wanted.texts["sent.database/url"] == (travels or given)
+    assert "hunter2" not in f"{wanted.entrypoint}{wanted.metadata}{wanted!r}{RemoteOptions('', given, 1)!r}"
+    assert wanted.entrypoint.endswith(" --database @sent.database/url")
+
+
+@pytest.mark.parametrize(
+    "given", ["postgresql://me:hunter2", "me:hunter2@db", "sqlite://", "sqlite:///$HOME/results.db"]
+)
+def test_a_database_that_a_cluster_cannot_use_is_refused_here(given: str, job_file: Path) -> None:
+    with pytest.raises(ValueError, match="database") as caught:
+        submission(job_file, database=given)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_metadata_hold_what_may_be_shown_and_lead_to_no_file(job_file: Path, tmp_path: Path) -> None:
+    whole = submission(job_file)
+    again = read_metadata(whole.metadata, whole.entrypoint)
+    assert (again.name, again.entrypoint, again.texts, again.files) == ("small", whole.entrypoint, {}, {})
+    (tmp_path / "job.yaml").write_text("{name: mine, space: {name: resnet_digits, policies: [w32a32]}}")
+    alone = submission(tmp_path / "job.yaml")
+    assert read_metadata(alone.metadata, alone.entrypoint) == alone
+    assert yaml.safe_load(alone.job)["name"] == "mine"
+    for text in ('{"version": 1, "job": "", "name": "a", "shipped": []}', "[]", "null", "no JSON", '{"version": 2}'):
+        with pytest.raises(ValueError, match="submitted by another version of nas; submit its file again"):
+            read_metadata(text, "")
