@@ -103,5 +103,7 @@ def _opened(options: JobOptions, workers: Workers, database: str | None = None) 
     if workers.ray_address is None:  # Ray places its workers by the CPUs that it manages
         say_of_shared_cpus(workers.count, reporter)
     workspace = Workspace(job, options.runs, reporter, workers, database)
-    with resumable(), open_job_folder(workspace.folder), workspace:
+    with resumable(), open_job_folder(workspace.folder) as said, workspace:
+        for line in said:
+            workspace.reporter.say(line)
         yield workspace

@@ -21,6 +21,7 @@ from nas.jobs.execution import Execution, Workers
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.job_runs import JobRuns, stage_path
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages import train as training
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import network_name, trace_network
@@ -144,11 +145,11 @@ class Workspace:
         """The trained network and the images on which candidates are measured.
 
         Raises:
-            ValueError: If the supernet is not trained, or the given network is not stored.
+            ValueError: If the supernet is not trained, or the given network is not stored, or its file was damaged.
         """
         given = self.network is not None
         checkpoint = self.network_folder / training.NETWORK if given else self.training_task.folder / training.SUPERNET
-        if not checkpoint.exists():
+        if not StageFolder(checkpoint.parent).holds(checkpoint.name):
             what = "its network stored; store" if given else "a trained supernet; make"
             raise ValueError(f"job {self.job.name!r} needs {what} it with: nas train JOB")
         measurement = ImageMeasurement(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.data.sources import DataSource
+from nas.tensor_files import read_header
 from nas.training.checkpoint import load_checkpoint
+from nas.training.checkpoint_header import REMEDY, WITHOUT_DIGEST
 from nas.training.distributed.team import SingleProcess, Team
 from nas.training.plan import TrainingExecution, TrainingPlan
 from nas.training.progress import StepCallback
@@ -45,3 +47,18 @@ class TrainingTask:
             load_checkpoint(self.start, supernet)
         execution = TrainingExecution(team or SingleProcess())
         return train_supernet(supernet, self.data.load(), self.plan, self.folder, on_step, execution)
+
+    def check_finished(self, path: Path) -> None:
+        """Makes sure that a checkpoint is the end of this training, and whole.
+
+        Args:
+            path: The finished checkpoint.
+
+        Raises:
+            ValueError: If it is damaged, or of another training, or carries no digest that would tell.
+        """
+        state = load_checkpoint(path, build_supernet(self.plan.space.architectures, self.plan.seed))
+        if read_header(path, "checkpoint", REMEDY)["version"] == WITHOUT_DIGEST:
+            raise ValueError(f"{path} carries no digest, so nobody knows whether it is whole; {REMEDY}")
+        if state.plan != self.plan.identity:
+            raise ValueError(f"{path} is of a training by another schedule, settings, policies or seed; {REMEDY}")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from nas.files import atomic_write
 from nas.jobs.console.networks_table import describe_values, networks_table
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.search_outcome import SearchOutcome
 from results.description import describe
-from results.metric import get_metric
+from results.metric import Metric, get_metric
 from results.pages.pareto_page import write_pareto_page
 from search_spaces.candidate import Candidate
+
+PAGE = "pareto.html"
 
 
 def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: Reporter) -> None:
@@ -31,16 +37,11 @@ def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: R
     metrics = [get_metric(f"expected_{name}" if name in outcome.measured_names else name) for name in names]
     if len(metrics) < 2:
         return
-    points, chosen = outcome.points, set(exported.networks["key"])
-    trusted = points["group"] != "searched"  # the same network may be there as it was predicted, too
-    points = points.assign(
-        group=points["group"].mask(points["key"].isin(chosen) & trusted, "exported"),
-        front=points["key"].isin(outcome.table["key"]) & trusted,  # within the limits, of which a page knows nothing
-    )
-    title = f"{outcome.record.job}: {latencies}" if latencies else outcome.record.job
-    page = exported.folder / "pareto.html"
-    with atomic_write(page) as draft:
-        write_pareto_page(points, metrics, draft, title, _note(images))
+    page, stage = exported.folder / PAGE, StageFolder(exported.folder)
+    if PAGE not in stage.list_files():  # the export, whose page it is, has compared it with the manifest
+        with atomic_write(page) as draft:
+            _write_page(draft, metrics, outcome, exported, images)
+        stage.record(PAGE)
     reporter.say(f"page     {page}")
 
 
@@ -56,6 +57,18 @@ def summarize_finetuned(candidate: Candidate, exported: Export, reporter: Report
     reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
     reporter.console.print(networks_table(exported.networks, caption))
     reporter.say(f"files    {exported.folder}")
+
+
+def _write_page(file: Path, metrics: Sequence[Metric], outcome: SearchOutcome, exported: Export, images: int) -> None:
+    points, chosen = outcome.points, set(exported.networks["key"])
+    trusted = points["group"] != "searched"  # the same network may be there as it was predicted, too
+    points = points.assign(
+        group=points["group"].mask(points["key"].isin(chosen) & trusted, "exported"),
+        front=points["key"].isin(outcome.table["key"]) & trusted,  # within the limits, of which a page knows nothing
+    )
+    latencies = _describe_latencies(outcome)
+    title = f"{outcome.record.job}: {latencies}" if latencies else outcome.record.job
+    write_pareto_page(points, metrics, file, title, _note(images))
 
 
 def _describe_latencies(outcome: SearchOutcome) -> str:

@@ -21,6 +21,8 @@ from search_spaces.search_space import SearchSpace
 if TYPE_CHECKING:
     import pandas as pd
 
+LAYERS = "layers.csv"
+
 
 @dataclass(frozen=True)
 class Export:
@@ -55,6 +57,7 @@ def export(
 
     Raises:
         ExportMismatch: If onnxruntime and torch compute different outputs.
+        ValueError: If they were exported, and a file was damaged.
     """
     runs, reporter = execution.runs, execution.reporter
     inputs = {"front": outcome.record.run, "count": count, "location": None if table is None else table.location}
@@ -64,7 +67,7 @@ def export(
     def make() -> pd.DataFrame:
         return _exported(folder, roles, outcome, subject, table, execution)
 
-    networks = make_once(folder, make, lambda: reporter.say(f"export   done before: {folder}"))
+    networks = make_once(folder, make, lambda: reporter.say(f"export   done before: {folder}"), (LAYERS,))
     chosen = {front.population[row].key: front.population[row] for row in roles.values()}
     # an earlier start may have chosen others, where a library or a processor has changed since
     candidates = [chosen.get(key) or runs.database.candidate(key) for key in networks["key"]]
@@ -91,7 +94,7 @@ def _exported(
         for candidate, name in zip(candidates, names, strict=True):
             tested.append(export_network(realizer, subject, candidate, folder / name))
             bar.advance(1, name)
-    with atomic_write(folder / "layers.csv") as draft:
+    with atomic_write(folder / LAYERS) as draft:
         _list_layers(subject.space.architectures, candidates, names).to_csv(draft, index=False)
     known = outcome.table.iloc[rows].reset_index(drop=True)
     columns: dict[str, Any] = {"role": list(roles), "key": [candidate.key for candidate in candidates]}

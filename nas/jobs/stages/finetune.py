@@ -13,10 +13,11 @@ from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
 from nas.jobs.files.training_section import MOST_EPOCHS
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
-from nas.jobs.stages.train import SUPERNET
+from nas.jobs.stages.train import SUPERNET, finish_training
 from nas.training.schedules.phase import Phase
 from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
@@ -94,11 +95,15 @@ def finetune(
 
     def make() -> pd.DataFrame:
         tuned = folder / SUPERNET
-        if not tuned.exists():
-            plan = replace(training.plan, schedule=tuning.schedule(), only=candidate)
-            task = replace(training, plan=plan, folder=folder, start=subject.checkpoint)
+        plan = replace(training.plan, schedule=tuning.schedule(), only=candidate)
+        task = replace(training, plan=plan, folder=folder, start=subject.checkpoint)
+
+        def carry_out() -> None:
             with follow_training(reporter, "fine-tune", folder) as watch:
                 task.carry_out(watch)
+
+        if not StageFolder(folder).holds(SUPERNET):
+            finish_training(task, carry_out)
         return _measured(candidate, training.plan.space, subject, tuned, table)
 
     networks = make_once(folder, make, lambda: reporter.say(f"finetune done before: {folder}"))

@@ -19,6 +19,7 @@ from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.subject import Subject
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import METRICS
@@ -29,29 +30,60 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CHECKED_IMAGES = 256  # images on which torch and onnxruntime must agree
+NETWORKS = "networks.csv"
 MEASURED = "measured_"  # prefix of the columns that hold what was measured, not predicted
 
 
-def make_once(folder: Path, make: Callable[[], pd.DataFrame], done: Callable[[], None]) -> pd.DataFrame:
+def make_once(
+    folder: Path, make: Callable[[], pd.DataFrame], done: Callable[[], None], besides: Sequence[str] = ()
+) -> pd.DataFrame:
     """The table `networks.csv` of a folder, unless it is there with all its files made first.
 
     Args:
         folder: Made, if it is not there.
         make: Writes the files to the folder and gives the table, whose column `file` names them.
         done: Called where there is nothing to make.
-    """
-    import pandas as pd
+        besides: Names of other files that `make` writes to the folder.
 
-    table = folder / "networks.csv"
-    if table.exists():
-        networks = pd.read_csv(table, dtype={"role": str, "key": str, "file": str})
-        if all((folder / name).exists() for name in networks["file"]):
-            done()
-            return networks
+    Raises:
+        ValueError: If they were made, and one was damaged.
+    """
+    table, stage = folder / NETWORKS, StageFolder(folder)
+    if stage.holds(NETWORKS):
+        networks = _read_networks(table)
+        done()
+        return networks
     folder.mkdir(parents=True, exist_ok=True)
     networks = make()
     with atomic_write(table) as draft:
         networks.to_csv(draft, index=False)
+    stage.record(NETWORKS, *networks["file"], *besides)
+    return networks
+
+
+def _read_networks(path: Path) -> pd.DataFrame:
+    """A table of networks, which may be older than manifests are, so that nothing has told yet whether it is whole.
+
+    Raises:
+        ValueError: If it is no such table, or a value cannot be one of its metric.
+    """
+    import pandas as pd
+
+    try:
+        networks = pd.read_csv(path, dtype={"role": str, "key": str, "file": str})
+        for column, name in _metrics_of(networks).items():
+            least, most = METRICS[name].bounds
+            values = pd.to_numeric(networks[column])
+            if not bool((values.between(least, most) | values.isna()).all()):
+                raise ValueError(
+                    f"{column} must be from {least:g} to {most:g}, got {values.min():g} to {values.max():g}"
+                )
+        networks[["role", "key", "file"]]
+    except (ValueError, KeyError) as error:  # pandas' own are ValueErrors
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} is damaged ({reason}); delete {path.parent} and start the same command again"
+        ) from error
     return networks
 
 
@@ -125,8 +157,7 @@ def store_networks(
         record: The run of the evaluations.
         runs: The runs of the job.
     """
-    columns = [str(column) for column in networks]
-    metrics = {column: name for column in columns if (name := column.removeprefix(MEASURED)) in METRICS}
+    metrics = _metrics_of(networks)
     rows = networks[list(metrics)].rename(columns=metrics).to_dict("records")
     evaluations = [
         Evaluation(
@@ -140,3 +171,9 @@ def store_networks(
         for sequence, (candidate, row) in enumerate(zip(candidates, rows, strict=True))
     ]
     runs.store(record, evaluations)
+
+
+def _metrics_of(networks: pd.DataFrame) -> dict[str, str]:
+    """The metrics that are stored, by the names of their columns."""
+    columns = [str(column) for column in networks]
+    return {column: name for column in columns if (name := column.removeprefix(MEASURED)) in METRICS}

@@ -25,12 +25,14 @@ from nas.jobs.console.table_summary import describe_fit
 from nas.jobs.files.job import DeviceSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.job_runs import Inputs, stage_path
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.sampling import representative_sample
 from nas.jobs.stages.table_check import check_table
 from search_spaces.joint_space import JointSpace
 
 _NOISY = 0.1  # relative spread of timings above which a machine is called noisy
+_UNFINISHED = "unfinished.parquet"
 _CALIBRATION_SEED = 0  # not the seed of the job: jobs with other seeds share the table
 
 
@@ -110,7 +112,7 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
 
     Raises:
         ValueError: If the job cannot use its table: it lacks what the search asks for, or tells latency badly and the
-            search limits it.
+            search limits it; or if it was measured before and damaged.
         OSError: If the machine is busy, changes meanwhile or is lost.
     """
     if request.network is not None and request.device.here().runtime != "onnxruntime":
@@ -119,16 +121,17 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
         )
     machine = profiler.fingerprint()
     finished = request.path(machine)
-    if finished.exists():
+    if (found := _read_finished(finished)) is not None:
         reporter.say(f"profile  done before: {finished}")
-        return request.check(StoredTable(finished, load_table(finished)))
+        return request.check(StoredTable(finished, found))
     if older := request.older(machine):
         reporter.say(f"profile  measured anew: {older}")
     finished.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = finished.with_name("unfinished.parquet")
+    unfinished = finished.with_name(_UNFINISHED)
     table = _calibrated(request, _measured_layers(request, profiler, reporter, unfinished), profiler, reporter)
     check_unchanged(machine, profiler)
     save_table(table, finished)
+    StageFolder(finished.parent).record(finished.name)
     unfinished.unlink(missing_ok=True)
     spread = np.median([entry.spread for entry in table.entries.values()])
     if spread > _NOISY:
@@ -156,14 +159,14 @@ def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
     if request.given is not None:
         return _read_given(request, request.given, reporter)
     finished = request.path_here()
-    if not finished.exists():
+    if (table := _read_finished(finished)) is None:
         asked = " and ".join(request.search.table_costs)
         older = request.older(create_profiler(request.device.here()).fingerprint())
         raise ValueError(
             f"job {request.folder.name!r} searches by {asked}, so it needs a latency table; "
             f"make it with: nas profile JOB{f' ({older})' if older else ''}"
         )
-    return request.check(StoredTable(finished, load_table(finished)))
+    return request.check(StoredTable(finished, table))
 
 
 def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
@@ -174,8 +177,21 @@ def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
     if request.given is not None:
         table = load_table(request.given)
         return table if table.fingerprint == create_profiler(table.device).fingerprint() else None
-    finished = request.path_here()
-    return load_table(finished) if finished.exists() else LatencyTable(request.device.here())
+    return _read_finished(request.path_here()) or LatencyTable(request.device.here())
+
+
+def _read_finished(path: Path) -> LatencyTable | None:
+    """The measured table of a job; None if there is none yet.
+
+    Raises:
+        ValueError: If it is damaged, or there although its stage did not end: a search on another table is another one.
+    """
+    stage = StageFolder(path.parent)
+    if stage.holds(path.name):
+        return load_table(path)
+    if path.exists() and not path.with_name(_UNFINISHED).exists():  # which is removed last
+        raise stage.refuse_unrecorded(path.name)
+    return None
 
 
 def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> StoredTable:

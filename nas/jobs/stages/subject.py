@@ -46,16 +46,25 @@ class Subject:
         return [one.metric.name for one in self.measurement.metrics]
 
     @cached_property
+    def checkpoint_digest(self) -> str:
+        """The SHA-256 of the file of the weights, in hexadecimal digits."""
+        return digest_file(self.checkpoint)
+
+    @cached_property
     def digest(self) -> str:
         """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
-        parts = (version("nas"), self.data.digest, digest_file(self.checkpoint), measurement.processor)
+        parts = (version("nas"), self.data.digest, self.checkpoint_digest, measurement.processor)
         return hashlib.sha256(json.dumps([*parts, repr(measurement.methods), *self.packages]).encode()).hexdigest()[:16]
 
     @property
     def inputs(self) -> dict[str, object]:
         """The inputs of a stage that measures candidates."""
-        return {"supernet": self.checkpoint, "processor": self.measurement.processor, "metrics": self.metric_names}
+        return {
+            "supernet": f"sha256:{self.checkpoint_digest}",
+            "processor": self.measurement.processor,
+            "metrics": self.metric_names,
+        }
 
     def read_leaves(self) -> tuple[Subspace, ...]:
         """The subspaces for which a few-shot supernet has weights of their own; empty if it has one set of weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from nas.cluster import import_ray
@@ -13,6 +14,7 @@ from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Workers
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.given_network import describe_network
 from nas.training.task import TrainingTask
 
@@ -29,20 +31,48 @@ def train(task: TrainingTask, workers: Workers, reporter: Reporter) -> Path:
 
     Returns:
         The finished checkpoint.
+
+    Raises:
+        ValueError: If the checkpoint is finished and was damaged, or the training raises it.
+    """
+    if StageFolder(task.folder).holds(SUPERNET):
+        reporter.say(f"train    done before: {task.folder / SUPERNET}")
+        return task.folder / SUPERNET
+
+    def carry_out() -> None:
+        with follow_training(reporter, "train the supernet", task.folder) as watch:
+            if workers.ray_address is None:
+                task.carry_out(watch)
+            else:
+                from nas.training.distributed.ray_training import train_on_ray
+
+                train_on_ray(task, workers.count, workers.ray_address, watch)
+
+    finished = finish_training(task, carry_out)
+    reporter.say(f"train    {finished}")
+    return finished
+
+
+def finish_training(task: TrainingTask, carry_out: Callable[[], None]) -> Path:
+    """Carries out a training that is not finished, and records its checkpoint.
+
+    Args:
+        task: The training.
+        carry_out: Carries it out; not called where a killed process left the checkpoint and no record of it.
+
+    Returns:
+        The finished checkpoint.
+
+    Raises:
+        ValueError: If that checkpoint is damaged or of another training, or the training raises it.
     """
     finished = task.folder / SUPERNET
-    if finished.exists():
-        reporter.say(f"train    done before: {finished}")
-        return finished
     task.folder.mkdir(parents=True, exist_ok=True)
-    with follow_training(reporter, "train the supernet", task.folder) as watch:
-        if workers.ray_address is None:
-            task.carry_out(watch)
-        else:
-            from nas.training.distributed.ray_training import train_on_ray
-
-            train_on_ray(task, workers.count, workers.ray_address, watch)
-    reporter.say(f"train    {finished}")
+    if finished.exists():
+        task.check_finished(finished)
+    else:
+        carry_out()
+    StageFolder(task.folder).record(SUPERNET)
     return finished
 
 
@@ -58,7 +88,7 @@ def check_training(task: TrainingTask, images: int, workers: Workers) -> None:
         ValueError: If the settings do not fit the images, the workers or the schedule, Ray is asked for but not
             installed, or the job has an unfinished training of another kind.
     """
-    if (task.folder / SUPERNET).exists():
+    if SUPERNET in StageFolder(task.folder).list_files():
         return
     if workers.ray_address is not None:
         import_ray()
@@ -85,10 +115,13 @@ def store_network(network: TracedNetwork, data: DataSplits, folder: Path, report
 
     Returns:
         The file of the network.
+
+    Raises:
+        ValueError: If it is stored and was damaged.
     """
-    file = folder / NETWORK
+    file, stage = folder / NETWORK, StageFolder(folder)
     said = file.with_suffix(".txt")
-    if not (file.exists() and said.exists()):
+    if not stage.holds(file.name, said.name):
         folder.mkdir(parents=True, exist_ok=True)
         ((_, shape),) = network.graph.inputs
         found = CandidateRealizer(network, data).measure_network(network.network(), shape[-1], data.validation)
@@ -97,6 +130,7 @@ def store_network(network: TracedNetwork, data: DataSplits, folder: Path, report
         save_traced(file, network)
         with atomic_write(said) as draft:
             draft.write_text("\n".join(lines), encoding="utf-8")
+        stage.record(file.name, said.name)
     lines = said.read_text(encoding="utf-8").splitlines()
     reporter.say("\n".join(f"network  {line}" for line in (*lines, str(file))))
     return file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from typer.testing import CliRunner
 from nas.cli.main import app
 from nas.jobs.job_folder import open_job_folder
 from nas.jobs.workspace import Workspace
+from nas.training.checkpoint import TrainingState, save_checkpoint
 from results.evaluation import Evaluation
+from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
@@ -83,32 +86,68 @@ def test_limits_that_nothing_keeps_are_reported_with_the_nearest(
     assert "the nearest of 300 candidates" in line
 
 
-@pytest.mark.parametrize("damaged", ["results.db", "small/train-*/supernet.safetensors"])
-def test_a_damaged_file_is_named_and_left_alone(
-    damaged: str,
-    job_file: Path,
-    copied_run: Path,
-    refusal: Refusal,
-) -> None:
-    (file,) = copied_run.glob(damaged)
-    rubbish = b"rubbish" * 1000
+def test_a_damaged_database_is_named_and_left_alone(job_file: Path, copied_run: Path, refusal: Refusal) -> None:
+    file, rubbish = copied_run / "results.db", b"rubbish" * 1000
     file.write_bytes(rubbish)
     assert file.name in refusal("run", str(job_file), "--runs", str(copied_run))
     assert file.read_bytes() == rubbish
 
 
-def test_a_checkpoint_of_another_space_is_refused(
-    job_file: Path,
-    copied_run: Path,
-    refusal: Refusal,
-) -> None:
-    from nas.training.checkpoint import TrainingState, save_checkpoint
-    from search_spaces.elastic.supernet import build_supernet
-    from search_spaces.presets import create_space
+def _edit(content: bytes) -> bytes:
+    return content[:-9] + bytes(digit + 1 if digit in b"12345678" else digit for digit in content[-9:])
 
-    (file,) = copied_run.glob("small/train-*/supernet.safetensors")
-    save_checkpoint(file, build_supernet(create_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("train-*/supernet.safetensors", lambda content: content[:-50] + b"\x01" + content[-49:]),
+        ("export-*/networks.csv", _edit),
+        ("export-*/networks.csv", lambda content: content.replace(b",", b",999", 1)),
+        ("export-*/layers.csv", lambda content: content.rsplit(b"\n", 2)[0]),
+        ("export-*/best-accuracy-*.onnx", lambda content: content[: len(content) // 2]),
+        ("export-*/best-accuracy-*.onnx", lambda _: b""),
+        ("export-*/pareto.html", lambda content: content + b" "),
+        ("export-*/finished.json", lambda content: content[:-20]),
+        ("train-*/finished.json", lambda content: content.replace(b"sha256", b"sha257", 1)),
+    ],
+)
+def test_what_a_finished_stage_left_is_not_believed_when_it_is_damaged(
+    file: str, damage: Callable[[bytes], bytes], job_file: Path, copied_run: Path, refusal: Refusal
+) -> None:
+    (path,) = copied_run.glob(f"small/{file}")
+    changed = damage(path.read_bytes())
+    assert changed != path.read_bytes()
+    path.write_bytes(changed)
+    before = {one: one.read_bytes() for one in copied_run.rglob("*") if one.is_file() and one.suffix != ".lock"}
+    with sqlite3.connect(copied_run / "results.db") as database:
+        rows = database.execute("select count(*) from nas_evaluations").fetchone()
     line = refusal("run", str(job_file), "--runs", str(copied_run))
+    assert str(path) in line
+    assert f"delete {path.parent} and start the same command again" in line
+    after = {one: one.read_bytes() for one in copied_run.rglob("*") if one.is_file() and one.suffix != ".lock"}
+    assert {one: content for one, content in after.items() if "results.db" not in one.name} == {
+        one: content for one, content in before.items() if "results.db" not in one.name
+    }
+    with sqlite3.connect(copied_run / "results.db") as database:
+        assert database.execute("select count(*) from nas_evaluations").fetchone() == rows
+
+
+def test_a_finished_training_without_its_manifest_is_believed_by_its_digest(
+    job_file: Path, copied_run: Path, refusal: Refusal
+) -> None:
+    """As a process leaves it that is killed at the very end."""
+    (file,) = copied_run.glob("small/train-*/supernet.safetensors")
+    file.with_name("finished.json").unlink()
+    written, content = file.stat().st_mtime_ns, file.read_bytes()
+    assert CliRunner().invoke(app, ["train", str(job_file), "--runs", str(copied_run)]).exit_code == 0
+    assert file.stat().st_mtime_ns == written
+    file.with_name("finished.json").unlink()
+    file.write_bytes(content[:-50] + b"\x01" + content[-49:])
+    assert "its content is not what was written" in refusal("train", str(job_file), "--runs", str(copied_run))
+    save_checkpoint(file, build_supernet(create_space("mobilenet_v3_digits", 1, 10), 0), TrainingState(0, ""))
+    assert "by another schedule" in refusal("train", str(job_file), "--runs", str(copied_run))
+    save_checkpoint(file, build_supernet(create_space("resnet_digits", 1, 10), 0), TrainingState(0, ""))
+    line = refusal("train", str(job_file), "--runs", str(copied_run))
     assert "'resnet_digits'" in line
     assert "'mobilenet_v3_digits'" in line
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.jobs.run import fit_job, search_job
+from nas.jobs.stage_folder import MANIFEST, StageFolder
 from nas.jobs.workspace import Workspace
 from results.database.results_database import ResultsDatabase
 
@@ -79,6 +80,8 @@ def test_an_export_of_before_is_listed_as_it_is(job_file: Path, finished_run: Pa
     with ResultsDatabase(f"sqlite:///{runs / 'results.db'}") as database:
         others = [key for key in database.frame(source="predicted")["key"] if key not in set(networks["key"])]
     networks.assign(key=others[: len(networks)]).to_csv(table, index=False)
+    (table.parent / MANIFEST).unlink()
+    StageFolder(table.parent).record("networks.csv", *networks["file"])
     carry_out(job_file, runs)
     assert pd.read_csv(table)["key"].tolist() == others[: len(networks)]
 

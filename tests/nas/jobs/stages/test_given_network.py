@@ -100,6 +100,16 @@ def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> No
     again = CliRunner().invoke(app, ["run", "job.yaml"])
     assert "export   done before" in again.output, again.output
     assert "network  3 layers, called 4 times" in again.output
+    for pattern in ("network-*/network.txt", "network-*/network.safetensors", "profile-*/latency.parquet"):
+        (stored,) = folder.glob(f"runs/mine/{pattern}")
+        content = stored.read_bytes()
+        stored.write_bytes(content[:-20] + b"0" + content[-19:])
+        damaged = CliRunner().invoke(app, ["run", "job.yaml"])
+        assert f"{stored.relative_to(folder)} is damaged or was changed" in str(damaged.exception), damaged.output
+        stored.write_bytes(content)
+    (stored.parent / "finished.json").unlink()
+    unrecorded = CliRunner().invoke(app, ["run", "job.yaml"])
+    assert "latency.parquet is there without" in str(unrecorded.exception), unrecorded.output
 
 
 def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(folder: Path) -> None:
