@@ -10,6 +10,11 @@ from typing import TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.jobs.files.yaml_file import read_yaml
+from search_spaces.quoting import cut, quote
+
+_MOST_PROBLEMS = 5  # of one file in one line
+_MOST_OF_A_KEY = 100  # characters
+_MOST_OF_A_NAME = 100  # characters: file systems take 255, and stages, runs and drafts put something before and behind
 
 _DATABASE = (
     "results.db"  # with -wal, -shm, -journal and -locks, what lies beside the folders of jobs in that of all runs
@@ -28,8 +33,8 @@ def check_folder_name(name: str) -> str:
     Raises:
         ValueError: If it is not.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise ValueError(f"must be letters, digits, '_', '-' and '.', got {name!r}")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or len(name) > _MOST_OF_A_NAME:
+        raise ValueError(f"must be at most {_MOST_OF_A_NAME} letters, digits, '_', '-' and '.', got {quote(name)}")
     if name.casefold().startswith(_DATABASE):  # some file systems do not tell cases apart
         raise ValueError(f"must not begin with {_DATABASE}, the results database of all runs, got {name!r}")
     return name
@@ -50,7 +55,7 @@ def read_section(path: Path, root: type[Root]) -> Root:
     """
     document = read_yaml(path)
     if not isinstance(document, dict):
-        raise ValueError(f"{path} must hold keys and their values, got {type(document).__name__}")
+        raise ValueError(f"{path} must hold keys and their values, got {quote(document)}")
     try:
         return root.model_validate(document)
     except ValidationError as error:
@@ -59,21 +64,23 @@ def read_section(path: Path, root: type[Root]) -> Root:
 
 def _one_line(error: ValidationError, root: type[Section]) -> str:
     problems = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+    found = error.errors(include_url=False, include_context=False)
+    for problem in found[:_MOST_PROBLEMS]:
+        key = cut(".".join(str(part) for part in problem["loc"]), _MOST_OF_A_KEY)
         if problem["type"] == "extra_forbidden":
             known = _section_at(root, problem["loc"][:-1]).model_fields
             problems.append(f"unknown key {key!r}; known keys: {', '.join(known)}")
         elif problem["type"] == "missing":
             problems.append(f"{key} is missing")
         elif problem["type"] == "model_type":
-            problems.append(f"{key}: must hold keys and their values, got {problem['input']!r}")
+            problems.append(f"{key}: must hold keys and their values, got {quote(problem['input'])}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            given = "" if "got" in message or problem["type"] == "value_error" else f", got {problem['input']!r}"
+            given = "" if "got" in message or problem["type"] == "value_error" else f", got {quote(problem['input'])}"
             where = f"{key}: " if key else ""  # a rule of the whole file has no key
             problems.append(f"{where}{message[0].lower()}{message[1:]}{given}")
-    return "; ".join(problems)
+    more = [f"and {len(found) - _MOST_PROBLEMS} more"] if len(found) > _MOST_PROBLEMS else []
+    return "; ".join([*problems, *more])
 
 
 def _section_at(root: type[Section], path: tuple[int | str, ...]) -> type[Section]:
