@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.choices import Value
+from search_spaces.quoting import quote
 from search_spaces.search_space import Genes
+
+_MOST_PATHS = 10_000  # each gives predictors as many features as there are operators
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Cell:
         zero: Name of the operator that removes an edge; None if there is none.
 
     Raises:
-        ValueError: If an edge leads to no higher node, or no path leads from the input to the output.
+        ValueError: If an edge leads to no higher node, or no path leads from the input to the output, or more than
+            10,000 do.
     """
 
     edges: tuple[tuple[int, int], ...]
@@ -37,8 +41,11 @@ class Cell:
         for first, last in self.edges:
             if not 0 <= first < last:
                 raise ValueError(f"an edge of a cell leads from a node to a higher one, got {first} to {last}")
-        if not self.paths:
-            raise ValueError(f"no path leads from node 0 to the highest node along the edges {list(self.edges)}")
+        if not 1 <= (paths := self._count_paths()) <= _MOST_PATHS:
+            raise ValueError(
+                f"from 1 to {_MOST_PATHS:,} paths must lead from node 0 to the highest node, got {paths:,} along the "
+                f"edges {quote(list(self.edges))}"
+            )
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
@@ -52,6 +59,13 @@ class Cell:
             return [(number, *rest) for number in leaving for rest in from_node(self.edges[number][1])]
 
         return tuple(from_node(0))
+
+    def _count_paths(self) -> int:
+        """The number of paths, without listing them: it grows exponentially with the nodes."""
+        paths = {0: 1}
+        for first, last in sorted(self.edges):  # edges lead upwards, so all that lead to a node come first
+            paths[last] = paths.get(last, 0) + paths.get(first, 0)
+        return paths[max(last for _, last in self.edges)]
 
     def features(self, genes: Genes, operators: Sequence[Sequence[Value]]) -> NDArray[np.float64]:
         """Counts of operators on each path without a removed edge, and their sum and maximum over the paths.

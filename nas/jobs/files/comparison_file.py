@@ -7,23 +7,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from nas.jobs.files.bounds import MOST_LISTED, MOST_NODES, MOST_OBJECTIVES, MOST_SEEDS, Evaluations, Finite
 from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.yaml_file import read_yaml
 from nas.search.registry import SEARCHERS, check_objectives
 from search_spaces.families.cell import Cell
 
-Count = Annotated[int, Field(ge=1)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Node = Annotated[int, Field(ge=0, lt=MOST_NODES)]
 
 
 class ComparisonFile(Section):
     """Searchers, seeds and budgets. `reference` is the worst value of interest of each objective."""
 
     name: str
-    reference: dict[str, Finite]
-    searchers: list[str] = ["linas", "nsga2", "random"]
-    budgets: list[Count] = [50, 100, 200]
-    seeds: Annotated[int, Field(ge=2)] = 10
+    reference: Annotated[dict[str, Finite], Field(max_length=MOST_OBJECTIVES)]
+    searchers: Annotated[list[str], Field(max_length=MOST_LISTED)] = ["linas", "nsga2", "random"]
+    budgets: Annotated[list[Evaluations], Field(min_length=1, max_length=MOST_LISTED)] = [50, 100, 200]
+    seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 10
 
     @field_validator("name")
     @classmethod
@@ -56,7 +56,7 @@ class ComparisonFile(Section):
 class CellSection(Section):
     """How genes are wired that are operators on the edges of a cell; see `search_spaces.families.cell`."""
 
-    edges: list[Annotated[list[int], Field(min_length=2, max_length=2)]]
+    edges: Annotated[list[Annotated[list[Node], Field(min_length=2, max_length=2)]], Field(max_length=MOST_LISTED)]
     zero: str | None = None
 
     @model_validator(mode="after")
@@ -77,10 +77,10 @@ class TableComparisonFile(ComparisonFile):
     """
 
     table: str
-    genes: list[str]
+    genes: Annotated[list[str], Field(max_length=MOST_LISTED)]
     cell: CellSection | None = None
-    objectives: dict[str, Literal["minimize", "maximize"]]
-    limits: dict[str, Finite] = {}
+    objectives: Annotated[dict[str, Literal["minimize", "maximize"]], Field(max_length=MOST_OBJECTIVES)]
+    limits: Annotated[dict[str, Finite], Field(max_length=MOST_OBJECTIVES)] = {}
 
     @model_validator(mode="after")
     def _belongs_together(self) -> TableComparisonFile:

@@ -13,6 +13,7 @@ from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_WORKERS, Seed
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.search_section import SearchSection
@@ -26,8 +27,6 @@ from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.presets import SPACES
 from search_spaces.registry import Registry
 
-Count = Annotated[int, Field(ge=1)]
-
 
 class DeviceSection(Section):
     """The device whose latency counts: one of this machine, with threads and inputs per inference, or that of a table.
@@ -37,10 +36,10 @@ class DeviceSection(Section):
     """
 
     name: str = "onnxruntime_cpu"
-    threads: Count = 1
-    batch: Count = 1
+    threads: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 1
+    batch: Annotated[int, Field(ge=1, le=MOST_INPUTS)] = 1
     table: str | None = None
-    calibration_networks: Annotated[int, Field(ge=4)] = 300
+    calibration_networks: Annotated[int, Field(ge=4, le=MOST_MEASURED)] = 300
     accept_poor_fit: bool = False
 
     @model_validator(mode="after")
@@ -64,20 +63,20 @@ class FitSection(Section):
     """The predictor of measured metrics, and the number of candidates that are measured to fit it."""
 
     predictor: Annotated[str, AfterValidator(PREDICTORS.check_name)] = DEFAULT_PREDICTOR
-    candidates: Annotated[int, Field(ge=10)] = 100
+    candidates: Annotated[int, Field(ge=10, le=MOST_MEASURED)] = 100
 
 
 class ExportSection(Section):
     """The number of networks of the front that are exported."""
 
-    count: Annotated[int, Field(ge=1, le=100)] = 3
+    count: Annotated[int, Field(ge=1, le=MOST_EXPORTED)] = 3
 
 
 class Job(Section):
     """The content of a job file."""
 
     name: str
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
     data: DataSection = DataSection()
     space: SpaceSection
     training: TrainingSection = TrainingSection()
@@ -109,24 +108,22 @@ class Job(Section):
         return check_folder_name(name)
 
     @model_validator(mode="after")
-    def _leaves_are_of_the_whole(self) -> Job:
-        whole = self.search.quality == "measured" and not self.space.only
-        if self.search.method().needs_leaves and not whole:
-            name = self.search.searcher
+    def _has_the_leaves_that_its_searcher_needs(self) -> Job:
+        name, given = self.search.searcher, self.space.network is not None
+        if not self.search.method().needs_leaves:
+            return self
+        if given:
+            raise ValueError(f"searcher {name!r} is for few-shot supernets, not for a given network")
+        if self.search.quality != "measured" or self.space.only:
             raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.quality")
-        if self.search.method().needs_leaves and self.space.network is None and not self.training.splits:
-            name = self.search.searcher
+        if not self.training.splits:
             raise ValueError(f"searcher {name!r} needs a supernet that is split; take training.schedule: few_shot")
         return self
 
     @model_validator(mode="after")
     def _given_networks_are_trained(self) -> Job:
-        if self.space.network is None:
-            return self
-        if "training" in self.model_fields_set:
+        if self.space.network is not None and "training" in self.model_fields_set:
             raise ValueError("a given network (space.network) is trained already; leave out the section training")
-        if self.search.method().needs_leaves:
-            raise ValueError(f"searcher {self.search.searcher!r} is for few-shot supernets, not for a given network")
         return self
 
     @model_validator(mode="after")

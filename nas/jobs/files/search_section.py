@@ -9,15 +9,23 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.jobs.files.bounds import (
+    MOST_IN_FLIGHT,
+    MOST_LISTED,
+    MOST_MEASURED,
+    MOST_OBJECTIVES,
+    Evaluations,
+    Finite,
+    Scalar,
+)
 from nas.jobs.files.section import Section
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
 from nas.search.runner.search_plan import Dispatch
 from results.metric import METRICS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
+from search_spaces.quoting import quote
 from search_spaces.registry import unknown_name_error
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class StopSection(Section):
@@ -36,7 +44,7 @@ class StopSection(Section):
             return gain
         number = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*%", gain.strip())
         if number is None:
-            raise ValueError(f"must be a share such as '0.5 %' or 0.005, got {gain!r}")
+            raise ValueError(f"must be a share such as '0.5 %' or 0.005, got {quote(gain)}")
         return float(number[1]) / 100
 
 
@@ -56,15 +64,23 @@ class SearchSection(Section):
     """
 
     searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
-    options: dict[str, bool | int | float | str] = {}
+    options: Annotated[dict[str, bool | Scalar], Field(max_length=MOST_LISTED)] = {}
     quality: Literal["measured", "predicted"] = "measured"
-    evaluations: Count = 200
-    objectives: list[str] = ["accuracy", "latency_ms", "weight_bytes"]
-    limits: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
-    verify: Annotated[int, Field(ge=3)] = 24
-    in_flight: Count | None = None
+    evaluations: Evaluations = 200
+    objectives: Annotated[list[str], Field(max_length=MOST_OBJECTIVES)] = ["accuracy", "latency_ms", "weight_bytes"]
+    limits: Annotated[dict[str, Finite], Field(max_length=MOST_OBJECTIVES)] = {}
+    verify: Annotated[int, Field(ge=3, le=MOST_MEASURED)] = 24
+    in_flight: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | None = None
     warm_start: bool = True
     stop: StopSection | None = None
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _are_plain(cls, options: object) -> object:
+        for name, value in options.items() if isinstance(options, dict) else ():
+            if not isinstance(value, bool | int | float | str):
+                raise ValueError(f"{quote(name)} must be a number, a text, true or false, got {quote(value)}")
+        return options
 
     @property
     def asked(self) -> list[str]:

@@ -14,6 +14,7 @@ from search_spaces.quoting import cut, quote
 
 _MOST_PROBLEMS = 5  # of one file in one line
 _MOST_OF_A_KEY = 100  # characters
+_MOST_OF_A_TEXT = 4096  # characters of a value, of which paths are the longest: as many as Linux takes
 _MOST_OF_A_NAME = 100  # characters: file systems take 255, and stages, runs and drafts put something before and behind
 
 _DATABASE = (
@@ -24,7 +25,7 @@ _DATABASE = (
 class Section(BaseModel):
     """A part of a job file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_max_length=_MOST_OF_A_TEXT)
 
 
 def check_folder_name(name: str) -> str:

@@ -5,22 +5,27 @@ It neither imports nor runs what it names.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from nas.jobs.files.bounds import MOST_LISTED, MOST_NUMBERS, MOST_POLICIES, MOST_SIDE, Selector
 from nas.jobs.files.section import Section
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import SPACES, create_space
+from search_spaces.quoting import quote
 from search_spaces.restricted_space import RestrictedSpace
 from search_spaces.search_space import SearchSpace
+
+Policies = Annotated[list[str], Field(max_length=MOST_POLICIES)]
 
 
 class PolicyRuleSection(Section):
     """The policies of the layers of a name, an operator or a position; see `search_spaces.policy_space.PolicyRule`."""
 
-    policies: list[str]
+    policies: Policies
     name: str | None = None
     operator: str | None = None
     position: Literal["first", "last"] | None = None
@@ -49,16 +54,29 @@ class SpaceSection(Section):
     name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
     network: str | None = None
     weights: str | None = None
-    inputs: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=3, max_length=3)] | None = None
-    policies: list[str]
-    policies_for: list[PolicyRuleSection] = []
-    only: dict[str, str | list[int | float | str]] = {}
+    inputs: Annotated[list[Annotated[int, Field(ge=1, le=MOST_SIDE)]], Field(min_length=3, max_length=3)] | None = None
+    policies: Policies
+    policies_for: Annotated[list[PolicyRuleSection], Field(max_length=MOST_LISTED)] = []
+    only: Annotated[dict[str, Selector], Field(max_length=MOST_LISTED)] = {}
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _are_values(cls, only: object) -> object:
+        for name, values in only.items() if isinstance(only, dict) else ():
+            listed = isinstance(values, list) and all(type(value) in (int, float, str) for value in values)
+            if not (isinstance(values, str) or listed):
+                raise ValueError(
+                    f"what is left of {quote(name)} is 'largest N' or a list of values, got {quote(values)}"
+                )
+        return only
 
     @field_validator("inputs")
     @classmethod
     def _are_square(cls, inputs: list[int] | None) -> list[int] | None:
         if inputs is not None and inputs[1] != inputs[2]:
             raise ValueError(f"inputs must be those of square images, (channels, side, side), got {inputs}")
+        if inputs is not None and prod(inputs) > MOST_NUMBERS:
+            raise ValueError(f"inputs must have at most {MOST_NUMBERS:,} numbers, got {inputs}, {prod(inputs):,}")
         return inputs
 
     @field_validator("policies")

@@ -6,26 +6,35 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from nas.jobs.files.bounds import (
+    MOST_BATCHES,
+    MOST_EPOCHS,
+    MOST_IMAGES_AT_ONCE,
+    MOST_LEAVES,
+    MOST_LISTED,
+    MOST_PHASES,
+    MOST_SUBNETS,
+    MOST_WEIGHT_DECAY,
+    Epochs,
+    LearningRate,
+    Selector,
+    Share,
+)
 from nas.jobs.files.section import Section
 from nas.training.schedules.phase import BitSampling, Decay, Divergence, FewShotSplit, Loss, Phase, Subnet
 from nas.training.schedules.registry import SCHEDULES, create_schedule
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import OptimizerName, Precision, TrainingSettings
 from search_spaces.joint_space import JointSpace
-
-MOST_EPOCHS = 1e6
-Epochs = Annotated[float, Field(gt=0, le=MOST_EPOCHS, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Values = str | list[int | float | str]
+from search_spaces.quoting import quote
 
 
 class SplitSection(Section):
     """See `nas.training.schedules.phase.FewShotSplit`."""
 
-    dimensions: list[str]
-    groups: Annotated[int, Field(ge=2)] = 2
-    batches: Annotated[int, Field(ge=1)] = 20
+    dimensions: Annotated[list[str], Field(max_length=MOST_LISTED)]
+    groups: Annotated[int, Field(ge=2, le=MOST_LEAVES)] = 2
+    batches: Annotated[int, Field(ge=1, le=MOST_BATCHES)] = 20
 
 
 class PhaseSection(Section):
@@ -33,13 +42,13 @@ class PhaseSection(Section):
 
     name: str
     epochs: Epochs
-    learning_rate: Positive
-    open: dict[str, Values] = {}
-    subnets: list[Subnet] = ["largest"]
+    learning_rate: LearningRate
+    open: Annotated[dict[str, Selector], Field(max_length=MOST_LISTED)] = {}
+    subnets: Annotated[list[Subnet], Field(max_length=MOST_SUBNETS)] = ["largest"]
     loss: Loss = "labels"
     divergence: Divergence = "kl"
     decay: Decay = "cosine"
-    warm_up_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    warm_up_epochs: Annotated[float, Field(ge=0, le=MOST_EPOCHS, allow_inf_nan=False)] = 0.0
     delay: Share = 0.0
     ramp: Share = 0.0
     ramp_start: Share = 0.01
@@ -55,9 +64,11 @@ class PhaseSection(Section):
             if not isinstance(values, str) and not (
                 isinstance(values, list) and all(type(value) in (int, float, str) for value in values)
             ):
-                raise ValueError(f"what is open of {name} is 'all', 'largest N' or a list of values, got {values!r}")
+                raise ValueError(
+                    f"what is open of {name} is 'all', 'largest N' or a list of values, got {quote(values)}"
+                )
             if isinstance(values, list) and len({*values}) < len(values):
-                raise ValueError(f"what is open of {name} must be listed once each, got {values!r}")
+                raise ValueError(f"what is open of {name} must be listed once each, got {quote(values)}")
         return opened
 
     @model_validator(mode="after")
@@ -79,10 +90,10 @@ class TrainingSection(Section):
 
     schedule: Annotated[str, AfterValidator(SCHEDULES.check_name)] = "single"
     epochs: Epochs = 75.0
-    learning_rate: Positive = 0.1
-    phases: Annotated[list[PhaseSection], Field(min_length=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3e-5
+    learning_rate: LearningRate = 0.1
+    phases: Annotated[list[PhaseSection], Field(min_length=1, max_length=MOST_PHASES)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=MOST_IMAGES_AT_ONCE)] = 64
+    weight_decay: Annotated[float, Field(ge=0, le=MOST_WEIGHT_DECAY, allow_inf_nan=False)] = 3e-5
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     flip: bool = False
     optimizer: OptimizerName = "sgd"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,12 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
+<<<<<<< HEAD
 from nas.jobs.files.training_section import MOST_EPOCHS
 from nas.jobs.stage_folder import StageFolder
+=======
+from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE
+>>>>>>> cfdd108 (Every number, list and text of a job or comparison has a bound with a reason)
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
@@ -40,7 +43,8 @@ class FineTuning:
         learning_rate: Learning rate at the start; it falls to 0 on a cosine.
 
     Raises:
-        ValueError: If the epochs are not above 0 and at most a million, or the learning rate is not above 0 and finite.
+        ValueError: If the epochs are not above 0 and at most a million, or the learning rate not above 0 and at most
+            10,000.
     """
 
     epochs: float
@@ -49,8 +53,10 @@ class FineTuning:
     def __post_init__(self) -> None:
         if not 0 < self.epochs <= MOST_EPOCHS:
             raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {self.epochs:g}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate:g}")
+        if not 0 < self.learning_rate <= MOST_LEARNING_RATE:
+            raise ValueError(
+                f"learning_rate must be above 0 and at most {MOST_LEARNING_RATE:,.0f}, got {self.learning_rate:g}"
+            )
 
     def schedule(self) -> Schedule:
         """One phase that trains one network, by labels and by the largest network of the trained supernet."""

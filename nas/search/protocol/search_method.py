@@ -8,23 +8,28 @@ from typing import ClassVar
 
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.searcher import Searcher
+from search_spaces.quoting import quote
 
 # Default size of the population of genetic methods, for budgets of hundreds: a larger one sees few generations.
 POPULATION_SIZE = 20
+MOST_AT_ONCE = (
+    100_000  # candidates that a searcher holds, sorts and breeds at once: hundreds of times what is published
+)
 
 
-def check_count(name: str, count: int) -> None:
+def check_count(name: str, count: int, most: int = MOST_AT_ONCE) -> None:
     """Refuses an option that must be a number of 1 or more.
 
     Args:
         name: The option.
         count: Its value.
+        most: The most that it can be.
 
     Raises:
-        ValueError: If it is below 1.
+        ValueError: If it is below 1, or above the most.
     """
-    if count < 1:
-        raise ValueError(f"{name} must be 1 or more, got {count}")
+    if not 1 <= count <= most:
+        raise ValueError(f"{name} must be from 1 to {most:,}, got {quote(count)}")
 
 
 @dataclass(frozen=True)

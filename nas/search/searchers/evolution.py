@@ -13,7 +13,7 @@ import numpy as np
 from nas.objectives import FloatArray
 from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
-from nas.search.protocol.search_method import SearchMethod
+from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
 from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
@@ -31,7 +31,7 @@ class RegularizedEvolution(SearchMethod):
         tournament_size: Number of living candidates in each tournament, whose winner has a child.
 
     Raises:
-        ValueError: If the tournament size is below 1 or above the population size.
+        ValueError: If the population size is below 1, or the tournament size below 1 or above the population size.
     """
 
     most_objectives = 1
@@ -40,6 +40,7 @@ class RegularizedEvolution(SearchMethod):
     tournament_size: int = 25
 
     def __post_init__(self) -> None:
+        check_count("population_size", self.population_size)
         if not 1 <= self.tournament_size <= self.population_size:
             raise ValueError(
                 f"tournament_size must lie in [1, {self.population_size}], the population; got {self.tournament_size}"

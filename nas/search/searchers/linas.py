@@ -58,7 +58,7 @@ class Linas(SearchMethod):
     def __post_init__(self) -> None:
         PREDICTORS.check_name(self.predictor)
         check_count("initial_design", self.initial_design)
-        check_count("inner_evaluations", self.inner_evaluations)
+        check_count("inner_evaluations", self.inner_evaluations, most=1_000_000)
 
     def create(self, problem: SearchProblem, seed: int) -> LinasSearcher:
         return LinasSearcher(problem, self, seed)

@@ -55,7 +55,7 @@ class MultiFidelity(SearchMethod):
     def __post_init__(self) -> None:
         if not 0.0 < self.fidelity < 1.0:
             raise ValueError(f"fidelity must lie between 0 and 1, got {self.fidelity:g}")
-        check_count("ratio", self.ratio)
+        check_count("ratio", self.ratio, most=1000)
         PREDICTORS.check_name(self.predictor)
 
     def create(self, problem: SearchProblem, seed: int) -> MultiFidelitySearcher:

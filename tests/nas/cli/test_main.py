@@ -85,7 +85,7 @@ Refusal = Callable[..., str]
         ("device.table", "/nowhere/latency.parquet", ["/nowhere/latency.parquet"]),
         ("training.batch_size", 5000, ["batch_size must lie in [1, 400], the training images; got 5000"]),
         ("training.optimizer", "scaled_adam", ["a ramp needs optimizer sgd", "take optimizer sgd", "sandwich"]),
-        ("training.learning_rate", 1e30, ["the loss of a subnet became", "at step", "px", "lower the learning rate"]),
+        ("training.learning_rate", 1e4, ["the loss of a subnet became", "at step", "px", "lower the learning rate"]),
         (
             "training",
             {"phases": [{"name": "whole", "epochs": 1, "learning_rate": 0.1, "open": {"kernel": [3, 9]}}]},

@@ -40,7 +40,7 @@ def test_without_a_cutting_operator_every_path_is_whole() -> None:
     [
         (((1, 0),), "leads from a node to a higher one, got 1 to 0"),
         (((0, 0),), "leads from a node to a higher one, got 0 to 0"),
-        (((0, 1), (2, 3)), "no path leads from node 0 to the highest node"),
+        (((0, 1), (2, 3)), "from 1 to 10,000 paths must lead from node 0 to the highest node, got 0"),
         ((), "a cell needs one or more edges, got none"),
     ],
 )

@@ -47,7 +47,10 @@ def test_genes_may_be_wired_to_a_cell(comparison_file: Callable[..., Path]) -> N
         ({"genes": ["depth", "height"]}, r"lacks the columns \['height'\]"),
         ({"objectives": {"accuracy": "minimize", "parameters": "minimize"}}, "of accuracy, more is better everywhere"),
         ({"table": "none.csv"}, "none.csv"),
-        ({"name": "../../elsewhere"}, "name: must be letters, digits, '_', '-' and '.', got '../../elsewhere'"),
+        (
+            {"name": "../../elsewhere"},
+            "name: must be at most 100 letters, digits, '_', '-' and '.', got '../../elsewhere'",
+        ),
         ({"colour": "red"}, "unknown key 'colour'; known keys: name, reference"),
     ],
 )
