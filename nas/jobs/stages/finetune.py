@@ -11,12 +11,8 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
-<<<<<<< HEAD
-from nas.jobs.files.training_section import MOST_EPOCHS
-from nas.jobs.stage_folder import StageFolder
-=======
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE
->>>>>>> cfdd108 (Every number, list and text of a job or comparison has a bound with a reason)
+from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
