@@ -6,13 +6,18 @@ Source: Wang et al., "HAQ", CVPR 2019.
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.importers.common import build_bit_table
+from hardware.input_file import read_input
+from hardware.input_table import MOST_COST
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layer_spec import LayerSpec
@@ -20,6 +25,8 @@ from search_spaces.operators.weighted import Convolution
 
 # Expand ratio, output channels, blocks and stride of the first block, for every stage (MobileNetV2, table 2).
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_MOST_BYTES = 1 << 20  # its 3,392 numbers take 27 KB
 _CLASSES = 100  # HAQ's network is for 100 classes of ImageNet
 
 
@@ -27,24 +34,42 @@ def read_haq(path: Path) -> LatencyTable:
     """Reads `latency_cycles.npy`, of axes layers, weight bits and activation bits, both from 1; 1 bit is left out.
 
     Raises:
-        ValueError: If the file holds no array of shape (53, 8, 8), or different costs of equal layers.
+        ValueError: If the file holds no array of shape (53, 8, 8), a cost is not positive and finite, or equal layers
+            have different costs.
     """
-    try:
-        cycles = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not an array that NumPy wrote") from error
     layers = list_mobilenet_v2_layers()
-    if getattr(cycles, "shape", None) != (len(layers), 8, 8):
-        raise ValueError(
-            f"{path} must hold an array of shape ({len(layers)}, 8, 8), got {getattr(cycles, 'shape', None)}"
-        )
+    cycles = _read_numbers(path, (len(layers), 8, 8))
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
-    for layer, by_bits in zip(layers, cycles, strict=True):
+    for number, (layer, by_bits) in enumerate(zip(layers, cycles, strict=True)):
         for weights, activations in product(QUANTIZED_BITS, repeat=2):
-            value = {"latency_cycles": float(by_bits[weights - 1, activations - 1])}
+            cost = float(by_bits[weights - 1, activations - 1])
+            place = f"{path}, cell [{number}, {weights - 1}, {activations - 1}]"
+            if not 0 < cost <= MOST_COST:
+                raise ValueError(f"{place}: must be a number of cycles above 0, got {cost}")
+            value = {"latency_cycles": cost}
             if costs.setdefault((layer, weights, activations), value) != value:
-                raise ValueError(f"{path} has two costs of '{layer}' at w{weights}a{activations}")
+                raise ValueError(f"{place}: is another cost of '{layer}' at w{weights}a{activations}, got {cost:g}")
     return build_bit_table(Device("haq_accelerator", "simulator", batch=16), costs)
+
+
+def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The array of a file of NumPy; its header is read first, and what it declares is held against its bytes."""
+    stream = BytesIO(read_input(path, _MOST_BYTES))
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"its format {version} is not known")
+        declared, transposed, kind = _HEADERS[version](stream)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{path} is not an array that NumPy wrote (.npy)") from error
+    if declared != shape or kind.kind not in "iuf":
+        what = f"numbers of shape {shape}, got {str(kind)[:40]} of shape {str(declared)[:80]}"
+        raise ValueError(f"{path} must hold {what}")
+    content = stream.read()
+    if len(content) != prod(shape) * kind.itemsize:
+        raise ValueError(f"{path} must have {prod(shape) * kind.itemsize:,} bytes of numbers, got {len(content):,}")
+    found = np.frombuffer(content, kind).reshape(shape, order="F" if transposed else "C")
+    return found.astype(np.float64)
 
 
 def list_mobilenet_v2_layers() -> list[LayerSpec]:

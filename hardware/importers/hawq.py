@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 from hardware.device import Device
-from hardware.importers.common import build_bit_table, read_csv
+from hardware.importers.common import build_bit_table
+from hardware.input_table import InputTable
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.layer_spec import LayerSpec
@@ -22,19 +23,19 @@ def read_hawq(path: Path) -> LatencyTable:
     """Reads `layers.csv`.
 
     Raises:
-        ValueError: If columns are missing, a row is for no quantised convolution of ResNet-18 or has another number of
-            weights or operations than that, or two rows are for the same one.
+        ValueError: If columns are missing, a cell does not hold what it must, a row is for no quantised convolution of
+            ResNet-18 or has another number of weights or operations than that, or two rows are for the same one.
     """
     costs: dict[tuple[LayerSpec, int, int], dict[str, float]] = {}
-    for row in read_csv(path, "name", "params", "macs", "latency_ms_int4", "latency_ms_int8").to_dict("records"):
-        layer = find_resnet18_layer(str(row["name"]))
-        if (layer.weights, layer.macs) != (row["params"], row["macs"]):
-            expected, given = (layer.weights, layer.macs), (row["params"], row["macs"])
-            raise ValueError(f"{path}: {layer.name} has {expected} weights and operations, got {given}")
-        if (layer, 8, 8) in costs:
-            raise ValueError(f"{path} has two rows for {layer.name}")
+    for row in InputTable.read(path, "name", "params", "macs", "latency_ms_int4", "latency_ms_int8").rows:
+        with row.telling("name"):
+            layer = find_resnet18_layer(row.cells["name"])
+            if (layer, 8, 8) in costs:
+                raise ValueError(f"is the second row for {layer.name}; keep one")
+        for column, expected in (("params", layer.weights), ("macs", layer.macs)):
+            row.whole(column, expected, expected)
         for bits in (4, 8):
-            costs[layer, bits, bits] = {LATENCY: row[f"latency_ms_int{bits}"]}
+            costs[layer, bits, bits] = {LATENCY: row.cost(f"latency_ms_int{bits}")}
     return build_bit_table(Device("t4", "tvm"), costs)
 
 
@@ -47,7 +48,7 @@ def find_resnet18_layer(name: str) -> LayerSpec:
     match = _NAME.fullmatch(name)
     # only the first unit of stages 2 to 4 has a convolution in its shortcut (`identity_convbn`)
     if match is None or (match[3] is None and (match[1] == "1" or match[2] == "2")):
-        raise ValueError(f"ResNet-18 has no quantised convolution {name!r}; one is stage2.unit1.quant_convbn1")
+        raise ValueError(f"ResNet-18 has no quantised convolution {name[:80]!r}; one is stage2.unit1.quant_convbn1")
     stage, is_first = int(match[1]), match[2] == "1"
     out = 32 << stage  # 64 channels at 56 pixels in stage 1; each later stage has twice the channels and half the size
     shrinks = is_first and stage > 1 and match[3] != "2"

@@ -35,8 +35,8 @@ class EstimateOptions:
     device: Annotated[Path, typer.Argument(help="Description of the device (YAML).")]
     space: Annotated[str, typer.Argument(help="Search space whose layers get a cost.")]
     output: Annotated[Path, typer.Argument(help="Where the table goes; a new Parquet file.")]
-    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3
-    classes: Annotated[int, typer.Option(min=2, help="Classes of the images.")] = 10
+    channels: Annotated[int, typer.Option(min=1, max=1024, help="Channels of the images.")] = 3
+    classes: Annotated[int, typer.Option(min=2, max=1_000_000, help="Classes of the images.")] = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class TransferOptions:
     features: Annotated[Path, typer.Argument(help="Features of these networks (CSV).")]
     measured: Annotated[Path | None, typer.Option(help="Latencies measured on the new device so far (CSV).")] = None
     output: Annotated[Path | None, typer.Option(help="Where the predictions go; a new CSV file.")] = None
-    probes: Annotated[int, typer.Option(min=1, help="How many networks to name for the next measurements.")] = 10
+    probes: Annotated[int, typer.Option(min=1, max=200, help="How many networks to name to be measured next.")] = 10
 
     def __post_init__(self) -> None:
         if (self.measured is None) != (self.output is None):

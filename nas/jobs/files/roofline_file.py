@@ -7,22 +7,25 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from hardware.document import Word
 from hardware.tables.roofline import Roofline
 from nas.jobs.files.section import Section, read_section
 from search_spaces.compression_policy import LayerPolicy
 
-Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# From a microcontroller's to a thousand times that of the largest accelerator: what lies beyond is in another unit.
+_Rate = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
+_Picojoules = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
 
 class RooflineFile(Section):
     """See `hardware.tables.roofline.Roofline`; policies are written like `w8a8`."""
 
-    name: Annotated[str, Field(min_length=1)]
-    peak_gops: Annotated[dict[str, Above0], Field(min_length=1)]
-    bandwidth_gb_s: Above0
-    overhead_us: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    energy_pj: dict[str, Above0] = {}
-    energy_pj_per_byte: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    name: Word
+    peak_gops: Annotated[dict[str, _Rate], Field(min_length=1)]
+    bandwidth_gb_s: _Rate
+    overhead_us: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+    energy_pj: dict[str, _Picojoules] = {}
+    energy_pj_per_byte: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
 
     @field_validator("peak_gops", "energy_pj")
     @classmethod

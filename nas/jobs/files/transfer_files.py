@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hardware.input_table import InputTable
 from hardware.transfer.transfer import DeviceTransfer
 from nas.files import atomic_write
-
-if TYPE_CHECKING:
-    import pandas as pd
+from search_spaces.additive_cost import FloatArray
 
 NETWORK, LATENCY = "network", "latency_ms"
+# The model takes the square of the first in memory and several times the second; the third it takes cubed in time.
+_MOST_VALUES, _MOST_CELLS, _MOST_MEASURED = 1024, 1 << 23, 2000
 
 
 class TransferFiles:
@@ -35,15 +35,14 @@ class TransferFiles:
     """
 
     def __init__(self, known: Path, features: Path) -> None:
-        import pandas as pd
-
-        latencies, choices = _read(known), _read(features)
-        if set(latencies.index) != set(choices.index):
-            only = sorted(set(latencies.index) ^ set(choices.index))[0]
+        names, latencies = _read_latencies(known)
+        described, coded = _read_features(features)
+        if set(names) != set(described):
+            only = sorted({*names} ^ {*described})[0]
             raise ValueError(f"{known} and {features} must hold the same networks; only one of them has {only!r}")
-        coded = pd.get_dummies(choices.loc[latencies.index].astype(str))
-        self.networks = [str(name) for name in latencies.index]
-        self._transfer = DeviceTransfer(_numbers(latencies, known), coded.to_numpy(dtype=float))
+        self.networks, self._rows = names, {name: row for row, name in enumerate(names)}
+        order = {name: row for row, name in enumerate(described)}
+        self._transfer = DeviceTransfer(latencies, coded[[order[name] for name in names]])
 
     def choose_probes(self, count: int, measured: Path | None) -> list[str]:
         """The networks to measure next, the most telling ones first.
@@ -73,39 +72,67 @@ class TransferFiles:
         import pandas as pd
 
         found = self._transfer.predict(*self._measured(measured))
+        if not np.isfinite([found.latency_ms, found.factor]).all():
+            raise ValueError(
+                f"{measured} must hold latencies of the same networks as are known, got none that fit them"
+            )
         columns = {NETWORK: self.networks, LATENCY: found.latency_ms, "factor": found.factor}
         with atomic_write(output) as draft:
             pd.DataFrame(columns).to_csv(draft, index=False)
 
-    def _measured(self, path: Path) -> tuple[Sequence[int], np.ndarray]:
-        table = _read(path)
-        if list(table.columns) != [LATENCY]:
-            raise ValueError(f"{path} must have the columns {NETWORK} and {LATENCY}, got {list(table.columns)}")
-        rows = {name: row for row, name in enumerate(self.networks)}
-        unknown = [name for name in table.index if name not in rows]
-        if unknown:
-            raise ValueError(f"{path} must measure known networks, got {unknown[0]!r}")
-        return [rows[name] for name in table.index], _numbers(table, path)[:, 0]
+    def _measured(self, path: Path) -> tuple[Sequence[int], FloatArray]:
+        table = InputTable.read(path, NETWORK, LATENCY)
+        if len(named := [name for name in table.columns if name]) != 2:
+            raise ValueError(f"{path} must have the columns {NETWORK} and {LATENCY}, got {', '.join(named)[:200]}")
+        if len(table.rows) > _MOST_MEASURED:
+            raise ValueError(f"{path} must have {_MOST_MEASURED:,} measurements at most, got {len(table.rows):,}")
+        rows = []
+        for name, row in zip(_names(table), table.rows, strict=True):
+            with row.telling(NETWORK):
+                if name not in self._rows:
+                    raise ValueError(f"must be a known network, got {name[:80]!r}")
+            rows.append(self._rows[name])
+        return rows, np.array([row.cost(LATENCY) for row in table.rows])
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """A CSV file by network; names and values are text as they stand there."""
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV file") from error
-    if NETWORK not in table.columns or len(table.columns) < 2:
-        raise ValueError(f"{path} must have a column {NETWORK!r} and others, got {list(table.columns)}")
-    twice = table[NETWORK][table[NETWORK].duplicated()]
-    if len(twice):
-        raise ValueError(f"{path} must name every network once, got {twice.iloc[0]!r} twice")
-    return table.set_index(NETWORK)
+def _names(table: InputTable) -> list[str]:
+    """The networks of a file, each of which stands there once."""
+    found: dict[str, None] = {}
+    for row in table.rows:
+        name = row.line(NETWORK)
+        with row.telling(NETWORK):
+            if name in found:
+                raise ValueError(f"must name every network once, got {name[:80]!r} twice")
+        found[name] = None
+    return list(found)
 
 
-def _numbers(table: pd.DataFrame, path: Path) -> np.ndarray:
-    try:
-        return table.to_numpy(dtype=float)
-    except ValueError as error:
-        raise ValueError(f"{path} must hold latencies in milliseconds: {error}") from error
+def _read_latencies(path: Path) -> tuple[list[str], FloatArray]:
+    """The networks of a file, and their latencies by device, shape (n, devices)."""
+    table = InputTable.read(path, NETWORK)
+    devices = _others(table)
+    return _names(table), np.array([[row.cost(device) for device in devices] for row in table.rows])
+
+
+def _read_features(path: Path) -> tuple[list[str], FloatArray]:
+    """The networks of a file, and a column of 0 and 1 for every value of every choice, shape (n, values)."""
+    table = InputTable.read(path, NETWORK)
+    choices = {name: [row.line(name) for row in table.rows] for name in _others(table)}
+    values = {name: sorted({*column}) for name, column in choices.items()}
+    columns = sum(map(len, values.values()))
+    if columns > _MOST_VALUES or columns * len(table.rows) > _MOST_CELLS:
+        most = max(values, key=lambda name: len(values[name]))
+        raise ValueError(
+            f"{path}: column {most} has {len(values[most]):,} different values, and all columns {columns:,}; features "
+            f"are choices of few: {min(_MOST_VALUES, _MOST_CELLS // len(table.rows)):,} values in all at most"
+        )
+    coded = [np.array(column)[:, None] == np.array(values[name])[None] for name, column in choices.items()]
+    return _names(table), np.concatenate(coded, axis=1).astype(float)
+
+
+def _others(table: InputTable) -> list[str]:
+    """The columns besides that of the networks, of which there must be one or more."""
+    others = [name for name in table.columns if name not in ("", NETWORK)]
+    if not others:
+        raise ValueError(f"{table.path} must have a column {NETWORK!r} and others, got that one alone")
+    return others

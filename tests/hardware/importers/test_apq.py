@@ -60,15 +60,47 @@ def test_what_was_not_simulated_is_named(reference_data: Path) -> None:
         table.cost(LATENCY, [(depthwise, LayerPolicy.quantized(8, 4))])
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("in_c", "-1", "column in_c: must be a whole number from 1 to 2147483647, got '-1'"),
+        ("in_c", "1.5", "column in_c: must be a whole number"),
+        ("out_c", "1" + 30 * "0", "column out_c: must be a whole number"),
+        ("kernel", "0", "column kernel: must be a whole number"),
+        ("kernel", "2", "a square convolution has a kernel of odd size, got 2"),
+        ("stride", "0", "column stride: must be a whole number"),
+        ("groups", "5", "the groups of a convolution must divide its channels"),
+        ("w_bits", "9", "column w_bits: must be a whole number from 2 to 8, got '9'"),
+        ("latency_ms", "nan", "column latency_ms: must be a number above 0, got 'nan'"),
+        ("energy_mj", "", "column energy_mj: must be a number above 0, got none"),
+    ],
+)
+def test_a_wrong_cell_is_named(column: str, value: str, message: str, reference_data: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(reference_data / "apq_bitfusion" / "layers.csv", dtype=str)[:3]
+    rows.loc[1, column] = value
+    rows.to_csv(tmp_path / "layers.csv", index=False)
+    with pytest.raises(ValueError, match=rf"layers.csv, row 2 \(line 3\).*{message}"):
+        read_apq(tmp_path / "layers.csv")
+
+
 def test_other_files_are_refused(reference_data: Path, tmp_path: Path) -> None:
-    rows = pd.read_csv(reference_data / "apq_bitfusion" / "layers.csv")
+    rows = pd.read_csv(reference_data / "apq_bitfusion" / "layers.csv")[:3]
     rows.to_csv(tmp_path / "alone.csv")
     with pytest.raises(FileNotFoundError, match=r"head_tail\.json"):
         read_apq(tmp_path / "alone.csv")
     pd.concat([rows, rows[:1]]).to_csv(tmp_path / "twice.csv")
-    with pytest.raises(ValueError, match="has two rows for 'conv"):
+    with pytest.raises(ValueError, match=r"twice.csv, row 4 \(line 5\): is the second row for 'conv.*; keep one"):
         read_apq(tmp_path / "twice.csv")
-    for text in ("{}x", "{}"):
+    costs = '{"latency": 1, "energy": 1}'
+    for text, message in (
+        ("{}x", "invalid JSON"),
+        ("{}", "head is missing; tail is missing"),
+        ("[" * 100_000, "invalid JSON"),
+        (f'{{"head": {costs}, "tail": {{"latency": -100, "energy": 1}}}}', "tail.latency: input should be greater"),
+        (f'{{"head": {costs}, "tail": {{"latency": NaN, "energy": 1}}}}', "tail.latency: input should be a finite"),
+        (f'{{"head": {costs}, "tail": {{"latency": true, "energy": 1}}}}', "tail.latency: input should be a valid num"),
+        (f'{{"head": {costs}, "tail": {{"latency": 1, "energy": 1{30 * "0"}}}}}', "tail.energy: input should be less"),
+    ):
         (tmp_path / "head_tail.json").write_text(text)
-        with pytest.raises(ValueError, match=r"head_tail\.json must hold latency and energy of head and tail"):
+        with pytest.raises(ValueError, match=rf"head_tail\.json must hold latency and energy .*: {message}"):
             read_apq(tmp_path / "alone.csv")

@@ -28,19 +28,43 @@ def test_it_adds_up(reference_data: Path) -> None:
     assert round(100 * cheapest / uniform[-1], 2) == 20.98
 
 
-def test_other_arrays_are_refused(reference_data: Path, tmp_path: Path) -> None:
+def _header(shape: str, kind: str = "<i8", more: str = "") -> bytes:
+    """A file of NumPy without numbers."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, {more}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not an array that NumPy wrote"),
+        (b"no array", "is not an array that NumPy wrote"),
+        (b"PK\x03\x04garbage", "is not an array that NumPy wrote"),
+        (b"\x93NUMPY\x09\x00", "is not an array that NumPy wrote"),
+        (_header("(53, 8, 8)", more="'a': 1"), "is not an array that NumPy wrote"),
+        (_header("(1000000000000,)"), r"shape \(53, 8, 8\), got int64 of shape \(1000000000000,\)"),
+        (_header("(53, 8, 7)"), r"shape \(53, 8, 8\), got int64 of shape \(53, 8, 7\)"),
+        (_header("(53, 8, 8)", "|O"), r"numbers of shape \(53, 8, 8\), got object"),
+        (_header("(53, 8, 8)", "<c16"), "numbers of shape .*, got complex128"),
+        (_header("(53, 8, 8)"), "must have 27,136 bytes of numbers, got 0"),
+    ],
+)
+def test_other_arrays_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "cycles.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=f"cycles.npy.* {message}"):
+        read_haq(tmp_path / "cycles.npy")
+
+
+def test_a_wrong_cost_is_named(reference_data: Path, tmp_path: Path) -> None:
     path = tmp_path / "cycles.npy"
-    np.save(path, np.ones((53, 8, 7)))
-    with pytest.raises(ValueError, match=r"shape \(53, 8, 8\), got \(53, 8, 7\)"):
-        read_haq(path)
-    path.write_text("no array")
-    with pytest.raises(ValueError, match="is not an array that NumPy wrote"):
-        read_haq(path)
-    np.save(path, np.array([{}]), allow_pickle=True)
-    with pytest.raises(ValueError, match="is not an array that NumPy wrote"):
-        read_haq(path)
-    cycles = np.load(reference_data / "haq_mobilenetv2" / "latency_cycles.npy")
-    cycles[9] += 1
-    np.save(path, cycles)
-    with pytest.raises(ValueError, match="has two costs of 'convolution "):
+    published = np.load(reference_data / "haq_mobilenetv2" / "latency_cycles.npy")
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+        cycles = published.astype(float)
+        cycles[2, 3, 7] = wrong
+        np.save(path, cycles)
+        with pytest.raises(ValueError, match=rf"cell \[2, 3, 7\]: must be a number of cycles above 0, got {wrong}"):
+            read_haq(path)
+    published[9] += 1
+    np.save(path, np.asfortranarray(published))
+    with pytest.raises(ValueError, match=r"cell \[9, 1, 1\]: is another cost of 'convolution "):
         read_haq(path)

@@ -124,8 +124,16 @@ def test_other_files_are_refused(tables: Path, tmp_path: Path) -> None:
     for damaged, message in (
         (rows.drop(columns="mid_c"), "mid_c .* or expand"),
         (rows.drop(columns=["in_h", "stride"]), "it lacks in_h, stride"),
-        (rows.assign(op="Pool"), "op 'Pool' is not known"),
-        (rows.assign(mean_ms="fast"), "mean_ms must be a number"),
+        (rows.assign(op="Pool"), r"row 1 \(line 2\), column op: op 'Pool' is not known"),
+        (rows.assign(mean_ms="fast"), r"row 1 \(line 2\), column mean_ms: must be a number above 0, got 'fast'"),
+        (rows.assign(mid_c=1.5), "column mid_c: must be a whole number from 1 to 2147483647, got '1.5'"),
+        (rows.assign(hs=2), "column hs: must be a whole number from 0 to 1, got '2'"),
+        (rows.assign(kernel=-3), "column kernel: must be a whole number"),
+        (rows.assign(out_h=3), r"row 2 \(line 3\), column out_h: must be a whole number from 54 to"),
+        (rows.assign(out_w=3), r"column out_w: must be 80, got '3'"),
+        (rows.assign(in_w=3), "column in_w: must be 160, got '3'"),
+        (rows.assign(std_ms=-1), "column std_ms: must be a number of 0 or more, got '-1'"),
+        (pd.concat([rows, rows[9:10]]), r"row 481 \(line 482\): is the second row for the same layers at the same"),
     ):
         damaged.to_csv(tmp_path / "table.csv")
         with pytest.raises(ValueError, match=message):
