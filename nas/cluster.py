@@ -5,14 +5,12 @@ Ray is an optional dependency, so it is imported when a session begins, not with
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from secrets import token_hex
 from typing import Any
 
 LOCAL = "local"  # the address that starts a cluster
@@ -59,7 +57,6 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address == LOCAL:
         options |= {"num_cpus": cpus, "include_dashboard": False}
-        ask_for_token()
     elif address != _AUTO:
         _check_reachable(address)
     at_sigterm = signal.getsignal(signal.SIGTERM)
@@ -77,15 +74,6 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
-
-
-def ask_for_token() -> None:
-    """Lets a cluster that is started here ask for a token that only this process and its children know.
-
-    Its ports are open to the network, and whoever may use them runs code here.
-    """
-    if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
-        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
 
 
 def show_address(address: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from nas.cluster import ask_for_token, check_gpus, ray_failure, ray_session
+from nas.cluster import check_gpus, ray_failure, ray_session
 
 
 @pytest.mark.parametrize(
@@ -31,19 +29,3 @@ def test_a_failure_says_why_and_what_to_do() -> None:
     error = ray_failure("a Ray worker died", RuntimeError("a trace\nof many lines\nout of memory "))
     assert str(error) == "a Ray worker died (out of memory); start the run again to go on with it"
     assert "(KeyError)" in str(ray_failure("a Ray worker died", KeyError()))
-
-
-def test_a_cluster_that_is_started_here_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
-        monkeypatch.setenv(name, "")  # so that it is as it was afterwards
-        monkeypatch.delenv(name)
-    ask_for_token()
-    assert os.environ["RAY_AUTH_MODE"] == "token"
-    token = os.environ["RAY_AUTH_TOKEN"]
-    assert len(token) == 64
-    ask_for_token()
-    assert os.environ["RAY_AUTH_TOKEN"] == token
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whoever wants it otherwise says so
-    monkeypatch.delenv("RAY_AUTH_TOKEN")
-    ask_for_token()
-    assert "RAY_AUTH_TOKEN" not in os.environ
