@@ -18,6 +18,7 @@ from hardware.input_file import read_text
 MOST_COST = 1e18  # of a latency or an energy, in whatever unit
 _MOST_BYTES = 32 << 20  # as text; Python takes ten times that for its cells
 _MOST_TEXT = 1000  # characters of a name or of a choice
+_MOST_NAME = 200  # characters of the name of a column
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -160,6 +161,8 @@ def _check_columns(path: Path, columns: tuple[str, ...], required: tuple[str, ..
     named = [name for name in columns if name]
     if not named:
         raise ValueError(f"{path} is not a CSV file: its first row must name its columns")
+    if strange := [name for name in named if not name.isprintable() or len(name) > _MOST_NAME]:
+        raise ValueError(f"{path} must name its columns in a line of text each, got {ascii(strange[0])[:80]}")
     if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
         raise ValueError(f"{path} has the column {ascii(twice[0])[:80]} twice; keep one")
     if missing := [name for name in required if name not in named]:

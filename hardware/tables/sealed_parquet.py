@@ -49,12 +49,12 @@ def is_sealed(content: bytes) -> bool:
     return _SEALED.search(content) is not None
 
 
-def read_parquet(content: bytes, check_names: Callable[[list[str]], object]) -> tuple[dict[str, Column], bytes]:
+def read_parquet(content: bytes, check: Callable[[list[str], bytes], object]) -> tuple[dict[str, Column], bytes]:
     """The columns of a Parquet file by name, and its attributes as JSON.
 
     Args:
         content: The bytes of the file.
-        check_names: Refuses the names of columns that a file should not have, before any is read.
+        check: Refuses names of columns and attributes that the file should not have, before any column is read.
 
     Returns:
         Columns of texts, as objects, of whole numbers, of numbers, in which NaN is an empty cell, or of truth values.
@@ -74,7 +74,7 @@ def read_parquet(content: bytes, check_names: Callable[[list[str]], object]) -> 
         metadata = _check_size(file.metadata)
     except (pa.ArrowException, OSError, KeyError, MemoryError, UnicodeDecodeError) as error:
         raise _damaged(error) from error
-    check_names(names)
+    check(names, metadata[_ATTRIBUTES])
     try:
         # texts as codes of a dictionary: a few bytes can declare the same long text a million times
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=texts)

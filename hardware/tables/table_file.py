@@ -68,7 +68,7 @@ def load_table(path: Path) -> LatencyTable:
     """
     content = read_input(path)
     try:
-        columns, attributes = sealed_parquet.read_parquet(content, list_metrics)
+        columns, attributes = sealed_parquet.read_parquet(content, _check_form)
         return _read_metadata(attributes).table(read_entries(columns))
     except ValueError as error:
         raise ValueError(f"{path} is not a latency table: {error}") from error
@@ -83,8 +83,12 @@ def is_sealed(path: Path) -> bool:
     return sealed_parquet.is_sealed(read_input(path))
 
 
+def _check_form(names: list[str], attributes: bytes) -> None:
+    _check_version(attributes)  # before the columns, which differ between versions
+    list_metrics(names)
+
+
 def _read_metadata(attributes: bytes) -> TableMetadata:
-    _check_version(attributes)
     try:
         return parse_document(attributes, TableMetadata)
     except ValueError as error:

@@ -19,6 +19,7 @@ from hardware.input_table import InputRow, InputTable
         (b"name,ms\n", "has no rows below its header"),
         (b"name\nstem\n", "must have the columns name, ms; it lacks ms"),
         (b"name;ms\nstem;1\n", "it lacks name, ms"),
+        (b"name,ms,a\x00\nstem,1,2\n", "must name its columns in a line of text each"),
         (b"name,ms,ms\nstem,1,2\n", "has the column 'ms' twice"),
         (b"name,ms\nstem,1\n\nhead\n", r"row 2 \(line 4\): has 1 cells, and the header 2"),
         (b"name,ms\nstem,1,2\n", r"row 1 \(line 2\): has 3 cells, and the header 2"),

@@ -71,11 +71,13 @@ class TransferFiles:
         """
         import pandas as pd
 
-        found = self._transfer.predict(*self._measured(measured))
+        rows, latencies = self._measured(measured)
+        try:
+            found = self._transfer.predict(rows, latencies)
+        except ValueError as error:
+            raise ValueError(f"{measured}: {error}") from error
         if not np.isfinite([found.latency_ms, found.factor]).all():
-            raise ValueError(
-                f"{measured} must hold latencies of the same networks as are known, got none that fit them"
-            )
+            raise ValueError(f"{measured}: tells nothing of other networks that a number can hold; measure again")
         columns = {NETWORK: self.networks, LATENCY: found.latency_ms, "factor": found.factor}
         with atomic_write(output) as draft:
             pd.DataFrame(columns).to_csv(draft, index=False)
@@ -126,8 +128,12 @@ def _read_features(path: Path) -> tuple[list[str], FloatArray]:
             f"{path}: column {most} has {len(values[most]):,} different values, and all columns {columns:,}; features "
             f"are choices of few: {min(_MOST_VALUES, _MOST_CELLS // len(table.rows)):,} values in all at most"
         )
-    coded = [np.array(column)[:, None] == np.array(values[name])[None] for name, column in choices.items()]
-    return _names(table), np.concatenate(coded, axis=1).astype(float)
+    coded, first = np.zeros((len(table.rows), columns)), 0
+    for name, column in choices.items():
+        codes = {value: code for code, value in enumerate(values[name], start=first)}
+        coded[np.arange(len(column)), [codes[value] for value in column]] = 1.0
+        first += len(codes)
+    return _names(table), coded
 
 
 def _others(table: InputTable) -> list[str]:
