@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -123,5 +124,6 @@ def _absolute(key: str, value: str) -> str:
 def _local_module(name: str) -> Path | None:
     """The file or subfolder of the current folder that contains a module; None if the module is not there."""
     top = name.split(".")[0]
-    paths = [] if top in ("", "timm", *_OURS) else [Path.cwd() / f"{top}.py", Path.cwd() / top]
+    is_theirs = re.fullmatch(r"\w+", top) and top not in ("timm", *_OURS)  # a name, not a path
+    paths = [Path.cwd() / f"{top}.py", Path.cwd() / top] if is_theirs else []
     return next((path for path in paths if path.exists()), None)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 from fake_dashboard import FakeDashboard
+from typer.testing import CliRunner
 
+from nas.cli.main import app
 from nas.jobs.cluster.jobs_api import Cluster
 from nas.jobs.cluster.submission import RemoteOptions, Submission, prepare_submission
 from nas.jobs.files.job import load_job
@@ -71,6 +73,24 @@ def test_the_password_of_the_database_is_in_the_package_and_nowhere_else(
     assert "hunter2" not in json.dumps(dashboard.jobs)
     assert dashboard.jobs[job]["entrypoint"].endswith(" --database @sent.database/url")
     assert dashboard.sent(job)["sent.database/url"] == url.encode()
+
+
+def test_the_commands_submit_list_and_resume(dashboard: FakeDashboard, job_file: Path) -> None:
+    runner = CliRunner(env={"RAY_ADDRESS": dashboard.address, "NAS_DATABASE": "postgresql://me:hunter2@db/results"})
+
+    def called(*arguments: str) -> str:
+        result = runner.invoke(app, [*arguments], catch_exceptions=False)
+        return result.stdout.splitlines()[-1]
+
+    job = called("submit", str(job_file), "--runs", "$HOME/my runs", "--workers", "3", "--shared-files")
+    assert dashboard.jobs[job]["entrypoint"] == (
+        "exec nas run job.yaml --ray-address auto --workers 3 --expand --runs '$HOME/my runs' "
+        "--database @sent.database/url"
+    )
+    assert set(dashboard.sent(job)) == {"job.yaml", "sent.database/url"}
+    assert called("jobs", "list") == f"{job}  SUCCEEDED"
+    again = called("jobs", "resume", job)
+    assert dashboard.jobs[again]["runtime_env"] == dashboard.jobs[job]["runtime_env"]
 
 
 def test_a_resumed_job_is_given_what_the_cluster_has_of_it(dashboard: FakeDashboard, job_file: Path) -> None:

@@ -34,7 +34,8 @@ def test_a_given_network_is_shipped_whole(job: Callable[..., Job], tmp_path: Pat
     space = yaml.safe_load(shipment.job)["space"]
     assert (space["network"], space["weights"]) == ("nets.small:make", "sent.2/job.yaml")
     assert shipment.files == {"nets": tmp_path / "nets", "sent.2/job.yaml": tmp_path / "stored" / "job.yaml"}
-    assert list(ship(job("timm:resnet18")).files) == ["sent.1/job.yaml"]
+    for network in ("timm:resnet18", f"{tmp_path}/config.json:make", "nets/small:make", "elsewhere.installed:make"):
+        assert list(ship(job(network)).files) == ["sent.1/job.yaml"]
 
 
 def test_files_of_one_name_do_not_meet(job: Callable[..., Job], tmp_path: Path) -> None:
