@@ -19,7 +19,7 @@ from typing import Any
 from report import row
 
 from nas.evaluation.pool import Measure
-from nas.evaluation.ray_pool import RayPool
+from nas.evaluation.pools import open_pool
 from nas.objectives import MeasuredEvaluator, Objective
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
@@ -55,7 +55,7 @@ def measurement() -> Measure:
 def drive(url: str, address: str, run: str, in_flight: int | None) -> None:
     """The driver: one search, with two actors."""
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
-    with ResultsDatabase(url) as database, RayPool(2, address) as pool:
+    with ResultsDatabase(url) as database, open_pool(2, address) as pool:
         objective = Objective(METRICS["bops"], MeasuredEvaluator(pool.measuring(measurement), "bops"))
         problem, record = SearchProblem(space, (objective,)), RunRecord(run, {}, 0)
         run_search(SearchPlan(problem, NSGA2(), record, BUDGET, dispatch=Dispatch(in_flight=in_flight)), database)

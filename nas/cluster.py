@@ -99,10 +99,14 @@ def ray_failure(what: str, error: Exception) -> OSError:
 
     Args:
         what: The event, such as `a Ray worker died`.
-        error: The error of Ray; the last line of its message gives the reason, the lines before are a trace.
+        error: The error of Ray.
     """
-    reason = str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
-    return OSError(f"{what} ({reason}); start the run again to go on with it")
+    return OSError(f"{what} ({describe_ray_error(error)}); start the run again to go on with it")
+
+
+def describe_ray_error(error: Exception) -> str:
+    """The reason of an error of Ray: the last line of its message, as the lines before are a trace."""
+    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
 
 
 def _check_reachable(address: str) -> None:

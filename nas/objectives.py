@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,27 @@ class NothingFeasible(ValueError):
     """No evaluated candidate keeps all limits."""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What a measurement gives of a candidate that it cannot measure; it may well measure others.
+
+    Attributes:
+        reason: Why not, in one line.
+    """
+
+    reason: str
+
+
+Measured: TypeAlias = Mapping[str, float] | Failure  # values in the metrics' units, by name of the metric
+
+
 class Measurement(Protocol):
     """Measures candidates, several at the same time; one measurement of a candidate gives the values of all metrics.
 
     Equal measurements give equal values, so a candidate is measured once for all objectives with equal measurements.
     """
 
-    def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
+    def submit(self, candidate: Candidate, fidelity: float) -> Future[Measured]:
         """Begins to measure a candidate.
 
         Args:
@@ -40,7 +54,8 @@ class Measurement(Protocol):
             fidelity: Share of a full measurement, above 0 and at most 1.
 
         Returns:
-            A future of the values, in the metrics' units, by name of the metric.
+            A future of the values, or of the failure of this candidate. It raises what no candidate could be measured
+            for.
         """
 
 
@@ -57,16 +72,22 @@ class MeasuredEvaluator:
     name: str
 
     def __call__(self, population: Population) -> FloatArray:
-        """Measures all candidates of a population at its fidelity; values of shape (n,), in its order."""
+        """Measures all candidates of a population at its fidelity; values of shape (n,), in its order.
+
+        Raises:
+            ValueError: If one of them cannot be measured.
+        """
         submitted = [self.measurement.submit(candidate, population.fidelity) for candidate in population.candidates]
         return np.array([self.read(future.result()) for future in submitted], dtype=np.float64)
 
-    def read(self, measured: Mapping[str, float]) -> float:
+    def read(self, measured: Measured) -> float:
         """The value of the metric, out of all values of one candidate.
 
         Raises:
-            ValueError: If the metric is not among them.
+            ValueError: If the metric is not among them, or there are none.
         """
+        if isinstance(measured, Failure):
+            raise ValueError(f"a candidate could not be measured: {measured.reason}")
         if self.name not in measured:
             raise ValueError(f"a measurement that gives {self.name} is needed, got one of {', '.join(measured)}")
         return measured[self.name]

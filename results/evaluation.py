@@ -24,11 +24,11 @@ _PACKAGES = ("torch", "onnxruntime", "numpy", "pymoo", "optuna", "nas")  # whose
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Values of one candidate, by metric, from one run.
+    """Values of one candidate, by metric, from one run; or the reason why it could not be evaluated.
 
     Attributes:
         candidate: The candidate.
-        values: Metric name to a finite value in the metric's natural unit; one or more.
+        values: Metric name to a finite value in the metric's natural unit; one or more, and none if it has failed.
         source: The kind of the values. In all kinds, costs such as latency and size come from tables or formulas, if
             nothing else is said. "measured": measured metrics are measured on the validation images. "predicted":
             measured metrics are predicted. "verified": the candidate was found by predictions, and its measured metrics
@@ -43,10 +43,11 @@ class Evaluation:
         tell_order: Place of the candidate in the order in which the searcher was told, from 0; by default the same as
             `sequence`. They differ if candidates are told as soon as they are measured.
         fidelity: Share of a full measurement that was made, such as the share of the images; above 0, at most 1.
+        failure: Why the candidate has no values, in one line; empty if it has.
 
     Raises:
-        ValueError: If there is no value or one is not finite, the source is unknown, the sequence number is negative,
-            or the fidelity is not above 0 and at most 1.
+        ValueError: If there is no value or one is not finite, there are values beside a failure, the source is unknown,
+            the sequence number is negative, or the fidelity is not above 0 and at most 1.
     """
 
     candidate: Candidate
@@ -57,11 +58,14 @@ class Evaluation:
     seed: int
     tell_order: int = AS_ASKED
     fidelity: float = FULL_FIDELITY
+    failure: str = ""
 
     def __post_init__(self) -> None:
         values = {name: float(value) for name, value in self.values.items()}
-        if not values or not all(map(math.isfinite, values.values())):
+        if not self.failure and (not values or not all(map(math.isfinite, values.values()))):
             raise ValueError(f"an evaluation needs one or more finite values, got {values}")
+        if self.failure and values:
+            raise ValueError(f"an evaluation that failed ({self.failure}) has no values, got {values}")
         if self.source not in SOURCES:
             raise ValueError(f"the source of an evaluation must be one of {SOURCES}, got {self.source!r}")
         if self.sequence < 0:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from nas.objectives import Measured
 from search_spaces.candidate import Candidate
 
 Measure = Callable[[Candidate, float], Mapping[str, float]]  # a candidate and a fidelity to values by metric name
@@ -25,7 +26,7 @@ class Pool(ABC):
     """Workers that measure, held until it is closed."""
 
     @abstractmethod
-    def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
+    def submit(self, make: MakeMeasure, candidate: Candidate, fidelity: float) -> Future[Measured]:
         """Begins to measure a candidate, or queues it until a worker is free.
 
         Args:
@@ -34,7 +35,9 @@ class Pool(ABC):
             fidelity: Share of a full measurement, above 0 and at most 1.
 
         Returns:
-            A future of the values by name of the metric, or of the exception that the measurement raised.
+            A future of the values by name of the metric, or of the failure of this candidate: its measurement raised an
+            error, took too long, ended its worker twice, or gave a value that is not finite. The future raises what
+            every candidate would meet: what `make` raised, or an OSError if no worker is left.
         """
 
     def measuring(self, make: MakeMeasure) -> PooledMeasurement:
@@ -61,7 +64,7 @@ class PooledMeasurement:
     pool: Pool
     make: MakeMeasure
 
-    def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:
+    def submit(self, candidate: Candidate, fidelity: float) -> Future[Measured]:
         """Begins to measure a candidate, or queues it until a worker is free.
 
         Args:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from nas.interruption import spared_children
 
@@ -68,3 +69,42 @@ def prepare_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def serve(connection: Connection) -> None:
+    """Runs a worker: it answers each message, until it is ended.
+
+    A function that makes a measurement is answered by None, or by the exception that it raised; a candidate with its
+    fidelity by what the measurement made last measures of it.
+
+    Args:
+        connection: To the process that started this one.
+    """
+    prepare_worker()
+    from nas.evaluation.measuring import make_here, measure_here
+
+    make: Any = None
+    while True:
+        try:
+            received = connection.recv_bytes()
+        except EOFError:  # the parent has gone
+            return
+        try:
+            message = pickle.loads(received)
+            if isinstance(message, tuple):
+                connection.send(measure_here(make, *message))
+            else:
+                make = message
+                make_here(make)
+                connection.send(None)
+        except Exception as error:
+            connection.send(_sendable(error))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or one of the same message if it cannot be pickled, as some with arguments of their own."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hardware.usable_cpus import count_usable_threads, describe_cpus, read_usable_cpus
 from nas.cluster import check_gpus
@@ -10,6 +10,7 @@ from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.job_runs import JobRuns
+from nas.search.runner.failures import MOST_FAILURES
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,26 @@ class Workers:
         """The processor that workers measure on; values of a GPU differ slightly, so measurements depend on it."""
         return "cuda" if self.gpus_per_worker else "cpu"
 
-    def open_pool(self) -> Pool:
-        """The pool of these workers; workers start when the first candidate arrives."""
-        return open_pool(self.count, self.ray_address, self.gpus_per_worker)
+    def open_pool(self, timeout_s: float | None = None) -> Pool:
+        """The pool of these workers; workers start when the first candidate arrives.
+
+        Args:
+            timeout_s: How long the measurement of a candidate may take; None is for ever.
+        """
+        return open_pool(self.count, self.ray_address, self.gpus_per_worker, timeout_s)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """When a candidate has failed, and how many may.
+
+    Attributes:
+        most_failures: Share of the evaluations of a run that may fail; see `nas.search.runner.failures.FailureTally`.
+        timeout_s: How long the measurement of a candidate may take; None is for ever.
+    """
+
+    most_failures: float = MOST_FAILURES
+    timeout_s: float | None = None
 
 
 def say_of_shared_cpus(processes: int, reporter: Reporter) -> None:
@@ -69,8 +87,14 @@ class Execution:
         runs: The runs of the job: names, folders and the database.
         workers: The workers that measure.
         reporter: Shows progress.
+        tolerance: When a candidate has failed, and how many may.
     """
 
     runs: JobRuns
     workers: Workers
     reporter: Reporter
+    tolerance: Tolerance = field(default_factory=Tolerance)
+
+    def open_pool(self) -> Pool:
+        """The pool of the workers, with the time limit of measurements."""
+        return self.workers.open_pool(self.tolerance.timeout_s)

@@ -17,7 +17,7 @@ from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.execution import Execution, Workers
+from nas.jobs.execution import Execution, Tolerance, Workers
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.job_runs import JobRuns, stage_path
@@ -110,7 +110,8 @@ class Workspace:
         if job.compression != CompressionSection():
             common["compression"] = job.compression.model_dump()
         runs = JobRuns(job.name, job.seed, self.folder, self.database, common)
-        return Execution(runs, self.workers, self.reporter)
+        tolerance = Tolerance(job.search.most_failures, job.search.timeout_s)
+        return Execution(runs, self.workers, self.reporter, tolerance)
 
     @cached_property
     def training_task(self) -> TrainingTask:

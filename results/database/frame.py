@@ -22,8 +22,10 @@ SHAPE = ("resolution", "blocks", "mean_weight_bits")
 def make_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The table of rows that `queries.select_evaluations` gives, in which `values` maps metrics to values.
 
-    The columns are those of `IDENTITY`, then the metrics, registered ones first, then those of `SHAPE`.
+    The columns are those of `IDENTITY`, then the metrics, registered ones first, then those of `SHAPE`. An evaluation
+    that failed has no values, and no row.
     """
+    rows = [row for row in rows if row["values"]]
     values = pd.DataFrame([row["values"] for row in rows], dtype=np.float64)
     values = values[_order_metrics(values.columns)]
     identity = pd.DataFrame.from_records(rows, columns=list(IDENTITY))

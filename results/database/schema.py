@@ -47,6 +47,7 @@ evaluations = sa.Table(
     sa.Column("candidate_key", sa.ForeignKey(candidates.c.key), nullable=False),
     sa.Column("source", sa.String(20), nullable=False),
     sa.Column("fidelity", sa.Float, nullable=False),
+    sa.Column("failure", sa.Text, nullable=False, server_default=""),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("values", sa.JSON, nullable=False),
     sa.Column("created", sa.String(40), nullable=False),

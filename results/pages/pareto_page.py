@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 GROUPS = (*STYLES, EXPORTED)
 
 
-def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path, title: str, note: str = "") -> None:
+def write_pareto_page(
+    frame: pd.DataFrame,
+    metrics: Sequence[Metric],
+    path: Path,
+    title: str,
+    note: str = "",
+    failures: Sequence[tuple[str, str]] = (),
+) -> None:
     """Writes the page, making its folder.
 
     The vertical axis shows the first metric that is maximised (else the second metric), the horizontal axis the first
@@ -41,6 +48,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
         path: The HTML file to write.
         title: Heading of the page.
         note: What readers are to know of the values.
+        failures: Key and reason of each candidate that could not be evaluated; they are listed at the end.
 
     Raises:
         ValueError: If there are fewer than two metrics, no row has all of them, or a group is unknown.
@@ -67,6 +75,7 @@ def write_pareto_page(frame: pd.DataFrame, metrics: Sequence[Metric], path: Path
         "kind": _name_kind(trusted),
         "columns": make_columns(best, axes),
         "rows": best.to_dict("records"),
+        "failures": failures,
     }
     chart = draw_pareto_chart(points, best, select_front(best, axes[:2]), axes)
     write_page("pareto_page", values, chart, path)

@@ -40,6 +40,12 @@ def test_illegal_evaluations_cannot_be_made(
         Evaluation(CANDIDATE, values, source, "a", sequence, 1)
 
 
+def test_an_evaluation_has_values_or_a_failure() -> None:
+    assert Evaluation(CANDIDATE, {}, "measured", "a", 0, 1, failure="out of memory").values == {}
+    with pytest.raises(ValueError, match=r"failed \(out of memory\) has no values, got {'accuracy': 1.0}"):
+        Evaluation(CANDIDATE, {"accuracy": 1.0}, "measured", "a", 0, 1, failure="out of memory")
+
+
 @pytest.mark.parametrize("fidelity", [0.0, -0.5, 1.5, float("nan")])
 def test_a_fidelity_is_a_share(fidelity: float) -> None:
     assert Evaluation(CANDIDATE, {"accuracy": 1.0}, "measured", "a", 0, 1).fidelity == 1.0

@@ -36,7 +36,7 @@ def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> Iterator[tu
 
     search = job.search
     file.check(search.objectives)
-    with Workspace(job, runs, Reporter(Console(quiet=True))) as work, work.workers.open_pool() as pool:
+    with Workspace(job, runs, Reporter(Console(quiet=True))) as work, work.execution.open_pool() as pool:
         subject, costs = work.subject, work.costs()
         measuring = pool.measuring(subject.measurement)
         measured = {name: MeasuredEvaluator(measuring, name) for name in subject.metric_names}

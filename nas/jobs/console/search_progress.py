@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nas.jobs.console.reporter import Reporter
 from nas.search.protocol.outlook import Outlook
+from nas.search.runner.failures import FailedCandidate, count_reasons
 from nas.search.runner.loop import Progress
 
 
@@ -32,3 +33,19 @@ def say_outlook(reporter: Reporter, outlook: Outlook | None, evaluations: int) -
     """
     if outlook is not None:
         reporter.say(f"search   {outlook}; to go on, raise search.evaluations, now {evaluations}")
+
+
+def say_failures(reporter: Reporter, stage: str, failed: Sequence[FailedCandidate], evaluations: int) -> None:
+    """Prints how many candidates have failed, and one line for each reason; prints nothing if there are none.
+
+    Args:
+        reporter: Prints them.
+        stage: Name of the stage, which begins each line.
+        failed: The candidates that have failed.
+        evaluations: Number of all evaluations.
+    """
+    if not failed:
+        return
+    reporter.say(f"{stage:<9}{len(failed)} of {evaluations} candidates failed, and are left out:")
+    for reason, count, first in count_reasons(failed):
+        reporter.say(f"{stage:<9}  {count} x {reason} (first {first})")

@@ -32,6 +32,8 @@ def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: R
     """
     latencies = _describe_latencies(outcome)
     reporter.console.print(networks_table(exported.networks, describe_values(exported.networks, images, latencies)))
+    if outcome.failures:
+        reporter.say(f"failed   {len(outcome.failures)} candidates could not be evaluated, and took no part")
     reporter.say(f"files    {exported.folder}")
     names = [one.metric.name for one in outcome.front.objectives]
     metrics = [get_metric(f"expected_{name}" if name in outcome.measured_names else name) for name in names]
@@ -68,7 +70,8 @@ def _write_page(file: Path, metrics: Sequence[Metric], outcome: SearchOutcome, e
     )
     latencies = _describe_latencies(outcome)
     title = f"{outcome.record.job}: {latencies}" if latencies else outcome.record.job
-    write_pareto_page(points, metrics, file, title, _note(images))
+    failed = [(one.key, one.reason) for one in outcome.failures]
+    write_pareto_page(points, metrics, file, title, _note(images), failed)
 
 
 def _describe_latencies(outcome: SearchOutcome) -> str:

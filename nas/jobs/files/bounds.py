@@ -13,6 +13,7 @@ MOST_WORKERS = 4096  # processes of a search; the largest machines have as many 
 MOST_IN_FLIGHT = 2 * MOST_WORKERS  # candidates that are asked for and not told; more than workers only wait
 MOST_EVALUATIONS = 1_000_000  # each is a row of the database, and of what a searcher and a page hold in memory
 MOST_MEASURED = 10_000  # measurements that predictors learn from at once: their cost grows with the cube of the number
+MOST_MEASUREMENT_S = 1e6  # of one candidate: eleven days; timers of the system overflow at twice as much
 MOST_EPOCHS = 1_000_000  # of one training step each, more than a week on the smallest data
 MOST_LEARNING_RATE = 1e4  # of a normalised network; a step of more is beyond what float32 weights recover from
 MOST_WEIGHT_DECAY = 10.0  # a step takes the learning rate times this off a weight: beyond, more than all of it at 0.1

@@ -6,26 +6,42 @@ import re
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from nas.evaluation.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.bounds import (
     MOST_IN_FLIGHT,
     MOST_LISTED,
     MOST_MEASURED,
+    MOST_MEASUREMENT_S,
     MOST_OBJECTIVES,
     Evaluations,
     Finite,
     Scalar,
+    Share,
 )
 from nas.jobs.files.section import Section
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
+from nas.search.runner.failures import MOST_FAILURES
 from nas.search.runner.search_plan import Dispatch
 from results.metric import METRICS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.quoting import quote
 from search_spaces.registry import unknown_name_error
+
+
+def _read_share(share: object) -> object:
+    """A share such as 0.005; text such as `0.5 %` becomes one."""
+    if not isinstance(share, str):
+        return share
+    number = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*%", share.strip())
+    if number is None:
+        raise ValueError(f"must be a share such as '0.5 %' or 0.005, got {quote(share)}")
+    return float(number[1]) / 100
+
+
+_ReadShare = BeforeValidator(_read_share)
 
 
 class StopSection(Section):
@@ -34,18 +50,7 @@ class StopSection(Section):
     It must be below even at the upper end of its interval.
     """
 
-    gain: Annotated[float, Field(gt=0, lt=1)]
-
-    @field_validator("gain", mode="before")
-    @classmethod
-    def _share(cls, gain: object) -> object:
-        """A share such as 0.005; text such as `0.5 %` becomes one."""
-        if not isinstance(gain, str):
-            return gain
-        number = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*%", gain.strip())
-        if number is None:
-            raise ValueError(f"must be a share such as '0.5 %' or 0.005, got {quote(gain)}")
-        return float(number[1]) / 100
+    gain: Annotated[float, _ReadShare, Field(gt=0, lt=1)]
 
 
 def is_table_cost(name: str) -> bool:
@@ -61,6 +66,8 @@ class SearchSection(Section):
     front afterwards. `verify` is the largest number of candidates of the front that are kept. If the search measures,
     `in_flight` is the number of candidates that are asked for and not told yet (left out: it asks in batches), and with
     `warm_start` it starts from the measurements of earlier searches of the same supernet. `stop` ends a search early.
+    `most_failures` is the share of the evaluations that may fail, one at least; a measurement that takes longer than
+    `timeout_s` has failed. Both hold wherever the job measures candidates.
     """
 
     searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
@@ -73,6 +80,8 @@ class SearchSection(Section):
     in_flight: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | None = None
     warm_start: bool = True
     stop: StopSection | None = None
+    most_failures: Annotated[Share, _ReadShare] = MOST_FAILURES
+    timeout_s: Annotated[float, Field(gt=0, le=MOST_MEASUREMENT_S, allow_inf_nan=False)] | None = None
 
     @field_validator("options", mode="before")
     @classmethod
@@ -104,7 +113,8 @@ class SearchSection(Section):
 
     def describe(self) -> dict[str, Any]:
         """What decides the outcome of the search, for fingerprints: options that are left out count as they are."""
-        return self.model_dump(exclude={"verify", "options"}) | {"options": asdict(self.method())}
+        left_out = {"verify", "options", "most_failures"} | ({"timeout_s"} if self.timeout_s is None else set())
+        return self.model_dump(exclude=left_out) | {"options": asdict(self.method())}
 
     def method(self) -> SearchMethod:
         """The searcher with its options; loads its library."""

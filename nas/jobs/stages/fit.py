@@ -18,6 +18,7 @@ from nas.jobs.stages.measurements import Measurements, measure
 from nas.jobs.stages.sampling import representative_sample
 from nas.jobs.stages.subject import Subject
 from nas.objectives import Evaluator, FloatArray
+from nas.search.runner.failures import TooManyFailures
 from predictors.predictor import Predictor
 from predictors.quality import cross_validate
 from predictors.registry import create_predictor
@@ -95,12 +96,18 @@ def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
 
     Raises:
         ValueError: If the space has too few candidates; see `check_space`.
+        TooManyFailures: If too many candidates could not be measured.
     """
     check_space(subject.space)
     runs = execution.runs
     measured = measure(
         _choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs), "measured"
     )
+    if len(measured) < _FEWEST:
+        raise TooManyFailures(
+            f"a predictor is fitted to {_FEWEST} or more candidates, and {len(measured)} could be measured; the first "
+            f"that could not: {measured.failures[0].reason}"
+        )
     for name, values in measured.values.items():
         quality = cross_validate(_maker(section, runs.seed), measured.population.features(), values, seed=runs.seed)
         execution.reporter.say(f"fit      {name} by {section.predictor}: {quality}")
@@ -116,14 +123,16 @@ def read_fitted(section: FitSection, subject: Subject, runs: JobRuns) -> Fitted:
         runs: The runs of the job.
 
     Raises:
-        ValueError: If the database does not hold all measurements of the fit.
+        ValueError: If the database does not hold all measurements of the fit; those that failed are held, too.
     """
     population, record = _choose_candidates(section, subject, runs), _record(section, subject, runs)
     stored = runs.database.evaluations(record.run) if runs.database.has_run(record.run) else []
-    if len(stored) < len(population):
+    measured = [entry for entry in stored if not entry.failure]
+    if len(stored) < len(population) or not measured:
         raise ValueError(f"job {runs.job!r} needs a fitted predictor; make it with: nas fit JOB")
-    values = {name: np.array([entry.values[name] for entry in stored]) for name in subject.metric_names}
-    return _fitted(section, subject, Measurements(population, values), runs.seed)
+    values = {name: np.array([entry.values[name] for entry in measured]) for name in subject.metric_names}
+    kept = population.take(np.array([entry.sequence for entry in measured]))
+    return _fitted(section, subject, Measurements(kept, values), runs.seed)
 
 
 def _record(section: FitSection, subject: Subject, runs: JobRuns) -> RunRecord:

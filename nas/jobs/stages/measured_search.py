@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nas.jobs.console.search_progress import follow_search, say_outlook
+from nas.jobs.console.search_progress import follow_search, say_failures, say_outlook
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
@@ -32,6 +32,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
 
     Raises:
         NothingFeasible: If no candidate keeps the limits, by its measured or by its expected values.
+        TooManyFailures: If too many candidates could not be measured.
     """
     runs, reporter, names = execution.runs, execution.reporter, subject.metric_names
     record = _record(section, subject, costs, execution)
@@ -40,7 +41,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         reporter.say(f"search   {len(known)} candidates of this supernet were measured before")
     method = section.method()
     leaves = subject.read_leaves() if method.needs_leaves else ()
-    with execution.workers.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
+    with execution.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, {name: MeasuredEvaluator(measuring, name) for name in names})
         plan = SearchPlan(
@@ -51,8 +52,10 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
             known=SearchResult(known.population, combine_columns(objectives, known.population, known.values)),
             stop_gain=section.stop_gain,
             dispatch=section.dispatch(),
+            most_failures=section.most_failures,
         )
         result = run_search(plan, runs.database, progress)
+    say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
     say_outlook(reporter, result.outlook, section.evaluations)
     found = {name: result.values[:, column] for column, name in enumerate(section.asked) if name in names}
     everything = known.joined(Measurements(result.population, found))
@@ -63,7 +66,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     reporter.say(f"search   {len(rows)} candidates are on the front")
     points = Judged(everything.population, expected, values, everything.values).table(objectives)
     table = points.iloc[rows].reset_index(drop=True)
-    return SearchOutcome(front, table, points.assign(group="measured"), record, costs.error_percent)
+    return SearchOutcome(front, table, points.assign(group="measured"), record, costs.error_percent, result.failures)
 
 
 def _record(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> RunRecord:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.jobs.console.search_progress import follow_search, say_outlook
+from nas.jobs.console.search_progress import follow_search, say_failures, say_outlook
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
@@ -35,6 +35,7 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
 
     Raises:
         NothingFeasible: If no candidate keeps the limits, by its predicted or by its expected values.
+        TooManyFailures: If too many candidates could not be predicted, or too many of the front not measured.
     """
     runs, reporter, subject = execution.runs, execution.reporter, fitted.subject
     asked = {"fit": fitted.section.model_dump(), "search": section.describe()}
@@ -47,9 +48,11 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
         section.evaluations,
         source="predicted",
         stop_gain=section.stop_gain,
+        most_failures=section.most_failures,
     )
     with follow_search(reporter, section.evaluations) as progress:
         result = run_search(plan, runs.database, progress)
+    say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
     say_outlook(reporter, result.outlook, section.evaluations)
     promising, _ = find_front(result.population, objectives, result.values, section.verify)
     inputs = {**subject.inputs, **costs.inputs, "search": record.run, "verify": section.verify}
@@ -58,12 +61,15 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     measured = measure(promising.population, subject, execution, verify, "verified", exact)
     expected = _expect(fitted, measured, runs.seed)
     values = combine_columns(objectives, measured.population, {name: one.mean for name, one in expected.items()})
-    predicted = {name: promising.column(name) for name in subject.metric_names}
+    failed = {one.key for one in measured.failures}
+    kept = [row for row, candidate in enumerate(promising.population.candidates) if candidate.key not in failed]
+    predicted = {name: promising.column(name)[kept] for name in subject.metric_names}
     verified = Judged(measured.population, expected, values, measured.values, predicted).table(objectives)
     front, rows = find_front(measured.population, objectives, values)
     reporter.say(f"search   {len(rows)} of {len(measured)} verified candidates are on the front")
     points = _points(result, objectives, verified)
-    return SearchOutcome(front, verified.iloc[rows].reset_index(drop=True), points, verify, costs.error_percent)
+    table, failures = verified.iloc[rows].reset_index(drop=True), (*result.failures, *measured.failures)
+    return SearchOutcome(front, table, points, verify, costs.error_percent, failures)
 
 
 def _expect(fitted: Fitted, measured: Measurements, seed: int) -> dict[str, ExpectedValues]:

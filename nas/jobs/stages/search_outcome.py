@@ -10,6 +10,7 @@ from nas.jobs.job_runs import JobRuns
 from nas.jobs.stages.expected_values import ExpectedValues
 from nas.objectives import FloatArray, Objective
 from nas.search.front import Front
+from nas.search.runner.failures import FailedCandidate
 from results.description import describe
 from results.evaluation import Evaluation, RunRecord
 from search_spaces.population import Population
@@ -74,6 +75,7 @@ class SearchOutcome:
         points: The same table of all candidates that were evaluated, with their group on the page in `group`.
         record: The run in which the candidates of the front were measured.
         latency_error_percent: Mean error of the table's latencies on whole networks; None if unknown.
+        failures: The candidates that could not be evaluated; they are in none of the tables.
     """
 
     front: Front
@@ -81,6 +83,7 @@ class SearchOutcome:
     points: pd.DataFrame
     record: RunRecord
     latency_error_percent: float | None
+    failures: tuple[FailedCandidate, ...] = ()
 
     @property
     def measured_names(self) -> list[str]:

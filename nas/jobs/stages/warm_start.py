@@ -63,9 +63,13 @@ def read_sources(
 def _settled(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[Evaluation]:
     """The evaluations in full with all metrics measured, in tell order, up to the first gap in that order.
 
-    Evaluations at a lower fidelity count for the order, but are left out of the result.
+    Evaluations at a lower fidelity, and those that failed, count for the order, but are left out of the result.
     """
-    measured = [entry for entry in evaluations if entry.source in _MEASURED and set(metrics) <= entry.values.keys()]
-    in_order = sorted(measured, key=lambda entry: entry.tell_order)
+    settled = [
+        entry
+        for entry in evaluations
+        if entry.source in _MEASURED and (entry.failure or set(metrics) <= entry.values.keys())
+    ]
+    in_order = sorted(settled, key=lambda entry: entry.tell_order)
     prefix = [entry for number, entry in enumerate(in_order) if entry.tell_order == number]
-    return [entry for entry in prefix if entry.fidelity == FULL_FIDELITY]
+    return [entry for entry in prefix if entry.fidelity == FULL_FIDELITY and not entry.failure]

@@ -18,7 +18,8 @@ class Searcher(ABC):
     Tests hold all searchers to this contract. The same seed and the same calls of `tell` give the same answers of
     `ask`. No candidate is asked for twice at the same fidelity. Fewer than `n` candidates are asked for only when the
     searcher finds no others: in a small space, none are left. Outcomes may be told late and in any order. Outcomes of
-    candidates that the searcher never asked for may be told, too; it then does not ask for these candidates.
+    candidates that the searcher never asked for may be told, too; it then does not ask for these candidates. One whose
+    evaluation failed has no costs: it is as infeasible as can be, and is not asked for again at any fidelity.
 
     Attributes:
         batch: Number of candidates to ask for at a time that suits it best.
@@ -55,4 +56,15 @@ class Searcher(ABC):
                 or candidates that were evaluated elsewhere.
             costs: To be minimised, shape (n, m).
             violations: Shape (n,); 0 where all limits are kept.
+        """
+
+    def tell_failures(self, population: Population) -> None:  # noqa: B027 what was asked for is not asked for again
+        """Reports candidates whose evaluation failed, so that the searcher does not wait for their costs.
+
+        A searcher that need not know which of its candidates are still being evaluated, and at one fidelity only, may
+        leave this out.
+
+        Args:
+            population: Candidates that were asked for, in any portions, at the fidelity at which they were asked for;
+                or others, which are then not to be asked for.
         """

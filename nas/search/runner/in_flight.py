@@ -5,14 +5,15 @@ Independent of searchers and databases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 import numpy as np
 
-from nas.objectives import FloatArray, MeasuredEvaluator, Measurement, Objective
+from nas.objectives import Failure, FloatArray, Measured, MeasuredEvaluator, Measurement, Objective
 from search_spaces.population import Population
+from search_spaces.search_space import BoolArray
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,27 @@ class Outcome:
     Attributes:
         sequences: Sequence number of each candidate in its run, n of them.
         population: The candidates, all of one fidelity.
-        values: Shape (n, m), one column per objective.
+        values: Shape (n, m), one column per objective; NaN in the rows of candidates that have failed.
+        failures: Why each candidate has failed; empty text for one that has not.
     """
 
     sequences: Sequence[int]
     population: Population
     values: FloatArray
+    failures: Sequence[str]
+
+    @property
+    def failed(self) -> BoolArray:
+        """Which candidates have failed, a mask of shape (n,)."""
+        return np.array([bool(reason) for reason in self.failures], dtype=np.bool_)
+
+    def without_failures(self) -> Outcome:
+        """The outcome of the candidates that have not failed."""
+        if not any(self.failures):
+            return self
+        kept = ~self.failed
+        sequences = [number for number, reason in zip(self.sequences, self.failures, strict=True) if not reason]
+        return Outcome(sequences, self.population.take(kept), self.values[kept], [""] * len(sequences))
 
 
 class InFlight:
@@ -38,9 +54,13 @@ class InFlight:
     Args:
         objectives: The objectives that are evaluated.
         chunk: Number of candidates evaluated in one call, if no objective is measured.
+
+    Attributes:
+        names: The name of the metric of each objective.
     """
 
     def __init__(self, objectives: Sequence[Objective], chunk: int) -> None:
+        self.names = [objective.metric.name for objective in objectives]
         self._objectives = objectives
         self._chunk = chunk
         self._measurements: list[Measurement] = []
@@ -48,7 +68,7 @@ class InFlight:
             evaluate = objective.evaluate
             if isinstance(evaluate, MeasuredEvaluator) and evaluate.measurement not in self._measurements:
                 self._measurements.append(evaluate.measurement)
-        self._waiting: dict[int, tuple[Population, list[Future[Mapping[str, float]]]]] = {}
+        self._waiting: dict[int, tuple[Population, list[Future[Measured]]]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -66,8 +86,11 @@ class InFlight:
     def finish(self) -> Outcome:
         """Waits until at least one candidate is evaluated; removes and returns the evaluated ones of one fidelity.
 
+        A candidate has failed whose measurement has, or that has a value which is not finite.
+
         Raises:
-            Exception: The exception that the evaluation of a candidate raised.
+            Exception: What no candidate could be evaluated for: the exception that the making of a measurement raised,
+                or an evaluation that is no measurement.
         """
         known = self._wait() if self._measurements else list(self._waiting)
         fidelity = self._waiting[known[0]][0].fidelity
@@ -78,14 +101,34 @@ class InFlight:
         first, *others = (one for one, _ in done)
         population = first.join(*others)
         measured = [[future.result() for future in submitted] for _, submitted in done]
-        columns = [self._column(objective, population, measured) for objective in self._objectives]
+        values, failures = self._evaluate(population, measured)
         for sequence in sequences:
             del self._waiting[sequence]
-        return Outcome(sequences, population, np.column_stack(columns))
+        return Outcome(sequences, population, values, failures)
 
-    def _column(
-        self, objective: Objective, population: Population, measured: list[list[Mapping[str, float]]]
-    ) -> FloatArray:
+    def _evaluate(self, population: Population, measured: list[list[Measured]]) -> tuple[FloatArray, list[str]]:
+        """Values of candidates, shape (n, m), and why each has failed.
+
+        Args:
+            population: The candidates.
+            measured: What each measurement gave of each candidate.
+        """
+        failures = [next((one.reason for one in some if isinstance(one, Failure)), "") for some in measured]
+        values = np.full((len(population), len(self._objectives)), np.nan)
+        rows = [row for row, reason in enumerate(failures) if not reason]
+        if rows:
+            some = population if len(rows) == len(population) else population.take(np.array(rows))
+            kept = [measured[row] for row in rows]
+            values[rows] = np.column_stack([self._column(objective, some, kept) for objective in self._objectives])
+        finite = np.isfinite(values)
+        if not finite.all():
+            for row in rows:
+                for column in np.flatnonzero(~finite[row])[:1]:
+                    failures[row] = f"{self.names[column]} is {values[row, column]}"
+                    values[row] = np.nan
+        return values, failures
+
+    def _column(self, objective: Objective, population: Population, measured: list[list[Measured]]) -> FloatArray:
         """Values of one objective, shape (n,): read from the measurements of each candidate, or evaluated here."""
         evaluate = objective.evaluate
         if not isinstance(evaluate, MeasuredEvaluator):

@@ -13,7 +13,8 @@ import numpy as np
 from nas.objectives import NothingFeasible, compute_costs, compute_violations, infeasibility_message
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.searcher import Searcher
-from nas.search.runner.in_flight import Outcome
+from nas.search.runner.failures import FailureTally, TooManyFailures, count_reasons
+from nas.search.runner.in_flight import InFlight, Outcome
 from nas.search.runner.recorder import Recorder
 from nas.search.runner.search_plan import SearchPlan, SearchResult
 from results.database.results_database import ResultsDatabase
@@ -29,6 +30,8 @@ def run_search(
 ) -> SearchResult:
     """Searches until the budget or the space is spent; a run that was interrupted goes on where it stopped.
 
+    A candidate that cannot be evaluated is stored with the reason; the search goes on without it.
+
     Args:
         plan: The search.
         database: Stores every evaluation; what it already holds of the run is not evaluated again.
@@ -39,6 +42,7 @@ def run_search(
 
     Raises:
         NothingFeasible: If no candidate keeps all limits, `plan.known` included; says how close the closest one comes.
+        TooManyFailures: If more evaluations failed than the plan bears, or all of them; names the commonest reason.
         ValueError: If another process writes the run, or the database holds a run of that name with other inputs,
             sources, seed, device, source or candidates.
     """
@@ -47,24 +51,32 @@ def run_search(
     if known is not None and len(known):
         _tell(searcher, plan, known)
     enough = partial(_gains_too_little, searcher, plan.stop_gain)
+    tally = FailureTally(plan.budget, plan.most_failures)
     found: list[Outcome] = []
     with database.run_lock(plan.record.run):
         recorder = Recorder(
             database,
             plan.record,
             plan.source,
-            problem.objectives,
-            plan.dispatch.chunk,
+            InFlight(problem.objectives, plan.dispatch.chunk),
+            tally,
             lambda more: progress(more, searcher.outlook),
         )
         carry_out = _search_in_batches if plan.dispatch.in_flight is None else _search_in_flight
         for outcome in carry_out(searcher, recorder, plan, enough):
-            _tell(searcher, plan, outcome)
+            evaluated = outcome.without_failures()
+            if len(evaluated.population):
+                _tell(searcher, plan, evaluated)
+            if len(evaluated.population) < len(outcome.population):
+                searcher.tell_failures(outcome.population.take(outcome.failed))
             if outcome.population.fidelity == FULL_FIDELITY:
-                found.append(outcome)
-    result = _collect(plan, found, searcher.forecast(searcher.batch))
+                found.append(evaluated)
+    result = _collect(plan, found, searcher.forecast(searcher.batch), tally)
     values = result.values if known is None else np.concatenate([known.values, result.values])
-    if compute_violations(problem.objectives, values).min() > 0:
+    if tally.failed and not len(values):
+        reason = count_reasons(tally.failed)[0][0]
+        raise TooManyFailures(f"all {len(tally.failed)} evaluations failed; the commonest reason: {reason}")
+    if not compute_violations(problem.objectives, values).min() <= 0:
         raise NothingFeasible(infeasibility_message(problem.objectives, values))
     return result
 
@@ -120,11 +132,11 @@ def _tell(searcher: Searcher, plan: SearchPlan, outcome: Outcome | SearchResult)
     searcher.tell(outcome.population, compute_costs(objectives, values), compute_violations(objectives, values))
 
 
-def _collect(plan: SearchPlan, found: list[Outcome], outlook: Outlook | None) -> SearchResult:
+def _collect(plan: SearchPlan, found: list[Outcome], outlook: Outlook | None, tally: FailureTally) -> SearchResult:
     """All outcomes as one result, sorted by sequence number; their decoded candidates are shared, not decoded anew."""
     space, objectives = plan.problem.space, plan.problem.objectives
     nothing = Population(space, np.empty((0, len(space.cardinalities)), np.int16))
     population = nothing.join(*(one.population for one in found))
     values = np.concatenate([np.empty((0, len(objectives))), *(one.values for one in found)])
     order = np.argsort([sequence for one in found for sequence in one.sequences], kind="stable")
-    return SearchResult(population.take(order), values[order], outlook)
+    return SearchResult(population.take(order), values[order], outlook, tuple(tally.failed))

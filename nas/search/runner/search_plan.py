@@ -8,6 +8,7 @@ from nas.objectives import FloatArray
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
+from nas.search.runner.failures import MOST_FAILURES, FailedCandidate
 from results.evaluation import RunRecord, Source
 from search_spaces.population import Population
 
@@ -20,11 +21,13 @@ class SearchResult:
         population: The candidates, in the order in which they were asked for, n of them.
         values: Values in natural units, shape (n, m), one column per objective of the search.
         outlook: The outlook at the end; None if the searcher has none.
+        failures: The candidates that could not be evaluated, at any fidelity; they are not among the others.
     """
 
     population: Population
     values: FloatArray
     outlook: Outlook | None = None
+    failures: tuple[FailedCandidate, ...] = ()
 
     def __len__(self) -> int:
         return len(self.population)
@@ -67,17 +70,20 @@ class SearchPlan:
         problem: The search problem.
         method: The search method, which creates the searcher.
         record: The run; its seed is that of the searcher.
-        budget: Number of evaluations in full, stored ones included; a larger budget continues a finished run.
+        budget: Number of evaluations in full, stored ones and failed ones included; a larger budget continues a
+            finished run.
         source: The source of the values, as it is stored with them.
         known: Candidates that were evaluated before, and their values: the searcher is told them first. They are not
             part of the result. A run must be continued with the same ones, or it asks for other candidates.
         stop_gain: The search ends before its budget is spent, once the gain of more evaluations is forecast to be below
             this share of the hypervolume of the front, even at the upper end of its interval; None spends the budget.
         dispatch: How many candidates are asked for and evaluated at a time.
+        most_failures: Share of the evaluations that may fail, from 0 to 1; the run ends once there are more. If it is
+            above 0, one failure is always borne. It may change when a run is continued.
 
     Raises:
-        ValueError: If the budget is not positive, the method cannot search the problem, or `stop_gain` is given for a
-            method without an outlook.
+        ValueError: If the budget is not positive, the method cannot search the problem, `stop_gain` is given for a
+            method without an outlook, or `most_failures` is not from 0 to 1.
     """
 
     problem: SearchProblem
@@ -88,10 +94,13 @@ class SearchPlan:
     known: SearchResult | None = None
     stop_gain: float | None = None
     dispatch: Dispatch = field(default_factory=Dispatch)
+    most_failures: float = MOST_FAILURES
 
     def __post_init__(self) -> None:
         if self.budget < 1:
             raise ValueError(f"a search needs a budget of 1 or more evaluations, got {self.budget}")
+        if not 0 <= self.most_failures <= 1:
+            raise ValueError(f"most_failures is a share of the evaluations, from 0 to 1, got {self.most_failures}")
         self.method.check(self.problem)
         if self.stop_gain is not None and not self.method.has_outlook:
             raise ValueError(

@@ -6,6 +6,7 @@ A trial's configuration holds a candidate as JSON; it reports the metrics of the
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ CANDIDATE = "candidate"  # the key of a trial's configuration that holds the can
 class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
     """Asks the searcher for one candidate per trial, and tells it what the trial last reported.
 
-    Limit the trials that run at the same time with `tune.TuneConfig(max_concurrent_trials=...)`. The searcher is not
-    told of a trial that fails or that did not report all objectives. An experiment that is restored replays its history
-    of asks and tells into a fresh searcher.
+    Limit the trials that run at the same time with `tune.TuneConfig(max_concurrent_trials=...)`. A trial that failed,
+    did not report all objectives, or reported one that is not finite, is told as a failure. An experiment that is
+    restored replays its history of asks and tells into a fresh searcher.
 
     Args:
         method: The search method.
@@ -46,7 +47,8 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
         self._method, self._problem, self._seed = method, problem, seed
         self._searcher = method.create(problem, seed)
         self._running: dict[str, Population] = {}
-        self._story: list[tuple[str, list[float] | None]] = []  # (trial, None) is an ask, (trial, values) a tell
+        # (trial, None) is an ask, (trial, values) a tell, (trial, no values) a failure
+        self._story: list[tuple[str, list[float] | None]] = []
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:  # noqa: ARG002
         """Accepts any metric and mode, which the objectives replace, but no search space of Tune's own in `config`."""
@@ -66,10 +68,9 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
             error: Whether it failed.
         """
         names = [objective.metric.name for objective in self._problem.objectives]
-        if error or result is None or any(name not in result for name in names):
-            self._running.pop(trial_id, None)
-            return
-        self._tell(trial_id, [float(result[name]) for name in names])
+        reported = not error and result is not None and all(name in result for name in names)
+        values = [float(result[name]) for name in names] if reported and result is not None else []
+        self._tell(trial_id, values if all(map(math.isfinite, values)) else [])
 
     def save(self, checkpoint_path: str) -> None:
         """Writes the history of asks and tells as JSON."""
@@ -91,10 +92,12 @@ class SearcherInTune(TuneSearcher):  # type: ignore[misc]  # Ray has no types
         return population
 
     def _tell(self, trial_id: str, values: list[float]) -> None:
-        table, objectives = np.array([values]), self._problem.objectives
-        self._searcher.tell(
-            self._running.pop(trial_id), compute_costs(objectives, table), compute_violations(objectives, table)
-        )
+        """Tells the searcher the values of a trial; none if it failed."""
+        table, objectives, one = np.array([values]), self._problem.objectives, self._running.pop(trial_id)
+        if values:
+            self._searcher.tell(one, compute_costs(objectives, table), compute_violations(objectives, table))
+        else:
+            self._searcher.tell_failures(one)
         self._story.append((trial_id, values))
 
 

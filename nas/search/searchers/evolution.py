@@ -85,6 +85,10 @@ class EvolutionSearcher(Searcher):
         for genes, cost, violation in zip(population.genes, costs[:, self._column], violations, strict=True):
             self._alive.append((float(violation), float(cost), genes))
 
+    def tell_failures(self, population: Population) -> None:
+        """Marks the candidates as seen; they never live, so they have no children."""
+        self._unseen.admit(population.genes)
+
     def _mutate_winner(self) -> Genes:
         """An unseen mutant of the winner of a tournament, shape (1, d), or (0, d) if none was found."""
         competitors = self._rng.choice(len(self._alive), self._tournament_size, replace=False)

@@ -100,6 +100,11 @@ class FewShotSearcher(Searcher):
         if self._since_cut >= _OUTCOMES_PER_LEAF * len(self._racing) and len(self._racing) > 1:
             self._cut()
 
+    def tell_failures(self, population: Population) -> None:
+        """Tells the searches of all leaves."""
+        for inner in self._inner:
+            inner.tell_failures(population)
+
     def _cut(self) -> None:
         """Ends the race for those leaves of the worse half that add no hypervolume to the front."""
         self._since_cut = 0

@@ -95,6 +95,10 @@ class FrontierSearcher(Searcher):
         self._unseen.admit(population.genes)
         self._archive.add(population, costs, violations)
 
+    def tell_failures(self, population: Population) -> None:
+        """Marks the candidates as seen; nothing is fitted to them."""
+        self._unseen.admit(population.genes)
+
     def _tabulate(self, column: int, number: int) -> tuple[FloatArray, float]:
         """The slope over all variables, shape (v,), and the offset of a tabulated cost.
 

@@ -96,6 +96,10 @@ class GeneticSearcher(Searcher):
             self._problem, merged, n_survive=self.population_size, random_state=self.random_state
         )
 
+    def tell_failures(self, population: Population) -> None:
+        """Marks the candidates as seen; none of them survives."""
+        self._unseen.admit(population.genes)
+
     def _fill_inactive_genes(self, genes: Genes) -> Genes:
         """Replaces inactive genes by random values, as a child may inherit and activate them."""
         fresh = self.random_state.integers(0, self.space.cardinalities, size=genes.shape)

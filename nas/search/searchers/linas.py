@@ -107,10 +107,18 @@ class LinasSearcher(Searcher):
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Keeps the outcome for the next fit."""
+        self._forget(population)
+        self._archive.add(population, costs, violations)
+
+    def tell_failures(self, population: Population) -> None:
+        """Asks for these candidates no more; nothing is fitted to them."""
+        self._forget(population)
+
+    def _forget(self, population: Population) -> None:
+        """Neither plans nor asks for these candidates any more."""
         self._unseen.admit(population.genes)
         known = {genes.tobytes() for genes in population.genes}
         self._planned = self._planned[[genes.tobytes() not in known for genes in self._planned]]
-        self._archive.add(population, costs, violations)
 
     def forecast(self, n: int) -> Outlook | None:
         """The gain of as many evaluations as were made so far, but of at most 200.

@@ -119,6 +119,11 @@ class MultiFidelitySearcher(Searcher):
         self._pending = _without(self._pending, {vector.tobytes() for vector in population.genes})
         self._waiting = np.concatenate([self._waiting, _without(population.genes, self._known)])
 
+    def tell_failures(self, population: Population) -> None:
+        """Asks for these candidates at neither fidelity any more; nothing is fitted to them."""
+        self._unseen.admit(population.genes)
+        self._forget(population.genes)
+
     def _choose_low(self, n: int) -> Genes:
         """The first design and random candidates while there are few full outcomes, then those predicted to be best."""
         chosen = self._unseen.take_designed(n)
@@ -142,7 +147,7 @@ class MultiFidelitySearcher(Searcher):
         return asked
 
     def _forget(self, genes: Genes) -> None:
-        """Marks candidates as asked for or told in full, so that they neither wait nor are pending from now on."""
+        """Marks candidates as asked for or told in full, or failed: they neither wait nor are pending from now on."""
         self._known |= {vector.tobytes() for vector in genes}
         self._waiting, self._pending = (_without(some, self._known) for some in (self._waiting, self._pending))
 

@@ -50,7 +50,7 @@ class OptunaSearcher(Searcher):
         self._minimized = problem.minimized
         self._distributions = {gene.name: _create_distribution(gene) for gene in self.space.genes}
         self._unseen = UnseenCandidates(self.space, np.random.default_rng(seed))
-        self._outcomes: dict[bytes, tuple[list[float], float]] = {}
+        self._outcomes: dict[bytes, tuple[list[float] | None, float]] = {}  # costs, None if it failed, and violation
         self._waiting: dict[bytes, deque[optuna.Trial]] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(problem.minimized))
@@ -76,11 +76,23 @@ class OptunaSearcher(Searcher):
         """Finishes the trials of the candidates; for those that the sampler did not suggest, adds finished trials."""
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._minimized], violations, strict=True):
-            self._outcomes[genes.tobytes()] = (cost.tolist(), float(violation))
-            if genes.tobytes() in self._waiting:
-                self._report(genes)
-            else:
-                self._study.add_trial(self._create_trial(genes, cost.tolist(), float(violation)))
+            self._tell_one(genes, cost.tolist(), float(violation))
+
+    def tell_failures(self, population: Population) -> None:
+        """Finishes the trials of the candidates without values, as pruned ones that violate the limits without bound.
+
+        Samplers that fit or mate trials use those with values alone; TPE keeps away from the others.
+        """
+        self._unseen.admit(population.genes)
+        for genes in population.genes:
+            self._tell_one(genes, None, np.inf)
+
+    def _tell_one(self, genes: Genes, cost: list[float] | None, violation: float) -> None:
+        self._outcomes[genes.tobytes()] = (cost, violation)
+        if genes.tobytes() in self._waiting:
+            self._report(genes)
+        else:
+            self._study.add_trial(self._create_trial(genes, cost, violation))
 
     def _report(self, genes: Genes) -> None:
         """Finishes the unfinished trials of a candidate with its outcome, if that is known."""
@@ -89,11 +101,12 @@ class OptunaSearcher(Searcher):
         cost, violation = self._outcomes[genes.tobytes()]
         for trial in self._waiting.pop(genes.tobytes()):
             trial.set_constraint(_LIMITS, violation)
-            self._study.tell(trial, cost, state=TrialState.COMPLETE)
+            self._study.tell(trial, cost, state=_name_state(cost))
 
-    def _create_trial(self, genes: Genes, cost: list[float], violation: float) -> optuna.trial.FrozenTrial:
+    def _create_trial(self, genes: Genes, cost: list[float] | None, violation: float) -> optuna.trial.FrozenTrial:
         distributions: Mapping[str, BaseDistribution] = self._distributions
         return create_trial(
+            state=_name_state(cost),
             values=cost,
             params=self._name_genes(genes),
             distributions=dict(distributions),
@@ -140,6 +153,10 @@ class OptunaGP(SearchMethod):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return OptunaSearcher(problem, GPSampler(seed=seed, deterministic_objective=False), seed)
+
+
+def _name_state(cost: list[float] | None) -> TrialState:
+    return TrialState.PRUNED if cost is None else TrialState.COMPLETE
 
 
 def _create_distribution(gene: Gene) -> BaseDistribution:

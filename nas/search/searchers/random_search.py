@@ -44,3 +44,7 @@ class RandomSearcher(Searcher):
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:  # noqa: ARG002
         """Marks the candidates as seen; their costs are not used."""
         self._unseen.admit(population.genes)
+
+    def tell_failures(self, population: Population) -> None:
+        """Marks the candidates as seen."""
+        self._unseen.admit(population.genes)

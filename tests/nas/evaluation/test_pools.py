@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -13,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from nas.evaluation.local_pools import InProcess, ProcessPool
+from nas.evaluation.local_pools import InProcess
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.pool import MakeMeasure, Pool
 from nas.evaluation.pools import open_pool
 from nas.evaluation.realize import CandidateRealizer
-from nas.objectives import MeasuredEvaluator
+from nas.evaluation.worker_pool import WorkerPool
+from nas.objectives import Failure, Measured, MeasuredEvaluator
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
@@ -26,7 +29,32 @@ from search_spaces.population import Population
 READ_RESOLUTION = partial(eval, "lambda candidate, fidelity: {'pixels': fidelity * candidate.architecture.resolution}")
 DIE = partial(os._exit, 1)
 SLEEP = partial(eval, "lambda candidate, fidelity: __import__('time').sleep(600)")
-FAIL = partial(eval, "lambda candidate, fidelity: abs(candidate)")
+RAISE = partial(eval, "nothing")
+# What goes wrong with one candidate only: an expression of `candidate`, and the reason that is given.
+RAISED = [
+    ("abs(candidate)", r"TypeError: bad operand type for abs\(\): 'Candidate'"),
+    ("exit('no more')", "SystemExit: no more"),
+    ("bytearray(1 << 60)", r"out of memory \(MemoryError\)"),
+    ("__import__('torch').empty(1 << 50)", r"out of memory \(RuntimeError: .*alloc.*\)"),
+    ("float('-inf')", "pixels is -inf"),
+    ("{}", "TypeError: .*"),
+]
+TIMEOUT_S = 1.0
+BROKEN = [
+    ("__import__('os').kill(__import__('os').getpid(), 9)", "its worker process .*, twice"),
+    ("__import__('time').sleep(600)", "took longer than timeout_s, 1 s"),
+]
+
+
+def measure_most(broken: str, resolution: int) -> MakeMeasure:
+    """The expression for candidates of that resolution, 1 for all others."""
+    chosen = f"({broken}) if candidate.architecture.resolution == {resolution} else 1.0"
+    return partial(eval, f"lambda candidate, fidelity: {{'pixels': {chosen}}}")
+
+
+def results(pool: Pool, make: MakeMeasure, population: Population) -> list[Measured]:
+    futures = [pool.submit(make, candidate, 1.0) for candidate in population.candidates]
+    return [future.result(timeout=120) for future in futures]
 
 
 def measured(pool: Pool, make: MakeMeasure, name: str = "pixels") -> MeasuredEvaluator:
@@ -76,12 +104,41 @@ def test_a_worker_that_dies_is_an_error_of_the_system(population: Population, ra
         measured(pool, DIE)(population)
 
 
-def test_what_a_measurement_cannot_do_is_said_as_it_says_it(population: Population, ray_address: str | None) -> None:
-    with (
-        pytest.raises(TypeError, match=r"^bad operand type for abs\(\): 'Candidate'$"),
-        open_pool(2, ray_address) as pool,
-    ):
-        measured(pool, FAIL)(population)
+def check_failures(found: list[Measured], population: Population, resolution: int, reason: str) -> None:
+    """Whether the candidates of that resolution have failed, and all others are measured."""
+    for one, candidate in zip(found, population.candidates, strict=True):
+        if candidate.architecture.resolution == resolution:
+            assert isinstance(one, Failure)
+            assert re.fullmatch(reason, one.reason)
+        else:
+            assert one == {"pixels": 1.0}
+
+
+@pytest.mark.parametrize(("broken", "reason"), RAISED)
+def test_what_a_candidate_raises_is_its_own_failure(population: Population, broken: str, reason: str) -> None:
+    resolution = population[0].architecture.resolution
+    with InProcess() as pool:
+        check_failures(results(pool, measure_most(broken, resolution), population), population, resolution, reason)
+
+
+def test_a_candidate_that_ends_or_blocks_its_worker_is_the_only_one_to_fail(
+    population: Population, ray_address: str | None
+) -> None:
+    resolutions = [candidate.architecture.resolution for candidate in population.candidates]
+    two = population.take(np.array([0, [one != resolutions[0] for one in resolutions].index(True)]))
+    with open_pool(2, ray_address, timeout_s=TIMEOUT_S) as pool:
+        for broken, reason in [*BROKEN, RAISED[0]]:
+            check_failures(results(pool, measure_most(broken, resolutions[0]), two), two, resolutions[0], reason)
+
+
+def test_what_no_candidate_can_be_measured_for_is_an_error(population: Population, ray_address: str | None) -> None:
+    with pytest.raises(NameError, match="name 'nothing' is not defined"), open_pool(2, ray_address) as pool:
+        measured(pool, RAISE)(population)
+
+
+def test_a_single_candidate_that_fails_has_no_value_to_go_on_with(population: Population) -> None:
+    with InProcess() as pool, pytest.raises(ValueError, match=r"could not be measured: TypeError"):
+        measured(pool, measure_most("abs(candidate)", population[0].architecture.resolution))(population)
 
 
 def test_an_interrupt_ends_local_processes_whatever_they_do(population: Population) -> None:
@@ -90,7 +147,10 @@ def test_an_interrupt_ends_local_processes_whatever_they_do(population: Populati
     def measure() -> None:
         with open_pool(2, None) as pool:
             waiting.append(pool.submit(SLEEP, population[0], 1.0))
-            assert multiprocessing.active_children()
+            deadline = time.monotonic() + 60
+            while not multiprocessing.active_children():
+                assert time.monotonic() < deadline, "no worker process has started within a minute"
+                time.sleep(0.01)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -116,4 +176,4 @@ def test_one_worker_without_ray_is_this_process(population: Population) -> None:
             population[row].architecture.resolution for row in range(6)
         ]
     with open_pool(2, None) as pool:
-        assert isinstance(pool, ProcessPool)
+        assert isinstance(pool, WorkerPool)

@@ -7,15 +7,17 @@ import io
 import pytest
 from rich.console import Console
 
-from nas.evaluation.local_pools import InProcess, ProcessPool
+from nas.evaluation.local_pools import InProcess
+from nas.evaluation.worker_pool import WorkerPool
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Workers, say_of_shared_cpus
 
 
 def test_one_worker_needs_no_process() -> None:
-    with Workers().open_pool() as one, Workers(2).open_pool() as two:
+    with Workers().open_pool() as one, Workers(2).open_pool() as two, Workers().open_pool(timeout_s=1.0) as limited:
         assert isinstance(one, InProcess)
-        assert isinstance(two, ProcessPool)
+        assert isinstance(two, WorkerPool)
+        assert isinstance(limited, WorkerPool)  # a thread cannot be ended
 
 
 def test_only_ray_shares_gpus_out() -> None:

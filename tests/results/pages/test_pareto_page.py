@@ -88,7 +88,7 @@ def _bars(page: str) -> list[list[float]]:
 def test_all_text_is_escaped(tmp_path: Path) -> None:
     evil = "</script><b onclick=x>&"
     page = tmp_path / "evil.html"
-    write_pareto_page(made_up_frame().assign(description=evil), TRADE, page, evil, note=evil)
+    write_pareto_page(made_up_frame().assign(description=evil), TRADE, page, evil, evil, [(evil, evil)])
     text = page.read_text(encoding="utf-8")
     assert evil not in text
     assert "<b onclick" not in text

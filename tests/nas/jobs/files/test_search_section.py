@@ -41,6 +41,14 @@ def test_equal_searches_are_described_alike() -> None:
 def test_a_gain_is_a_share(gain: object, share: float) -> None:
     assert section(stop={"gain": gain}).stop_gain == share
     assert section().stop_gain is None
+    assert section(most_failures=gain).most_failures == share
+
+
+def test_how_many_may_fail_does_not_make_it_another_search() -> None:
+    """Nor does a time limit that is left out: a run of before there was one goes on."""
+    assert section(most_failures=0.5).describe() == section().describe()
+    assert not {"most_failures", "timeout_s"} & section().describe().keys()
+    assert section(timeout_s=60).describe()["timeout_s"] == 60.0
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,11 @@ def test_a_gain_is_a_share(gain: object, share: float) -> None:
         ({"searcher": "evolution"}, "'evolution' takes 1 objective only, got 3; use one of linas"),
         ({"searcher": "nsga2", "options": {"population_size": 8.5}}, "population_size"),
         ({"verify": 2}, "greater than or equal to 3"),
+        ({"most_failures": 1.5}, "less than or equal to 1"),
+        ({"most_failures": float("nan")}, "most_failures"),
+        ({"most_failures": "ten"}, "must be a share such as '0.5 %' or 0.005, got 'ten'"),
+        ({"timeout_s": 0}, "greater than 0"),
+        ({"timeout_s": float("inf")}, "finite"),
     ],
 )
 def test_what_does_not_go_together_is_refused(keys: dict[str, Any], words: str) -> None:

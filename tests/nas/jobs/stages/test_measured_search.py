@@ -22,7 +22,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.summary import summarize
 from nas.jobs.execution import Workers
 from nas.jobs.files.job import load_job
-from nas.jobs.run import search_job, train_job
+from nas.jobs.run import fit_job, search_job, train_job
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.workspace import Workspace
@@ -44,9 +44,9 @@ def runs(finished_run: Path, tmp_path: Path) -> Path:
 
 
 def searched(
-    job_file: Path, runs: Path, table: Path | None = None, workers: int = 1, **search: object
+    job_file: Path, runs: Path, table: Path | None = None, workers: int = 1, fit: bool = False, **search: object
 ) -> tuple[SearchOutcome, str]:
-    """The front of the small job when it measures, and what was said."""
+    """The front of the small job when it measures, or after a fit, and what was said."""
     job = yaml.safe_load(job_file.read_text()) | {"search": SEARCH | search}
     if table is not None:
         job["device"] = {"table": str(table)}
@@ -54,6 +54,8 @@ def searched(
     changed.write_text(yaml.safe_dump(job))
     said = io.StringIO()
     with Workspace(load_job(changed), runs, Reporter(Console(file=said, width=200)), Workers(workers)) as workspace:
+        if fit:
+            fit_job(workspace)
         return search_job(workspace), said.getvalue()
 
 
@@ -177,6 +179,44 @@ def test_the_page_shows_the_front_within_the_limits(job_file: Path, runs: Path) 
     assert (points["macs"] > limit).any()
     assert (points["macs"][points["front"]] <= limit).all()
     assert sorted(points["key"][points["front"]]) == sorted(outcome.table["key"])
+
+
+@pytest.mark.parametrize("quality", ["measured", "predicted"])
+def test_a_candidate_that_fails_is_not_the_run(
+    job_file: Path, runs: Path, quality: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of the search, nor of the sample that predictors are fitted to, nor of the front that is verified."""
+    tried: list[str] = []
+
+    def measure(self: CandidateRealizer, candidate: Candidate, *others: Any) -> dict[str, float]:
+        tried.append(candidate.key)
+        if len(tried) % 4 == 1:
+            raise ZeroDivisionError("of this candidate")
+        return measured(self, candidate, *others)
+
+    measured = CandidateRealizer.measure
+    monkeypatch.setattr(CandidateRealizer, "measure", measure)
+    changed = yaml.safe_load(job_file.read_text())
+    changed["fit"]["candidates"] = 20  # so that the next one is the first that is verified
+    (other := runs.parent / "other.yaml").write_text(yaml.safe_dump(changed))
+    predicted = quality == "predicted"
+    search: dict[str, Any] = {"evaluations": 60} if predicted else {"warm_start": False}
+    search |= {"searcher": "random", "quality": quality, "verify": 10, "most_failures": "60 %"}
+    outcome, said = searched(other, runs, fit=predicted, **search)
+    failed = set(tried[::4])
+    assert len(tried) == len(set(tried))
+    assert outcome.failures
+    assert {one.key for one in outcome.failures} <= failed
+    assert "x ZeroDivisionError: of this candidate (first " in said
+    assert not failed & set(outcome.points["key"][outcome.points["group"] != "searched"])
+    again, _ = searched(other, runs, fit=predicted, **search)
+    assert len(tried) == len(set(tried))  # it knew which fail
+    assert again.table["key"].tolist() == outcome.table["key"].tolist()
+    networks = outcome.table.assign(role="best accuracy", file="a.onnx").head(1)
+    summarize(outcome, Export(networks, runs), 100, Reporter(Console(file=(summed := io.StringIO()))))
+    assert f"{len(outcome.failures)} candidates could not be evaluated" in summed.getvalue()
+    page = (runs / "pareto.html").read_text()
+    assert all(f'<td class="key">{one.key}</td>' in page for one in outcome.failures)
 
 
 def test_it_stops_where_little_is_to_gain_and_says_what_going_on_would(job_file: Path, runs: Path) -> None:

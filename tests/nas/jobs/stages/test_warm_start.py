@@ -17,9 +17,10 @@ METRICS = ["accuracy"]
 SOURCE = RunRecord("source", {}, 0, subject="this supernet")
 
 
-def evaluation(number: int, fidelity: float = 1.0) -> Evaluation:
+def evaluation(number: int, fidelity: float = 1.0, failure: str = "") -> Evaluation:
     candidate = SPACE.sample(np.random.default_rng(0), 9)[number]
-    return Evaluation(candidate, {"accuracy": float(number)}, "measured", "source", number, 0, fidelity=fidelity)
+    values = {} if failure else {"accuracy": float(number)}
+    return Evaluation(candidate, values, "measured", "source", number, 0, fidelity=fidelity, failure=failure)
 
 
 def test_what_a_source_stores_later_is_not_mixed_in() -> None:
@@ -47,6 +48,15 @@ def test_only_full_measurements_of_the_same_subject_and_metrics_are_taken_over()
         assert read_sources(database, SPACE, sources, METRICS).values["accuracy"].tolist() == [1.0, 3.0]
         assert find_sources(database, record, [*METRICS, "worst_class_accuracy"]) == {}
         assert find_sources(database, replace(record, subject="another"), METRICS) == {}
+
+
+def test_what_failed_is_no_gap_and_is_not_taken_over() -> None:
+    with ResultsDatabase("sqlite://") as database:
+        database.begin(SOURCE)
+        database.append([evaluation(0), evaluation(1, failure="out of memory"), evaluation(2)])
+        sources = find_sources(database, replace(SOURCE, run="new"), METRICS)
+        assert sources == {"source": 2}
+        assert read_sources(database, SPACE, sources, METRICS).values["accuracy"].tolist() == [0.0, 2.0]
 
 
 def test_candidates_of_another_space_are_left_out() -> None:

@@ -33,6 +33,7 @@ from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
 from search_spaces.presets import create_space
 from search_spaces.restricted_space import RestrictedSpace
+from search_spaces.search_space import BoolArray
 from search_spaces.subspace import Subspace
 from search_spaces.value_selector import ValueSelector
 
@@ -99,6 +100,35 @@ def rounds(made: Searcher, sizes: list[int], violations: float = 0.0) -> list[Po
             if len(portion):
                 made.tell(portion, price(portion), np.full(len(portion), violations))
     return asked
+
+
+def rounds_with_failures(
+    made: Searcher, sizes: list[int], fails: Callable[[Population], BoolArray]
+) -> list[Population]:
+    """Asks, and tells what did not fail, then what did, at every fidelity."""
+    asked = []
+    for size in sizes:
+        done = False
+        while not done:
+            population = made.ask(size)
+            done = population.fidelity == 1.0
+            failed = fails(population)
+            kept, lost = population.take(~failed), population.take(failed)
+            if len(kept):
+                made.tell(kept, price(kept), np.zeros(len(kept)))
+            if len(lost):
+                made.tell_failures(lost)
+            made.forecast(size)
+            asked.append(population)
+    return asked
+
+
+def every_third(population: Population) -> BoolArray:
+    return population.genes.sum(axis=1) % 3 == 0
+
+
+def everything(population: Population) -> BoolArray:
+    return np.ones(len(population), dtype=np.bool_)
 
 
 def genes(asked: list[Population]) -> FloatArray:
@@ -249,3 +279,33 @@ def test_outcomes_may_come_late_and_in_any_order(name: str, large: JointSpace) -
     for fidelity in {population.fidelity for population in asked}:
         once = genes([population for population in asked if population.fidelity == fidelity])
         assert len(np.unique(once, axis=0)) == len(once)
+
+
+def test_failures_do_not_stop_it_nor_are_they_asked_again(name: str, large: JointSpace) -> None:
+    batches = {"multi_fidelity": [9], "evolution": [40, 6]}.get(name, [31, 1])
+    first, again = (rounds_with_failures(create_for(name, large, 0), batches, every_third) for _ in range(2))
+    assert np.array_equal(genes(first), genes(again))
+    assert sum(len(population) for population in first if population.fidelity == 1.0) == sum(batches)
+    failed = np.concatenate([population.genes[every_third(population)] for population in first])
+    assert len(failed) == len(np.unique(failed, axis=0)) > 3  # at no fidelity a second time
+
+
+def test_a_first_design_that_fails_does_not_keep_it_from_learning(name: str, large: JointSpace) -> None:
+    """What is asked for after others were told is not what would be asked for if all went on failing."""
+    batches = {"multi_fidelity": [9, 9, 3]}.get(name, [31, 31, 1])
+    told = iter([True] + [False] * 99)
+    goes_on = rounds_with_failures(
+        create_for(name, large, 0), batches, lambda some: np.full(len(some), next(told), dtype=np.bool_)
+    )
+    assert len(np.unique(genes([one for one in goes_on if one.fidelity == 1.0]), axis=0)) == sum(batches)
+    hopeless = rounds_with_failures(create_for(name, large, 0), batches, everything)
+    assert (name == "random") == np.array_equal(goes_on[-1].genes, hopeless[-1].genes)
+
+
+def test_a_small_space_with_failures_is_exhausted_exactly(name: str, small: JointSpace) -> None:
+    made = create_for(name, small, 0)
+    known = small.sample(np.random.default_rng(7), 4).unique()
+    made.tell_failures(known)  # of another search
+    asked = rounds_with_failures(made, [20, 9], everything if name == "optuna_gp" else every_third)
+    assert len(Population(small, np.concatenate([known.genes, genes(asked)])).unique()) == 24
+    assert len(made.ask(5)) == 0

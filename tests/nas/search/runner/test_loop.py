@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,11 @@ import pandas as pd
 import pytest
 
 from hardware.analytic import network_cost
-from nas.objectives import FloatArray, MeasuredEvaluator, NothingFeasible, Objective
+from nas.objectives import Failure, FloatArray, Measured, MeasuredEvaluator, NothingFeasible, Objective
 from nas.search.protocol.first_design import create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import read_options
+from nas.search.runner.failures import TooManyFailures
 from nas.search.runner.loop import run_search
 from nas.search.runner.search_plan import Dispatch, SearchPlan, SearchResult
 from results.database.results_database import ResultsDatabase
@@ -75,10 +75,10 @@ class Late(ThreadPoolExecutor):
         super().__init__(3)
         self._bench, self._lock = bench, Lock()
 
-    def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:  # type: ignore[override]
+    def submit(self, candidate: Candidate, fidelity: float) -> Future[Measured]:  # type: ignore[override]
         return super().submit(self._measure, candidate)
 
-    def _measure(self, candidate: Candidate) -> Mapping[str, float]:
+    def _measure(self, candidate: Candidate) -> Measured:
         sleep(int(candidate.key, 16) % 5 / 200)
         with self._lock:
             return {"macs": float(self._bench.macs(SPACE.encode([candidate]))[0])}
@@ -217,7 +217,7 @@ def test_objectives_of_one_measurement_measure_a_candidate_once(database: Result
     class Both(ThreadPoolExecutor):
         submitted = 0
 
-        def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:  # type: ignore[override]
+        def submit(self, candidate: Candidate, fidelity: float) -> Future[Measured]:  # type: ignore[override]
             self.submitted += 1
             return super().submit(lambda: {"macs": fidelity, "bops": 2.0 * fidelity})
 
@@ -244,7 +244,7 @@ def test_a_candidate_is_decoded_once_on_its_way_from_asked_to_found(
         return decode(space, genes)
 
     class Keys(ThreadPoolExecutor):
-        def submit(self, candidate: Candidate, fidelity: float) -> Future[Mapping[str, float]]:  # type: ignore[override]
+        def submit(self, candidate: Candidate, fidelity: float) -> Future[Measured]:  # type: ignore[override]
             return super().submit(lambda: {"macs": float(len(candidate.key))})
 
     monkeypatch.setattr(JointSpace, "decode", counted)
@@ -323,8 +323,44 @@ def test_a_run_of_another_job_is_refused(database: ResultsDatabase) -> None:
         run("nsga2", database, Bench(), budget=20)
 
 
-def test_values_that_are_no_numbers_are_refused_before_they_are_stored(name: str, database: ResultsDatabase) -> None:
+def test_values_that_are_no_numbers_are_failures(name: str, database: ResultsDatabase) -> None:
     broken = Objective(get_metric("macs"), lambda population: np.full(len(population), np.nan))
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(TooManyFailures, match=r"commonest reason .*: macs is nan"):
         run_search(plan(name, SearchProblem(SPACE, (broken,)), 20), database)
-    assert database.evaluations("run") == []
+    assert {(entry.failure, *entry.values) for entry in database.evaluations("run")} == {("macs is nan",)}
+    with pytest.raises(TooManyFailures, match=r"all 1 evaluations failed; the commonest reason: macs is nan"):
+        run_search(replace(plan(name, SearchProblem(SPACE, (broken,)), 1), record=RunRecord("one", {}, 3)), database)
+
+
+class Failing(Late):
+    """Cannot measure every seventh candidate; counts how often each is measured."""
+
+    def _measure(self, candidate: Candidate) -> Measured:
+        measured = super()._measure(candidate)
+        return Failure(f"it is {candidate.key}") if int(candidate.key, 16) % 7 == 0 else measured
+
+
+@pytest.mark.parametrize("name", ["random", "nsga2"])
+@pytest.mark.parametrize("dispatch", [Dispatch(BATCH), Dispatch(in_flight=4)])
+def test_what_fails_is_stored_left_out_and_never_measured_again(
+    name: str, database: ResultsDatabase, dispatch: Dispatch
+) -> None:
+    def search(budget: int, most_failures: float = 0.5) -> SearchResult:
+        asked = plan(name, late.problem(), budget, dispatch=dispatch, most_failures=most_failures)
+        return run_search(asked, database)
+
+    with Failing(bench := Bench()) as late:
+        search(60)
+        found = search(BUDGET)  # goes on
+        stored, again = database.evaluations("run"), search(BUDGET)
+        assert np.array_equal(again.values, found.values)
+        assert set(again.failures) == set(found.failures)
+        assert len(bench.priced) == len(set(bench.priced)) == len(stored) == BUDGET
+        with pytest.raises(TooManyFailures, match=r"most_failures, 0\.01, bears 1 of 130"):
+            search(BUDGET, most_failures=0.01)
+        assert len(bench.priced) == BUDGET  # it knew that
+    failed = {entry.candidate.key: entry.failure for entry in stored if int(entry.candidate.key, 16) % 7 == 0}
+    assert len(failed) > 5
+    assert {one.key: one.reason for one in found.failures} == failed
+    assert all(reason == f"it is {key}" for key, reason in failed.items())
+    assert len(same_rows(found, database)) == len(found) == BUDGET - len(failed)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from nas.objectives import FloatArray, Objective
+from nas.search.runner.failures import FailureTally
+from nas.search.runner.in_flight import InFlight
 from nas.search.runner.recorder import Recorder
 from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
@@ -26,7 +28,8 @@ def recorder(database: ResultsDatabase, evaluated: list[float], known: list[int]
         return population.fidelity * np.arange(1.0, len(population) + 1)
 
     objective = Objective(METRICS["macs"], evaluate)
-    return Recorder(database, RunRecord("run", {}, 0), "measured", [objective], 100, known.append)
+    record, in_flight = RunRecord("run", {}, 0), InFlight([objective], 100)
+    return Recorder(database, record, "measured", in_flight, FailureTally(12), known.append)
 
 
 @pytest.mark.parametrize("one_by_one", [False, True])
