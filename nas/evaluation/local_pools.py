@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import signal
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import wait
 from types import TracebackType
@@ -58,7 +59,8 @@ class _LocalWorker(Worker):
             self._process.start()
         theirs.close()
         self._prepared: MakeMeasure | None = None
-        self._busy = False
+        self._busy = self._ended = False
+        self._lock = threading.Lock()  # between becoming busy and being interrupted
         atexit.register(self.close)  # the interpreter waits for processes when it ends, and an idle one does not end
 
     def prepare(self, make: MakeMeasure) -> None:
@@ -74,8 +76,10 @@ class _LocalWorker(Worker):
         return answer
 
     def interrupt(self) -> None:
-        if self._busy:
-            self._process.kill()
+        with self._lock:
+            self._ended = True
+            if self._busy:
+                self._process.kill()
 
     def close(self) -> None:
         atexit.unregister(self.close)
@@ -91,7 +95,10 @@ class _LocalWorker(Worker):
             TimeoutError: If it took too long.
             WorkerDied: If the process has ended.
         """
-        self._busy = True
+        with self._lock:
+            if self._ended:
+                raise WorkerDied("was ended together with its pool")
+            self._busy = True
         try:
             self._connection.send(message)
             ready = wait([self._connection, self._process.sentinel], timeout_s)

@@ -52,7 +52,7 @@ class Worker(ABC):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Ends it if it is busy; may be called from any thread."""
+        """Ends it if it is busy, and lets it become busy no more; may be called from any thread."""
 
     @abstractmethod
     def close(self) -> None:
