@@ -50,7 +50,7 @@ class StopSection(Section):
     It must be below even at the upper end of its interval.
     """
 
-    gain: Annotated[float, _ReadShare, Field(gt=0, lt=1)]
+    gain: Annotated[float, Field(gt=0, lt=1), _ReadShare]
 
 
 def is_table_cost(name: str) -> bool:

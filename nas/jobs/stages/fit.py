@@ -18,7 +18,7 @@ from nas.jobs.stages.measurements import Measurements, measure
 from nas.jobs.stages.sampling import representative_sample
 from nas.jobs.stages.subject import Subject
 from nas.objectives import Evaluator, FloatArray
-from nas.search.runner.failures import TooManyFailures
+from nas.search.runner.failures import FailedCandidate, TooManyFailures
 from predictors.predictor import Predictor
 from predictors.quality import cross_validate
 from predictors.registry import create_predictor
@@ -103,11 +103,7 @@ def fit(section: FitSection, subject: Subject, execution: Execution) -> Fitted:
     measured = measure(
         _choose_candidates(section, subject, runs), subject, execution, _record(section, subject, runs), "measured"
     )
-    if len(measured) < _FEWEST:
-        raise TooManyFailures(
-            f"a predictor is fitted to {_FEWEST} or more candidates, and {len(measured)} could be measured; the first "
-            f"that could not: {measured.failures[0].reason}"
-        )
+    _check_enough(measured)
     for name, values in measured.values.items():
         quality = cross_validate(_maker(section, runs.seed), measured.population.features(), values, seed=runs.seed)
         execution.reporter.say(f"fit      {name} by {section.predictor}: {quality}")
@@ -124,15 +120,28 @@ def read_fitted(section: FitSection, subject: Subject, runs: JobRuns) -> Fitted:
 
     Raises:
         ValueError: If the database does not hold all measurements of the fit; those that failed are held, too.
+        TooManyFailures: If too few did not fail.
     """
     population, record = _choose_candidates(section, subject, runs), _record(section, subject, runs)
     stored = runs.database.evaluations(record.run) if runs.database.has_run(record.run) else []
-    measured = [entry for entry in stored if not entry.failure]
-    if len(stored) < len(population) or not measured:
+    if len(stored) < len(population):
         raise ValueError(f"job {runs.job!r} needs a fitted predictor; make it with: nas fit JOB")
-    values = {name: np.array([entry.values[name] for entry in measured]) for name in subject.metric_names}
-    kept = population.take(np.array([entry.sequence for entry in measured]))
-    return _fitted(section, subject, Measurements(kept, values), runs.seed)
+    kept = [entry for entry in stored if not entry.failure]
+    values = {name: np.array([entry.values[name] for entry in kept]) for name in subject.metric_names}
+    failures = tuple(FailedCandidate(entry.candidate.key, entry.failure) for entry in stored if entry.failure)
+    rows = np.array([entry.sequence for entry in kept], dtype=np.int64)
+    measured = Measurements(population.take(rows), values, failures)
+    _check_enough(measured)
+    return _fitted(section, subject, measured, runs.seed)
+
+
+def _check_enough(measured: Measurements) -> None:
+    """Refuses to fit predictors to what few candidates that did not fail are left."""
+    if measured.failures and len(measured) < _FEWEST:
+        raise TooManyFailures(
+            f"a predictor is fitted to {_FEWEST} or more candidates, and {len(measured)} could be measured; the first "
+            f"that could not: {measured.failures[0].reason}"
+        )
 
 
 def _record(section: FitSection, subject: Subject, runs: JobRuns) -> RunRecord:
