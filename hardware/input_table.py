@@ -14,8 +14,8 @@ from io import StringIO
 from pathlib import Path
 
 from hardware.input_file import read_text
+from hardware.tables.entry import MOST_COST
 
-MOST_COST = 1e18  # of a latency or an energy, in whatever unit
 _MOST_BYTES = 32 << 20  # as text; Python takes ten times that for its cells
 _MOST_TEXT = 1000  # characters of a name or of a choice
 _MOST_NAME = 200  # characters of the name of a column

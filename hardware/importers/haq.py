@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hardware.device import Device
 from hardware.importers.common import build_bit_table
 from hardware.input_file import read_input
-from hardware.input_table import MOST_COST
+from hardware.tables.entry import MOST_COST
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.compression_policy import QUANTIZED_BITS
 from search_spaces.layer_spec import LayerSpec
@@ -60,7 +60,7 @@ def _read_numbers(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
         if version not in _HEADERS:
             raise ValueError(f"its format {version} is not known")
         declared, transposed, kind = _HEADERS[version](stream)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+    except Exception as error:  # whatever the parser of headers raises: errors of its tokens, of types, of depth
         raise ValueError(f"{path} is not an array that NumPy wrote (.npy)") from error
     if declared != shape or kind.kind not in "iuf":
         what = f"numbers of shape {shape}, got {str(kind)[:40]} of shape {str(declared)[:80]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,8 @@ Layers = Sequence[tuple[LayerSpec, LayerPolicy]]
 # The key of an entry: layers as `LatencyTable.segment` makes them, each with its `Device.executed_as`.
 Segment = tuple[tuple[LayerSpec, LayerPolicy], ...]
 LATENCY = "latency_ms"
+MOST_COST = 1e18  # in whatever unit; no cost comes near it, and sums of such are finite
+MOST_RATIO = 1e6  # of a factor, or of a spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Entry:
         factor: Ratio of its latency within a network to that when measured alone; fitted by calibration.
 
     Raises:
-        ValueError: If there are no values, or a value or the factor is not positive and finite.
+        ValueError: If there are no values, a value or the factor is not positive and within its bound, or spread or
+            repeats are below 0.
     """
 
     values: Mapping[str, float]
@@ -35,10 +37,12 @@ class Entry:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.factor < math.inf:
+        if not 0 < self.factor <= MOST_RATIO:
             raise ValueError(f"a factor must be positive and finite, got {self.factor}")
-        if not self.values or not all(0 < value < math.inf for value in self.values.values()):
+        if not self.values or not all(0 < value <= MOST_COST for value in self.values.values()):
             raise ValueError(f"costs must be positive and finite, got {dict(self.values)}")
+        if not (0 <= self.spread <= MOST_RATIO and self.repeats >= 0):
+            raise ValueError(f"spread and repeats must be 0 or more, got {self.spread} and {self.repeats}")
 
     def within_network(self, metric: str) -> float:
         """The value of a metric within a network: a latency is multiplied by `factor`.

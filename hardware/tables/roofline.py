@@ -50,11 +50,11 @@ class Roofline:
             (
                 "peak_gops",
                 "have one or more precisions, all above 0",
-                self.peak_gops and min(self.peak_gops.values()) > 0,
+                self.peak_gops and all(peak > 0 for peak in self.peak_gops.values()),
             ),
             ("bandwidth_gb_s", "be above 0", self.bandwidth_gb_s > 0),
             ("overhead_us", "be 0 or more", self.overhead_us >= 0),
-            ("energy_pj", "be above 0 for every precision", min(self.energy_pj.values(), default=1.0) > 0),
+            ("energy_pj", "be above 0 for every precision", all(energy > 0 for energy in self.energy_pj.values())),
             (
                 "energy_pj",
                 f"have all precisions ({', '.join(map(str, self.peak_gops))}) or none",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hardware.tables.entry import LATENCY, Entry, Segment
+from hardware.tables.entry import LATENCY, MOST_COST, MOST_RATIO, Entry, Segment
 from hardware.tables.sealed_parquet import Column
 from search_spaces.compression_policy import FULL_PRECISION_BITS, QUANTIZED_BITS, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
@@ -26,7 +26,6 @@ KEY = ("entry", *LAYER, "weight_bits", "activation_bits")
 QUALITY = ("spread", "repeats", "factor")
 TEXTS = ("name", "operator", "input_shape", "activation")
 _MOST_TEXT = 10_000  # characters of a cell
-_MOST_COST = 1e18  # in whatever unit
 _BITS = (*QUANTIZED_BITS, FULL_PRECISION_BITS)
 _METRIC = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 
@@ -193,7 +192,7 @@ def _above_0(most: float) -> Callable[[Column], Column]:
 
 
 def _is_cost(cells: Column) -> Column:
-    return np.isnan(cells) | _above_0(_MOST_COST)(cells)
+    return np.isnan(cells) | _above_0(MOST_COST)(cells)
 
 
 # Kinds of NumPy types, what all cells must hold, and that in words.
@@ -205,7 +204,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(TEXTS, ("O", _each(_is_line), "a line of text")),
     "normalized": ("b", np.ones_like, "true or false"),
     **dict.fromkeys(("weight_bits", "activation_bits"), ("i", lambda cells: np.isin(cells, _BITS), f"one of {_BITS}")),
-    "spread": ("fi", _within(0, 1e6), "a finite number of 0 or more"),
+    "spread": ("fi", _within(0, MOST_RATIO), "a finite number of 0 or more"),
     "repeats": _COUNT,
-    "factor": ("fi", _above_0(1e6), "a positive and finite number"),
+    "factor": ("fi", _above_0(MOST_RATIO), "a positive and finite number"),
 }

@@ -40,6 +40,8 @@ def _header(shape: str, kind: str = "<i8", more: str = "") -> bytes:
         (b"", "is not an array that NumPy wrote"),
         (b"no array", "is not an array that NumPy wrote"),
         (b"PK\x03\x04garbage", "is not an array that NumPy wrote"),
+        (_header("(53, 8, 8)", more="}, 'a': 1}"), "is not an array that NumPy wrote"),
+        (_header("(" * 5000), "is not an array that NumPy wrote"),
         (b"\x93NUMPY\x09\x00", "is not an array that NumPy wrote"),
         (_header("(53, 8, 8)", more="'a': 1"), "is not an array that NumPy wrote"),
         (_header("(1000000000000,)"), r"shape \(53, 8, 8\), got int64 of shape \(1000000000000,\)"),

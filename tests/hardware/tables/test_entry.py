@@ -21,3 +21,6 @@ def test_costs_and_factors_are_positive_and_finite(value: float) -> None:
         Entry({LATENCY: 1.0}, factor=value)
     with pytest.raises(ValueError, match=r"costs must be positive and finite, got \{\}"):
         Entry({})
+    if value != 0:
+        with pytest.raises(ValueError, match="spread and repeats must be 0 or more"):
+            Entry({LATENCY: 1.0}, spread=value)

@@ -45,6 +45,7 @@ def test_a_table_is_an_estimate(tmp_path: Path) -> None:
     [
         {"peak_gops": {}},
         {"peak_gops": {W8: 0.0}},
+        {"peak_gops": {W32: 1.0, W8: float("nan")}},
         {"bandwidth_gb_s": 0.0},
         {"overhead_us": -1.0},
         {"energy_pj": {W8: 1.0}},
