@@ -37,6 +37,7 @@ TRACES = "tests/nas/compression/tracing/test_trace.py: only a trace of a module 
 WHOLE_JOB = "tests/nas/jobs/test_run.py: a whole job, killed, resumed, and on Ray"
 WRONG_FILES = "tests/nas/cli/test_main.py: wrong files, each in one line"
 SEARCHERS = "tests/nas/search/protocol/test_searcher.py: all searchers keep one contract"
+LAYOUT = "tests/nas/data/layouts/test_registry.py: all layouts keep one contract"
 DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
@@ -48,8 +49,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/data/decoding/pixels.py": "tests/nas/data/decoding/test_image_decoder.py: the only one that converts pixels",
     "nas/data/layouts/digits.py": DATA,
     "nas/data/layouts/parquet.py": DATA,
+    "nas/data/layouts/saved_datasets.py": LAYOUT,
+    "nas/data/layouts/columns.py": LAYOUT,
+    "nas/data/layouts/tar_index.py": "tests/nas/data/layouts/test_tar_shards.py: only shards are indexed",
+    "nas/data/layouts/text_table.py": "tests/nas/data/layouts/test_tables.py: only tables are read by it",
     "nas/data/layouts/records.py": DATA,
-    "nas/data/layouts/registry.py": DATA,
     "nas/jobs/files/data_section.py": WRONG_FILES,
     "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",
     "nas/cli/cluster.py": "tests/nas/jobs/cluster/test_jobs_api.py: what its commands call",

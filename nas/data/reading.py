@@ -17,10 +17,12 @@ class Columns:
     Attributes:
         inputs: The column of images or texts; None takes one of the usual names.
         labels: The column of labels, or one for each output; empty takes one of the usual names.
+        text: Whether inputs are texts; else they are images.
     """
 
     inputs: str | None = None
     labels: tuple[str, ...] = ()
+    text: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from nas.data.inputs import Inputs, StoredInputs, TensorInputs
 from nas.data.layouts.digits import read_digits
 from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.registry import find_layout
+from nas.data.layouts.user_dataset import read_user_dataset
 from nas.data.normalization import Normalization
 from nas.data.reading import EMBEDDED, Reading
 from nas.data.splits import DataSplits, Split
@@ -40,6 +41,7 @@ class DataSource:
         normalization: The normalisation of inputs; None computes it from the training images.
         reading: How samples are read.
         task: What the labels mean.
+        dataset: `package.module:function` of a torch `Dataset`, which then takes the place of `source`.
     """
 
     source: str
@@ -49,6 +51,7 @@ class DataSource:
     normalization: Normalization | None = None
     reading: Reading = field(default_factory=Reading)
     task: Task = CLASSIFICATION
+    dataset: str | None = None
 
     def load(self) -> DataSplits:
         """The samples; those that were loaded last are kept in memory, and are not read again.
@@ -81,7 +84,7 @@ def load_images(
 
 @lru_cache(maxsize=1)
 def _load(source: DataSource) -> DataSplits:
-    stored = read_digits() if source.source == EMBEDDED else _read(source)
+    stored = _read(source)
     given = [part for part in (stored.train, stored.validation, stored.test) if part is not None]
     encoded = source.task.encode([part.labels for part in given], stored.names)
     labels = dict(zip(map(id, given), encoded.labels, strict=True))
@@ -100,6 +103,10 @@ def _load(source: DataSource) -> DataSplits:
 
 
 def _read(source: DataSource) -> StoredSplits:
+    if source.dataset is not None:
+        return read_user_dataset(source.dataset)
+    if source.source == EMBEDDED:
+        return read_digits()
     path = Path(source.source)
     return find_layout(path).read(path, source.reading.columns)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import FileRecords, StoredSplits
+from nas.data.layouts.split_files import SPLITS, list_visible
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
 
@@ -15,16 +16,6 @@ IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
     *(".pnm", ".tga", ".jp2", ".avif", ".ico"),
 )
-SPLITS = {  # names of folders and files of splits, in lower case
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 class ClassFolders(Layout):
@@ -53,7 +44,7 @@ class ClassFolders(Layout):
             )
         names = tuple(sorted({one.name for folder in splits.values() for one in _list_folders(folder)}))
         records = {split: _read(folder, names) for split, folder in splits.items()}
-        return StoredSplits(**records, names=names)
+        return StoredSplits.of(records, names=names)
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,7 @@ def _read(folder: Path, names: tuple[str, ...]) -> FileRecords:
 
 
 def _list_folders(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return [entry for entry in list_visible(path) if entry.is_dir()]
 
 
 def _is_image(file: Path, root: Path) -> bool:

@@ -1,18 +1,21 @@
-"""A folder with Parquet files of encoded images and labels."""
+"""Parquet files of encoded images or texts, and labels, whole or in parts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.data.decoding.decoder import Stored
+from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs
 from nas.data.layouts.layout import Layout
-from nas.data.layouts.records import Records, StoredSplits
+from nas.data.layouts.records import JoinedRecords, Records, StoredSplits
+from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
 
@@ -20,21 +23,34 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_SUFFIXES = (".parquet",)
 
-class ParquetFolder(Layout):
-    """`FOLDER/train.parquet` and `FOLDER/test.parquet`, with columns `image` (encoded bytes) and `label`."""
 
-    expected = "a folder with train.parquet"
+class ParquetFiles(Layout):
+    """`train.parquet`, or `train-00000-of-00005.parquet` and so on, in a folder, in its folder `data`, or in `train/`.
+
+    Images are bytes, or structs with a field `bytes` as Hugging Face's `datasets` writes them; its class names count.
+    """
+
+    expected = "a folder with train.parquet or data/train-00000-of-00001.parquet"
 
     def recognizes(self, path: Path) -> bool:
-        """Whether it is a folder with a `train.parquet`."""
-        return (path / "train.parquet").is_file()
+        """Whether there is a Parquet file."""
+        return bool(list_files(path, _SUFFIXES))
 
     def read(self, path: Path, columns: Columns) -> StoredSplits:
         """Reads the columns of labels."""
-        return StoredSplits(
-            read_parquet(path / "train.parquet", columns), test=read_parquet(path / "test.parquet", columns)
-        )
+        found = find_split_files(path, _SUFFIXES)
+        parts = {name: [read_parquet(file, columns) for file in files] for name, files in found.files.items()}
+        names = {_read_names(part.path, columns) for records in parts.values() for part in records}
+        if len(names) > 1:
+            raise ValueError(
+                f"all Parquet files of {path} must have the same class names, got {sorted(map(str, names))}"
+            )
+        joined = {
+            name: records[0] if len(records) == 1 else JoinedRecords(tuple(records)) for name, records in parts.items()
+        }
+        return StoredSplits.of(joined, names=names.pop(), notes=found.notes)
 
 
 @dataclass(frozen=True)
@@ -66,8 +82,24 @@ class ParquetRecords(Records):
         for group in np.unique(groups):
             cells = _read_group(self.path, self.column, int(group))
             for place in np.flatnonzero(groups == group).tolist():
-                found[place] = cells[rows[place] - int(starts[group])].as_py()
+                cell = cells[rows[place] - int(starts[group])].as_py()
+                found[place] = take_bytes(cell, self.where(rows[place])) if isinstance(cell, dict) else cell
         return found
+
+
+def take_bytes(cell: dict[str, Any], where: str) -> bytes | None:
+    """The bytes of a struct in which `datasets` keeps an image; None if there is none.
+
+    Args:
+        cell: Its fields.
+        where: Its place, for messages.
+
+    Raises:
+        ValueError: If it holds the path of a file instead.
+    """
+    if cell.get("bytes") is None and cell.get("path") is not None:
+        raise ValueError(f"{where} holds the path of an image, not its bytes; store the bytes (embed_external_files)")
+    return cell.get("bytes")
 
 
 def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
@@ -82,22 +114,70 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
     """
     import pyarrow as pa
 
-    if not path.is_file():
-        raise ValueError(f"{path} is missing; data in Parquet files are a train.parquet and a test.parquet")
-    inputs, label = columns.inputs or "image", (columns.labels or ("label",))[0]
     try:
-        file = _open(path)
-        missing = [name for name in (inputs, label) if name not in file.schema_arrow.names]
-        if missing:
-            raise pa.ArrowInvalid(f"it has no column {missing[0]}, but {', '.join(file.schema_arrow.names)}")
-        labels = file.read(columns=[label])[label].to_pylist()
-        sizes = tuple(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
+        with _open(path) as file:
+            if file.metadata.num_rows == 0:
+                raise ValueError(f"{path} holds no {'texts' if columns.text else 'images'}")
+            inputs, names = _find_columns(file, columns, path)
+            table = file.read(columns=list(names))
+            labels = combine_labels([table[name].to_pylist() for name in names])
+            sizes = tuple(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} must be a Parquet file with columns {inputs} and {label}: {reason}") from error
-    if not labels:
-        raise ValueError(f"{path} holds no images")
+        raise ValueError(f"{path} must be a Parquet file: {str(error).splitlines()[0]}") from error
     return ParquetRecords(path, inputs, RawLabels(labels, _Rows(path), str(path)), sizes)
+
+
+def parse_class_names(features: Any, label: str) -> tuple[str, ...] | None:
+    """The class names of a column in the features that `datasets` writes as JSON; None if it states none.
+
+    Args:
+        features: The features of all columns.
+        label: The column.
+    """
+    return _find_names(features.get(label)) if isinstance(features, dict) else None
+
+
+def _find_names(feature: Any) -> tuple[str, ...] | None:
+    if isinstance(feature, list) and len(feature) == 1:  # each sample has a list of labels
+        return _find_names(feature[0])
+    if not isinstance(feature, dict):
+        return None
+    names = feature.get("names")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    return _find_names(feature.get("feature"))
+
+
+def _find_columns(file: pq.ParquetFile, columns: Columns, path: Path) -> tuple[str, tuple[str, ...]]:
+    import pyarrow as pa
+
+    schema = file.schema_arrow
+    inputs, labels = find_columns(schema.names, columns, str(path), TEXTS if columns.text else IMAGES)
+    kind = schema.field(inputs).type
+    kind = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+    right = (
+        (pa.types.is_string, pa.types.is_large_string)
+        if columns.text
+        else (pa.types.is_binary, pa.types.is_large_binary)
+    )
+    if not any(test(kind) for test in right):
+        what = "texts" if columns.text else "bytes of encoded images, or structs with a field bytes"
+        raise ValueError(f"column {inputs} of {path} must hold {what}, got {kind}; data.input_column names another")
+    return inputs, labels
+
+
+def _read_names(path: Path, columns: Columns) -> tuple[str, ...] | None:
+    """Names of the outputs: those of several columns of labels, or those that `datasets` wrote to the metadata."""
+    with _open(path) as file:
+        _, labels = _find_columns(file, columns, path)
+        written = (file.schema_arrow.metadata or {}).get(b"huggingface")
+    if len(labels) > 1 or written is None:
+        return name_outputs(labels)
+    try:
+        info = json.loads(written)
+        return parse_class_names(info["info"]["features"], labels[0])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} has damaged metadata (huggingface): {error}") from error
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,12 +57,27 @@ class StoredSplits:
         validation: Samples on which candidates are measured; None if the data set has none.
         test: Samples by which nothing is chosen; None if the data set has none.
         names: Names of the outputs, such as classes, in their order; None if they are not stated.
+        notes: Lines on what was left out or seems to be missing.
     """
 
     train: Records
     validation: Records | None = None
     test: Records | None = None
     names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, records: Mapping[str, Records], names: tuple[str, ...] | None = None, notes: tuple[str, ...] = ()
+    ) -> StoredSplits:
+        """Splits by their names: `train`, and `validation` and `test` where they are there.
+
+        Args:
+            records: The samples of each split.
+            names: Names of the outputs.
+            notes: Lines on what was left out.
+        """
+        return cls(records["train"], records.get("validation"), records.get("test"), names, notes)
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,23 @@ class ArrayRecords(Records):
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The arrays at rows."""
         return [self.arrays[row] for row in rows]
+
+
+@dataclass(frozen=True)
+class ValueRecords(Records):
+    """Samples in memory that are small, such as texts.
+
+    Attributes:
+        values: The samples.
+        labels: The label of each sample.
+    """
+
+    values: tuple[Stored, ...]
+    labels: RawLabels
+
+    def read(self, rows: Sequence[int]) -> list[Stored]:
+        """The samples at rows."""
+        return [self.values[row] for row in rows]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,23 @@ from pathlib import Path
 
 from nas.data.layouts.class_folders import ClassFolders
 from nas.data.layouts.layout import Layout
-from nas.data.layouts.parquet import ParquetFolder
+from nas.data.layouts.numpy_files import NumpyFiles
+from nas.data.layouts.parquet import ParquetFiles
+from nas.data.layouts.saved_datasets import SavedDatasets
+from nas.data.layouts.tables import Tables
+from nas.data.layouts.tar_shards import TarShards
 from search_spaces.registry import Registry
 
 LAYOUTS: Registry[Layout] = Registry(
     "data layout",
-    {"parquet": ParquetFolder(), "class_folders": ClassFolders()},
+    {
+        "saved_datasets": SavedDatasets(),
+        "parquet": ParquetFiles(),
+        "tar_shards": TarShards(),
+        "numpy_files": NumpyFiles(),
+        "tables": Tables(),
+        "class_folders": ClassFolders(),
+    },
     lambda entry: isinstance(entry, Layout),
 )
 

@@ -98,6 +98,7 @@ class _Packing:
 
 # Every key of a job file whose value names something of this machine, and what that is; `*` stands for any names.
 _KEYS: dict[str, Callable[[_Packing, str, str], str]] = {
+    "data.dataset": _Packing.code,
     "data.source": _Packing.images,
     "device.table": _Packing.file,
     "space.network": _Packing.code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +27,14 @@ class DataSection(Section):
     """
 
     source: str = EMBEDDED
+    dataset: str | None = None
     limit: Annotated[int, Field(ge=100, le=10**9)] | None = None
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
     split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     mean: list[Share] | None = None
     std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
     input_column: str | None = None
-    label_column: str | None = None
+    label_column: str | Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
     channels: Annotated[int, Field(ge=1, le=64)] | None = None
     fit: Fit = "crop"
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]
@@ -46,6 +48,14 @@ class DataSection(Section):
             raise ValueError(f"value_range is the value of black, then that of white, got {self.value_range}")
         return self
 
+    @model_validator(mode="after")
+    def _has_one_source(self) -> DataSection:
+        if self.dataset is not None and self.source != EMBEDDED:
+            raise ValueError(
+                f"source names files and dataset a function that reads them; got {self.source} and {self.dataset}"
+            )
+        return self
+
     def data_source(self) -> DataSource:
         """The source, with an absolute path: workers may have another working directory. Loads torch."""
         from nas.data.normalization import Normalization
@@ -55,12 +65,14 @@ class DataSection(Section):
         stated = None
         if self.mean is not None and self.std is not None:
             stated = Normalization(tuple(self.mean), tuple(self.std))
-        return DataSource(path, self.limit, self.image_size, self.split_seed, stated, self._reading())
+        source = DataSource(path, self.limit, self.image_size, self.split_seed, stated, self._reading())
+        return replace(source, dataset=self.dataset)
 
     def _reading(self) -> Reading:
         red, green, blue = self.background
+        labels = [self.label_column] if isinstance(self.label_column, str) else self.label_column or []
         return Reading(
-            Columns(self.input_column, () if self.label_column is None else (self.label_column,)),
+            Columns(self.input_column, tuple(labels)),
             self.channels,
             self.fit,
             (red, green, blue),

@@ -145,4 +145,6 @@ def load_job(path: Path, data: str | None = None) -> Job:
         ValueError: If the file is not YAML, or a key or value is not allowed; one line that names the key.
     """
     job = read_section(path, Job)
-    return job if data is None else job.model_copy(update={"data": job.data.model_copy(update={"source": data})})
+    if data is None:
+        return job
+    return job.model_copy(update={"data": job.data.model_copy(update={"source": data, "dataset": None})})

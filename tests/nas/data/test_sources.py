@@ -110,7 +110,7 @@ def test_a_folder_per_class_is_resized_and_split(tmp_path: Path) -> None:
     [
         (
             lambda rows: rows.drop(columns="label"),
-            r"must be a Parquet file with columns image and label: it has no column label, but image",
+            r"must have a column label or .* or data.label_column names one; it has image",
         ),
         (lambda rows: rows.assign(image=[b"no image", *rows["image"][1:]]), "row 0 is not a readable image"),
         (lambda rows: rows.assign(image=[rows["image"][0][:40], *rows["image"][1:]]), "row 0 is not a readable image"),
@@ -149,9 +149,6 @@ def test_damaged_tables_are_refused(
 
 def test_files_that_are_not_what_they_are_called_are_refused(tmp_path: Path) -> None:
     folder = write_parquet(tmp_path / "data")
-    (folder / "test.parquet").unlink()
-    with pytest.raises(ValueError, match=r"test\.parquet is missing; data in Parquet files are a train\.parquet and a"):
-        load_images(str(folder))
     (folder / "train.parquet").write_bytes(b"image,label\n")
     with pytest.raises(ValueError, match=r"train\.parquet must be a Parquet file"):
         load_images(str(folder))
@@ -164,7 +161,7 @@ def test_files_that_are_not_what_they_are_called_are_refused(tmp_path: Path) -> 
 def test_places_without_data_are_told_what_is_expected(tmp_path: Path) -> None:
     for place in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(
-            ValueError, match=r"expected 'digits', a folder with train.parquet, a folder with a sub-folder"
+            ValueError, match=r"expected 'digits', .*a folder with train.parquet or .*, a folder with a sub-folder"
         ):
             load_images(str(place))
     (tmp_path / "class0").mkdir()

@@ -1,0 +1,114 @@
+"""Tables in text files: of paths of images and labels, or of texts and labels."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.data.layouts.columns import PATHS, TEXTS, combine_labels, find_columns, name_outputs, parse_cells
+from nas.data.layouts.layout import Layout
+from nas.data.layouts.records import FileRecords, JoinedRecords, Records, StoredSplits, ValueRecords
+from nas.data.layouts.split_files import find_split_files, list_files
+from nas.data.layouts.text_table import SUFFIXES, TextTable, read_text_table
+from nas.data.reading import Columns
+from nas.tasks.task import RawLabels
+
+
+class Tables(Layout):
+    """`train.csv`, `.tsv` or `.jsonl`, and such for other splits, with columns of paths or texts, and of labels.
+
+    Paths are relative to the folder of the table and stay in it, or are absolute.
+    """
+
+    expected = "a folder with train.csv (columns path and label)"
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether there is such a file."""
+        return bool(list_files(path, SUFFIXES))
+
+    def read(self, path: Path, columns: Columns) -> StoredSplits:
+        """Reads the tables."""
+        found = find_split_files(path, SUFFIXES)
+        tables = {name: [read_text_table(file) for file in files] for name, files in found.files.items()}
+        chosen = {id(table): _find(table, columns) for parts in tables.values() for table in parts}
+        labels = _read_labels([table for parts in tables.values() for table in parts], chosen)
+        records: dict[str, Records] = {}
+        for name, parts in tables.items():
+            done = tuple(_read(table, chosen[id(table)][0], labels[id(table)], columns.text) for table in parts)
+            records[name] = done[0] if len(done) == 1 else JoinedRecords(done)
+        outputs = name_outputs(next(iter(chosen.values()))[1])
+        return StoredSplits.of(records, names=outputs, notes=found.notes)
+
+
+def _find(table: TextTable, columns: Columns) -> tuple[str, tuple[str, ...]]:
+    return find_columns(list(table.columns), columns, str(table.path), TEXTS if columns.text else PATHS)
+
+
+def _read_labels(
+    tables: Sequence[TextTable], chosen: dict[int, tuple[str, tuple[str, ...]]]
+) -> dict[int, Sequence[Any]]:
+    """The labels of each table. What cells of text mean follows from all of a column, in all splits."""
+    read: dict[int, list[Sequence[Any]]] = {id(table): [] for table in tables}
+    for number in range(len(chosen[id(tables[0])][1])):
+        cells = [table.columns[chosen[id(table)][1][number]] for table in tables]
+        whole = [cell for column in cells for cell in column]
+        parsed = iter(parse_cells(whole) if all(isinstance(cell, str) for cell in whole) else whole)
+        for table, column in zip(tables, cells, strict=True):
+            read[id(table)].append([next(parsed) for _ in column])
+    return {key: combine_labels(columns) for key, columns in read.items()}
+
+
+def _read(table: TextTable, column: str, labels: Sequence[Any], text: bool) -> Records:
+    cells = table.columns[column]
+    for row, cell in enumerate(cells):
+        if not isinstance(cell, str) or not cell.strip():
+            raise ValueError(
+                f"{table.where(row)} must have a {'text' if text else 'path'} in column {column}, got {cell!r}"
+            )
+    raw = RawLabels(labels, _Lines(table.path, tuple(table.lines)), str(table.path))
+    if text:
+        return ValueRecords(tuple(cells), raw)
+    paths = tuple(_find_file(table, row, cell.strip()) for row, cell in enumerate(cells))
+    return FileRecords(paths, RawLabels(labels, _Files(table.path, tuple(table.lines), paths), str(table.path)))
+
+
+def _find_file(table: TextTable, row: int, cell: str) -> Path:
+    """The file that a cell names: in the folder of the table, or anywhere if its path is absolute."""
+    root, path = table.path.parent, Path(cell)
+    if not path.is_absolute() and ".." in path.parts:
+        raise ValueError(
+            f"{table.where(row)} has a path that leaves the folder {root}: {cell}; write it as absolute path"
+        )
+    try:
+        found = (root / path).stat()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{table.where(row)} names {cell}, which is not there: {root / path}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{table.where(row)} names {cell}, which is no file")
+    return root / path
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The places of rows."""
+
+    path: Path
+    lines: tuple[int, ...]
+
+    def __call__(self, row: int) -> str:
+        return f"{self.path} line {self.lines[row]}"
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The places of rows that name files."""
+
+    path: Path
+    lines: tuple[int, ...]
+    files: tuple[Path, ...]
+
+    def __call__(self, row: int) -> str:
+        return f"{self.files[row]} ({self.path.name} line {self.lines[row]})"
