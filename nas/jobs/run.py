@@ -11,11 +11,12 @@ from pathlib import Path
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.jobs.console.summary import summarize, summarize_finetuned
-from nas.jobs.stages.exact_costs import StoredTable
+from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.export import Export, export
 from nas.jobs.stages.finetune import FineTuning, find_candidate, finetune
 from nas.jobs.stages.fit import Fitted, check_space, fit, read_fitted
 from nas.jobs.stages.given_network import check_network
+from nas.jobs.stages.limit_check import check_limits
 from nas.jobs.stages.measured_search import measured_search
 from nas.jobs.stages.predicted_search import predicted_search
 from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
@@ -25,17 +26,19 @@ from nas.jobs.workspace import Workspace
 
 
 def check_job(workspace: Workspace) -> None:
-    """Checks that the supernet is trained or can be, or that the given network fits the images.
+    """Checks that the supernet is trained or can be, or that the given network fits the images, and the limits.
 
     It trains and measures nothing, so that a faulty job fails before hours of work.
 
     Raises:
-        ValueError: If it cannot be trained, or the given network does not fit; see `check_training`, `check_network`.
+        ValueError: If it cannot be trained, the given network does not fit, or no candidate keeps a limit on an
+            analytic cost; see `check_training`, `check_network`, `check_limits`.
     """
     if workspace.network is not None:
         check_network(workspace.network, workspace.data)
     else:
         check_training(workspace.training_task, len(workspace.data.train), workspace.workers)
+    check_limits(ExactCosts(workspace.space, None), workspace.job.search)
 
 
 def run_job(workspace: Workspace) -> None:
@@ -97,6 +100,7 @@ def fit_job(workspace: Workspace) -> Fitted:
 def search_job(workspace: Workspace) -> SearchOutcome:
     """Runs the search, on the outcomes of the earlier stages, and stores the expected values of its front."""
     section, subject, execution = workspace.job.search, workspace.subject, workspace.execution
+    check_limits(ExactCosts(workspace.space, None), section)
     if section.quality == "measured":
         outcome = measured_search(section, subject, workspace.costs(), execution)
     else:

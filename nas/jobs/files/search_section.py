@@ -25,7 +25,7 @@ from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
 from nas.search.runner.failures import MOST_FAILURES
 from nas.search.runner.search_plan import Dispatch
-from results.metric import METRICS
+from results.metric import METRICS, get_metric
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.quoting import quote
 from search_spaces.registry import unknown_name_error
@@ -135,6 +135,17 @@ class SearchSection(Section):
             raise ValueError(f"nothing is to be measured; name {known_names} in objectives or limits, got {self.asked}")
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_what_values_can_be(self) -> SearchSection:
+        for name, limit in self.limits.items():
+            metric = get_metric(name)
+            least, most = metric.bounds
+            if name not in self.measured and not limit > 0:
+                raise ValueError(f"limits.{name} must be above 0, as every {name} is, got {limit:g}")
+            if not least <= limit <= most:
+                raise ValueError(f"limits.{name} must lie in [{least:g}, {most:g}], in {metric.unit}, got {limit:g}")
         return self
 
     @model_validator(mode="after")

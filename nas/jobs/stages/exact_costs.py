@@ -13,6 +13,7 @@ from hardware.tables.pricing import tabulate_prices
 from nas.jobs.files.search_section import SearchSection, is_table_cost
 from nas.objectives import AdditiveEvaluator, Evaluator, Objective
 from results.metric import get_metric
+from search_spaces.additive_cost import AdditiveCost
 from search_spaces.joint_space import JointSpace
 
 
@@ -64,6 +65,18 @@ class ExactCosts:
             return {}
         return {"latency_table": self.stored.path, "latency_error_percent": self.error_percent}
 
+    def additive(self, name: str) -> AdditiveCost:
+        """A cost of all candidates of the space.
+
+        Raises:
+            ValueError: If there is no cost of that name, there is no table for it, or the table lacks an entry for it.
+        """
+        if not is_table_cost(name):
+            return network_cost(self.space, name)
+        if self.stored is None:
+            raise ValueError(f"{name} is priced by a latency table, and none was read; name it as an objective")
+        return tabulate_prices(self.space, self.stored.table, name)
+
     def objective(self, name: str, limit: float | None = None, constraint: bool = False) -> Objective:
         """The objective of a cost.
 
@@ -75,13 +88,9 @@ class ExactCosts:
         Raises:
             ValueError: If there is no cost of that name, there is no table for it, or the table lacks an entry for it.
         """
-        if is_table_cost(name):
-            if self.stored is None:
-                raise ValueError(f"{name} is priced by a latency table, and none was read; name it as an objective")
-            cost = tabulate_prices(self.space, self.stored.table, name)
-        else:
-            cost = network_cost(self.space, name)
-        return Objective(get_metric(name), AdditiveEvaluator(cost), limit, exact=True, constraint=constraint)
+        return Objective(
+            get_metric(name), AdditiveEvaluator(self.additive(name)), limit, exact=True, constraint=constraint
+        )
 
     def job_objectives(self, section: SearchSection, quality: Mapping[str, Evaluator]) -> tuple[Objective, ...]:
         """The objectives of a search, then the metrics that it only limits, as constraints.

@@ -26,7 +26,8 @@ from nas.jobs.files.job import DeviceSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.job_runs import Inputs, stage_path
 from nas.jobs.stage_folder import StageFolder
-from nas.jobs.stages.exact_costs import StoredTable
+from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
+from nas.jobs.stages.limit_check import check_limits
 from nas.jobs.stages.sampling import representative_sample
 from nas.jobs.stages.table_check import check_table
 from search_spaces.joint_space import JointSpace
@@ -97,9 +98,10 @@ class TableRequest:
         """The same table, if it has what the search asks of it, and tells it well enough.
 
         Raises:
-            ValueError: See `check_table`.
+            ValueError: See `check_table` and `check_limits`.
         """
-        return check_table(stored, self.space, self.search, self.device)
+        check_limits(ExactCosts(self.space, check_table(stored, self.space, self.search, self.device)), self.search)
+        return stored
 
 
 def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> StoredTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 
 from nas.objectives import FloatArray
 from nas.search.integer_program.additive_program import AdditiveProgram
@@ -53,13 +53,7 @@ class AdditiveMinimizer:
         for genes in known:
             code = Population(self.space, genes[None]).one_hot()[0]
             constraints.append(LinearConstraint(self.program.extend_slope(2 * code - 1)[None], -np.inf, code.sum() - 1))
-        found = milp(
-            self._scaled(slope)[0],
-            integrality=self.program.extend_slope(np.ones(self.space.cardinalities.sum())),
-            bounds=Bounds(0, 1),
-            constraints=constraints,
-            options={"node_limit": max(_WORK // self.program.slopes.shape[1], 1), "mip_rel_gap": 0.0},
-        )
+        found = self._solve(self._scaled(slope)[0], constraints)
         if found.x is None:
             return None
         chosen = [
@@ -67,6 +61,28 @@ class AdditiveMinimizer:
             for start, size in zip(self._starts, self.space.cardinalities, strict=True)
         ]
         return self.space.population([chosen]).genes[0]
+
+    def bound_below(self, number: int) -> float:
+        """A value that the cost of no candidate is below: the least cost itself, as a rule.
+
+        It is less where terms are left out of the program, or a fixed number of nodes does not prove the least cost.
+
+        Args:
+            number: Index of the cost.
+        """
+        slope, scale = self._scaled(self.program.slopes[number])
+        found = self._solve(slope, [self.program.structure])
+        return float(found.mip_dual_bound * scale + sum(one.table.min() for one in self.program.left_out[number].terms))
+
+    def _solve(self, slope: FloatArray, constraints: list[LinearConstraint]) -> OptimizeResult:
+        """The outcome of the solver for a slope over all variables, within a fixed number of nodes."""
+        return milp(
+            slope,
+            integrality=self.program.extend_slope(np.ones(self.space.cardinalities.sum())),
+            bounds=Bounds(0, 1),
+            constraints=constraints,
+            options={"node_limit": max(_WORK // self.program.slopes.shape[1], 1), "mip_rel_gap": 0.0},
+        )
 
     def _scaled(self, slope: FloatArray) -> tuple[FloatArray, float]:
         """A slope over all variables, divided by its largest absolute value; and that divisor.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hardware.analytic import network_cost
 from nas.search.integer_program.minimizer import AdditiveMinimizer
+from search_spaces.additive_cost import AdditiveCost, DerivedColumn, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import create_space
@@ -55,3 +57,14 @@ def test_policies_of_layers_that_are_not_there_cost_nothing() -> None:
     assert space.population([found]).one_hot().sum() == space.is_active(space.population([found]).genes).sum()
     smallest = space.encode([space.smallest()])
     assert space.population([found]).one_hot().sum() == smallest.one_hot().sum()  # as few active genes as can be
+
+
+def test_no_candidate_costs_less_than_its_bound() -> None:
+    cost = network_cost(SPACE, "macs")
+    exact = cost(EVERYTHING.genes).min()
+    assert AdditiveMinimizer(SPACE, [cost]).bound_below(0) == pytest.approx(exact)
+    derived = DerivedColumn((0, 1), np.arange(4, dtype=np.int32).reshape(2, 2) % 2)
+    penalty = Term((len(SPACE.cardinalities),), np.array([5e3, 7e3]))  # is left out of the program
+    tabulated = AdditiveCost([*cost.terms, penalty], [derived])
+    bound = AdditiveMinimizer(SPACE, [tabulated]).bound_below(0)
+    assert exact < bound <= tabulated(EVERYTHING.genes).min() * (1 + 1e-6)

@@ -1,0 +1,55 @@
+"""A limit that no candidate can keep is told, with the least that one has; one that some candidate keeps is not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hardware.tables.table_file import load_table
+from nas.jobs.files.search_section import SearchSection
+from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
+from nas.jobs.stages.limit_check import check_limits
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
+from search_spaces.presets import create_space
+from search_spaces.restricted_space import RestrictedSpace
+
+POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
+DIGITS = create_space("mobilenet_v3_digits", 1, 10)
+
+
+def limited(**limits: float) -> SearchSection:
+    return SearchSection(objectives=["accuracy"], limits=limits)
+
+
+@pytest.mark.parametrize("name", ["weight_bytes", "macs", "latency_ms"])
+@pytest.mark.parametrize("architectures", [DIGITS, RestrictedSpace(DIGITS, {"depth": [1]})], ids=["all", "shallow"])
+def test_the_least_of_all_candidates_can_be_kept_and_no_less(
+    name: str, architectures: RestrictedSpace, synthetic_table: Path
+) -> None:
+    space = JointSpace(architectures, POLICIES)
+    costs = ExactCosts(space, StoredTable(synthetic_table, load_table(synthetic_table)))
+    with pytest.raises(
+        ValueError, match=rf"search.limits.{name} must be .* or more, as no candid.* got 1e-06; re"
+    ) as told:
+        check_limits(costs, limited(**{name: 1e-6}))
+    least = float(re.findall(r"must be (\S+) or", str(told.value))[0])
+    check_limits(costs, limited(**{name: least}))
+    with pytest.raises(ValueError, match="or more, as no candidate"):
+        check_limits(costs, limited(**{name: least * 0.999}))
+    sampled = costs.additive(name)(space.sample(np.random.default_rng(1), 3000).genes).min()
+    assert 0.3 * sampled < least <= sampled * (1 + 1e-6)
+
+
+def test_a_space_of_one_network_is_its_own_least() -> None:
+    only = {gene.dimension: "largest 1" for gene in DIGITS.genes}
+    space = JointSpace(RestrictedSpace(DIGITS, only), PolicySpace.parse(["w32a32"]))
+    with pytest.raises(ValueError, match=r"search\.limits\.macs must be"):
+        check_limits(ExactCosts(space, None), limited(macs=10.0))
+
+
+def test_what_nothing_tells_exactly_is_not_judged() -> None:
+    check_limits(ExactCosts(JointSpace(DIGITS, POLICIES), None), limited(accuracy=100.0, latency_ms=1e-9))
