@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from nas.data.layouts.records import Records
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+_WINDOW_BYTES = 64 * 2**20  # of encoded samples that are in random order together, and in memory in each reader
 _CHUNK = 256  # samples of which the stored form is in memory at a time
 
 
@@ -44,6 +45,20 @@ class Inputs(ABC):
         Raises:
             ValueError: If an input cannot be decoded; the message names its place.
         """
+
+    @property
+    def blocks(self) -> Tensor | None:
+        """The block of each input that is read from disk together, int64, shape (n,); None if any is read alone."""
+        return None
+
+    @property
+    def blocks_per_window(self) -> int:
+        """Number of blocks that a reader can keep in memory."""
+        return 1
+
+    def spread(self, count: int) -> Inputs:
+        """At most `count` of the inputs, evenly spread over all of them."""
+        return self.take(slice(None, None, max(1, -(-len(self) // count))))
 
     @abstractmethod
     def update(self, digest: _Hash) -> None:
@@ -110,7 +125,45 @@ class StoredInputs(Inputs):
 
     def read(self) -> Tensor:
         """Reads and decodes all of these inputs, shape (n, *shape)."""
-        return decode(self.records, self.rows.tolist(), self.decoder)
+        if not len(self.rows):
+            return torch.zeros((0, *self.shape), dtype=self.decoder.dtype)
+        return self.decoder.arrange(torch.from_numpy(self.read_arrays()))
+
+    def read_arrays(self) -> NDArray[np.generic]:
+        """One input or more as the decoder gives them, before they are arranged: shape (n, ...)."""
+        whole: NDArray[np.generic] | None = None
+        for places in self.rows.argsort().split(_CHUNK):  # in stored order, which is read quickest
+            rows = self.rows[places].tolist()
+            for place, row, stored in zip(places.tolist(), rows, self.records.read(rows), strict=True):
+                decoded = self.decoder.decode(stored, self.records.where(row))
+                if whole is None:  # filled in place: a list of parts that is joined would take the memory twice
+                    whole = np.empty((len(self), *decoded.shape), decoded.dtype)
+                whole[place] = decoded
+        assert whole is not None
+        return whole
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Size of all of these inputs in memory."""
+        return len(self) * prod(self.shape) * self.decoder.dtype.itemsize
+
+    @property
+    def blocks(self) -> Tensor | None:
+        """The blocks of the records."""
+        sizes = self.records.block_sizes
+        if sizes is None:
+            return None
+        return torch.searchsorted(torch.tensor(sizes).cumsum(0), self.rows, right=True)
+
+    @property
+    def blocks_per_window(self) -> int:
+        """As many blocks as fit into 64 MiB, and at least one."""
+        return max(1, _WINDOW_BYTES // max(1, self.records.block_bytes))
+
+    def spread(self, count: int) -> StoredInputs:
+        """At most `count` of the inputs, evenly spread over their files, in stored order, which is read quickest."""
+        rows = self.rows.sort().values
+        return StoredInputs(self.records, self.decoder, rows[:: max(1, -(-len(rows) // count))])
 
     def update(self, digest: _Hash) -> None:
         """Adds the content as it is stored, and how it is decoded."""
@@ -118,33 +171,6 @@ class StoredInputs(Inputs):
         for start in range(0, len(self), _CHUNK):
             for stored in self.records.read(self.rows[start : start + _CHUNK].tolist()):
                 digest.update(hash_stored(stored))
-
-
-def decode(records: Records, rows: Sequence[int], decoder: Decoder) -> Tensor:
-    """Reads and decodes samples.
-
-    Args:
-        records: The stored samples.
-        rows: Their rows, n of them.
-        decoder: Decodes one.
-
-    Returns:
-        Shape (n, *shape). Images lie channels last in memory, as they come from their decoder.
-
-    Raises:
-        ValueError: If a sample cannot be decoded; the message names its place.
-    """
-    if not rows:
-        return torch.zeros((0, *decoder.shape), dtype=decoder.dtype)
-    whole: NDArray[np.generic] | None = None
-    for start in range(0, len(rows), _CHUNK):
-        chunk = rows[start : start + _CHUNK]
-        for number, stored in enumerate(records.read(chunk)):
-            decoded = decoder.decode(stored, records.where(chunk[number]))
-            if whole is None:  # filled in place: a list of parts that is joined would take the memory twice
-                whole = np.empty((len(rows), *decoded.shape), decoded.dtype)
-            whole[start + number] = decoded
-    return decoder.arrange(torch.from_numpy(whole))
 
 
 def hash_stored(stored: object) -> bytes:

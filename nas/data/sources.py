@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -22,6 +21,8 @@ from nas.data.normalization import Normalization
 from nas.data.reading import EMBEDDED, Reading
 from nas.data.splits import DataSplits, Split
 from nas.data.splitting import balance, hold_out, shuffle
+from nas.data.storage.cache import Cache
+from nas.data.storage.encoded_copy import copy_large_blocks
 from nas.tasks.classification import CLASSIFICATION
 from nas.tasks.task import Task
 
@@ -42,6 +43,8 @@ class DataSource:
         reading: How samples are read.
         task: What the labels mean.
         dataset: `package.module:function` of a torch `Dataset`, which then takes the place of `source`.
+        cache: Where decoded samples are kept that are too many for the memory.
+        loaders: Number of processes that decode samples beside a training.
     """
 
     source: str
@@ -52,6 +55,18 @@ class DataSource:
     reading: Reading = field(default_factory=Reading)
     task: Task = CLASSIFICATION
     dataset: str | None = None
+    cache: Cache = field(default_factory=Cache)
+    loaders: int = 0
+
+    def resolve(self, data: DataSplits) -> DataSource:
+        """The same source with the image size and the normalisation stated, so that no process finds them out again.
+
+        Args:
+            data: What was loaded from this source; loading the returned one in this process gives these samples.
+        """
+        resolved = replace(self, image_size=data.train.inputs.shape[-1], normalization=data.normalization)
+        _LOADED[resolved] = data
+        return resolved
 
     def load(self) -> DataSplits:
         """The samples; those that were loaded last are kept in memory, and are not read again.
@@ -61,7 +76,10 @@ class DataSource:
                 `image_size` is not given, a class has no training images, fewer than 50 samples or 2 classes are left
                 for training, or the normalisation has not one value per channel.
         """
-        return _load(self)
+        if self not in _LOADED:
+            _LOADED.clear()  # one data set is in memory at a time
+            _LOADED[self] = _load(self)
+        return _LOADED[self]
 
 
 def load_images(
@@ -82,20 +100,26 @@ def load_images(
     return DataSource(source, limit, image_size, split_seed).load()
 
 
-@lru_cache(maxsize=1)
+_LOADED: dict[DataSource, DataSplits] = {}  # the samples that were loaded last, by their source and its resolved form
+
+
 def _load(source: DataSource) -> DataSplits:
     stored = _read(source)
-    given = [part for part in (stored.train, stored.validation, stored.test) if part is not None]
-    encoded = source.task.encode([part.labels for part in given], stored.names)
-    labels = dict(zip(map(id, given), encoded.labels, strict=True))
-    rows = _choose_rows(source, stored, labels)
-    _check_training(source, labels[id(stored.train)][rows[0]], encoded.names)
-    decoder = _choose_decoder(source, given)
-    train, validation, test = (
-        Split(_make_inputs(records or stored.train, picked, decoder), labels[id(records or stored.train)][picked])
-        for records, picked in zip((stored.train, stored.validation, stored.test), rows, strict=True)
+    parts = {"train": stored.train, "validation": stored.validation, "test": stored.test}
+    given = {name: copy_large_blocks(part, source.cache) for name, part in parts.items() if part is not None}
+    encoded = source.task.encode([records.labels for records in given.values()], stored.names)
+    labels = dict(zip(given, encoded.labels, strict=True))
+    rows = _choose_rows(source, labels)
+    _check_training(source, labels["train"][rows["train"]], encoded.names)
+    decoder = _choose_decoder(source, list(given.values()))
+    splits = {}
+    for name, picked in rows.items():
+        home = name if name in given else "train"
+        inputs = _make_inputs(StoredInputs(given[home], decoder, picked), source.cache)
+        splits[name] = Split(inputs, labels[home][picked])
+    data = DataSplits(
+        **splits, names=encoded.names, task=source.task, stated=source.normalization, loaders=source.loaders
     )
-    data = DataSplits(train, validation, test, encoded.names, source.task, source.normalization)
     stated = source.normalization
     if stated is not None and len(stated.mean) != data.channels:
         raise ValueError(f"mean and std must have one value per channel, {data.channels}, got {len(stated.mean)}")
@@ -111,27 +135,29 @@ def _read(source: DataSource) -> StoredSplits:
     return find_layout(path).read(path, source.reading.columns)
 
 
-def _choose_rows(source: DataSource, stored: StoredSplits, labels: dict[int, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows for training, validation and testing; those of a split that is not stored are rows of the training split.
+def _choose_rows(source: DataSource, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rows of each split; those of a split that is not stored are rows of the training split.
 
     Rows for training and validation are in random order: the first of them serve where a part is enough, and files
-    are often sorted by class.
+    are often sorted by class. The split that is read most often comes first, as it is the first to be kept.
     """
-    strata = source.task.find_strata(labels[id(stored.train)])
-    train, test = torch.arange(len(stored.train)), _list_rows(stored.test)
+    strata = source.task.find_strata(labels["train"])
+    train, test = torch.arange(len(strata)), _list_rows(labels.get("test"))
     if test is None:
         test, train = hold_out(strata, source.split_seed)
     if source.limit is not None:
         train = train[balance(strata[train], source.limit, source.split_seed)]
-    validation = _list_rows(stored.validation)
+    validation = _list_rows(labels.get("validation"))
     if validation is None:
         held, kept = hold_out(strata[train], source.split_seed)
-        return train[kept], train[held], test
-    return shuffle(train, source.split_seed), shuffle(validation, source.split_seed), test
+        validation, train = train[held], train[kept]
+    else:
+        validation, train = shuffle(validation, source.split_seed), shuffle(train, source.split_seed)
+    return {"validation": validation, "test": test, "train": train}
 
 
-def _list_rows(records: Records | None) -> Tensor | None:
-    return None if records is None else torch.arange(len(records))
+def _list_rows(labels: Tensor | None) -> Tensor | None:
+    return None if labels is None else torch.arange(len(labels))
 
 
 def _check_training(source: DataSource, labels: Tensor, names: Sequence[str]) -> None:
@@ -147,8 +173,6 @@ def _choose_decoder(source: DataSource, given: Sequence[Records]) -> Decoder:
     return ImageDecoder(side, channels, reading.fit, reading.ground, reading.value_range)
 
 
-def _make_inputs(records: Records, rows: Tensor, decoder: Decoder) -> Inputs:
-    """The inputs at rows: in memory if they are few, else decoded when they are read."""
-    stored = StoredInputs(records, decoder, rows)
-    size = len(rows) * torch.Size(decoder.shape).numel() * decoder.dtype.itemsize
-    return stored if size > _MOST_IN_MEMORY else TensorInputs(stored.read())
+def _make_inputs(inputs: StoredInputs, cache: Cache) -> Inputs:
+    """The inputs in memory if they are few, else in the cache if they fit it, else decoded when they are read."""
+    return TensorInputs(inputs.read()) if inputs.decoded_bytes <= _MOST_IN_MEMORY else cache.keep(inputs)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from nas.data.inputs import Inputs, StoredInputs, TensorInputs
+from nas.data.inputs import Inputs, TensorInputs
 from nas.data.normalization import Normalization, compute_normalization
 from nas.tasks.classification import CLASSIFICATION
 from nas.tasks.task import Task
@@ -48,9 +48,14 @@ class Split:
         """The samples at `rows`: row indices, int64 of shape (k,), or a slice."""
         return Split(self.inputs.take(rows), self.labels[rows])
 
+    def keep(self) -> Split:
+        """The same samples, decoded and in memory; only for a few of them."""
+        return Split(TensorInputs(self.images.to(self.labels.device)), self.labels)
+
     def to(self, processor: str) -> Split:
         """The same in the memory of a processor, `"cpu"` or `"cuda"`; inputs that are stored stay where they are."""
-        inputs = self.inputs if isinstance(self.inputs, StoredInputs) else TensorInputs(self.images.to(processor))
+        in_memory = isinstance(self.inputs, TensorInputs)
+        inputs = TensorInputs(self.images.to(processor)) if in_memory else self.inputs
         return Split(inputs, self.labels.to(processor))
 
 
@@ -65,6 +70,7 @@ class DataSplits:
         names: Name of each output of a network, such as that of its class.
         task: What the labels mean.
         stated: The normalisation that the user gave; None computes it from the training images.
+        loaders: Number of processes that decode training images which are not decoded yet, beside the training.
     """
 
     train: Split
@@ -73,6 +79,7 @@ class DataSplits:
     names: tuple[str, ...]
     task: Task = CLASSIFICATION
     stated: Normalization | None = None
+    loaders: int = 0
 
     @property
     def classes(self) -> int:

@@ -29,7 +29,8 @@ from search_spaces.elastic.supernet import Supernet
 _NORM_IMAGES, _NORM_BATCH = 2000, 200
 _RANGE_IMAGES = 256  # images, in one batch, for the ranges of activations; more images bring more outliers
 _EVALUATION_BATCH = 64  # images per batch; larger batches exceed the processor's caches, and take a fifth longer
-_CACHED_RESOLUTIONS = 4  # resolutions whose resized images are kept; each takes up to a few hundred MB
+_CACHED_RESOLUTIONS = 4  # resolutions whose resized images are kept
+_MOST_KEPT = 256 * 2**20  # bytes of resized images of a resolution that are kept; more are resized each time
 _ACCURACY = Accuracy()
 
 
@@ -50,7 +51,8 @@ class CandidateRealizer:
         self.source, self._methods = source, methods
         self.data = data
         self.normalization = data.normalization
-        self._calibration_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resized_training_images)
+        self._calibration = data.train.take(slice(0, _NORM_IMAGES)).keep()
+        self._kept_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resize_calibration)
 
     def realize(self, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
         """The candidate as a stand-alone network: extracted, compressed and calibrated.
@@ -59,14 +61,17 @@ class CandidateRealizer:
             candidate: The candidate.
             fidelity: Share of the calibration images that are used, above 0 and at most 1.
         """
-        architecture = candidate.architecture
-        inputs = _first(fidelity, self._calibration_inputs(architecture.resolution))
+        resolution = candidate.architecture.resolution
+        count = math.ceil(fidelity * len(self._calibration))
+        whole = count // _NORM_BATCH * _NORM_BATCH
+        starts = range(0, whole, _NORM_BATCH) if whole else (0,)
         with one_thread():
-            compressed = self._compressed(candidate, inputs.device)
-            whole_batches = [batch for batch in inputs.split(_NORM_BATCH) if len(batch) == _NORM_BATCH]
+            compressed = self._compressed(candidate, self._calibration.labels.device)
             # after rounding: the statistics of the full weights would undo what the rounded ones were trained to
-            recalibrate_batch_norm(compressed, whole_batches or [inputs])
-            calibrate(compressed, [inputs[:_RANGE_IMAGES]], self._methods.observer)
+            batches = (self._calibration_inputs(resolution, start, min(start + _NORM_BATCH, count)) for start in starts)
+            recalibrate_batch_norm(compressed, batches)
+            ranges = self._calibration_inputs(resolution, 0, min(_RANGE_IMAGES, count))
+            calibrate(compressed, [ranges], self._methods.observer)
         return compressed
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
@@ -84,8 +89,17 @@ class CandidateRealizer:
                 module.keep_rounded_weight()
         return compressed
 
-    def _resized_training_images(self, resolution: int) -> Tensor:
-        return self.normalization.inputs(self.data.train.take(slice(0, _NORM_IMAGES)).images, resolution)
+    def _calibration_inputs(self, resolution: int, start: int, end: int) -> Tensor:
+        """Inputs of a part of the calibration images, shape (end - start, channels, resolution, resolution)."""
+        pixels = 4 * self.data.channels * resolution**2  # bytes of an input
+        if pixels * len(self._calibration) <= _MOST_KEPT:
+            return self._kept_inputs(resolution)[start:end]
+        part = self._calibration.take(slice(start, end))
+        return self.normalization.inputs(part.images.to(part.labels.device), resolution)
+
+    def _resize_calibration(self, resolution: int) -> Tensor:
+        images = self._calibration.images.to(self._calibration.labels.device)
+        return self.normalization.inputs(images, resolution)
 
     def measure(
         self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0
@@ -131,10 +145,6 @@ class CandidateRealizer:
             batches = self.normalization.batches(images, resolution, _EVALUATION_BATCH)
             logits = torch.cat([network(inputs) for inputs, _ in batches])
             return {one.metric.name: one.value(logits, images.labels) for one in metrics}
-
-
-def _first(share: float, rows: Tensor) -> Tensor:
-    return rows[: math.ceil(share * len(rows))]
 
 
 @contextmanager

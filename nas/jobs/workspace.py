@@ -33,6 +33,8 @@ from results.database.results_database import ResultsDatabase
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
+CACHE = ".cache"  # in the folder of all runs; no job can have this name
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -68,12 +70,17 @@ class Workspace:
     @property
     def source(self) -> DataSource:
         """The source of the images."""
-        return self.job.data.data_source()
+        return self.job.data.data_source((self.runs / CACHE).resolve())
 
     @cached_property
     def data(self) -> DataSplits:
         """The images."""
         return self.source.load()
+
+    @cached_property
+    def resolved_source(self) -> DataSource:
+        """The source as workers load it, with all that was found out of the images stated."""
+        return self.source.resolve(self.data)
 
     @cached_property
     def network(self) -> TracedNetwork | None:
@@ -128,7 +135,7 @@ class Workspace:
             **self._packages,
         }
         plan = TrainingPlan(space, schedule, settings, job.seed)
-        return TrainingTask(self.source, plan, stage_path(self.folder, "train", inputs))
+        return TrainingTask(self.resolved_source, plan, stage_path(self.folder, "train", inputs))
 
     @property
     def _packages(self) -> dict[str, list[str]]:
@@ -156,7 +163,7 @@ class Workspace:
         measurement = ImageMeasurement(
             checkpoint.resolve(),
             self.trained_space.architectures,
-            self.source,
+            self.resolved_source,
             tuple(MEASURED_METRICS[name] for name in self.job.search.measured),
             self.workers.processor,
             self.job.compression.methods(),

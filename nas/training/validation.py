@@ -50,9 +50,9 @@ class SubnetValidation:
         return {name: measured[candidate] for name, candidate in candidates.items()}
 
     def _measure(self, network: nn.Module, resolution: int) -> float:
-        inputs = self._data.normalization.inputs(self._data.train.take(slice(0, _NORM_IMAGES)).images, resolution)
-        inputs = inputs.to(self._device)
-        whole = len(inputs) // _NORM_BATCH * _NORM_BATCH
-        recalibrate_batch_norm(network, inputs[:whole].split(_NORM_BATCH) if whole else [inputs])
+        train = self._data.train.take(slice(0, _NORM_IMAGES))
+        whole = len(train) // _NORM_BATCH * _NORM_BATCH or len(train)
+        norm_batches = self._data.normalization.batches(train.take(slice(0, whole)), resolution, _NORM_BATCH)
+        recalibrate_batch_norm(network, (inputs.to(self._device) for inputs, _ in norm_batches))
         batches = self._data.normalization.batches(self._data.validation.take(slice(0, _IMAGES)), resolution, _BATCH)
         return measure_accuracy(network, ((x.to(self._device), y.to(self._device)) for x, y in batches))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _SUFFIXES = (".parquet",)
+
+_BUFFER_BYTES = 2**20
+_BATCH_ROWS = 64  # rows that a scan has in memory
+_KEPT_BYTES = 96 * 2**20  # a window of samples in random order, and the beginning of the next
 
 
 class ParquetFiles(Layout):
@@ -62,12 +67,24 @@ class ParquetRecords(Records):
         column: The column of inputs.
         labels: The label of each row.
         sizes: Number of rows of each row group.
+        group_bytes: Size of the column in the largest row group, in bytes.
     """
 
     path: Path
     column: str
     labels: RawLabels
     sizes: tuple[int, ...]
+    group_bytes: int
+
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """The file."""
+        return (self.path,)
+
+    @property
+    def block_bytes(self) -> int:
+        """The largest row group."""
+        return self.group_bytes
 
     @property
     def block_sizes(self) -> tuple[int, ...] | None:
@@ -80,11 +97,18 @@ class ParquetRecords(Records):
         groups = np.searchsorted(starts, rows, side="right") - 1
         found: list[Stored] = [None] * len(rows)
         for group in np.unique(groups):
-            cells = _read_group(self.path, self.column, int(group))
+            cells = _GROUPS.read(self.path, self.column, int(group))
             for place in np.flatnonzero(groups == group).tolist():
                 cell = cells[rows[place] - int(starts[group])].as_py()
                 found[place] = take_bytes(cell, self.where(rows[place])) if isinstance(cell, dict) else cell
         return found
+
+    def scan(self) -> Iterator[list[Stored]]:
+        """All cells in order, page by page, whatever the size of row groups."""
+        with _reading(self.path, self.column), _open(self.path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=[self.column], use_threads=False):
+                cells = batch.column(0).to_pylist()
+                yield [take_bytes(cell, str(self.path)) if isinstance(cell, dict) else cell for cell in cells]
 
 
 def take_bytes(cell: dict[str, Any], where: str) -> bytes | None:
@@ -121,10 +145,18 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
             inputs, names = _find_columns(file, columns, path)
             table = file.read(columns=list(names))
             labels = combine_labels([table[name].to_pylist() for name in names])
-            sizes = tuple(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
+            groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+            largest = max(_column_bytes(group, inputs) for group in groups)
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path} must be a Parquet file: {str(error).splitlines()[0]}") from error
-    return ParquetRecords(path, inputs, RawLabels(labels, _Rows(path), str(path)), sizes)
+    rows = tuple(group.num_rows for group in groups)
+    return ParquetRecords(path, inputs, RawLabels(labels, _Rows(path), str(path)), rows, largest)
+
+
+def _column_bytes(group: pq.RowGroupMetaData, name: str) -> int:
+    """Size in bytes of a column, with all that is nested in it, in a row group."""
+    columns = [group.column(number) for number in range(group.num_columns)]
+    return sum(one.total_uncompressed_size for one in columns if one.path_in_schema.split(".")[0] == name)
 
 
 def parse_class_names(features: Any, label: str) -> tuple[str, ...] | None:
@@ -193,17 +225,40 @@ class _Rows:
 def _open(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(path, page_checksum_verification=True)
+    # a buffer, or a whole column of a row group would be read before the first page of it is decoded
+    return pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_BUFFER_BYTES)
 
 
-@lru_cache(maxsize=1)
-def _read_group(path: Path, column: str, group: int) -> pa.ChunkedArray:
-    """The cells of a column in a row group; the last one that was read is kept."""
+@contextmanager
+def _reading(path: Path, column: str) -> Iterator[None]:
+    """Names the file in the errors of a block that reads it."""
     import pyarrow as pa
 
     try:
-        with _open(path) as file:
-            return file.read_row_group(group, columns=[column], use_threads=False)[column]
+        yield
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is damaged in row group {group} of column {column}: {reason}") from error
+        raise ValueError(f"{path} is damaged in column {column}: {reason}") from error
+
+
+class _Groups:
+    """The row groups that this process read last, as many as fit into memory that is set aside for them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._kept: OrderedDict[tuple[Path, str, int], pa.ChunkedArray] = OrderedDict()
+        self._most_bytes = most_bytes
+
+    def read(self, path: Path, column: str, group: int) -> pa.ChunkedArray:
+        """The cells of a column in a row group."""
+        key = (path, column, group)
+        if key not in self._kept:
+            with _reading(path, column), _open(path) as file:
+                cells = file.read_row_group(group, columns=[column], use_threads=False)[column]
+            while self._kept and cells.nbytes + sum(kept.nbytes for kept in self._kept.values()) > self._most_bytes:
+                self._kept.popitem(last=False)
+            self._kept[key] = cells
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+_GROUPS = _Groups(_KEPT_BYTES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
 from nas.tasks.task import RawLabels
+
+_CHUNK = 64  # samples that a scan has in memory
 
 
 class Records(ABC):
@@ -38,6 +40,11 @@ class Records(ABC):
             ValueError: If a file has been changed or is damaged; the message names it.
         """
 
+    def scan(self) -> Iterator[list[Stored]]:
+        """All samples in order, some at a time."""
+        for start in range(0, len(self), _CHUNK):
+            yield self.read(range(start, min(start + _CHUNK, len(self))))
+
     def where(self, row: int) -> str:
         """The place of a sample, for messages."""
         return self.labels.where(row)
@@ -45,6 +52,16 @@ class Records(ABC):
     @property
     def block_sizes(self) -> tuple[int, ...] | None:
         """Sizes of the blocks of consecutive rows that are read from disk together; None if any row is read alone."""
+        return None
+
+    @property
+    def block_bytes(self) -> int:
+        """Size in bytes of the largest block; 0 where any row is read alone."""
+        return 0
+
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """All files that hold the samples; None if they come from elsewhere."""
         return None
 
 
@@ -91,6 +108,11 @@ class FileRecords(Records):
 
     paths: tuple[Path, ...]
     labels: RawLabels
+
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """The file of each sample."""
+        return self.paths
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The content of the files."""
@@ -159,6 +181,17 @@ class JoinedRecords(Records):
         sizes = [part.block_sizes for part in self.parts]
         return None if None in sizes else tuple(size for part in sizes if part is not None for size in part)
 
+    @property
+    def block_bytes(self) -> int:
+        """The largest block of all parts."""
+        return max(part.block_bytes for part in self.parts)
+
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """The files of all parts; None if one comes from elsewhere."""
+        files = [part.files for part in self.parts]
+        return None if None in files else tuple(file for part in files if part is not None for file in part)
+
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The samples at rows, those of each part in one call."""
         found: list[Stored] = [None] * len(rows)
@@ -169,6 +202,11 @@ class JoinedRecords(Records):
             for place, stored in zip(places, self.parts[number].read([rows[p] - start for p in places]), strict=True):
                 found[place] = stored
         return found
+
+    def scan(self) -> Iterator[list[Stored]]:
+        """All samples of all parts in order."""
+        for part in self.parts:
+            yield from part.scan()
 
     def _find_place(self, row: int) -> str:
         number = int(np.searchsorted(self._starts, row, side="right")) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +38,8 @@ class DataSection(Section):
     fit: Fit = "crop"
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]
     value_range: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
+    cache_gb: Annotated[float, Field(ge=0, le=100_000)] = 8.0
+    loaders: Annotated[int, Field(ge=0, le=256)] = 2
 
     @model_validator(mode="after")
     def _has_both(self) -> DataSection:
@@ -56,17 +57,31 @@ class DataSection(Section):
             )
         return self
 
-    def data_source(self) -> DataSource:
-        """The source, with an absolute path: workers may have another working directory. Loads torch."""
+    def data_source(self, cache: Path) -> DataSource:
+        """The source, with an absolute path: workers may have another working directory. Loads torch.
+
+        Args:
+            cache: The folder in which decoded samples are kept.
+        """
         from nas.data.normalization import Normalization
         from nas.data.sources import DataSource
+        from nas.data.storage.cache import Cache
 
         path = self.source if self.source == EMBEDDED else str(Path(self.source).resolve())
         stated = None
         if self.mean is not None and self.std is not None:
             stated = Normalization(tuple(self.mean), tuple(self.std))
-        source = DataSource(path, self.limit, self.image_size, self.split_seed, stated, self._reading())
-        return replace(source, dataset=self.dataset)
+        return DataSource(
+            path,
+            self.limit,
+            self.image_size,
+            self.split_seed,
+            stated,
+            self._reading(),
+            cache=Cache(cache, int(self.cache_gb * 1e9)),
+            loaders=self.loaders,
+            dataset=self.dataset,
+        )
 
     def _reading(self) -> Reading:
         red, green, blue = self.background

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from nas.data.augmentation import augment
+from nas.data.order import order_samples, share_rows
 from nas.data.splits import DataSplits
+from nas.data.storage.batch_loader import BatchLoader
 from nas.training.distributed.team import Team
 from nas.training.random_streams import Stream, torch_generator
 from nas.training.settings import TrainingSettings
@@ -28,11 +30,10 @@ class Batch:
     labels: Tensor
 
 
-@dataclass(frozen=True)
 class TrainingBatches:
     """The batches of the training images; a batch depends on its step alone, so a resumed training reads the same.
 
-    Attributes:
+    Args:
         data: The images, of which the training images are read.
         settings: Settings of the training; the batch size, mirroring and the memory format are read.
         seed: Seed of the order and the augmentation of the images.
@@ -40,16 +41,17 @@ class TrainingBatches:
         device: The torch device that batches are moved to.
     """
 
-    data: DataSplits
-    settings: TrainingSettings
-    seed: int
-    team: Team
-    device: torch.device
+    def __init__(
+        self, data: DataSplits, settings: TrainingSettings, seed: int, team: Team, device: torch.device
+    ) -> None:
+        self._data, self._settings, self._seed, self._team, self._device = data, settings, seed, team, device
+        self._epochs = lru_cache(maxsize=2)(self._rows_of_epoch)  # a loader may be one epoch ahead
+        self._loader = BatchLoader(data.train.inputs, self._rows_of, data.loaders)
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of whole batches in the training images; the remainder is left out of the epoch."""
-        return len(self.data.train) // self.settings.batch_size
+        return len(self._data.train) // self._settings.batch_size
 
     def load(self, step: int, resolution: int) -> Batch:
         """The batch of a step.
@@ -58,23 +60,24 @@ class TrainingBatches:
             step: Index of the step in the whole training.
             resolution: Height and width of the inputs, in pixels.
         """
+        images, labels = self._loader.load(step), self._data.train.labels[self._rows_of(step)]
+        generator = torch_generator(self._seed, Stream.AUGMENTATION, step, self._team.rank)
+        pixels = augment(images.to(self._device), generator, self._settings.flip)
+        inputs = self._data.normalization.inputs(pixels, resolution)
+        memory_format = get_memory_format(self._settings)
+        return Batch(inputs.contiguous(memory_format=memory_format), labels.to(self._device))
+
+    def _rows_of(self, step: int) -> Tensor:
+        """The rows of the images of a step that this process reads, int64, shape (batch / processes,)."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        start = position * self.settings.batch_size
-        rows = _shuffle(self.seed, epoch, len(self.data.train))[start : start + self.settings.batch_size]
-        images = self.data.train.take(rows[self.team.rank :: self.team.size])
-        generator = torch_generator(self.seed, Stream.AUGMENTATION, step, self.team.rank)
-        pixels = augment(images.images.to(self.device), generator, self.settings.flip)
-        inputs = self.data.normalization.inputs(pixels, resolution)
-        memory_format = get_memory_format(self.settings)
-        return Batch(inputs.contiguous(memory_format=memory_format), images.labels.to(self.device))
+        return self._epochs(epoch)[position]
+
+    def _rows_of_epoch(self, epoch: int) -> Tensor:
+        inputs, team = self._data.train.inputs, self._team
+        order = order_samples(inputs, torch_generator(self._seed, Stream.ORDER, epoch))
+        return share_rows(inputs, order, self._settings.batch_size, team.rank, team.size)
 
 
 def get_memory_format(settings: TrainingSettings) -> torch.memory_format:
     """The memory format of images and of weights with four axes."""
     return torch.channels_last if settings.channels_last else torch.contiguous_format
-
-
-@lru_cache(maxsize=2)  # an epoch has many steps; the next one begins before every process has left the last
-def _shuffle(seed: int, epoch: int, count: int) -> Tensor:
-    """The order of the training images in an epoch: row indices, shape (count,)."""
-    return torch.randperm(count, generator=torch_generator(seed, Stream.ORDER, epoch))

@@ -1,0 +1,1 @@
+"""Where decoded samples are kept, and processes that decode beside a training."""

@@ -1,0 +1,34 @@
+"""Batches are the same whoever decodes them, from any step on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nas.data.decoding.image_decoder import ImageDecoder
+from nas.data.inputs import StoredInputs
+from nas.data.layouts.records import ArrayRecords
+from nas.data.storage.batch_loader import BatchLoader
+from nas.tasks.task import RawLabels
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+STORED = StoredInputs(ArrayRecords(PIXELS, RawLabels([0] * 60, str, "here")), ImageDecoder(8), torch.arange(60))
+
+
+class Rows:
+    def __call__(self, step: int) -> torch.Tensor:
+        return torch.arange(6) * 7 % 60 + step % 10
+
+
+def test_processes_give_the_batches_that_one_would_read() -> None:
+    alone, team = BatchLoader(STORED, Rows(), 0), BatchLoader(STORED, Rows(), 2)
+    for step in (5, 6, 7, 7, 20, 8, 9):  # as after a resumption, and with a step out of turn
+        assert torch.equal(team.load(step), alone.load(step))
+        assert torch.equal(alone.load(step), STORED.take(Rows()(step)).read())
+
+
+def test_too_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
+    with pytest.raises(OSError, match=r"need .* MiB of shared memory, .* set data.loaders to 0"):
+        BatchLoader(STORED, Rows(), 2).load(0)
