@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,19 +14,17 @@ from nas.data.decoding.decoder import Stored
 from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import JoinedRecords, Records, StoredSplits
+from nas.data.layouts.row_groups import ROW_GROUPS, naming_damage, open_parquet
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
 _SUFFIXES = (".parquet",)
 
-_BUFFER_BYTES = 2**20
 _BATCH_ROWS = 64  # rows that a scan has in memory
-_KEPT_BYTES = 96 * 2**20  # a window of samples in random order, and the beginning of the next
 
 
 class ParquetFiles(Layout):
@@ -97,7 +93,7 @@ class ParquetRecords(Records):
         groups = np.searchsorted(starts, rows, side="right") - 1
         found: list[Stored] = [None] * len(rows)
         for group in np.unique(groups):
-            cells = _GROUPS.read(self.path, self.column, int(group))
+            cells = ROW_GROUPS.read(self.path, self.column, int(group))
             for place in np.flatnonzero(groups == group).tolist():
                 cell = cells[rows[place] - int(starts[group])].as_py()
                 found[place] = take_bytes(cell, self.where(rows[place])) if isinstance(cell, dict) else cell
@@ -105,7 +101,7 @@ class ParquetRecords(Records):
 
     def scan(self) -> Iterator[list[Stored]]:
         """All cells in order, page by page, whatever the size of row groups."""
-        with _reading(self.path, self.column), _open(self.path) as file:
+        with naming_damage(self.path, self.column), open_parquet(self.path) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=[self.column], use_threads=False):
                 cells = batch.column(0).to_pylist()
                 yield [take_bytes(cell, str(self.path)) if isinstance(cell, dict) else cell for cell in cells]
@@ -139,7 +135,7 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
     import pyarrow as pa
 
     try:
-        with _open(path) as file:
+        with open_parquet(path) as file:
             if file.metadata.num_rows == 0:
                 raise ValueError(f"{path} holds no {'texts' if columns.text else 'images'}")
             inputs, names = _find_columns(file, columns, path)
@@ -200,7 +196,7 @@ def _find_columns(file: pq.ParquetFile, columns: Columns, path: Path) -> tuple[s
 
 def _read_names(path: Path, columns: Columns) -> tuple[str, ...] | None:
     """Names of the outputs: those of several columns of labels, or those that `datasets` wrote to the metadata."""
-    with _open(path) as file:
+    with open_parquet(path) as file:
         _, labels = _find_columns(file, columns, path)
         written = (file.schema_arrow.metadata or {}).get(b"huggingface")
     if len(labels) > 1 or written is None:
@@ -220,45 +216,3 @@ class _Rows:
 
     def __call__(self, row: int) -> str:
         return f"{self.path} row {row}"
-
-
-def _open(path: Path) -> pq.ParquetFile:
-    import pyarrow.parquet as pq
-
-    # a buffer, or a whole column of a row group would be read before the first page of it is decoded
-    return pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_BUFFER_BYTES)
-
-
-@contextmanager
-def _reading(path: Path, column: str) -> Iterator[None]:
-    """Names the file in the errors of a block that reads it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is damaged in column {column}: {reason}") from error
-
-
-class _Groups:
-    """The row groups that this process read last, as many as fit into memory that is set aside for them."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._kept: OrderedDict[tuple[Path, str, int], pa.ChunkedArray] = OrderedDict()
-        self._most_bytes = most_bytes
-
-    def read(self, path: Path, column: str, group: int) -> pa.ChunkedArray:
-        """The cells of a column in a row group."""
-        key = (path, column, group)
-        if key not in self._kept:
-            with _reading(path, column), _open(path) as file:
-                cells = file.read_row_group(group, columns=[column], use_threads=False)[column]
-            while self._kept and cells.nbytes + sum(kept.nbytes for kept in self._kept.values()) > self._most_bytes:
-                self._kept.popitem(last=False)
-            self._kept[key] = cells
-        self._kept.move_to_end(key)
-        return self._kept[key]
-
-
-_GROUPS = _Groups(_KEPT_BYTES)
