@@ -8,12 +8,11 @@ The table that comes with it holds 90 perceptrons trained on scikit-learn's digi
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 import nas
 
-table = pd.read_csv(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("networks.csv"))
+path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("networks.csv")
 name = sys.argv[2] if len(sys.argv) > 2 else "linas"
+table = nas.read_networks(path, ["accuracy", "parameters"])  # a cell that is not right is named by row and column
 genes = [column for column in table.columns if column not in ("accuracy", "parameters")]
 
 networks = nas.TabularSpace("perceptrons", table, genes)

@@ -71,6 +71,21 @@ class InputRow:
             raise self._error(column, f"a number from 0 to {most:g}" if most < MOST_COST else "a number of 0 or more")
         return value
 
+    def finite(self, column: str, most: float = MOST_COST) -> float:
+        """A finite number of either sign.
+
+        Args:
+            column: Name of the column.
+            most: The greatest that it may be, and the least with a minus.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        value = self._number(column)
+        if value is None or not -most <= value <= most:
+            raise self._error(column, f"a number from {-most:g} to {most:g}")
+        return value
+
     def whole(self, column: str, least: int = 1, most: int = 2**31 - 1) -> int:
         """A whole number, which may be written as `16.0`.
 
@@ -161,6 +176,8 @@ def _check_columns(path: Path, columns: tuple[str, ...], required: tuple[str, ..
     named = [name for name in columns if name]
     if not named:
         raise ValueError(f"{path} is not a CSV file: its first row must name its columns")
+    if len(columns) == 1 and len(required) > 1 and (other := re.search(r"[;\t|]", columns[0])):
+        raise ValueError(f"{path} must have cells that are separated by commas, got {other[0]!r} in its header")
     if strange := [name for name in named if not name.isprintable() or len(name) > _MOST_NAME]:
         raise ValueError(f"{path} must name its columns in a line of text each, got {ascii(strange[0])[:80]}")
     if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:

@@ -5,6 +5,7 @@ from nas.evaluation.realize import CandidateRealizer as CandidateRealizer
 from nas.export.onnx_model import open_session as open_session
 from nas.export.onnx_model import run_session as run_session
 from nas.export.onnx_model import to_onnx as to_onnx
+from nas.jobs.files.network_table import read_networks as read_networks
 from nas.objectives import Objective as Objective
 from nas.search.front import Front as Front
 from nas.search.front import find_front as find_front

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.objectives import FloatArray, NothingFeasible, compute_costs, compute_violations
+from nas.objectives import (
+    FloatArray,
+    NothingFeasible,
+    Objective,
+    compute_costs,
+    compute_violations,
+    infeasibility_message,
+)
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import check_objectives, read_options
 from nas.search.runner.loop import run_search
@@ -73,11 +80,49 @@ class Comparison:
 
     def measure_volume(self, values: FloatArray) -> float:
         """Hypervolume of those rows of values, in natural units, shape (n, m), that keep all limits."""
-        columns = self.problem.minimized
-        kept = values[compute_violations(self.problem.objectives, values) == 0][:, columns]
-        objectives = [self.problem.objectives[column] for column in columns]
-        corner = compute_costs(objectives, np.array([self.reference]))[0]
-        return hypervolume(compute_costs(objectives, kept), corner) if len(kept) else 0.0
+        costs, corner = self._compute_kept(values), self._corner
+        return hypervolume(costs, corner) if len(costs) else 0.0
+
+    def check_reference(self, values: FloatArray) -> None:
+        """Refuses a reference point that nothing beats: every volume would be 0.
+
+        Args:
+            values: Values of all candidates that there are, or of what none can be better than, in natural units, shape
+                (n, m).
+
+        Raises:
+            ValueError: If no row keeps the limits, or none that does is better than the reference in every objective.
+        """
+        costs = self._compute_kept(values)
+        if not len(costs):
+            raise ValueError(infeasibility_message(self.problem.objectives, values))
+        if not (costs < self._corner).all(axis=1).any():
+            pairs = zip(self._judged, costs.min(axis=0), strict=True)
+            best = [float(one.metric.costs(np.array([cost]))[0]) for one, cost in pairs]  # the sign flips back
+            reference, values_best = self._describe(self.reference), self._describe(best)
+            raise ValueError(
+                f"no network is better than the reference in every objective, so all volumes are 0: reference "
+                f"{reference}, best values {values_best}; name the worst value of interest of each"
+            )
+
+    def _describe(self, values: Sequence[float]) -> str:
+        """Values of the objectives with their names."""
+        return ", ".join(f"{one.metric.name} {value:.6g}" for one, value in zip(self._judged, values, strict=True))
+
+    def _compute_kept(self, values: FloatArray) -> FloatArray:
+        """Costs, of objectives that are no constraints, of those rows of values that keep all limits."""
+        kept = values[compute_violations(self.problem.objectives, values) == 0][:, self.problem.minimized]
+        return compute_costs(self._judged, kept)
+
+    @property
+    def _judged(self) -> list[Objective]:
+        """The objectives that are no constraints."""
+        return [self.problem.objectives[column] for column in self.problem.minimized]
+
+    @property
+    def _corner(self) -> FloatArray:
+        """The reference as costs, shape (m,)."""
+        return compute_costs(self._judged, np.array([self.reference]))[0]
 
 
 def estimate_interval95(samples: Sequence[float]) -> tuple[float, float]:

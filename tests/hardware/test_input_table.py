@@ -18,7 +18,7 @@ from hardware.input_table import InputRow, InputTable
         (b"\n\n", "is not a CSV file"),
         (b"name,ms\n", "has no rows below its header"),
         (b"name\nstem\n", "must have the columns name, ms; it lacks ms"),
-        (b"name;ms\nstem;1\n", "it lacks name, ms"),
+        (b"name;ms\nstem;1\n", "must have cells that are separated by commas, got ';' in its header"),
         (b"name,ms,a\x00\nstem,1,2\n", "must name its columns in a line of text each"),
         (b"name,ms,ms\nstem,1,2\n", "has the column 'ms' twice"),
         (b"name,ms\nstem,1\n\nhead\n", r"row 2 \(line 4\): has 1 cells, and the header 2"),
@@ -45,6 +45,7 @@ def _row(tmp_path: Path, cell: str) -> InputRow:
     [
         (InputRow.cost, " 2.5e-3 ", 0.0025),
         (InputRow.number, "0", 0.0),
+        (InputRow.finite, "-2.5", -2.5),
         (InputRow.whole, "16.0", 16),
         (InputRow.line, " a b ", "a b"),
     ],
@@ -58,6 +59,7 @@ def test_a_cell_is_read(read: Callable[[InputRow, str], Any], cell: str, value: 
     [
         (InputRow.cost, "a number above 0", ["", "0", "-1", "nan", "inf", "1e999", "1_0", "0x1", "fast", "\u0663"]),
         (InputRow.number, "a number of 0 or more", ["-1", "nan", "1e19", "1" * 5000]),
+        (InputRow.finite, r"a number from -1e\+18 to 1e\+18", ["", "nan", "-inf", "-1e19", "oom"]),
         (InputRow.whole, "a whole number from 1 to 2147483647", ["0", "1.5", "1" + 30 * "0", "true"]),
         (InputRow.line, "text of one line", [" ", "a\x00b", "\x1b[31m", "x" * 2000]),
     ],

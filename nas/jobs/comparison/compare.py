@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from rich.console import Console
 from rich.table import Table
 
 from nas.evaluation.worker_process import WorkerProcesses
@@ -17,6 +20,7 @@ from nas.files import atomic_write, folder_lock
 from nas.jobs.comparison.job_comparison import compare_on_job
 from nas.jobs.comparison.table_comparison import compare_on_table
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import say_of_shared_cpus
 from nas.jobs.files.comparison_file import (
     ComparisonFile,
     JobComparisonFile,
@@ -26,12 +30,11 @@ from nas.jobs.files.comparison_file import (
 from nas.jobs.files.job import load_job
 from nas.jobs.job_runs import Inputs, stage_path
 from nas.search.comparison import Comparison, estimate_interval95
+from nas.search.registry import create_searcher
 from results.pages.curves_page import write_curves_page
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS = ("searcher", "seed", "evaluations", "hypervolume")
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,10 @@ class ComparisonPaths:
             comparison = compare_on_table(content, folder / content.table)
             yield comparison, self._outcome_path({"file": described, "table": folder / content.table})
             return
-        job = load_job(folder / content.job, self.data)
-        with compare_on_job(content, job, self.runs) as (comparison, inputs):
+        from nas.jobs.workspace import Workspace  # loads torch, which a table does without
+
+        job, quiet = load_job(folder / content.job, self.data), Reporter(Console(quiet=True))
+        with Workspace(job, self.runs, quiet) as work, compare_on_job(content, work) as (comparison, inputs):
             yield comparison, self._outcome_path({"file": described, **inputs})
 
     def _outcome_path(self, inputs: Inputs) -> Path:
@@ -91,28 +96,58 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
         One row per searcher, seed and budget: searcher, seed, evaluations, hypervolume.
 
     Raises:
-        ValueError: If the file, its table or its job is not valid, the job is not trained or not profiled, or another
-            process runs the comparison.
+        ValueError: If the file, its table or its job is not valid, the job is not trained or not profiled, another
+            process runs the comparison, or nothing that was found is better than the reference.
     """
     import pandas as pd
 
     content = paths.content
-    with paths.open() as (_, folder):  # what is wrong with the table or the job is said before anything runs
-        pass
+    with paths.open() as (comparison, folder):  # what is wrong is said before anything runs
+        for name in content.searchers:
+            create_searcher(name, comparison.problem, 0)  # its library may not be there
+        if isinstance(content, TableComparisonFile):
+            _say_of_budgets(content, comparison, reporter)
+    say_of_shared_cpus(workers, reporter)
     pairs = [(name, seed) for seed in range(content.seeds) for name in content.searchers]
     with folder_lock(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         missing = [pair for pair in pairs if not _path(folder, *pair).exists()]
         bar.advance(len(pairs) - len(missing))
-        with WorkerProcesses(workers) as pool:
+        with _told(), WorkerProcesses(max(1, min(workers, len(missing)))) as pool:
             for done in as_completed([pool.submit(_search, paths, *pair, folder) for pair in missing]):
                 done.result()
                 bar.advance(1)
-    found = pd.concat([pd.read_csv(_path(folder, *pair)) for pair in pairs], ignore_index=True)
+    found = pd.concat([_read_curve(folder, *pair, content.budgets) for pair in pairs], ignore_index=True)
     found.to_csv(folder / "hypervolumes.csv", index=False)
     write_curves_page(found, folder / "curves.html", f"{content.name}: {content.seeds} seeds")
     reporter.console.print(_table(found, content))
     reporter.say(f"compare  {folder / 'curves.html'}")
+    if not found["hypervolume"].gt(0).any():
+        raise ValueError(
+            f"all volumes are 0: nothing that was found keeps the limits and is better than the reference in every "
+            f"objective, {content.reference}; name the worst value of interest of each"
+        )
     return found
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Says in one line that a worker died while a block ran.
+
+    Raises:
+        OSError: If one did.
+    """
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise OSError("a worker process died (out of memory?); start the same command again to go on") from error
+
+
+def _say_of_budgets(file: TableComparisonFile, comparison: Comparison, reporter: Reporter) -> None:
+    """Says so if budgets are larger than the table, of which a searcher has seen all then."""
+    networks = comparison.problem.space.architectures.count()
+    beyond = [str(budget) for budget in file.budgets if budget > networks]
+    if beyond:
+        reporter.say(f"compare  {file.table} has {networks} networks; all are found within {', '.join(beyond)}")
 
 
 def _search(paths: ComparisonPaths, name: str, seed: int, folder: Path) -> None:
@@ -124,6 +159,27 @@ def _search(paths: ComparisonPaths, name: str, seed: int, folder: Path) -> None:
     rows = {"searcher": name, "seed": seed, "evaluations": comparison.budgets, "hypervolume": volumes}
     with atomic_write(_path(folder, name, seed)) as draft:
         pd.DataFrame(rows).to_csv(draft, index=False)
+
+
+def _read_curve(folder: Path, name: str, seed: int, budgets: Sequence[int]) -> pd.DataFrame:
+    """The hypervolumes that `_search` wrote.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+    import pandas as pd
+
+    path = _path(folder, name, seed)
+    try:
+        found = pd.read_csv(path)
+        volumes = found["hypervolume"].to_numpy(dtype=float)
+        expected = pd.DataFrame({"searcher": name, "seed": seed, "evaluations": budgets, "hypervolume": volumes})
+        whole = found.equals(expected) and bool((np.isfinite(volumes) & (volumes >= 0)).all())
+    except (ValueError, KeyError):  # what pandas raises of a damaged file is a ValueError
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} is not what was written there; delete it, and start the same command again")
+    return found
 
 
 def _path(folder: Path, name: str, seed: int) -> Path:

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nas.jobs.files.comparison_file import JobComparisonFile
+from nas.objectives import AdditiveEvaluator, FloatArray, MeasuredEvaluator, Objective
 from nas.search.comparison import Comparison
 from nas.search.protocol.problem import SearchProblem
 
 if TYPE_CHECKING:
-    from nas.jobs.files.job import Job
+    from nas.jobs.workspace import Workspace
 
 
 @contextmanager
-def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> Iterator[tuple[Comparison, dict[str, Any]]]:
+def compare_on_job(file: JobComparisonFile, work: Workspace) -> Iterator[tuple[Comparison, dict[str, Any]]]:
     """Gives what is compared on a job's supernet, and what its outcome depends on, while a block runs.
 
     Args:
         file: The file of the comparison, with searchers and references.
-        job: The job, trained and profiled.
-        runs: Folder of all runs.
+        work: The workspace of the job, which is trained and profiled.
 
     Raises:
         ValueError: If the job is not trained or not profiled, or the file's references are not for the objectives of
-            the job, or a searcher does not support their number.
+            the job, or cannot be beaten, or a searcher does not support their number.
     """
-    from rich.console import Console
-
-    from nas.jobs.console.reporter import Reporter
-    from nas.jobs.workspace import Workspace
-    from nas.objectives import MeasuredEvaluator
-
+    job = work.job
     search = job.search
     file.check(search.objectives)
-    with Workspace(job, runs, Reporter(Console(quiet=True))) as work, work.execution.open_pool() as pool:
+    with work.execution.open_pool() as pool:
         subject, costs = work.subject, work.costs()
         measuring = pool.measuring(subject.measurement)
         measured = {name: MeasuredEvaluator(measuring, name) for name in subject.metric_names}
@@ -48,4 +44,18 @@ def compare_on_job(file: JobComparisonFile, job: Job, runs: Path) -> Iterator[tu
             "space": job.space.described(),
             "search": search.describe(),
         }
-        yield Comparison(problem, reference, tuple(file.budgets)), inputs
+        comparison = Comparison(problem, reference, tuple(file.budgets))
+        comparison.check_reference(_bound_values(problem.objectives))
+        yield comparison, inputs
+
+
+def _bound_values(objectives: Sequence[Objective]) -> FloatArray:
+    """What no candidate is better than in any of m objectives, in natural units, shape (1, m)."""
+    bounds = []
+    for one in objectives:
+        if isinstance(one.evaluate, AdditiveEvaluator):  # of each term its best, which may not go together
+            terms = [term.table for term in one.evaluate.cost.terms]
+            bounds.append(sum(float(table.max() if one.metric.maximize else table.min()) for table in terms))
+        else:
+            bounds.append(one.metric.bounds[one.metric.maximize])
+    return np.array([bounds])

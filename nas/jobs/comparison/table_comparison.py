@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nas.jobs.files.comparison_file import TableComparisonFile
+from nas.jobs.files.network_table import read_networks
 from nas.objectives import FloatArray, Objective
 from nas.search.comparison import Comparison
 from nas.search.protocol.problem import SearchProblem
@@ -22,26 +23,33 @@ def compare_on_table(file: TableComparisonFile, path: Path) -> Comparison:
         path: The table, a CSV file.
 
     Raises:
-        ValueError: If the table lacks a column or a network of the space, or has one twice.
+        ValueError: If the table lacks a column or a network of the space, or has one twice; if a cell does not hold
+            what it must; if no network keeps the limits, or none is better than the reference.
         OSError: If it cannot be read.
     """
-    import pandas as pd
-
-    table = pd.read_csv(path)
-    lacking = [name for name in file.objectives if name not in table.columns]
-    if lacking:
-        raise ValueError(f"{file.table} lacks the columns {lacking}; it has {list(table.columns)}")
+    table = read_networks(path, list(file.objectives), file.genes)
+    metrics = {name: _metric(name, better == "maximize") for name, better in file.objectives.items()}
+    for name, metric in metrics.items():
+        least, most = metric.bounds
+        if not table[name].between(least, most).all():
+            row = int(table[name].between(least, most).argmin())
+            raise ValueError(
+                f"{path}, row {row + 1}, column {name}: must be from {least:g} to {most:g} {metric.unit}, "
+                f"got {table[name].iloc[row]:g}"
+            )
     networks = TabularSpace(file.name, table, file.genes, file.cell.cell() if file.cell else None)
 
     def objective(name: str) -> Objective:
         def values(population: Population) -> FloatArray:
             return networks.column(population, name)
 
-        return Objective(_metric(name, file.objectives[name] == "maximize"), values, file.limits.get(name))
+        return Objective(metrics[name], values, file.limits.get(name))
 
     objectives = tuple(objective(name) for name in file.objectives)
     reference = tuple(file.reference[name] for name in file.objectives)
-    return Comparison(SearchProblem(JointSpace(networks), objectives), reference, tuple(file.budgets))
+    found = Comparison(SearchProblem(JointSpace(networks), objectives), reference, tuple(file.budgets))
+    found.check_reference(table[list(file.objectives)].to_numpy(dtype=float))
+    return found
 
 
 def _metric(name: str, maximize: bool) -> Metric:

@@ -16,6 +16,17 @@ from search_spaces.families.cell import Cell
 Node = Annotated[int, Field(ge=0, lt=MOST_NODES)]
 
 
+def check_distinct(names: list[str]) -> list[str]:
+    """The names, of which there must be one or more, each once.
+
+    Raises:
+        ValueError: If there is none, or one is there twice.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"must be one or more names, each once, got {names}")
+    return names
+
+
 class ComparisonFile(Section):
     """Searchers, seeds and budgets. `reference` is the worst value of interest of each objective."""
 
@@ -30,11 +41,17 @@ class ComparisonFile(Section):
     def _is_a_folder_name(cls, name: str) -> str:
         return check_folder_name(name)
 
+    @field_validator("budgets")
+    @classmethod
+    def _rise(cls, budgets: list[int]) -> list[int]:
+        if budgets != sorted(set(budgets)):
+            raise ValueError(f"must be rising numbers, got {budgets}")
+        return budgets
+
     @field_validator("searchers")
     @classmethod
     def _are_comparable(cls, searchers: list[str]) -> list[str]:
-        if len(set(searchers)) < len(searchers):
-            raise ValueError(f"searchers must not repeat, got {searchers}")
+        check_distinct(searchers)
         for name in searchers:
             method = SEARCHERS[name]
             if method.uses_low_fidelity or method.needs_leaves:
@@ -82,8 +99,14 @@ class TableComparisonFile(ComparisonFile):
     objectives: Annotated[dict[str, Literal["minimize", "maximize"]], Field(max_length=MOST_OBJECTIVES)]
     limits: Annotated[dict[str, Finite], Field(max_length=MOST_OBJECTIVES)] = {}
 
+    @field_validator("genes")
+    @classmethod
+    def _are_columns(cls, genes: list[str]) -> list[str]:
+        return check_distinct(genes)
+
     @model_validator(mode="after")
     def _belongs_together(self) -> TableComparisonFile:
+        check_distinct(list(self.objectives))
         self.check(list(self.objectives))
         for name in self.limits:
             if name not in self.objectives:

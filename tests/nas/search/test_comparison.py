@@ -45,6 +45,14 @@ def test_only_what_keeps_the_limits_has_volume() -> None:
     assert comparison(limit=5.0).measure_volume(values) == pytest.approx(18.0 * 1.0)
 
 
+def test_a_reference_is_beaten_by_somebody() -> None:
+    comparison(limit=15.0).check_reference(np.array([[10.0, 60.0], [30.0, 90.0]]))
+    with pytest.raises(ValueError, match="reference macs 20, accuracy 50, best values macs 10, accuracy 50;"):
+        comparison(limit=15.0).check_reference(np.array([[10.0, 50.0], [30.0, 90.0]]))
+    with pytest.raises(ValueError, match="nothing satisfies macs <= 5"):
+        comparison(limit=5.0).check_reference(np.array([[10.0, 60.0]]))
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     problem = comparison().problem
     with pytest.raises(ValueError, match=r"budgets must be one or more rising numbers from 1, got \[40, 5\]"):

@@ -44,15 +44,43 @@ def test_candidates_round_trip_and_carry_no_policy() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (TABLE.iloc[1:], "each of 6 combinations once, got 5 rows with 5 distinct"),
+        (TABLE.iloc[1:], "each of 6 combinations once, got 5 rows"),
         (TABLE.iloc[[0, 0, 1, 2, 3, 4]], "each of 6 combinations once, got 6 rows with 5 distinct"),
-        (pd.concat([TABLE, TABLE.iloc[:1]]), "each of 6 combinations once, got 7 rows with 6 distinct"),
+        (pd.concat([TABLE, TABLE.iloc[:1]]), "each of 6 combinations once, got 7 rows"),
+        (TABLE.replace({"op": {"skip": None}}), "gene 'op' must be numbers or text, got None in row 0"),
+        (TABLE.replace({"width": {32: np.nan}}), "gene 'width' must be numbers or text, got nan in row 1"),
+        (TABLE.replace({"width": {16: np.inf}}), "gene 'width' must be numbers or text, got inf in row 2"),
+        (TABLE.replace({"op": {"skip": 3}}), "gene 'op' must be numbers or text, got both"),
+        (TABLE.assign(op=pd.to_datetime(TABLE["width"])), "gene 'op' must be numbers or text, got Timestamp"),
+        (pd.DataFrame({"op": range(40_000), "width": 1}), "gene 'op' may have 32,767 values, got 40,000"),
         (TABLE.drop(columns="op"), r"lacks the columns \['op'\]; it has \['width', 'accuracy'\]"),
     ],
 )
 def test_incomplete_tables_are_refused(table: pd.DataFrame, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TabularSpace("table", table, GENES)
+
+
+def test_genes_are_named_once() -> None:
+    for genes in ([], ["op", "op"]):
+        with pytest.raises(ValueError, match="needs one or more genes, each once"):
+            TabularSpace("table", TABLE, genes)
+    many = pd.DataFrame(np.zeros((2, 70)), columns=[f"g{i}" for i in range(70)])
+    many.iloc[1] = 1.0
+    with pytest.raises(ValueError, match=f"must list each of {2**70} combinations once, got 2 rows"):
+        TabularSpace("many", many, many.columns)
+
+
+@pytest.mark.parametrize("cell", [np.nan, np.inf, None, "oom", pd.NA])
+def test_a_cell_that_is_no_number_is_named_whoever_is_asked_for(cell: object) -> None:
+    damaged = TABLE.astype({"accuracy": object})
+    damaged.iloc[4, 2] = cell
+    space = TabularSpace("table", damaged, GENES)
+    first = JointSpace(space).population([(0, 0)])
+    with pytest.raises(ValueError, match=r"column 'accuracy' .* must hold finite numbers, got .* in row 4"):
+        space.column(first, "accuracy")
+    with pytest.raises(ValueError, match=r"has no column 'loss'; it has \['op', 'width', 'accuracy'\]"):
+        space.column(first, "loss")
 
 
 def test_wired_genes_add_features_of_paths() -> None:

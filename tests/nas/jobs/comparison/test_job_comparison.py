@@ -31,5 +31,12 @@ def test_searchers_measure_on_a_trained_supernet(job_file: Path, finished_run: P
     after = found.pivot_table(index=["searcher", "seed"], columns="evaluations", values="hypervolume")
     assert (after[2] > 0).all()  # better than the reference of 5 %: subnets have 34 or more, whatever the arithmetic
     assert (after[5] >= after[2]).all()
+    for reference in ({"accuracy": 100.0}, {"latency_ms": 0.0}):
+        path.write_text(
+            yaml.safe_dump(COMPARISON | {"job": str(job_file), "reference": COMPARISON["reference"] | reference})
+        )
+        with pytest.raises(ValueError, match="no network is better than the reference in every objective"):
+            compare(ComparisonPaths(path, runs), 1, Reporter(Console(file=io.StringIO())))
+    path.write_text(yaml.safe_dump(COMPARISON | {"job": str(job_file)}))
     with pytest.raises(ValueError, match="needs a trained supernet; make it with: nas train JOB"):
         compare(ComparisonPaths(path, tmp_path / "elsewhere"), 1, Reporter(Console(file=io.StringIO())))
