@@ -23,7 +23,7 @@ from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution, Linear
 
-_OPSET = 21  # the same as in exports
+_OPSET = 21  # as exports are written, before they name the oldest in which their nodes mean the same
 _IR_VERSION = 10  # the version of this opset; onnxruntime refuses versions that are newer than itself
 _STEP = np.float32(0.02)  # step of every quantised activation; latencies do not depend on it
 MIDDLE = np.uint8(128)  # zero point of activations that may be negative

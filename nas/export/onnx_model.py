@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
+from nas.export.opset import lower_opset
 from nas.export.runtime_form import pool_globally, shield_float_layers, to_bytes
 from nas.files import atomic_write
 from nas.logs import quiet
@@ -69,7 +70,7 @@ def write_onnx(
     model = program.model
     pool_globally(model.graph)
     shield_float_layers(model.graph)
-    return to_bytes(model)
+    return lower_opset(to_bytes(model))
 
 
 def save_onnx(model: bytes, path: Path) -> None:

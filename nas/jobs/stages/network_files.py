@@ -15,8 +15,10 @@ from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
+from nas.export.model_notes import add_notes
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.export.opset import describe_versions
 from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
 from nas.jobs.stage_folder import StageFolder
@@ -57,7 +59,8 @@ def make_once(
     networks = make()
     with atomic_write(table) as draft:
         networks.to_csv(draft, index=False)
-    stage.record(NETWORKS, *networks["file"], *besides)
+    about = {name: describe_versions((folder / name).read_bytes()) for name in networks["file"]}
+    stage.record(NETWORKS, *networks["file"], *besides, about=about)
     return networks
 
 
@@ -108,6 +111,7 @@ def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Can
         model = traced_to_onnx(network, [torch.zeros(2, *shape)])
     else:
         model = to_onnx(network, shape)
+    model = add_notes(model, realizer.normalization, data.names)
     session = open_session(model)
     inputs = realizer.normalization.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
     check_agreement(network, session, inputs)

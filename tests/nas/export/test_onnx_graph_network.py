@@ -176,6 +176,9 @@ def test_given_networks_go_through(exported: Exporting, kind: type[nn.Module], p
     given = exported(kind, policy)
     module, network, inputs, session = given.module, given.network, given.inputs, open_session(given.model)
     check_agreement(network, session, inputs)
+    onnx.checker.check_model(given.model, full_check=True)
+    graph = onnx.load_from_string(given.model).graph
+    assert {tensor.name for tensor in graph.initializer} <= {name for node in graph.node for name in node.input}
     with torch.no_grad():
         expected, plain = network(inputs).numpy(), module(inputs).numpy()
     found, reach = run_session(session, inputs.numpy()), np.ptp(expected)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import onnx
 import pandas as pd
 
 COLUMNS = [
@@ -28,6 +30,13 @@ def test_columns_and_files_follow_from_the_objectives(finished_run: Path) -> Non
     assert table["role"].tolist() == ["best accuracy", "balanced"]
     names = [f"{role.replace(' ', '-')}-{key[:8]}.onnx" for role, key in zip(table["role"], table["key"], strict=True)]
     assert table["file"].tolist() == names
+    manifest = json.loads((folder / "finished.json").read_text())
+    assert manifest["about"] == {name: {"opset": 14, "ir_version": 7, "onnxruntime": "1.8"} for name in names}
+    for name in names:
+        notes = {entry.key: entry.value for entry in onnx.load(folder / name).metadata_props}
+        assert json.loads(notes["names"]) == [str(number) for number in range(10)]
+        assert [len(json.loads(notes[key])) for key in ("mean", "std")] == [1, 1]
+        assert notes["onnxruntime"] == "1.8 or later"
     layers = pd.read_csv(folder / "layers.csv")
     assert set(layers["file"]) == set(names)
     assert layers["policy"].str.fullmatch(r"w(32a32|8a8|4a8)").all()

@@ -1,0 +1,97 @@
+"""Gives an ONNX model the oldest versions of opset and IR in which its nodes mean the same, for older runtimes.
+
+Torch's exporter writes one new opset for all models. Most operators have not changed since an older one but for types
+of tensors that no exported model has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OLDEST = 13  # before it there are no steps per channel, so no runtime has integer kernels for what is exported
+# Operators whose later versions added types, attributes or inputs, and left alone what nodes without these mean.
+_GREW = {
+    "Add", "AveragePool", "Cast", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "CumSum",
+    "DequantizeLinear", "Div", "Equal", "Flatten", "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity",
+    "LeakyRelu", "MaxPool", "Mul", "PRelu", "Pad", "Pow", "QuantizeLinear", "Relu", "Reshape", "Shape", "Split",
+    "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
+_NEW_VALUES = {
+    ("AveragePool", "ceil_mode"): 1,
+    ("Pad", "mode"): b"wrap",
+}  # which later versions read otherwise, or first
+_PLAIN = {  # types of tensors that every IR version has
+    TensorProto.FLOAT,
+    TensorProto.DOUBLE,
+    TensorProto.FLOAT16,
+    TensorProto.BOOL,
+    *(getattr(TensorProto, f"{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)),
+}
+# The first release of onnxruntime that implements an opset: its table of compatibility.
+_RUNTIMES = {13: "1.6", 14: "1.8", 15: "1.9", 16: "1.11", 17: "1.12", 18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18"}
+
+
+def lower_opset(content: bytes) -> bytes:
+    """A model that names older versions, and is the same but for attributes that say what is so without them.
+
+    Args:
+        content: An ONNX file of standard operators; one with functions or with tensors of few bits stays as it is.
+    """
+    model = onnx.load_from_string(content)
+    (imported,) = [entry for entry in model.opset_import if entry.domain == ""]
+    if model.functions or not {tensor.data_type for tensor in model.graph.initializer} <= _PLAIN:
+        return content
+    nodes, constants = [*_list_nodes(model.graph)], {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in nodes:
+        if node.op_type == "Reshape" and node.input[1] in constants:
+            _drop_allowzero(node, constants[node.input[1]])
+    imported.version = max([OLDEST, *(_find_oldest(node, imported.version) for node in nodes if not node.domain)])
+    model.ir_version = helper.OP_SET_ID_VERSION_MAP["ai.onnx", imported.version]
+    return model.SerializeToString()
+
+
+def describe_versions(content: bytes) -> dict[str, Any]:
+    """The versions that a model names, and the first release of onnxruntime that loads it, None if that is not known.
+
+    Args:
+        content: An ONNX file.
+    """
+    model = onnx.load_from_string(content)
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    runtime = _RUNTIMES.get(versions[""]) if versions.keys() == {""} else None
+    return {"opset": versions[""], "ir_version": model.ir_version, "onnxruntime": runtime}
+
+
+def _find_oldest(node: onnx.NodeProto, opset: int) -> int:
+    """The oldest opset in which a node of an opset means the same."""
+    schema = onnx.defs.get_schema(node.op_type, opset)
+    values = {(node.op_type, attribute.name): helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type not in _GREW or any(values.get(key) == value for key, value in _NEW_VALUES.items()):
+        return int(schema.since_version)
+    while schema.since_version > OLDEST and onnx.defs.has(node.op_type, schema.since_version - 1):
+        before = onnx.defs.get_schema(node.op_type, schema.since_version - 1)
+        if not {name for _, name in values} <= before.attributes.keys() or len(node.input) > before.max_input:
+            break
+        schema = before
+    return int(schema.since_version)
+
+
+def _drop_allowzero(node: onnx.NodeProto, shape: onnx.TensorProto) -> None:
+    """Removes `allowzero`, which opset 13 does not know, where the shape has no 0 that it could be about."""
+    if 0 not in numpy_helper.to_array(shape):
+        kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+
+
+def _list_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """All nodes of a graph, and those of the graphs in their attributes."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _list_nodes(inner)
