@@ -78,7 +78,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/allocation/registry.py": REGISTRIES,
     "nas/compression/observers/registry.py": REGISTRIES,
     "nas/compression/sensitivity/registry.py": REGISTRIES,
-    "nas/evaluation/metrics/registry.py": REGISTRIES,
+    "nas/tasks/metrics/registry.py": REGISTRIES,
     "nas/compression/tracing/arrangement_recognition.py": TRACES,
     "nas/compression/tracing/batch.py": TRACES,
     "nas/compression/tracing/call.py": TRACES,

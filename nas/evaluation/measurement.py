@@ -11,8 +11,8 @@ from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
-from nas.evaluation.metrics.accuracy import Accuracy
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
 from nas.training.checkpoint import load_checkpoint

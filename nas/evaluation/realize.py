@@ -18,8 +18,8 @@ from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.splits import DataSplits, Split
-from nas.evaluation.metrics.accuracy import Accuracy
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer

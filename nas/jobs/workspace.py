@@ -15,7 +15,7 @@ from nas.compression.tracing.trace import TracedNetwork
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
-from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution, Tolerance, Workers
 from nas.jobs.files.compression_section import CompressionSection

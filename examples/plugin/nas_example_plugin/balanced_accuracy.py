@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from results.metric import Metric
 
 if TYPE_CHECKING:

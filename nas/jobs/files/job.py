@@ -12,7 +12,7 @@ from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
-from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_WORKERS, Seed
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.data_section import DataSection

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.bounds import (
     MOST_IN_FLIGHT,
     MOST_LISTED,

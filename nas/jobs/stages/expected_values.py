@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray, Objective

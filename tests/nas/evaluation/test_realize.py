@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nas.data.splits import Split
-from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.evaluation.metrics.accuracy import Accuracy
-from nas.evaluation.metrics.worst_class_accuracy import WorstClassAccuracy
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.worst_class_accuracy import WorstClassAccuracy
 from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_values
 from nas.jobs.stages.measurements import Measurements
 from nas.objectives import FloatArray, Objective

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
-from nas.evaluation.metrics.registry import MEASURED_METRICS
+from nas.tasks.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from results.metric import METRICS
 
 LABELS = torch.arange(60) % 5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nas.evaluation.metrics.accuracy import Accuracy
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
-from nas.evaluation.metrics.worst_class_accuracy import WorstClassAccuracy
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.worst_class_accuracy import WorstClassAccuracy
 from search_spaces.registry import Registry
 
 MEASURED_METRICS: Registry[MeasuredMetric] = Registry(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.evaluation.metrics.accuracy import Accuracy
+from nas.tasks.metrics.accuracy import Accuracy
 
 
 def test_the_share_of_hits_in_percent() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nas.evaluation.metrics.worst_class_accuracy import WorstClassAccuracy
+from nas.tasks.metrics.worst_class_accuracy import WorstClassAccuracy
 
 
 def test_the_lowest_recall_among_classes_that_are_there() -> None:

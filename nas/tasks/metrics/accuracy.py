@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nas.evaluation.metrics.measured_metric import MeasuredMetric
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from results.metric import METRICS, FloatArray, Metric
 
 if TYPE_CHECKING:
