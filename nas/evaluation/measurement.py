@@ -11,10 +11,10 @@ from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
-from nas.tasks.metrics.accuracy import Accuracy
-from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.evaluation.pool import Measure
 from nas.evaluation.realize import CandidateRealizer
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.checkpoint import load_checkpoint
 from search_spaces.elastic.supernet import Supernet, build_supernet
 from search_spaces.families.given import GivenSpace

@@ -15,7 +15,6 @@ from nas.compression.tracing.trace import TracedNetwork
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
-from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution, Tolerance, Workers
 from nas.jobs.files.compression_section import CompressionSection
@@ -27,6 +26,7 @@ from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import network_name, trace_network
 from nas.jobs.stages.profile import TableRequest, find_table
 from nas.jobs.stages.subject import Subject
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.training.plan import TrainingPlan
 from nas.training.task import TrainingTask
 from results.database.results_database import ResultsDatabase

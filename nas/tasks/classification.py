@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nas.tasks.class_weights import ClassWeights, resolve_class_weights
 from nas.tasks.task import EncodedLabels, RawLabels, Task
 
 _MOST_CLASSES = 1_000_000  # more outputs than any classifier has: labels beyond are identifiers, not classes
@@ -18,9 +19,18 @@ _MOST_CLASSES = 1_000_000  # more outputs than any classifier has: labels beyond
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """Labels are class numbers from 0, or names of classes; networks give one logit for each class."""
+    """Labels are class numbers from 0, or names of classes; networks give one logit for each class.
+
+    Attributes:
+        weights: Weight of each class in the loss; empty if all count alike.
+    """
 
     name: ClassVar[str] = "classification"
+    headline: ClassVar[str] = "accuracy"
+    smooths_labels: ClassVar[bool] = True
+    weighs_classes: ClassVar[bool] = True
+
+    weights: tuple[float, ...] = ()
 
     def encode(self, splits: Sequence[RawLabels], names: tuple[str, ...] | None) -> EncodedLabels:
         """Class numbers, int64, shape (n,), and the names of the classes.
@@ -71,8 +81,18 @@ class Classification(Task):
             )
 
     def compute_loss(self, outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-        """The cross-entropy."""
-        return F.cross_entropy(outputs, labels, label_smoothing=smoothing)
+        """The cross-entropy, in which each sample counts the weight of its class."""
+        weight = torch.tensor(self.weights, device=outputs.device) if self.weights else None
+        return F.cross_entropy(outputs, labels, weight, label_smoothing=smoothing)
+
+    def view_as_logits(self, outputs: Tensor) -> Tensor:
+        """The outputs themselves."""
+        return outputs
+
+    def weigh(self, stated: ClassWeights, labels: Tensor, names: Sequence[str]) -> Classification:
+        """Weights of the classes; balanced ones give all classes the same weight in the sum over all samples."""
+        counts = torch.bincount(labels, minlength=len(names)).double()
+        return replace(self, weights=resolve_class_weights(stated, names, (len(labels) / len(names) / counts).tolist()))
 
     def _encode_names(self, splits: Sequence[RawLabels], names: tuple[str, ...] | None) -> EncodedLabels:
         known = names if names is not None else tuple(sorted({value for split in splits for value in split.values}))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor
+if TYPE_CHECKING:  # tasks are named and listed where no torch is loaded
+    from torch import Tensor, nn
+
+    from nas.tasks.class_weights import ClassWeights
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,38 @@ class EncodedLabels:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Other labels of which the samples of a batch have a share, as mixup and cutmix mix samples in pairs.
+
+    Attributes:
+        other_labels: The labels of the samples that were mixed in, as the task encodes them, shape (batch, ...).
+        weight: What the own labels count, from 0 to 1; the other ones count the rest.
+    """
+
+    other_labels: Tensor
+    weight: float
+
+
 class Task(ABC):
     """What the labels of a data set mean, and how far outputs are from them.
 
-    Tasks are frozen values, as they are sent to workers.
+    Tasks are frozen values, as they are sent to workers. Tests hold all tasks to this contract: what `encode` gives is
+    of the shape that the other methods take; the loss is a scalar, finite for finite outputs, and least where outputs
+    are right.
 
     Attributes:
         name: Name of the kind of task.
+        headline: Name of the measured metric by which networks are judged where nothing else is asked for; empty if
+            the task has none.
+        smooths_labels: Whether label smoothing has a meaning.
+        weighs_classes: Whether classes can be given weights.
     """
 
     name: ClassVar[str]
+    headline: ClassVar[str]
+    smooths_labels: ClassVar[bool] = False
+    weighs_classes: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, splits: Sequence[RawLabels], names: tuple[str, ...] | None) -> EncodedLabels:
@@ -84,6 +109,63 @@ class Task(ABC):
             labels: Labels as `encode` gives them, shape (batch, ...).
             smoothing: Share of a target distribution that is spread evenly over all classes, in [0, 1).
         """
+
+    def compute_mixed_loss(
+        self, outputs: Tensor, labels: Tensor, mixture: Mixture | None, smoothing: float = 0.0
+    ) -> Tensor:
+        """The mean loss of a batch whose samples may be mixed with others, a scalar.
+
+        Args:
+            outputs: Outputs of a network, shape (batch, outputs).
+            labels: Labels as `encode` gives them, shape (batch, ...).
+            mixture: The labels of the samples that were mixed in; None if nothing was.
+            smoothing: As for `compute_loss`.
+        """
+        loss = self.compute_loss(outputs, labels, smoothing)
+        if mixture is None:
+            return loss
+        other = self.compute_loss(outputs, mixture.other_labels, smoothing)
+        return mixture.weight * loss + (1 - mixture.weight) * other
+
+    def view_as_logits(self, outputs: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Outputs as logits of distributions, which a student learns from its teacher; None if they are numbers.
+
+        Args:
+            outputs: Outputs of a network, shape (batch, outputs).
+
+        Returns:
+            Shape (n, classes), with gradients to the outputs.
+        """
+        return None
+
+    def fit(self, labels: Tensor) -> Task:  # noqa: ARG002
+        """The task with what it takes from training labels, such as their spread.
+
+        Args:
+            labels: Labels of the training samples as `encode` gives them, shape (n, ...).
+        """
+        return self
+
+    def weigh(self, stated: ClassWeights, labels: Tensor, names: Sequence[str]) -> Task:  # noqa: ARG002
+        """The task with weights of classes in its loss.
+
+        Args:
+            stated: The weights as a user states them.
+            labels: Labels of the training samples as `encode` gives them, shape (n, ...).
+            names: Names of the outputs.
+
+        Raises:
+            ValueError: If the task has no classes, or the weights are not those of its classes.
+        """
+        raise ValueError(f"class weights are for tasks with classes, and task {self.name} has none; leave them out")
+
+    def finish_network(self, network: nn.Module) -> nn.Module:
+        """A trained network whose outputs are as users read them, such as in the unit of the labels.
+
+        Args:
+            network: A network that was trained by the loss of this task.
+        """
+        return network
 
     @abstractmethod
     def check_training(self, labels: Tensor, names: Sequence[str]) -> None:

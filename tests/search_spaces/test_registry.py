@@ -16,9 +16,9 @@ from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.layouts.registry import LAYOUTS
-from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import PREDICTORS
 from results.metric import METRICS

@@ -12,7 +12,6 @@ from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
-from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_WORKERS, Seed
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.data_section import DataSection
@@ -21,6 +20,7 @@ from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.space_section import SpaceSection
 from nas.jobs.files.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS

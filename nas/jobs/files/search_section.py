@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.jobs.files.bounds import (
     MOST_IN_FLIGHT,
     MOST_LISTED,
@@ -25,6 +24,7 @@ from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
 from nas.search.runner.failures import MOST_FAILURES
 from nas.search.runner.search_plan import Dispatch
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from results.metric import METRICS, get_metric
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.quoting import quote

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray, Objective
 from nas.search.surrogate.surrogate import extract_search_features
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from predictors.posterior import infer_noise_free
 from search_spaces.population import Population
 

@@ -12,6 +12,7 @@ from nas.data.augmentation import augment
 from nas.data.order import order_samples, share_rows
 from nas.data.splits import DataSplits
 from nas.data.storage.batch_loader import BatchLoader
+from nas.tasks.task import Mixture
 from nas.training.distributed.team import Team
 from nas.training.random_streams import Stream, torch_generator
 from nas.training.settings import TrainingSettings
@@ -23,11 +24,13 @@ class Batch:
 
     Attributes:
         inputs: Normalised images, shape (batch, channels, resolution, resolution).
-        labels: Class indices, shape (batch,).
+        labels: Labels as the task encodes them, such as class indices, shape (batch, ...).
+        mixture: The labels of the samples that were mixed in; None if nothing was.
     """
 
     inputs: Tensor
     labels: Tensor
+    mixture: Mixture | None = None
 
 
 class TrainingBatches:

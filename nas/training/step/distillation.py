@@ -1,4 +1,4 @@
-"""Losses of a student that learns from the logits of its teacher; gradients go to the student only.
+"""Losses of a student that learns from the outputs of its teacher; gradients go to the student only.
 
 Source: Wang et al., "AlphaNet: Improved Training of Supernets with Alpha-Divergence", ICML 2021.
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from nas.tasks.task import Task
 
 _NEAR_LIMIT = 1e-3  # an alpha this close to 0 or 1 means the limit, where the general formula divides by zero
 
@@ -103,3 +105,27 @@ def divergence(student_logits: Tensor, teacher_logits: Tensor, alpha: float, cli
 
 
 DIVERGENCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": soft_cross_entropy, "alpha": alpha_divergence}
+
+
+def distill(task: Task, divergence: str, student: Tensor, teacher: Tensor) -> Tensor:
+    """The loss by a teacher: a divergence of distributions or, where outputs are numbers, the mean squared difference.
+
+    Args:
+        task: Says what outputs are.
+        divergence: Name of the divergence, of `DIVERGENCES`.
+        student: Outputs of the student, shape (batch, outputs).
+        teacher: Outputs of the teacher, shape (batch, outputs); detached.
+
+    Returns:
+        The mean over the batch, a scalar.
+
+    Raises:
+        ValueError: If outputs are numbers, of which there is no other divergence than `kl`, which between normal
+            distributions of equal spread is their squared difference.
+    """
+    logits, targets = task.view_as_logits(student), task.view_as_logits(teacher)
+    if logits is not None and targets is not None:
+        return DIVERGENCES[divergence](logits, targets)
+    if divergence != "kl":
+        raise ValueError(f"divergence {divergence} is of probabilities, which task {task.name} has not; take kl")
+    return F.mse_loss(student, teacher.detach())

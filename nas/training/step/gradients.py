@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.tasks.classification import CLASSIFICATION
+from nas.tasks.task import Task
 from nas.training.schedules.phase import Phase
 from nas.training.step.batches import Batch
-from nas.training.step.distillation import DIVERGENCES
+from nas.training.step.distillation import distill
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.search_space import SearchSpace
@@ -32,6 +33,7 @@ class StepLoss:
         label_smoothing: Label smoothing of the loss by labels, in [0, 1).
         teacher: The frozen largest network, where the phase has one.
         generator: Draws the features that dropout drops.
+        task: What the labels mean.
     """
 
     phase: Phase
@@ -39,6 +41,7 @@ class StepLoss:
     label_smoothing: float = 0.0
     teacher: nn.Module | None = None
     generator: torch.Generator | None = None
+    task: Task = CLASSIFICATION
 
 
 def accumulate_gradients(
@@ -55,7 +58,7 @@ def accumulate_gradients(
     Returns:
         The loss of each subnet that was trained, before weighting, shape (subnets,).
     """
-    phase, weight, smoothing = step_loss.phase, step_loss.others_weight, step_loss.label_smoothing
+    phase, weight, task = step_loss.phase, step_loss.others_weight, step_loss.task
     soft_targets = _compute_logits(step_loss.teacher, batch.inputs) if phase.loss == "teacher" else None
     losses = []
     for number, candidate in enumerate(candidates if weight else candidates[:1]):
@@ -63,11 +66,11 @@ def accumulate_gradients(
         # losses are computed in single precision whatever the arithmetic of the network
         logits = supernet(batch.inputs, candidate.architecture, candidate.policy, drop).float()
         if phase.loss == "in_place" and number > 0 and soft_targets is not None:
-            loss = DIVERGENCES[phase.divergence](logits, soft_targets)
+            loss = distill(task, phase.divergence, logits, soft_targets)
         else:
-            loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+            loss = task.compute_mixed_loss(logits, batch.labels, batch.mixture, step_loss.label_smoothing)
             if phase.loss == "teacher" and soft_targets is not None:
-                loss = loss + DIVERGENCES[phase.divergence](logits, soft_targets)
+                loss = loss + distill(task, phase.divergence, logits, soft_targets)
         # one backward pass for each subnet: the activations of only one are kept at a time
         (loss * weight if number else loss).backward()
         if phase.loss == "in_place" and number == 0:

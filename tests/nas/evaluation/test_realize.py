@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from nas.data.splits import Split
-from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.evaluation.realize import CandidateRealizer, one_thread
+from nas.tasks.metrics.registry import MEASURED_METRICS
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer

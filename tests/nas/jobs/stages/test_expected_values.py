@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.tasks.metrics.accuracy import Accuracy
-from nas.tasks.metrics.worst_class_accuracy import WorstClassAccuracy
 from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_values
 from nas.jobs.stages.measurements import Measurements
 from nas.objectives import FloatArray, Objective
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.worst_class_accuracy import WorstClassAccuracy
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
