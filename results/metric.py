@@ -18,6 +18,9 @@ from search_spaces.registry import Registry
 FloatArray = NDArray[np.float64]
 
 EXPECTED, TESTED = "expected_", "test_"  # name prefixes of the metrics that are derived from each metric
+COLUMNS = ("run", "device", "sequence", "source", "fidelity", "key", "resolution", "blocks", "mean_weight_bits")
+"""The columns of a table of evaluations beside its metrics, none of which may have such a name."""
+_PHYSICAL = ("ms", "mJ", "bytes", "count")  # units of which there is no less than nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Metric:
         format: How people see a value: a format string with one field, such as `{:.2f}`.
 
     Raises:
-        ValueError: If the format shows no number.
+        ValueError: If the name is empty or that of a column of results, or the format shows no number.
     """
 
     name: str
@@ -40,6 +43,10 @@ class Metric:
     format: str = "{:,.4g}"
 
     def __post_init__(self) -> None:
+        if not self.name or self.name in COLUMNS:
+            raise ValueError(
+                f"a metric needs a name that no column of results has ({', '.join(COLUMNS)}), got {self.name!r}"
+            )
         try:
             shown = self.format.format(1.0) != self.format
         except (ValueError, IndexError, KeyError):
@@ -51,8 +58,8 @@ class Metric:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Least and most that a value can be: a percentage lies between 0 and 100."""
-        return (0.0, 100.0) if self.unit == "%" else (-math.inf, math.inf)
+        """Least and most that a value can be: a percentage lies between 0 and 100, no size or time is below 0."""
+        return (0.0 if self.unit in ("%", *_PHYSICAL) else -math.inf, 100.0 if self.unit == "%" else math.inf)
 
     @property
     def label(self) -> str:

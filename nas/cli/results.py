@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -68,19 +68,19 @@ def list_runs(options: DatabaseOptions) -> None:
 @takes(ParetoOptions)
 def pareto(options: ParetoOptions) -> None:
     """Show the Pareto front of all evaluations of one source, across runs."""
-    from results.database.frame import choose_metrics, select_front
-    from results.metric import get_metric
+    from results.database.frame import choose_metrics, keep_within
 
+    limits = _limits(options.limit or [])
     with _open(options) as opened:
         source, found = _find(opened, options)
         names = _metrics(options.metrics) if options.metrics else choose_metrics(found)
-        chosen = [get_metric(name) for name in names]
-        front = select_front(found, chosen)
+        kept = keep_within(found, limits)
+        front = _select_front(kept, names, _nothing_on_front(found, names, limits))
+        opened.candidates(front["key"])  # a damaged one is said
         shown = ["key", *names, "resolution", "blocks", "mean_weight_bits", "run"]
-        lacking = int(found.reindex(columns=names).isna().any(axis=1).sum())
+        lacking = int(kept.reindex(columns=names).isna().any(axis=1).sum())
         told = [f"{lacking} evaluations lack one of the metrics, and are left out"] if lacking else []
-        caption = "\n".join([*told, *_latency_errors(opened, front)])
-        _print(front.reindex(columns=shown), f"Pareto front, {source}", caption)
+        _print(front.reindex(columns=shown), f"Pareto front, {source}", [*told, *_latency_errors(opened, front)])
 
 
 @app.command()
@@ -88,44 +88,56 @@ def pareto(options: ParetoOptions) -> None:
 def show(options: ShowOptions) -> None:
     """Show one candidate: its description, its JSON and all its evaluations."""
     from results.description import describe
+    from results.printable import escape_controls
 
     with _open(options) as opened:
         candidate = opened.candidate(options.key)
-        typer.echo(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}")
-        frame = opened.frame()
-        known = frame[frame["key"] == candidate.key].dropna(axis="columns", how="all")  # metrics of others
+        typer.echo(escape_controls(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}"))
+        known = opened.frame(key=candidate.key)
         shown = known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"])
-        _print(shown, "evaluations", "\n".join(_latency_errors(opened, known)))
+        failures = [f"failed in {run}: {reason}" for run, reason in opened.failures(candidate.key)]
+        _print(shown, "evaluations", [*failures, *_latency_errors(opened, known)])
 
 
 def _open(options: DatabaseOptions) -> ResultsDatabase:
+    from results.database.location import locate_database
     from results.database.results_database import ResultsDatabase
 
-    url = options.database or f"sqlite:///{options.runs / 'results.db'}"
-    backend, _, path = url.partition(":///")
-    if backend.startswith("sqlite") and path and not Path(path).exists():  # a reader makes none
-        raise ValueError(f"no results database at {path}; run a job first, or name one with --runs or --database")
-    return ResultsDatabase(url)
+    opened = ResultsDatabase(locate_database(options.runs, options.database), read_only=True)
+    if opened.lack:
+        typer.echo(f"nas: {opened.lack}", err=True)
+    return opened
 
 
 def _find(opened: ResultsDatabase, options: ParetoOptions) -> tuple[SourceName, pd.DataFrame]:
-    """The evaluations that the options select, and their source.
+    """The evaluations that the options select, one or more, and their source.
 
     Without `--source`, expected values are taken; if there are none, verified ones; if there are none, measured ones.
     """
-    from search_spaces.registry import unknown_name_error
+    wanted = None if options.job is None else _runs_of(opened, options.job)
+
+    def select(source: SourceName | None) -> pd.DataFrame:
+        found = opened.frame(options.run, source, options.device)
+        return found if wanted is None else found[found["run"].isin(wanted)].reset_index(drop=True)
 
     sources: list[SourceName] = [options.source] if options.source else ["expected", "verified", "measured"]
-    limits, runs = _limits(options.limit or []), opened.runs()
-    if options.job is not None and options.job not in set(runs["job"]):
-        raise unknown_name_error("job", options.job, dict.fromkeys(name for name in runs["job"] if name))
-    wanted = set(runs["run"] if options.job is None else runs["run"][runs["job"] == options.job])
     for source in sources:
-        found = opened.frame(options.run, source, options.device, limits)
-        found = found[found["run"].isin(wanted)].reset_index(drop=True)
-        if len(found):
-            break
-    return source, found
+        if len(found := select(source)):
+            return source, found
+    asked = {"job": options.job, "run": options.run, "device": options.device}
+    where = "".join(f" of {kind} {name!r}" for kind, name in asked.items() if name is not None)
+    there = ", ".join(f"{name} ({count})" for name, count in select(None)["source"].value_counts().items())
+    there = f"there are {there}, see --source" if there else "there are none of any source, see: nas results list"
+    raise ValueError(f"no {' or '.join(sources)} evaluations{where}; {there}")
+
+
+def _runs_of(opened: ResultsDatabase, job: str) -> set[str]:
+    from search_spaces.registry import unknown_name_error
+
+    runs = opened.runs()
+    if job not in set(runs["job"]):
+        raise unknown_name_error("job", job, dict.fromkeys(name for name in runs["job"] if name))
+    return set(runs["run"][runs["job"] == job])
 
 
 def _metrics(text: str) -> list[str]:
@@ -136,38 +148,67 @@ def _metrics(text: str) -> list[str]:
 
 
 def _limits(texts: list[str]) -> dict[str, float]:
-    limits = {}
+    limits: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            limits[name] = float(value)
+            limit = float(value)
         except ValueError as error:
             raise ValueError(f"a limit is written like latency_ms=5, got {text!r}") from error
+        if name in limits:
+            raise ValueError(f"--limit must name each metric once, got {name} twice")
+        limits[name] = limit
     return limits
+
+
+def _select_front(kept: pd.DataFrame, names: list[str], otherwise: str) -> pd.DataFrame:
+    from results.database.frame import select_front
+    from results.metric import get_metric
+
+    front = select_front(kept, [get_metric(name) for name in names])
+    if front.empty:
+        raise ValueError(otherwise)
+    return front
+
+
+def _nothing_on_front(found: pd.DataFrame, names: list[str], limits: dict[str, float]) -> str:
+    """Why no evaluation of a table, which has some, is on its front, if that is so."""
+    from results.metric import get_metric
+
+    if limits:
+        best = {name: found[name].max() if get_metric(name).maximize else found[name].min() for name in limits}
+        reached = ", ".join(f"{name} {value:.6g}" for name, value in best.items())
+        return f"none of {len(found)} evaluations keeps the limits and has {', '.join(names)}; the best have {reached}"
+    return f"none of {len(found)} evaluations was measured in full and has all of {', '.join(names)}; see --metrics"
 
 
 def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> list[str]:
     """One line for each run of the evaluations whose latency table has a known error: that error."""
-    records = opened.runs()
-    stored = records[records["run"].isin(set(found["run"]))].set_index("run")["inputs"]
-    errors = {
-        run: inputs["latency_error_percent"] for run, inputs in stored.items() if inputs.get("latency_error_percent")
-    }
-    return [f"latencies of {run} are within {error:.1f} % on average" for run, error in errors.items()]
+    runs = dict.fromkeys(found["run"])
+    errors = {run: opened.record(run).inputs.get("latency_error_percent") for run in runs}
+    return [
+        f"latencies of {run} are within {error:.1f} % on average"
+        for run, error in errors.items()
+        if isinstance(error, int | float) and error
+    ]
 
 
-def _print(frame: pd.DataFrame, title: str, caption: str = "") -> None:
+def _print(frame: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> None:
+    """Prints a table, and notes below it."""
     from rich.table import Table
+    from rich.text import Text
 
     from nas.cli.console import open_console
+    from nas.jobs.console.plain_text import plain
 
     frame = frame.rename(columns={"mean_weight_bits": "bits"})
-    table = Table(title=f"{title} ({len(frame)})", caption=caption or None, box=None)
+    caption = Text("\n").join(map(plain, notes))
+    table = Table(title=plain(f"{title} ({len(frame)})"), caption=caption or None, box=None)
     for column in frame.columns:
         numeric = frame[column].dtype.kind in "if"
-        table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(plain(column), justify="right" if numeric else "left", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(_show(cell) for cell in row))
+        table.add_row(*(plain(_show(cell)) for cell in row))
     open_console().print(table)
 
 

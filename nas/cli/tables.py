@@ -93,10 +93,11 @@ def show(table: Annotated[Path, typer.Argument(help="Latency table (Parquet).")]
     """Show the origin of a table, its entries, and its error on whole networks."""
     from hardware.tables.table_file import is_sealed, load_table
     from nas.cli.console import open_console
+    from nas.jobs.console.reporter import Reporter
     from nas.jobs.console.table_summary import describe_table
 
     for line in describe_table(load_table(table), is_sealed(table)):
-        open_console().print(line, highlight=False, markup=False, soft_wrap=True)
+        Reporter(open_console()).say(line)
 
 
 @app.command()

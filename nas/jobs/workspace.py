@@ -29,6 +29,7 @@ from nas.jobs.stages.subject import Subject
 from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.training.plan import TrainingPlan
 from nas.training.task import TrainingTask
+from results.database.location import locate_database
 from results.database.results_database import ResultsDatabase
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
@@ -105,7 +106,7 @@ class Workspace:
     @cached_property
     def database(self) -> ResultsDatabase:
         """The results database."""
-        return ResultsDatabase(self.database_url or f"sqlite:///{self.runs / 'results.db'}")
+        return ResultsDatabase(locate_database(self.runs, self.database_url))
 
     @cached_property
     def execution(self) -> Execution:

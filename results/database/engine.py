@@ -1,4 +1,4 @@
-"""Opens a results database: a URL becomes an SQLAlchemy engine, with tables of the newest revision.
+"""Opens a results database: a URL becomes an SQLAlchemy engine, to write or only to read.
 
 An SQLite file is first checked read-only, so that a damaged file, or one of another program, is not changed.
 """
@@ -6,7 +6,8 @@ An SQLite file is first checked read-only, so that a damaged file, or one of ano
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import time
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,56 +15,130 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from results.database.errors import DatabaseError, as_database_error
-from results.database.migration import is_outdated, migrate
-from results.database.url import parse_url
+from results.database.location import find_file, read_url
+from results.database.migration import has_tables, is_outdated, migrate
+from results.database.row_checks import parse_json
+from results.database.sqlite_file import (
+    BUSY_SECONDS,
+    can_be_read_in_place,
+    check_file,
+    connect_to_read,
+    copy_whole,
+    describe_lack,
+    find_damage,
+    settle,
+)
+from results.database.url import show_url
 
-_BACKENDS = ("sqlite", "postgresql")
-_BUSY_SECONDS = 60.0  # how long SQLite waits while another process writes
 _MIGRATION_LOCK = 0x6E6173  # any fixed number: the PostgreSQL advisory lock under which tables are made
+_RETRY_SECONDS = 0.05  # time between two attempts to set the mode of a file
 
 
-def open_engine(url: str) -> sa.Engine:
-    """Opens a results database; creates folder, file and tables if they are missing.
+def open_engine(url: str | sa.URL) -> sa.Engine:
+    """Opens a results database to write; creates folder, file and tables if they are missing.
 
     Tables of an older revision are migrated to the newest one.
 
     Args:
-        url: An SQLAlchemy URL, such as `sqlite:///runs/results.db` or `postgresql://user@host/name`.
+        url: A URL such as `sqlite:///runs/results.db` or `postgresql://user@host/name`.
 
     Raises:
         DatabaseError: If it cannot be reached, read or written, is damaged, or is of another program or of a version of
             this one that cannot be migrated.
     """
-    engine = _create_engine(url)
+    parsed = read_url(url) if isinstance(url, str) else url
+    path = find_file(parsed)
+    engine = _create_engine(parsed)
     try:
         with as_database_error(engine):
-            if engine.dialect.name == "sqlite":
-                _inspect_file(engine.url)
+            if path is not None:
+                _inspect_file(path, before_writing=True)
             with engine.connect() as connection:
                 if is_outdated(connection):
                     connection.rollback()
                     _migrate_alone(connection)
+                if path is not None:
+                    connection.rollback()
+                    _let_readers_pass(connection)
     except DatabaseError:
         engine.dispose()
         raise
     return engine
 
 
-def _create_engine(url: str) -> sa.Engine:
+def open_to_read(url: str | sa.URL) -> tuple[sa.Engine, str]:
+    """Opens a results database to read; it changes neither the database nor, of a file, anything in its folder.
+
+    A file of an older revision is read as a migrated copy, which is gone when the engine is disposed of.
+
+    Args:
+        url: A URL such as `sqlite:///runs/results.db` or `postgresql://user@host/name`.
+
+    Returns:
+        The engine, and in one line what a copied file may lack, which is empty for whole ones.
+
+    Raises:
+        DatabaseError: If there is none, it cannot be reached or read, is damaged, is of another program, or of a
+            revision that this program cannot read.
+    """
+    parsed = read_url(url) if isinstance(url, str) else url
+    path, name = find_file(parsed), show_url(parsed)
+    if path is None and parsed.get_backend_name() == "sqlite":
+        raise DatabaseError(f"{name} is a new database in memory, which holds no results; name a file or a server")
+    engine = _create_engine(parsed, read_only=True)
     try:
-        parsed = parse_url(url)
-    except ValueError as error:
-        raise DatabaseError(str(error)) from None
-    backend = parsed.get_backend_name()
+        with as_database_error(engine):
+            if path is not None:
+                if not path.exists():
+                    raise DatabaseError(f"no results database at {path}; run a job first, or name another")
+                _inspect_file(path)
+                if not can_be_read_in_place(path):
+                    engine = _open_copy(parsed, path)
+            with engine.connect() as connection:
+                if not has_tables(connection):
+                    raise DatabaseError(f"{name} holds no results: it is empty; run a job first, or name another")
+                outdated = is_outdated(connection)
+            if not outdated:
+                return engine, "" if path is None else describe_lack(path)
+            if path is None:
+                raise DatabaseError(f"{name} is of an older revision; a job that writes to it brings it up to date")
+            engine.dispose()
+            return _open_copy(parsed, path, outdated), ""
+    except DatabaseError:
+        engine.dispose()
+        raise
+
+
+def close_engine(engine: sa.Engine) -> None:
+    """Closes all connections that were opened to write, after which a file is whole without others beside it.
+
+    Args:
+        engine: What `open_engine` gave.
+    """
+    engine.dispose()
+    if (path := find_file(engine.url)) is not None:
+        settle(path)
+
+
+def _create_engine(url: sa.URL, read_only: bool = False) -> sa.Engine:
+    """The engine of a URL; a file that is only read is opened anew by each query, as others may write meanwhile."""
+    backend = url.get_backend_name()
     try:
-        if backend not in _BACKENDS:
-            raise DatabaseError(f"a results database is one of {', '.join(_BACKENDS)}; got {backend!r}")
         if backend != "sqlite":
-            driver = "postgresql+psycopg" if parsed.drivername == "postgresql" else parsed.drivername
-            return sa.create_engine(parsed.set(drivername=driver), pool_pre_ping=True)
-        engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+            driver = "postgresql+psycopg" if url.drivername == "postgresql" else url.drivername
+            return sa.create_engine(
+                url.set(drivername=driver),
+                pool_pre_ping=True,
+                execution_options={"postgresql_readonly": read_only},
+                json_deserializer=parse_json,
+            )
+        if read_only and (path := find_file(url)) is not None:
+            return sa.create_engine(
+                url, creator=partial(connect_to_read, path), poolclass=sa.NullPool, json_deserializer=parse_json
+            )
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, json_deserializer=parse_json)
     except sa.exc.NoSuchModuleError as error:
-        raise DatabaseError(f"unknown database driver {parsed.drivername!r}; name it {backend}://...") from error
+        raise DatabaseError(f"unknown database driver {url.drivername!r}; name it {backend}://...") from error
     except ModuleNotFoundError as error:
         raise DatabaseError(
             f"{backend} needs the package {error.name!r}; do: pip install -c constraints.txt -e '.[{backend}]'"
@@ -76,20 +151,14 @@ def _create_engine(url: str) -> sa.Engine:
     return engine
 
 
-def _inspect_file(url: sa.URL) -> None:
+def _inspect_file(path: Path, before_writing: bool = False) -> None:
     """Creates the folder of a new SQLite file; checks an existing file read-only for damage."""
-    if url.database in (None, "", ":memory:"):
-        return
-    path = Path(str(url.database))
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         return
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder")
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(f"the file is malformed ({verdict})")
+    check_file(path)
+    if damage := find_damage(path, before_writing):
+        raise sqlite3.DatabaseError(f"the file is malformed ({damage})")
 
 
 def _migrate_alone(connection: sa.Connection) -> None:
@@ -99,5 +168,31 @@ def _migrate_alone(connection: sa.Connection) -> None:
     if is_outdated(connection):  # again, as another process may have migrated before this one got the lock
         migrate(connection)
     connection.commit()
-    if on_file:  # readers then never wait for the writer; the mode is kept in the file
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+
+def _let_readers_pass(connection: sa.Connection) -> None:
+    """Sets the mode of a file in which readers never wait for the writer.
+
+    SQLite does not wait for others here, who may be reading, or setting the mode themselves.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            return
+        except sa.exc.OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+
+
+def _open_copy(url: sa.URL, path: Path, outdated: bool = False) -> sa.Engine:
+    """Opens a copy of a file, which is gone when the engine is disposed of, and migrates it if it is outdated."""
+    copy = copy_whole(path)
+    engine = sa.create_engine(url, creator=lambda: copy, poolclass=sa.StaticPool, json_deserializer=parse_json)
+    with engine.connect() as connection:
+        if outdated:
+            migrate(connection)
+            connection.commit()
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+    return engine

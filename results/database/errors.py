@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -11,22 +10,33 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from results.database.url import hide_secrets, show_url
+from results.printable import escape_controls
 
 _RESTART_SECONDS = 120.0  # how long a server may be unreachable before a write fails
 _RETRY_SECONDS = 0.5  # time between two attempts
 _ADVICE = {  # a part of the driver's message, in lower case, to what a user can do
+    "belongs to another": "both were left as they are; move it away, or copy the two files again",
     "full": "free some space and resume",
     "disk i/o": "check the disk's space and health, then resume",
     "readonly": "name a database that you may write",
     "unable to open": "name a file in a folder that you may write",
     "malformed": "it was left as it is; restore a copy or name another file",
     "not a database": "it was left as it is; name another file",
+    "no such": "its tables are not those of a results database; restore a copy or name another",
+    "decode": "a text in it is damaged; restore a copy",
     "locked": "another process holds it; try again when that is done",
 }
 
 
 class DatabaseError(ValueError):
-    """The results database cannot be used; the message says in one line why, and what to do."""
+    """The results database cannot be used; the message says in one line why, and what to do.
+
+    Args:
+        message: The line, which may quote what the database holds.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escape_controls(message))
 
 
 @contextmanager
@@ -34,19 +44,17 @@ def as_database_error(engine: sa.Engine) -> Iterator[None]:
     """Turns every failure of the database in a block into a `DatabaseError`.
 
     Raises:
-        DatabaseError: If the driver, the file system or the content of a row fails.
+        DatabaseError: If the driver, or the file system fails.
     """
     name = show_url(engine.url)
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+    except (sa.exc.DBAPIError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         reason = hide_secrets(" ".join(str(cause).split()), engine.url)
         fitting = (advice for sign, advice in _ADVICE.items() if sign in reason.lower())
         advice = next(fitting, "check the URL and your access")
         raise DatabaseError(f"cannot use the results database {name}: {reason}; {advice}") from error
-    except json.JSONDecodeError as error:
-        raise DatabaseError(f"a row of the results database {name} is damaged ({error}); restore a copy") from error
 
 
 def retry_during_restart(engine: sa.Engine, work: Callable[[bool], None]) -> None:

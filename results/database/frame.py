@@ -5,6 +5,7 @@ A table has one column for each metric, in natural units, with NaN if an evaluat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from results.evaluation import FULL_FIDELITY
-from results.metric import EXPECTED, METRICS, TESTED, FloatArray, Metric, get_metric
+from results.metric import COLUMNS, EXPECTED, METRICS, TESTED, FloatArray, Metric, get_metric
 from results.pareto import non_dominated
 
-IDENTITY = ("run", "device", "sequence", "source", "fidelity", "key")
-SHAPE = ("resolution", "blocks", "mean_weight_bits")
+IDENTITY, SHAPE = COLUMNS[:6], COLUMNS[6:]
 
 
 def make_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -41,11 +41,13 @@ def keep_within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFram
         limits: Metric name to the worst value allowed: an upper bound where less is better, else a lower bound.
 
     Raises:
-        ValueError: If a metric is unknown, or no row has it.
+        ValueError: If a metric is unknown, no row has it, or a bound is not finite.
     """
     kept = np.ones(len(frame), dtype=np.bool_)
     for name, bound in limits.items():
         entry = get_metric(name)
+        if not math.isfinite(bound):
+            raise ValueError(f"the limit of {name} must be a finite number, got {bound}")
         kept &= _compute_costs(frame, [entry])[:, 0] <= entry.costs(bound)
     return frame[kept].reset_index(drop=True)
 
@@ -84,7 +86,7 @@ def choose_metrics(frame: pd.DataFrame) -> list[str]:
     if frame.empty:
         return ["accuracy"]
     latest = frame[frame["run"] == frame["run"].iloc[-1]]
-    names = [name for name in frame.columns if name not in (*IDENTITY, *SHAPE) and not name.startswith(TESTED)]
+    names = [name for name in frame.columns if name not in COLUMNS and not name.startswith(TESTED)]
     there = [name for name in names if latest[name].notna().all()]
     return [name for name in there if EXPECTED + name not in there]
 
@@ -97,7 +99,7 @@ def _compute_costs(frame: pd.DataFrame, metrics: Sequence[Metric]) -> FloatArray
     """
     absent = [entry.name for entry in metrics if entry.name not in frame or not frame[entry.name].notna().any()]
     if absent and len(frame):
-        there = [name for name in frame.columns if name not in IDENTITY + SHAPE]
+        there = [name for name in frame.columns if name not in COLUMNS]
         raise ValueError(f"no evaluation here has {', '.join(absent)}; recorded: {', '.join(there)}")
     if absent:
         return np.empty((0, len(metrics)))

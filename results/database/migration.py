@@ -21,6 +21,16 @@ _BEFORE_REVISIONS = "nas_schema"  # a table of databases that were written befor
 _ALEMBIC = Lock()  # it keeps what it works on in a variable of the process
 
 
+def has_tables(connection: sa.Connection) -> bool:
+    """Whether the database holds the tables of this program, of any revision.
+
+    Raises:
+        DatabaseError: If the tables are those of another program, or of a version of this one that is older than
+            revisions are.
+    """
+    return _stored_revision(connection) is not None
+
+
 def is_outdated(connection: sa.Connection) -> bool:
     """Whether the tables are to be made or brought to the newest revision.
 
@@ -32,7 +42,7 @@ def is_outdated(connection: sa.Connection) -> bool:
     known = _known_revisions()
     if revision is not None and revision not in known:
         raise DatabaseError(
-            f"{_name(connection)} has revision {revision}, this nas knows those up to {known[-1]}; "
+            f"{_name(connection)} has revision {revision[:20]!r}, this nas knows those up to {known[-1]}; "
             "update nas, or name another database"
         )
     return revision != known[-1]
@@ -55,7 +65,10 @@ def _stored_revision(connection: sa.Connection) -> str | None:
     """The revision of the tables; None if there are none yet."""
     tables = sa.inspect(connection).get_table_names()
     if VERSION_TABLE in tables:
-        return connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
+        revision = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)))
+        if not isinstance(revision, str):
+            raise DatabaseError(f"{_name(connection)} is damaged: it names no revision; restore a copy")
+        return revision
     if _BEFORE_REVISIONS in tables:
         raise DatabaseError(
             f"{_name(connection)} was written by an older nas in a form that this one does not read; "

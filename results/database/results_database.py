@@ -1,27 +1,26 @@
-"""The results database: runs, their evaluations, and queries of them.
-
-It is append-only: nothing here changes or deletes a row. It is independent of searchers.
-"""
+"""The results database: runs, evaluations that are only ever added, and queries; independent of searchers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 
 from results.database import schema
-from results.database.engine import open_engine
+from results.database.engine import close_engine, open_engine, open_to_read
 from results.database.queries import (
+    ambiguous_key,
     fetch,
-    first_names,
     select_candidates,
     select_evaluations,
     select_runs,
     unknown_value,
 )
+from results.database.row_checks import check_evaluations
 from results.database.rows import read_candidate, read_evaluation, read_run
 from results.database.run_lock import run_lock
 from results.database.writing import insert_evaluations, insert_run
@@ -33,20 +32,28 @@ from search_spaces.registry import unknown_name_error
 if TYPE_CHECKING:
     import pandas as pd
 
+_KEYS_AT_ONCE = 10_000  # of a query: SQLite takes no more than 32,766
+
 
 class ResultsDatabase:
     """A results database, open until it is closed.
 
     Args:
-        url: An SQLAlchemy URL of SQLite or PostgreSQL, such as `sqlite:///runs/results.db`. Missing tables, and a
-            missing SQLite file, are created.
+        url: An SQLAlchemy URL of SQLite or PostgreSQL, such as `sqlite:///runs/results.db`; see `locate_database` for
+            the file of a folder. Missing tables, and a missing SQLite file, are created.
+        read_only: Whether it is only read. Then nothing is created or changed, neither in the database nor beside its
+            file, which may lie where nobody can write; `begin` and `append` fail.
+
+    Attributes:
+        lack: What a copied file that is only read may lack, in one line; empty if it is whole.
 
     Raises:
         DatabaseError: Here and in every method: if the database cannot be reached, read or written.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+    def __init__(self, url: str | sa.URL, read_only: bool = False) -> None:
+        self._engine, self.lack = open_to_read(url) if read_only else (open_engine(url), "")
+        self._close = self._engine.dispose if read_only else partial(close_engine, self._engine)
         self._stored: set[str] = set()  # keys of candidates that are known to be stored; rows are never deleted
 
     def __enter__(self) -> Self:
@@ -56,8 +63,8 @@ class ResultsDatabase:
         self.close()
 
     def close(self) -> None:
-        """Closes all connections."""
-        self._engine.dispose()
+        """Closes all connections; a file is then whole, unless another process has it open."""
+        self._close()
 
     def begin(self, record: RunRecord) -> None:
         """Records a run; does nothing if a run of that name with the same inputs, sources, seed and device is recorded.
@@ -125,7 +132,7 @@ class ResultsDatabase:
         used = sa.select(table.c.candidate_key).where(table.c.run == run)  # read second: others may append meanwhile
         stored = fetch(self._engine, sa.select(schema.candidates).where(schema.candidates.c.key.in_(used)))
         known = {row["key"]: read_candidate(row) for row in stored}
-        return [read_evaluation(row, known[row["candidate_key"]]) for row in found]
+        return [read_evaluation(row, known.get(row["candidate_key"])) for row in found]
 
     def candidate(self, key_prefix: str) -> Candidate:
         """The candidate whose key begins with these digits.
@@ -135,14 +142,31 @@ class ResultsDatabase:
         """
         rows = fetch(self._engine, select_candidates(key_prefix))
         if not rows:
+            check_evaluations(fetch(self._engine, select_evaluations(key_prefix).limit(1)))  # its row may be lost
             raise unknown_value(self._engine, "candidate", key_prefix, schema.candidates.c.key)
         if len(rows) > 1:
-            keys = ", ".join(first_names(rows, "key"))
-            raise ValueError(f"{key_prefix!r} must begin one key only, got {keys}; add digits")
+            raise ambiguous_key(key_prefix, rows)
         return read_candidate(rows[0])
 
+    def candidates(self, keys: Iterable[str]) -> dict[str, Candidate]:
+        """The candidates of these keys, by key; those that are not stored are left out.
+
+        Raises:
+            DatabaseError: If the row of one is damaged.
+        """
+        wanted, stored = sorted(set(keys)), schema.candidates
+        parts = [wanted[start : start + _KEYS_AT_ONCE] for start in range(0, len(wanted), _KEYS_AT_ONCE)]
+        queries = [sa.select(stored).where(stored.c.key.in_(part)) for part in parts]
+        return {row["key"]: read_candidate(row) for query in queries for row in fetch(self._engine, query)}
+
+    def failures(self, key: str) -> list[tuple[str, str]]:
+        """The runs in which this candidate could not be evaluated, and why."""
+        table = schema.evaluations.c
+        query = sa.select(table.run, table.failure).where(table.candidate_key == key, table.failure != "")
+        return [(row["run"], row["failure"]) for row in fetch(self._engine, query.order_by(table.run, table.sequence))]
+
     def runs(self) -> pd.DataFrame:
-        """One row per run, oldest first: the fields of its record and its provenance, and evaluations (a count)."""
+        """One row per run, oldest first: the fields of its record that are no mappings, and evaluations (a count)."""
         import pandas as pd
 
         query = select_runs()
@@ -155,6 +179,7 @@ class ResultsDatabase:
         source: Source | None = None,
         device: str | None = None,
         limits: Mapping[str, float] | None = None,
+        key: str | None = None,
     ) -> pd.DataFrame:
         """One row per evaluation, by run and sequence number.
 
@@ -168,13 +193,27 @@ class ResultsDatabase:
             device: Only runs for this device.
             limits: Metric name to the worst value allowed: an upper bound where less is better, else a lower bound.
                 Evaluations that lack such a metric are left out.
+            key: Only this candidate.
 
         Raises:
+            DatabaseError: If one of these rows is damaged.
             ValueError: If the run, source, device or a limited metric is unknown, or no evaluation has that metric.
         """
         from results.database.frame import keep_within, make_frame  # pandas is slow to import; most callers only append
 
-        return keep_within(make_frame(self._selected(run, source, device)), limits or {})
+        if source is not None and source not in SOURCES:
+            raise unknown_name_error("source", source, SOURCES)
+        query, table = select_evaluations(key), schema.runs.c
+        for kind, column, wanted in (("run", table.run, run), ("device", table.device, device)):
+            if wanted is not None:
+                if not fetch(self._engine, sa.select(column).where(column == wanted).limit(1)):
+                    raise unknown_value(self._engine, kind, wanted, column)
+                query = query.where(column == wanted)
+        if source is not None:
+            others = [name for name in SOURCES if name != source]  # a damaged one is not passed over
+            query = query.where(schema.evaluations.c.source.not_in(others))
+        check_evaluations(rows := fetch(self._engine, query))
+        return keep_within(make_frame(rows), limits or {})
 
     def pareto_front(
         self,
@@ -202,19 +241,6 @@ class ResultsDatabase:
         from results.database.frame import select_front
 
         return select_front(self.frame(run, source, device, limits), metrics)
-
-    def _selected(self, run: str | None, source: Source | None, device: str | None) -> list[dict[str, Any]]:
-        if source is not None and source not in SOURCES:
-            raise unknown_name_error("source", source, SOURCES)
-        query, table = select_evaluations(), schema.runs.c
-        for kind, column, wanted in (("run", table.run, run), ("device", table.device, device)):
-            if wanted is not None:
-                if not fetch(self._engine, sa.select(column).where(column == wanted).limit(1)):
-                    raise unknown_value(self._engine, kind, wanted, column)
-                query = query.where(column == wanted)
-        if source is not None:
-            query = query.where(schema.evaluations.c.source == source)
-        return fetch(self._engine, query)
 
 
 def _identity(record: RunRecord) -> dict[str, object]:

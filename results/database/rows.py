@@ -9,6 +9,7 @@ from typing import Any
 
 from results.database import schema
 from results.database.errors import DatabaseError
+from results.database.row_checks import check_evaluations, check_run
 from results.evaluation import Evaluation, Provenance, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
@@ -49,7 +50,12 @@ def make_evaluation_row(evaluation: Evaluation, created: str) -> dict[str, Any]:
 
 
 def read_run(row: Mapping[str, Any]) -> RunRecord:
-    """The run of a row that `make_run_row` made."""
+    """The run of a row that `make_run_row` made.
+
+    Raises:
+        DatabaseError: If the row holds something else.
+    """
+    check_run(row)
     provenance = Provenance(**{field.name: row[field.name] for field in fields(Provenance)})
     own = {field.name: row[field.name] for field in fields(RunRecord) if field.name in row}
     return RunRecord(**own, provenance=provenance)
@@ -59,29 +65,35 @@ def read_candidate(row: Mapping[str, Any]) -> Candidate:
     """The candidate of a row that `make_candidate_row` made.
 
     Raises:
-        DatabaseError: If its JSON cannot be read, or its hash is not the key of the row.
+        DatabaseError: If its JSON cannot be read, its hash is not the key of the row, or a column does not follow from
+            it.
     """
     try:
         candidate = Candidate.from_json(row["json"])
-    except ValueError as error:
+        made = make_candidate_row(candidate)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DatabaseError(f"candidate {row['key']} is damaged in the database ({error}); restore a copy") from error
     if candidate.key != row["key"]:
         raise DatabaseError(f"candidate {row['key']} reads as {candidate.key}, so its row is damaged; restore a copy")
+    wrong = next((name for name in made if name != "json" and made[name] != row[name]), None)
+    if wrong is not None:
+        raise DatabaseError(
+            f"candidate {row['key']} is damaged in the database ({wrong} is {row[wrong]!r}, and should be "
+            f"{made[wrong]}); restore a copy"
+        )
     return candidate
 
 
-def read_evaluation(row: Mapping[str, Any], candidate: Candidate) -> Evaluation:
+def read_evaluation(row: Mapping[str, Any], candidate: Candidate | None) -> Evaluation:
     """The evaluation of a row that `make_evaluation_row` made.
 
     Args:
         row: A row of `schema.evaluations`.
-        candidate: The candidate whose key the row holds.
+        candidate: The candidate whose key the row holds; None if it is not there.
 
     Raises:
-        DatabaseError: If `Evaluation` refuses the values of the row.
+        DatabaseError: If the row holds what is no evaluation, or there is no candidate.
     """
-    try:
-        return Evaluation(candidate, *_get_columns(row))
-    except (ValueError, TypeError, AttributeError) as error:
-        number = f"evaluation {row['sequence']} of run {row['run']!r}"
-        raise DatabaseError(f"{number} is damaged in the database ({error}); restore a copy") from error
+    check_evaluations([{**row, "key": row["candidate_key"], "stored": candidate}])
+    assert candidate is not None
+    return Evaluation(candidate, *_get_columns(row))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from results.database.errors import as_database_error, retry_during_restart
 from results.database.queries import fetch, unknown_value
+from results.database.row_checks import check_values
 from results.database.rows import make_candidate_row, make_evaluation_row, make_run_row
 from results.database.schema import candidates, evaluations, insert_if_absent, runs
 from results.evaluation import Evaluation, RunRecord, utc_now
@@ -23,8 +24,11 @@ def insert_run(engine: sa.Engine, record: RunRecord) -> None:
     Raises:
         DatabaseError: If the database cannot be written.
     """
-    with as_database_error(engine), engine.begin() as connection:
+    with as_database_error(engine), engine.connect() as connection:
         connection.execute(insert_if_absent(runs, connection), make_run_row(record))
+        connection.commit()
+        if engine.dialect.name == "sqlite":  # so that a copy of the file without its -wal shows the run
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: set[str]) -> None:
@@ -36,11 +40,15 @@ def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: s
         stored: Keys of candidates that are known to be stored; those of the batch are added to it.
 
     Raises:
-        ValueError: If a run has not begun, or already holds one of the sequence numbers.
+        ValueError: If a run has not begun, or already holds one of the sequence numbers, or a value is outside the
+            bounds of its metric.
         DatabaseError: If the database cannot be written.
     """
     created = utc_now()
     added = [make_evaluation_row(entry, created) for entry in batch]
+    for entry in batch:  # what is refused when it is read must not be written
+        if not entry.failure and (wrong := check_values(entry.values)):
+            raise ValueError(f"evaluation {entry.sequence} of run {entry.run!r} cannot be stored: {wrong}")
     new = {entry.candidate.key: entry.candidate for entry in batch if entry.candidate.key not in stored}
 
     def insert(cut_off: bool) -> None:

@@ -30,3 +30,16 @@ def test_people_see_values_in_the_format_of_their_metric() -> None:
     for wrong in ("{:.2f", "x", "{a}", "{} {}"):
         with pytest.raises(ValueError, match="format of metric 'speed' must have one field"):
             Metric("speed", "m/s", format=wrong)
+
+
+@pytest.mark.parametrize("name", ["", "key", "run", "device", "sequence", "mean_weight_bits"])
+def test_no_metric_has_the_name_of_a_column_of_results(name: str) -> None:
+    with pytest.raises(ValueError, match="a metric needs a name that no column of results has"):
+        Metric(name, "ms")
+
+
+def test_values_of_physical_units_have_bounds() -> None:
+    assert get_metric("expected_accuracy").bounds == (0.0, 100.0)
+    for name in ("latency_ms", "energy_mj", "weight_bytes", "macs"):
+        assert get_metric(name).bounds == (0.0, float("inf"))
+    assert Metric("likelihood", "nats").bounds == (-float("inf"), float("inf"))

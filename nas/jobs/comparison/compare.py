@@ -19,6 +19,7 @@ from nas.evaluation.worker_process import WorkerProcesses
 from nas.files import atomic_write, folder_lock
 from nas.jobs.comparison.job_comparison import compare_on_job
 from nas.jobs.comparison.table_comparison import compare_on_table
+from nas.jobs.console.plain_text import plain
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import say_of_shared_cpus
 from nas.jobs.files.comparison_file import (
@@ -197,5 +198,5 @@ def _table(found: pd.DataFrame, file: ComparisonFile) -> Table:
             rows = found[(found["searcher"] == name) & (found["evaluations"] == budget)]
             mean, half = estimate_interval95(rows["hypervolume"].tolist())
             cells.append(f"{mean:.5g} ± {half:.2g}")
-        table.add_row(name, *cells)
+        table.add_row(plain(name), *cells)
     return table

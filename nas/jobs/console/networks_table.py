@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
+from nas.jobs.console.plain_text import plain
 from results.metric import METRICS, Metric
 from results.pages.columns import NORMAL_90
+from results.printable import escape_controls
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +30,19 @@ def networks_table(networks: pd.DataFrame, caption: str) -> Table:
             left out.
         caption: Explanation of the values.
     """
-    table = Table(caption=caption)
+    table = Table(caption=plain(caption))
     cells: list[list[str]] = []
     for column in networks.columns:
         heading, show = _describe(column, networks)
         absent = networks[column].isna()
         if show is None or absent.all():
             continue
-        table.add_column(heading, justify="left" if column in _TEXTS else "right", overflow="fold")
+        table.add_column(
+            Text(escape_controls(heading)), justify="left" if column in _TEXTS else "right", overflow="fold"
+        )
         cells.append(["-" if absent[row] else show(row, cell) for row, cell in enumerate(networks[column])])
     for row in zip(*cells, strict=True):
-        table.add_row(*row)
+        table.add_row(*map(plain, row))
     return table
 
 

@@ -19,6 +19,8 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from results.printable import escape_controls
+
 
 class Bar:
     """A progress bar.
@@ -68,8 +70,8 @@ class Reporter:
         self.console = console
 
     def say(self, text: str) -> None:
-        """Prints a text without markup."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        """Prints a text without markup and control characters."""
+        self.console.print(escape_controls(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Bar]:
@@ -99,4 +101,4 @@ class _Display(Progress):
         yield self.make_tasks_table(self.tasks)
         for task in self.tasks:
             if task.fields["note"]:
-                yield Text(f"  {task.fields['note']}", no_wrap=True, overflow="ellipsis")
+                yield Text(f"  {escape_controls(task.fields['note'])}", no_wrap=True, overflow="ellipsis")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -57,8 +59,27 @@ def test_every_source_may_be_asked_for() -> None:
     assert get_args(SourceName) == SOURCES
 
 
-def test_nothing_found_is_an_empty_table(finished_run: Path) -> None:
-    assert "Pareto front, finetuned (0)" in shown("pareto", "--source", "finetuned", "--runs", str(finished_run))
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source", "finetuned"], r"no finetuned evaluations; there are predicted \(300\), .*, see --source"),
+        (["--job", "nobody"], "unknown job 'nobody'; known jobs: small"),
+        (["--run", "nobody"], "unknown run 'nobody'; known runs: "),
+        (["--device", "nobody"], "unknown device 'nobody'; known devices: "),
+        (["--limit", "latency_ms=nan"], "the limit of latency_ms must be a finite number, got nan"),
+        (["--limit", "latency_ms=inf"], "the limit of latency_ms must be a finite number, got inf"),
+        (["--limit", "latency_ms"], "a limit is written like latency_ms=5, got 'latency_ms'"),
+        (["--limit", "latency_ms=1", "--limit", "latency_ms=2"], "--limit must name each metric once"),
+        (["--limit", "latency_ms=-1"], r"none of \d+ evaluations keeps the limits .*; the best have latency_ms 0\."),
+        (["--metrics", "energy_mj"], "no evaluation here has energy_mj; recorded: "),
+        (["--metrics", "accuracy,accuracy"], "--metrics must name each metric once"),
+    ],
+)
+def test_an_empty_front_says_why(arguments: list[str], message: str, finished_run: Path) -> None:
+    result = CliRunner().invoke(app, ["results", "pareto", *arguments, "--runs", str(finished_run)])
+    assert result.stdout == ""
+    assert isinstance(result.exception, ValueError)
+    assert re.search(message, str(result.exception))
 
 
 def test_every_prediction_says_how_far_off_it_may_be(finished_run: Path) -> None:
@@ -91,7 +112,42 @@ def test_a_candidate_is_shown_with_its_own_metrics_alone(tmp_path: Path) -> None
             Evaluation(candidate, values, "measured", "run", number, seed=0)
             for number, (candidate, values) in enumerate(found)
         )
+        database.append([Evaluation(mine, {}, "measured", "run", 3, seed=0, failure="out of [/red] memory")])
     output = shown("show", mine.key[:6], "--runs", str(tmp_path))
     assert all(name in output for name in ("accuracy", "macs"))
+    assert "failed in run: out of [/red] memory" in output
     assert "energy_mj" not in output
     assert "nan" not in output
+
+
+def test_names_are_shown_as_they_are_stored(tmp_path: Path) -> None:
+    strange = "[/red]\x1b[31m[link=x]"
+    made = Candidate(Architecture(strange, 0, ((OperatorBlock("[/bold]"),),)))
+    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.db'}") as database:
+        inputs = {"latency_error_percent": 2.5}
+        database.begin(RunRecord(strange, inputs, seed=0, device=strange, job=strange, stage="search"))
+        database.begin(RunRecord("other", {"latency_error_percent": "[/red]"}, seed=0))
+        values = {"accuracy": 90.0, "[/red]": 1.0}
+        database.append([Evaluation(made, values, "measured", strange, 0, 0)])
+        database.append([Evaluation(made, {"accuracy": 90.0}, "measured", "other", 0, 0)])
+    escaped = "[/red]\\x1b[31m[link=x]"
+    for command in (["list"], ["pareto", "--metrics", "accuracy"], ["pareto", "--job", strange], ["show", made.key]):
+        if "--job" in command:
+            command += ["--metrics", "accuracy"]
+        output = shown(*command, "--runs", str(tmp_path))
+        assert escaped in output
+        assert "\x1b" not in output
+    assert f"latencies of {escaped} are within 2.5 % on average" in " ".join(
+        shown("show", made.key, "--runs", str(tmp_path)).split()
+    )
+
+
+def test_a_copy_without_its_wal_says_where_the_rest_lies(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.db'}") as database:
+        database.begin(RunRecord("job/search-1", {}, seed=0))
+        shutil.copy(tmp_path / "results.db", copy)
+    result = CliRunner().invoke(app, ["results", "list", "--runs", str(copy)])
+    assert "job/search-1" in result.stdout
+    assert "the last evaluations are in the results.db-wal beside the original; copy both" in result.stderr

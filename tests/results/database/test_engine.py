@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from results.database import engine
 from results.database.errors import DatabaseError
 from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
@@ -58,6 +61,37 @@ def test_what_cannot_be_opened_is_one_clear_line(url: str, message: str) -> None
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no results database at .*; run a job first, or name another"),
+        (b"", "holds no results: it is empty; run a job first, or name another"),
+        (b"key,accuracy\n" * 1000, "file is not a database; it was left as it is"),
+    ],
+)
+def test_a_reader_makes_no_database(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "typo.db"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DatabaseError, match=message):
+        ResultsDatabase(f"sqlite:///{path}", read_only=True)
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [content] * (content is not None)
+    with pytest.raises(DatabaseError, match="a new database in memory, which holds no results"):
+        ResultsDatabase("sqlite://", read_only=True)
+
+
+def test_a_reader_of_a_server_makes_no_tables_and_writes_nothing(postgresql_url: str) -> None:
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="holds no results: it is empty"):
+            ResultsDatabase(postgresql_url, read_only=True)
+    with ResultsDatabase(postgresql_url) as database:
+        database.begin(RunRecord("a", {}, 1))
+    with ResultsDatabase(postgresql_url, read_only=True) as database:
+        assert database.has_run("a")
+        with pytest.raises(DatabaseError, match="read-only transaction"):
+            database.begin(RunRecord("b", {}, 1))
+
+
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "results.db"
     filled(path)
@@ -76,6 +110,26 @@ with ResultsDatabase(sys.argv[1]) as database:
     assert "results.database.errors.DatabaseError: cannot use the results database" in answer.stderr.splitlines()[-1]
     with ResultsDatabase(f"sqlite:///{path}") as database:
         assert len(database.evaluations("a")) == 300
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_file_that_another_program_holds_is_one_clear_line_and_is_read_meanwhile(
+    tmp_path: Path, opened: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    url = f"sqlite:///{tmp_path}/results.db"
+    filled(tmp_path / "results.db")
+    database = ResultsDatabase(url) if opened else None
+    with closing(sqlite3.connect(tmp_path / "results.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseError, match="is locked; another process holds it; try again when that is done"):
+            (database or ResultsDatabase(url)).begin(RunRecord("b", {}, 1))
+        with ResultsDatabase(url, read_only=True) as reader:
+            assert len(reader.evaluations("a")) == 300
+        other.execute("ROLLBACK")
+    with database or ResultsDatabase(url) as database:
+        database.begin(RunRecord("b", {}, 1))
+        assert (database.has_run("b"), len(database.evaluations("a"))) == (True, 300)
 
 
 @pytest.mark.parametrize("server", ["sqlite", "postgresql"])

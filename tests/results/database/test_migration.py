@@ -62,9 +62,19 @@ def test_revisions_make_what_the_program_reads(url: str) -> None:
 
 def test_an_older_database_is_migrated_without_loss(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = fill(url)
+    before = (tmp_path / "results.db").read_bytes() if url.startswith("sqlite") else b""
     versions = shutil.copytree(migration.VERSIONS, tmp_path / "later, 100% new: versions")
     (versions / "r9999_note.py").write_text(NEXT)
     monkeypatch.setattr(migration, "VERSIONS", versions)
+    if before:  # a reader migrates a copy
+        with ResultsDatabase(url, read_only=True) as database:
+            assert database.evaluations("a") == written
+            with pytest.raises(DatabaseError, match="readonly"):
+                database.begin(RunRecord("b", {}, 1))
+        assert (tmp_path / "results.db").read_bytes() == before
+    else:
+        with pytest.raises(DatabaseError, match="of an older revision; a job that writes to it brings it up to date"):
+            ResultsDatabase(url, read_only=True)
     for _ in range(2):  # migrated, then only opened
         engine = open_engine(url)
         with engine.connect() as connection:
@@ -76,7 +86,7 @@ def test_an_older_database_is_migrated_without_loss(url: str, tmp_path: Path, mo
 
     monkeypatch.undo()  # for a program of before, it is too new
     with pytest.raises(
-        DatabaseError, match="has revision r9999, this nas knows those up to r0002; update nas"
+        DatabaseError, match="has revision 'r9999', this nas knows those up to r0002; update nas"
     ) as caught:
         ResultsDatabase(url)
     assert "\n" not in str(caught.value)

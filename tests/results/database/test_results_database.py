@@ -95,6 +95,9 @@ def test_unknown_names_list_the_known_ones(database: ResultsDatabase) -> None:
         database.frame(limits={"speed": 1.0})
     with pytest.raises(ValueError, match="no evaluation here has energy_mj; recorded: accuracy, latency_ms"):
         database.frame(limits={"energy_mj": 1.0})
+    for bound in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="limit of accuracy must be a finite number, got"):
+            database.frame(limits={"accuracy": bound})
 
 
 def test_candidates_are_found_by_the_beginning_of_their_key(database: ResultsDatabase) -> None:

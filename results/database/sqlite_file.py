@@ -1,0 +1,185 @@
+"""An SQLite file as it lies in its folder: whole, in use, or a copy that lacks something.
+
+While a results database is written, SQLite keeps new pages in a file `-wal` beside it, and what readers and writers
+must know of them in a file `-shm`; the file itself says that it is in this mode. The last writer that closes it brings
+all into the file, and sets the mode back. So whoever finds a file in this mode without its `-wal` has a copy that was
+taken while a program wrote, or after one was killed, and whoever finds a `-wal` beside a file that is not in this mode
+has two files that do not belong together, which SQLite would mix.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+BUSY_SECONDS = 60.0  # how long SQLite waits while another process writes
+_MODE_AT, _IN_USE = 18, 2  # place and value of the byte of the header that says that there is a -wal
+
+
+def check_file(path: Path) -> None:
+    """Looks whether a database and what lies beside it are files that can be read.
+
+    SQLite would wait for ever on a pipe, and does not say which file may not be read.
+
+    Args:
+        path: The database, which exists.
+
+    Raises:
+        OSError: If one of the files is none, or may not be read.
+        sqlite3.DatabaseError: If the `-wal` beside it is not its own.
+    """
+    for one in (path, _beside(path, "wal"), _beside(path, "shm"), _beside(path, "journal")):
+        with suppress(FileNotFoundError):
+            mode = one.stat().st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(f"{one} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
+            one.open("rb").close()
+    if (
+        _has(path, "wal") and not _is_in_use(path) and _has(path, "wal")
+    ):  # asked twice: a writer may just have closed it
+        raise sqlite3.DatabaseError(
+            f"{_beside(path, 'wal').name} beside it belongs to another file of this name, and would be mixed in"
+        )
+
+
+def can_be_read_in_place(path: Path) -> bool:
+    """Whether SQLite can read a database where it lies without changing anything there.
+
+    Not if it has to make the -shm again, or to undo what was being written when a program was interrupted.
+
+    Args:
+        path: The database, which exists.
+    """
+    if _has(path, "wal"):
+        return _beside(path, "shm").exists()
+    if not _has(path, "journal"):
+        return True
+    with closing(_connect(path, "mode=ro")) as connection:
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError as error:
+            return error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK"
+    return True  # a program is writing
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Opens a database so that nothing in its folder changes; it may lie where nobody can write.
+
+    While a writer has it open, what that one has committed is read, and neither waits for the other.
+
+    Args:
+        path: The database, which exists and `can_be_read_in_place`.
+
+    Raises:
+        sqlite3.Error: If it cannot be opened.
+    """
+    wal = _beside(path, "wal").exists()
+    if wal and _beside(path, "shm").exists():
+        options = "mode=ro&readonly_shm=1"
+    else:  # if it is in use by its header, or seems so by an empty -wal, SQLite would make files: nobody has it open
+        options = "immutable=1" if wal or _is_in_use(path) else "mode=ro"
+    return _connect(path, options)
+
+
+def copy_whole(path: Path) -> sqlite3.Connection:
+    """Copies a database, with what lies in the files beside it, into one that is gone when it is closed.
+
+    Args:
+        path: The database, which exists.
+
+    Raises:
+        OSError: If there is no room for the copy.
+        sqlite3.Error: If it cannot be opened.
+    """
+    copy = sqlite3.connect("", check_same_thread=False)  # a temporary file of SQLite
+    copy.text_factory = _decode
+    if can_be_read_in_place(path):
+        with closing(connect_to_read(path)) as source:
+            source.backup(copy)
+        return copy
+    with TemporaryDirectory(prefix="nas-") as folder:
+        there = Path(folder) / path.name
+        shutil.copyfile(path, there)
+        for kind in ("wal", "journal"):
+            if _has(path, kind):
+                shutil.copyfile(_beside(path, kind), _beside(there, kind))
+        with closing(sqlite3.connect(there)) as source:
+            source.backup(copy)
+    return copy
+
+
+def find_damage(path: Path, before_writing: bool = False) -> str:
+    """What SQLite finds wrong with a database; empty if nothing.
+
+    Args:
+        path: The database, which exists.
+        before_writing: Whether what lies in a `-wal`, which the next writer brings into the file, must belong there.
+
+    Raises:
+        sqlite3.Error: If it cannot be opened.
+    """
+    connect = connect_to_read if can_be_read_in_place(path) else copy_whole
+    with closing(connect(path)) as connection:
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if verdict != "ok" or not before_writing or not _has(path, "wal"):
+            return "" if verdict == "ok" else verdict
+        lost = connection.execute("PRAGMA foreign_key_check").fetchone()
+    return f"rows of {lost[0]} refer to rows that are not there, as if its -wal were of another file" if lost else ""
+
+
+def describe_lack(path: Path) -> str:
+    """What a copied database may lack, in one line; empty if it is whole.
+
+    Args:
+        path: The database, which exists.
+    """
+    if not _is_in_use(path) or _beside(path, "wal").exists() or not _is_in_use(path):
+        return ""
+    name = _beside(path, "wal").name
+    return (
+        f"{path} was not closed by the program that wrote it, and {name} is not beside it: if it was copied, the last "
+        f"evaluations are in the {name} beside the original; copy both"
+    )
+
+
+def settle(path: Path) -> None:
+    """Brings all that was written into the file itself, unless another process has it open, which will do so then.
+
+    Args:
+        path: The database, which this process has closed.
+    """
+    if not path.exists():
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0.0)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+
+
+def _decode(text: bytes) -> str:
+    """A text, of which another program may have stored what is no UTF-8: one such name must not hide all others."""
+    return text.decode("utf-8", "backslashreplace")
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return Path(f"{path.resolve()}-{kind}")  # SQLite follows links first
+
+
+def _has(path: Path, kind: str) -> bool:
+    beside = _beside(path, kind)
+    return beside.exists() and beside.stat().st_size > 0
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    location = f"{path.resolve().as_uri()}?{options}"
+    connection = sqlite3.connect(location, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+    connection.text_factory = _decode
+    return connection
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether the header says that new pages are in a `-wal`."""
+    with path.open("rb") as file:
+        return file.read(_MODE_AT + 1)[_MODE_AT:] == bytes([_IN_USE])
