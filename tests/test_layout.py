@@ -41,7 +41,10 @@ LAYOUT = "tests/nas/data/layouts/test_registry.py: all layouts keep one contract
 DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
-    "nas/data/image_sizes.py": DATA,
+    "nas/data/survey/headers.py": "tests/nas/data/survey/test_take.py: sizes and modes of a survey",
+    "nas/data/survey/survey.py": "tests/nas/data/survey/test_take.py: what a survey says",
+    "nas/data/survey/value_ranges.py": "tests/nas/data/survey/test_take.py: dark images",
+    "nas/jobs/console/data_report.py": "tests/nas/cli/test_jobs.py: what the command shows",
     "nas/data/reading.py": "values without behaviour; what they do: tests/nas/data/decoding/test_image_decoder.py",
     "nas/data/decoding/decoder.py": "tests/nas/data/decoding/test_image_decoder.py: a base without behaviour",
     "nas/data/layouts/layout.py": DATA,

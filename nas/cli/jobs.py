@@ -21,12 +21,24 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
+    app.command("data", help="Show what the data of the job hold: classes, sizes, what may be wrong, and a picture.")(
+        _data
+    )
     app.command("train", help="Train the supernet, or store the network that the job brings.")(_train)
     app.command("profile", help="Measure the latency table of this machine, or of a node of a Ray cluster.")(_profile)
     app.command("fit", help="Measure candidates and fit the predictors of what is measured.")(_measuring("fit"))
     app.command("search", help="Search, and say what the front is expected to be.")(_measuring("search"))
     app.command("export", help="Export networks of the front to ONNX, and run them there.")(_measuring("export"))
     app.command("finetune", help="Train one candidate further, with its bits, and export it to ONNX.")(_finetune)
+
+
+@takes(JobOptions)
+def _data(options: JobOptions) -> None:
+    from nas.jobs.execution import Workers
+    from nas.jobs.run import show_data
+
+    with _opened(options, Workers()) as workspace:
+        show_data(workspace)
 
 
 @takes(TrainOptions)

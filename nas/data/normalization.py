@@ -31,6 +31,11 @@ class Normalization:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def constant(self) -> tuple[bool, ...]:
+        """Whether each channel never changes, where the normalisation was computed: no other one has a spread of 1."""
+        return tuple(spread == 1.0 for spread in self.std)
+
     def inputs(self, images: Tensor, resolution: int) -> Tensor:
         """Inputs of a network, float32 and channels last, shape (n, channels, resolution, resolution).
 

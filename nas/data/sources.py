@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from nas.data.decoding.decoder import Decoder
 from nas.data.decoding.image_decoder import ImageDecoder
-from nas.data.image_sizes import find_channels, find_side
 from nas.data.inputs import Inputs, StoredInputs, TensorInputs
 from nas.data.layouts.digits import read_digits
 from nas.data.layouts.records import Records, StoredSplits
@@ -23,6 +23,7 @@ from nas.data.splits import DataSplits, Split
 from nas.data.splitting import balance, hold_out, shuffle
 from nas.data.storage.cache import Cache
 from nas.data.storage.encoded_copy import copy_large_blocks
+from nas.data.survey.headers import find_channels, find_side
 from nas.tasks.classification import CLASSIFICATION
 from nas.tasks.task import Task
 
@@ -81,6 +82,32 @@ class DataSource:
             _LOADED[self] = _load(self)
         return _LOADED[self]
 
+    def arrange(self) -> Arrangement:
+        """The samples as they are stored, their labels, and which of them are of which split; nothing is decoded.
+
+        Raises:
+            ValueError: As `load` describes, but for what only decoding tells.
+        """
+        return _arrange(replace(self, image_size=None, normalization=None, cache=Cache(), loaders=0))
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """The samples of a data set as they are stored, arranged in splits.
+
+    Attributes:
+        source: Where they come from, without what does not matter here.
+        stored: The samples as they are stored.
+        parts: For `train`, `validation` and `test`, in the order in which they are worth keeping: the records, the rows
+            of them, int64 of shape (n,), and the labels of these rows, of shape (n, ...).
+        names: Names of the outputs.
+    """
+
+    source: DataSource
+    stored: StoredSplits
+    parts: Mapping[str, tuple[Records, Tensor, Tensor]]
+    names: tuple[str, ...]
+
 
 def load_images(
     source: str, limit: int | None = None, image_size: int | None = None, split_seed: int = 0
@@ -104,26 +131,34 @@ _LOADED: dict[DataSource, DataSplits] = {}  # the samples that were loaded last,
 
 
 def _load(source: DataSource) -> DataSplits:
-    stored = _read(source)
-    parts = {"train": stored.train, "validation": stored.validation, "test": stored.test}
-    given = {name: copy_large_blocks(part, source.cache) for name, part in parts.items() if part is not None}
-    encoded = source.task.encode([records.labels for records in given.values()], stored.names)
-    labels = dict(zip(given, encoded.labels, strict=True))
-    rows = _choose_rows(source, labels)
-    _check_training(source, labels["train"][rows["train"]], encoded.names)
-    decoder = _choose_decoder(source, list(given.values()))
-    splits = {}
-    for name, picked in rows.items():
-        home = name if name in given else "train"
-        inputs = _make_inputs(StoredInputs(given[home], decoder, picked), source.cache)
-        splits[name] = Split(inputs, labels[home][picked])
+    arranged = source.arrange()
+    given = {id(records): copy_large_blocks(records, source.cache) for records, _, _ in arranged.parts.values()}
+    decoder = _choose_decoder(source, [*given.values()])
+    splits = {
+        name: Split(_make_inputs(StoredInputs(given[id(records)], decoder, rows), source.cache), labels)
+        for name, (records, rows, labels) in arranged.parts.items()
+    }
     data = DataSplits(
-        **splits, names=encoded.names, task=source.task, stated=source.normalization, loaders=source.loaders
+        **splits, names=arranged.names, task=source.task, stated=source.normalization, loaders=source.loaders
     )
     stated = source.normalization
     if stated is not None and len(stated.mean) != data.channels:
         raise ValueError(f"mean and std must have one value per channel, {data.channels}, got {len(stated.mean)}")
     return data
+
+
+@lru_cache(maxsize=1)
+def _arrange(source: DataSource) -> Arrangement:
+    stored = _read(source)
+    parts = {"train": stored.train, "validation": stored.validation, "test": stored.test}
+    given = {name: records for name, records in parts.items() if records is not None}
+    encoded = source.task.encode([records.labels for records in given.values()], stored.names)
+    labels = dict(zip(given, encoded.labels, strict=True))
+    rows = _choose_rows(source, labels)
+    _check_training(source, labels["train"][rows["train"]], encoded.names)
+    homes = {name: name if name in given else "train" for name in rows}
+    arranged = {name: (given[home], rows[name], labels[home][rows[name]]) for name, home in homes.items()}
+    return Arrangement(source, stored, arranged, encoded.names)
 
 
 def _read(source: DataSource) -> StoredSplits:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from nas.data.survey.contact_sheet import draw_sheet
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.remote_profiler import remote_profiler
+from nas.files import atomic_write
+from nas.jobs.console.data_report import show_survey
 from nas.jobs.console.summary import summarize, summarize_finetuned
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.export import Export, export
@@ -23,6 +26,8 @@ from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.train import check_training, store_network, train
 from nas.jobs.workspace import Workspace
+
+SAMPLES = "samples.png"  # the sheet of examples
 
 
 def check_job(workspace: Workspace) -> None:
@@ -39,6 +44,17 @@ def check_job(workspace: Workspace) -> None:
     else:
         check_training(workspace.training_task, len(workspace.data.train), workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)
+
+
+def show_data(workspace: Workspace) -> Path:
+    """Shows what the data of the job hold, and writes a sheet of examples; returns the path of that picture."""
+    path = workspace.folder / SAMPLES
+    data = workspace.data
+    show_survey(workspace.survey, workspace.reporter)
+    with atomic_write(path) as draft:
+        draw_sheet(data).save(draft, "png")
+    workspace.reporter.say(f"picture  {path}")
+    return path
 
 
 def run_job(workspace: Workspace) -> None:

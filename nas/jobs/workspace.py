@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,10 @@ from typing import Any, Self
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
+from nas.data.survey.survey import Survey
+from nas.data.survey.take import take_survey
 from nas.evaluation.measurement import ImageMeasurement
+from nas.jobs.console.data_report import say_constant_channels, say_survey
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution, Tolerance, Workers
 from nas.jobs.files.compression_section import CompressionSection
@@ -68,15 +71,29 @@ class Workspace:
         """The folder of the job."""
         return self.runs / self.job.name
 
+    @cached_property
+    def survey(self) -> Survey:
+        """What the data set holds."""
+        return take_survey(self._stated_source, self.folder)
+
     @property
-    def source(self) -> DataSource:
-        """The source of the images."""
+    def _stated_source(self) -> DataSource:
         return self.job.data.data_source((self.runs / CACHE).resolve())
 
     @cached_property
+    def source(self) -> DataSource:
+        """The source of the samples, with the size that all of them have: it need not be looked for again."""
+        source = self._stated_source
+        return source if source.image_size is not None else replace(source, image_size=self.survey.side)
+
+    @cached_property
     def data(self) -> DataSplits:
-        """The images."""
-        return self.source.load()
+        """The samples; what was read, and what may be wrong with it, is said once."""
+        say_survey(self.survey, self.reporter)
+        data = self.source.load()
+        if data.stated is None:
+            say_constant_channels(data.normalization, self.reporter)
+        return data
 
     @cached_property
     def resolved_source(self) -> DataSource:

@@ -59,6 +59,11 @@ class SavedRecords(Records):
     column: str
     labels: RawLabels
 
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """All files of the folder."""
+        return tuple(sorted(file for file in self.path.rglob("*") if file.is_file()))
+
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The cells at rows; images as the bytes of their files."""
         opened = _load(self.path)

@@ -77,6 +77,11 @@ class TarRecords(Records):
     labels: RawLabels
     text: bool = False
 
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """The file."""
+        return (self.path,)
+
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The contents of members."""
         found: list[Stored] = []

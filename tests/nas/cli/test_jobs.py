@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from nas.cli.main import app
@@ -199,3 +201,29 @@ def test_wrong_queries_are_refused(
 def test_a_cluster_without_a_resource_is_no_place_to_profile(refusal: Refusal, job_file: Path, tmp_path: Path) -> None:
     line = refusal("profile", str(job_file), "--runs", str(tmp_path), "--ray-address", "auto")
     assert "--ray-address needs --resource" in line
+
+
+def test_data_are_shown_with_what_may_be_wrong(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(90):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        pixels[..., 1] = 7
+        Image.fromarray(pixels).save(path)
+    for copy in ("again.png", "twice.png"):
+        (tmp_path / "photos" / "a" / copy).write_bytes(path.read_bytes())
+    job = tmp_path / "job.yaml"
+    space = {"name": "mobilenet_v3_cifar", "policies": ["w32a32", "w8a8"]}
+    job.write_text(yaml.safe_dump({"name": "photos", "data": {"source": str(tmp_path / "photos")}, "space": space}))
+    for _ in range(2):  # taken, and as it was kept
+        ended = CliRunner().invoke(app, ["data", str(job), "--runs", str(tmp_path / "runs")], catch_exceptions=False)
+        shown = ended.output
+        assert "data     60 for training, 14 for validation, 18 for testing; 2 classes with 29 to 31 training" in shown
+        assert "data     images of 8x8 pixels; PNG RGB" in shown
+        assert (
+            "samples are training samples, too" in shown or "training samples occur again with another label" in shown
+        )
+        assert "channel 1 never changes" in shown
+        assert "again.png" in shown
+        assert Image.open(tmp_path / "runs" / "photos" / "samples.png").size[1] == 2 * 52

@@ -136,9 +136,9 @@ def test_a_file_that_is_no_job_is_refused(text: str, words: list[str], tmp_path:
     assert "missing.yaml: No such file" in line
 
 
-def image(side: int) -> bytes:
+def image(side: int, value: int) -> bytes:
     stream = io.BytesIO()
-    Image.new("L", (side, side)).save(stream, "png")
+    Image.new("L", (side, side), value).save(stream, "png")
     return stream.getvalue()
 
 
@@ -152,9 +152,9 @@ def image(side: int) -> bytes:
 def test_images_that_cannot_be_learnt_are_refused(
     labels: list[int], sides: list[int], words: list[str], job_file: Path, tmp_path: Path, refusal: Refusal
 ) -> None:
-    rows = pd.DataFrame({"image": [image(side) for side in sides], "label": labels})
-    for part in ("train", "test"):
-        rows.to_parquet(tmp_path / f"{part}.parquet")
+    for number, part in enumerate(("train", "test")):
+        images = [image(side, 2 * row + number) for row, side in enumerate(sides)]
+        pd.DataFrame({"image": images, "label": labels}).to_parquet(tmp_path / f"{part}.parquet")
     line = refusal("train", str(job_file), "--data", str(tmp_path), "--runs", str(tmp_path / "runs"))
     assert all(word in line for word in words), line
 

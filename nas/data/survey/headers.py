@@ -1,10 +1,11 @@
-"""The size and the channels of stored images, from their headers."""
+"""Headers of stored samples: sizes, channels and modes, without decoding."""
 
 from __future__ import annotations
 
 import io
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -26,7 +27,8 @@ def find_side(splits: Sequence[Records]) -> int:
         for start in range(0, len(records), _CHUNK):
             rows = range(start, min(start + _CHUNK, len(records)))
             for row, stored in zip(rows, records.read(rows), strict=True):
-                size = read_size(stored, records.where(row))
+                header = read_header(stored, records.where(row))
+                size = (header.width, header.height)
                 side = side or size[0]
                 if size != (side, side):
                     raise ValueError(
@@ -45,22 +47,41 @@ def find_channels(records: Records) -> int:
     return 1 if first.ndim == 2 else int(first.shape[-1])
 
 
-def read_size(stored: Stored, where: str) -> tuple[int, int]:
-    """Width and height of a stored image, in pixels.
+@dataclass(frozen=True)
+class Header:
+    """What is known of a stored sample without decoding it.
+
+    Attributes:
+        width: Width of an image in pixels; number of characters of a text.
+        height: Height of an image in pixels; 1 for a text.
+        kind: Format and mode, such as `JPEG RGB`, or the type of an array or text.
+    """
+
+    width: int
+    height: int
+    kind: str
+
+
+def read_header(stored: Stored, where: str) -> Header:
+    """The header of a stored sample.
 
     Args:
-        stored: The image as it is stored.
+        stored: The sample as it is stored.
         where: Its place, for messages.
 
     Raises:
-        ValueError: If it is no image.
+        ValueError: If it is no image, array or text.
     """
+    if isinstance(stored, str):
+        return Header(len(stored), 1, "text")
     if isinstance(stored, np.ndarray):
-        return (int(stored.shape[1]), int(stored.shape[0])) if stored.ndim > 1 else (1, len(stored))
+        channels = f" x {stored.shape[2]}" if stored.ndim > 2 else ""
+        height, width = stored.shape[:2] if stored.ndim > 1 else (len(stored), 1)
+        return Header(int(width), int(height), f"array of {stored.dtype}{channels}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(stored)) as image:
-                return image.size
+                return Header(*image.size, f"{image.format} {image.mode}")
     except Exception as error:  # formats raise errors of many kinds for damaged headers
         raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
