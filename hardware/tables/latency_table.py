@@ -34,6 +34,10 @@ class MissingCost(ValueError):
         super().__init__(message)
         self.layer = layer
 
+    def __reduce__(self) -> tuple[type[MissingCost], tuple[str, LayerSpec]]:
+        """Travels between processes with its layer."""
+        return type(self), (str(self), self.layer)
+
 
 @dataclass(frozen=True)
 class LatencyTable:

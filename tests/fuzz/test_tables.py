@@ -165,6 +165,7 @@ def _read_device(files: Files, content: bytes) -> None:
 
 READERS: dict[str, tuple[Callable[[Files], bytes], Callable[[Files, bytes], None]]] = {
     "table": (_stored_table, _read_stored),
+    "table without a seal": (lambda _: _written(to_frame(_table())), _read_stored),
     "once_for_all": (lambda _: BLOCKS.encode(), _import("once_for_all", "blocks.csv")),
     "apq": (lambda _: _apq_layers(), _import("apq", "layers.csv")),
     "hawq": (lambda _: HAWQ.encode(), _import("hawq", "layers.csv")),
@@ -221,19 +222,22 @@ def test_metadata_of_tables(tmp_path: Path) -> None:
     assert any(refused)
 
 
+_STORABLE = [text for text in TEXTS if "\ud800" not in text]  # as Parquet has texts in UTF-8
+
+
 def test_cells_of_tables(tmp_path: Path) -> None:
     files, whole, refused = Files(tmp_path), to_frame(_table()), []
     for seed in range(TRIES):
         rng = Random(seed)
         column = rng.choice(list(whole.columns))
         cells = whole[column].tolist()
-        cells[rng.randrange(len(cells))] = rng.choice([*NUMBERS, *TEXTS, *OTHERS[:3], *CELLS, *cells])
+        cells[rng.randrange(len(cells))] = rng.choice([*NUMBERS, *_STORABLE, *OTHERS[:3], *CELLS, *cells])
         rows = whole.assign(**{column: pd.Series(cells, index=whole.index)})
         rows.attrs = whole.attrs
         try:
             content = _written(rows)
         except Exception:
-            rows[column] = rows[column].astype(str).str.encode("utf-8", "replace").str.decode("utf-8")
+            rows[column] = rows[column].astype(str)
             content = _written(rows)
         refused.append(_check(files, _read_stored, content, seed))
     assert any(refused)
