@@ -12,11 +12,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
+import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 BUSY_SECONDS = 60.0  # how long SQLite waits while another process writes
+_MOMENT_SECONDS = 0.3  # longer than a writer takes to open or close a file, and all that lies beside it
+_UNTOUCHED_SECONDS = 2.0  # a file that nobody touched for so long is neither being opened nor closed
+_READING_SECONDS = 0.5  # longer than most queries of readers take, who hold the file as another writer does
 _MODE_AT, _IN_USE = 18, 2  # place and value of the byte of the header that says that there is a -wal
 
 
@@ -38,9 +43,7 @@ def check_file(path: Path) -> None:
             if not stat.S_ISREG(mode):
                 raise OSError(f"{one} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
             one.open("rb").close()
-    if (
-        _has(path, "wal") and not _is_in_use(path) and _has(path, "wal")
-    ):  # asked twice: a writer may just have closed it
+    if _lasts(path, lambda: _has(path, "wal") and not _is_in_use(path)):
         raise sqlite3.DatabaseError(
             f"{_beside(path, 'wal').name} beside it belongs to another file of this name, and would be mixed in"
         )
@@ -54,8 +57,8 @@ def can_be_read_in_place(path: Path) -> bool:
     Args:
         path: The database, which exists.
     """
-    if _has(path, "wal"):
-        return _beside(path, "shm").exists()
+    if _lasts(path, lambda: _has(path, "wal") and not _beside(path, "shm").exists()):
+        return False
     if not _has(path, "journal"):
         return True
     with closing(_connect(path, "mode=ro")) as connection:
@@ -77,12 +80,17 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: If it cannot be opened.
     """
-    wal = _beside(path, "wal").exists()
-    if wal and _beside(path, "shm").exists():
-        options = "mode=ro&readonly_shm=1"
-    else:  # if it is in use by its header, or seems so by an empty -wal, SQLite would make files: nobody has it open
-        options = "immutable=1" if wal or _is_in_use(path) else "mode=ro"
-    return _connect(path, options)
+    deadline = time.monotonic() + 10 * _MOMENT_SECONDS
+    while True:
+        connection = _connect(path, _choose_options(path))
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+            return connection
+        except sqlite3.OperationalError as error:  # a -shm may have gone meanwhile
+            connection.close()
+            if error.sqlite_errorname != "SQLITE_CANTOPEN" or time.monotonic() > deadline:
+                raise
+            time.sleep(_MOMENT_SECONDS / 10)
 
 
 def copy_whole(path: Path) -> sqlite3.Connection:
@@ -137,7 +145,7 @@ def describe_lack(path: Path) -> str:
     Args:
         path: The database, which exists.
     """
-    if not _is_in_use(path) or _beside(path, "wal").exists() or not _is_in_use(path):
+    if not _lasts(path, lambda: _lacks_wal(path)):
         return ""
     name = _beside(path, "wal").name
     return (
@@ -152,10 +160,16 @@ def settle(path: Path) -> None:
     Args:
         path: The database, which this process has closed.
     """
-    if not path.exists():
-        return
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0.0)) as connection:
-        connection.execute("PRAGMA journal_mode=DELETE")
+    deadline = time.monotonic() + _READING_SECONDS
+    while path.exists():
+        try:
+            with closing(sqlite3.connect(path, timeout=0.0)) as connection:
+                connection.execute("PRAGMA journal_mode=DELETE")
+            return
+        except sqlite3.Error as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                return
+        time.sleep(_READING_SECONDS / 10)
 
 
 def _decode(text: bytes) -> str:
@@ -168,8 +182,33 @@ def _beside(path: Path, kind: str) -> Path:
 
 
 def _has(path: Path, kind: str) -> bool:
-    beside = _beside(path, kind)
-    return beside.exists() and beside.stat().st_size > 0
+    try:
+        return _beside(path, kind).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _choose_options(path: Path) -> str:
+    if _lasts(path, lambda: _lacks_wal(path)):  # nobody has it open, and SQLite would make a -wal and a -shm
+        return "immutable=1"
+    if not _beside(path, "wal").exists():
+        return "mode=ro"
+    return "mode=ro&readonly_shm=1" if _has(path, "wal") or _beside(path, "shm").exists() else "immutable=1"
+
+
+def _lacks_wal(path: Path) -> bool:
+    return _is_in_use(path) and not _beside(path, "wal").exists()
+
+
+def _lasts(path: Path, is_odd: Callable[[], bool]) -> bool:
+    """Whether a file is in an odd state, and not only for the moment in which a writer opens or closes it."""
+    deadline = time.monotonic() + _MOMENT_SECONDS
+    while is_odd():
+        touched = max(path.stat().st_mtime, path.resolve().parent.stat().st_mtime)
+        if time.time() - touched > _UNTOUCHED_SECONDS or time.monotonic() > deadline:
+            return True
+        time.sleep(_MOMENT_SECONDS / 10)
+    return False
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:

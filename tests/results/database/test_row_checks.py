@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
+from mutations import find_refusal, mutate_bytes, mutate_json
 
 from results.database.errors import DatabaseError
 from results.database.results_database import ResultsDatabase
+from results.database.schema import METADATA
 from results.evaluation import Evaluation, RunRecord
 from search_spaces.candidate import Architecture, Candidate
 
@@ -143,3 +147,27 @@ def test_what_would_be_refused_is_not_stored(path: Path) -> None:
                 database.append([Evaluation(CANDIDATES[0], values, "measured", GOOD, 9, 0)])
         database.append([Evaluation(CANDIDATES[0], {"accuracy": 100.0 + 1e-9}, "measured", GOOD, 9, 0)])
         assert len(database.frame(run=GOOD)) == 3
+
+
+def test_mutated_files_are_read_or_refused_in_a_line(path: Path) -> None:
+    whole, rng = path.read_bytes(), Random(0)
+
+    def read() -> None:
+        with ResultsDatabase(f"sqlite:///{path}", read_only=True) as database:
+            database.runs()
+            database.candidate(LOST[:6])
+            database.record(GOOD)
+            accuracies = database.frame()["accuracy"].dropna()
+            assert accuracies.between(0, 100).all()
+
+    for _ in range(25):
+        path.write_bytes(mutate_bytes(whole, rng))
+        find_refusal(read)
+    columns = [(table.name, column.name) for table in METADATA.sorted_tables for column in table.columns]
+    for _ in range(25):
+        path.write_bytes(whole)
+        table, column = rng.choice([*columns, ("nas_evaluations", "values")])
+        value = json.dumps(mutate_json({"accuracy": 90.0, "macs": 5}, rng))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(f'UPDATE {table} SET "{column}" = ? WHERE rowid = 2', (value,))
+        find_refusal(read)

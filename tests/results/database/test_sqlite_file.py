@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from results.database import sqlite_file
 from results.database.errors import DatabaseError
 from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
@@ -27,6 +30,11 @@ STATES = {  # the files that are copied while a writer has the database open, as
     "as older releases left it": (),
 }
 LACKING = ("without -wal", "as older releases left it")
+
+
+@pytest.fixture(autouse=True)
+def no_writer_that_opens_or_closes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "_MOMENT_SECONDS", 0.01)
 
 
 def url(folder: Path) -> str:
@@ -123,6 +131,34 @@ def test_readers_see_what_a_writer_adds_meanwhile(tmp_path: Path) -> None:
         assert len(reader.evaluations("a")) == COUNT
         writer.close()
         assert len(reader.evaluations("a")) == COUNT
+
+
+WRITE = """
+import sys
+from results.database.results_database import ResultsDatabase
+from results.evaluation import RunRecord
+for number in range(8):
+    with ResultsDatabase(sys.argv[1]) as database:
+        database.begin(RunRecord(f"{sys.argv[2]}{number}", {}, 1))
+"""
+
+
+def test_a_file_that_is_opened_and_closed_all_the_time_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    ResultsDatabase(url(tmp_path)).close()
+    command, environment = (
+        [sys.executable, "-c", WRITE, url(tmp_path)],
+        {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+    )
+    writers = [subprocess.Popen([*command, name], env=environment) for name in ("a", "b")]
+    found = [0]
+    while any(writer.poll() is None for writer in writers):
+        with ResultsDatabase(url(tmp_path), read_only=True) as database:
+            found.append(len(database.runs()))
+            assert database.lack == ""
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert found == sorted(found)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.db"]
 
 
 @pytest.mark.parametrize("state", ["whole", "killed"])
