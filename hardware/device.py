@@ -163,7 +163,7 @@ def check_threads(threads: int, fingerprint: Mapping[str, str]) -> None:
         ValueError: If they are more than its usable CPUs, rounded down, and more than 1.
     """
     usable = fingerprint.get(USABLE_CPUS)
-    if usable is not None and threads > count_usable_threads(float(usable)):
+    if usable is not None and not threads <= count_usable_threads(float(usable)):
         raise ValueError(
             f"device.threads is {threads}, but {usable} of the {fingerprint.get('logical_cores', '?')} CPUs are usable "
             f"(affinity, cgroup quota); take {count_usable_threads(float(usable))} or fewer, or lend the process more"

@@ -5,6 +5,7 @@ Values are in natural units here; what searchers see are costs and violations. I
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class Objective:
         constraint: Whether the metric is only limited: all values within the limit are equally good.
 
     Raises:
-        ValueError: If a constraint has no limit.
+        ValueError: If a constraint has no limit, or the limit is no number.
     """
 
     metric: Metric
@@ -132,6 +133,8 @@ class Objective:
     def __post_init__(self) -> None:
         if self.constraint and self.limit is None:
             raise ValueError(f"{self.metric.name} is to be a constraint, and has no limit")
+        if self.limit is not None and math.isnan(self.limit):
+            raise ValueError(f"the limit of {self.metric.name} must be a number, got {self.limit}")
 
     @property
     def cost_limit(self) -> float:
@@ -174,14 +177,14 @@ def compute_violations(objectives: Sequence[Objective], values: FloatArray) -> F
         values: In natural units, shape (n, m).
 
     Returns:
-        Violations of shape (n,); 0 for a candidate that keeps all limits.
+        Violations of shape (n,); 0 for a candidate that keeps all limits, infinite for one with a value that is NaN.
     """
-    total = np.zeros(len(values))
+    total = np.where(np.isnan(values).any(axis=1), np.inf, 0.0)
     for index, objective in enumerate(objectives):
         if objective.limit is not None:
             excess = objective.metric.costs(values[:, index]) - objective.cost_limit
             # the floor keeps a limit of 0 from dividing by it
-            total += np.maximum(excess, 0.0) / max(abs(objective.limit), 1e-12)
+            total += np.fmax(excess, 0.0) / max(abs(objective.limit), 1e-12)
     return total
 
 

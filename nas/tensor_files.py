@@ -155,7 +155,7 @@ def _check_size(path: Path) -> None:
         raise ValueError("it is no file")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    if length > _LARGEST_HEADER:
+    if not length <= _LARGEST_HEADER:
         raise ValueError(f"a header has at most {_LARGEST_HEADER:,} bytes, and it says {length:,}")
 
 

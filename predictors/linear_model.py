@@ -41,7 +41,7 @@ class LinearModel:
             ValueError: If the shapes differ, a deviation is negative or the noise is not above 0.
         """
         expected, deviation = np.asarray(mean, dtype=float), np.asarray(std, dtype=float)
-        if expected.shape != deviation.shape or expected.ndim != 1 or (deviation < 0).any() or not noise > 0:
+        if expected.shape != deviation.shape or expected.ndim != 1 or not ((deviation >= 0).all() and noise > 0):
             raise ValueError(
                 f"a prior needs means and deviations of one shape (f,) and noise above 0, got {expected.shape}, "
                 f"{deviation.shape} and {noise}"

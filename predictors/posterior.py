@@ -103,6 +103,8 @@ def _conditioned(
 def _warped_variance(warp: Warp, values: FloatArray, noise: Noise) -> FloatArray:
     """The variance of measurements of values on the scale of the warp, by its mean slope over ± one deviation."""
     deviation = noise(values)
+    if not ((deviation >= 0) & np.isfinite(deviation)).all():
+        raise ValueError(f"the noise of targets must be 0 or more and finite, got {deviation.min()}")
     spread: FloatArray = (warp.forward(values + deviation) - warp.forward(values - deviation)) / 2.0
     return spread**2
 

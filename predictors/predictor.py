@@ -79,9 +79,11 @@ class Predictor(ABC):
 
         Raises:
             ValueError: If nothing was fitted yet, the features have not the columns of the fitted rows, or a value is
-                not finite.
+                not finite, be it a feature or a prediction.
         """
-        return self._predict(self._checked(features))
+        prediction = self._predict(self._checked(features))
+        self._check_finite(prediction.mean, prediction.std)
+        return prediction
 
     def draw(self, features: ArrayLike, count: int, rng: np.random.Generator) -> FloatArray:
         """Draws values of the rows from their distribution after the fit, without the noise of measurements if known.
@@ -96,9 +98,15 @@ class Predictor(ABC):
 
         Raises:
             ValueError: If nothing was fitted yet, the features have not the columns of the fitted rows, or a value is
-                not finite.
+                not finite, be it a feature or a draw.
         """
-        return self._draw(self._checked(features), count, rng)
+        drawn = self._draw(self._checked(features), count, rng)
+        self._check_finite(drawn)
+        return drawn
+
+    def _check_finite(self, *values: FloatArray) -> None:
+        if not all(np.isfinite(some).all() for some in values):
+            raise ValueError(f"{type(self).__name__} predicts values that are not finite; take another predictor")
 
     def _checked(self, features: ArrayLike) -> FloatArray:
         """The features as an array, checked against the fitted rows."""

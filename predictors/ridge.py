@@ -29,7 +29,7 @@ class RidgePredictor(Predictor):
     def __init__(self, penalties: tuple[float, ...] | None = None) -> None:
         super().__init__()
         self.penalties = tuple(np.logspace(-6, 6, 25).tolist()) if penalties is None else penalties
-        if not self.penalties or min(self.penalties) <= 0:
+        if not self.penalties or not all(penalty > 0 for penalty in self.penalties):
             raise ValueError(f"penalties must be one or more positive numbers, got {self.penalties}")
 
     @property

@@ -46,7 +46,13 @@ class Warp:
 
     @classmethod
     def fit(cls, targets: FloatArray) -> Warp:
-        """The most likely warp of targets of shape (n,); for constant targets it only subtracts them."""
+        """The most likely warp of targets of shape (n,); for constant targets it only subtracts them.
+
+        Raises:
+            ValueError: If a target is not finite.
+        """
+        if not np.isfinite(targets).all():
+            raise ValueError(f"targets must be finite, got {np.count_nonzero(~np.isfinite(targets))} that are not")
         lower, center, upper = np.percentile(targets, [25, 50, 75])
         deviation = float(targets.std())
         scale = float(upper - lower) if upper - lower > 0.01 * deviation else deviation  # many ties: no quartile range

@@ -41,12 +41,16 @@ def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
         reference: The reference point, shape (m,).
 
     Raises:
-        ValueError: If the shapes disagree or a cost is not a number.
+        ValueError: If the shapes disagree, a cost is not a number, or the volume would have no bound.
     """
     table = _check(costs)
     corner = np.asarray(reference, dtype=np.float64)
-    if corner.shape != table.shape[1:] or np.isnan(corner).any():
-        raise ValueError(f"the reference needs one number for each of {table.shape[1]} costs, got {corner.tolist()}")
+    if corner.shape != table.shape[1:] or not np.isfinite(corner).all():
+        raise ValueError(
+            f"the reference needs one finite number for each of {table.shape[1]} costs, got {corner.tolist()}"
+        )
+    if not (table > -np.inf).all():
+        raise ValueError("a cost of minus infinity makes every hypervolume infinite; drop such rows first")
     return float(moocore.hypervolume(table, ref=corner))
 
 

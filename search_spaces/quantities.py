@@ -123,7 +123,7 @@ class Quantities:
             if left[at] >= entries:  # all are columns already
                 break
             known[at] = self._make_column(known[at])
-        if entries > _MOST_ENTRIES:
+        if not entries <= _MOST_ENTRIES:
             raise ValueError(f"a quantity takes a table of {entries:,} entries, more than {_MOST_ENTRIES:,}")
         return known
 

@@ -85,7 +85,7 @@ class SearchSpace(ABC):
         self.choice_index = {choice.name: index for index, choice in enumerate(self.choices)}
         if len(self.choice_index) != len(self.choices):
             raise ValueError(f"the choices of {name!r} must have distinct names")
-        if any(len(choice.values) > np.iinfo(np.int16).max for choice in self.choices):
+        if not all(len(choice.values) <= np.iinfo(np.int16).max for choice in self.choices):
             raise ValueError(f"a choice of {name!r} has more than {np.iinfo(np.int16).max} values, too many for a gene")
 
     @abstractmethod

@@ -134,7 +134,7 @@ def tabulate_block(
     sizes = {column: size for slot in slots for column, size in zip(slot.columns, slot.cardinalities, strict=True)}
     choices = [len(known) for known in policies]
     entries = prod(sizes.values()) * prod(choices)
-    if entries > _MOST_ENTRIES:
+    if not entries <= _MOST_ENTRIES:
         raise ValueError(
             f"the costs of a block of {len(slots)} layers under up to {max(choices)} policies take {entries:,} "
             f"entries, more than {_MOST_ENTRIES:,}; use fewer policies, or costs of single layers"

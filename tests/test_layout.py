@@ -13,6 +13,7 @@ MOST_LINES = 250
 TESTS_OF_THE_WHOLE = {
     "tests/test_layout.py": "the house itself",
     "tests/test_docstrings.py": "every docstring of the house",
+    "tests/test_nan.py": "every bound of the house, and what is not to take NaN",
     "tests/test_imports.py": "which package may load what",
     "tests/test_examples.py": "examples/ as a reader runs them",
     "tests/test_documents.py": "commands, keys and links in README.md, CONTRIBUTING.md and docs/",

@@ -65,8 +65,8 @@ class MeasuredNetworks:
         spread: Typical relative spread of the timings of a network, which is added to the noise that the fit assumes.
 
     Raises:
-        ValueError: If there is no network, the arrays have different numbers of networks, or a measured latency is not
-            positive and finite.
+        ValueError: If there is no network, the arrays have different numbers of networks, a measured latency is not
+            positive and finite, or a latency of layers or the spread is negative or not finite.
     """
 
     layers_ms: FloatArray
@@ -80,6 +80,8 @@ class MeasuredNetworks:
             shapes = f"{self.layers_ms.shape} and {self.measured_ms.shape}"
             raise ValueError(f"a calibration needs one or more networks with a latency each, got {shapes}")
         check_latencies(self.measured_ms)
+        if not ((self.layers_ms >= 0) & np.isfinite(self.layers_ms)).all() or not 0 <= self.spread < np.inf:
+            raise ValueError(f"latencies of layers and their spread must be 0 or more and finite, got {self.spread}")
 
     @property
     def sums_ms(self) -> FloatArray:

@@ -46,7 +46,7 @@ def check_plausible(table: LatencyTable, peak_gops: float | None = None) -> None
         )
     for precision, bound in bounds.items():
         gops = operations[precision] / latency_ms[precision] * 1e-6
-        if gops > bound:
+        if not gops <= bound:
             raise ValueError(
                 f"layers at {precision} would run at {gops:,.0f} billion operations per second on "
                 f"{table.device.name!r}, which cannot exceed {bound:,.0f}; latencies must be in milliseconds"

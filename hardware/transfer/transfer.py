@@ -46,8 +46,8 @@ class DeviceTransfer:
         features: Features of the same networks, such as one-hot genes, shape (n, f).
 
     Raises:
-        ValueError: If an array is not two-dimensional, the arrays have different numbers of rows, there is no device,
-            or a latency is not positive and finite.
+        ValueError: If an array is not two-dimensional, the arrays have different numbers of rows, there is no device, a
+            latency is not positive and finite, or a feature is not finite.
     """
 
     def __init__(self, known_ms: FloatArray, features: FloatArray) -> None:
@@ -58,6 +58,8 @@ class DeviceTransfer:
                 f"{known.shape} and {own.shape}"
             )
         check_latencies(known)
+        if not np.isfinite(own).all():
+            raise ValueError(f"features must be finite, got {np.count_nonzero(~np.isfinite(own))} that are not")
         logarithms = np.log(known)
         devices = _standardized(logarithms) / np.sqrt(known.shape[1])
         centred = own - own.mean(0)

@@ -47,7 +47,7 @@ def _train(options: TrainOptions) -> None:
     from nas.jobs.run import train_job
 
     address = _address(options.ray, options.ray_address)
-    if options.workers > 1 and address is None:
+    if options.workers != 1 and address is None:
         raise ValueError(
             f"--workers {options.workers} needs --ray or --ray-address to train; without Ray one process trains on all "
             "threads"

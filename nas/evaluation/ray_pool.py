@@ -50,7 +50,8 @@ class RayActors(WorkerHost):
         try:
             while not self._ray.wait([started], timeout=1)[0]:
                 waited_s += 1
-                if state.closing.is_set() or waited_s >= (_MORE_ACTORS_S if state.working else _FIRST_ACTOR_S):
+                patience_s = _MORE_ACTORS_S if state.working else _FIRST_ACTOR_S
+                if state.closing.is_set() or not waited_s < patience_s:
                     self._ray.kill(actor)
                     needs = "CPU" if self._gpus == 0 else f"CPU and {self._gpus:g} GPU"
                     raise OSError(

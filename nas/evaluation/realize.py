@@ -140,10 +140,15 @@ class CandidateRealizer:
             resolution: Side in pixels of the inputs.
             images: The labelled images, one or more.
             metrics: The metrics that are computed from the logits.
+
+        Raises:
+            ValueError: If a logit is not finite: the largest of them would be an answer like any other.
         """
         with one_thread():
             batches = self.normalization.batches(images, resolution, _EVALUATION_BATCH)
             logits = torch.cat([network(inputs) for inputs, _ in batches])
+            if not logits.isfinite().all():
+                raise ValueError("the outputs of the network are not finite for some images")
             return {one.metric.name: one.value(logits, images.labels) for one in metrics}
 
 

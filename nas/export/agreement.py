@@ -36,11 +36,18 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
 
     Raises:
         ExportMismatch: If an output of a network in floating point differs by more than 1e-4 of the largest, or the
-            outputs of a quantised one by more than 2 steps on average or 16 at most, of 255 over their range.
+            outputs of a quantised one by more than 2 steps on average or 16 at most, of 255 over their range; or if
+            outputs are not finite, or all the same, with which everything could agree.
     """
     with torch.no_grad():
         found = network(inputs)
     expected = (found[0] if isinstance(found, tuple) else found).numpy()
+    if not np.isfinite(expected).all():
+        raise ExportMismatch("the outputs of a network must be finite to be compared, and torch computes others")
+    if expected.size != 1 and not np.ptp(expected) > 0:
+        raise ExportMismatch(
+            f"the outputs of a network must differ to be compared, and all are {expected.flat[0]:.4g}: it has collapsed"
+        )
     difference = np.abs(run_session(session, inputs.numpy()) - expected)
     if not _is_quantized(network):
         worst = float(difference.max() / max(np.abs(expected).max(), _SMALLEST))

@@ -37,8 +37,8 @@ class Comparison:
         budgets: Numbers of evaluations after which the hypervolume is computed, in rising order.
 
     Raises:
-        ValueError: If the budgets do not rise from 1 or more, or `reference` does not have one value for each objective
-            that is no constraint.
+        ValueError: If the budgets do not rise from 1 or more, or `reference` does not have one finite value for each
+            objective that is no constraint.
     """
 
     problem: SearchProblem
@@ -46,10 +46,12 @@ class Comparison:
     budgets: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not self.budgets or self.budgets[0] < 1 or list(self.budgets) != sorted(set(self.budgets)):
+        if not self.budgets or not self.budgets[0] >= 1 or list(self.budgets) != sorted(set(self.budgets)):
             raise ValueError(f"budgets must be one or more rising numbers from 1, got {list(self.budgets)}")
-        if len(self.reference) != len(self.problem.minimized):
-            raise ValueError(f"a reference needs {len(self.problem.minimized)} values, got {list(self.reference)}")
+        if len(self.reference) != len(self.problem.minimized) or not np.isfinite(self.reference).all():
+            raise ValueError(
+                f"a reference needs {len(self.problem.minimized)} finite values, got {list(self.reference)}"
+            )
 
     def measure_curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
         """Runs one searcher, and computes the hypervolume of its feasible candidates after each budget.

@@ -48,7 +48,7 @@ class Classification(Task):
         count = 1 + max(int(part.max()) for part in labels if len(part)) if any(map(len, labels)) else 0
         if names is None:
             names = tuple(str(number) for number in range(count))
-        elif count > len(names):
+        elif not count <= len(names):
             split, row = _find(splits, labels, count - 1)
             raise ValueError(
                 f"labels of {split.source} must be below {len(names)}, the number of class names, got {count - 1} in "

@@ -132,7 +132,7 @@ def _read_leaf(architectures: SearchSpace, leaf: _Leaf) -> Subspace:
     if len(leaf.open) != len(cardinalities) or not all(rising):
         raise ValueError(f"open must be one or more rising values of each of {len(cardinalities)} genes")
     for gene, values, count in zip(space.genes, leaf.open, cardinalities, strict=True):
-        if values[-1] >= count:
+        if not values[-1] < count:
             raise ValueError(f"{gene.name} has {count} values, and number {values[-1]} is open")
     return Subspace(space, tuple(tuple(values) for values in leaf.open))
 

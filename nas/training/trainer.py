@@ -106,7 +106,7 @@ class _Trainer:
         if not self.unfinished.exists():
             return 0
         step = self.learner.load(self.unfinished, self.plan.identity, self.largest)
-        if step > self.steps:
+        if not step <= self.steps:
             raise ValueError(f"{self.unfinished} must have at most {self.steps} finished steps, got {step}; {REMEDY}")
         check_policy_probabilities(self.unfinished, self.plan.space, self.learner.policy_probabilities)
         return step

@@ -122,13 +122,13 @@ def _bytes(stored: Stored) -> bytes:
 def _check(image: Image.Image, where: str) -> None:
     """Refuses images that are too large, and files with pages of which nobody said which one counts."""
     width, height = image.size
-    if width * height > MOST_PIXELS:
+    if not width * height <= MOST_PIXELS:
         raise ValueError(
             f"{where} is an image of {width}x{height} pixels; the most that is decoded is {MOST_PIXELS:,} pixels, so "
             "shrink it"
         )
     pages = getattr(image, "n_frames", 1)
-    if image.format == "TIFF" and pages > 1:
+    if image.format == "TIFF" and pages != 1:
         raise ValueError(f"{where} is a TIFF file of {pages} pages, and a sample is one image; split it")
 
 

@@ -75,7 +75,7 @@ class SpaceSection(Section):
     def _are_square(cls, inputs: list[int] | None) -> list[int] | None:
         if inputs is not None and inputs[1] != inputs[2]:
             raise ValueError(f"inputs must be those of square images, (channels, side, side), got {inputs}")
-        if inputs is not None and prod(inputs) > MOST_NUMBERS:
+        if inputs is not None and not prod(inputs) <= MOST_NUMBERS:
             raise ValueError(f"inputs must have at most {MOST_NUMBERS:,} numbers, got {inputs}, {prod(inputs):,}")
         return inputs
 

@@ -86,7 +86,7 @@ class TransferFiles:
         table = InputTable.read(path, NETWORK, LATENCY)
         if len(named := [name for name in table.columns if name]) != 2:
             raise ValueError(f"{path} must have the columns {NETWORK} and {LATENCY}, got {', '.join(named)[:200]}")
-        if len(table.rows) > _MOST_MEASURED:
+        if not len(table.rows) <= _MOST_MEASURED:
             raise ValueError(f"{path} must have {_MOST_MEASURED:,} measurements at most, got {len(table.rows):,}")
         rows = []
         for name, row in zip(_names(table), table.rows, strict=True):
@@ -122,7 +122,7 @@ def _read_features(path: Path) -> tuple[list[str], FloatArray]:
     choices = {name: [row.line(name) for row in table.rows] for name in _others(table)}
     values = {name: sorted({*column}) for name, column in choices.items()}
     columns = sum(map(len, values.values()))
-    if columns > _MOST_VALUES or columns * len(table.rows) > _MOST_CELLS:
+    if not (columns <= _MOST_VALUES and columns * len(table.rows) <= _MOST_CELLS):
         most = max(values, key=lambda name: len(values[name]))
         raise ValueError(
             f"{path}: column {most} has {len(values[most]):,} different values, and all columns {columns:,}; features "

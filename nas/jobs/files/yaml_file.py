@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
             self._values += self._values_of.get(anchor, 0)
         self._values, self._level = self._values + 1, self._level + 1
         for what, found, most in (("values", self._values, _MOST_VALUES), ("levels", self._level, _MOST_LEVELS)):
-            if found > most:
+            if not found <= most:
                 raise yaml.composer.ComposerError(None, None, f"there are more than {most:,} {what}", mark)
         node = super().compose_node(parent, index)
         self._level -= 1

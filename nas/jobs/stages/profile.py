@@ -136,7 +136,7 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
     StageFolder(finished.parent).record(finished.name)
     unfinished.unlink(missing_ok=True)
     spread = np.median([entry.spread for entry in table.entries.values()])
-    if spread > _NOISY:
+    if not spread <= _NOISY:
         reporter.say(
             f"profile  this machine is noisy: half of the layers spread by more than {100 * spread:.0f} %; free it of "
             f"other work and measure again, without {finished}"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
+
 from nas.objectives import FloatArray
 from nas.search.protocol.outlook import Outlook
 from search_spaces.population import Population
@@ -56,6 +58,9 @@ class Searcher(ABC):
                 or candidates that were evaluated elsewhere.
             costs: To be minimised, shape (n, m).
             violations: Shape (n,); 0 where all limits are kept.
+
+        Raises:
+            ValueError: If a cost is not finite, or a violation is negative or not a number; see `check_outcomes`.
         """
 
     def tell_failures(self, population: Population) -> None:  # noqa: B027 what was asked for is not asked for again
@@ -68,3 +73,17 @@ class Searcher(ABC):
             population: Candidates that were asked for, in any portions, at the fidelity at which they were asked for;
                 or others, which are then not to be asked for.
         """
+
+
+def check_outcomes(costs: FloatArray, violations: FloatArray) -> None:
+    """Refuses outcomes that compare with nothing: a candidate without costs has failed, and is told as a failure.
+
+    Args:
+        costs: To be minimised, shape (n, m).
+        violations: Shape (n,); 0 where all limits are kept.
+
+    Raises:
+        ValueError: If a cost is not finite, or a violation is negative or not a number.
+    """
+    if not np.isfinite(costs).all() or not (violations >= 0).all():
+        raise ValueError("a searcher is told finite costs and violations of 0 or more; tell others as failures")

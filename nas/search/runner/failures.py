@@ -60,11 +60,12 @@ class FailureTally:
         self.failed += failed
         total = max(self._evaluations, asked)
         borne = max(floor(self._share * total + _ROUNDING), 1 if self._share > 0 else 0)
-        if failed and len(self.failed) > borne:
+        if failed and not len(self.failed) <= borne:
             (reason, count, key), *_ = count_reasons(self.failed)
             raise TooManyFailures(
-                f"{len(self.failed)} of the first {asked} evaluations failed, and most_failures, {self._share:g}, bears"
-                f" {borne} of {total}; the commonest reason ({count} times, first for candidate {key}): {reason}"
+                f"{len(self.failed)} of the first {asked} evaluations failed, and {borne} of {total} may (most_failures is "
+                f"{self._share:g}); the commonest reason ({count} times, first for candidate {key}): {reason}; put that "
+                "right and give the run another name, or raise most_failures"
             )
 
 

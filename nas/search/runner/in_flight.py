@@ -114,18 +114,20 @@ class InFlight:
             measured: What each measurement gave of each candidate.
         """
         failures = [next((one.reason for one in some if isinstance(one, Failure)), "") for some in measured]
-        values = np.full((len(population), len(self._objectives)), np.nan)
-        rows = [row for row, reason in enumerate(failures) if not reason]
-        if rows:
-            some = population if len(rows) == len(population) else population.take(np.array(rows))
-            kept = [measured[row] for row in rows]
-            values[rows] = np.column_stack([self._column(objective, some, kept) for objective in self._objectives])
+        if not any(failures):
+            values = np.column_stack([self._column(objective, population, measured) for objective in self._objectives])
+        else:
+            values = np.full((len(population), len(self._objectives)), np.nan)
+            rows = [row for row, reason in enumerate(failures) if not reason]
+            if rows:
+                kept = population.take(np.array(rows)), [measured[row] for row in rows]
+                values[rows] = np.column_stack([self._column(objective, *kept) for objective in self._objectives])
         finite = np.isfinite(values)
         if not finite.all():
-            for row in rows:
-                for column in np.flatnonzero(~finite[row])[:1]:
-                    failures[row] = f"{self.names[column]} is {values[row, column]}"
-                    values[row] = np.nan
+            for row in np.flatnonzero(~finite.all(axis=1)):
+                column = int(finite[row].argmin())
+                failures[row] = failures[row] or f"{self.names[column]} is {values[row, column]}"
+                values[row] = np.nan
         return values, failures
 
     def _column(self, objective: Objective, population: Population, measured: list[list[Measured]]) -> FloatArray:

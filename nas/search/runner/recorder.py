@@ -79,8 +79,9 @@ class Recorder:
         while len(self._in_flight):
             outcome = self._in_flight.finish()
             self._store(outcome, outcome.sequences)
-            for row, sequence in enumerate(outcome.sequences):
-                values[sequence - first], failures[sequence - first] = outcome.values[row], outcome.failures[row]
+            values[np.array(outcome.sequences) - first] = outcome.values
+            for sequence, reason in zip(outcome.sequences, outcome.failures, strict=True):
+                failures[sequence - first] = reason
         return Outcome(range(first, self._next_sequence), population, values, failures)
 
     def start(self, population: Population) -> None:
@@ -168,8 +169,9 @@ class Recorder:
 
     def _count(self, population: Population, failures: Sequence[str]) -> None:
         """Counts those of the candidates that have failed."""
-        failed = [FailedCandidate(population[row].key, reason) for row, reason in enumerate(failures) if reason]
-        self._tally.add(failed, self._next_sequence)
+        if any(failures):
+            failed = [FailedCandidate(population[row].key, reason) for row, reason in enumerate(failures) if reason]
+            self._tally.add(failed, self._next_sequence)
 
     def _report(self, fidelity: float, more: int) -> None:
         """Reports progress; candidates of a lower fidelity do not count, as they do not count for the budget."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from nas.objectives import FloatArray
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.problem import SearchProblem
@@ -56,7 +58,7 @@ class Dispatch:
 
     def __post_init__(self) -> None:
         for name, count in (("batch", self.batch), ("in_flight", self.in_flight), ("chunk", self.chunk)):
-            if count is not None and count < 1:
+            if count is not None and not count >= 1:
                 raise ValueError(f"a search needs {name} of 1 or more candidates, got {count}")
         if self.batch is not None and self.in_flight is not None:
             raise ValueError(f"a search asks in batches or keeps candidates in flight, got {self}; give one of the two")
@@ -82,8 +84,8 @@ class SearchPlan:
             above 0, one failure is always borne. It may change when a run is continued.
 
     Raises:
-        ValueError: If the budget is not positive, the method cannot search the problem, `stop_gain` is given for a
-            method without an outlook, or `most_failures` is not from 0 to 1.
+        ValueError: If the budget is not positive, the method cannot search the problem, a known value is not finite,
+            `stop_gain` is negative or given for a method without an outlook, or `most_failures` is not from 0 to 1.
     """
 
     problem: SearchProblem
@@ -101,6 +103,10 @@ class SearchPlan:
             raise ValueError(f"a search needs a budget of 1 or more evaluations, got {self.budget}")
         if not 0 <= self.most_failures <= 1:
             raise ValueError(f"most_failures is a share of the evaluations, from 0 to 1, got {self.most_failures}")
+        if self.known is not None and not np.isfinite(self.known.values).all():
+            raise ValueError("the known values that a search starts from must be finite; leave out other candidates")
+        if self.stop_gain is not None and not self.stop_gain >= 0:
+            raise ValueError(f"stop_gain is a share of the hypervolume, 0 or more, got {self.stop_gain}")
         self.method.check(self.problem)
         if self.stop_gain is not None and not self.method.has_outlook:
             raise ValueError(

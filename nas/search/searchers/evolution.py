@@ -14,7 +14,7 @@ from nas.objectives import FloatArray
 from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
-from nas.search.protocol.searcher import Searcher
+from nas.search.protocol.searcher import Searcher, check_outcomes
 from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -81,6 +81,7 @@ class EvolutionSearcher(Searcher):
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Adds the candidates to the living ones; the oldest beyond the population size die."""
+        check_outcomes(costs, violations)
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._column], violations, strict=True):
             self._alive.append((float(violation), float(cost), genes))

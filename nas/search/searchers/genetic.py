@@ -18,7 +18,7 @@ from nas.objectives import FloatArray
 from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import POPULATION_SIZE
-from nas.search.protocol.searcher import Searcher
+from nas.search.protocol.searcher import Searcher, check_outcomes
 from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -84,6 +84,7 @@ class GeneticSearcher(Searcher):
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Merges the new candidates with the survivors so far, and keeps the best `population_size` of them."""
+        check_outcomes(costs, violations)
         self._unseen.admit(population.genes)
         individuals = [
             Individual(X=genes, F=cost, G=np.array([violation]), evaluated={"F", "G"})

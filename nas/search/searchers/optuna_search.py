@@ -21,7 +21,7 @@ from nas.objectives import FloatArray
 from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import POPULATION_SIZE, SearchMethod, check_count
-from nas.search.protocol.searcher import Searcher
+from nas.search.protocol.searcher import Searcher, check_outcomes
 from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.choices import Gene
 from search_spaces.population import Population
@@ -74,6 +74,7 @@ class OptunaSearcher(Searcher):
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Finishes the trials of the candidates; for those that the sampler did not suggest, adds finished trials."""
+        check_outcomes(costs, violations)
         self._unseen.admit(population.genes)
         for genes, cost, violation in zip(population.genes, costs[:, self._minimized], violations, strict=True):
             self._tell_one(genes, cost.tolist(), float(violation))

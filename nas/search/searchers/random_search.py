@@ -10,7 +10,7 @@ from nas.objectives import FloatArray
 from nas.search.protocol.first_design import FIRST_DESIGN, create_first_design
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
-from nas.search.protocol.searcher import Searcher
+from nas.search.protocol.searcher import Searcher, check_outcomes
 from nas.search.protocol.unseen import UnseenCandidates
 from search_spaces.population import Population
 
@@ -41,8 +41,9 @@ class RandomSearcher(Searcher):
         designed = self._unseen.take_designed(n)
         return Population(self.space, np.concatenate([designed, self._unseen.sample(n - len(designed))]))
 
-    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:  # noqa: ARG002
+    def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Marks the candidates as seen; their costs are not used."""
+        check_outcomes(costs, violations)
         self._unseen.admit(population.genes)
 
     def tell_failures(self, population: Population) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from nas.objectives import FloatArray
 from nas.search.protocol.problem import SearchProblem
+from nas.search.protocol.searcher import check_outcomes
 from nas.search.surrogate.ranking import rank_candidates
 from results.pareto import non_dominated
 from search_spaces.population import Population
@@ -72,7 +73,11 @@ class Archive:
             population: The candidates, k of them.
             costs: To be minimised, shape (k, m).
             violations: Shape (k,); 0 where all limits are kept.
+
+        Raises:
+            ValueError: If `check_outcomes` refuses them.
         """
+        check_outcomes(costs, violations)
         self.genes = np.concatenate([self.genes, population.genes])
         self.costs = np.concatenate([self.costs, costs])
         self.violations = np.concatenate([self.violations, violations])

@@ -68,7 +68,7 @@ def compute_bit_probabilities(traces: Sequence[float], bits: Sequence[Sequence[i
     if not traces or not all(math.isfinite(trace) for trace in traces):
         raise ValueError(f"traces must be finite numbers, one per layer; got {list(traces)}")
     for known in bits:
-        if not known or min(known) < 1:
+        if not known or not all(one >= 1 for one in known):
             raise ValueError(f"bits must be positive bit-widths, at least one; got {list(known)}")
     threshold = mean(traces)  # exact: a mean that is rounded could lie below traces that are all equal
     return [

@@ -59,7 +59,7 @@ def train_on_ray(task: TrainingTask, workers: int, address: str, on_step: StepCa
 def _fit(task: TrainingTask, workers: int, on_step: StepCallback) -> Path:
     """Trains on the cluster that this process has joined, and removes the records of Ray afterwards."""
     resources: Mapping[str, float] = ray.cluster_resources()
-    if resources.get("CPU", 0) < workers:
+    if not resources.get("CPU", 0) >= workers:
         raise ValueError(
             f"{workers} training workers need as many CPUs, and the Ray cluster has {resources.get('CPU', 0):.0f}; "
             "ask for fewer with --workers"

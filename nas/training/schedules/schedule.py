@@ -64,7 +64,7 @@ class Schedule:
             if phase.split is not None:
                 genes = _find_splittable_genes(phase.name, phase.split, subspace)
                 taken = sum(not genes.isdisjoint(others) for others in earlier)
-                if len(genes) <= taken:
+                if not len(genes) > taken:
                     raise ValueError(
                         f"phase {phase.name!r}: a split by {', '.join(phase.split.dimensions)} needs a gene of these "
                         f"that the phase opens fully, of {phase.split.groups} or more values, that is active in all "
@@ -127,7 +127,7 @@ def _find_splittable_genes(phase: str, split: FewShotSplit, subspace: Subspace) 
     """
     genes = Subspace.whole(subspace.space).find_splittable_genes(split.dimensions, split.groups, subspace)
     for gene in genes:
-        if len(subspace.open[gene]) > MOST_VALUES:
+        if not len(subspace.open[gene]) <= MOST_VALUES:
             raise ValueError(
                 f"phase {phase!r}: a split compares at most {MOST_VALUES} values of a gene, got "
                 f"{len(subspace.open[gene])} of {subspace.space.genes[gene].name}; leave that dimension out of the "

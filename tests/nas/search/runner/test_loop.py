@@ -356,7 +356,7 @@ def test_what_fails_is_stored_left_out_and_never_measured_again(
         assert np.array_equal(again.values, found.values)
         assert set(again.failures) == set(found.failures)
         assert len(bench.priced) == len(set(bench.priced)) == len(stored) == BUDGET
-        with pytest.raises(TooManyFailures, match=r"most_failures, 0\.01, bears 1 of 130"):
+        with pytest.raises(TooManyFailures, match=r"and 1 of 130 may \(most_failures is 0\.01\)"):
             search(BUDGET, most_failures=0.01)
         assert len(bench.priced) == BUDGET  # it knew that
     failed = {entry.candidate.key: entry.failure for entry in stored if int(entry.candidate.key, 16) % 7 == 0}
