@@ -37,7 +37,7 @@ def test_what_cannot_be_compared_is_refused(costs: object) -> None:
 
 
 def test_the_reference_must_fit_the_costs() -> None:
-    with pytest.raises(ValueError, match="one number for each of 2 costs"):
+    with pytest.raises(ValueError, match="one finite number for each of 2 costs"):
         hypervolume([[1.0, 2.0]], [3.0])
 
 

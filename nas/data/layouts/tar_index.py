@@ -65,7 +65,7 @@ def _walk(path: Path) -> Iterator[tuple[str, Member]]:
                     continue
                 if not info.isreg() or info.issparse():
                     raise ValueError(f"{path} must hold plain files, got a link or another kind: {info.name}")
-                if not 0 <= info.size <= _MOST_MEMBER_BYTES or info.offset_data + info.size > size:
+                if not (0 <= info.size <= _MOST_MEMBER_BYTES and info.offset_data + info.size <= size):
                     raise ValueError(
                         f"{path} is cut off or damaged: member {info.name} has {info.size:,} bytes, by its header"
                     )

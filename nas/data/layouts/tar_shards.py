@@ -170,7 +170,7 @@ def _find_value(text: str, columns: Columns, where: str) -> Any:
 
 
 def _read_text(path: Path, member: Member, where: str) -> str:
-    if member.size > _MOST_LABEL_BYTES:
+    if not member.size <= _MOST_LABEL_BYTES:
         raise ValueError(f"{where} has a label of {member.size:,} bytes; {_MOST_LABEL_BYTES:,} are the most")
     return _decode(_read_at(path, member.offset, member.size), where)
 

@@ -57,7 +57,7 @@ class BatchLoader:
     def _start(self, step: int) -> Iterator[Tensor]:
         rows = self._rows_of(step)
         needed = len(rows) * torch.Size(self._inputs.shape).numel() * self._processes * (_PREFETCHED + 1)
-        if shutil.disk_usage(_SHARED).free < needed:
+        if not shutil.disk_usage(_SHARED).free >= needed:
             raise OSError(
                 f"{self._processes} loader processes need {needed / 2**20:,.0f} MiB of shared memory, {_SHARED} has "
                 "less; enlarge it (docker run --shm-size), or set data.loaders to 0"

@@ -63,7 +63,7 @@ def copy_large_blocks(records: Records, cache: Cache) -> Records:
         return records
     source, files = records.labels.source, records.files
     size = sum(file.stat().st_size for file in files or ())
-    if files is None or cache.folder is None or size > cache.budget_bytes:
+    if files is None or cache.folder is None or not size <= cache.budget_bytes:
         raise ValueError(
             f"row groups must have at most {MOST_BLOCK_BYTES // 2**20} MiB, got {records.block_bytes // 2**20} MiB in "
             f"{source}; write it with smaller ones, such as row_group_size=1000, or let it be copied by a "

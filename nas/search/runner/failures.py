@@ -63,9 +63,9 @@ class FailureTally:
         if failed and not len(self.failed) <= borne:
             (reason, count, key), *_ = count_reasons(self.failed)
             raise TooManyFailures(
-                f"{len(self.failed)} of the first {asked} evaluations failed, and {borne} of {total} may (most_failures is "
-                f"{self._share:g}); the commonest reason ({count} times, first for candidate {key}): {reason}; put that "
-                "right and give the run another name, or raise most_failures"
+                f"{len(self.failed)} of the first {asked} evaluations failed, and {borne} of {total} may "
+                f"(most_failures is {self._share:g}); the commonest reason ({count} times, first for candidate {key}): "
+                f"{reason}; put that right and give the run another name, or raise most_failures"
             )
 
 

@@ -57,7 +57,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
     problem = comparison().problem
     with pytest.raises(ValueError, match=r"budgets must be one or more rising numbers from 1, got \[40, 5\]"):
         Comparison(problem, (20.0, 50.0), (40, 5))
-    with pytest.raises(ValueError, match=r"a reference needs 2 values, got \[20.0\]"):
+    with pytest.raises(ValueError, match=r"a reference needs 2 finite values, got \[20.0\]"):
         Comparison(problem, (20.0,), (5, 40))
     with pytest.raises(ValueError, match="'evolution' takes 1 objective only, got 2; use one of linas"):
         comparison().measure_curve("evolution", 0)
