@@ -97,8 +97,8 @@ class Bounds(ast.NodeVisitor):
             yield from self._passing(test.operand, not negated)
             return
         if isinstance(test, ast.Compare):
-            orders = any(isinstance(one, ORDERINGS) for one in test.ops)
-            if orders and not negated and not all(map(self._is_whole, [test.left, *test.comparators])):
+            sides, orders = [test.left, *test.comparators], any(isinstance(one, ORDERINGS) for one in test.ops)
+            if orders and not negated and not all(map(self._is_whole, sides)) and not any(map(_is_clock, sides)):
                 yield test
             return
         for part in ast.iter_child_nodes(test):
@@ -109,7 +109,7 @@ class Bounds(ast.NodeVisitor):
                     yield from self._passing(condition, negated)
 
     def _is_whole(self, value: ast.expr) -> bool:
-        """Whether an expression is an integer, or a time by a clock, for all that the file says."""
+        """Whether an expression is an integer, for all that the file says."""
         match value:
             case ast.Constant(value=int()):
                 return True
@@ -124,13 +124,18 @@ class Bounds(ast.NodeVisitor):
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 return any(name in known for known in self._fields)
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                return name in WHOLE_CALLS | CLOCKS
+                return name in WHOLE_CALLS
         return False
 
 
 def _annotated(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and _says_int(node.annotation):
         yield node.target.id
+
+
+def _is_clock(value: ast.expr) -> bool:
+    """A deadline is a time by the same clock."""
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in CLOCKS
 
 
 def _says_int(annotation: ast.expr | None) -> bool:

@@ -73,7 +73,7 @@ def retry_during_restart(engine: sa.Engine, work: Callable[[bool], None]) -> Non
         try:
             return work(cut_off)
         except sa.exc.OperationalError:
-            if engine.dialect.name == "sqlite" or not time.monotonic() <= deadline:
+            if engine.dialect.name == "sqlite" or time.monotonic() > deadline:
                 raise
             cut_off = True
             engine.dispose()

@@ -78,7 +78,7 @@ def _find_between(name: str, split: HashedSplit, other_name: str, other: HashedS
     examples = _show_pairs(split, np.stack([shared[:2], places], axis=1), other)
     line = f"{len(shared):,} of {len(split.hashes):,} {name} samples are {_WORDS[other_name]} samples, too: {examples}"
     stored_apart = split.records is not other.records  # else the split was drawn from samples that repeat
-    if other_name == "train" and stored_apart and len(shared) >= _MOST_SHARED * len(split.hashes):
+    if other_name == "train" and stored_apart and not len(shared) < _MOST_SHARED * len(split.hashes):
         raise ValueError(f"{name} samples must be others than those of the training, and {line}")
     return line
 

@@ -102,7 +102,7 @@ class Cluster:
                         )
                     )
             except ValueError as error:
-                if _NO_AGENT not in str(error) or not time.monotonic() <= deadline:
+                if _NO_AGENT not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(1.0)
 
