@@ -28,6 +28,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/nas/search/runner/test_faults.py": "a search whose workers, database or driver break, of all files of a run",
     "tests/fuzz/test_mutations.py": "mutations that tests of every kind of file share",
     "tests/fuzz/test_tables.py": "readers of tables, imports and transfers, on files that were mutated",
+    "tests/nas/jobs/test_data_of_users.py": "whole jobs on data in the layouts that users have",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }
 

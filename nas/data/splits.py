@@ -87,6 +87,11 @@ class DataSplits:
         return len(self.names)
 
     @property
+    def stated_names(self) -> tuple[str, ...]:
+        """The names of the outputs, unless they are only their numbers; then none."""
+        return () if self.names == tuple(map(str, range(self.classes))) else self.names
+
+    @property
     def channels(self) -> int:
         """Number of channels of an image."""
         return self.train.inputs.shape[0]
@@ -100,8 +105,8 @@ class DataSplits:
     def digest(self) -> str:
         """A hash of all inputs and labels, the task, names and a stated normalisation, as hexadecimal digits."""
         found = hashlib.sha256(f"{self.classes}{self.stated or ''}".encode())
-        if self.names != tuple(map(str, range(self.classes))):
-            found.update(repr(self.names).encode())
+        if self.stated_names:
+            found.update(repr(self.stated_names).encode())
         if self.task != CLASSIFICATION:
             found.update(repr(self.task).encode())
         for part in (self.train, self.validation, self.test):

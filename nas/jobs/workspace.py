@@ -132,6 +132,8 @@ class Workspace:
         common: dict[str, Any] = {"data": self.data.digest, "space": job.space.described()}
         common |= job.model_dump(include={"training", "seed"})
         common |= self._packages
+        if self.data.stated_names:
+            common["outputs"] = self.data.stated_names
         if job.compression != CompressionSection():
             common["compression"] = job.compression.model_dump()
         runs = JobRuns(job.name, job.seed, self.folder, self.database, common)

@@ -40,12 +40,14 @@ class TrainingState:
         tensors: State of the optimiser and of the teacher, by name; empty for a finished training.
         policy_probabilities: The probabilities of the policies of a layer, by the index of its policy gene; empty where
             policies are drawn uniformly.
+        names: Names of the outputs, such as classes; empty where the data state none, and in an unfinished training.
     """
 
     step: int
     plan: str
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     policy_probabilities: Mapping[int, list[float]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> None:
@@ -70,7 +72,7 @@ def save_checkpoint(path: Path, supernet: Supernet, state: TrainingState) -> Non
         "plan": state.plan,
         "policy_probabilities": list(state.policy_probabilities.items()),
     }
-    save_tensors(path, tensors, header)
+    save_tensors(path, tensors, header | ({"names": [*state.names]} if state.names else {}))
 
 
 def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
@@ -106,7 +108,8 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
     restored.load_state_dict(weights)
     supernet.replace_leaves(restored)
     extra = {name.removeprefix(_TRAINING): tensor for name, tensor in tensors.items() if name.startswith(_TRAINING)}
-    return TrainingState(header.step, header.plan, extra, dict(header.policy_probabilities))
+    probabilities, names = dict(header.policy_probabilities), tuple(header.names or ())
+    return TrainingState(header.step, header.plan, extra, probabilities, names)
 
 
 def read_leaves(path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:

@@ -62,6 +62,7 @@ class CheckpointHeader(_Part):
         weight_steps: Whether the layers have learnt quantisation steps.
         step: Number of finished steps.
         plan: The plan of the training as text, `TrainingPlan.identity`.
+        names: Names of the outputs, such as classes, where the data state them; a finished supernet has them.
         policy_probabilities: The index of a policy gene, and the probabilities of its policies, for each of some genes.
     """
 
@@ -72,6 +73,7 @@ class CheckpointHeader(_Part):
     weight_steps: bool
     step: Annotated[int, Field(ge=0)]
     plan: str
+    names: list[str] | None = None
     policy_probabilities: list[tuple[Annotated[int, Field(ge=0)], Annotated[list[float], AfterValidator(_check_row)]]]
 
     @classmethod

@@ -99,6 +99,7 @@ class _Trainer:
         self.steps = plan.schedule.end_steps(self.steps_per_epoch)[-1]
         self.validate_every = self.steps_per_epoch * math.ceil(self.steps / self.steps_per_epoch / _VALIDATIONS)
         self.largest = plan.space.largest()
+        self.names = data.stated_names
         self.folder, self.unfinished = folder, folder / "training.safetensors"
 
     def resume(self) -> int:
@@ -155,7 +156,8 @@ class _Trainer:
         """Writes the finished supernet; returns its path."""
         finished = self.folder / "supernet.safetensors"
         if self.team.rank == 0:
-            save_checkpoint(finished, self.learner.supernet, TrainingState(self.steps, self.plan.identity))
+            state = TrainingState(self.steps, self.plan.identity, names=self.names)
+            save_checkpoint(finished, self.learner.supernet, state)
             self.unfinished.unlink(missing_ok=True)
         self.learner.supernet.cpu()
         return finished

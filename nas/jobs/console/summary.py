@@ -17,6 +17,7 @@ from results.pages.pareto_page import write_pareto_page
 from search_spaces.candidate import Candidate
 
 PAGE = "pareto.html"
+_MOST_NAMES = 50  # outputs that the page names
 
 
 def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: Reporter) -> None:
@@ -71,7 +72,15 @@ def _write_page(file: Path, metrics: Sequence[Metric], outcome: SearchOutcome, e
     latencies = _describe_latencies(outcome)
     title = f"{outcome.record.job}: {latencies}" if latencies else outcome.record.job
     failed = [(one.key, one.reason) for one in outcome.failures]
-    write_pareto_page(points, metrics, file, title, _note(images), failed)
+    write_pareto_page(points, metrics, file, title, _note(images) + _name_outputs(outcome), failed)
+
+
+def _name_outputs(outcome: SearchOutcome) -> str:
+    """A sentence with the names of the classes or other outputs; empty where they are only numbers."""
+    stated = outcome.record.inputs.get("outputs")
+    names = [str(name) for name in stated] if isinstance(stated, list) else []
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return f" Outputs: {', '.join(names[:_MOST_NAMES])}{more}." if names else ""
 
 
 def _describe_latencies(outcome: SearchOutcome) -> str:

@@ -37,9 +37,12 @@ def net(name: str = "resnet_digits", classes: int = 10, seed: int = 0) -> Supern
 def test_weights_and_training_state_come_back(tmp_path: Path) -> None:
     written, read = net("mobilenet_v3_digits"), net("mobilenet_v3_digits", seed=1)
     momentum = {name: torch.randn_like(tensor) for name, tensor in written.named_parameters()}
-    save_checkpoint(tmp_path / "a.safetensors", written, TrainingState(7, "a plan", momentum, {3: [0.25, 0.75]}))
+    save_checkpoint(
+        tmp_path / "a.safetensors", written, TrainingState(7, "a plan", momentum, {3: [0.25, 0.75]}, ("cat", "dog"))
+    )
     state = load_checkpoint(tmp_path / "a.safetensors", read)
     assert (state.step, state.plan, state.policy_probabilities) == (7, "a plan", {3: [0.25, 0.75]})
+    assert state.names == ("cat", "dog")
     assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in written.state_dict().items())
     assert state.tensors.keys() == momentum.keys()
     assert all(torch.equal(tensor, state.tensors[name]) for name, tensor in momentum.items())

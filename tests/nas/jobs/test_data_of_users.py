@@ -1,0 +1,90 @@
+"""Whole jobs on data as users have them; class names go along into checkpoints, results, pages and ONNX files."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+from rich.console import Console
+
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
+from nas.jobs.job_folder import open_job_folder
+from nas.jobs.run import run_job
+from nas.jobs.workspace import Workspace
+from nas.tensor_files import read_header
+
+NAMES = ("left", "right")
+
+
+def draw(number: int, width: int, height: int) -> Image.Image:
+    """A photo whose bright half tells its class, with noise, so that no two are alike."""
+    pixels = np.random.default_rng(number).integers(0, 60, (height, width, 3), dtype=np.uint8)
+    half = slice(0, width // 2) if number % 2 == 0 else slice(width // 2, width)
+    pixels[:, half] += 180
+    return Image.fromarray(pixels)
+
+
+def parquet_of_hugging_face(root: Path) -> dict[str, object]:
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(NAMES)}}
+    (root / "data").mkdir(parents=True)
+    for split, start, count in (("train", 0, 120), ("test", 120, 30)):
+        cells = []
+        for number in range(start, start + count):
+            stream = io.BytesIO()
+            draw(number, 8, 8).save(stream, "png")
+            cells.append({"bytes": stream.getvalue(), "path": None})
+        table = pa.table({"image": cells, "label": [number % 2 for number in range(count)]})
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        pq.write_table(table, root / "data" / f"{split}-00000-of-00001.parquet")
+    return {}
+
+
+def phone_photos(root: Path) -> dict[str, object]:
+    """4:3, and half of them stored lying, with an orientation that says so."""
+    for number in range(150):
+        photo, exif = draw(number, 32, 24), Image.Exif()
+        if number % 3 == 0:
+            photo, exif[0x0112] = photo.transpose(Image.Transpose.ROTATE_90), 6
+        path = root / NAMES[number % 2] / f"IMG_{number:04}.JPG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo.save(path, "jpeg", exif=exif)
+    (root / ".thumbnails").mkdir()
+    return {"image_size": 8}
+
+
+@pytest.mark.parametrize("write", [parquet_of_hugging_face, phone_photos])
+def test_a_job_from_files_to_exported_networks(write: Callable[[Path], dict[str, object]], tmp_path: Path) -> None:
+    sections = {
+        "name": "mine",
+        "data": {"source": str(tmp_path / "data"), "channels": 1} | write(tmp_path / "data"),
+        "space": {"name": "resnet_digits", "policies": ["w32a32", "w8a8"]},
+        "training": {"epochs": 2, "batch_size": 24, "flip": False},
+        "search": {"searcher": "random", "evaluations": 8, "objectives": ["accuracy", "weight_bytes"]},
+        "export": {"count": 2},
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(sections))
+    shown = io.StringIO()
+    job, runs = load_job(tmp_path / "job.yaml"), tmp_path / "runs"
+    opened = Workspace(job, runs, Reporter(Console(file=shown, width=200)))
+    with open_job_folder(opened.folder), opened:
+        run_job(opened)
+        records = [opened.database.record(run) for run in opened.database.runs()["run"]]
+    assert [record.inputs["outputs"] for record in records] == [[*NAMES]] * len(records)
+    assert "2 classes with" in shown.getvalue()
+    (checkpoint,) = runs.glob("mine/train-*/supernet.safetensors")
+    assert read_header(checkpoint, "checkpoint", "")["names"] == [*NAMES]
+    (page,) = runs.glob("mine/export-*/pareto.html")
+    assert "Outputs: left, right." in page.read_text()
+    for file in runs.glob("mine/export-*/*.onnx"):
+        notes = {one.key: one.value for one in onnx.load(file).metadata_props}
+        assert json.loads(notes["names"]) == [*NAMES]
