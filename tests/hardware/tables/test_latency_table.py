@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,8 @@ def test_missing_entry_is_an_error_that_names_it(table: LatencyTable) -> None:
     with pytest.raises(MissingCost) as caught:
         table.latency_ms(CONV, W8)
     assert str(caught.value) == (f"no latency_ms for '{CONV}' at w8a8 in 'onnxruntime_cpu'; the table is measured")
+    travelled = pickle.loads(pickle.dumps(caught.value))
+    assert (str(travelled), travelled.layer) == (str(caught.value), CONV)
 
 
 def test_missing_lists_each_shape_and_kernel_once_in_order(table: LatencyTable) -> None:
