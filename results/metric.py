@@ -32,6 +32,8 @@ class Metric:
         unit: For people, such as `ms`.
         maximize: Whether more is better.
         format: How people see a value: a format string with one field, such as `{:.2f}`.
+        least: The least that a value can be.
+        most: The most that a value can be.
 
     Raises:
         ValueError: If the name is empty or that of a column of results, or the format shows no number.
@@ -41,6 +43,8 @@ class Metric:
     unit: str
     maximize: bool = False
     format: str = "{:,.4g}"
+    least: float = -math.inf
+    most: float = math.inf
 
     def __post_init__(self) -> None:
         if not self.name or self.name in COLUMNS:
@@ -59,12 +63,13 @@ class Metric:
     @property
     def bounds(self) -> tuple[float, float]:
         """Least and most that a value can be: a percentage lies between 0 and 100, no size or time is below 0."""
-        return (0.0 if self.unit in ("%", *_PHYSICAL) else -math.inf, 100.0 if self.unit == "%" else math.inf)
+        least, most = 0.0 if self.unit in ("%", *_PHYSICAL) else -math.inf, 100.0 if self.unit == "%" else math.inf
+        return max(self.least, least), min(self.most, most)
 
     @property
     def label(self) -> str:
-        """Name and unit for people, such as `latency_ms (ms)`."""
-        return f"{self.name} ({self.unit})"
+        """Name and unit for people, such as `latency_ms (ms)`; a metric without a unit has its name."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
     def expected(self) -> Metric:
@@ -133,6 +138,15 @@ METRICS: Registry[Metric] = _Metrics(
         for entry in (
             Metric("accuracy", "%", maximize=True, format="{:.2f}"),
             Metric("worst_class_accuracy", "%", maximize=True, format="{:.2f}"),
+            Metric("top5_accuracy", "%", maximize=True, format="{:.2f}"),
+            Metric("corrupted_accuracy", "%", maximize=True, format="{:.2f}"),
+            Metric("expected_calibration_error", "%", format="{:.2f}"),
+            Metric("macro_f1", "%", maximize=True, format="{:.2f}"),
+            Metric("micro_f1", "%", maximize=True, format="{:.2f}"),
+            Metric("mean_average_precision", "%", maximize=True, format="{:.2f}"),
+            Metric("mean_absolute_error", "target", least=0.0),
+            Metric("root_mean_squared_error", "target", least=0.0),
+            Metric("r2", "", maximize=True, format="{:.4f}", most=1.0),
             Metric("latency_ms", "ms", format="{:.4f}"),
             Metric("latency_cycles", "count", format="{:,.0f}"),
             Metric("energy_mj", "mJ"),

@@ -138,9 +138,8 @@ def _load(source: DataSource) -> DataSplits:
         name: Split(_make_inputs(StoredInputs(given[id(records)], decoder, rows), source.cache), labels)
         for name, (records, rows, labels) in arranged.parts.items()
     }
-    data = DataSplits(
-        **splits, names=arranged.names, task=source.task, stated=source.normalization, loaders=source.loaders
-    )
+    task = source.task.fit(splits["train"].labels)
+    data = DataSplits(**splits, names=arranged.names, task=task, stated=source.normalization, loaders=source.loaders)
     stated = source.normalization
     if stated is not None and len(stated.mean) != data.channels:
         raise ValueError(f"mean and std must have one value per channel, {data.channels}, got {len(stated.mean)}")

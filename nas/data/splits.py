@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nas.data.inputs import Inputs, TensorInputs
 from nas.data.normalization import Normalization, compute_normalization
+from nas.tasks.class_weights import ClassWeights
 from nas.tasks.classification import CLASSIFICATION
 from nas.tasks.task import Task
 
@@ -100,6 +101,17 @@ class DataSplits:
         """The same in the memory of a processor, `"cpu"` or `"cuda"`."""
         train, validation, test = (part.to(processor) for part in (self.train, self.validation, self.test))
         return replace(self, train=train, validation=validation, test=test)
+
+    def weigh_task(self, stated: ClassWeights | None) -> Task:
+        """The task with weights of its classes in the loss.
+
+        Args:
+            stated: The weights as a user states them; None weighs all samples alike.
+
+        Raises:
+            ValueError: If the task has no classes, or the weights are not those of its classes.
+        """
+        return self.task if stated is None else self.task.weigh(stated, self.train.labels, self.names)
 
     @cached_property
     def digest(self) -> str:

@@ -19,6 +19,7 @@ from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.splits import DataSplits, Split
 from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.corruption import Corruption
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.candidate import Candidate
@@ -72,7 +73,9 @@ class CandidateRealizer:
             recalibrate_batch_norm(compressed, batches)
             ranges = self._calibration_inputs(resolution, 0, min(_RANGE_IMAGES, count))
             calibrate(compressed, [ranges], self._methods.observer)
-        return compressed
+        if isinstance(self.source, TracedNetwork):
+            return compressed  # gives what users read from the start
+        return self.data.task.finish_network(compressed).to(self._calibration.labels.device)
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
         """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""
@@ -108,7 +111,7 @@ class CandidateRealizer:
 
         Args:
             candidate: The candidate.
-            metrics: What is computed from the logits.
+            metrics: What is computed from the outputs.
             fidelity: Share of the images that calibrate and measure, above 0 and at most 1.
         """
         validation = self.data.validation
@@ -133,23 +136,31 @@ class CandidateRealizer:
         images: Split,
         metrics: Sequence[MeasuredMetric] = (_ACCURACY,),
     ) -> dict[str, float]:
-        """Metrics by name of a network, or of any other function from inputs to logits.
+        """Metrics by name of a network, or of any other function from inputs to outputs, from one pass over samples.
+
+        Every batch is read once, and run as it is and under each corruption that some metric asks for.
 
         Args:
-            network: From inputs, shape (batch, channels, resolution, resolution), to logits, shape (batch, classes).
+            network: From inputs, shape (batch, channels, resolution, resolution), to outputs, shape (batch, outputs).
             resolution: Side in pixels of the inputs.
-            images: The labelled images, one or more.
-            metrics: The metrics that are computed from the logits.
+            images: The labelled samples, one or more.
+            metrics: The metrics that are computed from the outputs.
 
         Raises:
-            ValueError: If a logit is not finite: the largest of them would be an answer like any other.
+            ValueError: If an output is not finite: the largest logit would be an answer like any other.
         """
+        found: dict[Corruption | None, list[Tensor]] = {one.corruption: [] for one in metrics}
         with one_thread():
-            batches = self.normalization.batches(images, resolution, _EVALUATION_BATCH)
-            logits = torch.cat([network(inputs) for inputs, _ in batches])
-            if not logits.isfinite().all():
+            for number, start in enumerate(range(0, len(images), _EVALUATION_BATCH)):
+                part = images.take(slice(start, start + _EVALUATION_BATCH))
+                pixels = part.images.to(part.labels.device)
+                for corruption, outputs in found.items():
+                    seen = pixels if corruption is None else corruption.apply(pixels, number)
+                    outputs.append(network(self.normalization.inputs(seen, resolution)))
+            whole = {corruption: torch.cat(outputs) for corruption, outputs in found.items()}
+            if not all(bool(outputs.isfinite().all()) for outputs in whole.values()):
                 raise ValueError("the outputs of the network are not finite for some images")
-            return {one.metric.name: one.value(logits, images.labels) for one in metrics}
+            return {one.metric.name: one.value(whole[one.corruption], images.labels) for one in metrics}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.tasks.class_weights import ClassWeights, resolve_class_weights
+from nas.tasks.numbers import is_missing
 from nas.tasks.task import EncodedLabels, RawLabels, Task
 
 _MOST_CLASSES = 1_000_000  # more outputs than any classifier has: labels beyond are identifiers, not classes
@@ -41,7 +42,7 @@ class Classification(Task):
             ValueError: If a label is missing, of another kind than the others, negative, or beyond the classes.
         """
         for split in splits:
-            _check_present(split)
+            check_present(split)
         if all(isinstance(value, str) for split in splits for value in split.values):
             return self._encode_names(splits, names)
         labels = tuple(_read_numbers(split) for split in splits)
@@ -109,9 +110,14 @@ class Classification(Task):
 CLASSIFICATION = Classification()
 
 
-def _check_present(split: RawLabels) -> None:
+def check_present(split: RawLabels) -> None:
+    """Makes sure that no label of a split is missing.
+
+    Raises:
+        ValueError: If one is; the message names its place.
+    """
     for row, value in enumerate(split.values):
-        if value is None or (isinstance(value, float) and np.isnan(value)):
+        if is_missing(value):
             raise ValueError(
                 f"labels of {split.source} must be class numbers from 0 or names, got none in {split.where(row)}; "
                 "remove the row, or give it a label"

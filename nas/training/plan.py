@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.distributed.team import SingleProcess, Team
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
@@ -71,11 +72,13 @@ class TrainingExecution:
         team: The processes that train together.
         device: The torch device; None is the current CUDA device or, where there is none, the CPU.
         checkpoint_s: Seconds between checkpoints.
+        watched: What is measured of a few subnets meanwhile; None is the headline metric of the task.
     """
 
     team: Team = field(default_factory=SingleProcess)
     device: torch.device | None = None
     checkpoint_s: float = 60.0
+    watched: MeasuredMetric | None = None
 
     def choose_device(self) -> torch.device:
         """The torch device to train on: the given one, else CUDA where there is a GPU, else the CPU."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from results.metric import METRICS, Metric
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -19,9 +21,10 @@ class StepReport:
         loss: Loss of the first subnet of the step.
         learning_rate: Learning rate of the step.
         images_per_s: Images of the step, over all workers, divided by the duration of the step.
-        accuracies: Accuracy of a few subnets in percent, on some validation images, by name of the subnet; empty except
-            after some epochs.
+        measured: How good a few subnets are on some validation images, by name of the subnet, in the unit of `metric`;
+            empty except after some epochs.
         notes: Messages from the start of the step, a line each, such as how a leaf was split.
+        metric: What is measured of subnets.
     """
 
     step: int
@@ -32,8 +35,9 @@ class StepReport:
     loss: float
     learning_rate: float
     images_per_s: float
-    accuracies: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    metric: Metric = METRICS["accuracy"]
 
 
 StepCallback = Callable[[StepReport], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from nas.tasks.class_weights import ClassWeights
 from nas.training.schedules.schedule import Schedule
 
 OptimizerName = Literal["sgd", "scaled_adam"]
@@ -19,12 +20,13 @@ class TrainingSettings:
         batch_size: Images per step, over all workers.
         weight_decay: L2 penalty on weights, not on normalisation and biases.
         label_smoothing: Share of the target distribution that is spread evenly over all classes, in [0, 1). It holds
-            for the loss by labels, not for that by a teacher.
+            for the loss by labels of tasks of which that has a meaning, not for that by a teacher.
         flip: Whether training images are mirrored at random.
         optimizer: `sgd` with Nesterov momentum, or `scaled_adam` (Yao et al., "Zipformer", ICLR 2024).
         precision: Number format of the arithmetic: `float32`, or `bfloat16` for the operations that `torch.autocast`
             runs in it.
         channels_last: Whether images and weights are stored channels last in memory, which is faster on most devices.
+        class_weights: Weights of the classes in the loss by labels; None weighs all samples alike.
     """
 
     batch_size: int = 64
@@ -34,6 +36,7 @@ class TrainingSettings:
     optimizer: OptimizerName = "sgd"
     precision: Precision = "float32"
     channels_last: bool = True
+    class_weights: ClassWeights | None = None
 
     def check(self, schedule: Schedule, images: int, workers: int) -> None:
         """Checks that a training with these settings can begin.

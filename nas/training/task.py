@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.data.sources import DataSource
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.tensor_files import read_header
 from nas.training.checkpoint import load_checkpoint
 from nas.training.checkpoint_header import REMEDY, WITHOUT_DIGEST
@@ -25,12 +26,14 @@ class TrainingTask:
         plan: The space, the schedule and the settings; the seed of the plan also initialises fresh weights.
         folder: The folder of the checkpoints; it exists, and all workers see it.
         start: A checkpoint whose weights are trained further; None starts with fresh weights.
+        watched: What is measured of a few subnets meanwhile; None is the headline metric of the task.
     """
 
     data: DataSource
     plan: TrainingPlan
     folder: Path
     start: Path | None = None
+    watched: MeasuredMetric | None = None
 
     def carry_out(self, on_step: StepCallback, team: Team | None = None) -> Path:
         """Trains, or resumes an interrupted training; returns the path of the finished checkpoint.
@@ -45,7 +48,7 @@ class TrainingTask:
         supernet = build_supernet(self.plan.space.architectures, self.plan.seed)
         if self.start is not None:
             load_checkpoint(self.start, supernet)
-        execution = TrainingExecution(team or SingleProcess())
+        execution = TrainingExecution(team or SingleProcess(), watched=self.watched)
         return train_supernet(supernet, self.data.load(), self.plan, self.folder, on_step, execution)
 
     def check_finished(self, path: Path) -> None:

@@ -53,7 +53,7 @@ def train_supernet(
 
     Args:
         supernet: The supernet; it is trained in place, and is on the CPU afterwards.
-        data: The images: training images are learnt from, validation images only serve the reported accuracies.
+        data: The images: training images are learnt from, validation images only tell how good a few subnets are.
         plan: The space that is trained, the schedule, the settings and the seed.
         folder: The folder of the checkpoints: `training.safetensors` during the training, `supernet.safetensors` at
             its end.
@@ -90,11 +90,12 @@ class _Trainer:
         self, supernet: Supernet, data: DataSplits, plan: TrainingPlan, folder: Path, execution: TrainingExecution
     ) -> None:
         self.plan, self.team, self.device = plan, execution.team, execution.choose_device()
+        self.task = data.weigh_task(plan.settings.class_weights)
         self.subspaces = plan.open_subspaces()
         plan.settings.check(plan.schedule, len(data.train), self.team.size)
         self.learner = Learner(supernet, plan.settings, self.device)
         self.batches = TrainingBatches(data, plan.settings, plan.seed, self.team, self.device)
-        self.validation = SubnetValidation(data, plan.seed, self.device)
+        self.validation = SubnetValidation(data, plan.seed, self.device, execution.watched)
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.steps = plan.schedule.end_steps(self.steps_per_epoch)[-1]
         self.validate_every = self.steps_per_epoch * math.ceil(self.steps / self.steps_per_epoch / _VALIDATIONS)
@@ -126,7 +127,8 @@ class _Trainer:
         self.learner.optimizer.zero_grad()
         dropout = torch_generator(self.plan.seed, Stream.DROPOUT, step, self.team.rank)
         others_weight = phase.others_weight_at(position.progress)
-        step_loss = StepLoss(phase, others_weight, settings.label_smoothing, self.learner.teacher, dropout)
+        smoothing = settings.label_smoothing if self.task.smooths_labels else 0.0
+        step_loss = StepLoss(phase, others_weight, smoothing, self.learner.teacher, dropout, self.task)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = accumulate_gradients(self.learner.supernet, candidates, batch, step_loss)
         self.team.average([losses, *(p.grad for p in self.learner.parameters if p.grad is not None)])
@@ -141,7 +143,8 @@ class _Trainer:
             loss=float(losses[0]),
             learning_rate=learning_rate,
             images_per_s=settings.batch_size / (time.perf_counter() - start),
-            accuracies=self._validate(step, position.phase),
+            measured=self._validate(step, position.phase),
+            metric=self.validation.metric,
             notes=notes,
         )
 
@@ -191,13 +194,15 @@ class _Trainer:
         def load_batch(number: int, resolution: int) -> Batch:
             return self.batches.load(step + number, resolution)
 
-        comparison = GradientComparison(split, load_batch, self.team, (self.plan.seed, Stream.SPLIT, step))
+        seed = (self.plan.seed, Stream.SPLIT, step)
+        comparison = GradientComparison(split, load_batch, self.team, seed, self.task)
         return choose_leaf_splits(self.learner.supernet, subspace, comparison)
 
     def _compute_policy_probabilities(self, step: int) -> PolicyProbabilities:
         batch = self.batches.load(step, self.largest.architecture.resolution)
         generator = torch_generator(self.plan.seed, Stream.BITS, step)
-        return compute_policy_probabilities(self.learner.supernet, self.plan.space, batch, self.team, generator)
+        space, team = self.plan.space, self.team
+        return compute_policy_probabilities(self.learner.supernet, space, batch, team, generator, self.task)
 
     def _choose_subspace(self, step: int, phase: int) -> Subspace:
         """The part of the space that the subnets of a step are drawn from; leaves of a split supernet take turns."""
@@ -216,11 +221,11 @@ class _Trainer:
         return learning_rate
 
     def _validate(self, step: int, phase: int) -> dict[str, float]:
-        """Accuracies of a few subnets after a step, if they are due: at the end of the training, and of some epochs."""
+        """How good a few subnets are after a step, if that is due: at the end of the training, and of some epochs."""
         due = (step + 1) % self.validate_every == 0 or step + 1 == self.steps
         if not due or self.team.rank > 0:
             return {}
-        return self.validation.measure_accuracies(self.learner.supernet, self.subspaces[phase])
+        return self.validation.measure_subnets(self.learner.supernet, self.subspaces[phase])
 
     def _check_finite(self, losses: Tensor, candidates: list[Candidate], step: int, phase: Phase) -> None:
         if bool(losses.isfinite().all()):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,14 @@ from results.metric import METRICS, Metric, get_metric
 
 def test_only_maximised_metrics_change_sign() -> None:
     assert get_metric("accuracy").costs(np.array([90.0, 95.0])).tolist() == [-90.0, -95.0]
-    assert [name for name, entry in METRICS.items() if entry.costs(1.0) != 1.0] == ["accuracy", "worst_class_accuracy"]
+    for name, entry in METRICS.items():
+        assert (entry.costs(1.0) == -1.0) == (name == "r2" or name.endswith(("accuracy", "_f1", "_precision")))
+
+
+def test_values_are_bounded_by_their_unit_or_by_what_they_are() -> None:
+    assert [get_metric(name).bounds for name in ("accuracy", "latency_ms")] == [(0, 100), (0, math.inf)]
+    assert [get_metric(name).bounds for name in ("mean_absolute_error", "r2")] == [(0, math.inf), (-math.inf, 1)]
+    assert Metric("share", "%", least=20.0).bounds == (20.0, 100.0)
 
 
 def test_expected_and_tested_ones_are_derived_from_every_metric() -> None:

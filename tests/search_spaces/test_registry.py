@@ -18,7 +18,9 @@ from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.layouts.registry import LAYOUTS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
+from nas.tasks.metrics.corruption import CORRUPTIONS
 from nas.tasks.metrics.registry import MEASURED_METRICS
+from nas.tasks.registry import TASKS
 from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import PREDICTORS
 from results.metric import METRICS
@@ -30,7 +32,7 @@ from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHEDULES, DEVICES]
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS]
-REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS, MEASURED_METRICS]
+REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS, MEASURED_METRICS, CORRUPTIONS, TASKS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
 Install = Callable[..., None]

@@ -21,8 +21,8 @@ class WorstClassAccuracy(MeasuredMetric):
 
     metric: ClassVar[Metric] = METRICS["worst_class_accuracy"]
 
-    def value(self, logits: Tensor, labels: Tensor) -> float:
-        hit = labels[logits.argmax(1) == labels]
-        images, hits = (some.bincount(minlength=logits.shape[1]) for some in (labels, hit))
+    def value(self, outputs: Tensor, labels: Tensor) -> float:
+        hit = labels[outputs.argmax(1) == labels]
+        images, hits = (some.bincount(minlength=outputs.shape[1]) for some in (labels, hit))
         present = images > 0
         return 100 * float((hits[present].double() / images[present]).min())

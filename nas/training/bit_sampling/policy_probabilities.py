@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
+from nas.tasks.classification import CLASSIFICATION
+from nas.tasks.task import Task
 from nas.training.bit_sampling.hessian_traces import compute_bit_probabilities, estimate_hessian_traces
 from nas.training.checkpoint_header import REMEDY
 from nas.training.distributed.team import Team
@@ -22,7 +23,12 @@ _PROBES = 16  # sign vectors that a trace is averaged over; each costs a backwar
 
 
 def compute_policy_probabilities(
-    supernet: Supernet, space: JointSpace, batch: Batch, team: Team, generator: torch.Generator
+    supernet: Supernet,
+    space: JointSpace,
+    batch: Batch,
+    team: Team,
+    generator: torch.Generator,
+    task: Task = CLASSIFICATION,
 ) -> PolicyProbabilities:
     """Probabilities of the policies of every layer, from the Hessian of the largest network's loss.
 
@@ -32,6 +38,7 @@ def compute_policy_probabilities(
         batch: Images, at any resolution, whose loss is taken.
         team: The processes over which the traces are averaged.
         generator: Draws the random signs for the traces.
+        task: What the labels mean.
 
     Returns:
         For each policy gene of the space, by its index, the probability of each of its policies.
@@ -40,7 +47,7 @@ def compute_policy_probabilities(
     network = supernet.extract(largest.architecture, largest.policy).to(batch.inputs.device)
     recalibrate_batch_norm(network, [batch.inputs])  # in evaluation mode, for batch statistics would couple the images
     layers = [module for module in network.modules() if isinstance(module, Layer)]
-    loss = F.cross_entropy(network(batch.inputs), batch.labels)
+    loss = task.compute_mixed_loss(network(batch.inputs), batch.labels, batch.mixture)
     traces = torch.tensor(estimate_hessian_traces(loss, [layer.op.weight for layer in layers], _PROBES, generator))
     team.average([traces])
     slots, first = space.architectures.slots, len(space.architectures.choices)

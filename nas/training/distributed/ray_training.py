@@ -129,7 +129,7 @@ class _QueueReports:
 
     def __call__(self, report: StepReport) -> None:
         self._batch.append(report)
-        due = report.accuracies or report.step == report.steps or time.monotonic() - self._sent >= _REPORT_S
+        due = report.measured or report.step == report.steps or time.monotonic() - self._sent >= _REPORT_S
         if due:
             try:
                 self._reports.put(self._batch)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.tasks.classification import CLASSIFICATION
+from nas.tasks.task import Task
 from nas.training.distributed.team import Team
 from nas.training.few_shot.gradient_matching import compute_matching_scores
 from nas.training.few_shot.grouping import Grouping, choose_grouping, measure_separation
@@ -58,12 +59,14 @@ class GradientComparison:
         load_batch: Returns the batch of an index, from 0, at a resolution.
         team: The processes over which scores are averaged.
         seed: Seed of the candidates that are compared, which differ in the value of the gene alone.
+        task: What the labels mean.
     """
 
     split: FewShotSplit
     load_batch: Callable[[int, int], Batch]
     team: Team
     seed: tuple[int, ...]
+    task: Task = CLASSIFICATION
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ def _group_values(leaf: _Leaf, gene: int, comparison: GradientComparison) -> Lea
         rng = np.random.default_rng((*comparison.seed, leaf.number, gene, number))
         candidates = _draw_versions(leaf.trained, gene, rng)
         batch = comparison.load_batch(number, candidates[0].architecture.resolution)
-        scores.append(compute_matching_scores(_compute_shared_gradients(leaf.weights, candidates, batch)))
+        gradients = _compute_shared_gradients(leaf.weights, candidates, batch, comparison.task)
+        scores.append(compute_matching_scores(gradients))
     mean = torch.from_numpy(np.mean(scores, axis=0))
     comparison.team.average([mean])
     grouping = choose_grouping(mean.numpy(), comparison.split.groups)
@@ -143,7 +147,9 @@ def _draw_versions(trained: Subspace, gene: int, rng: np.random.Generator) -> li
     return [population[row] for row in range(len(population))]
 
 
-def _compute_shared_gradients(weights: nn.Module, candidates: list[Candidate], batch: Batch) -> list[list[Tensor]]:
+def _compute_shared_gradients(
+    weights: nn.Module, candidates: list[Candidate], batch: Batch, task: Task
+) -> list[list[Tensor]]:
     """Gradient of the label loss for every candidate, on the tensors of a leaf that all of them use.
 
     The paper leaves out the weights of the edge that is split, as its operators have weights of their own. Here the
@@ -153,7 +159,8 @@ def _compute_shared_gradients(weights: nn.Module, candidates: list[Candidate], b
     parameters = [weight for name, weight in weights.named_parameters() if not name.endswith("log_weight_step")]
     gradients = []
     for candidate in candidates:
-        loss = F.cross_entropy(weights(batch.inputs, candidate.architecture, candidate.policy), batch.labels)
+        outputs = weights(batch.inputs, candidate.architecture, candidate.policy)
+        loss = task.compute_mixed_loss(outputs, batch.labels, batch.mixture)
         gradients.append(torch.autograd.grad(loss, parameters, allow_unused=True))
     shared = [index for index in range(len(parameters)) if all(g[index] is not None for g in gradients)]
     return [[found[index] for index in shared] for found in gradients]

@@ -138,9 +138,9 @@ def test_reports_tell_how_far_it_is(lab: Callable[..., Any], tmp_path: Path) -> 
     reports = trained.train(tmp_path, schedule)
     assert [report.phase for report in reports] == ["a"] * 4 + ["b"] * 4
     assert {report.steps for report in reports} == {8}
-    assert [bool(report.accuracies) for report in reports] == [False, False, True] * 2 + [False, True]
-    assert reports[2].accuracies.keys() == {"network"}  # the phase opens nothing
-    assert reports[-1].accuracies.keys() == {"largest", "smallest", "random"}
+    assert [bool(report.measured) for report in reports] == [False, False, True] * 2 + [False, True]
+    assert reports[2].measured.keys() == {"network"}  # the phase opens nothing
+    assert reports[-1].measured.keys() == {"largest", "smallest", "random"}
     rising = [0.1 / 3, 0.1 * 2 / 3 * (1 + 0.5**0.5) / 2, 0.05]
     assert [report.learning_rate for report in reports[:3]] == pytest.approx(rising)
     assert {report.learning_rate for report in reports[4:]} == {0.2}
@@ -322,7 +322,7 @@ def test_one_candidate_is_trained_and_nothing_outside_it(lab: Callable[..., Any]
     inside = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in marked.named_parameters()}
     schedule, settings = fit_schedule_to(trained.space, single(1, 0.1)), replace(SETTINGS, weight_decay=0.0)
     reports = trained.train(tmp_path, schedule, settings, only=candidate)
-    assert reports[-1].accuracies.keys() == {"network"}
+    assert reports[-1].measured.keys() == {"network"}
     after = trained.loaded(tmp_path / FINISHED)
     old = dict(before.named_parameters())
     changed = 0
@@ -350,7 +350,7 @@ def test_all_subnets_learn_the_digits(tmp_path: Path, lab: Callable[..., Any]) -
     accuracies = [realizer.measure_accuracy(candidate) for candidate in candidates]
     assert min(accuracies) > 50, accuracies  # 81 to 98 over four seeds and three arithmetics; chance is 10
     # the report re-calibrates batch norm on fewer images: by up to 0.4 points apart
-    assert reports[-1].accuracies["largest"] == pytest.approx(accuracies[0], abs=5)
+    assert reports[-1].measured["largest"] == pytest.approx(accuracies[0], abs=5)
 
 
 def test_the_memory_format_changes_rounding_only(lab: Callable[..., Any], tmp_path: Path) -> None:
@@ -410,7 +410,7 @@ def test_accuracies_are_of_all_that_a_phase_trains_not_of_the_leaf_on_turn(
         measured.append((len(net.leaves), subspace.open))
         return {}
 
-    monkeypatch.setattr(SubnetValidation, "measure_accuracies", measure)
+    monkeypatch.setattr(SubnetValidation, "measure_subnets", measure)
     reports = trained.train(tmp_path, schedule)
     expected = {phase.name: phase.open_subspace(trained.space).open for phase in schedule.phases}
     ends = [report.phase for report in reports if report.step % 3 == 0 or report.step == len(reports)]

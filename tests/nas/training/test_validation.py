@@ -24,10 +24,10 @@ def test_accuracies_are_a_function_of_weights_and_domain(lab: Callable[..., Any]
     data = replace(trained.data, train=trained.data.train.take(slice(0, images)))
     net, whole = trained.supernet().train(), Subspace.whole(trained.space)
     before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
-    found = SubnetValidation(data, 1, CPU).measure_accuracies(net, whole)
+    found = SubnetValidation(data, 1, CPU).measure_subnets(net, whole)
     assert list(found) == ["largest", "smallest", "random"]
     assert all(0 <= accuracy <= 100 for accuracy in found.values())
-    assert SubnetValidation(data, 1, CPU).measure_accuracies(net, whole) == found
+    assert SubnetValidation(data, 1, CPU).measure_subnets(net, whole) == found
     assert net.training
     assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
 
@@ -50,7 +50,7 @@ def test_batch_norm_is_recalibrated_on_full_batches_or_on_all_there_is(
 
     monkeypatch.setattr(module, "recalibrate_batch_norm", recalibrate)
     data = replace(trained.data, train=trained.data.train.take(slice(0, images)))
-    SubnetValidation(data, 1, CPU).measure_accuracies(
+    SubnetValidation(data, 1, CPU).measure_subnets(
         trained.supernet().eval(), Subspace.only(trained.space, trained.space.largest())
     )
     assert seen == [batches]
@@ -60,7 +60,7 @@ def test_one_candidate_is_called_network(lab: Callable[..., Any]) -> None:
     trained = lab("resnet_digits")
     candidate = trained.space.sample(np.random.default_rng(0), 1)[0]
     alone = Subspace.only(trained.space, candidate)
-    assert SubnetValidation(trained.data, 1, CPU).measure_accuracies(trained.supernet(), alone).keys() == {"network"}
+    assert SubnetValidation(trained.data, 1, CPU).measure_subnets(trained.supernet(), alone).keys() == {"network"}
 
 
 def test_every_subnet_is_measured_on_its_leaf(lab: Callable[..., Any]) -> None:
@@ -69,6 +69,6 @@ def test_every_subnet_is_measured_on_its_leaf(lab: Callable[..., Any]) -> None:
     gene = next(number for number, gene in enumerate(trained.space.genes) if gene.name == "0.depth")
     net.split([(0, whole.restrict(gene, (0,))), (0, whole.restrict(gene, (1,)))])
     net.leaves[0].load_state_dict(trained.supernet(seed=3).leaves[0].state_dict())
-    found = SubnetValidation(trained.data, 1, CPU).measure_accuracies(net, whole)
+    found = SubnetValidation(trained.data, 1, CPU).measure_subnets(net, whole)
     for name, leaf in (("smallest", trained.supernet(seed=3)), ("largest", trained.supernet())):
-        assert found[name] == SubnetValidation(trained.data, 1, CPU).measure_accuracies(leaf, whole)[name]
+        assert found[name] == SubnetValidation(trained.data, 1, CPU).measure_subnets(leaf, whole)[name]

@@ -72,7 +72,7 @@ def test_a_training_is_followed(tmp_path: Path) -> None:
     assert "train the supernet" in shown
     assert "5/9" in shown  # passes, by which the time left is told, as a step costs more in some phases
     assert "step 2/3 all: split leaf 0 by 0.0.kernel: 3 | 5 (separation 0.41)" in shown
-    assert "step 2/3 all: loss 1.500, 320 images/s, largest 11.0 %, smallest 9.0 %" in shown
+    assert "step 2/3 all: loss 1.500, 320 images/s, accuracy largest 11.0 %, smallest 9.0 %" in shown
     assert scalars(tmp_path) == {
         "loss": {1: [2.5], 2: [1.5]},
         "learning_rate": {1: [0.1], 2: [0.2]},
@@ -91,14 +91,14 @@ def test_count_and_time_left_are_shown_on_any_terminal(width: int, tmp_path: Pat
     assert "━━━━━" in line
     assert "12346/400" in line
     assert line.rstrip().endswith("left 0:00:00")
-    assert "all: loss 1.500, 512 images/s, leaf 0, largest 81.0 %" in note
+    assert "all: loss 1.500, 512 images/s, accuracy leaf 0, largest 81.0 %" in note
 
 
 def test_a_line_is_said_after_every_epoch_where_no_bar_moves(tmp_path: Path) -> None:
     shown = followed(tmp_path, [report(1, 2.5), report(2, 1.5, {"largest": 81.0}), report(3, 1.0)], width=80)
     said = [line for line in shown.splitlines() if line.startswith("step ")]
     assert len(said) == 1
-    assert said[0].startswith("step 2/400 all: loss 1.500, 512 images/s, largest 81.0 %, ")
+    assert said[0].startswith("step 2/400 all: loss 1.500, 512 images/s, accuracy largest 81.0 %, ")
     assert said[0].endswith(" left")
     moving = followed(tmp_path, [report(1, 2.5, {"largest": 81.0})], terminal=True)
     assert not [line for line in moving.splitlines() if line.startswith("step ")]

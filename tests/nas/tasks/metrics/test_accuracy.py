@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.accuracy import Accuracy, Top5Accuracy
 
 
 def test_the_share_of_hits_in_percent() -> None:
@@ -21,3 +21,9 @@ def test_the_error_is_what_many_draws_of_images_show() -> None:
 
 def test_a_perfect_score_is_not_certain() -> None:
     assert Accuracy().standard_error(np.array([100.0]), 100)[0] > 0.9
+
+
+def test_the_label_among_the_first_five() -> None:
+    outputs = torch.arange(8.0).repeat(4, 1)
+    assert Top5Accuracy().value(outputs, torch.tensor([7, 3, 2, 0])) == 50.0
+    assert Top5Accuracy().value(outputs[:, :3], torch.tensor([2, 1, 0, 0])) == 100.0

@@ -127,9 +127,9 @@ def test_two_workers_learn_what_two_members_of_a_team_learn(
 ) -> None:
     finished, reports = two_workers
     assert [report.step for report in reports] == list(range(1, STEPS + 1))
-    assert [set(report.accuracies) for report in reports if report.accuracies] == [
-        {"largest", "smallest", "random"}
-    ] * (STEPS // STEPS_PER_EPOCH)
+    assert [set(report.measured) for report in reports if report.measured] == [{"largest", "smallest", "random"}] * (
+        STEPS // STEPS_PER_EPOCH
+    )
     assert same_weights(in_threads(task_in(tmp_path / "threads")), finished)
     losses = [report.loss for report in reports]
     assert np.mean(losses[-4:]) < losses[0] - 0.2  # by 0.64 on average of four seeds, with a deviation of 0.14

@@ -1,0 +1,29 @@
+"""Tasks by name. Listing them loads no torch; a task is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from search_spaces.registry import Located, Registry
+
+if TYPE_CHECKING:
+    from nas.tasks.task import Task
+
+CLASSIFICATION = "classification"
+
+
+def _is_task(entry: object) -> bool:
+    from nas.tasks.task import Task
+
+    return isinstance(entry, Task)
+
+
+TASKS: Registry[Task] = Registry(
+    "task",
+    {
+        CLASSIFICATION: Located("nas.tasks.classification", "CLASSIFICATION"),
+        "multi_label": Located("nas.tasks.multi_label", "MULTI_LABEL"),
+        "regression": Located("nas.tasks.regression", "REGRESSION"),
+    },
+    _is_task,
+)
