@@ -125,22 +125,20 @@ class StoredInputs(Inputs):
 
     def read(self) -> Tensor:
         """Reads and decodes all of these inputs, shape (n, *shape)."""
-        if not len(self.rows):
-            return torch.zeros((0, *self.shape), dtype=self.decoder.dtype)
-        return self.decoder.arrange(torch.from_numpy(self.read_arrays()))
+        arrays = torch.empty((len(self), *self.decoder.array_shape), dtype=self.decoder.dtype)
+        self.read_into(arrays.numpy())
+        return self.decoder.arrange(arrays)
 
-    def read_arrays(self) -> NDArray[np.generic]:
-        """One input or more as the decoder gives them, before they are arranged: shape (n, ...)."""
-        whole: NDArray[np.generic] | None = None
+    def read_into(self, arrays: NDArray[np.generic]) -> None:
+        """Reads and decodes all of these inputs into memory that is there.
+
+        Args:
+            arrays: Receives the inputs as the decoder gives them, before they are arranged: shape (n, *array_shape).
+        """
         for places in self.rows.argsort().split(_CHUNK):  # in stored order, which is read quickest
             rows = self.rows[places].tolist()
             for place, row, stored in zip(places.tolist(), rows, self.records.read(rows), strict=True):
-                decoded = self.decoder.decode(stored, self.records.where(row))
-                if whole is None:  # filled in place: a list of parts that is joined would take the memory twice
-                    whole = np.empty((len(self), *decoded.shape), decoded.dtype)
-                whole[place] = decoded
-        assert whole is not None
-        return whole
+                arrays[place] = self.decoder.decode(stored, _Place(self.records, row))
 
     @property
     def decoded_bytes(self) -> int:
@@ -171,6 +169,17 @@ class StoredInputs(Inputs):
         for start in range(0, len(self), _CHUNK):
             for stored in self.records.read(self.rows[start : start + _CHUNK].tolist()):
                 digest.update(hash_stored(stored))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The place of a sample, which is made a text only for a message."""
+
+    records: Records
+    row: int
+
+    def __str__(self) -> str:
+        return self.records.where(self.row)
 
 
 def hash_stored(stored: object) -> bytes:

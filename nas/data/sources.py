@@ -16,6 +16,7 @@ from nas.data.inputs import Inputs, StoredInputs, TensorInputs
 from nas.data.layouts.digits import read_digits
 from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.registry import find_layout
+from nas.data.layouts.row_groups import ROW_GROUPS
 from nas.data.layouts.user_dataset import read_user_dataset
 from nas.data.normalization import Normalization
 from nas.data.reading import EMBEDDED, Reading
@@ -28,7 +29,8 @@ from nas.tasks.classification import CLASSIFICATION
 from nas.tasks.task import Task
 
 _FEWEST = 50  # fewest training images: fewer are not enough to calibrate batch norms and activation ranges
-_MOST_IN_MEMORY = 256 * 2**20  # bytes of decoded inputs that are kept in memory, in every process
+_MOST_IN_MEMORY = 256 * 2**20  # bytes of a decoded set that is kept in memory, in every process
+_SMALL_SPLIT = 32 * 2**20  # bytes of a decoded split that is kept in memory though the set is not
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,15 @@ def _load(source: DataSource) -> DataSplits:
     arranged = source.arrange()
     given = {id(records): copy_large_blocks(records, source.cache) for records, _, _ in arranged.parts.values()}
     decoder = _choose_decoder(source, [*given.values()])
-    splits = {
-        name: Split(_make_inputs(StoredInputs(given[id(records)], decoder, rows), source.cache), labels)
-        for name, (records, rows, labels) in arranged.parts.items()
+    stored = {
+        name: StoredInputs(given[id(records)], decoder, rows) for name, (records, rows, _) in arranged.parts.items()
     }
+    small = sum(inputs.decoded_bytes for inputs in stored.values()) <= _MOST_IN_MEMORY
+    splits = {
+        name: Split(_make_inputs(stored[name], small, source.cache), labels)
+        for name, (_, _, labels) in arranged.parts.items()
+    }
+    ROW_GROUPS.clear()
     task = source.task.fit(splits["train"].labels)
     data = DataSplits(**splits, names=arranged.names, task=task, stated=source.normalization, loaders=source.loaders)
     stated = source.normalization
@@ -207,6 +214,8 @@ def _choose_decoder(source: DataSource, given: Sequence[Records]) -> Decoder:
     return ImageDecoder(side, channels, reading.fit, reading.ground, reading.value_range)
 
 
-def _make_inputs(inputs: StoredInputs, cache: Cache) -> Inputs:
-    """The inputs in memory if they are few, else in the cache if they fit it, else decoded when they are read."""
-    return TensorInputs(inputs.read()) if inputs.decoded_bytes <= _MOST_IN_MEMORY else cache.keep(inputs)
+def _make_inputs(inputs: StoredInputs, small: bool, cache: Cache) -> Inputs:
+    """The inputs of a split: in memory where the whole set is small, else in the cache, else decoded when read."""
+    if small or inputs.decoded_bytes <= _SMALL_SPLIT:
+        return TensorInputs(inputs.read())
+    return cache.keep(inputs)

@@ -29,13 +29,23 @@ class Decoder(ABC):
     def shape(self) -> tuple[int, ...]:
         """Shape of one input of a network before it is resized, such as (channels, height, width)."""
 
+    @property
+    def array_shape(self) -> tuple[int, ...]:
+        """Shape of a decoded sample before `arrange`."""
+        return self.shape
+
+    @property
+    def array_dtype(self) -> np.dtype[np.generic]:
+        """Type of the values as NumPy names it."""
+        return torch.empty(0, dtype=self.dtype).numpy().dtype
+
     @abstractmethod
-    def decode(self, stored: Stored, where: str) -> NDArray[np.generic]:
+    def decode(self, stored: Stored, where: object) -> NDArray[np.generic]:
         """Decodes one sample.
 
         Args:
             stored: The sample as it is stored.
-            where: Its place, for messages.
+            where: Its place, which is made a text only for messages.
 
         Returns:
             An array that `arrange` understands, of the same shape for all samples.

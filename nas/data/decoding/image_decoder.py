@@ -16,7 +16,12 @@ from nas.data.decoding.pixels import Pixels, convert_array, convert_image, resiz
 from nas.data.reading import Fit
 
 MOST_PIXELS = 64_000_000  # of an image that is decoded: 192 MB as RGB, beside which a process has room for its work
+_ORIENTATION = 0x0112  # the tag of EXIF
 _OVERSAMPLING = 2  # a JPEG file is decoded at no less than this multiple of the final side, and then resized
+# Oversize is refused in one line, and small flaws of metadata do not matter; to switch warnings off for each image
+# would cost as much as to read its header.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module=r"PIL\..*")
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,12 @@ class ImageDecoder(Decoder):
         """Channels, height and width."""
         return (self.channels, self.side, self.side)
 
-    def decode(self, stored: Stored, where: str) -> Pixels:
+    @property
+    def array_shape(self) -> tuple[int, ...]:
+        """Height, width and channels."""
+        return (self.side, self.side, self.channels)
+
+    def decode(self, stored: Stored, where: object) -> Pixels:
         """Pixels from 0 to 255, uint8, shape (side, side, channels).
 
         Raises:
@@ -80,7 +90,7 @@ class ImageDecoder(Decoder):
 
 def open_image(
     stored: Stored,
-    where: str,
+    where: object,
     draft: int | None = None,
     ground: tuple[int, int, int] = (255, 255, 255),
     value_range: tuple[float, float] | None = None,
@@ -98,13 +108,12 @@ def open_image(
         ValueError: As `ImageDecoder.decode` describes.
     """
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(_bytes(stored))) as image:
-            warnings.simplefilter("ignore")  # of oversize, which is refused below, and of small flaws of metadata
+        with Image.open(io.BytesIO(_bytes(stored))) as image:
             if draft is not None and min(image.size) >= 2 * draft:
                 image.draft("RGB", (draft, draft))
             _check(image, where)
             image.load()
-            return convert_image(ImageOps.exif_transpose(image), ground, value_range, where)
+            return convert_image(_turn_upright(image), ground, value_range, where)
     except UnidentifiedImageError as error:
         raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -119,7 +128,12 @@ def _bytes(stored: Stored) -> bytes:
     return stored
 
 
-def _check(image: Image.Image, where: str) -> None:
+def _turn_upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says; itself, not a copy, where it is upright."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+
+
+def _check(image: Image.Image, where: object) -> None:
     """Refuses images that are too large, and files with pages of which nobody said which one counts."""
     width, height = image.size
     if not width * height <= MOST_PIXELS:
@@ -127,8 +141,7 @@ def _check(image: Image.Image, where: str) -> None:
             f"{where} is an image of {width}x{height} pixels; the most that is decoded is {MOST_PIXELS:,} pixels, so "
             "shrink it"
         )
-    pages = getattr(image, "n_frames", 1)
-    if image.format == "TIFF" and pages != 1:
+    if image.format == "TIFF" and (pages := getattr(image, "n_frames", 1)) != 1:
         raise ValueError(f"{where} is a TIFF file of {pages} pages, and a sample is one image; split it")
 
 

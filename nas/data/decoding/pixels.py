@@ -20,7 +20,7 @@ _SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose values Pillow may give as 32-bit 
 
 
 def convert_image(
-    image: Image.Image, ground: tuple[int, int, int], value_range: Range | None, where: str
+    image: Image.Image, ground: tuple[int, int, int], value_range: Range | None, where: object
 ) -> Image.Image:
     """A decoded image in RGB with 8 bits a channel.
 
@@ -38,6 +38,8 @@ def convert_image(
     if mode in _TRANSPARENT or ("transparency" in image.info and mode in ("RGB", "L", "P", "1")):
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (*ground, 255)), layer).convert("RGB")
+    if mode == "RGB":
+        return image  # a conversion would copy it
     if mode in _DIRECT:
         return image.convert("RGB")
     if mode.startswith("I;16") or (mode == "I" and image.format in _SIXTEEN_BIT_FORMATS):
@@ -52,7 +54,7 @@ def convert_image(
     return Image.fromarray(grey).convert("RGB")
 
 
-def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None, where: str) -> Pixels:
+def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None, where: object) -> Pixels:
     """An array of pixels as uint8, shape (height, width, channels).
 
     Args:
@@ -82,7 +84,7 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
     return pixels
 
 
-def scale(values: NDArray[np.float64], value_range: Range, where: str) -> Pixels:
+def scale(values: NDArray[np.float64], value_range: Range, where: object) -> Pixels:
     """Values as pixels from 0 to 255, of the same shape.
 
     Args:

@@ -51,6 +51,10 @@ class _RowGroups:
         self._kept: OrderedDict[tuple[Path, str, int], pa.ChunkedArray] = OrderedDict()
         self._most_bytes = most_bytes
 
+    def clear(self) -> None:
+        """Frees the memory, where other processes go on reading."""
+        self._kept.clear()
+
     def read(self, path: Path, column: str, group: int) -> pa.ChunkedArray:
         """The cells of a column in a row group.
 

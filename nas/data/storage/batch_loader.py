@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -35,7 +38,7 @@ class BatchLoader:
         self._last: tuple[int, Tensor] | None = None
 
     def load(self, step: int) -> Tensor:
-        """The decoded inputs of the batch of a step, shape (batch, *shape).
+        """The decoded inputs of the batch of a step, shape (batch, *shape); valid until the next but one is loaded.
 
         Raises:
             OSError: If the processes cannot hand over their batches, as too little memory can be shared.
@@ -45,25 +48,32 @@ class BatchLoader:
         return self._last[1]
 
     def _read(self, step: int) -> Tensor:
-        if not self._processes:
+        in_turn = self._last is None or step == self._next  # else such as for the gradients of a split
+        if not self._processes or not in_turn:
             return self._inputs.take(self._rows_of(step)).read()
-        if self._last is not None and step != self._next:  # out of turn, such as for the gradients of a split
-            return self._inputs.take(self._rows_of(step)).read()
-        if self._ahead is None or step != self._next:
+        if self._ahead is None:
             self._ahead = self._start(step)
         self._next = step + 1
         return next(self._ahead)
 
     def _start(self, step: int) -> Iterator[Tensor]:
-        rows = self._rows_of(step)
-        needed = len(rows) * torch.Size(self._inputs.shape).numel() * self._processes * (_PREFETCHED + 1)
+        """The batches of a step and all later ones.
+
+        Processes decode into slots of shared memory, which are used in turn: fresh memory for each batch would cost
+        half as much time as to decode it. One batch more than are in the making is in use, and one was used last.
+        """
+        inputs, count, slots = self._inputs, len(self._rows_of(step)), self._processes * _PREFETCHED + 2
+        assert isinstance(inputs, StoredInputs)
+        shape = (slots, count, *inputs.decoder.array_shape)
+        needed = torch.Size(shape).numel() * inputs.decoder.dtype.itemsize
         if not shutil.disk_usage(_SHARED).free >= needed:
             raise OSError(
                 f"{self._processes} loader processes need {needed / 2**20:,.0f} MiB of shared memory, {_SHARED} has "
                 "less; enlarge it (docker run --shm-size), or set data.loaders to 0"
             )
+        shared = torch.empty(shape, dtype=inputs.decoder.dtype).share_memory_()
         loader = DataLoader(
-            _Decoded(self._inputs),
+            _Decoded(inputs, shared),
             batch_size=None,
             sampler=_StepsFrom(step, self._rows_of),
             num_workers=self._processes,
@@ -71,30 +81,31 @@ class BatchLoader:
             multiprocessing_context="forkserver",  # a fork would copy the threads' locks of this process
             worker_init_fn=_prepare,
         )
-        return iter(loader)
+        for number in loader:
+            yield inputs.decoder.arrange(shared[number % slots])
 
 
-class _Decoded(Dataset[Tensor]):
-    """Batches by their rows."""
+class _Decoded(Dataset[int]):
+    """Decodes the batch of a number, whose rows come with it, into its slot."""
 
-    def __init__(self, inputs: Inputs) -> None:
-        self._inputs = inputs
+    def __init__(self, inputs: StoredInputs, shared: Tensor) -> None:
+        self._inputs, self._shared = inputs, shared
 
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        return self._inputs.take(rows).read()
+    def __getitem__(self, batch: tuple[int, NDArray[np.int64]]) -> int:
+        number, rows = batch
+        self._inputs.take(torch.from_numpy(rows)).read_into(self._shared[number % len(self._shared)].numpy())
+        return number
 
 
-class _StepsFrom(Sampler[Tensor]):
-    """The rows of a step and of all later ones."""
+class _StepsFrom(Sampler[tuple[int, NDArray[np.int64]]]):
+    """The number of each batch, from 0, and the rows of a step and of all later ones."""
 
     def __init__(self, step: int, rows_of: RowsOfStep) -> None:
         self._step, self._rows_of = step, rows_of
 
-    def __iter__(self) -> Iterator[Tensor]:
-        step = self._step
-        while True:
-            yield self._rows_of(step)
-            step += 1
+    def __iter__(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        for number in itertools.count():
+            yield number, self._rows_of(self._step + number).numpy()
 
 
 def _prepare(_number: int) -> None:

@@ -166,10 +166,10 @@ def _digest(rows: Tensor) -> str:
 def _write(path: Path, inputs: StoredInputs) -> None:
     """Decodes all inputs into a file, which is written piece by piece: mapped pages would count for this process."""
     with atomic_write(path) as draft, draft.open("wb") as file:
+        chunk = np.empty((_CHUNK, *inputs.decoder.array_shape), inputs.decoder.array_dtype)
+        header = {"descr": chunk.dtype.str, "fortran_order": False, "shape": (len(inputs), *chunk.shape[1:])}
+        np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(inputs), _CHUNK):
-            decoded = inputs.take(slice(start, start + _CHUNK)).read_arrays()
-            if start == 0:
-                shape = (len(inputs), *decoded.shape[1:])
-                header = {"descr": decoded.dtype.str, "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-            file.write(decoded.tobytes())
+            part = inputs.take(slice(start, start + _CHUNK))
+            part.read_into(chunk[: len(part)])
+            file.write(chunk[: len(part)].tobytes())

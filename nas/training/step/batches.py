@@ -63,12 +63,16 @@ class TrainingBatches:
             step: Index of the step in the whole training.
             resolution: Height and width of the inputs, in pixels.
         """
-        images, labels = self._loader.load(step), self._data.train.labels[self._rows_of(step)]
+        images, labels = self.read(step), self._data.train.labels[self._rows_of(step)]
         generator = torch_generator(self._seed, Stream.AUGMENTATION, step, self._team.rank)
         pixels = augment(images.to(self._device), generator, self._settings.flip)
         inputs = self._data.normalization.inputs(pixels, resolution)
         memory_format = get_memory_format(self._settings)
         return Batch(inputs.contiguous(memory_format=memory_format), labels.to(self._device))
+
+    def read(self, step: int) -> Tensor:
+        """The images of a step as they are before augmentation: uint8, shape (batch, channels, height, width)."""
+        return self._loader.load(step)
 
     def _rows_of(self, step: int) -> Tensor:
         """The rows of the images of a step that this process reads, int64, shape (batch / processes,)."""
