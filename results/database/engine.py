@@ -94,6 +94,7 @@ def open_to_read(url: str | sa.URL) -> tuple[sa.Engine, str]:
                 _inspect_file(path)
                 if not can_be_read_in_place(path):
                     engine = _open_copy(parsed, path)
+                engine.connect().close()  # SQLAlchemy ends the transaction of the first connection that it sees
             with engine.connect() as connection:
                 if not has_tables(connection):
                     raise DatabaseError(f"{name} holds no results: it is empty; run a job first, or name another")

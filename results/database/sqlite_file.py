@@ -84,6 +84,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     while True:
         connection = _connect(path, _choose_options(path))
         try:
+            connection.execute("BEGIN")  # no writer can change the mode of the file until this is closed or rolled back
             connection.execute("SELECT count(*) FROM sqlite_master")
             return connection
         except sqlite3.OperationalError as error:  # a -shm may have gone meanwhile

@@ -137,7 +137,7 @@ WRITE = """
 import sys
 from results.database.results_database import ResultsDatabase
 from results.evaluation import RunRecord
-for number in range(8):
+for number in range(10):
     with ResultsDatabase(sys.argv[1]) as database:
         database.begin(RunRecord(f"{sys.argv[2]}{number}", {}, 1))
 """
