@@ -11,9 +11,11 @@ from nas.evaluation.pool import MakeMeasure
 from nas.evaluation.worker import PoolState, Worker, WorkerDied, WorkerHost
 from nas.objectives import Measured
 from search_spaces.candidate import Candidate
+from search_spaces.quoting import cut
 
 # How long to wait for an actor to start: if no other works yet, and if others do, without which work would go on.
 _FIRST_ACTOR_S, _MORE_ACTORS_S = 120, 20
+_MOST_SAID = 200  # characters of Ray's account of a death, which lists all that it may have been
 
 
 class RayActors(WorkerHost):
@@ -59,7 +61,7 @@ class RayActors(WorkerHost):
                     )
             return _RayWorker(self._ray, actor, str(self._ray.get(started)))
         except self._ray.exceptions.RayError as error:  # of the actor or of the whole cluster
-            raise WorkerDied(f"died ({describe_ray_error(error)})", lost=True) from error
+            raise WorkerDied(_describe(error), lost=True) from error
 
 
 class _RayWorker(Worker):
@@ -93,7 +95,7 @@ class _RayWorker(Worker):
             raise TimeoutError from error
         except errors.RayError as error:
             lost = isinstance(error, errors.ActorUnavailableError) or not self._is_node_alive()
-            raise WorkerDied(f"died ({describe_ray_error(error)})", lost) from error
+            raise WorkerDied(_describe(error), lost) from error
 
     def _is_node_alive(self) -> bool:
         """Whether the machine of the actor is still in the cluster: then an actor that died has died by itself."""
@@ -101,6 +103,10 @@ class _RayWorker(Worker):
             return any(node["NodeID"] == self._node and node["Alive"] for node in self._ray.nodes())
         except Exception:  # of the whole cluster, which is lost
             return False
+
+
+def _describe(error: Exception) -> str:
+    return f"died ({cut(describe_ray_error(error), _MOST_SAID)})"
 
 
 class _Actor:

@@ -75,8 +75,9 @@ def count_reasons(failed: Sequence[FailedCandidate]) -> list[tuple[str, int, str
     Reasons that differ in numbers alone, such as how many bytes were lacking, count as one, with the text of the first.
     """
     counts = Counter(_blank_numbers(one.reason) for one in failed)
+    ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))  # failures come in any order
     first = {_blank_numbers(one.reason): one for one in reversed(failed)}
-    return [(first[kind].reason, count, first[kind].key) for kind, count in counts.most_common()]
+    return [(first[kind].reason, count, first[kind].key) for kind, count in ranked]
 
 
 def _blank_numbers(reason: str) -> str:
