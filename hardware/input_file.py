@@ -31,7 +31,10 @@ def read_input(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     if not found.st_size <= most_bytes:
         raise ValueError(f"{path} has {found.st_size:,} bytes; a file of its kind has {most_bytes:,} at most")
     with path.open("rb") as file:
-        return file.read(most_bytes + 1)  # no more, should it grow meanwhile
+        try:
+            return file.read(most_bytes + 1)  # no more, should it grow meanwhile
+        except OSError as error:  # of a disk or a server, which knows no names
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:

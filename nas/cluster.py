@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+MOST_WORKERS = 4096  # processes of a search; the largest machines have as many CPUs as this, and clusters as many slots
 LOCAL = "local"  # the address that starts a cluster
 _AUTO = "auto"  # the address of the cluster that already runs on this machine
 _ANSWER_S = 5  # a server that runs accepts a connection well within this time
-_LAST_PORT = 65535
+_PORT = re.compile(r"[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]")  # to 65535
 _PLAIN = re.compile(r"(\w+://)?(\[[0-9a-fA-F:]+\]|[\w.-]*)(:\d+)?/?")  # an address without user, password and options
 _LEAST_SHARE = 0.0001  # the least share of a GPU: Ray counts resources in steps of this size
 
@@ -84,6 +85,18 @@ def show_address(address: str) -> str:
     return f"{scheme}://***" if separator and scheme.isalpha() else "***"
 
 
+def check_address(address: str) -> None:
+    """Checks the form of the address of a cluster, whether one answers there or not.
+
+    Raises:
+        ValueError: If it is neither `local`, nor `auto`, nor `host:port`.
+    """
+    shown = show_address(address)
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address not in (LOCAL, _AUTO) and (shown != address or not host or not _PORT.fullmatch(port)):
+        raise ValueError(f"a Ray cluster is given as 'auto' or host:port, such as 10.0.0.1:6379, got {shown!r}")
+
+
 def check_gpus(share: float) -> None:
     """Checks the share of a GPU that each worker takes.
 
@@ -111,10 +124,8 @@ def describe_ray_error(error: Exception) -> str:
 
 def _check_reachable(address: str) -> None:
     """Raises ValueError unless a server accepts connections at `host:port`; Ray itself would wait for minutes."""
-    shown = show_address(address)
+    check_address(address)
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if shown != address or not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise ValueError(f"a Ray cluster is given as 'auto' or host:port, such as 10.0.0.1:6379, got {shown!r}")
     try:
         socket.create_connection((host, int(port)), _ANSWER_S).close()
     except OSError as error:

@@ -10,6 +10,7 @@ import typer
 
 from nas.cli.database_option import database_option
 from nas.cli.options import takes
+from nas.cluster import MOST_WORKERS
 
 if TYPE_CHECKING:
     from nas.jobs.cluster.jobs_api import Cluster
@@ -42,9 +43,9 @@ class SubmitOptions:
             "URL of the results database, as the cluster sees it; default: NAS_DATABASE there, or results.db in --runs."
         ),
     ] = None
-    workers: Annotated[int, typer.Option(min=1, help="Ray actors that train and measure.")] = 1
+    workers: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="Ray actors that train and measure.")] = 1
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0.0, help="Share of a GPU on which each measures; 0 is its CPU.")
+        float, typer.Option(min=0.0, max=1.0, help="Share of a GPU on which each measures; 0 is its CPU.")
     ] = 0.0
 
 

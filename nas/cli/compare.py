@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.options import DEFAULT_RUNS, Runs
+from nas.cluster import MOST_WORKERS
 from nas.interruption import resumable
 
 
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def _compare(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The comparison, a YAML file; see docs/search.md.")],
     runs: Runs = DEFAULT_RUNS,
-    workers: Annotated[int, typer.Option(min=1, help="Searchers that run at the same time.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="Searchers that run at the same time.")] = 1,
     data: Annotated[str | None, typer.Option(help="Images of the job, instead of its data.source.")] = None,
 ) -> None:
     from nas.cli.console import open_console

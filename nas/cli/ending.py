@@ -15,14 +15,14 @@ from typing import Any
 import typer
 
 from nas.interruption import Terminated, terminated_by_signal
-from search_spaces.quoting import cut
+from search_spaces.quoting import cut, quote
 
 WRONG, INTERNAL = 2, 70  # the user can put it right; a fault of the program, as in BSD's sysexits.h
 CLOSED = 128 + signal.SIGPIPE  # as a shell tells it of a program whose reader has gone
 _MOST = 1500  # characters of the line
 _MOST_REPORT = 1 << 20  # characters of a report; messages of libraries may hold whole arrays
 # in a URL: the user before the host, and options; whoever raises an error with one leaves them out, this is the fence
-_SECRETS = re.compile(r"(?<=://)[^\s'\"]*@|(?<=pass=|.pwd=|oken=|word=|cret=)[^&\s'\"]+")
+_SECRETS = re.compile(r"(?<=://)[^\s'\"/@]*:[^\s'\"]*@|(?<=pass=|.pwd=|oken=|word=|cret=)[^&\s'\"]+")
 _NO_MEMORY = re.compile(
     r"can't allocate memory|not enough memory|out of memory|bad_alloc|bad allocation", re.IGNORECASE
 )
@@ -72,6 +72,8 @@ def _describe(error: Exception) -> tuple[str, int]:
         return line, WRONG
     if isinstance(error, OSError):
         return _describe_os_error(error), WRONG
+    if isinstance(error, UnicodeEncodeError):  # an argument in bytes of another encoding, handed to a library
+        return f"text must be UTF-8, got {quote(error.object)}", WRONG
     if isinstance(error, ValueError):
         return _in_words(error), WRONG
     return f"internal error: {type(error).__name__}: {cut(_in_words(error), _MOST // 2)}; {_report(error)}", INTERNAL

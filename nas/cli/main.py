@@ -28,10 +28,18 @@ app.add_typer(tables.app, name="tables")
 
 def main() -> None:
     """Runs the program; see `nas.cli.ending.ending` for how it ends."""
-    bound_threads()
-    command = typer.main.get_command(app)
-    with ending(), command.make_context("nas", sys.argv[1:]) as context:
-        command.invoke(context)
+    with ending():
+        bound_threads()
+        _check_given(sys.argv[1:])
+        command = typer.main.get_command(app)
+        with command.make_context("nas", sys.argv[1:]) as context:
+            command.invoke(context)
+
+
+def _check_given(arguments: list[str]) -> None:
+    """Refuses empty arguments: an empty path would stand for the current folder, and no name is empty."""
+    if any(not one or (one.startswith("--") and one.endswith("=")) for one in arguments):
+        raise ValueError("an argument is empty, such as by a variable of the shell that is not set; give it a value")
 
 
 if __name__ == "__main__":

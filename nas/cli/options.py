@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from nas.cli.database_option import database_option
+from nas.cluster import MOST_WORKERS
 
 Options = TypeVar("Options")
 
@@ -61,12 +62,16 @@ class MeasuringOptions(JobOptions):
 
     database: Database = None
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that measure candidates; with Ray: that train and measure.")
+        int,
+        typer.Option(
+            min=1, max=MOST_WORKERS, help="Processes that measure candidates; with Ray: that train and measure."
+        ),
     ] = 1
     ray: LocalRay = False
     ray_address: RayCluster = None
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0.0, help="With Ray: share of a GPU on which each worker measures; 0 is its CPU.")
+        float,
+        typer.Option(min=0.0, max=1.0, help="With Ray: share of a GPU on which each worker measures; 0 is its CPU."),
     ] = 0.0
     expand: Annotated[
         bool, typer.Option("--expand", help="Replace variables such as $HOME in --runs, where no shell has done so.")
@@ -77,7 +82,9 @@ class MeasuringOptions(JobOptions):
 class TrainOptions(JobOptions):
     """The arguments and options of `nas train`."""
 
-    workers: Annotated[int, typer.Option(min=1, help="With Ray: workers that share every batch; else only 1.")] = 1
+    workers: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="With Ray: workers that share every batch; else only 1.")
+    ] = 1
     ray: LocalRay = False
     ray_address: RayCluster = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hardware.usable_cpus import count_usable_threads, describe_cpus, read_usable_cpus
-from nas.cluster import check_gpus
+from nas.cluster import check_address, check_gpus
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
 from nas.jobs.console.reporter import Reporter
@@ -23,7 +23,7 @@ class Workers:
         gpus_per_worker: Share of a GPU on which each Ray actor measures; 0 measures on the CPU.
 
     Raises:
-        ValueError: If `gpus_per_worker` is given without Ray, or `nas.cluster.check_gpus` refuses it.
+        ValueError: If `gpus_per_worker` is given without Ray, or `nas.cluster` refuses it or the address.
     """
 
     count: int = 1
@@ -32,6 +32,8 @@ class Workers:
 
     def __post_init__(self) -> None:
         check_gpus(self.gpus_per_worker)
+        if self.ray_address is not None:
+            check_address(self.ray_address)
         if self.gpus_per_worker and self.ray_address is None:
             raise ValueError("--gpus-per-worker needs --ray or --ray-address: it is Ray that shares GPUs out")
 

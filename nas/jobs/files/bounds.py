@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-MOST_WORKERS = 4096  # processes of a search; the largest machines have as many CPUs as this, and clusters as many slots
+from nas.cluster import MOST_WORKERS
+
 MOST_IN_FLIGHT = 2 * MOST_WORKERS  # candidates that are asked for and not told; more than workers only wait
 MOST_EVALUATIONS = 1_000_000  # each is a row of the database, and of what a searcher and a page hold in memory
 MOST_MEASURED = 10_000  # measurements that predictors learn from at once: their cost grows with the cube of the number
@@ -21,6 +22,7 @@ MOST_NODES = 100  # of a cell; those of published spaces have up to ten
 MOST_IMAGES_AT_ONCE = 1_000_000  # in one batch: a gigabyte already for the smallest images
 MOST_SIDE = 4096  # pixels of a side, or channels, of an image that a network takes
 MOST_NUMBERS = 1 << 25  # in one image; activations take a hundred times as many, in gigabytes
+MOST_THREADS = MOST_WORKERS  # of one inference
 MOST_INPUTS = 4096  # per inference of a device; no network is served with more at a time
 MOST_EXPORTED = 100  # networks; each is converted, checked and timed in seconds
 MOST_VALUE = 1e15  # of a cost or an option; those of the largest networks are less, and products of twenty are finite

@@ -12,7 +12,7 @@ from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
-from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_WORKERS, Seed
+from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.search_section import SearchSection
@@ -36,7 +36,7 @@ class DeviceSection(Section):
     """
 
     name: str = "onnxruntime_cpu"
-    threads: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 1
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
     batch: Annotated[int, Field(ge=1, le=MOST_INPUTS)] = 1
     table: str | None = None
     calibration_networks: Annotated[int, Field(ge=4, le=MOST_MEASURED)] = 300

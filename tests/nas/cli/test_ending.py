@@ -56,6 +56,12 @@ def no_memory() -> BaseException:
             2,
             r"postgresql://\*\*\*@host/db\?password=\*\*\* is no",
         ),
+        (
+            UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed"),
+            2,
+            r"text must be UTF-8, got 'a\\udcff'$",
+        ),
+        (ValueError("named like postgresql://user@host/db"), 2, r"named like postgresql://user@host/db$"),
         (FileNotFoundError(2, "No such file or directory", "a.yaml"), 2, r"a.yaml: No such file or dir.*; put that"),
         (OSError(28, "No space left on device"), 2, r"nas: No space left on device; put that right"),
         (FileNotFoundError("nope.parquet"), 2, r"nas: nope.parquet: there is no such file$"),

@@ -222,6 +222,12 @@ def test_an_address_without_a_cluster_is_refused(
     [
         (["train"], ["missing argument 'JOB'", "see: nas train --help"]),
         (["train", "job.yaml", "--workers", "0"], ["'--workers'", "1", "nas train --help"]),
+        (["train", "job.yaml", "--workers", "1000000"], ["'--workers'", "4096", "nas train --help"]),
+        (["run", "job.yaml", "--gpus-per-worker", "nan"], ["'--gpus-per-worker'", "nas run --help"]),
+        (["run", "job.yaml", "--runs", ""], ["an argument is empty", "give it a value"]),
+        (["results", "list", "--database="], ["an argument is empty", "give it a value"]),
+        (["run", "job.yaml", "--ray-address", "6379"], ["host:port, such as 10.0.0.1:6379, got '6379'"]),
+        (["run", "job.yaml", "--ray-address", "host:65536"], ["host:port, such as 10.0.0.1:6379, got 'host:65536'"]),
         (["train", "job.yaml", "--worker", "2"], ["no such option", "--worker"]),
         (["trian", "job.yaml"], ["no such command 'trian'", "'train'"]),
         (["results", "show"], ["missing argument 'KEY'", "nas results show --help"]),
