@@ -74,11 +74,8 @@ class StageFolder:
         """
         return frozenset(self._read().files)
 
-    def holds(self, *names: str) -> bool:
-        """Whether the stage finished these files, after all files of the manifest were compared with it.
-
-        Args:
-            names: Names of files in the folder.
+    def check(self) -> frozenset[str]:
+        """Names of the finished files, after all of them were compared with the manifest.
 
         Raises:
             ValueError: If the manifest is damaged, or a file of it is missing or not what was written.
@@ -87,7 +84,15 @@ class StageFolder:
         for name, expected in files.items():
             if why := _find_damage(self.path / name, expected):
                 raise ValueError(f"{self.path / name} {why}, by {self.path / MANIFEST}; {self._remedy}")
-        return files.keys() >= {*names}
+        return frozenset(files)
+
+    def holds(self, *names: str) -> bool:
+        """Whether the stage finished these files, after all files were compared; see `check`.
+
+        Args:
+            names: Names of files in the folder.
+        """
+        return self.check() >= {*names}
 
     def record(self, *names: str, about: Mapping[str, Any] | None = None) -> None:
         """Adds finished files to the manifest, after they were written.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from nas.jobs.files.comparison_file import (
 )
 from nas.jobs.files.job import load_job
 from nas.jobs.job_runs import Inputs, stage_path
+from nas.jobs.stage_folder import MANIFEST, StageFolder
 from nas.search.comparison import Comparison, estimate_interval95
 from nas.search.registry import create_searcher
 from results.pages.curves_page import write_curves_page
@@ -98,7 +98,8 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
 
     Raises:
         ValueError: If the file, its table or its job is not valid, the job is not trained or not profiled, another
-            process runs the comparison, or nothing that was found is better than the reference.
+            process runs the comparison, what it found before was damaged, or nothing that was found is better than the
+            reference.
     """
     import pandas as pd
 
@@ -111,13 +112,19 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
     say_of_shared_cpus(workers, reporter)
     pairs = [(name, seed) for seed in range(content.seeds) for name in content.searchers]
     with folder_lock(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
-        missing = [pair for pair in pairs if not _path(folder, *pair).exists()]
+        stage = StageFolder(folder)
+        finished = stage.check()
+        missing = [pair for pair in pairs if _name(*pair) not in finished]
+        if again := [name for pair in missing if (folder / (name := _name(*pair))).exists()]:
+            reporter.say(f"compare  made again, as {MANIFEST} does not say that they were finished: {', '.join(again)}")
         bar.advance(len(pairs) - len(missing))
         with _told(), WorkerProcesses(max(1, min(workers, len(missing)))) as pool:
-            for done in as_completed([pool.submit(_search, paths, *pair, folder) for pair in missing]):
+            running = {pool.submit(_search, paths, *pair, folder): pair for pair in missing}
+            for done in as_completed(running):
                 done.result()
+                stage.record(_name(*running[done]))
                 bar.advance(1)
-    found = pd.concat([_read_curve(folder, *pair, content.budgets) for pair in pairs], ignore_index=True)
+    found = pd.concat([pd.read_csv(folder / _name(*pair)) for pair in pairs], ignore_index=True)
     found.to_csv(folder / "hypervolumes.csv", index=False)
     write_curves_page(found, folder / "curves.html", f"{content.name}: {content.seeds} seeds")
     reporter.console.print(_table(found, content))
@@ -158,33 +165,12 @@ def _search(paths: ComparisonPaths, name: str, seed: int, folder: Path) -> None:
     with paths.open() as (comparison, _):
         volumes = comparison.measure_curve(name, seed)
     rows = {"searcher": name, "seed": seed, "evaluations": comparison.budgets, "hypervolume": volumes}
-    with atomic_write(_path(folder, name, seed)) as draft:
+    with atomic_write(folder / _name(name, seed)) as draft:
         pd.DataFrame(rows).to_csv(draft, index=False)
 
 
-def _read_curve(folder: Path, name: str, seed: int, budgets: Sequence[int]) -> pd.DataFrame:
-    """The hypervolumes that `_search` wrote.
-
-    Raises:
-        ValueError: If the file holds something else.
-    """
-    import pandas as pd
-
-    path = _path(folder, name, seed)
-    try:
-        found = pd.read_csv(path)
-        volumes = found["hypervolume"].to_numpy(dtype=float)
-        expected = pd.DataFrame({"searcher": name, "seed": seed, "evaluations": budgets, "hypervolume": volumes})
-        whole = found.equals(expected) and bool((np.isfinite(volumes) & (volumes >= 0)).all())
-    except (ValueError, KeyError):  # what pandas raises of a damaged file is a ValueError
-        whole = False
-    if not whole:
-        raise ValueError(f"{path} is not what was written there; delete it, and start the same command again")
-    return found
-
-
-def _path(folder: Path, name: str, seed: int) -> Path:
-    return folder / f"{name}-{seed}.csv"
+def _name(name: str, seed: int) -> str:
+    return f"{name}-{seed}.csv"
 
 
 def _table(found: pd.DataFrame, file: ComparisonFile) -> Table:

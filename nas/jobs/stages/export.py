@@ -67,7 +67,7 @@ def export(
     def make() -> pd.DataFrame:
         return _exported(folder, roles, outcome, subject, table, execution)
 
-    networks = make_once(folder, make, lambda: reporter.say(f"export   done before: {folder}"), (LAYERS,))
+    networks = make_once(folder, make, lambda state: reporter.say(f"export   {state}: {folder}"), (LAYERS,))
     chosen = {front.population[row].key: front.population[row] for row in roles.values()}
     # an earlier start may have chosen others, where a library or a processor has changed since
     candidates = [chosen.get(key) or runs.database.candidate(key) for key in networks["key"]]

@@ -108,7 +108,7 @@ def finetune(
             finish_training(task, carry_out)
         return _measured(candidate, training.plan.space, subject, tuned, table)
 
-    networks = make_once(folder, make, lambda: reporter.say(f"finetune done before: {folder}"))
+    networks = make_once(folder, make, lambda state: reporter.say(f"finetune {state}: {folder}"))
     store_networks(networks, [candidate], "finetuned", runs.record("finetune", inputs, location), runs)
     return Export(networks, folder)
 

@@ -21,7 +21,7 @@ from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.export.opset import describe_versions
 from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
-from nas.jobs.stage_folder import StageFolder
+from nas.jobs.stage_folder import MANIFEST, StageFolder
 from nas.jobs.stages.subject import Subject
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import METRICS
@@ -37,14 +37,14 @@ MEASURED = "measured_"  # prefix of the columns that hold what was measured, not
 
 
 def make_once(
-    folder: Path, make: Callable[[], pd.DataFrame], done: Callable[[], None], besides: Sequence[str] = ()
+    folder: Path, make: Callable[[], pd.DataFrame], say: Callable[[str], None], besides: Sequence[str] = ()
 ) -> pd.DataFrame:
     """The table `networks.csv` of a folder, unless it is there with all its files made first.
 
     Args:
         folder: Made, if it is not there.
         make: Writes the files to the folder and gives the table, whose column `file` names them.
-        done: Called where there is nothing to make.
+        say: Is told where there is nothing to make, or something is made again.
         besides: Names of other files that `make` writes to the folder.
 
     Raises:
@@ -53,8 +53,10 @@ def make_once(
     table, stage = folder / NETWORKS, StageFolder(folder)
     if stage.holds(NETWORKS):
         networks = _read_networks(table)
-        done()
+        say("done before")
         return networks
+    if table.exists():  # a process was killed at the very end, or somebody removed the manifest
+        say(f"made again, as {MANIFEST} does not say that it was finished")
     folder.mkdir(parents=True, exist_ok=True)
     networks = make()
     with atomic_write(table) as draft:

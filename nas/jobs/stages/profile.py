@@ -219,7 +219,10 @@ def _say_of_other_cpus(table: LatencyTable, machine: Mapping[str, str], reporter
 
 
 def _measured_layers(request: TableRequest, profiler: Profiler, reporter: Reporter, unfinished: Path) -> LatencyTable:
-    table = load_table(unfinished) if unfinished.exists() else LatencyTable(request.device.here())
+    try:
+        table = load_table(unfinished) if unfinished.exists() else LatencyTable(request.device.here())
+    except ValueError as error:
+        raise ValueError(f"{error}; delete {unfinished} to measure its layers anew") from error
     layers, policies = request.space.list_distinct_layers(), request.space.policies.all_policies
     with reporter.bar("measure layers", len(table.missing(layers, policies))) as bar:
         return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished)

@@ -96,7 +96,8 @@ def test_a_damaged_database_is_named_and_left_alone(job_file: Path, copied_run: 
 
 
 def _edit(content: bytes) -> bytes:
-    return content[:-99] + bytes(digit + 1 if digit in b"12345678" else digit for digit in content[-99:])
+    """The same with other numbers in the last row."""
+    return content[:-99] + content[-99:].translate(bytes.maketrans(b"0123456789", b"1234567890"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
+import onnx.parser
+import pandas as pd
 import pytest
 
 from nas.jobs.job_folder import FORMAT, MANIFEST, open_job_folder
@@ -31,7 +34,7 @@ def test_a_folder_of_the_first_format_is_read_by_every_later_version(tmp_path: P
     (folder / "profile-0a1b2c3d" / "latency.parquet").write_bytes(b"a table")
     export = folder / "export-0a1b2c3d"
     with open_job_folder(folder) as said:
-        networks = make_once(export, lambda: pytest.fail("it is there"), lambda: None)
+        networks = make_once(export, lambda: pytest.fail("it is there"), lambda _: None)
     assert networks["role"].tolist() == ["best accuracy", "lowest latency_ms"]
     assert networks["key"].tolist() == ["00000000000000e1", "0000000000000001"]  # text, whatever they look like
     assert said == [
@@ -42,7 +45,7 @@ def test_a_folder_of_the_first_format_is_read_by_every_later_version(tmp_path: P
         assert said == []
     (export / "networks.csv").write_text("role,key,file\n")
     with open_job_folder(folder), pytest.raises(ValueError, match="is damaged"):
-        make_once(export, lambda: pytest.fail("it is there"), lambda: None)
+        make_once(export, lambda: pytest.fail("it is there"), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_a_table_of_before_is_believed_as_far_as_it_can_be(
     table = folder / "export-0a1b2c3d" / "networks.csv"
     table.write_text(content(table.read_text()))
     with open_job_folder(folder), pytest.raises(ValueError, match=words):
-        make_once(table.parent, lambda: pytest.fail("it is there"), lambda: None)
+        make_once(table.parent, lambda: pytest.fail("it is there"), lambda _: None)
 
 
 @pytest.mark.parametrize("files", ["file\n../../x\n", "file\nnothing.onnx\n", "role\nbest\n", "file\n\x00\n"])
@@ -94,3 +97,18 @@ def test_another_format_is_refused_and_left_alone(manifest: str | None, words: s
     with pytest.raises(ValueError, match=words), open_job_folder(tmp_path):
         pass
     assert {path.name for path in tmp_path.iterdir()} - {".lock"} == before
+
+
+def test_a_table_that_is_not_recorded_as_finished_is_made_again_and_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "networks.csv").write_text("role,key,file\nbest,99,\n")
+    made = pd.DataFrame({"role": ["best"], "key": ["1"], "file": ["best.onnx"]})
+
+    def make() -> pd.DataFrame:
+        model = onnx.parser.parse_model('<ir_version: 7, opset_import: ["" : 13]> g () => () {}')
+        onnx.save(model, tmp_path / "best.onnx")
+        return made
+
+    assert make_once(tmp_path, make, said.append).equals(made)
+    assert make_once(tmp_path, lambda: pytest.fail("it is there"), said.append).equals(made)
+    assert said == ["made again, as finished.json does not say that it was finished", "done before"]

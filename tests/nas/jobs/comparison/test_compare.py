@@ -13,6 +13,7 @@ from rich.console import Console
 
 from nas.jobs.comparison.compare import ComparisonPaths, compare
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.stage_folder import StageFolder
 from results.pareto import hypervolume
 
 
@@ -48,12 +49,13 @@ def _refuse_what_is_damaged(file: Path, folder: Path) -> None:
     curves, kept = [*folder.glob("*-[0-9].csv")], folder / "random-1.csv"
     for damage in ("", "hypervolume\n1\n", kept.read_text().replace(",5,", ",7,"), kept.read_text()[:-9] + "nan\n"):
         kept.write_text(damage)
-        with pytest.raises(ValueError, match=r"random-1.csv is not what was written there; delete it"):
+        with pytest.raises(ValueError, match=r"random-1.csv is damaged.*; put back what was there, or delete"):
             again()
     for curve in curves:
         name, _, seed = curve.stem.partition("-")
         rows = [f"{name},{seed},{budget},0.0" for budget in (5, 40, 50)]
         curve.write_text("\n".join(["searcher,seed,evaluations,hypervolume", *rows]) + "\n")
+    StageFolder(folder).record(*(curve.name for curve in curves))
     with pytest.raises(ValueError, match=r"all volumes are 0: nothing that was found .* is better than the reference"):
         again()
 

@@ -61,6 +61,21 @@ def test_this_machine_is_measured_once(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == written
 
 
+def test_an_unfinished_table_that_was_damaged_is_said_with_what_to_do(tmp_path: Path) -> None:
+    job = {
+        "name": "measured",
+        "data": {"source": "digits"},
+        "space": {"name": "resnet_digits", "policies": ["w32a32", "w8a8"]},
+    }
+    workspace = _workspace(job, tmp_path, tmp_path / "runs")
+    unfinished = workspace.table_request.path_here().with_name("unfinished.parquet")
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(b"half a table")
+    with pytest.raises(ValueError, match=rf"{unfinished} .*; delete {unfinished} to measure its layers anew"):
+        profile_job(workspace)
+    assert unfinished.read_bytes() == b"half a table"
+
+
 def test_one_given_network_is_measured(tmp_path: Path) -> None:
     only = {"resolution": [12], "depth": [1], "kernel": [3], "expand": [2]}
     space = {"name": "mobilenet_v3_digits", "policies": ["w32a32", "w8a8"], "only": only}
