@@ -11,6 +11,7 @@ from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.splits import DataSplits
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
+from nas.user_code import user_code
 
 
 def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> TracedNetwork | None:
@@ -22,8 +23,8 @@ def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> Trace
         reporter: Is told where weights are stored in another type than they are computed in.
 
     Raises:
-        ValueError: If the network cannot be created or traced, or the names, shapes or types of the weights are not
-            those of the network, or a weight is not finite.
+        ValueError: If the network cannot be created, run or traced, or the names, shapes or types of the weights are
+            not those of the network, or a weight is not finite.
     """
     if section.network is None or section.inputs is None:
         return None
@@ -35,7 +36,10 @@ def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> Trace
         for name, weight in module.named_parameters():
             if not weight.isfinite().all():  # before the trace, which would fail by them with another word
                 raise ValueError(f"weights must be finite numbers, got others in {name} of {section.network}")
-        traced = trace(module, [torch.rand(2, *section.inputs)])
+        images = torch.rand(2, *section.inputs)
+        with user_code(section.network), torch.no_grad():
+            module.eval()(images)  # what it raises by itself has a line of its own code; a trace would not say which
+        traced = trace(module, [images])
     if unsound := traced.list_unsound_tensors():
         raise ValueError(f"weights must be finite numbers, got others in {unsound[0]} of {section.network}")
     return traced
