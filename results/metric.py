@@ -6,8 +6,8 @@ Searchers minimise costs; stored and printed values have natural units. `Metric.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -112,6 +112,15 @@ class _Metrics(Registry[Metric]):
     def __iter__(self) -> Iterator[str]:
         return iter([*self._entries, *ANALYTIC_COSTS, *sorted(self._added())])
 
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The names of this project, without those that other packages add."""
+        return tuple(self._entries)
+
+    def extended_by(self, others: Mapping[str, Metric]) -> _Metrics:
+        """The same with other metrics, by name."""
+        return _Metrics(self.kind, {**self._entries, **others}, self._accepts)
+
     def _base(self, name: str) -> str | None:
         """The name of the metric that a name is derived from; None if it is listed itself, or unknown."""
         if self._is_listed(name):
@@ -131,7 +140,7 @@ class _Metrics(Registry[Metric]):
         return Metric(name, cost.unit, format=cost.format)
 
 
-METRICS: Registry[Metric] = _Metrics(
+METRICS = _Metrics(
     "metric",
     {
         entry.name: entry
@@ -154,6 +163,52 @@ METRICS: Registry[Metric] = _Metrics(
     },
     lambda entry: isinstance(entry, Metric),
 )
+
+
+BUILT_IN = frozenset(METRICS.own_names)
+"""Names of the metrics that every installation of this version knows."""
+
+
+def extend_metrics(described: Iterable[Metric]) -> Registry[Metric]:
+    """All metrics that are known here, and others; one that is known here is not replaced.
+
+    Args:
+        described: The others, such as metrics of a user's code.
+    """
+    added = {entry.name: entry for entry in described if entry.name not in METRICS}
+    return METRICS.extended_by(added)
+
+
+def describe_metrics(metrics: Iterable[Metric]) -> dict[str, dict[str, str | bool | float]]:
+    """What `read_metrics` reads: the metrics by name, as they stand in the record of a run, without defaults."""
+    return {
+        entry.name: {
+            one.name: value
+            for one in fields(entry)
+            if one.name != "name" and (value := getattr(entry, one.name)) != one.default
+        }
+        for entry in metrics
+    }
+
+
+def read_metrics(described: object) -> list[Metric]:
+    """The metrics that the record of a run describes; what is no description, as in a damaged one, is left out.
+
+    Args:
+        described: What `describe_metrics` gave, as it came back from a database.
+    """
+    found = []
+    for name, keys in described.items() if isinstance(described, dict) else ():
+        texts = isinstance(keys, dict) and all(isinstance(keys.get(key, ""), str) for key in ("unit", "format"))
+        if not texts or not isinstance(keys.get("maximize", False), bool):
+            continue
+        bounds = {key: keys[key] for key in ("least", "most") if type(keys.get(key)) in (int, float)}
+        try:
+            shown = {"format": keys["format"]} if "format" in keys else {}
+            found.append(Metric(str(name), keys.get("unit", ""), keys.get("maximize", False), **shown, **bounds))
+        except ValueError:
+            continue
+    return found
 
 
 def get_metric(name: str) -> Metric:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from results.database.results_database import ResultsDatabase
+    from results.metric import Metric
 
 app = typer.Typer(no_args_is_help=True, help="Query the results database.")
 
@@ -74,8 +75,8 @@ def pareto(options: ParetoOptions) -> None:
     with _open(options) as opened:
         source, found = _find(opened, options)
         names = _metrics(options.metrics) if options.metrics else choose_metrics(found)
-        kept = keep_within(found, limits)
-        front = _select_front(kept, names, _nothing_on_front(found, names, limits))
+        kept, metrics = keep_within(found, limits, opened.metrics), opened.metrics
+        front = _select_front(kept, [metrics[name] for name in names], _nothing_on_front(found, names, limits, metrics))
         opened.candidates(front["key"])  # a damaged one is said
         shown = ["key", *names, "resolution", "blocks", "mean_weight_bits", "run"]
         lacking = int(kept.reindex(columns=names).isna().any(axis=1).sum())
@@ -161,22 +162,21 @@ def _limits(texts: list[str]) -> dict[str, float]:
     return limits
 
 
-def _select_front(kept: pd.DataFrame, names: list[str], otherwise: str) -> pd.DataFrame:
+def _select_front(kept: pd.DataFrame, metrics: list[Metric], otherwise: str) -> pd.DataFrame:
     from results.database.frame import select_front
-    from results.metric import get_metric
 
-    front = select_front(kept, [get_metric(name) for name in names])
+    front = select_front(kept, metrics)
     if front.empty:
         raise ValueError(otherwise)
     return front
 
 
-def _nothing_on_front(found: pd.DataFrame, names: list[str], limits: dict[str, float]) -> str:
+def _nothing_on_front(
+    found: pd.DataFrame, names: list[str], limits: dict[str, float], metrics: Mapping[str, Metric]
+) -> str:
     """Why no evaluation of a table, which has some, is on its front, if that is so."""
-    from results.metric import get_metric
-
     if limits:
-        best = {name: found[name].max() if get_metric(name).maximize else found[name].min() for name in limits}
+        best = {name: found[name].max() if metrics[name].maximize else found[name].min() for name in limits}
         reached = ", ".join(f"{name} {value:.6g}" for name, value in best.items())
         return f"none of {len(found)} evaluations keeps the limits and has {', '.join(names)}; the best have {reached}"
     return f"none of {len(found)} evaluations was measured in full and has all of {', '.join(names)}; see --metrics"

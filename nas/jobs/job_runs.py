@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation, RunRecord
+from results.metric import METRICS, Metric
+from search_spaces.registry import Registry
 
 Inputs = Mapping[str, Any]  # names to JSON values or paths; a path counts by the content of its file
 
@@ -30,6 +32,7 @@ class JobRuns:
         folder: The folder of the job, which may not be there yet.
         database: The database that stores evaluations.
         common: The inputs that all runs of the job depend on, besides their own.
+        metrics: The metrics that are known, with those of the job's own.
     """
 
     job: str
@@ -37,6 +40,7 @@ class JobRuns:
     folder: Path
     database: ResultsDatabase
     common: Inputs
+    metrics: Registry[Metric] = field(default_factory=lambda: METRICS)
 
     def path(self, stage: str, inputs: Inputs) -> Path:
         """The folder of a stage's outputs, which may not be there yet.

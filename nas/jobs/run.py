@@ -37,13 +37,14 @@ def check_job(workspace: Workspace) -> None:
 
     Raises:
         ValueError: If it cannot be trained, the given network does not fit, or no candidate keeps a limit on an
-            analytic cost; see `check_training`, `check_network`, `check_limits`.
+            analytic cost; see `check_training`, `check_network`, `check_limits`, `check_task`.
     """
     if workspace.network is not None:
         check_network(workspace.network, workspace.data)
     else:
         check_training(workspace.training_task, len(workspace.data.train), workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)
+    workspace.check_task()
 
 
 def show_data(workspace: Workspace) -> Path:
@@ -80,7 +81,7 @@ def train_job(workspace: Workspace) -> Path:
     check_job(workspace)
     if workspace.network is not None:
         folder = workspace.network_folder
-        return store_network(workspace.network, workspace.data, folder, workspace.reporter)
+        return store_network(workspace.network, workspace.data, folder, workspace.reporter, workspace.headline)
     return train(workspace.training_task, workspace.workers, workspace.reporter)
 
 
@@ -154,7 +155,7 @@ def finetune_job(workspace: Workspace, key: str, epochs: float, learning_rate: f
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
     table = table_of_this_machine(workspace.table_request)
     exported = finetune(candidate, tuning, workspace.training_task, subject, table, workspace.execution)
-    summarize_finetuned(candidate, exported, workspace.reporter)
+    summarize_finetuned(candidate, exported, workspace.reporter, workspace.execution.runs.metrics)
     return exported
 
 

@@ -29,11 +29,13 @@ from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import network_name, trace_network
 from nas.jobs.stages.profile import TableRequest, find_table
 from nas.jobs.stages.subject import Subject
-from nas.tasks.metrics.registry import MEASURED_METRICS
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.plan import TrainingPlan
 from nas.training.task import TrainingTask
+from nas.user_code import import_callable
 from results.database.location import locate_database
 from results.database.results_database import ResultsDatabase
+from results.metric import BUILT_IN, describe_metrics, extend_metrics
 from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
@@ -78,7 +80,8 @@ class Workspace:
 
     @property
     def _stated_source(self) -> DataSource:
-        return self.job.data.data_source((self.runs / CACHE).resolve())
+        source = self.job.data.data_source((self.runs / CACHE).resolve())
+        return replace(source, task=self.job.task.create())
 
     @cached_property
     def source(self) -> DataSource:
@@ -115,6 +118,21 @@ class Workspace:
         architectures = create_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 
+    @property
+    def headline(self) -> MeasuredMetric:
+        """By which networks are judged where nothing else is asked for."""
+        return self.job.task.find_measured(self.job.task.headline)
+
+    def check_task(self) -> None:
+        """Makes sure that metrics of one's own can be imported, and that weights of classes are those of the data.
+
+        Raises:
+            ValueError: If not.
+        """
+        for metric in self.job.task.metrics.values():
+            import_callable(metric.function, "metric")
+        self.data.weigh_task(self.job.training.settings().class_weights)
+
     @cached_property
     def space(self) -> JointSpace:
         """The joint space that is searched."""
@@ -130,13 +148,18 @@ class Workspace:
         """The surroundings in which stages run: runs, workers, reporter."""
         job = self.job
         common: dict[str, Any] = {"data": self.data.digest, "space": job.space.described()}
-        common |= job.model_dump(include={"training", "seed"})
+        common |= {"training": job.training.described(), "seed": job.seed}
         common |= self._packages
         if self.data.stated_names:
             common["outputs"] = self.data.stated_names
         if job.compression != CompressionSection():
             common["compression"] = job.compression.model_dump()
-        runs = JobRuns(job.name, job.seed, self.folder, self.database, common)
+        if described := job.task.described():
+            common["task"] = described
+        metrics = [one.metric for one in job.measured_metrics]
+        if own := describe_metrics(metric for metric in metrics if metric.name not in BUILT_IN):
+            common["described_metrics"] = own  # for those who read the results without the code of these metrics
+        runs = JobRuns(job.name, job.seed, self.folder, self.database, common, extend_metrics(metrics))
         tolerance = Tolerance(job.search.most_failures, job.search.timeout_s)
         return Execution(runs, self.workers, self.reporter, tolerance)
 
@@ -150,12 +173,13 @@ class Workspace:
             "space": job.space.name,
             "policies": job.space.policy_space().to_json(),
             "schedule": asdict(schedule),
-            "settings": asdict(settings),
+            "settings": {name: value for name, value in asdict(settings).items() if value is not None},
             "seed": job.seed,
             **self._packages,
         }
         plan = TrainingPlan(space, schedule, settings, job.seed)
-        return TrainingTask(self.resolved_source, plan, stage_path(self.folder, "train", inputs))
+        folder = stage_path(self.folder, "train", inputs)
+        return TrainingTask(self.resolved_source, plan, folder, watched=self.headline)
 
     @property
     def _packages(self) -> dict[str, list[str]]:
@@ -184,7 +208,7 @@ class Workspace:
             checkpoint.resolve(),
             self.trained_space.architectures,
             self.resolved_source,
-            tuple(MEASURED_METRICS[name] for name in self.job.search.measured),
+            self.job.measured_metrics,
             self.workers.processor,
             self.job.compression.methods(),
         )

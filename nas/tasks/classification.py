@@ -30,6 +30,7 @@ class Classification(Task):
     headline: ClassVar[str] = "accuracy"
     smooths_labels: ClassVar[bool] = True
     weighs_classes: ClassVar[bool] = True
+    gives_probabilities: ClassVar[bool] = True
 
     weights: tuple[float, ...] = ()
 

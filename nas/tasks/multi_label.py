@@ -32,6 +32,7 @@ class MultiLabel(Task):
     name: ClassVar[str] = "multi_label"
     headline: ClassVar[str] = "mean_average_precision"
     weighs_classes: ClassVar[bool] = True
+    gives_probabilities: ClassVar[bool] = True
 
     weights: tuple[float, ...] = ()
 

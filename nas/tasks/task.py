@@ -70,12 +70,14 @@ class Task(ABC):
             the task has none.
         smooths_labels: Whether label smoothing has a meaning.
         weighs_classes: Whether classes can be given weights.
+        gives_probabilities: Whether outputs stand for probabilities, which `view_as_logits` shows.
     """
 
     name: ClassVar[str]
     headline: ClassVar[str]
     smooths_labels: ClassVar[bool] = False
     weighs_classes: ClassVar[bool] = False
+    gives_probabilities: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, splits: Sequence[RawLabels], names: tuple[str, ...] | None) -> EncodedLabels:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from results.evaluation import FULL_FIDELITY
-from results.metric import COLUMNS, EXPECTED, METRICS, TESTED, FloatArray, Metric, get_metric
+from results.metric import COLUMNS, EXPECTED, METRICS, TESTED, FloatArray, Metric
 from results.pareto import non_dominated
 
 IDENTITY, SHAPE = COLUMNS[:6], COLUMNS[6:]
@@ -33,19 +33,22 @@ def make_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.concat([identity, values, shape], axis=1)
 
 
-def keep_within(frame: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
+def keep_within(
+    frame: pd.DataFrame, limits: Mapping[str, float], metrics: Mapping[str, Metric] = METRICS
+) -> pd.DataFrame:
     """The rows that keep all limits; rows that lack a limited metric do not.
 
     Args:
         frame: Evaluations.
         limits: Metric name to the worst value allowed: an upper bound where less is better, else a lower bound.
+        metrics: The metrics that are known, by name.
 
     Raises:
         ValueError: If a metric is unknown, no row has it, or a bound is not finite.
     """
     kept = np.ones(len(frame), dtype=np.bool_)
     for name, bound in limits.items():
-        entry = get_metric(name)
+        entry = metrics[name]
         if not math.isfinite(bound):
             raise ValueError(f"the limit of {name} must be a finite number, got {bound}")
         kept &= _compute_costs(frame, [entry])[:, 0] <= entry.costs(bound)

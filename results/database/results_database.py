@@ -15,19 +15,20 @@ from results.database.engine import close_engine, open_engine, open_to_read
 from results.database.queries import (
     ambiguous_key,
     fetch,
+    find_metrics,
     select_candidates,
     select_evaluations,
     select_runs,
     unknown_value,
 )
 from results.database.row_checks import check_evaluations
-from results.database.rows import read_candidate, read_evaluation, read_run
+from results.database.rows import identify_run, read_candidate, read_evaluation, read_run
 from results.database.run_lock import run_lock
 from results.database.writing import insert_evaluations, insert_run
 from results.evaluation import SOURCES, Evaluation, RunRecord, Source
 from results.metric import Metric
 from search_spaces.candidate import Candidate
-from search_spaces.registry import unknown_name_error
+from search_spaces.registry import Registry, unknown_name_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class ResultsDatabase:
             ValueError: If a run of that name with other inputs, sources, seed or device is recorded.
         """
         insert_run(self._engine, record)
-        known, given = _identity(self.record(record.run)), _identity(record)
+        known, given = identify_run(self.record(record.run)), identify_run(record)
         different = [name for name in known | given if known.get(name) != given.get(name)]
         if different:
             was = ", ".join(f"{name} {str(known.get(name, 'unset'))[:80]!r}" for name in different)
@@ -173,6 +174,11 @@ class ResultsDatabase:
         columns = [column.key for column in query.selected_columns]
         return pd.DataFrame.from_records(fetch(self._engine, query), columns=columns)
 
+    @property
+    def metrics(self) -> Registry[Metric]:
+        """The metrics that are known here, and those that runs describe, of which the latest description counts."""
+        return find_metrics(self._engine)
+
     def frame(
         self,
         run: str | None = None,
@@ -213,7 +219,7 @@ class ResultsDatabase:
             others = [name for name in SOURCES if name != source]  # a damaged one is not passed over
             query = query.where(schema.evaluations.c.source.not_in(others))
         check_evaluations(rows := fetch(self._engine, query))
-        return keep_within(make_frame(rows), limits or {})
+        return keep_within(make_frame(rows), limits or {}, self.metrics)
 
     def pareto_front(
         self,
@@ -241,8 +247,3 @@ class ResultsDatabase:
         from results.database.frame import select_front
 
         return select_front(self.frame(run, source, device, limits), metrics)
-
-
-def _identity(record: RunRecord) -> dict[str, object]:
-    """The fields by which `begin` tells runs of one name apart: each input, the seed, the device and the sources."""
-    return {**record.inputs, "seed": record.seed, "device": record.device, "sources": record.sources}

@@ -97,3 +97,8 @@ def read_evaluation(row: Mapping[str, Any], candidate: Candidate | None) -> Eval
     check_evaluations([{**row, "key": row["candidate_key"], "stored": candidate}])
     assert candidate is not None
     return Evaluation(candidate, *_get_columns(row))
+
+
+def identify_run(record: RunRecord) -> dict[str, object]:
+    """The fields by which runs of one name are told apart: each input, the seed, the device and the sources."""
+    return {**record.inputs, "seed": record.seed, "device": record.device, "sources": record.sources}

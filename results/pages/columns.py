@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from results.metric import METRICS, Metric
+from results.metric import EXPECTED, Metric, extend_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,7 @@ def make_columns(frame: pd.DataFrame, axes: Sequence[Metric]) -> list[Column]:
         frame: The evaluations that are shown.
         axes: The traded metrics.
     """
+    known = extend_metrics(replace(entry, name=entry.name.removeprefix(EXPECTED)) for entry in axes)
     traded = {entry.name: Column(entry.name, entry.label, "number", entry) for entry in axes}
     deviations = {f"{name}_std" for name in frame.columns}
     others = [
@@ -70,12 +71,12 @@ def make_columns(frame: pd.DataFrame, axes: Sequence[Metric]) -> list[Column]:
     return [
         Column("key", "key", "key"),
         *traded.values(),
-        *(Column(name, name.replace("_", " "), "number", _find_metric(name)) for name in numbers),
+        *(Column(name, name.replace("_", " "), "number", _find_metric(name, known)) for name in numbers),
         *(Column(name, name.replace("_", " "), name) for name in others if name not in numbers),
     ]
 
 
-def _find_metric(name: str) -> Metric | None:
+def _find_metric(name: str, known: Mapping[str, Metric]) -> Metric | None:
     """The metric that a column holds values of, such as accuracy for `measured_accuracy`."""
     bases = (name, *(name.removeprefix(prefix) for prefix in _ORIGINS if name.startswith(prefix)))
-    return next((METRICS[base] for base in bases if base in METRICS), None)
+    return next((known[base] for base in bases if base in known), None)

@@ -103,6 +103,8 @@ _KEYS: dict[str, Callable[[_Packing, str, str], str]] = {
     "device.table": _Packing.file,
     "space.network": _Packing.code,
     "space.weights": _Packing.file,
+    "task.loss": _Packing.code,
+    "task.metrics.*.function": _Packing.code,
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.jobs.files.comparison_file import JobComparisonFile
-from nas.objectives import AdditiveEvaluator, FloatArray, MeasuredEvaluator, Objective
+from nas.objectives import AdditiveEvaluator, FloatArray, Objective
 from nas.search.comparison import Comparison
 from nas.search.protocol.problem import SearchProblem
 
@@ -35,8 +35,7 @@ def compare_on_job(file: JobComparisonFile, work: Workspace) -> Iterator[tuple[C
     with work.execution.open_pool() as pool:
         subject, costs = work.subject, work.costs()
         measuring = pool.measuring(subject.measurement)
-        measured = {name: MeasuredEvaluator(measuring, name) for name in subject.metric_names}
-        problem = SearchProblem(subject.space, costs.job_objectives(search, measured))
+        problem = SearchProblem(subject.space, costs.job_objectives(search, subject.evaluate_by(measuring)))
         reference = tuple(file.reference[name] for name in search.objectives)
         inputs = {
             "subject": subject.digest,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -21,7 +21,7 @@ _KINDS = ("before", "predicted", "expected", "measured", "test")  # prefixes of 
 _TEXTS = {"role": "network", "file": "file"}
 
 
-def networks_table(networks: pd.DataFrame, caption: str) -> Table:
+def networks_table(networks: pd.DataFrame, caption: str, metrics: Mapping[str, Metric] = METRICS) -> Table:
     """Networks as a table for a console.
 
     Args:
@@ -29,11 +29,12 @@ def networks_table(networks: pd.DataFrame, caption: str) -> Table:
             the value, such as `measured_accuracy`; see `nas.jobs.stages.export.Export`. Columns without a value are
             left out.
         caption: Explanation of the values.
+        metrics: The metrics that are known, by name.
     """
     table = Table(caption=plain(caption))
     cells: list[list[str]] = []
     for column in networks.columns:
-        heading, show = _describe(column, networks)
+        heading, show = _describe(column, networks, metrics)
         absent = networks[column].isna()
         if show is None or absent.all():
             continue
@@ -67,15 +68,17 @@ def describe_values(networks: pd.DataFrame, images: int, latencies: str = "") ->
     return "; ".join(parts)
 
 
-def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, object], str] | None]:
+def _describe(
+    column: str, networks: pd.DataFrame, metrics: Mapping[str, Metric]
+) -> tuple[str, Callable[[int, object], str] | None]:
     """The heading of a column, and a function of row and cell to its text; None for a column that is not shown."""
     if column in _TEXTS:
         return _TEXTS[column], lambda _, cell: str(cell)
     kind = next((kind for kind in _KINDS if column.startswith(f"{kind}_")), "")
     name = column.removeprefix(f"{kind}_") if kind else column
-    if name not in METRICS:
+    if name not in metrics:
         return column, None
-    metric = METRICS[name]
+    metric = metrics[name]
     std = networks.get(f"{column}_std")
 
     def show(row: int, cell: object) -> str:
@@ -90,7 +93,6 @@ def _describe(column: str, networks: pd.DataFrame) -> tuple[str, Callable[[int, 
 
 
 def _name(metric: Metric) -> str:
-    """The name of a metric, and its unit unless the name ends with it or it is a count."""
-    return (
-        metric.name if metric.unit == "count" or metric.name.endswith(metric.unit) else f"{metric.name} {metric.unit}"
-    )
+    """The name of a metric, and its unit unless it has none, the name ends with it or it is a count."""
+    said = metric.unit == "count" or metric.name.endswith(metric.unit)  # as with an empty unit
+    return metric.name if said else f"{metric.name} {metric.unit}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas.files import atomic_write
@@ -12,7 +12,7 @@ from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.search_outcome import SearchOutcome
 from results.description import describe
-from results.metric import Metric, get_metric
+from results.metric import METRICS, Metric, extend_metrics
 from results.pages.pareto_page import write_pareto_page
 from search_spaces.candidate import Candidate
 
@@ -32,12 +32,14 @@ def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: R
         reporter: Prints the table.
     """
     latencies = _describe_latencies(outcome)
-    reporter.console.print(networks_table(exported.networks, describe_values(exported.networks, images, latencies)))
+    known = extend_metrics(one.metric for one in outcome.front.objectives)
+    caption = describe_values(exported.networks, images, latencies)
+    reporter.console.print(networks_table(exported.networks, caption, known))
     if outcome.failures:
         reporter.say(f"failed   {len(outcome.failures)} candidates could not be evaluated, and took no part")
     reporter.say(f"files    {exported.folder}")
-    names = [one.metric.name for one in outcome.front.objectives]
-    metrics = [get_metric(f"expected_{name}" if name in outcome.measured_names else name) for name in names]
+    traded = [one.metric for one in outcome.front.objectives]
+    metrics = [one.expected if one.name in outcome.measured_names else one for one in traded]
     if len(metrics) < 2:
         return
     page, stage = exported.folder / PAGE, StageFolder(exported.folder)
@@ -48,17 +50,20 @@ def summarize(outcome: SearchOutcome, exported: Export, images: int, reporter: R
     reporter.say(f"page     {page}")
 
 
-def summarize_finetuned(candidate: Candidate, exported: Export, reporter: Reporter) -> None:
+def summarize_finetuned(
+    candidate: Candidate, exported: Export, reporter: Reporter, metrics: Mapping[str, Metric] = METRICS
+) -> None:
     """Prints the table of a fine-tuned network.
 
     Args:
         candidate: The network.
         exported: Its file.
         reporter: Where it is shown.
+        metrics: The metrics that are known, by name.
     """
     caption = "before and measured are on validation images; test and latency are of the ONNX file in onnxruntime"
     reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
-    reporter.console.print(networks_table(exported.networks, caption))
+    reporter.console.print(networks_table(exported.networks, caption, metrics))
     reporter.say(f"files    {exported.folder}")
 
 

@@ -32,6 +32,8 @@ MOST_OBJECTIVES = 20  # beyond ten, nearly all candidates are on the front
 MOST_PHASES = 100  # of a schedule; published ones have up to ten
 MOST_SUBNETS = 100  # of one training step, which takes as many times as long as one subnet; the sandwich rule has four
 MOST_SEEDS = 1000  # of a comparison; intervals shrink with the root of the number
+MOST_CLASS_WEIGHT = 1e6  # of a class in a loss; rarer classes than one of a million samples cannot be learnt
+MOST_CLASSES = 100_000  # that are weighed; published data sets have up to 21,841
 MOST_LEAVES = 64  # weights of a supernet are stored and trained once for each
 MOST_BATCHES = 10_000  # over which gradients are averaged; their mean settles within hundreds
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
@@ -15,12 +15,16 @@ from nas.compression.quantizers.registry import QUANTIZERS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.data_section import DataSection
+from nas.jobs.files.metric_checks import check_metrics
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.space_section import SpaceSection
+from nas.jobs.files.task_section import TaskSection
 from nas.jobs.files.training_section import TrainingSection
 from nas.search.registry import SEARCHERS
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.tasks.metrics.registry import MEASURED_METRICS
+from nas.tasks.registry import CLASSIFICATION, TASKS
 from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
@@ -77,6 +81,7 @@ class Job(Section):
 
     name: str
     seed: Seed = 0
+    task: TaskSection = TaskSection()
     data: DataSection = DataSection()
     space: SpaceSection
     training: TrainingSection = TrainingSection()
@@ -96,11 +101,56 @@ class Job(Section):
             (QUANTIZERS, self.compression.quantizer),
             (PREDICTORS, self.fit.predictor),
             (SEARCHERS, self.search.searcher),
-            *((MEASURED_METRICS, name) for name in self.search.measured),
+            (TASKS, self.task.name),
+            *((MEASURED_METRICS, name) for name in self.search.measured if name not in self.task.metrics),
             *((ANALYTIC_COSTS, name) for name in self.search.asked if name in ANALYTIC_COSTS),
         ]
         found = {registry.find_package(name) for registry, name in used if name is not None}
         return sorted(found - {""})
+
+    @property
+    def measured_metrics(self) -> tuple[MeasuredMetric, ...]:
+        """What is measured of candidates, in the order of the search."""
+        corruption = None if self.search.corruption is None else self.search.corruption.corruption()
+        return tuple(self.task.find_measured(name, corruption) for name in self.search.measured)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trades_what_its_task_is_judged_by(cls, document: Any) -> Any:
+        """Objectives that are not named are those of the task; what is wrong with other keys is told elsewhere."""
+        search = document.get("search", {}) if isinstance(document, dict) else None
+        if not isinstance(search, dict) or "task" not in document or "objectives" in search:
+            return document
+        try:
+            headline = TaskSection.model_validate(document["task"]).headline
+        except ValidationError:
+            return document
+        objectives = [headline, *SearchSection.model_fields["objectives"].default[1:]]
+        return document | {"search": search | {"objectives": objectives}}
+
+    @model_validator(mode="after")
+    def _judges_by_metrics_of_its_task(self) -> Job:
+        check_metrics(self.task, self.search)
+        return self
+
+    @model_validator(mode="after")
+    def _trains_as_its_task_allows(self) -> Job:
+        if self.task.kind == CLASSIFICATION:  # allows all, and is known without loading torch
+            return self
+        task, training = self.task.create(), self.training
+        smooths = "label_smoothing" in training.model_fields_set and training.label_smoothing > 0
+        for key, allowed, asked in (
+            ("label_smoothing", task.smooths_labels, smooths),
+            ("class_weights", task.weighs_classes, training.class_weights is not None),
+        ):
+            if asked and not allowed:
+                raise ValueError(f"training.{key} has no meaning for task {self.task.kind}; leave it out")
+        if not task.gives_probabilities and "alpha" in training.divergences:
+            raise ValueError(
+                f"divergence alpha is of probabilities, which task {self.task.kind} has not; take phases with kl, or "
+                "another schedule"
+            )
+        return self
 
     @field_validator("name")
     @classmethod

@@ -24,11 +24,11 @@ from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
 from nas.search.runner.failures import MOST_FAILURES
 from nas.search.runner.search_plan import Dispatch
+from nas.tasks.metrics.corruption import CORRUPTIONS, SEVERITIES, Corruption
 from nas.tasks.metrics.registry import MEASURED_METRICS
-from results.metric import METRICS, get_metric
+from results.metric import METRICS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.quoting import quote
-from search_spaces.registry import unknown_name_error
 
 
 def _read_share(share: object) -> object:
@@ -53,6 +53,17 @@ class StopSection(Section):
     gain: Annotated[float, Field(gt=0, lt=1), _ReadShare]
 
 
+class CorruptionSection(Section):
+    """What is done to images to measure robustness; see `nas.tasks.metrics.corruption`."""
+
+    name: Annotated[str, AfterValidator(CORRUPTIONS.check_name)]
+    severity: Annotated[int, Field(ge=1, le=SEVERITIES)] = 3
+
+    def corruption(self) -> Corruption:
+        """The corruption as the engine has it."""
+        return Corruption(self.name, self.severity)
+
+
 def is_table_cost(name: str) -> bool:
     """Whether a metric is priced by a latency table: it is known, and neither measured on images nor analytic."""
     return name in list(METRICS) and name not in MEASURED_METRICS and name not in ANALYTIC_COSTS
@@ -67,7 +78,8 @@ class SearchSection(Section):
     `in_flight` is the number of candidates that are asked for and not told yet (left out: it asks in batches), and with
     `warm_start` it starts from the measurements of earlier searches of the same supernet. `stop` ends a search early.
     `most_failures` is the share of the evaluations that may fail, one at least; a measurement that takes longer than
-    `timeout_s` has failed. Both hold wherever the job measures candidates.
+    `timeout_s` has failed. Both hold wherever the job measures candidates. `corruption` is what is done to images for
+    metrics of robustness.
     """
 
     searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
@@ -82,6 +94,7 @@ class SearchSection(Section):
     stop: StopSection | None = None
     most_failures: Annotated[Share, _ReadShare] = MOST_FAILURES
     timeout_s: Annotated[float, Field(gt=0, le=MOST_MEASUREMENT_S, allow_inf_nan=False)] | None = None
+    corruption: CorruptionSection | None = None
 
     @field_validator("options", mode="before")
     @classmethod
@@ -98,8 +111,8 @@ class SearchSection(Section):
 
     @property
     def measured(self) -> list[str]:
-        """Those metrics of the search that are measured on images."""
-        return [name for name in self.asked if name in MEASURED_METRICS]
+        """Those metrics of the search that are measured on samples: all that are neither computed nor looked up."""
+        return [name for name in self.asked if name not in ANALYTIC_COSTS and not is_table_cost(name)]
 
     @property
     def table_costs(self) -> list[str]:
@@ -113,8 +126,10 @@ class SearchSection(Section):
 
     def describe(self) -> dict[str, Any]:
         """What decides the outcome of the search, for fingerprints: options that are left out count as they are."""
-        left_out = {"verify", "options", "most_failures"} | ({"timeout_s"} if self.timeout_s is None else set())
-        return self.model_dump(exclude=left_out) | {"options": asdict(self.method())}
+        absent = {name for name in ("timeout_s", "corruption") if getattr(self, name) is None}
+        return self.model_dump(exclude={"verify", "options", "most_failures"} | absent) | {
+            "options": asdict(self.method())
+        }
 
     def method(self) -> SearchMethod:
         """The searcher with its options; loads its library."""
@@ -125,27 +140,9 @@ class SearchSection(Section):
         return Dispatch(in_flight=self.in_flight)
 
     @model_validator(mode="after")
-    def _judges_by_known_metrics(self) -> SearchSection:
-        known = (*MEASURED_METRICS, *(name for name in METRICS if name not in MEASURED_METRICS))
-        for name in self.asked:
-            if name not in known:
-                raise unknown_name_error("objective", name, known)
-        if not self.measured:
-            known_names = " or ".join(MEASURED_METRICS)
-            raise ValueError(f"nothing is to be measured; name {known_names} in objectives or limits, got {self.asked}")
+    def _trades_something(self) -> SearchSection:
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             raise ValueError(f"objectives must be one or more distinct metrics, got {self.objectives}")
-        return self
-
-    @model_validator(mode="after")
-    def _limits_what_values_can_be(self) -> SearchSection:
-        for name, limit in self.limits.items():
-            metric = get_metric(name)
-            least, most = metric.bounds
-            if name not in self.measured and not limit > 0:
-                raise ValueError(f"limits.{name} must be above 0, as every {name} is, got {limit:g}")
-            if not least <= limit <= most:
-                raise ValueError(f"limits.{name} must lie in [{least:g}, {most:g}], in {metric.unit}, got {limit:g}")
         return self
 
     @model_validator(mode="after")

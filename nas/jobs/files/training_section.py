@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nas.jobs.files.bounds import (
     MOST_BATCHES,
+    MOST_CLASS_WEIGHT,
+    MOST_CLASSES,
     MOST_EPOCHS,
     MOST_IMAGES_AT_ONCE,
     MOST_LEAVES,
@@ -21,12 +23,17 @@ from nas.jobs.files.bounds import (
     Share,
 )
 from nas.jobs.files.section import Section
+from nas.tasks.class_weights import BALANCED, ClassWeights
 from nas.training.schedules.phase import BitSampling, Decay, Divergence, FewShotSplit, Loss, Phase, Subnet
 from nas.training.schedules.registry import SCHEDULES, create_schedule
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import OptimizerName, Precision, TrainingSettings
 from search_spaces.joint_space import JointSpace
 from search_spaces.quoting import quote
+
+ClassWeight = Annotated[float, Field(gt=0, le=MOST_CLASS_WEIGHT, allow_inf_nan=False)]
+ListOfWeights = Annotated[list[ClassWeight], Field(max_length=MOST_CLASSES)]
+NamedWeights = Annotated[dict[str, ClassWeight], Field(max_length=MOST_CLASSES)]
 
 
 class SplitSection(Section):
@@ -99,6 +106,7 @@ class TrainingSection(Section):
     optimizer: OptimizerName = "sgd"
     precision: Precision = "float32"
     channels_last: bool = True
+    class_weights: Literal["balanced"] | ListOfWeights | NamedWeights | None = None
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> TrainingSection:
@@ -128,13 +136,35 @@ class TrainingSection(Section):
         return schedule
 
     @property
+    def divergences(self) -> set[str]:
+        """The divergences by which students are compared with teachers in some phase that has any."""
+        sections = self.phases
+        phases = [one.phase() for one in sections] if sections else self._create_schedule().phases
+        return {phase.divergence for phase in phases if phase.loss != "labels"}
+
+    @property
     def splits(self) -> bool:
         """Whether some phase splits the supernet, so that it has leaves."""
         if self.phases:
             return any(section.split is not None for section in self.phases)
-        schedule = SCHEDULES[self.schedule](self.epochs, self.learning_rate)
-        return any(phase.split is not None for phase in schedule.phases)
+        return any(phase.split is not None for phase in self._create_schedule().phases)
+
+    def _create_schedule(self) -> Schedule:
+        """The ready-made schedule, whatever the space."""
+        return SCHEDULES[self.schedule](self.epochs, self.learning_rate)
 
     def settings(self) -> TrainingSettings:
         """What holds in all phases."""
-        return TrainingSettings(**self.model_dump(exclude={"schedule", "epochs", "learning_rate", "phases"}))
+        keys = self.model_dump(exclude={"schedule", "epochs", "learning_rate", "phases", "class_weights"})
+        return TrainingSettings(**keys, class_weights=_freeze(self.class_weights))
+
+    def described(self) -> dict[str, Any]:
+        """What decides outcomes, for the inputs of stages; without keys that were not there before and are left out."""
+        return self.model_dump(exclude={"class_weights"} if self.class_weights is None else None)
+
+
+def _freeze(stated: str | list[float] | dict[str, float] | None) -> ClassWeights | None:
+    """Weights of classes as a value."""
+    if isinstance(stated, dict):
+        return tuple(stated.items())
+    return tuple(stated) if isinstance(stated, list) else BALANCED if stated == BALANCED else None

@@ -12,7 +12,7 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import tabulate_prices
 from nas.jobs.files.search_section import SearchSection, is_table_cost
 from nas.objectives import AdditiveEvaluator, Evaluator, Objective
-from results.metric import get_metric
+from results.metric import Metric, get_metric
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.joint_space import JointSpace
 
@@ -92,18 +92,19 @@ class ExactCosts:
             get_metric(name), AdditiveEvaluator(self.additive(name)), limit, exact=True, constraint=constraint
         )
 
-    def job_objectives(self, section: SearchSection, quality: Mapping[str, Evaluator]) -> tuple[Objective, ...]:
+    def job_objectives(self, section: SearchSection, quality: Mapping[Metric, Evaluator]) -> tuple[Objective, ...]:
         """The objectives of a search, then the metrics that it only limits, as constraints.
 
         Args:
             section: The search section of the job.
-            quality: Evaluators of the metrics that are not exact, by name: they measure or predict.
+            quality: Evaluators of the metrics that are not exact: they measure or predict.
         """
+        by_name = {metric.name: metric for metric in quality}
 
         def objective(name: str) -> Objective:
             limit, constraint = section.limits.get(name), name not in section.objectives
-            if name in quality:
-                return Objective(get_metric(name), quality[name], limit, constraint=constraint)
+            if name in by_name:
+                return Objective(by_name[name], quality[by_name[name]], limit, constraint=constraint)
             return self.objective(name, limit, constraint)
 
         return tuple(objective(name) for name in section.asked)

@@ -67,7 +67,10 @@ def export(
     def make() -> pd.DataFrame:
         return _exported(folder, roles, outcome, subject, table, execution)
 
-    networks = make_once(folder, make, lambda state: reporter.say(f"export   {state}: {folder}"), (LAYERS,))
+    def say(state: str) -> None:
+        reporter.say(f"export   {state}: {folder}")
+
+    networks = make_once(folder, make, say, (LAYERS,), runs.metrics)
     chosen = {front.population[row].key: front.population[row] for row in roles.values()}
     # an earlier start may have chosen others, where a library or a processor has changed since
     candidates = [chosen.get(key) or runs.database.candidate(key) for key in networks["key"]]

@@ -108,7 +108,10 @@ def finetune(
             finish_training(task, carry_out)
         return _measured(candidate, training.plan.space, subject, tuned, table)
 
-    networks = make_once(folder, make, lambda state: reporter.say(f"finetune {state}: {folder}"))
+    def say(state: str) -> None:
+        reporter.say(f"finetune {state}: {folder}")
+
+    networks = make_once(folder, make, say, metrics=runs.metrics)
     store_networks(networks, [candidate], "finetuned", runs.record("finetune", inputs, location), runs)
     return Export(networks, folder)
 

@@ -51,15 +51,15 @@ def network_name(reference: str) -> str:
 
 
 def check_network(traced: TracedNetwork, data: DataSplits) -> None:
-    """Checks that a given network classifies these images.
+    """Checks that a given network is one for these images.
 
     Args:
         traced: The network.
         data: The images.
 
     Raises:
-        ValueError: If the network has another number of input channels than the images, does not return one logit for
-            each class, or runs at one batch size only.
+        ValueError: If the network has another number of input channels than the images, does not return one output
+            for each class or number, or runs at one batch size only.
     """
     graph = traced.graph
     ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
@@ -67,9 +67,10 @@ def check_network(traced: TracedNetwork, data: DataSplits) -> None:
         raise ValueError(f"space.inputs must have the {data.channels} channels of the images, got {list(shape)}")
     if outputs != [(data.classes,)]:
         found = " and ".join(map(str, outputs))
+        kind = "logits" if data.task.gives_probabilities else "numbers"
         raise ValueError(
-            f"a given network must return one tensor of {data.classes} logits per image, got {found}; "
-            "name a callable that makes it for the classes of the data"
+            f"a given network must return one tensor of {data.classes} {kind} per image, got {found}; "
+            "name a callable that makes it for the outputs that the data need"
         )
     if graph.batch is not None:
         raise ValueError(f"a given network must run at any batch size, and cannot: {traced.why_fixed}")

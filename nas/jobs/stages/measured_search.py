@@ -13,7 +13,6 @@ from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
 from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.warm_start import find_sources, read_sources
-from nas.objectives import MeasuredEvaluator
 from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
@@ -43,7 +42,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     leaves = subject.read_leaves() if method.needs_leaves else ()
     with execution.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
         measuring = pool.measuring(subject.measurement)
-        objectives = costs.job_objectives(section, {name: MeasuredEvaluator(measuring, name) for name in names})
+        objectives = costs.job_objectives(section, subject.evaluate_by(measuring))
         plan = SearchPlan(
             SearchProblem(subject.space, objectives, leaves),
             method,

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from nas.jobs.console.search_progress import say_failures
 from nas.jobs.execution import Execution
 from nas.jobs.stages.subject import Subject
-from nas.objectives import FloatArray, MeasuredEvaluator, Objective
+from nas.objectives import FloatArray, Objective
 from nas.search.runner.failures import FailedCandidate, FailureTally, TooManyFailures
 from nas.search.runner.in_flight import InFlight
 from nas.search.runner.recorder import Recorder
 from results.evaluation import RunRecord, Source
-from results.metric import get_metric
 from search_spaces.population import Population
 
 
@@ -76,7 +75,7 @@ def measure(
         runs.database.run_lock(record.run),
     ):
         measuring = pool.measuring(subject.measurement)
-        measured = [Objective(get_metric(name), MeasuredEvaluator(measuring, name)) for name in names]
+        measured = [Objective(metric, one) for metric, one in subject.evaluate_by(measuring).items()]
         in_flight = InFlight([*measured, *costs], len(population))
         tally = FailureTally(len(population), execution.tolerance.most_failures)
         outcome = Recorder(runs.database, record, source, in_flight, tally, bar.advance).evaluate(population)

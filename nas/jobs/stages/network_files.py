@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from nas.jobs.job_runs import JobRuns
 from nas.jobs.stage_folder import MANIFEST, StageFolder
 from nas.jobs.stages.subject import Subject
 from results.evaluation import Evaluation, RunRecord, Source
-from results.metric import METRICS
+from results.metric import METRICS, Metric
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.graph_network import GraphNetwork
 
@@ -37,7 +37,11 @@ MEASURED = "measured_"  # prefix of the columns that hold what was measured, not
 
 
 def make_once(
-    folder: Path, make: Callable[[], pd.DataFrame], say: Callable[[str], None], besides: Sequence[str] = ()
+    folder: Path,
+    make: Callable[[], pd.DataFrame],
+    say: Callable[[str], None],
+    besides: Sequence[str] = (),
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> pd.DataFrame:
     """The table `networks.csv` of a folder, unless it is there with all its files made first.
 
@@ -46,13 +50,14 @@ def make_once(
         make: Writes the files to the folder and gives the table, whose column `file` names them.
         say: Is told where there is nothing to make, or something is made again.
         besides: Names of other files that `make` writes to the folder.
+        metrics: The metrics that are known, whose values must be within their bounds.
 
     Raises:
         ValueError: If they were made, and one was damaged.
     """
     table, stage = folder / NETWORKS, StageFolder(folder)
     if stage.holds(NETWORKS):
-        networks = _read_networks(table)
+        networks = _read_networks(table, metrics)
         say("done before")
         return networks
     if table.exists():  # a process was killed at the very end, or somebody removed the manifest
@@ -66,7 +71,7 @@ def make_once(
     return networks
 
 
-def _read_networks(path: Path) -> pd.DataFrame:
+def _read_networks(path: Path, metrics: Mapping[str, Metric]) -> pd.DataFrame:
     """A table of networks, which may be older than manifests are, so that nothing has told yet whether it is whole.
 
     Raises:
@@ -76,8 +81,8 @@ def _read_networks(path: Path) -> pd.DataFrame:
 
     try:
         networks = pd.read_csv(path, dtype={"role": str, "key": str, "file": str})
-        for column, name in _metrics_of(networks).items():
-            least, most = METRICS[name].bounds
+        for column, name in _metrics_of(networks, metrics).items():
+            least, most = metrics[name].bounds
             values = pd.to_numeric(networks[column])
             if not bool((values.between(least, most) | values.isna()).all()):
                 raise ValueError(
@@ -163,7 +168,7 @@ def store_networks(
         record: The run of the evaluations.
         runs: The runs of the job.
     """
-    metrics = _metrics_of(networks)
+    metrics = _metrics_of(networks, runs.metrics)
     rows = networks[list(metrics)].rename(columns=metrics).to_dict("records")
     evaluations = [
         Evaluation(
@@ -179,7 +184,7 @@ def store_networks(
     runs.store(record, evaluations)
 
 
-def _metrics_of(networks: pd.DataFrame) -> dict[str, str]:
+def _metrics_of(networks: pd.DataFrame, known: Mapping[str, Metric]) -> dict[str, str]:
     """The metrics that are stored, by the names of their columns."""
     columns = [str(column) for column in networks]
-    return {column: name for column in columns if (name := column.removeprefix(MEASURED)) in METRICS}
+    return {column: name for column in columns if (name := column.removeprefix(MEASURED)) in known}

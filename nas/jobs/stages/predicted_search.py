@@ -40,7 +40,7 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     runs, reporter, subject = execution.runs, execution.reporter, fitted.subject
     asked = {"fit": fitted.section.model_dump(), "search": section.describe()}
     record = runs.record("search", {**subject.inputs, **costs.inputs, **asked}, costs.device)
-    objectives = costs.job_objectives(section, fitted.predictions)
+    objectives = costs.job_objectives(section, {one: fitted.predictions[one.name] for one in subject.metrics})
     plan = SearchPlan(
         SearchProblem(subject.space, objectives),
         section.method(),

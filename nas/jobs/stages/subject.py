@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,9 @@ from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.realize import CandidateRealizer
 from nas.jobs.job_runs import digest_file
+from nas.objectives import MeasuredEvaluator, Measurement
 from nas.training.checkpoint import read_leaves
+from results.metric import Metric
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
@@ -41,9 +43,18 @@ class Subject:
         return self.measurement.checkpoint
 
     @property
+    def metrics(self) -> list[Metric]:
+        """What is measured."""
+        return [one.metric for one in self.measurement.metrics]
+
+    @property
     def metric_names(self) -> list[str]:
         """Names of what is measured."""
-        return [one.metric.name for one in self.measurement.metrics]
+        return [one.name for one in self.metrics]
+
+    def evaluate_by(self, measuring: Measurement) -> dict[Metric, MeasuredEvaluator]:
+        """The evaluators of all that is measured, which share a measurement."""
+        return {one: MeasuredEvaluator(measuring, one.name) for one in self.metrics}
 
     @cached_property
     def checkpoint_digest(self) -> str:
@@ -55,7 +66,10 @@ class Subject:
         """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
         parts = (version("nas"), self.data.digest, self.checkpoint_digest, measurement.processor)
-        return hashlib.sha256(json.dumps([*parts, repr(measurement.methods), *self.packages]).encode()).hexdigest()[:16]
+        # metrics have one meaning each but for those that a job states
+        stated = [repr(one) for one in measurement.metrics if fields(one)]  # type: ignore[arg-type]
+        described = [*parts, repr(measurement.methods), *self.packages, *stated]
+        return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
     @property
     def inputs(self) -> dict[str, object]:

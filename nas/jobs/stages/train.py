@@ -16,9 +16,13 @@ from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Workers
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.given_network import describe_network
+from nas.tasks.metrics.accuracy import Accuracy
+from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.task import TrainingTask
+from results.metric import Metric
 
 SUPERNET, NETWORK = "supernet.safetensors", "network.safetensors"
+_ACCURACY = Accuracy()
 
 
 def train(task: TrainingTask, workers: Workers, reporter: Reporter) -> Path:
@@ -104,14 +108,17 @@ def check_training(task: TrainingTask, images: int, workers: Workers) -> None:
             )
 
 
-def store_network(network: TracedNetwork, data: DataSplits, folder: Path, reporter: Reporter) -> Path:
-    """Stores a given network, and says what the engine makes of it and how accurate it is as given.
+def store_network(
+    network: TracedNetwork, data: DataSplits, folder: Path, reporter: Reporter, headline: MeasuredMetric = _ACCURACY
+) -> Path:
+    """Stores a given network, and says what the engine makes of it and how good it is as given.
 
     Args:
         network: The network.
         data: Its images.
         folder: Where it is stored; made, if it is not there.
         reporter: Is told.
+        headline: How good a network is by the task of the data.
 
     Returns:
         The file of the network.
@@ -124,9 +131,9 @@ def store_network(network: TracedNetwork, data: DataSplits, folder: Path, report
     if not stage.holds(file.name, said.name):
         folder.mkdir(parents=True, exist_ok=True)
         ((_, shape),) = network.graph.inputs
-        found = CandidateRealizer(network, data).measure_network(network.network(), shape[-1], data.validation)
-        accuracy, images = found["accuracy"], len(data.validation)
-        lines = [*describe_network(network, data), f"{accuracy:.2f} % of {images:,} validation images as given"]
+        realizer, images = CandidateRealizer(network, data), len(data.validation)
+        found = realizer.measure_network(network.network(), shape[-1], data.validation, [headline])
+        lines = [*describe_network(network, data), _say_quality(headline.metric, found[headline.metric.name], images)]
         save_traced(file, network)
         with atomic_write(said) as draft:
             draft.write_text("\n".join(lines), encoding="utf-8")
@@ -134,3 +141,11 @@ def store_network(network: TracedNetwork, data: DataSplits, folder: Path, report
     lines = said.read_text(encoding="utf-8").splitlines()
     reporter.say("\n".join(f"network  {line}" for line in (*lines, str(file))))
     return file
+
+
+def _say_quality(metric: Metric, value: float, images: int) -> str:
+    """How good a network is, such as `97.50 % of 360 validation images as given`."""
+    if metric == _ACCURACY.metric:
+        return f"{value:.2f} % of {images:,} validation images as given"
+    unit = f" {metric.unit}" if metric.unit else ""
+    return f"{metric.name} {metric.render(value)}{unit} on {images:,} validation images as given"

@@ -38,6 +38,15 @@ def test_a_given_network_is_shipped_whole(job: Callable[..., Job], tmp_path: Pat
         assert list(ship(job(network)).files) == ["sent.1/job.yaml"]
 
 
+def test_losses_and_metrics_are_shipped(job: Callable[..., Job], tmp_path: Path) -> None:
+    for name in ("losses.py", "measures.py"):
+        (tmp_path / name).touch()
+    metrics = {"ink": {"function": "measures:ink", "maximize": False}}
+    shipment = ship(job(weights="stored/job.yaml", task={"loss": "losses:focal", "metrics": metrics}))
+    assert {"losses.py", "measures.py"} <= shipment.files.keys()
+    assert yaml.safe_load(shipment.job)["task"] == {"loss": "losses:focal", "metrics": metrics}
+
+
 def test_files_of_one_name_do_not_meet(job: Callable[..., Job], tmp_path: Path) -> None:
     table = {"name": "npu", "table": str(tmp_path / "config.json")}
     shipment = ship(job("transformers:stored/config.json", device=table))

@@ -30,6 +30,30 @@ def test_other_data_replace_those_of_the_file(tmp_path: Path) -> None:
     assert load(tmp_path).data.source == "digits"
 
 
+def test_objectives_that_are_not_named_are_those_of_the_task(tmp_path: Path) -> None:
+    """What is looked up is the same for all."""
+    others = load(tmp_path).search.objectives[1:]
+    metric = {"function": "mine:ink", "maximize": False}
+    for task, headline in (
+        ("classification", "accuracy"),
+        ("multi_label", "mean_average_precision"),
+        ({"name": "regression", "metrics": {"ink": metric}}, "mean_absolute_error"),
+        ({"loss": "mine:loss", "metrics": {"ink": metric}}, "ink"),
+    ):
+        job = load(tmp_path, task=task, search={"evaluations": 20})
+        assert job.search.objectives == [headline, *others]
+        assert [one.metric.name for one in job.measured_metrics] == [headline]
+        assert load(tmp_path, task=task, search={"objectives": [headline]}).search.objectives == [headline]
+    load(tmp_path, task="multi_label", training={"schedule": "todm", "label_smoothing": 0.0})
+
+
+def test_class_weights_are_a_value_of_the_settings(tmp_path: Path) -> None:
+    for stated, found in (("balanced", "balanced"), ([1, 2.5], (1, 2.5)), ({"a": 2}, (("a", 2),)), (None, None)):
+        training = load(tmp_path, training={"class_weights": stated}).training
+        assert training.settings().class_weights == found
+        assert ("class_weights" in training.described()) == (stated is not None)
+
+
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
@@ -44,6 +68,17 @@ def test_other_data_replace_those_of_the_file(tmp_path: Path) -> None:
             {"space": JOB["space"] | {"only": {"depth": [1]}}, "search": {"searcher": "few_shot"}},
             "leave out space.only",
         ),
+        ({"task": "regression", "training": {"label_smoothing": 0.1}}, "label_smoothing has no meaning for task regr"),
+        (
+            {"task": "multi_label", "training": {"label_smoothing": 0.1}},
+            "label_smoothing has no meaning for task mul",
+        ),
+        ({"task": "regression", "training": {"class_weights": "balanced"}}, "class_weights has no meaning"),
+        ({"task": "regression", "training": {"schedule": "todm"}}, "divergence alpha is of probabilities"),
+        ({"task": "regression", "search": {"objectives": ["accuracy"]}}, "accuracy is a metric of classification"),
+        ({"task": 3}, "task: must hold keys and their values, got 3"),
+        ({"training": {"class_weights": "even"}}, "training.class_weights"),
+        ({"training": {"class_weights": {"cat": 0.0}}}, "greater than 0"),
     ],
 )
 def test_what_does_not_go_together_is_refused(sections: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_how_many_may_fail_does_not_make_it_another_search() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"objectives": []}, "nothing is to be measured"),
+        ({"objectives": []}, "one or more distinct metrics"),
         ({"objectives": ["accuracy", "accuracy"]}, "distinct metrics"),
         ({"searcher": "evolution"}, "'evolution' takes 1 objective only, got 3; use one of linas"),
         ({"searcher": "nsga2", "options": {"population_size": 8.5}}, "population_size"),

@@ -12,6 +12,7 @@ from hardware.tables.table_file import load_table
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.objectives import FloatArray
+from results.metric import get_metric
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
@@ -36,7 +37,7 @@ def test_without_a_table_costs_hold_on_any_device() -> None:
 def test_objectives_stand_in_the_order_of_the_job_and_limits_after_them(synthetic_table: Path) -> None:
     costs = ExactCosts(SPACE, StoredTable(synthetic_table, load_table(synthetic_table)))
     section = SearchSection(objectives=["latency_ms", "accuracy"], limits={"accuracy": 60.0, "weight_bytes": 5e4})
-    objectives = costs.job_objectives(section, {"accuracy": never})
+    objectives = costs.job_objectives(section, {get_metric("accuracy"): never})
     assert [one.metric.name for one in objectives] == ["latency_ms", "accuracy", "weight_bytes"]
     assert [one.limit for one in objectives] == [None, 60.0, 5e4]
     assert [one.constraint for one in objectives] == [False, False, True]

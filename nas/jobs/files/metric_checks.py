@@ -1,0 +1,55 @@
+"""Whether what a search trades and limits are metrics of the job's task, and limits that values can have."""
+
+from __future__ import annotations
+
+from nas.jobs.files.search_section import SearchSection
+from nas.jobs.files.task_section import TaskSection
+from nas.tasks.metrics.registry import MEASURED_METRICS
+from results.metric import METRICS, get_metric
+from search_spaces.registry import unknown_name_error
+
+CORRUPTED = "corrupted_accuracy"
+
+
+def check_metrics(task: TaskSection, search: SearchSection) -> None:
+    """Checks the objectives and limits of a search.
+
+    Args:
+        task: The task of the job, with metrics of one's own.
+        search: The search section of the job.
+
+    Raises:
+        ValueError: If a metric is unknown or for another task, none is measured, or a limit is beyond what values of
+            its metric can be; or a corruption is stated and none measured under it, or the other way round.
+    """
+    suitable = [name for name in MEASURED_METRICS if task.kind in MEASURED_METRICS[name].tasks]
+    measured = [*task.metrics, *suitable]
+    others = [name for name in METRICS if name not in MEASURED_METRICS]
+    for name in search.asked:
+        if name in measured or name in others:
+            continue
+        if name in MEASURED_METRICS:
+            tasks = " and ".join(MEASURED_METRICS[name].tasks)
+            raise ValueError(f"{name} is a metric of {tasks}; this job's task {task.kind} has {', '.join(measured)}")
+        raise unknown_name_error("objective", name, [*measured, *others])
+    if not set(search.asked) & set(measured):
+        known = " or ".join(measured)
+        raise ValueError(f"nothing is to be measured; name {known} in objectives or limits, got {search.asked}")
+    if CORRUPTED in search.asked and search.corruption is None:
+        raise ValueError(
+            f"{CORRUPTED} is measured under search.corruption; state one, such as {{name: gaussian_noise, severity: 3}}"
+        )
+    if search.corruption is not None and CORRUPTED not in search.asked:
+        raise ValueError(f"search.corruption is for {CORRUPTED}; name that in objectives or limits, or leave it out")
+    _check_limits(task, search)
+
+
+def _check_limits(task: TaskSection, search: SearchSection) -> None:
+    own = task.own_metrics
+    for name, limit in search.limits.items():
+        metric = own[name] if name in own else get_metric(name)
+        least, most = metric.bounds
+        if name not in search.measured and not limit > 0:
+            raise ValueError(f"search.limits.{name} must be above 0, as every {name} is, got {limit:g}")
+        if not least <= limit <= most:
+            raise ValueError(f"search.limits.{name} must lie in [{least:g}, {most:g}], in {metric.unit}, got {limit:g}")
