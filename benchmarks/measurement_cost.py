@@ -40,8 +40,8 @@ def forward_passes(realizer: CandidateRealizer, candidate: Candidate) -> Callabl
     resolution = candidate.architecture.resolution
     assert isinstance(realizer.source, Supernet)
     network = realizer.source.extract(candidate.architecture)
-    seen = realizer.normalization.inputs(realizer.data.train.images[: realize._NORM_IMAGES], resolution)
-    validation = realizer.normalization.inputs(realizer.data.validation.images, resolution)
+    seen = realizer.transform.inputs(realizer.data.train.images[: realize._NORM_IMAGES], resolution)
+    validation = realizer.transform.inputs(realizer.data.validation.images, resolution)
     batches = [
         *seen.split(realize._NORM_BATCH),
         seen[: realize._RANGE_IMAGES],

@@ -29,7 +29,7 @@ for row, candidate in enumerate((space.largest(), space.smallest(), space.sample
     model = nas.to_onnx(network, (data.channels, side, side))
     (folder / f"{row}.onnx").write_bytes(model)
 
-    images = realizer.normalization.inputs(data.test.images, side).numpy()
+    images = realizer.transform.inputs(data.test.images, side).numpy()
     logits = nas.run_session(nas.open_session(model), images)
     accuracy = 100 * (logits.argmax(1) == data.test.labels.numpy()).mean()
     print(f"{accuracy:6.2f} % of the test images  {len(model) / 1024:6.1f} KiB of ONNX  {nas.describe(candidate)}")

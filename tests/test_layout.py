@@ -47,6 +47,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/data/survey/survey.py": "tests/nas/data/survey/test_take.py: what a survey says",
     "nas/data/survey/value_ranges.py": "tests/nas/data/survey/test_take.py: dark images",
     "nas/jobs/console/data_report.py": "tests/nas/cli/test_jobs.py: what the command shows",
+    "nas/data/input_transform.py": "tests/nas/data/test_normalization.py, tests/nas/data/decoding/test_text_encoder.py",
+    "nas/data/tokens.py": "tests/nas/data/decoding/test_text_encoder.py: from texts to inputs of a network",
     "nas/data/reading.py": "values without behaviour; what they do: tests/nas/data/decoding/test_image_decoder.py",
     "nas/data/decoding/decoder.py": "tests/nas/data/decoding/test_image_decoder.py: a base without behaviour",
     "nas/data/layouts/layout.py": DATA,

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nas.data.input_transform import InputTransform
 from nas.data.inputs import Inputs, TensorInputs
 
-if TYPE_CHECKING:
-    from nas.data.splits import Split
-
 _MOST_COUNTED = 10_000  # images of a set that is not in memory: their mean is within a hundredth of the spread
+_INPUTS = (
+    "float32, shape (batch, channels, height, width): pixels from 0 to 1, less the mean of their channel, divided by "
+    "its standard deviation (std)"
+)
 _CHUNK = 500  # images that are decoded at a time
 
 
 @dataclass(frozen=True)
-class Normalization:
+class Normalization(InputTransform):
     """The mean and the standard deviation by which pixels become network inputs.
 
     Attributes:
@@ -36,6 +38,10 @@ class Normalization:
         """Whether each channel never changes, where the normalisation was computed: no other one has a spread of 1."""
         return tuple(spread == 1.0 for spread in self.std)
 
+    def shape(self, stored: tuple[int, ...], resolution: int) -> tuple[int, ...]:
+        """Channels, and the resolution twice."""
+        return (stored[0], resolution, resolution)
+
     def inputs(self, images: Tensor, resolution: int) -> Tensor:
         """Inputs of a network, float32 and channels last, shape (n, channels, resolution, resolution).
 
@@ -50,20 +56,9 @@ class Normalization:
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         return pixels.contiguous(memory_format=torch.channels_last)
 
-    def batches(self, split: Split, resolution: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and labels of consecutive batches.
-
-        Args:
-            split: The images, in the order of the batches.
-            resolution: Height and width of the inputs, in pixels.
-            batch_size: Number of images of each batch; the last batch may have fewer.
-
-        Yields:
-            Inputs, shape (batch, channels, resolution, resolution), and labels, shape (batch, ...).
-        """
-        for start in range(0, len(split), batch_size):
-            part = split.take(slice(start, start + batch_size))
-            yield self.inputs(part.images.to(part.labels.device), resolution), part.labels
+    def describe(self) -> Mapping[str, str]:
+        """What the inputs are, and `mean` and `std` as lists of JSON with a number per channel."""
+        return {"inputs": _INPUTS, "mean": json.dumps(self.mean), "std": json.dumps(self.std)}
 
 
 def compute_normalization(inputs: Inputs) -> Normalization:

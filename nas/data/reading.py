@@ -26,6 +26,21 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class TextReading:
+    """How texts become tokens.
+
+    Attributes:
+        tokenizer: Path of a file of the library `tokenizers`.
+        length: Number of tokens to which every text is cut or filled up.
+        pad: The token that fills up; None takes that of the file.
+    """
+
+    tokenizer: str
+    length: int
+    pad: int | None = None
+
+
+@dataclass(frozen=True)
 class Reading:
     """How samples are read from files.
 
@@ -36,6 +51,7 @@ class Reading:
         ground: What transparent pixels are laid on, and images are padded with, RGB from 0 to 255.
         value_range: What is black and what is white in 16-bit and floating-point images; None is 0 and 65535 for
             16 bits, 0 and 1 for floating point.
+        text: How texts become tokens; None if the samples are images.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -43,3 +59,4 @@ class Reading:
     fit: Fit = "crop"
     ground: tuple[int, int, int] = (255, 255, 255)
     value_range: tuple[float, float] | None = None
+    text: TextReading | None = None

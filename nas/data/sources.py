@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nas.data.decoding.decoder import Decoder
 from nas.data.decoding.image_decoder import ImageDecoder
+from nas.data.decoding.text_encoder import TextEncoder
 from nas.data.inputs import Inputs, StoredInputs, TensorInputs
 from nas.data.layouts.digits import read_digits
 from nas.data.layouts.records import Records, StoredSplits
@@ -67,6 +68,8 @@ class DataSource:
         Args:
             data: What was loaded from this source; loading the returned one in this process gives these samples.
         """
+        if self.reading.text is not None:
+            return self
         resolved = replace(self, image_size=data.train.inputs.shape[-1], normalization=data.normalization)
         _LOADED[resolved] = data
         return resolved
@@ -110,6 +113,14 @@ class Arrangement:
     parts: Mapping[str, tuple[Records, Tensor, Tensor]]
     names: tuple[str, ...]
 
+    def read_examples(self, count: int) -> list[tuple[str, str]]:
+        """The first training samples as text, each after the name of its class or after its label."""
+        records, rows, labels = self.parts["train"]
+        chosen = rows[:count].tolist()
+        classes = labels.ndim == 1 and not labels.is_floating_point()
+        words = [self.names[label] if classes else str(label) for label in labels[:count].tolist()]
+        return [(word, str(text)) for word, text in zip(words, records.read(chosen), strict=True)]
+
 
 def load_images(
     source: str, limit: int | None = None, image_size: int | None = None, split_seed: int = 0
@@ -146,8 +157,9 @@ def _load(source: DataSource) -> DataSplits:
     }
     ROW_GROUPS.clear()
     task = source.task.fit(splits["train"].labels)
-    data = DataSplits(**splits, names=arranged.names, task=task, stated=source.normalization, loaders=source.loaders)
     stated = source.normalization
+    transform = decoder.tokens if isinstance(decoder, TextEncoder) else stated
+    data = DataSplits(**splits, names=arranged.names, task=task, stated=transform, loaders=source.loaders)
     if stated is not None and len(stated.mean) != data.channels:
         raise ValueError(f"mean and std must have one value per channel, {data.channels}, got {len(stated.mean)}")
     return data
@@ -209,6 +221,8 @@ def _check_training(source: DataSource, labels: Tensor, names: Sequence[str]) ->
 
 def _choose_decoder(source: DataSource, given: Sequence[Records]) -> Decoder:
     reading = source.reading
+    if reading.text is not None:
+        return TextEncoder.of(reading.text)
     side = source.image_size or find_side(given)
     channels = reading.channels or find_channels(given[0])
     return ImageDecoder(side, channels, reading.fit, reading.ground, reading.value_range)

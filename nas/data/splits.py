@@ -8,6 +8,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from nas.data.input_transform import InputTransform
 from nas.data.inputs import Inputs, TensorInputs
 from nas.data.normalization import Normalization, compute_normalization
 from nas.tasks.class_weights import ClassWeights
@@ -70,7 +71,8 @@ class DataSplits:
         test: Samples by which nothing is chosen, for the final reports.
         names: Name of each output of a network, such as that of its class.
         task: What the labels mean.
-        stated: The normalisation that the user gave; None computes it from the training images.
+        stated: How samples become inputs of a network, such as the normalisation that the user gave; None normalises by
+            the training images.
         loaders: Number of processes that decode training images which are not decoded yet, beside the training.
     """
 
@@ -79,7 +81,7 @@ class DataSplits:
     test: Split
     names: tuple[str, ...]
     task: Task = CLASSIFICATION
-    stated: Normalization | None = None
+    stated: InputTransform | None = None
     loaders: int = 0
 
     @property
@@ -127,7 +129,22 @@ class DataSplits:
             found.update(part.labels.cpu().contiguous().numpy().tobytes())
         return found.hexdigest()
 
+    def input_shape(self, resolution: int) -> tuple[int, ...]:
+        """Shape of one input of a network; the resolution counts for images."""
+        return self.transform.shape(self.train.inputs.shape, resolution)
+
     @cached_property
-    def normalization(self) -> Normalization:
-        """The stated normalisation, or the mean and standard deviation of each channel of the training images."""
+    def transform(self) -> InputTransform:
+        """What is stated, or the normalisation by mean and standard deviation of the training images, by channel."""
         return self.stated or compute_normalization(self.train.inputs)
+
+    @property
+    def normalization(self) -> Normalization:
+        """The normalisation of images.
+
+        Raises:
+            ValueError: If the samples are no images.
+        """
+        if not isinstance(self.transform, Normalization):
+            raise ValueError(f"images are normalised, and the samples are {type(self.transform).__name__.lower()}")
+        return self.transform

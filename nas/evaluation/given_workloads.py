@@ -16,6 +16,7 @@ from nas.export.onnx_graph_network import template_to_onnx
 from nas.export.onnx_template import OnnxTemplate, Quantized
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.network_graph import NetworkGraph
 from search_spaces.operators.weighted import Embedding
 
 
@@ -47,7 +48,10 @@ class GivenWorkloads:
     def _template(self) -> OnnxTemplate:
         graph = self._traced.graph
         whole = compress(self._traced, CompressionPolicy((LayerPolicy(),) * len(graph.layers)))
-        examples = [torch.zeros(graph.batch or 2, *shape) for _, shape in graph.inputs]
+        examples = [
+            torch.zeros(graph.batch or 2, *shape, dtype=torch.int64 if _is_tokens(graph, name) else torch.float32)
+            for name, shape in graph.inputs
+        ]
         model, weights = template_to_onnx(whole, examples)
         return OnnxTemplate(model, graph, weights)
 
@@ -72,3 +76,8 @@ class GivenWorkloads:
         outputs = {unit.rescaled.name for unit in computed.values()}
         inputs = [name for name in computed if read[name] in sources and sources[read[name]] not in outputs]
         return Quantized(frozenset(calls), frozenset(inputs), frozenset(computed))
+
+
+def _is_tokens(graph: NetworkGraph, name: str) -> bool:
+    """Whether an input is read as indices of rows of an embedding, such as tokens, and so holds integers."""
+    return any(isinstance(node.operator, Embedding) for node in graph.readers[name])

@@ -51,7 +51,7 @@ class CandidateRealizer:
     ) -> None:
         self.source, self._methods = source, methods
         self.data = data
-        self.normalization = data.normalization
+        self.transform = data.transform
         self._calibration = data.train.take(slice(0, _NORM_IMAGES)).keep()
         self._kept_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resize_calibration)
 
@@ -98,11 +98,11 @@ class CandidateRealizer:
         if pixels * len(self._calibration) <= _MOST_KEPT:
             return self._kept_inputs(resolution)[start:end]
         part = self._calibration.take(slice(start, end))
-        return self.normalization.inputs(part.images.to(part.labels.device), resolution)
+        return self.transform.inputs(part.images.to(part.labels.device), resolution)
 
     def _resize_calibration(self, resolution: int) -> Tensor:
         images = self._calibration.images.to(self._calibration.labels.device)
-        return self.normalization.inputs(images, resolution)
+        return self.transform.inputs(images, resolution)
 
     def measure(
         self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0
@@ -156,7 +156,7 @@ class CandidateRealizer:
                 pixels = part.images.to(part.labels.device)
                 for corruption, outputs in found.items():
                     seen = pixels if corruption is None else corruption.apply(pixels, number)
-                    outputs.append(network(self.normalization.inputs(seen, resolution)))
+                    outputs.append(network(self.transform.inputs(seen, resolution)))
             whole = {corruption: torch.cat(outputs) for corruption, outputs in found.items()}
             if not all(bool(outputs.isfinite().all()) for outputs in whole.values()):
                 raise ValueError("the outputs of the network are not finite for some images")

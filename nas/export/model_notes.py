@@ -8,16 +8,11 @@ from importlib.metadata import version
 
 import onnx
 
-from nas.data.normalization import Normalization
+from nas.data.input_transform import InputTransform
 from nas.export.opset import describe_versions
 
-_INPUTS = (
-    "float32, shape (batch, channels, height, width): pixels from 0 to 1, less the mean of their channel, divided by "
-    "its standard deviation (std)"
-)
 
-
-def add_notes(content: bytes, normalization: Normalization, class_names: Sequence[str]) -> bytes:
+def add_notes(content: bytes, transform: InputTransform, class_names: Sequence[str]) -> bytes:
     """The same model with notes in its `metadata_props`, which runtimes hand out.
 
     The notes are `inputs` (what they are, in words), `mean` and `std` (a list of JSON, one number per channel), `names`
@@ -25,14 +20,12 @@ def add_notes(content: bytes, normalization: Normalization, class_names: Sequenc
 
     Args:
         content: An ONNX file.
-        normalization: By what pixels become inputs.
+        transform: By what pixels, or tokens, become inputs.
         class_names: Name of each output, such as that of its class.
     """
     model, runtime = onnx.load_from_string(content), describe_versions(content)["onnxruntime"]
     notes = {
-        "inputs": _INPUTS,
-        "mean": json.dumps(normalization.mean),
-        "std": json.dumps(normalization.std),
+        **transform.describe(),
         "names": json.dumps([*class_names], ensure_ascii=False).encode("utf-8", "replace").decode(),
         "onnxruntime": f"{runtime} or later" if runtime else "unknown",
         "program": f"nas {version('nas')}",

@@ -12,7 +12,7 @@ from nas.data.survey.contact_sheet import draw_sheet
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.files import atomic_write
-from nas.jobs.console.data_report import show_survey
+from nas.jobs.console.data_report import show_survey, show_texts
 from nas.jobs.console.summary import summarize, summarize_finetuned
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.export import Export, export
@@ -28,6 +28,7 @@ from nas.jobs.stages.train import check_training, store_network, train
 from nas.jobs.workspace import Workspace
 
 SAMPLES = "samples.png"  # the sheet of examples
+EXAMPLES = 10  # texts that are shown
 
 
 def check_job(workspace: Workspace) -> None:
@@ -47,15 +48,17 @@ def check_job(workspace: Workspace) -> None:
     workspace.check_task()
 
 
-def show_data(workspace: Workspace) -> Path:
-    """Shows what the data of the job hold, and writes a sheet of examples; returns the path of that picture."""
+def show_data(workspace: Workspace) -> None:
+    """Shows what the data of the job hold, with examples: a sheet of images in the job's folder, or a few texts."""
+    data, reporter = workspace.data, workspace.reporter
+    show_survey(workspace.survey, reporter)
+    if workspace.job.data.tokenizer is not None:
+        show_texts(workspace.source.arrange().read_examples(EXAMPLES), reporter)
+        return
     path = workspace.folder / SAMPLES
-    data = workspace.data
-    show_survey(workspace.survey, workspace.reporter)
     with atomic_write(path) as draft:
         draw_sheet(data).save(draft, "png")
-    workspace.reporter.say(f"picture  {path}")
-    return path
+    reporter.say(f"picture  {path}")
 
 
 def run_job(workspace: Workspace) -> None:

@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from nas.compression.tracing.trace import TracedNetwork
+from nas.data.decoding.text_encoder import TextEncoder
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
 from nas.data.survey.survey import Survey
 from nas.data.survey.take import take_survey
 from nas.evaluation.measurement import ImageMeasurement
-from nas.jobs.console.data_report import say_constant_channels, say_survey
+from nas.jobs.console.data_report import say_inputs, say_survey
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution, Tolerance, Workers
 from nas.jobs.files.compression_section import CompressionSection
@@ -94,8 +95,7 @@ class Workspace:
         """The samples; what was read, and what may be wrong with it, is said once."""
         say_survey(self.survey, self.reporter)
         data = self.source.load()
-        if data.stated is None:
-            say_constant_channels(data.normalization, self.reporter)
+        say_inputs(data, self.reporter)
         return data
 
     @cached_property
@@ -106,7 +106,9 @@ class Workspace:
     @cached_property
     def network(self) -> TracedNetwork | None:
         """The given network, traced; None if the job names a space."""
-        return trace_network(self.job.space, self.job.seed, self.reporter)
+        text = self.job.data.text_reading()
+        vocabulary = None if text is None else TextEncoder.of(text).vocabulary
+        return trace_network(self.job.space, self.job.seed, self.reporter, vocabulary)
 
     @cached_property
     def trained_space(self) -> JointSpace:

@@ -67,10 +67,10 @@ class SubnetValidation:
     def _measure(self, network: nn.Module, resolution: int, watched: MeasuredMetric) -> float:
         train = self._data.train.take(slice(0, _NORM_IMAGES))
         whole = len(train) // _NORM_BATCH * _NORM_BATCH or len(train)
-        norm_batches = self._data.normalization.batches(train.take(slice(0, whole)), resolution, _NORM_BATCH)
+        norm_batches = self._data.transform.batches(train.take(slice(0, whole)), resolution, _NORM_BATCH)
         recalibrate_batch_norm(network, (inputs.to(self._device) for inputs, _ in norm_batches))
         network = self._data.task.finish_network(network).to(self._device)
         validation = self._data.validation.take(slice(0, _IMAGES))
-        batches = self._data.normalization.batches(validation, resolution, _BATCH)
+        batches = self._data.transform.batches(validation, resolution, _BATCH)
         outputs = torch.cat([network(inputs.to(self._device)) for inputs, _ in batches])
         return watched.value(outputs, validation.labels.to(self._device))

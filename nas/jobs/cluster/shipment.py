@@ -100,6 +100,7 @@ class _Packing:
 _KEYS: dict[str, Callable[[_Packing, str, str], str]] = {
     "data.dataset": _Packing.code,
     "data.source": _Packing.images,
+    "data.tokenizer": _Packing.file,
     "device.table": _Packing.file,
     "space.network": _Packing.code,
     "space.weights": _Packing.file,

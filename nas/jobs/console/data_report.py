@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.markup import escape
 from rich.table import Table
 
-from nas.data.normalization import Normalization
+from nas.data.splits import DataSplits
 from nas.data.survey.survey import Survey
+from nas.data.tokens import Tokens
 from nas.jobs.console.reporter import Reporter
 
+_MOST_TEXTS = 2000  # whose lengths are looked at
+_MANY = 0.01  # share of texts that fill all tokens: of fewer nothing is said
+_MOST_SHOWN = 200  # characters of a text
 _MOST_CLASSES = 200  # rows of the table of classes
 
 
@@ -25,17 +31,39 @@ def say_survey(survey: Survey, reporter: Reporter) -> None:
         reporter.say(f"data     look at this: {line}")
 
 
-def say_constant_channels(normalization: Normalization, reporter: Reporter) -> None:
-    """Says which channels are the same in all pixels of the training images.
+def say_inputs(data: DataSplits, reporter: Reporter) -> None:
+    """Says which channels are the same in all pixels, or that texts are longer than a network reads.
 
     Args:
-        normalization: The normalisation that was computed from them.
+        data: The samples.
         reporter: Where it is said.
     """
-    constant = [number for number, found in enumerate(normalization.constant) if found]
-    if constant:
-        channels = " and ".join(map(str, constant))
-        reporter.say(f"data     look at this: channel {channels} never changes, so nothing can be learnt from it")
+    if data.stated is None:  # and so the normalisation was computed
+        constant = [str(number) for number, found in enumerate(data.normalization.constant) if found]
+        if constant:
+            channels = f"channel{'s' if len(constant) > 1 else ''} {' and '.join(constant)}"
+            reporter.say(f"data     look at this: {channels} never change, so nothing can be learnt from them")
+    if isinstance(data.transform, Tokens):
+        tokens = data.train.take(slice(0, _MOST_TEXTS)).images
+        full = float((tokens != data.transform.pad).all(1).double().mean())
+        if full >= _MANY:
+            reporter.say(
+                f"data     look at this: {full:.0%} of texts fill all {data.transform.length} tokens, longer ones are "
+                "cut (data.length)"
+            )
+
+
+def show_texts(examples: Sequence[tuple[str, str]], reporter: Reporter) -> None:
+    """Prints texts beside the names of their classes.
+
+    Args:
+        examples: Names and texts.
+        reporter: Where they are shown.
+    """
+    table = Table("class", "text")
+    for name, text in examples:
+        table.add_row(escape(name), escape(text[:_MOST_SHOWN]))
+    reporter.console.print(table)
 
 
 def show_survey(survey: Survey, reporter: Reporter) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
-from nas.data.reading import EMBEDDED, Columns, Fit, Reading
+from nas.data.reading import EMBEDDED, Columns, Fit, Reading, TextReading
 from nas.jobs.files.section import Section
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Share = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+_OF_IMAGES = {"image_size", "mean", "std", "channels", "fit", "background", "value_range"}  # keys
+_OF_TEXTS = {"length", "pad"}
 
 
 class DataSection(Section):
@@ -38,6 +42,9 @@ class DataSection(Section):
     fit: Fit = "crop"
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]
     value_range: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
+    tokenizer: str | None = None
+    length: Annotated[int, Field(ge=1, le=65_536)] = 128
+    pad: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     cache_gb: Annotated[float, Field(ge=0, le=100_000)] = 8.0
     loaders: Annotated[int, Field(ge=0, le=256)] = 2
 
@@ -55,6 +62,14 @@ class DataSection(Section):
             raise ValueError(
                 f"source names files and dataset a function that reads them; got {self.source} and {self.dataset}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_texts_or_images(self) -> DataSection:
+        foreign = (_OF_IMAGES if self.tokenizer is not None else _OF_TEXTS) & self.model_fields_set
+        if foreign:
+            words = ("images", "texts, which need data.tokenizer")[self.tokenizer is None]
+            raise ValueError(f"{', '.join(sorted(foreign))} are of {words}; leave them out, or name what they are for")
         return self
 
     def data_source(self, cache: Path) -> DataSource:
@@ -87,9 +102,16 @@ class DataSection(Section):
         red, green, blue = self.background
         labels = [self.label_column] if isinstance(self.label_column, str) else self.label_column or []
         return Reading(
-            Columns(self.input_column, tuple(labels)),
+            Columns(self.input_column, tuple(labels), text=self.tokenizer is not None),
             self.channels,
             self.fit,
             (red, green, blue),
             None if self.value_range is None else (self.value_range[0], self.value_range[1]),
+            self.text_reading(),
         )
+
+    def text_reading(self) -> TextReading | None:
+        """How texts become tokens; None if the samples are images."""
+        if self.tokenizer is None:
+            return None
+        return TextReading(str(Path(self.tokenizer).resolve()), self.length, self.pad)

@@ -171,6 +171,16 @@ class Job(Section):
         return self
 
     @model_validator(mode="after")
+    def _inputs_are_those_of_the_data(self) -> Job:
+        tokens = self.data.tokenizer is not None
+        if tokens and self.space.network is None:
+            raise ValueError("data.tokenizer reads texts, and spaces are of images; name a space.network for texts")
+        if self.space.inputs is not None and (len(self.space.inputs) == 1) != tokens:
+            what = f"the {self.data.length} tokens of a text, [{self.data.length}]" if tokens else "those of an image"
+            raise ValueError(f"space.inputs must be {what}, got {self.space.inputs}")
+        return self
+
+    @model_validator(mode="after")
     def _given_networks_are_trained(self) -> Job:
         if self.space.network is not None and "training" in self.model_fields_set:
             raise ValueError("a given network (space.network) is trained already; leave out the section training")

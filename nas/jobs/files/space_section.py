@@ -48,13 +48,13 @@ class SpaceSection(Section):
 
     Or `network` refers to a given network, see `nas.compression.tracing.reference.create_network`. `weights` is then
     the safetensors file of its weights, unless a callable creates it with them, and `inputs` the shape of one image,
-    (channels, height, width), with equal height and width.
+    (channels, height, width), with equal height and width, or of the tokens of one text, (length,).
     """
 
     name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
     network: str | None = None
     weights: str | None = None
-    inputs: Annotated[list[Annotated[int, Field(ge=1, le=MOST_SIDE)]], Field(min_length=3, max_length=3)] | None = None
+    inputs: Annotated[list[Annotated[int, Field(ge=1, le=MOST_SIDE)]], Field(min_length=1, max_length=3)] | None = None
     policies: Policies
     policies_for: Annotated[list[PolicyRuleSection], Field(max_length=MOST_LISTED)] = []
     only: Annotated[dict[str, Selector], Field(max_length=MOST_LISTED)] = {}
@@ -73,8 +73,10 @@ class SpaceSection(Section):
     @field_validator("inputs")
     @classmethod
     def _are_square(cls, inputs: list[int] | None) -> list[int] | None:
-        if inputs is not None and inputs[1] != inputs[2]:
-            raise ValueError(f"inputs must be those of square images, (channels, side, side), got {inputs}")
+        if inputs is not None and (len(inputs) == 2 or (len(inputs) == 3 and inputs[1] != inputs[2])):
+            raise ValueError(
+                f"inputs must be those of square images, (channels, side, side), or of tokens, (length,), got {inputs}"
+            )
         if inputs is not None and not prod(inputs) <= MOST_NUMBERS:
             raise ValueError(f"inputs must have at most {MOST_NUMBERS:,} numbers, got {inputs}, {prod(inputs):,}")
         return inputs

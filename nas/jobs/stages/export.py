@@ -111,7 +111,7 @@ def _exported(
             columns[f"predicted_{name}" if is_table_cost(name) else name] = known[name]
         if name == LATENCY:
             files = [folder / file for file in names]
-            columns[f"{MEASURED}{name}"] = time_files(table, files, candidates, subject.data.channels)
+            columns[f"{MEASURED}{name}"] = time_files(table, files, candidates, subject.data)
     return pd.DataFrame(columns | {"file": names})
 
 

@@ -152,6 +152,6 @@ def _measured(
     columns: dict[str, object] = {"role": "fine-tuned", "key": candidate.key}
     for name in subject.metric_names:
         columns |= {f"before_{name}": before[name], f"{MEASURED}{name}": found[name], f"test_{name}": tested[name]}
-    columns[f"{MEASURED}{LATENCY}"] = time_files(table, [file], [candidate], subject.data.channels)[0]
+    columns[f"{MEASURED}{LATENCY}"] = time_files(table, [file], [candidate], subject.data)[0]
     columns[SIZE] = float(network_cost(space, SIZE)(space.encode([candidate]).genes)[0])
     return pd.DataFrame([columns | {"file": file.name}])

@@ -5,22 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from nas.compression.tracing.reference import create_network, load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.splits import DataSplits
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
-from nas.user_code import user_code
+from nas.user_code import UserCodeError, user_code
 
 
-def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> TracedNetwork | None:
+def trace_network(
+    section: SpaceSection, seed: int, reporter: Reporter, vocabulary: int | None = None
+) -> TracedNetwork | None:
     """The network that a section gives; None if it names a space.
 
     Args:
         section: The space section of the job.
         seed: Seed of weights that the network draws at random, if none are given.
         reporter: Is told where weights are stored in another type than they are computed in.
+        vocabulary: Number of different tokens, if the network reads tokens; None for images.
 
     Raises:
         ValueError: If the network cannot be created, run or traced, or the names, shapes or types of the weights are
@@ -36,13 +40,31 @@ def trace_network(section: SpaceSection, seed: int, reporter: Reporter) -> Trace
         for name, weight in module.named_parameters():
             if not weight.isfinite().all():  # before the trace, which would fail by them with another word
                 raise ValueError(f"weights must be finite numbers, got others in {name} of {section.network}")
-        images = torch.rand(2, *section.inputs)
-        with user_code(section.network), torch.no_grad():
-            module.eval()(images)  # what it raises by itself has a line of its own code; a trace would not say which
-        traced = trace(module, [images])
+        examples = torch.rand(2, *section.inputs) if vocabulary is None else _draw_tokens(section, vocabulary)
+        _run(module, section.network, examples, vocabulary)
+        traced = trace(module, [examples])
     if unsound := traced.list_unsound_tensors():
         raise ValueError(f"weights must be finite numbers, got others in {unsound[0]} of {section.network}")
     return traced
+
+
+def _run(module: nn.Module, reference: str, examples: Tensor, vocabulary: int | None) -> None:
+    """Runs a network: what it raises by itself has a line of its own code, and a trace would not say which."""
+    try:
+        with user_code(reference), torch.no_grad():
+            module.eval()(examples)
+    except UserCodeError as error:
+        if vocabulary is None:
+            raise
+        raise ValueError(f"{error}; it got tokens below {vocabulary}, the vocabulary of data.tokenizer") from error
+
+
+def _draw_tokens(section: SpaceSection, vocabulary: int) -> Tensor:
+    """Tokens at random, int64, shape (2, length); the last of the vocabulary is among them."""
+    assert section.inputs is not None
+    tokens = torch.randint(0, vocabulary, (2, *section.inputs))
+    tokens[0, 0] = vocabulary - 1  # an embedding with fewer rows than there are tokens fails here, not in the search
+    return tokens
 
 
 def network_name(reference: str) -> str:
@@ -63,7 +85,9 @@ def check_network(traced: TracedNetwork, data: DataSplits) -> None:
     """
     graph = traced.graph
     ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
-    if shape[0] != data.channels:
+    if len(shape) == 1 and shape != data.train.inputs.shape:
+        raise ValueError(f"space.inputs must be data.length, {list(data.train.inputs.shape)} tokens, got {list(shape)}")
+    if len(shape) > 1 and shape[0] != data.channels:
         raise ValueError(f"space.inputs must have the {data.channels} channels of the images, got {list(shape)}")
     if outputs != [(data.classes,)]:
         found = " and ".join(map(str, outputs))

@@ -13,6 +13,7 @@ from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
+from nas.data.splits import DataSplits
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.model_notes import add_notes
@@ -113,14 +114,13 @@ def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Can
         ExportMismatch: If onnxruntime computes something else than torch.
     """
     network, resolution, data = realizer.realize(candidate), candidate.architecture.resolution, subject.data
-    shape = (data.channels, resolution, resolution)
+    inputs = realizer.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
     if isinstance(network, GraphNetwork):
-        model = traced_to_onnx(network, [torch.zeros(2, *shape)])
+        model = traced_to_onnx(network, [torch.zeros_like(inputs[:1]).expand(2, *inputs.shape[1:]).contiguous()])
     else:
-        model = to_onnx(network, shape)
-    model = add_notes(model, realizer.normalization, data.names)
+        model = to_onnx(network, (data.channels, resolution, resolution))
+    model = add_notes(model, realizer.transform, data.names)
     session = open_session(model)
-    inputs = realizer.normalization.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
     check_agreement(network, session, inputs)
     save_onnx(model, file)
 
@@ -131,7 +131,7 @@ def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Can
 
 
 def time_files(
-    table: LatencyTable | None, files: Sequence[Path], candidates: Sequence[Candidate], channels: int
+    table: LatencyTable | None, files: Sequence[Path], candidates: Sequence[Candidate], data: DataSplits
 ) -> list[float]:
     """Latency in milliseconds of every file on the device of a table, scaled to the machine's speed for that table.
 
@@ -141,12 +141,12 @@ def time_files(
         table: The latency table of this machine; if None, all latencies are NaN.
         files: The ONNX files.
         candidates: The candidate of each file.
-        channels: Number of channels of the images.
+        data: The samples, which tell the shape of an input.
     """
     if table is None:
         return [math.nan] * len(files)
-    sides = [candidate.architecture.resolution for candidate in candidates]
-    shapes = [(table.device.batch, channels, side, side) for side in sides]
+    inputs = [data.input_shape(candidate.architecture.resolution) for candidate in candidates]
+    shapes = [(table.device.batch, *shape) for shape in inputs]
     networks = [OnnxNetwork(file.read_bytes(), shape) for file, shape in zip(files, shapes, strict=True)]
     profiler = OnnxRuntimeProfiler(table.device)
     timings = time_normalized(profiler, networks, table.device.precisions, table.reference_ms).timings

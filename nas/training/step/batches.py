@@ -66,7 +66,7 @@ class TrainingBatches:
         images, labels = self.read(step), self._data.train.labels[self._rows_of(step)]
         generator = torch_generator(self._seed, Stream.AUGMENTATION, step, self._team.rank)
         pixels = augment(images.to(self._device), generator, self._settings.flip)
-        inputs = self._data.normalization.inputs(pixels, resolution)
+        inputs = self._data.transform.inputs(pixels, resolution)
         memory_format = get_memory_format(self._settings)
         return Batch(inputs.contiguous(memory_format=memory_format), labels.to(self._device))
 

@@ -225,6 +225,6 @@ def test_data_are_shown_with_what_may_be_wrong(tmp_path: Path) -> None:
         assert (
             "samples are training samples, too" in shown or "training samples occur again with another label" in shown
         )
-        assert "channel 1 never changes" in shown
+        assert "channel 1 never change" in shown
         assert "again.png" in shown
         assert Image.open(tmp_path / "runs" / "photos" / "samples.png").size[1] == 2 * 52

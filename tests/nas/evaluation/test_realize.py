@@ -53,7 +53,7 @@ def test_a_part_of_the_images_is_the_first_of_them(realizer: CandidateRealizer, 
     part = replace(data, train=first(data.train), validation=first(data.validation))
     assert 0 < len(part.validation) < len(data.validation)
     of_part = CandidateRealizer(realizer.source, part)
-    of_part.normalization = data.normalization  # which is of all images that the supernet was trained on
+    of_part.transform = data.normalization  # which is of all images that the supernet was trained on
     population = space.sample(np.random.default_rng(0), 4)
     expected = [of_part.measure_accuracy(population[row]) for row in range(4)]
     assert [realizer.measure_accuracy(population[row], fidelity=0.3) for row in range(4)] == expected
@@ -68,7 +68,7 @@ def test_a_trained_network_is_better_than_chance(realizer: CandidateRealizer, sp
 @torch.no_grad()
 def test_fewer_bits_move_the_logits_further(realizer: CandidateRealizer, space: JointSpace) -> None:
     largest = space.largest().architecture
-    inputs = realizer.normalization.inputs(realizer.data.validation.images, largest.resolution)
+    inputs = realizer.transform.inputs(realizer.data.validation.images, largest.resolution)
     exact = realizer.realize(with_policy(space, LayerPolicy()))(inputs)
     eight, four, two = (
         float(
@@ -101,7 +101,7 @@ def test_batch_norm_fits_the_rounded_weights(realizer: CandidateRealizer, space:
     norm = network.get_submodule("stem.norm")
     norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     images = realizer.data.train.images[:200]  # the one whole batch that there is
-    network(realizer.normalization.inputs(images, candidate.architecture.resolution))
+    network(realizer.transform.inputs(images, candidate.architecture.resolution))
     assert isinstance(norm, nn.BatchNorm2d)
     torch.testing.assert_close(norm.running_mean, seen[0].mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3)), rtol=1e-3, atol=1e-5)

@@ -19,7 +19,7 @@ from rich.console import Console
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
 from nas.jobs.job_folder import open_job_folder
-from nas.jobs.run import run_job
+from nas.jobs.run import run_job, show_data
 from nas.jobs.workspace import Workspace
 from nas.tensor_files import read_header
 
@@ -88,3 +88,70 @@ def test_a_job_from_files_to_exported_networks(write: Callable[[Path], dict[str,
     for file in runs.glob("mine/export-*/*.onnx"):
         notes = {one.key: one.value for one in onnx.load(file).metadata_props}
         assert json.loads(notes["names"]) == [*NAMES]
+
+
+CLASSIFIER = """
+import torch
+from torch import nn
+class Classifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.place = nn.Embedding(60, 16, padding_idx=1), nn.Parameter(torch.zeros(12, 16))
+        layer = dict(d_model=16, nhead=2, dim_feedforward=32, batch_first=True, dropout=0.0)
+        self.mix = nn.TransformerEncoderLayer(**layer)
+        self.head = nn.Linear(16, 2)
+    def forward(self, tokens):
+        words = self.embed(tokens) + self.place
+        return self.head(self.mix(words).mean(1))
+def make():
+    torch.manual_seed(0)
+    return Classifier()
+def small():
+    net = Classifier()
+    net.embed = nn.Embedding(59, 16)
+    return net
+"""
+
+
+def test_a_network_that_reads_texts_is_measured_searched_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference_data: Path
+) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    monkeypatch.chdir(tmp_path)
+    rows = pq.read_table(reference_data / "sst2" / "train.parquet").slice(0, 300)
+    pq.write_table(rows, tmp_path / "train.parquet")
+    words = ["[UNK]", "[PAD]", *sorted({word for text in rows["text"].to_pylist() for word in text.split()})[:58]]
+    model = tokenizers.models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]")
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.save("tokenizer.json")
+    (tmp_path / "reading.py").write_text(CLASSIFIER)
+    sections = {
+        "name": "texts",
+        "data": {"source": "train.parquet", "tokenizer": "tokenizer.json", "length": 12},
+        "space": {"network": "reading:make", "inputs": [12], "policies": ["w32a32", "w8a8", "w4a8"]},
+        "device": {"calibration_networks": 4},
+        "search": {"searcher": "random", "evaluations": 8, "objectives": ["accuracy", "latency_ms", "weight_bytes"]},
+        "export": {"count": 1},
+    }
+    Path("job.yaml").write_text(yaml.safe_dump(sections))
+    shown = io.StringIO()
+    opened = Workspace(load_job(Path("job.yaml")), tmp_path / "runs", Reporter(Console(file=shown, width=200)))
+    with open_job_folder(opened.folder), opened:
+        run_job(opened)
+        show_data(opened)
+    assert "texts of" in shown.getvalue()
+    assert "fill all 12 tokens" in shown.getvalue()
+    assert sum(text[:40] in shown.getvalue() for text in rows["text"].to_pylist()) >= 10  # examples
+    (file, *_) = tmp_path.glob("runs/texts/export-*/*.onnx")
+    stored = onnx.load(file)
+    (argument,) = stored.graph.input
+    assert argument.type.tensor_type.elem_type == onnx.TensorProto.INT64
+    assert {one.key: one.value for one in stored.metadata_props}["pad"] == "1"
+    sections["space"] = {"network": "reading:small", "inputs": [12], "policies": ["w8a8", "w4a8"]}
+    Path("job.yaml").write_text(yaml.safe_dump(sections))
+    other = Workspace(load_job(Path("job.yaml")), tmp_path / "runs", opened.reporter)
+    with pytest.raises(
+        ValueError, match=r"reading.py:\d+: .*; it got tokens below 60, the vocabulary of data.tokenizer"
+    ):
+        run_job(other)

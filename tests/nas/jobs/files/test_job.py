@@ -60,6 +60,21 @@ def test_class_weights_are_a_value_of_the_settings(tmp_path: Path) -> None:
         ({"search": {"objectives": ["accuracy", "energy_mj"]}}, r"energy_mj needs a device\.table"),
         ({"device": {"batch": 4, "table": "any.parquet"}}, "those of the table"),
         ({"data": {"mean": [0.5]}}, "mean and std are given together"),
+        ({"data": {"source": "photos", "dataset": "mine:make"}}, "source names files and dataset a function"),
+        ({"data": {"tokenizer": "t.json", "channels": 1}}, "channels are of images; leave them out"),
+        ({"data": {"length": 9}}, "length are of texts, which need data.tokenizer; leave them out"),
+        (
+            {"data": {"tokenizer": "t.json"}},
+            "data.tokenizer reads texts, and spaces are of images; name a space.network",
+        ),
+        ({"space": {"network": "a:b", "inputs": [9], "policies": ["w8a8"]}}, "must be those of an image"),
+        (
+            {
+                "data": {"tokenizer": "t.json", "length": 9},
+                "space": {"network": "a:b", "inputs": [3, 8, 8], "policies": ["w8a8"]},
+            },
+            r"space.inputs must be the 9 tokens of a text, \[9\], got \[3, 8, 8\]",
+        ),
         ({"search": {"searcher": "few_shot", "quality": "predicted"}}, "measures the whole space"),
         ({"search": {"searcher": "few_shot"}}, "needs a supernet that is split; take training.schedule: few_shot"),
         ({"search": {"quality": "predicted", "in_flight": 2}}, "in_flight is for a search that measures"),

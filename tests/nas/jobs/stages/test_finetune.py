@@ -116,7 +116,7 @@ def test_the_file_is_the_network_that_was_measured(tuned: Tuned) -> None:
         measurement = replace(workspace.subject.measurement, checkpoint=tuned.folder / "supernet.safetensors")
         realizer, before = measurement.realizer(workspace.data), workspace.subject.realizer()
         test = workspace.data.test
-    inputs = realizer.normalization.inputs(test.images, candidate.architecture.resolution)
+    inputs = realizer.transform.inputs(test.images, candidate.architecture.resolution)
     session = open_session((tuned.folder / row["file"]).read_bytes())
     check_agreement(realizer.realize(candidate), session, inputs)
     hits = run_session(session, inputs.numpy()).argmax(1) == test.labels.numpy()

@@ -139,7 +139,7 @@ def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(f
             ["brought:flat raised RuntimeError at brought.py:32: mat1 and mat2 shapes cannot be multiplied"],
         ),
         ({"inputs": [1, 8, 6]}, ["space.inputs", "square images", "[1, 8, 6]"]),
-        ({"inputs": [8, 8]}, ["space.inputs", "at least 3"]),
+        ({"inputs": [8, 8]}, ["space.inputs", "or of tokens, (length,), got [8, 8]"]),
         ({"inputs": None}, ["a given network needs inputs", "[3, 32, 32]"]),
         ({"weights": "brought.py"}, ["weights must be a safetensors file", "brought.py"]),
         ({"weights": "net.pt"}, ["weights must be a safetensors file", "pickle can run code"]),
