@@ -25,6 +25,7 @@ TESTS_OF_THE_WHOLE = {
     "tests/nas/compression/tracing/test_resnet20.py": "the same, traced and not built of our layers",
     "tests/nas/export/test_network_model.py": "hardware/profiling/network_model.py against what nas/export writes",
     "tests/nas/training/test_multi_precision.py": "a schedule, from the training to the accuracy at two bits",
+    "tests/nas/jobs/test_tasks.py": "a job of each task, of all files of a run",
     "tests/nas/search/runner/test_faults.py": "a search whose workers, database or driver break, of all files of a run",
     "tests/fuzz/test_mutations.py": "mutations that tests of every kind of file share",
     "tests/fuzz/test_tables.py": "readers of tables, imports and transfers, on files that were mutated",

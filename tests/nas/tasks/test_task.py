@@ -99,6 +99,18 @@ def test_a_finished_network_gives_what_metrics_read(name: str) -> None:
     assert headline.metric.costs(found) == pytest.approx(headline.metric.costs(headline.metric.bounds).min(), abs=1e-3)
 
 
+def test_the_headline_gets_better_as_the_loss_falls(name: str) -> None:
+    task, labels, names = encoded(name)
+    outputs, headline = torch.zeros(40, len(names), requires_grad=True), MEASURED_METRICS[task.headline]
+    finish = task.finish_network(nn.Identity())
+    before = headline.value(finish(outputs.detach()), labels)
+    for _ in range(50):
+        (gradient,) = torch.autograd.grad(task.compute_loss(outputs, labels), outputs)
+        outputs = (outputs - 10 * gradient).detach().requires_grad_()
+    after = headline.value(finish(outputs.detach()), labels)
+    assert headline.metric.costs(after) < headline.metric.costs(before)
+
+
 def test_classes_are_weighed_where_there_are_classes(name: str) -> None:
     task, labels, names = encoded(name)
     if not task.weighs_classes:
