@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
+from search_spaces.quoting import quote
+
 Entry = TypeVar("Entry")
 
 
@@ -26,7 +28,7 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ValueError
         name: The unknown name.
         known: The names that are known.
     """
-    return ValueError(f"unknown {kind} {name!r}; known {kind}s: {', '.join(known) or 'none yet'}")
+    return ValueError(f"unknown {kind} {quote(name)}; known {kind}s: {', '.join(known) or 'none yet'}")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def check_job(workspace: Workspace) -> None:
     if workspace.network is not None:
         check_network(workspace.network, workspace.data)
     else:
-        check_training(workspace.training_task, len(workspace.data.train), workspace.workers)
+        check_training(workspace.training_task, workspace.data, workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)
     workspace.check_task()
 

@@ -175,7 +175,7 @@ class Workspace:
             "space": job.space.name,
             "policies": job.space.policy_space().to_json(),
             "schedule": asdict(schedule),
-            "settings": {name: value for name, value in asdict(settings).items() if value is not None},
+            "settings": settings.described(),
             "seed": job.seed,
             **self._packages,
         }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, get_type_hints
 
+from nas.options import create_from_options
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.protocol.searcher import Searcher
@@ -44,26 +43,7 @@ def read_options(name: str, options: Mapping[str, object]) -> SearchMethod:
         ValueError: If the name or an option is unknown, a value has another type than its option, or the method refuses
             the value. The message is one line.
     """
-    from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-
-    method = SEARCHERS[name]
-    known = [field.name for field in fields(method)]
-    for option in options:
-        if option not in known:
-            raise ValueError(f"searcher {name!r} has no option {option!r}; {_list_options(known)}")
-    hints, defaults = get_type_hints(method), {field.name: field.default for field in fields(method)}
-    declared: dict[str, Any] = {option: (hints[option], defaults[option]) for option in known}
-    strict: type[BaseModel] = create_model(method.__name__, __config__=ConfigDict(strict=True), **declared)
-    try:
-        values = strict.model_validate(dict(options))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        wanted, got = problem["msg"][0].lower() + problem["msg"][1:], problem["input"]
-        raise ValueError(f"option {problem['loc'][0]!r} of searcher {name!r}: {wanted}, got {got!r}") from error
-    try:
-        return method(**values.model_dump())
-    except ValueError as error:
-        raise ValueError(f"searcher {name!r}: {error}") from error
+    return create_from_options(SEARCHERS[name], options, f"searcher {name!r}")
 
 
 def check_objectives(name: str, objectives: int) -> None:
@@ -99,7 +79,3 @@ def create_searcher(name: str, problem: SearchProblem, seed: int) -> Searcher:
     method = SEARCHERS[name]()
     method.check(problem)
     return method.create(problem, seed)
-
-
-def _list_options(known: list[str]) -> str:
-    return f"its options: {', '.join(known)}" if known else "it has none"

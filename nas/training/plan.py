@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from nas.data.augmentation.augmentation import Augmentation
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.distributed.team import SingleProcess, Team
 from nas.training.schedules.schedule import Schedule
@@ -87,14 +88,20 @@ class TrainingExecution:
 
 def _describe(value: Any) -> Any:
     """A value as JSON, without fields that have their defaults, so that a new setting leaves old identities equal."""
+    if isinstance(value, Augmentation):  # of many kinds, which their fields do not tell apart
+        return [value.name, _describe_fields(value)]
     if is_dataclass(value):
-        described = ((one, getattr(value, one.name)) for one in fields(value))
-        return {one.name: _describe(found) for one, found in described if not _is_default(one, found)}
+        return _describe_fields(value)
     if isinstance(value, Mapping):
         return {name: _describe(found) for name, found in value.items()}
     if isinstance(value, list | tuple):
         return [_describe(found) for found in value]
     return value
+
+
+def _describe_fields(value: Any) -> dict[str, Any]:
+    described = ((one, getattr(value, one.name)) for one in fields(value))
+    return {one.name: _describe(found) for one, found in described if not _is_default(one, found)}
 
 
 def _is_default(one: Field[Any], found: object) -> bool:

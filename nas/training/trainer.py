@@ -93,6 +93,7 @@ class _Trainer:
         self.task = data.weigh_task(plan.settings.class_weights)
         self.subspaces = plan.open_subspaces()
         plan.settings.check(plan.schedule, len(data.train), self.team.size)
+        plan.settings.check_inputs(data.train.inputs.shape, data.task)
         self.learner = Learner(supernet, plan.settings, self.device)
         self.batches = TrainingBatches(data, plan.settings, plan.seed, self.team, self.device)
         self.validation = SubnetValidation(data, plan.seed, self.device, execution.watched)

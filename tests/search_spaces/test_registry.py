@@ -15,6 +15,7 @@ from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.data.augmentation.registry import AUGMENTATION_PRESETS, AUGMENTATIONS
 from nas.data.layouts.registry import LAYOUTS
 from nas.evaluation.profilers import PROFILERS
 from nas.search.registry import SEARCHERS
@@ -32,6 +33,7 @@ from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHEDULES, DEVICES]
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS]
+REGISTRIES += [AUGMENTATIONS, AUGMENTATION_PRESETS]
 REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS, MEASURED_METRICS, CORRUPTIONS, TASKS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 

@@ -12,6 +12,7 @@ from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
+from nas.data.augmentation.registry import AUGMENTATIONS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.data_section import DataSection
@@ -102,6 +103,7 @@ class Job(Section):
             (PREDICTORS, self.fit.predictor),
             (SEARCHERS, self.search.searcher),
             (TASKS, self.task.name),
+            *((AUGMENTATIONS, name) for name in self.training.list_augmentations()),
             *((MEASURED_METRICS, name) for name in self.search.measured if name not in self.task.metrics),
             *((ANALYTIC_COSTS, name) for name in self.search.asked if name in ANALYTIC_COSTS),
         ]

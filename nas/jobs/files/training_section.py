@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from nas.data.augmentation.registry import read_augmentations
 from nas.jobs.files.bounds import (
     MOST_BATCHES,
     MOST_CLASS_WEIGHT,
@@ -107,6 +108,14 @@ class TrainingSection(Section):
     precision: Precision = "float32"
     channels_last: bool = True
     class_weights: Literal["balanced"] | ListOfWeights | NamedWeights | None = None
+    augmentation: object = None  # as it stands in the file, which is sent to clusters
+
+    @field_validator("augmentation")
+    @classmethod
+    def _are_augmentations(cls, stated: object) -> object:
+        if stated is not None:
+            read_augmentations(stated)
+        return stated
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> TrainingSection:
@@ -120,7 +129,13 @@ class TrainingSection(Section):
                     f"phase {first.name!r}: the first phase starts from random weights, which can neither be split nor "
                     "teach; split in a later phase, and take loss labels or in_place"
                 )
+        if self.augmentation is not None and "flip" in self.model_fields_set:
+            raise ValueError("flip belongs to the default augmentation; leave it out, or list flip in augmentation")
         return self
+
+    def list_augmentations(self) -> list[str]:
+        """Names of the augmentations that are stated."""
+        return [one.name for one in self.settings().augmentation or ()]
 
     def resolve(self, space: JointSpace) -> Schedule:
         """The schedule for a space.
@@ -155,12 +170,18 @@ class TrainingSection(Section):
 
     def settings(self) -> TrainingSettings:
         """What holds in all phases."""
-        keys = self.model_dump(exclude={"schedule", "epochs", "learning_rate", "phases", "class_weights"})
-        return TrainingSettings(**keys, class_weights=_freeze(self.class_weights))
+        others = {"schedule", "epochs", "learning_rate", "phases", "class_weights", "augmentation"}
+        augmentation = None if self.augmentation is None else read_augmentations(self.augmentation)
+        weights = _freeze(self.class_weights)
+        return TrainingSettings(**self.model_dump(exclude=others), class_weights=weights, augmentation=augmentation)
 
     def described(self) -> dict[str, Any]:
         """What decides outcomes, for the inputs of stages; without keys that were not there before and are left out."""
-        return self.model_dump(exclude={"class_weights"} if self.class_weights is None else None)
+        described = self.model_dump(
+            exclude={"augmentation"} | ({"class_weights"} if self.class_weights is None else set())
+        )
+        stated = self.settings().described().get("augmentation")
+        return described if stated is None else described | {"augmentation": stated}
 
 
 def _freeze(stated: str | list[float] | dict[str, float] | None) -> ClassWeights | None:

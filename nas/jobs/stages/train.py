@@ -80,16 +80,16 @@ def finish_training(task: TrainingTask, carry_out: Callable[[], None]) -> Path:
     return finished
 
 
-def check_training(task: TrainingTask, images: int, workers: Workers) -> None:
+def check_training(task: TrainingTask, data: DataSplits, workers: Workers) -> None:
     """Makes sure that a supernet is trained or can be; takes seconds at most.
 
     Args:
         task: The training.
-        images: How many images it has.
+        data: The samples.
         workers: Those that train, where they are Ray's.
 
     Raises:
-        ValueError: If the settings do not fit the images, the workers or the schedule, Ray is asked for but not
+        ValueError: If the settings do not fit the samples, the workers or the schedule, Ray is asked for but not
             installed, or the job has an unfinished training of another kind.
     """
     if SUPERNET in StageFolder(task.folder).list_files():
@@ -97,7 +97,8 @@ def check_training(task: TrainingTask, images: int, workers: Workers) -> None:
     if workers.ray_address is not None:
         import_ray()
     plan = task.plan
-    plan.settings.check(plan.schedule, images, 1 if workers.ray_address is None else workers.count)
+    plan.settings.check_inputs(data.train.inputs.shape, data.task)
+    plan.settings.check(plan.schedule, len(data.train), 1 if workers.ray_address is None else workers.count)
     # a training that was killed is gone on with, or given up by whoever started it, not forgotten
     for unfinished in sorted(task.folder.parent.glob("train-*/training.safetensors")):
         if unfinished.parent != task.folder and not unfinished.with_name(SUPERNET).exists():

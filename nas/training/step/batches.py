@@ -8,7 +8,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from nas.data.augmentation import augment
+from nas.data.augmentation.augmentation import Augmentation, ImageBatch
+from nas.data.augmentation.geometry import Flip, Shift
 from nas.data.order import order_samples, share_rows
 from nas.data.splits import DataSplits
 from nas.data.storage.batch_loader import BatchLoader
@@ -38,7 +39,7 @@ class TrainingBatches:
 
     Args:
         data: The images, of which the training images are read.
-        settings: Settings of the training; the batch size, mirroring and the memory format are read.
+        settings: Settings of the training; the batch size, augmentation and the memory format are read.
         seed: Seed of the order and the augmentation of the images.
         team: The processes that share every batch equally; this one loads its own share.
         device: The torch device that batches are moved to.
@@ -48,6 +49,7 @@ class TrainingBatches:
         self, data: DataSplits, settings: TrainingSettings, seed: int, team: Team, device: torch.device
     ) -> None:
         self._data, self._settings, self._seed, self._team, self._device = data, settings, seed, team, device
+        self._augmentations = _choose_augmentations(data, settings)
         self._epochs = lru_cache(maxsize=2)(self._rows_of_epoch)  # a loader may be one epoch ahead
         self._loader = BatchLoader(data.train.inputs, self._rows_of, data.loaders)
 
@@ -64,11 +66,13 @@ class TrainingBatches:
             resolution: Height and width of the inputs, in pixels.
         """
         images, labels = self.read(step), self._data.train.labels[self._rows_of(step)]
+        batch = ImageBatch(images.to(self._device), labels.to(self._device))
         generator = torch_generator(self._seed, Stream.AUGMENTATION, step, self._team.rank)
-        pixels = augment(images.to(self._device), generator, self._settings.flip)
-        inputs = self._data.transform.inputs(pixels, resolution)
+        for augmentation in self._augmentations:
+            batch = augmentation.apply(batch, resolution, generator)
+        inputs = self._data.transform.inputs(batch.pixels, resolution)
         memory_format = get_memory_format(self._settings)
-        return Batch(inputs.contiguous(memory_format=memory_format), labels.to(self._device))
+        return Batch(inputs.contiguous(memory_format=memory_format), batch.labels, batch.mixture)
 
     def read(self, step: int) -> Tensor:
         """The images of a step as they are before augmentation: uint8, shape (batch, channels, height, width)."""
@@ -83,6 +87,15 @@ class TrainingBatches:
         inputs, team = self._data.train.inputs, self._team
         order = order_samples(inputs, torch_generator(self._seed, Stream.ORDER, epoch))
         return share_rows(inputs, order, self._settings.batch_size, team.rank, team.size)
+
+
+def _choose_augmentations(data: DataSplits, settings: TrainingSettings) -> tuple[Augmentation, ...]:
+    """Those that are given; else images are shifted, and mirrored if asked, and other inputs are left as they are."""
+    if settings.augmentation is not None:
+        return settings.augmentation
+    if len(data.train.inputs.shape) != 3:
+        return ()
+    return (Shift(), Flip()) if settings.flip else (Shift(),)
 
 
 def get_memory_format(settings: TrainingSettings) -> torch.memory_format:

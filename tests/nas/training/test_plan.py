@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from nas.data.augmentation.geometry import Flip, Shift
+from nas.data.augmentation.mixing import CutMix, Mixup
 from nas.training.plan import TrainingExecution, TrainingPlan
 from nas.training.schedules.phase import FewShotSplit, Phase
 from nas.training.schedules.schedule import Schedule
@@ -16,6 +18,7 @@ from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import create_space
 
 SPACE = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w32a32", "w8a8"]))
+AUGMENTED = [(), (Shift(),), (Flip(),), (Mixup(),), (CutMix(),), (Mixup(0.3),), (Shift(), Flip()), (Flip(), Shift())]
 PHASE = Phase("p", 1, 0.1, {"depth": "all"})
 PLAN = TrainingPlan(SPACE, Schedule((PHASE,)))
 
@@ -32,6 +35,7 @@ def test_whatever_decides_the_outcome_changes_the_identity() -> None:
     others = [
         replace(PLAN, seed=1),
         replace(PLAN, settings=TrainingSettings(flip=True)),
+        *(replace(PLAN, settings=TrainingSettings(augmentation=one)) for one in AUGMENTED),
         replace(PLAN, only=SPACE.largest()),
         replace(PLAN, only=SPACE.smallest()),
         replace(PLAN, schedule=Schedule((replace(PHASE, split=split),))),

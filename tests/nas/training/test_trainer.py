@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from nas.data.augmentation.registry import read_augmentations
 from nas.data.sources import load_images
 from nas.evaluation.realize import CandidateRealizer
 from nas.tensor_files import read_tensors, save_tensors
@@ -82,6 +83,11 @@ TRAININGS: dict[str, tuple[str, Callable[[JointSpace], Schedule], TrainingSettin
         "mobilenet_v3_digits",
         lambda space: create_schedule("deps", 2, 0.1, space),
         replace(SETTINGS, precision="bfloat16", channels_last=False, flip=True),
+    ),
+    "augmented": (
+        "resnet_digits",
+        lambda space: create_schedule("sandwich", 1, 0.1, space),
+        replace(SETTINGS, augmentation=read_augmentations("deit")),
     ),
 }
 

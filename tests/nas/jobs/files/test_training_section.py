@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from nas.data.augmentation.geometry import Flip, RandomResizedCrop
 from nas.jobs.files.job import load_job
 from nas.jobs.files.training_section import TrainingSection
 from nas.training.schedules.phase import FewShotSplit, Phase
@@ -126,3 +127,28 @@ def test_a_phase_that_opens_what_the_space_lacks_is_named(opened: Any, words: li
     with pytest.raises(ValueError, match=r"^phase 'wrong': ") as refused:
         section.resolve(SPACE)
     assert all(word in str(refused.value) for word in words), refused.value
+
+
+def test_augmentation_is_a_preset_or_a_list(tmp_path: Path) -> None:
+    assert loaded(tmp_path, {}).settings().augmentation is None
+    assert loaded(tmp_path, {"augmentation": "none"}).settings().augmentation == ()
+    found = loaded(tmp_path, {"augmentation": ["flip", {"crop": {"smallest": 0.5}}]})
+    assert found.settings().augmentation == (Flip(), RandomResizedCrop(0.5))
+    assert found.list_augmentations() == ["flip", "crop"]
+    assert found.described()["augmentation"][0] == ["flip", {"share": 0.5}]
+    assert "augmentation" not in loaded(tmp_path, {}).described()
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"augmentation": ["flip"], "flip": True}, "training: flip belongs to the default augmentation; leave it out"),
+        ({"augmentation": [{"flip": {"share": 2}}]}, "training.augmentation: augmentation 'flip': share must be above"),
+        ({"augmentation": 5}, "training.augmentation: must be the name of a preset or a list of augmentations, got 5"),
+        ({"augmentation": {"a": 1}}, "training.augmentation: must be the name of a preset or a list of augmentations"),
+    ],
+)
+def test_what_is_wrong_with_an_augmentation_is_said(tmp_path: Path, training: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        loaded(tmp_path, training)
+    assert "\n" not in str(caught.value)

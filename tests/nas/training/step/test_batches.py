@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.data.splits import DataSplits
+from nas.data.augmentation.registry import AUGMENTATIONS
+from nas.data.splits import DataSplits, Split
 from nas.training.distributed.team import SingleProcess, Team
 from nas.training.settings import TrainingSettings
 from nas.training.step.batches import TrainingBatches
@@ -27,6 +28,11 @@ class Member:
 def batches(data: DataSplits, batch_size: int = 40, seed: int = 1, team: Team | None = None) -> TrainingBatches:
     settings = TrainingSettings(batch_size, flip=True)
     return TrainingBatches(data, settings, seed, team or SingleProcess(), torch.device("cpu"))
+
+
+def augmented(data: DataSplits, name: str, team: Team | None = None) -> TrainingBatches:
+    settings = TrainingSettings(40, augmentation=(AUGMENTATIONS[name](),))
+    return TrainingBatches(data, settings, 1, team or SingleProcess(), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +76,32 @@ def test_a_team_sees_the_images_of_one_process(numbered: DataSplits, size: int) 
         assert [len(share.labels) for share in shares] == [40 // size] * size
         together = torch.stack([share.labels for share in shares], 1).flatten()
         assert torch.equal(together, batches(numbered).load(step, 12).labels)
+
+
+@pytest.mark.parametrize("name", list(AUGMENTATIONS))
+def test_whatever_the_augmentation_a_batch_depends_on_seed_step_and_member_only(
+    few_digits: DataSplits, name: str
+) -> None:
+    held = few_digits.validation.images.clone()
+    first, second = augmented(few_digits, name), augmented(few_digits, name)
+    in_order = [first.load(step, 12) for step in range(4)]
+    for step in (3, 1):  # as after a resumption anywhere
+        again = second.load(step, 12)
+        assert torch.equal(again.inputs, in_order[step].inputs)
+        assert torch.equal(again.labels, in_order[step].labels)
+        assert (again.mixture is None) == (in_order[step].mixture is None) == (not AUGMENTATIONS[name].mixes)
+        if again.mixture is not None and in_order[step].mixture is not None:
+            assert again.mixture.weight == in_order[step].mixture.weight
+            assert torch.equal(again.mixture.other_labels, in_order[step].mixture.other_labels)
+    assert all(bool(batch.inputs.isfinite().all()) for batch in in_order)
+    assert {batch.inputs.shape for batch in in_order} == {(40, 1, 12, 12)}
+    alike = replace(few_digits, train=few_digits.train.take(torch.arange(150) % 2))
+    members = [augmented(alike, name, Member(rank, 2)).load(0, 12).inputs for rank in (0, 1)]
+    assert not torch.equal(*members)
+    assert torch.equal(few_digits.validation.images, held)
+
+
+def test_inputs_that_are_no_images_are_left_as_they_are(few_digits: DataSplits) -> None:
+    flat = replace(few_digits, train=Split.of(few_digits.train.images.flatten(1), few_digits.train.labels))
+    batches = TrainingBatches(flat, TrainingSettings(40), 1, SingleProcess(), torch.device("cpu"))
+    assert batches._augmentations == ()

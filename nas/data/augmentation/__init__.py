@@ -1,0 +1,1 @@
+"""Augmentations: random changes of training images, and of labels where images are mixed."""
