@@ -78,7 +78,8 @@ class BatchLoader:
             sampler=_StepsFrom(step, self._rows_of),
             num_workers=self._processes,
             prefetch_factor=_PREFETCHED,
-            multiprocessing_context="forkserver",  # a fork would copy the threads' locks of this process
+            # a fork would copy the locks of threads, and what a fork server starts outlives a process that is killed
+            multiprocessing_context="spawn",
             worker_init_fn=_prepare,
         )
         for number in loader:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+import nas
 from nas.data.decoding.image_decoder import ImageDecoder
 from nas.data.inputs import StoredInputs
 from nas.data.layouts.records import ArrayRecords
@@ -32,3 +40,27 @@ def test_too_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(OSError, match=r"need .* MiB of shared memory, .* set data.loaders to 0"):
         BatchLoader(STORED, Rows(), 2).load(0)
+
+
+KILLED = """
+import multiprocessing, os, signal
+from tests_of_loader import STORED, Rows
+from nas.data.storage.batch_loader import BatchLoader
+if __name__ == "__main__":
+    BatchLoader(STORED, Rows(), 1).load(0)
+    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_end_with_one_that_is_killed(tmp_path: Path) -> None:
+    shutil.copy(__file__, tmp_path / "tests_of_loader.py")
+    (tmp_path / "killed.py").write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(nas.__file__).parents[1]}"}
+    command = [sys.executable, str(tmp_path / "killed.py")]
+    # its output ends when all who share it have ended
+    ended = subprocess.run(
+        command, capture_output=True, timeout=120, env={**os.environ, "PYTHONPATH": path}, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert ended.stdout.split()
