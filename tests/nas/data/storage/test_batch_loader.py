@@ -59,8 +59,6 @@ def test_processes_end_with_one_that_is_killed(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(nas.__file__).parents[1]}"}
     command = [sys.executable, str(tmp_path / "killed.py")]
     # its output ends when all who share it have ended
-    ended = subprocess.run(
-        command, capture_output=True, timeout=120, env={**os.environ, "PYTHONPATH": path}, check=False
-    )
+    ended = subprocess.run(command, capture_output=True, timeout=120, env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
     assert ended.stdout.split()
