@@ -133,6 +133,8 @@ class Job(Section):
     @model_validator(mode="after")
     def _judges_by_metrics_of_its_task(self) -> Job:
         check_metrics(self.task, self.search)
+        if self.search.corruption is not None and self.data.tokenizer is not None:
+            raise ValueError("search.corruption is of images, and the samples of this job are texts; leave it out")
         return self
 
     @model_validator(mode="after")

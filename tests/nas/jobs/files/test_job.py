@@ -91,6 +91,13 @@ def test_class_weights_are_a_value_of_the_settings(tmp_path: Path) -> None:
         ({"task": "regression", "training": {"class_weights": "balanced"}}, "class_weights has no meaning"),
         ({"task": "regression", "training": {"schedule": "todm"}}, "divergence alpha is of probabilities"),
         ({"task": "regression", "search": {"objectives": ["accuracy"]}}, "accuracy is a metric of classification"),
+        (
+            {
+                "data": {"source": "texts", "tokenizer": "t.json"},
+                "search": {"objectives": ["corrupted_accuracy"], "corruption": {"name": "contrast"}},
+            },
+            "search.corruption is of images",
+        ),
         ({"task": 3}, "task: must hold keys and their values, got 3"),
         ({"training": {"class_weights": "even"}}, "training.class_weights"),
         ({"training": {"class_weights": {"cat": 0.0}}}, "greater than 0"),
