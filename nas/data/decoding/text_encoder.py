@@ -101,7 +101,9 @@ def _parse(content: str, path: Path) -> Any:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise ValueError(f"texts need the library tokenizers for {path}: pip install 'nas[text]'") from error
+        raise ValueError(
+            f"texts need the library tokenizers for {path}: pip install -c constraints.txt -e '.[text]'"
+        ) from error
     try:
         return Tokenizer.from_str(content)
     except Exception as error:  # the library raises Exception itself

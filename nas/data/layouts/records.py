@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.input_file import read_input
 from nas.data.decoding.decoder import Stored
 from nas.tasks.task import RawLabels
 
 _CHUNK = 64  # samples that a scan has in memory
+_MOST_FILE_BYTES = 1 << 30  # of an encoded image: more than any that is decoded has
 
 
 class Records(ABC):
@@ -116,7 +118,7 @@ class FileRecords(Records):
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The content of the files."""
-        return [self.paths[row].read_bytes() for row in rows]
+        return [read_input(self.paths[row], _MOST_FILE_BYTES) for row in rows]
 
 
 @dataclass(frozen=True)

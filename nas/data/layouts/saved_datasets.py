@@ -91,7 +91,8 @@ def _load(path: Path) -> Any:
         import datasets
     except ImportError as error:
         raise ValueError(
-            f"{path} is a folder of datasets.save_to_disk, which the library reads: pip install 'nas[datasets]'"
+            f"{path} is a folder of datasets.save_to_disk, which that library reads: "
+            "pip install -c constraints.txt -e '.[datasets]'"
         ) from error
     try:
         return datasets.load_from_disk(str(path))

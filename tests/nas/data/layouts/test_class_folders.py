@@ -67,3 +67,13 @@ def test_splits_beside_classes_are_refused(tmp_path: Path) -> None:
     write_classes(tmp_path / "train")
     with pytest.raises(ValueError, match="either folders of classes or the splits train, val and test, got both"):
         load_images(str(tmp_path))
+
+
+def test_a_file_that_no_image_can_be_is_not_taken_into_memory(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "data", 90)
+    with (folder / "class0" / "huge.png").open("wb") as file:
+        file.truncate(2 << 30)  # without a block on disk
+    with pytest.raises(
+        ValueError, match=r"huge\.png has 2,147,483,648 bytes; a file of its kind has 1,073,741,824 at most"
+    ):
+        load_images(str(folder))

@@ -196,3 +196,10 @@ def test_a_data_set_of_a_users_code_is_the_same(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     check(DataSource("digits", dataset="my_photos:make").load())
     sys.modules.pop("my_photos")
+
+
+def test_without_its_library_a_saved_data_set_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dataset_dict.json").write_text("{}")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ValueError, match=r"pip install .*\[datasets\]"):
+        DataSource(str(tmp_path)).load()
