@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from search_spaces.quoting import quote
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -110,7 +112,7 @@ def check_range(option: str, value: float, least: float, most: float) -> None:
         ValueError: If it lies outside.
     """
     if not least <= value <= most:
-        raise ValueError(f"{option} must lie in [{least:g}, {most:g}], got {value}")
+        raise ValueError(f"{option} must lie in [{least:g}, {most:g}], got {quote(value)}")
 
 
 def check_share(option: str, value: float) -> None:
@@ -124,4 +126,4 @@ def check_share(option: str, value: float) -> None:
         ValueError: If it is not above 0 and at most 1.
     """
     if not 0 < value <= 1:
-        raise ValueError(f"{option} must be above 0 and at most 1, got {value}")
+        raise ValueError(f"{option} must be above 0 and at most 1, got {quote(value)}")

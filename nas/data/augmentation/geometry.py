@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nas.data.augmentation.augmentation import Augmentation, ImageBatch, check_range, check_share
 from nas.data.augmentation.boxes import MOST_ASPECT, draw_boxes
+from search_spaces.quoting import quote
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Shift(Augmentation):
 
     def __post_init__(self) -> None:
         if not 0 < self.reach <= 0.5:  # beyond, most of an image is shifted out
-            raise ValueError(f"reach must be above 0 and at most 0.5, got {self.reach}")
+            raise ValueError(f"reach must be above 0 and at most 0.5, got {quote(self.reach)}")
 
     def apply(self, batch: ImageBatch, side: int, generator: torch.Generator) -> ImageBatch:  # noqa: ARG002
         images = batch.pixels

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 from nas.data.augmentation.augmentation import Augmentation, ImageBatch, check_range
+from search_spaces.quoting import quote
 
 _MOST_MAGNITUDE = 30  # the end of the published scale
 _MOST_OPERATIONS = 14  # as many as there are; published are up to three
@@ -42,7 +43,7 @@ class RandAugment(Augmentation):
     def __post_init__(self) -> None:
         check_range("operations", self.operations, 1, _MOST_OPERATIONS)
         if not 0 < self.magnitude <= _MOST_MAGNITUDE:
-            raise ValueError(f"magnitude must be above 0 and at most {_MOST_MAGNITUDE}, got {self.magnitude}")
+            raise ValueError(f"magnitude must be above 0 and at most {_MOST_MAGNITUDE}, got {quote(self.magnitude)}")
 
     def apply(self, batch: ImageBatch, side: int, generator: torch.Generator) -> ImageBatch:  # noqa: ARG002
         shape = (len(batch.pixels), self.operations)

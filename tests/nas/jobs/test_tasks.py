@@ -120,7 +120,7 @@ def outputs_of(folder: Path, networks: pd.DataFrame) -> list[np.ndarray[Any, Any
 
 def test_labels_of_which_a_sample_has_several(run: Run, tmp_path: Path) -> None:
     task = {"name": "multi_label", "metrics": {"hits": HITS}}
-    training = TRAINING | {"class_weights": {"round": 2.0}}
+    training = TRAINING | {"class_weights": {"round": 2.0}, "augmentation": ["shift", "cutmix"]}
     networks, said = run(task, "properties", ["mean_average_precision", "hits"], training=training)
     assert "mean_average_precision largest" in said
     assert networks["expected_mean_average_precision"].between(0, 100).all()
@@ -134,7 +134,9 @@ def test_labels_of_which_a_sample_has_several(run: Run, tmp_path: Path) -> None:
 
 def test_exported_networks_give_numbers_in_their_own_unit(run: Run, tmp_path: Path) -> None:
     task = {"name": "regression", "metrics": {"worst_error": WORST}}
-    networks, said = run(task, "ink", ["mean_absolute_error", "worst_error", "r2"])
+    networks, said = run(
+        task, "ink", ["mean_absolute_error", "worst_error", "r2"], training=TRAINING | {"augmentation": ["mixup"]}
+    )
     assert "mean_absolute_error largest" in said
     data = Workspace(load_job(tmp_path / "job.yaml"), tmp_path / "runs", Reporter(Console(quiet=True))).data
     for row, outputs in zip(networks.itertuples(), outputs_of(tmp_path, networks), strict=True):
@@ -143,6 +145,13 @@ def test_exported_networks_give_numbers_in_their_own_unit(run: Run, tmp_path: Pa
         assert row.test_worst_error == pytest.approx(errors.max(), rel=1e-3)
         # labels of 25,000 and of 3: networks of one epoch know their means, as these are not learnt
         assert np.abs(outputs.mean(0) / data.train.labels.numpy().mean(0) - 1).max() < 0.5
+
+
+def test_cutmix_of_numbers_is_refused_before_anything_runs(run: Run, tmp_path: Path) -> None:
+    training = TRAINING | {"augmentation": ["cutmix"]}
+    with pytest.raises(AssertionError, match=r"augmentation cutmix is for labels that count by the area"):
+        run("regression", "ink", ["mean_absolute_error"], training=training)
+    assert not list(tmp_path.glob("runs/small/t*"))
 
 
 def test_a_loss_and_metrics_of_ones_own(run: Run, tmp_path: Path) -> None:
