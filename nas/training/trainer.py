@@ -29,7 +29,7 @@ from nas.training.schedules.schedule import PhasePosition
 from nas.training.step.batches import Batch, TrainingBatches
 from nas.training.step.gradients import StepLoss, accumulate_gradients
 from nas.training.step.subnets import draw_subnets
-from nas.training.validation import SubnetValidation
+from nas.training.validation import SubnetQuality, SubnetValidation
 from results.description import describe
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
@@ -144,9 +144,9 @@ class _Trainer:
             loss=float(losses[0]),
             learning_rate=learning_rate,
             images_per_s=settings.batch_size / (time.perf_counter() - start),
-            measured=self._validate(step, position.phase),
+            measured=(quality := self._validate(step, position.phase)).measured,
             metric=self.validation.metric,
-            notes=notes,
+            notes=(*notes, *quality.notes),
         )
 
     def save(self, step: int) -> None:
@@ -221,11 +221,11 @@ class _Trainer:
             group["lr"] = learning_rate
         return learning_rate
 
-    def _validate(self, step: int, phase: int) -> dict[str, float]:
+    def _validate(self, step: int, phase: int) -> SubnetQuality:
         """How good a few subnets are after a step, if that is due: at the end of the training, and of some epochs."""
         due = (step + 1) % self.validate_every == 0 or step + 1 == self.steps
         if not due or self.team.rank > 0:
-            return {}
+            return SubnetQuality()
         return self.validation.measure_subnets(self.learner.supernet, self.subspaces[phase])
 
     def _check_finite(self, losses: Tensor, candidates: list[Candidate], step: int, phase: Phase) -> None:

@@ -5,6 +5,9 @@ Measuring changes neither weights nor statistics nor any generator, so a trainin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import torch
 from torch import nn
 
@@ -13,13 +16,28 @@ from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.tasks.metrics.registry import MEASURED_METRICS
 from nas.training.random_streams import Stream, numpy_generator
 from nas.training.recalibration import recalibrate_batch_norm
+from nas.user_code import UserCodeError
 from results.metric import METRICS
+from search_spaces.candidate import Candidate
 from search_spaces.elastic.supernet import Supernet
 from search_spaces.subspace import Subspace
 
 # Only a part of the images, to save time: these values are shown, and nothing is chosen by them.
 _NORM_IMAGES, _NORM_BATCH = 500, 100
 _IMAGES, _BATCH = 500, 250
+
+
+@dataclass(frozen=True)
+class SubnetQuality:
+    """How good a few subnets are.
+
+    Attributes:
+        measured: The metric by name of the subnet; without those of which a user's code could not tell it.
+        notes: Why it could not, a line each.
+    """
+
+    measured: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class SubnetValidation:
@@ -43,7 +61,7 @@ class SubnetValidation:
         self._watched = watched or (MEASURED_METRICS[headline] if headline else None)
         self.metric = METRICS["accuracy"] if self._watched is None else self._watched.metric
 
-    def measure_subnets(self, supernet: Supernet, subspace: Subspace) -> dict[str, float]:
+    def measure_subnets(self, supernet: Supernet, subspace: Subspace) -> SubnetQuality:
         """The metric of `largest`, `smallest` and `random`; of `network` alone where these are the same one.
 
         Each subnet takes the policies of its candidate; activations are rounded over the range of each batch.
@@ -53,15 +71,21 @@ class SubnetValidation:
             subspace: The part of the space that is trained.
         """
         if self._watched is None:
-            return {}
+            return SubnetQuality()
         random = subspace.sample(numpy_generator(self._seed, Stream.VALIDATION), 1)[0]
         candidates = {"largest": subspace.largest(), "smallest": subspace.smallest(), "random": random}
         distinct = set(candidates.values())
         if len(distinct) == 1:
             candidates = {"network": random}
         networks = {one: supernet.extract(one.architecture, one.policy).to(self._device) for one in distinct}
-        measured = {one: self._measure(networks[one], one.architecture.resolution, self._watched) for one in distinct}
-        return {name: measured[candidate] for name, candidate in candidates.items()}
+        measured, notes = dict[Candidate, float](), dict[str, None]()
+        for one in distinct:
+            try:
+                measured[one] = self._measure(networks[one], one.architecture.resolution, self._watched)
+            except UserCodeError as error:  # what is only shown ends no training
+                notes[f"{self.metric.name} could not be measured: {error}"] = None
+        found = {name: measured[candidate] for name, candidate in candidates.items() if candidate in measured}
+        return SubnetQuality(found, tuple(notes))
 
     @torch.no_grad()
     def _measure(self, network: nn.Module, resolution: int, watched: MeasuredMetric) -> float:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from results.metric import METRICS, Metric, get_metric
+from results.metric import METRICS, Metric, describe_metrics, extend_metrics, get_metric, read_metrics
 
 
 def test_only_maximised_metrics_change_sign() -> None:
@@ -31,6 +32,35 @@ def test_expected_and_tested_ones_are_derived_from_every_metric() -> None:
         assert unknown not in METRICS
         with pytest.raises(ValueError, match=f"unknown metric '{unknown}'; known metrics: accuracy, "):
             get_metric(unknown)
+
+
+def test_metrics_of_a_run_are_known_from_its_record() -> None:
+    own = [Metric("ink", "g"), Metric("hits", "%", maximize=True, format="{:.1f}"), Metric("low", "", least=-2.5)]
+    described = describe_metrics(own)
+    assert described["ink"] == {"unit": "g"}
+    assert read_metrics(json.loads(json.dumps(described))) == own
+    known = extend_metrics(own)
+    assert known["expected_ink"] == own[0].expected
+    assert "ink" in known
+    assert "ink" not in METRICS
+    assert extend_metrics([Metric("accuracy", "g")])["accuracy"] == METRICS["accuracy"]  # what is known here stays
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None,
+        [],
+        "ink",
+        {"ink": None},
+        {"ink": {"unit": 3}},
+        {"ink": {"format": "{"}},
+        {"ink": {"maximize": "no"}},
+        {"": {}},
+    ],
+)
+def test_what_describes_no_metric_is_left_out(damaged: object) -> None:
+    assert read_metrics(damaged) == []
 
 
 def test_people_see_values_in_the_format_of_their_metric() -> None:

@@ -29,7 +29,7 @@ from nas.training.schedules.registry import create_schedule, fit_schedule_to
 from nas.training.schedules.schedule import Schedule
 from nas.training.settings import TrainingSettings
 from nas.training.trainer import train_supernet
-from nas.training.validation import SubnetValidation
+from nas.training.validation import SubnetQuality, SubnetValidation
 from search_spaces.elastic.double_rounding import initial_step
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
@@ -412,9 +412,9 @@ def test_accuracies_are_of_all_that_a_phase_trains_not_of_the_leaf_on_turn(
     trained = lab("resnet_digits")
     schedule, measured = leaves(trained.space), []
 
-    def measure(_validation: SubnetValidation, net: Supernet, subspace: Subspace) -> dict[str, float]:
+    def measure(_validation: SubnetValidation, net: Supernet, subspace: Subspace) -> SubnetQuality:
         measured.append((len(net.leaves), subspace.open))
-        return {}
+        return SubnetQuality()
 
     monkeypatch.setattr(SubnetValidation, "measure_subnets", measure)
     reports = trained.train(tmp_path, schedule)

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import nas.training.bit_sampling.policy_probabilities as module
+from nas.tasks.regression import REGRESSION
+from nas.tasks.task import Mixture
 from nas.training.bit_sampling.policy_probabilities import PolicyProbabilities, compute_policy_probabilities
 from nas.training.distributed.team import SingleProcess
 from nas.training.step.gradients import Batch
@@ -39,6 +41,17 @@ def test_every_policy_gene_has_probabilities_that_its_generator_decides(lab: Cal
     assert all(row in (PROPORTIONAL, UNIFORM) for row in found.values())
     assert 0 < len(sensitive) < len(found)
     assert probabilities(0) == found
+
+
+def test_any_task_has_a_hessian(lab: Callable[..., Any]) -> None:
+    trained = lab("resnet_digits", BITS)
+    labels = torch.randn(16, 10, generator=torch.Generator().manual_seed(0))
+    batch = replace(BATCH, labels=labels, mixture=Mixture(labels.flip(0), 0.5))
+    generator = torch.Generator().manual_seed(0)
+    found = compute_policy_probabilities(
+        trained.supernet().train(), trained.space, batch, SingleProcess(), generator, REGRESSION
+    )
+    assert all(sum(row) == pytest.approx(1) for row in found.values())
 
 
 def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.tasks.regression import REGRESSION
 from nas.training.schedules.phase import Phase
 from nas.training.step.batches import Batch
 from nas.training.step.distillation import alpha_divergence, soft_cross_entropy
@@ -54,6 +55,14 @@ def logits(net: nn.Module, candidate: Candidate) -> Tensor:
 
 def gradients(net: Supernet) -> dict[str, Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in net.named_parameters()}
+
+
+def test_numbers_are_learnt_from_labels_and_from_the_numbers_of_a_teacher(net: Supernet) -> None:
+    candidates, labels = subnets(net)[:2], torch.randn(8, 10, generator=torch.Generator().manual_seed(1))
+    found = [logits(copy.deepcopy(net), one) for one in candidates]
+    losses = accumulate_gradients(net, candidates, replace(BATCH, labels=labels), StepLoss(SANDWICH, task=REGRESSION))
+    assert losses[0].item() == pytest.approx(F.mse_loss(found[0], labels).item(), rel=1e-4)
+    assert losses[1].item() == pytest.approx(F.mse_loss(found[1], found[0]).item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["labels", "teacher", "in_place"])
