@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 
 _MOST = 120  # characters of a quoted value: enough to find it again in a file
+_MOST_OF_ERROR = 200  # characters of what a library says
 _MOST_DIGITS = 40  # beyond them an integer is a slip of the hand, and Python refuses to print one of 4,300
 
 
@@ -24,6 +25,12 @@ def cut(text: str, most: int) -> str:
         return text
     tail = (most - 5) // 3
     return f"{text[: most - 5 - tail]} ... {text[len(text) - tail :]}"
+
+
+def describe_error(error: BaseException) -> str:
+    """What a library says of a fault, which may quote a file: in one line that can be printed; its type, if nothing."""
+    text = cut(" ".join(str(error).split()), _MOST_OF_ERROR) or type(error).__name__
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class _Quotes(reprlib.Repr):

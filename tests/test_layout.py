@@ -28,7 +28,8 @@ TESTS_OF_THE_WHOLE = {
     "tests/nas/jobs/test_tasks.py": "a job of each task, of all files of a run",
     "tests/nas/search/runner/test_faults.py": "a search whose workers, database or driver break, of all files of a run",
     "tests/fuzz/test_mutations.py": "mutations that tests of every kind of file share",
-    "tests/fuzz/test_tables.py": "readers of tables, imports and transfers, on files that were mutated",
+    "tests/fuzz/test_fuzzer.py": "what tells right input, clear lines and faults apart",
+    "tests/fuzz/test_all.py": "every form of input that users hand over, mutated",
     "tests/nas/jobs/test_data_of_users.py": "whole jobs on data in the layouts that users have",
     "tests/test_postgresql.py": "what runs on a database server instead of a file",
 }

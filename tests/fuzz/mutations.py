@@ -1,4 +1,4 @@
-"""Seeded mutations of files: of bytes, of values of JSON, of cells of tables; and what a reader may make of them.
+"""Seeded mutations of files: of bytes, of values of JSON, of lines of YAML, of cells of tables.
 
 They know no format. A mutation is a function of what it changes and of a generator, which is all that decides it.
 """
@@ -6,14 +6,10 @@ They know no format. A mutation is a function of what it changes and of a genera
 from __future__ import annotations
 
 import copy
-import resource
-import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from random import Random
 from typing import Any
-
-SECONDS = 20.0  # in which a reader must have answered
-BYTES = 1 << 30  # which no small file may cost
 
 # What stands in for a value, by its kind: at the edges of its type, of another type, or of no sense at all.
 NUMBERS = (0, -1, 1.5, -0.0, 1e300, -1e300, 5e-324, 10**30, -(10**30), 2**63, float("nan"), float("inf"), -float("inf"))
@@ -38,6 +34,42 @@ CELLS = (
     "\x00",
     "a,b",
     '"',
+)
+_BOMB = "[&a [x, x, x, x, x, x, x, x, x]" + "".join(
+    f", &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in pairwise("abcdefghi")
+)
+YAML = (  # values that YAML allows, in which its readers stumble
+    "[" * 2000,
+    "{a: " * 500,
+    f"{_BOMB}]",
+    "&a [*a]",
+    "*nothing",
+    "!!timestamp foo",
+    "!!int ''",
+    "!!float x",
+    "!!binary '*'",
+    "!!set {a, b}",
+    "!!python/object/apply:os.getcwd []",
+    "2001-13-45",
+    "2001-01-01 25:61:61",
+    '"\\UFFFFFFFF"',
+    '"\\ud800"',
+    "1:30:30",
+    "010",
+    "1_000",
+    "0x" + "f" * 300,
+    "9" * 5000,
+    ".inf",
+    ".nan",
+    "1e999",
+    "~",
+    "yes",
+    "{" + ", ".join(f"k{number}: 1" for number in range(30_000)) + "}",
+    "{[a]: 1}",
+    "|",
+    "@x",
+    "\t",
+    "\x07",
 )
 
 
@@ -111,39 +143,29 @@ def mutate_cells(rows: list[list[str]], rng: Random) -> list[list[str]]:
     return table
 
 
+def mutate_yaml(text: str, rng: Random) -> bytes:
+    """One change of a text in YAML: of its bytes, or by a line or value that YAML allows and nobody means."""
+    if rng.random() < 0.4:
+        return mutate_bytes(text.encode(), rng)
+    lines = text.splitlines()
+    row, strange = rng.randrange(len(lines)), rng.choice(YAML)
+    what = rng.random()
+    if what < 0.5 and ": " in lines[row]:
+        lines[row] = f"{lines[row].split(': ')[0]}: {strange}"
+    elif what < 0.6:
+        lines[row] = rng.choice(lines)
+    elif what < 0.7:
+        lines.insert(row, rng.choice(lines))
+    elif what < 0.8:
+        lines[row] = " " * rng.randrange(4) + lines[row].lstrip()
+    else:
+        lines.insert(row, f"{rng.choice(['', '  '])}{rng.choice(['extra', '<<', '? a', '-'])}: {strange}")
+    return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
 def to_csv(rows: list[list[str]]) -> bytes:
     """A table of text as a file, without quotes: a cell with a comma is two."""
     return "\n".join(",".join(row) for row in rows).encode("utf-8", "surrogatepass")
-
-
-def find_refusal(read: Callable[[], object]) -> str | None:
-    """Calls a reader, and gives the line with which it refuses its file; None if it takes it.
-
-    Raises:
-        AssertionError: If the reader fails otherwise, or answers late, in many words or with many bytes.
-    """
-    began, held = time.monotonic(), _peak()
-    line = None
-    try:
-        read()
-    except OSError as error:
-        line = " ".join(f"{error.filename or ''} {error.strerror or error}".split())
-    except ValueError as error:
-        line = str(error)
-    except Exception as error:
-        raise AssertionError(f"a reader refuses by ValueError or OSError, this one by {error!r}") from error
-    assert time.monotonic() - began < SECONDS, f"{time.monotonic() - began:.0f} s for a small file"
-    assert _peak() - held < BYTES, f"{(_peak() - held) >> 20} MiB for a small file"
-    if line is not None:
-        assert line.strip(), "a refusal says something"
-        assert len(line) < 2000, f"a refusal is one line, not {len(line)} characters: {line[:300]}"
-        assert line.isprintable(), f"a refusal is one line that can be printed, got {line[:300]!r}"
-    return line
-
-
-def _peak() -> int:
-    """The most bytes that this process ever held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _places(document: Any) -> Iterator[tuple[Any, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from nas.data.reading import Fit
 
 MOST_PIXELS = 64_000_000  # of an image that is decoded: 192 MB as RGB, beside which a process has room for its work
 _ORIENTATION = 0x0112  # the tag of EXIF
+_PNG_SIGNATURE, _PNG_CHUNKS = b"\x89PNG\r\n\x1a\n", (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf")
 _OVERSAMPLING = 2  # a JPEG file is decoded at no less than this multiple of the final side, and then resized
 # Oversize is refused in one line, and small flaws of metadata do not matter; to switch warnings off for each image
 # would cost as much as to read its header.
@@ -113,6 +115,8 @@ def open_image(
                 image.draft("RGB", (draft, draft))
             _check(image, where)
             image.load()
+            if image.format == "PNG" and (damaged := _find_damaged_chunk(stored)):
+                raise OSError(f"its chunk {damaged} is not what was written, by its checksum")
             return convert_image(_turn_upright(image), ground, value_range, where)
     except UnidentifiedImageError as error:
         raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
@@ -143,6 +147,21 @@ def _check(image: Image.Image, where: object) -> None:
         )
     if image.format == "TIFF" and (pages := getattr(image, "n_frames", 1)) != 1:
         raise ValueError(f"{where} is a TIFF file of {pages} pages, and a sample is one image; split it")
+
+
+def _find_damaged_chunk(png: Stored) -> str:
+    """The chunk of a PNG file that decides pixels and does not have its checksum; empty if there is none.
+
+    Pillow looks at the checksums of some chunks, and not of those with the pixels.
+    """
+    content, at = memoryview(_bytes(png)), len(_PNG_SIGNATURE)
+    while at + 8 <= len(content):
+        end = at + 8 + int.from_bytes(content[at : at + 4], "big")
+        kind = bytes(content[at + 4 : at + 8])
+        if kind in _PNG_CHUNKS and zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+            return kind.decode()
+        at = end + 4
+    return ""
 
 
 def _reason(error: BaseException) -> str:

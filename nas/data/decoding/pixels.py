@@ -72,7 +72,11 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
     kind = pixels.dtype
     if kind == np.bool_:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
-    elif kind == np.uint16 or np.issubdtype(kind, np.floating) or (value_range is not None and kind != np.uint8):
+    elif (
+        kind == np.uint16
+        or np.issubdtype(kind, np.floating)
+        or (value_range and kind.kind in "iu" and kind != np.uint8)
+    ):
         whole = _SIXTEEN if kind == np.uint16 else 1.0
         pixels = scale(pixels.astype(np.float64), value_range or (0.0, whole), f"{where} (type {kind})")
     elif kind != np.uint8:

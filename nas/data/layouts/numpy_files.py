@@ -19,6 +19,7 @@ from nas.data.layouts.records import ArrayRecords, Records, StoredSplits
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
+from search_spaces.quoting import describe_error
 
 _SUFFIXES = (".npz",)
 _MOST_BYTES = 8 << 30  # of all arrays of an archive, which are in memory in every process; more belongs in parts
@@ -94,7 +95,7 @@ class _Archive:
                 self.members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
                 size = sum(_check_header(path, file, info) for info in self.members.values())
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-            raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+            raise ValueError(f"{path} is not a readable .npz file: {describe_error(error)}") from error
         if not size <= _MOST_BYTES:
             raise ValueError(
                 f"{path} declares arrays of {size:,} bytes, and {_MOST_BYTES:,} at most are read into memory; store "
@@ -116,7 +117,7 @@ class _Archive:
             with zipfile.ZipFile(self.path) as file, file.open(self.members[name]) as member:
                 return npy.read_array(member, allow_pickle=False)
         except (zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
-            raise ValueError(f"{self.path} is damaged in array {name}: {error}") from error
+            raise ValueError(f"{self.path} is damaged in array {name}: {describe_error(error)}") from error
 
 
 def _check_header(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
@@ -129,7 +130,7 @@ def _check_header(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> i
             shape, _, kind = read(member)
             header = member.tell()
     except Exception as error:  # headers are parsed as Python literals, which raises errors of many kinds
-        raise ValueError(f"{path} must hold arrays, and {name} is none: {error}") from error
+        raise ValueError(f"{path} must hold arrays, and {name} is none: {describe_error(error)}") from error
     if kind.hasobject:
         raise ValueError(f"array {name} of {path} holds Python objects, which are never unpickled; store numbers")
     if any(not 0 <= length < 2**48 for length in shape) or prod(shape) * kind.itemsize != info.file_size - header:

@@ -18,6 +18,7 @@ from nas.data.layouts.row_groups import ROW_GROUPS, naming_damage, open_parquet
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
+from search_spaces.quoting import describe_error
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -143,8 +144,8 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
             labels = combine_labels([table[name].to_pylist() for name in names])
             groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
             largest = max(_column_bytes(group, inputs) for group in groups)
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{path} must be a Parquet file: {str(error).splitlines()[0]}") from error
+    except (OSError, UnicodeError, pa.ArrowException) as error:
+        raise ValueError(f"{path} must be a Parquet file: {describe_error(error)}") from error
     rows = tuple(group.num_rows for group in groups)
     return ParquetRecords(path, inputs, RawLabels(labels, _Rows(path), str(path)), rows, largest)
 
@@ -205,7 +206,7 @@ def _read_names(path: Path, columns: Columns) -> tuple[str, ...] | None:
         info = json.loads(written)
         return parse_class_names(info["info"]["features"], labels[0])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} has damaged metadata (huggingface): {error}") from error
+        raise ValueError(f"{path} has damaged metadata (huggingface): {describe_error(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search_spaces.quoting import describe_error
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -39,9 +41,8 @@ def naming_damage(path: Path, column: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is damaged in column {column}: {reason}") from error
+    except (OSError, UnicodeError, pa.ArrowException) as error:
+        raise ValueError(f"{path} is damaged in column {column}: {describe_error(error)}") from error
 
 
 class _RowGroups:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.split_files import SPLITS
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
+from search_spaces.quoting import describe_error
 
 _SEVERAL, _ONE = ("dataset_dict.json",), ("state.json", "dataset_info.json")  # files of a DatasetDict, of a Dataset
 
@@ -68,7 +70,8 @@ class SavedRecords(Records):
         """The cells at rows; images as the bytes of their files."""
         opened = _load(self.path)
         part = opened[self.split] if isinstance(opened, dict) else opened
-        cells = _undecoded(part, self.column).select_columns(self.column)[list(rows)][self.column]
+        with _naming_damage(self.path):
+            cells = _undecoded(part, self.column).select_columns(self.column)[list(rows)][self.column]
         pairs = zip(rows, cells, strict=True)
         return [take_bytes(cell, self.where(row)) if isinstance(cell, dict) else cell for row, cell in pairs]
 
@@ -94,10 +97,17 @@ def _load(path: Path) -> Any:
             f"{path} is a folder of datasets.save_to_disk, which that library reads: "
             "pip install -c constraints.txt -e '.[datasets]'"
         ) from error
-    try:
+    with _naming_damage(path):
         return datasets.load_from_disk(str(path))
-    except Exception as error:  # of damaged files, of many kinds
-        said = " ".join(str(error).split())[:300]
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    """Names the folder in the errors of the library, which are of many kinds where files are damaged."""
+    try:
+        yield
+    except Exception as error:
+        said = describe_error(error)
         raise ValueError(f"{path} is not a readable folder of datasets.save_to_disk: {said}") from error
 
 
@@ -110,7 +120,8 @@ def _read(path: Path, split: str, part: Any, columns: Columns) -> SavedRecords:
             f"column {inputs} of {path} must hold {'texts' if columns.text else 'images'}, got {kind}; "
             "data.input_column names another"
         )
-    table = part.with_format(None).select_columns(list(names))[:]
+    with _naming_damage(path):
+        table = part.with_format(None).select_columns(list(names))[:]
     labels = combine_labels([table[name] for name in names])
     if not len(labels):
         raise ValueError(f"{path} has no samples in {split}")

@@ -15,6 +15,7 @@ from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.layouts.text_table import SUFFIXES, TextTable, read_text_table
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
+from search_spaces.quoting import quote
 
 
 class Tables(Layout):
@@ -80,14 +81,14 @@ def _find_file(table: TextTable, row: int, cell: str) -> Path:
     root, path = table.path.parent, Path(cell)
     if not path.is_absolute() and ".." in path.parts:
         raise ValueError(
-            f"{table.where(row)} has a path that leaves the folder {root}: {cell}; write it as absolute path"
+            f"{table.where(row)} has a path that leaves the folder {root}: {quote(cell)}; write it as absolute path"
         )
     try:
         found = (root / path).stat()
     except (OSError, ValueError) as error:
-        raise ValueError(f"{table.where(row)} names {cell}, which is not there: {root / path}") from error
+        raise ValueError(f"{table.where(row)} names {quote(cell)}, which is not there in {root}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{table.where(row)} names {cell}, which is no file")
+        raise ValueError(f"{table.where(row)} names {quote(cell)}, which is no file")
     return root / path
 
 

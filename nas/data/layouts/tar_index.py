@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from search_spaces.quoting import describe_error
+
 _BLOCK = 512  # bytes; a tar file is made of such blocks, and ends with blocks of zeros
 _MOST_MEMBER_BYTES = 1 << 30
 
@@ -71,7 +73,7 @@ def _walk(path: Path) -> Iterator[tuple[str, Member]]:
                     )
                 yield info.name, Member(info.offset_data, info.size)
     except (tarfile.TarError, EOFError, OverflowError, UnicodeError) as error:
-        raise ValueError(f"{path} is not a readable tar file: {error}") from error
+        raise ValueError(f"{path} is not a readable tar file: {describe_error(error)}") from error
     with path.open("rb") as file:
         file.seek(end)
         if file.read(_BLOCK) != bytes(_BLOCK):

@@ -25,6 +25,7 @@ from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.layouts.tar_index import Member, read_samples
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
+from search_spaces.quoting import describe_error
 
 _SUFFIXES = (".tar",)
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
@@ -156,7 +157,7 @@ def _find_value(text: str, columns: Columns, where: str) -> Any:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where} has damaged JSON: {error}") from error
+        raise ValueError(f"{where} has damaged JSON: {describe_error(error)}") from error
     if not isinstance(content, dict):
         return content
     names = columns.labels or tuple(name for name in LABELS if name in content)[:1]
@@ -179,7 +180,7 @@ def _decode(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{where} must be text in UTF-8: {error}") from error
+        raise ValueError(f"{where} must be text in UTF-8: {describe_error(error)}") from error
 
 
 def _relabel(shard: TarRecords, values: list[Any]) -> TarRecords:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware.input_file import read_text
+from search_spaces.quoting import describe_error
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _MOST_BYTES = 1 << 30  # of a table: a hundred bytes for each of ten million samples
@@ -78,7 +79,7 @@ def _read_cells(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:
         for row in rows:
             yield reader.line_num, row
     except csv.Error as error:
-        raise ValueError(f"{path} line {reader.line_num} is damaged: {error}") from error
+        raise ValueError(f"{path} line {reader.line_num} is damaged: {describe_error(error)}") from error
 
 
 def _read_json(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -90,7 +91,7 @@ def _read_json(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:
         try:
             row = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} line {line} must be JSON: {error}") from error
+            raise ValueError(f"{path} line {line} must be JSON: {describe_error(error)}") from error
         if not isinstance(row, dict) or (header and set(row) != set(header)):
             keys = f"with the keys {', '.join(header)}" if header else ""
             raise ValueError(f"{path} line {line} must be a JSON object {keys}".rstrip())

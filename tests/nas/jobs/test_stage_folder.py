@@ -10,7 +10,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from mutations import find_refusal, mutate_bytes, mutate_json
+from fuzzer import find_refusal
+from mutations import mutate_bytes, mutate_json
 
 from nas.jobs.stage_folder import MANIFEST, StageFolder
 

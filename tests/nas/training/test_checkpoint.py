@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mutations import find_refusal, mutate_bytes, mutate_json
+from fuzzer import find_refusal
+from mutations import mutate_bytes, mutate_json
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor

@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from mutations import find_refusal, mutate_bytes, mutate_json
+from fuzzer import find_refusal
+from mutations import mutate_bytes, mutate_json
 
 from results.database.errors import DatabaseError
 from results.database.results_database import ResultsDatabase

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from mutations import find_refusal, mutate_bytes, mutate_json
+from fuzzer import find_refusal
+from mutations import mutate_bytes, mutate_json
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 

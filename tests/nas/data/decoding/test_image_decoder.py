@@ -173,3 +173,20 @@ def test_a_stated_range_says_what_is_black_and_white() -> None:
         found = decoder.decode(grey(values), "x")
         assert np.abs(found[..., 0].astype(float) - GREY * (16 * 255 / 4095)).max() <= 0.5
         assert np.array_equal(decoder.decode(values, "x"), found)
+
+
+def test_pixels_of_a_png_file_are_those_of_their_checksum() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(stream, "png")
+    whole = stream.getvalue()
+    last = whole.index(b"IEND") - 5  # of the checksum of the pixels, which Pillow does not compare
+    damaged = whole[:last] + bytes([whole[last] ^ 1]) + whole[last + 1 :]
+    assert ImageDecoder(8).decode(whole, "a.png").shape == (8, 8, 3)
+    with pytest.raises(ValueError, match="a.png is not a readable image: its chunk IDAT is not what was written"):
+        ImageDecoder(8).decode(damaged, "a.png")
+
+
+def test_times_are_no_pixels() -> None:
+    times = np.zeros((8, 8, 3), dtype="M8[s]")
+    with pytest.raises(ValueError, match=r"has values of type datetime64\[s\], whose range is unknown"):
+        ImageDecoder(8, value_range=(0.0, 1.0)).decode(times, "row 1")

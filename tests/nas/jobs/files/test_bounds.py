@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from mutations import find_refusal, mutate_bytes, mutate_json
+from fuzzer import find_refusal
+from mutations import mutate_bytes, mutate_json
 
 from nas.jobs.files.comparison_file import JobComparisonFile, TableComparisonFile, load_comparison
 from nas.jobs.files.job import Job, load_job

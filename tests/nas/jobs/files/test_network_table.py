@@ -7,7 +7,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from mutations import find_refusal, mutate_bytes, mutate_cells, to_csv
+from fuzzer import find_refusal
+from mutations import mutate_bytes, mutate_cells, to_csv
 
 from nas.jobs.files.network_table import read_networks
 from search_spaces.families.tabular import TabularSpace

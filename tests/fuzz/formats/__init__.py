@@ -1,0 +1,1 @@
+"""Every form of input that users hand over."""
