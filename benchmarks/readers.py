@@ -14,6 +14,7 @@ import argparse
 import io
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -53,16 +54,23 @@ def write_set(folder: Path, images: int) -> None:
         pq.write_table(pa.table({"image": cells, "label": labels}), path, row_group_size=GROUP)
 
 
-def plain(folder: Path) -> Iterator[int]:
-    """Decodes images one after the other, without labels or order."""
+def decode_all(path: Path) -> float:
+    """Decodes the images of a shard, without labels or order; returns the processor time that it took."""
     import pyarrow.parquet as pq
     from PIL import Image
 
-    for path in sorted(folder.glob("data/train-*")):
-        for batch in pq.ParquetFile(path).iter_batches(BATCH, columns=["image"]):
-            for cell in batch.column(0).to_pylist():
-                np.asarray(Image.open(io.BytesIO(cell)).convert("RGB"))
-            yield len(batch)
+    start = time.process_time()
+    for batch in pq.ParquetFile(path).iter_batches(BATCH, columns=["image"]):
+        for cell in batch.column(0).to_pylist():
+            np.asarray(Image.open(io.BytesIO(cell)).convert("RGB"))
+    return time.process_time() - start
+
+
+def plain(folder: Path, images: int) -> dict[str, float]:
+    """As many processes as readers have, which do nothing but decode, a shard at a time."""
+    shards = sorted(folder.glob("data/train-*"))[: max(LOADERS, images // SHARD)]
+    with multiprocessing.get_context("spawn").Pool(LOADERS) as pool:
+        return {"cpu": len(shards) * SHARD / sum(pool.map(decode_all, shards, chunksize=1))}
 
 
 def ours(folder: Path) -> Iterator[int]:
@@ -89,7 +97,7 @@ def hugging_face(folder: Path) -> Iterator[int]:
     from torch.utils.data import DataLoader
 
     files = {"train": str(folder / "data" / "train-*.parquet")}
-    whole = datasets.load_dataset("parquet", data_files=files, cache_dir=str(folder / "arrow"), split="train")
+    whole = datasets.load_dataset("parquet", data_files=files, cache_dir=str(folder.parent / "arrow"), split="train")
     whole = whole.cast_column("image", datasets.Image())
 
     def collate(rows: list[dict[str, object]]) -> torch.Tensor:
@@ -99,8 +107,8 @@ def hugging_face(folder: Path) -> Iterator[int]:
         yield len(batch)
 
 
+PLAIN = "plain decoder"
 READERS: dict[str, Callable[[Path], Iterator[int]]] = {
-    "plain decoder": plain,
     "ours": ours,
     "datasets + DataLoader": hugging_face,
 }
@@ -138,6 +146,8 @@ def measure(reader: str, folder: Path, images: int, of_memory: bool) -> dict[str
 
     Speed is that after the first 20 batches: by then processes are started and windows are read.
     """
+    if reader == PLAIN:
+        return plain(folder, images)
     memory, seen, begun, used = Memory(), 0, 0.0, 0.0
     if of_memory:
         memory.start()
@@ -146,11 +156,10 @@ def measure(reader: str, folder: Path, images: int, of_memory: bool) -> dict[str
             begun, used, seen = time.perf_counter(), processor_seconds(), 0
         seen += count
         if number > WARM_UP and seen >= images:
-            break
-    if of_memory:
-        return {"rss": memory.resident, "pss": memory.proportional}
-    spent, wall = processor_seconds() - used, time.perf_counter() - begun
-    return {"cpu": seen / spent, "wall": seen / wall}
+            spent, wall = processor_seconds() - used, time.perf_counter() - begun
+            found = {"cpu": seen / spent, "wall": seen / wall}
+            return {"rss": memory.resident, "pss": memory.proportional} if of_memory else found
+    raise ValueError(f"the set has fewer than {images} images")
 
 
 def run(reader: str, folder: Path, images: int, of_memory: bool) -> dict[str, float]:
@@ -180,9 +189,10 @@ def main() -> None:
         if not folder.exists():
             write_set(folder, count)
     single, double = sets.values()
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in READERS}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in (PLAIN, *READERS)}
     twice = []
     for _ in range(options.repeats):
+        found[PLAIN].append(run(PLAIN, single, options.read, False))
         for name in READERS:
             found[name].append(run(name, single, options.read, False) | run(name, single, options.read, True))
         twice.append(run("ours", double, options.read, True))
@@ -196,8 +206,12 @@ def main() -> None:
     show("The same, shared pages counted once", [one["pss"] / 1e3 for one in found["ours"]], "{:.2f} GB")
     ratios = [two["rss"] / one["rss"] for one, two in zip(found["ours"], twice, strict=True)]
     show("Memory at twice the images over that: 1", ratios, "{:.3f}")
-    speeds = [one["cpu"] / two["cpu"] for one, two in zip(found["ours"], found["plain decoder"], strict=True)]
-    show("Our images per processor second over those of a plain loop that decodes: at least 0.9", speeds, "{:.3f}")
+    speeds = [one["cpu"] / two["cpu"] for one, two in zip(found["ours"], found[PLAIN], strict=True)]
+    show(
+        "Our images per processor second over those of two processes that do nothing but decode: at least 0.9",
+        speeds,
+        "{:.3f}",
+    )
     peer = found["datasets + DataLoader"]
     for name, key in (("processor second", "cpu"), ("second", "wall")):
         ratios = [one[key] / two[key] for one, two in zip(found["ours"], peer, strict=True)]

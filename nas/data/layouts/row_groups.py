@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BUFFER_BYTES = 2**20
+_KEPT_OPEN = 128  # files: as many as a window of samples in random order may come from
 _KEPT_BYTES = 96 * 2**20  # a window of samples in random order, and the beginning of the next
 
 
@@ -24,6 +26,14 @@ def open_parquet(path: Path) -> pq.ParquetFile:
 
     # a buffer, or a whole column of a row group would be read before the first page of it is decoded
     return pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_BUFFER_BYTES)
+
+
+@lru_cache(maxsize=_KEPT_OPEN)
+def _keep_open(path: Path, _mtime_ns: int) -> pq.ParquetFile:
+    """A file of which whole row groups are read, without a buffer: to open it costs more than to read one."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 @contextmanager
@@ -66,7 +76,8 @@ class _RowGroups:
         """
         key = (path, column, group)
         if key not in self._kept:
-            with naming_damage(path, column), open_parquet(path) as file:
+            with naming_damage(path, column):
+                file = _keep_open(path, path.stat().st_mtime_ns)
                 cells = file.read_row_group(group, columns=[column], use_threads=False)[column]
             while self._kept and cells.nbytes + sum(kept.nbytes for kept in self._kept.values()) > self._most_bytes:
                 self._kept.popitem(last=False)

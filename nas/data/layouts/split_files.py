@@ -42,7 +42,7 @@ def list_visible(folder: Path) -> list[Path]:
 
 
 def list_files(path: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Files with one of the suffixes: the file itself, or those of a folder, its folders of splits, or its only folder.
+    """Files with one of the suffixes: the file itself, or those of a folder, of its splits, its only folder or `data`.
 
     Args:
         path: A file or folder that exists.
@@ -56,8 +56,9 @@ def list_files(path: Path, suffixes: Sequence[str]) -> list[Path]:
         return found
     folders = [entry for entry in entries if entry.is_dir()]
     named = [folder for folder in folders if folder.name.lower() in SPLITS]
-    if not named and len(folders) == 1:
-        return list_files(folders[0], suffixes)
+    inner = folders if len(folders) == 1 else [folder for folder in folders if folder.name.lower() == "data"]
+    if not named and inner:
+        return list_files(inner[0], suffixes)
     inside = (file for folder in named for file in list_visible(folder))
     return [file for file in inside if file.name.lower().endswith(ends) and file.is_file()]
 
