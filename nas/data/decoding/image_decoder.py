@@ -6,6 +6,7 @@ import io
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from nas.data.decoding.pixels import Pixels, convert_array, convert_image, resiz
 from nas.data.reading import Fit
 
 MOST_PIXELS = 64_000_000  # of an image that is decoded: 192 MB as RGB, beside which a process has room for its work
+_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO")
 _ORIENTATION = 0x0112  # the tag of EXIF
 _PNG_SIGNATURE, _PNG_CHUNKS = b"\x89PNG\r\n\x1a\n", (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf")
 _OVERSAMPLING = 2  # a JPEG file is decoded at no less than this multiple of the final side, and then resized
@@ -110,10 +112,10 @@ def open_image(
         ValueError: As `ImageDecoder.decode` describes.
     """
     try:
-        with Image.open(io.BytesIO(_bytes(stored))) as image:
+        with Image.open(io.BytesIO(_bytes(stored)), formats=_list_formats()) as image:
+            _check(image, where)
             if draft is not None and min(image.size) >= 2 * draft:
                 image.draft("RGB", (draft, draft))
-            _check(image, where)
             image.load()
             if image.format == "PNG" and (damaged := _find_damaged_chunk(stored)):
                 raise OSError(f"its chunk {damaged} is not what was written, by its checksum")
@@ -130,6 +132,13 @@ def _bytes(stored: Stored) -> bytes:
     if not isinstance(stored, bytes):
         raise OSError(f"got {type(stored).__name__}, not bytes")
     return stored
+
+
+@cache
+def _list_formats() -> tuple[str, ...]:
+    """The formats of images that this Pillow reads: not those that it hands over to other programs, such as EPS."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nas.data.inputs import Inputs, StoredInputs
 
 _PREFETCHED = 2  # batches that each process decodes ahead
-_SHARED = "/dev/shm"  # where batches are handed over
+_SHARED = "/dev/shm"  # where Linux keeps memory that processes share
 RowsOfStep = Callable[[int], Tensor]  # the rows of the batch of a step, int64, shape (batch,)
 
 
@@ -42,6 +43,7 @@ class BatchLoader:
 
         Raises:
             OSError: If the processes cannot hand over their batches, as too little memory can be shared.
+            ValueError: If a sample cannot be decoded; the message names its place.
         """
         if self._last is None or self._last[0] != step:
             self._last = (step, self._read(step))
@@ -66,7 +68,7 @@ class BatchLoader:
         assert isinstance(inputs, StoredInputs)
         shape = (slots, count, *inputs.decoder.array_shape)
         needed = torch.Size(shape).numel() * inputs.decoder.dtype.itemsize
-        if not shutil.disk_usage(_SHARED).free >= needed:
+        if Path(_SHARED).exists() and not shutil.disk_usage(_SHARED).free >= needed:
             raise OSError(
                 f"{self._processes} loader processes need {needed / 2**20:,.0f} MiB of shared memory, {_SHARED} has "
                 "less; enlarge it (docker run --shm-size), or set data.loaders to 0"
@@ -83,18 +85,23 @@ class BatchLoader:
             worker_init_fn=_prepare,
         )
         for number in loader:
+            if isinstance(number, str):
+                raise ValueError(number)
             yield inputs.decoder.arrange(shared[number % slots])
 
 
-class _Decoded(Dataset[int]):
-    """Decodes the batch of a number, whose rows come with it, into its slot."""
+class _Decoded(Dataset[int | str]):
+    """Decodes the batch of a number, whose rows come with it, into its slot; gives a line where that is impossible."""
 
     def __init__(self, inputs: StoredInputs, shared: Tensor) -> None:
         self._inputs, self._shared = inputs, shared
 
-    def __getitem__(self, batch: tuple[int, NDArray[np.int64]]) -> int:
+    def __getitem__(self, batch: tuple[int, NDArray[np.int64]]) -> int | str:
         number, rows = batch
-        self._inputs.take(torch.from_numpy(rows)).read_into(self._shared[number % len(self._shared)].numpy())
+        try:
+            self._inputs.take(torch.from_numpy(rows)).read_into(self._shared[number % len(self._shared)].numpy())
+        except (ValueError, OSError) as error:  # the loader would wrap it in the trace of this process
+            return str(error)
         return number
 
 

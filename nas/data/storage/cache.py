@@ -7,9 +7,10 @@ import mmap
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.data.inputs import Inputs, StoredInputs
+from nas.data.inputs import Inputs, StoredInputs, hash_stored
+from nas.data.layouts.records import Records
 from nas.files import atomic_write
 
 if TYPE_CHECKING:
@@ -57,31 +59,33 @@ class Cache:
         needed = inputs.decoded_bytes
         if self.folder is None or not needed <= self.budget_bytes:
             return inputs
-        files = inputs.records.files
-        if files is None:
+        if inputs.records.files is None:
             return inputs
         order = inputs.rows.argsort()
         stored = inputs.take(order)  # in the order in which it is read quickest, whatever the order of its use
-        path = self.path_of(files, f"{inputs.decoder!r} {_digest(stored.rows)}", ".npy")
+        path = self.path_of(inputs.records, f"{inputs.decoder!r} {_digest(stored.rows)}", ".npy")
         kept = MappedInputs(path, stored, order.argsort())
         if not kept.is_whole():
             if not self.make_room(needed):
                 return inputs
             _write(path, stored)
-        os.utime(path)  # used now
         return kept
 
-    def path_of(self, files: Sequence[Path], content: str, suffix: str) -> Path:
+    def path_of(self, records: Records, form: str, suffix: str) -> Path:
         """The path of a kept file, whose name follows from what it is made of.
 
         Args:
-            files: The files that it is made of: their paths, sizes and times count.
-            content: What of them it holds.
+            records: The samples that it holds: paths, sizes and times of their files count, and the first samples, as a
+                file may hold others, too, such as in another column.
+            form: The form in which it holds them.
             suffix: End of the name.
         """
         assert self.folder is not None
-        found = hashlib.blake2b(content.encode(), digest_size=16)
-        for file in files:
+        assert records.files is not None
+        found = hashlib.blake2b(f"{version('nas')} {form}".encode(), digest_size=16)
+        for stored in next(records.scan(), []):
+            found.update(hash_stored(stored))
+        for file in records.files:
             facts = file.stat()
             found.update(f"{file.resolve()}\n{facts.st_size} {facts.st_mtime_ns}\n".encode())
         return self.folder / f"{found.hexdigest()}{suffix}"
@@ -97,12 +101,15 @@ class Cache:
         """
         assert self.folder is not None
         self.folder.mkdir(parents=True, exist_ok=True)
-        files = sorted(self.folder.glob("[0-9a-f]*.*"), key=lambda file: file.stat().st_mtime)
-        total = sum(file.stat().st_size for file in files)
-        for file in files:
-            if total + needed <= self.budget_bytes or time.time() - file.stat().st_mtime < _IN_USE_S:
+        facts = {}
+        for file in self.folder.iterdir():  # drafts of processes that were killed are among them
+            with suppress(FileNotFoundError):  # another process makes room, too
+                facts[file] = file.stat()
+        total = sum(one.st_size for one in facts.values())
+        for file, one in sorted(facts.items(), key=lambda item: item[1].st_mtime):
+            if total + needed <= self.budget_bytes or time.time() - one.st_mtime < _IN_USE_S:
                 break
-            total -= file.stat().st_size
+            total -= one.st_size
             file.unlink(missing_ok=True)  # a process that has mapped it keeps its content
         return total + needed <= self.budget_bytes and shutil.disk_usage(self.folder).free > needed + _SPARE
 
@@ -136,10 +143,26 @@ class MappedInputs(Inputs):
     def read(self) -> Tensor:
         """Copies all of these inputs into memory, shape (n, *shape)."""
         mapped = _open(self.path)
+        os.utime(self.path)  # in use
         found = torch.from_numpy(mapped[self.rows.numpy()])
         # pages that were read stay in the cache of the system, and no longer count for this process
         mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
         return self.source.decoder.arrange(found)
+
+    @property
+    def blocks(self) -> Tensor | None:
+        """The blocks of the source: the order of an epoch must not depend on what is kept."""
+        return self.source.take(self.rows).blocks
+
+    @property
+    def blocks_per_window(self) -> int:
+        """That of the source."""
+        return self.source.blocks_per_window
+
+    def spread(self, count: int) -> MappedInputs:
+        """Those that the source would give, which lie here in stored order."""
+        rows = self.rows.sort().values
+        return MappedInputs(self.path, self.source, rows[:: max(1, -(-len(rows) // count))])
 
     def update(self, digest: _Hash) -> None:
         """Adds what the stored inputs add."""

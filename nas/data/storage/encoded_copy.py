@@ -41,7 +41,8 @@ class CopiedRecords(Records):
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The samples at rows, one reading for each."""
-        ends = _read_ends(self.path.with_suffix(".npy"))
+        ends = _read_ends(self.path.with_suffix(".ends"))
+        os.utime(self.path)  # in use
         file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return [os.pread(file, int(ends[row + 1] - ends[row]), int(ends[row])) for row in rows]
@@ -69,10 +70,11 @@ def copy_large_blocks(records: Records, cache: Cache) -> Records:
             f"{source}; write it with smaller ones, such as row_group_size=1000, or let it be copied by a "
             f"data.cache_gb of {size / 1e9 + 0.1:.1f} or more"
         )
-    path = cache.path_of(files, "encoded", ".bin")
+    path = cache.path_of(records, "encoded", ".bin")
     copied = CopiedRecords(path, records.labels, files)
-    if not (path.exists() and path.with_suffix(".npy").exists()):
-        cache.make_room(size)
+    if not (path.exists() and path.with_suffix(".ends").exists()):
+        if not cache.make_room(size):
+            raise OSError(f"{cache.folder} has no room for a copy of {source}; free some space, or raise data.cache_gb")
         _copy(records, path)
     return copied
 
@@ -88,7 +90,7 @@ def _copy(records: Records, path: Path) -> None:
                     raise ValueError(f"{records.where(row)} is no encoded image: got {kind}, not bytes")
                 row += 1
                 ends[row] = ends[row - 1] + file.write(sample)
-    with atomic_write(path.with_suffix(".npy")) as draft, draft.open("wb") as file:
+    with atomic_write(path.with_suffix(".ends")) as draft, draft.open("wb") as file:
         np.save(file, ends, allow_pickle=False)
 
 

@@ -134,6 +134,10 @@ def pages() -> bytes:
     return encode(flat("RGB"), "tiff", save_all=True, append_images=[flat("RGB")])
 
 
+def large_photo() -> bytes:
+    return encode(flat("L", (8100, 8100)), "jpeg")
+
+
 def bomb() -> bytes:
     side = int(MOST_PIXELS**0.5) + 2
     return encode(flat("1", (side, side)))
@@ -155,6 +159,8 @@ def bomb() -> bytes:
         ),
         (grey(np.full((4, 4), np.nan, np.float32)), r"x \(mode F\) must have values from 0 to 1, got nan"),
         (pages(), "x is a TIFF file of 2 pages"),
+        (large_photo(), "x is an image of 8100x8100 pixels"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "x is not a readable image"),
         (bomb(), r"x is an image of 8002x8002 pixels; the most that is decoded is 64,000,000"),
         (np.zeros((4, 4), np.int64), "x has values of type int64, whose range is unknown"),
         (np.zeros((4, 4, 2), np.uint8), "x has 2 channels, others have 3"),
@@ -182,7 +188,7 @@ def test_pixels_of_a_png_file_are_those_of_their_checksum() -> None:
     last = whole.index(b"IEND") - 5  # of the checksum of the pixels, which Pillow does not compare
     damaged = whole[:last] + bytes([whole[last] ^ 1]) + whole[last + 1 :]
     assert ImageDecoder(8).decode(whole, "a.png").shape == (8, 8, 3)
-    with pytest.raises(ValueError, match="a.png is not a readable image: its chunk IDAT is not what was written"):
+    with pytest.raises(ValueError, match=r"a\.png is not a readable image: its chunk IDAT is not what was written"):
         ImageDecoder(8).decode(damaged, "a.png")
 
 

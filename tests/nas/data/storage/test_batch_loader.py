@@ -36,6 +36,12 @@ def test_processes_give_the_batches_that_one_would_read() -> None:
         assert torch.equal(alone.load(step), STORED.take(Rows()(step)).read())
 
 
+def test_what_a_process_cannot_decode_is_one_line() -> None:
+    broken = StoredInputs(ArrayRecords(PIXELS[..., :2], STORED.records.labels), ImageDecoder(8), torch.arange(60))
+    with pytest.raises(ValueError, match=r"^0 has 2 channels, others have 3; store all of them alike$"):
+        BatchLoader(broken, lambda _: torch.arange(3), 1).load(0)
+
+
 def test_too_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(OSError, match=r"need .* MiB of shared memory, .* set data.loaders to 0"):

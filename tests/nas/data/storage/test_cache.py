@@ -8,13 +8,16 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
 from nas.data.decoding.image_decoder import ImageDecoder
 from nas.data.inputs import StoredInputs
+from nas.data.layouts.parquet import read_parquet
 from nas.data.layouts.records import FileRecords
+from nas.data.reading import Columns
 from nas.data.storage.cache import Cache, MappedInputs
 from nas.tasks.task import RawLabels
 
@@ -74,3 +77,31 @@ def test_the_budget_is_kept_and_what_was_not_used_for_a_day_makes_room(stored: S
     assert isinstance(cache.keep(half), MappedInputs)
     assert not first.exists()
     assert sum(file.stat().st_size for file in folder.iterdir()) <= cache.budget_bytes
+
+
+def test_columns_of_a_file_are_told_apart_and_blocks_are_those_of_the_source(tmp_path: Path) -> None:
+    def encode(value: int) -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(np.full((8, 8, 3), value, np.uint8)).save(stream, "png")
+        return stream.getvalue()
+
+    cells = {"image": [encode(n) for n in range(30)], "mask": [encode(255 - n) for n in range(30)]}
+    pd.DataFrame(cells | {"label": 0}).to_parquet(tmp_path / "a.parquet", row_group_size=10)
+    rows, cache = torch.arange(30).flip(0), Cache(tmp_path / "cache", 10**6)
+    for column, first in (("image", 29), ("mask", 226)):
+        source = StoredInputs(read_parquet(tmp_path / "a.parquet", Columns(column)), ImageDecoder(8), rows)
+        kept = cache.keep(source)
+        assert isinstance(kept, MappedInputs)
+        assert int(kept.read()[0, 0, 0, 0]) == first
+        assert torch.equal(kept.blocks, source.blocks)  # type: ignore[arg-type]
+        assert torch.equal(kept.spread(7).read(), source.spread(7).read())
+
+
+def test_drafts_of_processes_that_were_killed_make_room(stored: StoredInputs, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    draft = folder / ".0.npy.123"
+    draft.write_bytes(bytes(BYTES))
+    os.utime(draft, (1, 1))
+    assert isinstance(Cache(folder, BYTES).keep(stored), MappedInputs)
+    assert not draft.exists()
