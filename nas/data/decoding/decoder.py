@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Stored = Any  # bytes of an encoded image, a text, or an array (images: height, width and channels)
+Stored = Any  # bytes of an encoded image, an image of Pillow, a text, or an array (height, width and channels)
 
 
 class Decoder(ABC):

@@ -69,8 +69,19 @@ class ImageDecoder(Decoder):
             ValueError: If it is no image, is damaged, too large, or of a mode that cannot be read rightly.
         """
         if isinstance(stored, np.ndarray):
-            return resize_array(convert_array(stored, self.channels, self.value_range, where), self.side, self.fit)
-        image = self._resize(open_image(stored, where, self._draft(), self.ground, self.value_range))
+            array = convert_array(stored, self.channels, self.value_range, where)
+            if self.channels not in (1, 3) or array.shape[:2] == (self.side, self.side):
+                return resize_array(array, self.side, self.fit)
+            image = Image.fromarray(array[..., 0] if self.channels == 1 else array).convert("RGB")
+        elif self.channels not in (1, 3):
+            raise ValueError(
+                f"{where} is an image of 1 or 3 channels, and data.channels is {self.channels}; correct it"
+            )
+        elif isinstance(stored, Image.Image):
+            image = convert_image(_turn_upright(stored), self.ground, self.value_range, where)
+        else:
+            image = open_image(stored, where, self._draft(), self.ground, self.value_range)
+        image = self._resize(image)
         pixels = np.asarray(image.convert("L") if self.channels == 1 else image)
         return pixels.reshape(self.side, self.side, self.channels)
 

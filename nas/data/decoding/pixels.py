@@ -35,7 +35,7 @@ def convert_image(
         ValueError: If the mode cannot be read rightly, or values lie outside of the range.
     """
     mode = image.mode
-    if mode in _TRANSPARENT or ("transparency" in image.info and mode in ("RGB", "L", "P", "1")):
+    if mode in _TRANSPARENT or (image.has_transparency_data and mode in ("RGB", "L", "P", "1")):
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (*ground, 255)), layer).convert("RGB")
     if mode == "RGB":
@@ -51,7 +51,10 @@ def convert_image(
             f"{where} has mode {mode}, whose values have no stated meaning; store it as RGB, grey or with 16 bits, or "
             "state data.value_range"
         )
-    return Image.fromarray(grey).convert("RGB")
+    if (key := image.info.get("transparency")) is None:
+        return Image.fromarray(grey).convert("RGB")
+    hidden = (np.asarray(image) == key)[..., None]
+    return Image.fromarray(np.where(hidden, np.array(ground, np.uint8), grey[..., None]))
 
 
 def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None, where: object) -> Pixels:
@@ -59,7 +62,7 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
 
     Args:
         stored: Shape (height, width) or (height, width, channels): uint8, uint16, floating point, or Boolean.
-        channels: Number of channels that is wanted: a grey image becomes RGB by repetition.
+        channels: Number of channels that is wanted: a grey image becomes RGB by repetition, and RGB grey.
         value_range: What is black and what is white, unless the values are uint8.
         where: The place of the image, for messages.
 
@@ -83,6 +86,8 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
         raise ValueError(f"{where} has values of type {kind}, whose range is unknown; state data.value_range")
     if pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
+    if pixels.shape[2] == 3 and channels == 1:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
     if pixels.shape[2] != channels:
         raise ValueError(f"{where} has {pixels.shape[2]} channels, others have {channels}; store all of them alike")
     return pixels
@@ -111,6 +116,8 @@ def scale(values: NDArray[np.float64], value_range: Range, where: object) -> Pix
 
 def resize_array(pixels: Pixels, side: int, fit: str) -> Pixels:
     """Pixels of any size, shape (height, width, channels), as a square of a side; other proportions as `fit` says.
+
+    It is for arrays that are neither grey nor RGB, and so no images to Pillow.
 
     Args:
         pixels: The pixels.

@@ -107,6 +107,29 @@ def test_transparent_pixels_show_the_ground() -> None:
     assert np.abs(ImageDecoder(SIDE).decode(partly, "x")[..., 0] - (GREY * (128 / 255) + 127)).max() < 2
 
 
+def test_a_transparent_value_of_16_bits_and_a_palette_with_alpha_show_the_ground() -> None:
+    values = GREY.astype(np.uint16) * 257
+    stored = encode(Image.fromarray(values), transparency=int(values[3, 3]))
+    found = ImageDecoder(SIDE, ground=(255, 0, 0)).decode(stored, "x")
+    assert found[3, 3].tolist() == [255, 0, 0]
+    assert found[0, 0].tolist() == [GREY[0, 0]] * 3
+    with_palette = Image.new("P", (SIDE, SIDE))
+    with_palette.putpalette(bytes([9, 9, 9, 0] * 256), "RGBA")
+    assert (ImageDecoder(SIDE).decode(with_palette, "x") == 255).all()
+
+
+def test_the_same_picture_is_the_same_however_it_comes() -> None:
+    wide = np.concatenate([COLOUR, 255 - COLOUR], axis=1)
+    for fit in ("crop", "stretch", "pad"):
+        decoder = ImageDecoder(24, fit=fit, ground=(1, 2, 3))
+        forms = [encode(Image.fromarray(wide)), Image.fromarray(wide), wide]
+        first, *others = [decoder.decode(form, "x") for form in forms]
+        assert all(np.array_equal(first, other) for other in others)
+    assert np.array_equal(
+        ImageDecoder(SIDE, 1).decode(COLOUR, "x"), ImageDecoder(SIDE, 1).decode(Image.fromarray(COLOUR), "x")
+    )
+
+
 def test_other_proportions_are_cropped_stretched_or_padded() -> None:
     wide = np.zeros((SIDE, 2 * SIDE), np.uint8)
     wide[:, SIDE // 2 : -SIDE // 2] = 200  # the square in the centre
@@ -171,6 +194,11 @@ def test_what_cannot_be_read_rightly_is_refused(stored: object, message: str) ->
     with pytest.raises(ValueError, match=message) as caught:
         ImageDecoder(SIDE).decode(stored, "x")
     assert "\n" not in str(caught.value)
+
+
+def test_encoded_images_have_1_or_3_channels() -> None:
+    with pytest.raises(ValueError, match=r"x is an image of 1 or 3 channels, and data\.channels is 4"):
+        ImageDecoder(SIDE, 4).decode(encode(Image.fromarray(GREY)), "x")
 
 
 def test_a_stated_range_says_what_is_black_and_white() -> None:
