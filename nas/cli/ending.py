@@ -21,8 +21,9 @@ WRONG, INTERNAL = 2, 70  # the user can put it right; a fault of the program, as
 CLOSED = 128 + signal.SIGPIPE  # as a shell tells it of a program whose reader has gone
 _MOST = 1500  # characters of the line
 _MOST_REPORT = 1 << 20  # characters of a report; messages of libraries may hold whole arrays
-# in a URL: the user before the host, and options; whoever raises an error with one leaves them out, this is the fence
-_SECRETS = re.compile(r"(?<=://)[^\s'\"/@]*:[^\s'\"]*@|(?<=pass=|.pwd=|oken=|word=|cret=)[^&\s'\"]+")
+# In a URL: the user before the host, and options. One slash is what a path leaves of two, where a URL stands for a file.
+# Whoever raises an error with one leaves them out, this is the fence.
+_SECRETS = re.compile(r"(?<=:/)/?[^\s'\"/@]*:[^\s'\"]*@|(?<=pass=|.pwd=|oken=|word=|cret=)[^&\s'\"]+")
 _NO_MEMORY = re.compile(
     r"can't allocate memory|not enough memory|out of memory|bad_alloc|bad allocation", re.IGNORECASE
 )
@@ -138,7 +139,7 @@ def _say(error: BaseException, line: str, code: int) -> int:
 
 
 def _without_secrets(text: str) -> str:
-    return _SECRETS.sub(lambda found: "***@" if found[0].endswith("@") else "***", text)
+    return _SECRETS.sub(lambda found: "/" * found[0].startswith("/") + "***" + "@" * found[0].endswith("@"), text)
 
 
 def _nobody_reads() -> bool:

@@ -160,3 +160,10 @@ def test_an_error_of_a_plug_in_names_it(install_package: Any, capsys: pytest.Cap
         paint.brush()
     assert ended.value.code == 2
     assert re.search(r"nas: paint raised IndexError at .*paint\.py:2: list index out", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("given", ["postgresql://ann:wonderland@host/db", "postgresql:/ann:wonderland@host/db"])
+def test_a_url_in_the_place_of_a_file_shows_no_password(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, line = end(FileNotFoundError(2, "No such file or directory", given), capsys)
+    assert "***@host/db: No such file" in line
+    assert "wonderland" not in line
