@@ -21,7 +21,7 @@ WRONG, INTERNAL = 2, 70  # the user can put it right; a fault of the program, as
 CLOSED = 128 + signal.SIGPIPE  # as a shell tells it of a program whose reader has gone
 _MOST = 1500  # characters of the line
 _MOST_REPORT = 1 << 20  # characters of a report; messages of libraries may hold whole arrays
-# In a URL: the user before the host, and options. One slash is what a path leaves of two, where a URL stands for a file.
+# In a URL: the user before the host, and options. A path leaves one slash of two, where a URL stands for a file.
 # Whoever raises an error with one leaves them out, this is the fence.
 _SECRETS = re.compile(r"(?<=:/)/?[^\s'\"/@]*:[^\s'\"]*@|(?<=pass=|.pwd=|oken=|word=|cret=)[^&\s'\"]+")
 _NO_MEMORY = re.compile(
@@ -54,14 +54,16 @@ def ending() -> Iterator[None]:
         sys.exit(asked.exit_code)
     except KeyboardInterrupt as error:
         _end_at_once(_say(error, *_describe_interrupt(error)))
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of libraries in Rust
+            raise
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the very end
             sys.exit(CLOSED)
         sys.exit(_say(error, *_describe(error)))
 
 
-def _describe(error: Exception) -> tuple[str, int]:
+def _describe(error: BaseException) -> tuple[str, int]:
     """The line that an error ends in, and the exit code."""
     from nas.user_code import describe_plug_in_error
 
@@ -69,7 +71,7 @@ def _describe(error: Exception) -> tuple[str, int]:
         return _describe_usage(error), WRONG
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
         return f"not enough memory ({_in_words(error)}); take fewer images, workers or a smaller batch at a time", WRONG
-    if line := describe_plug_in_error(error):
+    if isinstance(error, Exception) and (line := describe_plug_in_error(error)):
         return line, WRONG
     if isinstance(error, OSError):
         return _describe_os_error(error), WRONG
@@ -107,7 +109,7 @@ def _in_words(error: BaseException) -> str:
     return str(error).strip() or type(error).__name__
 
 
-def _report(error: Exception) -> str:
+def _report(error: BaseException) -> str:
     """Writes the traceback to a file that only its user can read, without the values of variables; says where."""
     import platform
     import tempfile

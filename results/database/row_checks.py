@@ -12,7 +12,7 @@ from typing import Any
 from results.database.errors import DatabaseError
 from results.evaluation import FULL_FIDELITY, SOURCES
 from results.metric import COLUMNS, METRICS
-from search_spaces.quoting import quote
+from search_spaces.quoting import cut, quote
 
 _ROUNDING = 1e-6  # by which a mean of values within bounds may lie outside
 _SHAPE = ("resolution", "blocks", "mean_weight_bits")  # numbers that are derived from a candidate
@@ -99,10 +99,10 @@ def _find_damage(row: Mapping[str, Any]) -> str:
     if "device" in row and not isinstance(row["device"], str):
         return "its run is lost"
     if "stored" in row and row["stored"] is None:
-        return f"its candidate {row['key']} is lost"
+        return f"its candidate {cut(str(row['key']), 80)} is lost"
     wrong = next((name for name in _SHAPE if name in row and not _is_number(row[name])), None)
     if wrong is not None:
-        return f"{wrong} of its candidate {row['key']} must be a number, got {quote(row[wrong])}"
+        return f"{wrong} of its candidate {cut(str(row['key']), 80)} must be a number, got {quote(row[wrong])}"
     failure, values = row["failure"], row["values"]
     if not isinstance(failure, str) or (failure and values != {}):
         return f"its failure must be a text, without values beside it, got {quote(failure)} and {quote(values)}"

@@ -126,7 +126,9 @@ def _read(read: Callable[[], object]) -> tuple[Outcome, str]:
         if isinstance(error, ValueError):
             return "refused", str(error)
         return "refused", " ".join(f"{error.filename or ''} {error.strerror or error}".split())
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of libraries in Rust
+            raise
         if isinstance(error, AssertionError) and _is_of_tests(error):
             raise
         return "traceback", f"{type(error).__name__}: {str(error)[:300]}"

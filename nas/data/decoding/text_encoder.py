@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from hardware.input_file import read_text
 from nas.data.decoding.decoder import Decoder, Stored
 from nas.data.reading import TextReading
 from nas.data.tokens import Tokens
+from search_spaces.quoting import describe_error
 
 _PADS = ("[PAD]", "<pad>", "<|pad|>")  # the usual tokens that fill texts up, where the file does not say which one does
 _MOST_BYTES = 64 << 20  # of a tokenizer file, of which the largest in use have 20
@@ -80,7 +83,9 @@ class TextEncoder(Decoder):
         """
         if not isinstance(stored, str):
             raise ValueError(f"{where} must be a text, got {type(stored).__name__}")
-        return np.array(_open(self).encode(stored).ids, np.int64)
+        tokenizer = _open(self)
+        with _naming_damage(self.path):
+            return np.array(tokenizer.encode(stored).ids, np.int64)
 
 
 @lru_cache(maxsize=2)
@@ -104,8 +109,21 @@ def _parse(content: str, path: Path) -> Any:
         raise ValueError(
             f"texts need the library tokenizers for {path}: pip install -c constraints.txt -e '.[text]'"
         ) from error
-    try:
+    with _naming_damage(path):
         return Tokenizer.from_str(content)
-    except Exception as error:  # the library raises Exception itself
-        said = " ".join(str(error).split())[:200]
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    """Names the file in the errors of the library, which raises Exception itself, and panics where files contradict.
+
+    Raises:
+        ValueError: If the block fails.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        said = describe_error(error)
         raise ValueError(f"{path} must be a file of the library tokenizers, such as tokenizer.json: {said}") from error

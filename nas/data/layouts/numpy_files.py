@@ -19,7 +19,7 @@ from nas.data.layouts.records import ArrayRecords, Records, StoredSplits
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
-from search_spaces.quoting import describe_error
+from search_spaces.quoting import describe_error, quote
 
 _SUFFIXES = (".npz",)
 _MOST_BYTES = 8 << 30  # of all arrays of an archive, which are in memory in every process; more belongs in parts
@@ -130,7 +130,7 @@ def _check_header(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> i
             shape, _, kind = read(member)
             header = member.tell()
     except Exception as error:  # headers are parsed as Python literals, which raises errors of many kinds
-        raise ValueError(f"{path} must hold arrays, and {name} is none: {describe_error(error)}") from error
+        raise ValueError(f"{path} must hold arrays, and {quote(name)} is none: {describe_error(error)}") from error
     if kind.hasobject:
         raise ValueError(f"array {name} of {path} holds Python objects, which are never unpickled; store numbers")
     if any(not 0 <= length < 2**48 for length in shape) or prod(shape) * kind.itemsize != info.file_size - header:

@@ -147,6 +147,8 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
     except (OSError, UnicodeError, pa.ArrowException) as error:
         raise ValueError(f"{path} must be a Parquet file: {describe_error(error)}") from error
     rows = tuple(group.num_rows for group in groups)
+    if not len(labels) == sum(rows) > 0:
+        raise ValueError(f"{path} is damaged: it states {sum(rows)} rows in groups, and has {len(labels)} labels")
     return ParquetRecords(path, inputs, RawLabels(labels, _Rows(path), str(path)), rows, largest)
 
 

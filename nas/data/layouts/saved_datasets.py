@@ -17,7 +17,7 @@ from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.split_files import SPLITS
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
-from search_spaces.quoting import describe_error
+from search_spaces.quoting import describe_error, quote
 
 _SEVERAL, _ONE = ("dataset_dict.json",), ("state.json", "dataset_info.json")  # files of a DatasetDict, of a Dataset
 
@@ -136,7 +136,11 @@ def _find_names(part: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
     """Names of the outputs: those of several columns of labels, or of the classes of one."""
     feature = part.features[labels[0]]
     names = getattr(getattr(feature, "feature", feature), "names", None)
-    return name_outputs(labels) if len(labels) > 1 or names is None else tuple(names)
+    if len(labels) > 1 or names is None:
+        return name_outputs(labels)
+    if not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"names of classes must be texts, got {quote(names)}; the folder of the data set is damaged")
+    return tuple(names)
 
 
 def _undecoded(part: Any, column: str) -> Any:

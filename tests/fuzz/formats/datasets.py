@@ -58,6 +58,7 @@ def _check(data: DataSplits) -> None:
         require(bool((labels >= 0).all() and (labels < len(data.names)).all()), f"labels {labels.unique().tolist()}")
         images, shape = split.images, (len(labels), data.channels, SIDE, SIDE)
         require(images.dtype == torch.uint8 and images.shape == shape, f"{images.dtype} of shape {images.shape}")
+    require(all(isinstance(name, str) for name in data.names), f"classes {data.names}")
     require(len(set(data.names)) == len(data.names) > 1, f"classes {data.names}")
     numbers = torch.tensor([*data.normalization.mean, *data.normalization.std])
     require(bool(torch.isfinite(numbers).all() and (numbers >= 0).all()), f"normalised by {data.normalization}")

@@ -13,6 +13,7 @@ from formats import (
     latency_tables,
     settings,
     stages,
+    texts,
 )
 
 FORMATS: dict[str, Format] = {
@@ -22,6 +23,7 @@ FORMATS: dict[str, Format] = {
     **databases.FORMATS,
     **images.FORMATS,
     **datasets.FORMATS,
+    **texts.FORMATS,
     **stages.FORMATS,
     **commands.FORMATS,
 }

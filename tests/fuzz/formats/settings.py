@@ -75,7 +75,20 @@ _OTHERS = [
     }
     for search in _SEARCHES
 ]
-JOBS = [_TRAINED, *_OTHERS]
+_TASK: dict[str, Any] = {
+    "name": "marks",
+    "task": {"name": "multi_label"},
+    "data": {"source": "marks", "label_column": ["a", "b"], "image_size": 16},
+    "space": {"name": "resnet_digits", "policies": ["w32a32"]},
+    "training": {
+        "epochs": 5,
+        "augmentation": [{"crop": {"smallest": 0.35}}, "flip", {"color_jitter": {"hue": 0}}, "mixup"],
+        "class_weights": [1.0, 2.5],
+        "optimizer": "scaled_adam",
+    },
+    "search": {"searcher": "nsga2", "objectives": ["macro_f1", "macs"], "evaluations": 20},
+}
+JOBS = [_TRAINED, *_OTHERS, _TASK]
 COMPARISON: dict[str, Any] = {
     "name": "small",
     "table": "networks.csv",

@@ -167,3 +167,10 @@ def test_a_url_in_the_place_of_a_file_shows_no_password(given: str, capsys: pyte
     _, line = end(FileNotFoundError(2, "No such file or directory", given), capsys)
     assert "***@host/db: No such file" in line
     assert "wonderland" not in line
+
+
+def test_a_panic_of_a_library_is_an_internal_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    panic = type("PanicException", (BaseException,), {})  # as pyo3 raises it
+    code, line = end(panic("no entry found for key"), capsys)
+    assert code == 70
+    assert "internal error: PanicException: no entry found for key" in line

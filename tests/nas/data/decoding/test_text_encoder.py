@@ -68,6 +68,15 @@ def test_wrong_files_are_refused(tmp_path: Path, content: str | None, pad: int |
         TextEncoder.of(TextReading(str(path), 5, pad))
 
 
+def test_a_file_that_contradicts_itself_is_refused_where_the_library_panics(tmp_path: Path) -> None:
+    path = write_tokenizer(tmp_path / "t.json")
+    document = json.loads(path.read_text())
+    document["post_processor"]["special_tokens"] = {}  # of which the template names one
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"t\.json must be a file of the library tokenizers"):
+        encode(path, "good")
+
+
 def test_a_file_that_changes_is_said(tmp_path: Path) -> None:
     path = write_tokenizer(tmp_path / "t.json")
     encoder = TextEncoder.of(TextReading(str(path), 7))
