@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hardware.input_file import read_text
 from hardware.tables.entry import MOST_COST
+from search_spaces.quoting import list_names
 
 _MOST_BYTES = 32 << 20  # as text; Python takes ten times that for its cells
 _MOST_TEXT = 1000  # characters of a name or of a choice
@@ -183,4 +184,4 @@ def _check_columns(path: Path, columns: tuple[str, ...], required: tuple[str, ..
     if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
         raise ValueError(f"{path} has the column {ascii(twice[0])[:80]} twice; keep one")
     if missing := [name for name in required if name not in named]:
-        raise ValueError(f"{path} must have the columns {', '.join(required)}; it lacks {', '.join(missing)}")
+        raise ValueError(f"{path} must have the columns {list_names(required)}; it lacks {list_names(missing)}")

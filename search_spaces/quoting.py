@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterable
 
 _MOST = 120  # characters of a quoted value: enough to find it again in a file
+_MOST_OF_NAMES = 500  # characters of a list of names, such as those of columns
 _MOST_OF_ERROR = 200  # characters of what a library says
 _MOST_DIGITS = 40  # beyond them an integer is a slip of the hand, and Python refuses to print one of 4,300
 
@@ -25,6 +27,11 @@ def cut(text: str, most: int) -> str:
         return text
     tail = (most - 5) // 3
     return f"{text[: most - 5 - tail]} ... {text[len(text) - tail :]}"
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Names one after the other; what cannot be printed as Python writes it, and dots for what is left out of many."""
+    return cut(", ".join(name if name.isprintable() else repr(name) for name in names), _MOST_OF_NAMES)
 
 
 def describe_error(error: BaseException) -> str:

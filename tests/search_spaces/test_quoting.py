@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search_spaces.quoting import cut, describe_error, quote
+from search_spaces.quoting import cut, describe_error, list_names, quote
 
 
 @pytest.mark.parametrize("value", [8, -1.5, "w8a8", ["w32a32", "w8a8"], {"b": 1, "a": [None, True]}, (), {}])
@@ -46,6 +46,11 @@ def test_a_large_value_is_cut(value: object, words: str) -> None:
 def test_a_cut_text_keeps_both_of_its_ends() -> None:
     assert cut("short", 20) == "short"
     assert cut("the rule, what came, what would do", 20) == "the rule,  ... ld do"
+
+
+def test_names_are_listed_in_a_line() -> None:
+    assert list_names(["path", "a\nb"]) == r"path, 'a\nb'"
+    assert len(list_names(["x" * 50] * 1000)) <= 500
 
 
 def test_what_a_library_says_is_one_line() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas.data.reading import Columns
+from search_spaces.quoting import list_names
 
 IMAGES = ("image", "img", "images", "picture", "photo")  # usual names of columns, in lower case; the first counts
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path", *IMAGES)
@@ -33,7 +34,7 @@ def find_columns(
     labels = columns.labels or (_find(names, LABELS, "data.label_column", where),)
     for name, key in [(inputs, "data.input_column"), *((label, "data.label_column") for label in labels)]:
         if name not in names:
-            raise ValueError(f"{where} has no column {name!r} ({key}), but {', '.join(names)}")
+            raise ValueError(f"{where} has no column {name!r} ({key}), but {list_names(names)}")
     return inputs, labels
 
 
@@ -63,7 +64,7 @@ def _find(names: Sequence[str], usual: Sequence[str], key: str, where: str) -> s
     for name in usual:
         if name in by_name:
             return by_name[name]
-    raise ValueError(f"{where} must have a column {' or '.join(usual)}, or {key} names one; it has {', '.join(names)}")
+    raise ValueError(f"{where} must have a column {' or '.join(usual)}, or {key} names one; it has {list_names(names)}")
 
 
 def _is_number(cell: str) -> bool:

@@ -42,7 +42,7 @@ class SavedDatasets(Layout):
         skipped = [name for name in parts if name.lower() not in SPLITS]
         notes = (f"left out, as it is no name of a split: {', '.join(skipped)}",) if skipped else ()
         _, labels = _find_columns(path, parts[named["train"]], columns)
-        return StoredSplits.of(records, names=_find_names(parts[named["train"]], labels), notes=notes)
+        return StoredSplits.of(records, names=_find_names(path, parts[named["train"]], labels), notes=notes)
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,14 @@ def _find_columns(path: Path, part: Any, columns: Columns) -> tuple[str, tuple[s
     return find_columns(part.column_names, columns, str(path), TEXTS if columns.text else IMAGES)
 
 
-def _find_names(part: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+def _find_names(path: Path, part: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
     """Names of the outputs: those of several columns of labels, or of the classes of one."""
     feature = part.features[labels[0]]
     names = getattr(getattr(feature, "feature", feature), "names", None)
     if len(labels) > 1 or names is None:
         return name_outputs(labels)
     if not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"names of classes must be texts, got {quote(names)}; the folder of the data set is damaged")
+        raise ValueError(f"{path} is damaged: names of classes must be texts, got {quote(names)}")
     return tuple(names)
 
 
