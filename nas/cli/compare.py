@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.ending import running_job
 from nas.cli.options import DEFAULT_RUNS, Runs
 from nas.cluster import MOST_WORKERS
 from nas.interruption import resumable
@@ -27,5 +28,5 @@ def _compare(
     from nas.jobs.comparison.compare import ComparisonPaths, compare
     from nas.jobs.console.reporter import Reporter
 
-    with resumable():
+    with running_job(), resumable():
         compare(ComparisonPaths(file, runs, data), workers, Reporter(open_console()))

@@ -63,14 +63,31 @@ def ending() -> Iterator[None]:
         sys.exit(_say(error, *_describe(error)))
 
 
+@contextmanager
+def running_job() -> Iterator[None]:
+    """Lets a lack of memory while the block runs a job say what of a job would take less."""
+    try:
+        yield
+    except Exception as error:
+        if _lacks_memory(error):
+            error.add_note("take fewer images, workers or a smaller batch at a time")
+        raise
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    )
+
+
 def _describe(error: BaseException) -> tuple[str, int]:
     """The line that an error ends in, and the exit code."""
     from nas.user_code import describe_plug_in_error
 
     if isinstance(error, _UsageError):
         return _describe_usage(error), WRONG
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
-        return f"not enough memory ({_in_words(error)}); take fewer images, workers or a smaller batch at a time", WRONG
+    if _lacks_memory(error):
+        return "; ".join([f"not enough memory ({_in_words(error)})", *getattr(error, "__notes__", [])]), WRONG
     if isinstance(error, Exception) and (line := describe_plug_in_error(error)):
         return line, WRONG
     if isinstance(error, OSError):
@@ -97,11 +114,14 @@ def _describe_usage(error: Any) -> str:
 def _describe_os_error(error: OSError) -> str:
     """What failed, and with which file; libraries raise errors without the words of the system, or without a file."""
     place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) and error.filename else ""
+    if isinstance(error, FileNotFoundError) and (place or not error.strerror):
+        return f"{place or f'{_in_words(error)}: '}there is no such file or folder"
+    if isinstance(error, IsADirectoryError | NotADirectoryError) and place and error.strerror:
+        return f"{place}{error.strerror}; name another path"
     if error.strerror:
         return f"{place}{error.strerror}; put that right and start the same command again"
-    for kind, words in ((FileNotFoundError, "there is no such file"), (PermissionError, "this may not be opened")):
-        if isinstance(error, kind):
-            return f"{_in_words(error)}: {words}"
+    if isinstance(error, PermissionError):
+        return f"{_in_words(error)}: this may not be opened"
     return f"{place}{_in_words(error)}"
 
 

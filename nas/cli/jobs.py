@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nas.cli.database_option import check_command_line
+from nas.cli.ending import running_job
 from nas.cli.options import FinetuneOptions, JobOptions, MeasuringOptions, ProfileOptions, TrainOptions, takes
 from nas.interruption import resumable
 
@@ -115,7 +116,7 @@ def _opened(options: JobOptions, workers: Workers, database: str | None = None) 
     if workers.ray_address is None:  # Ray places its workers by the CPUs that it manages
         say_of_shared_cpus(workers.count, reporter)
     workspace = Workspace(job, options.runs, reporter, workers, database)
-    with resumable(), open_job_folder(workspace.folder) as said, workspace:
+    with running_job(), resumable(), open_job_folder(workspace.folder) as said, workspace:
         for line in said:
             workspace.reporter.say(line)
         yield workspace

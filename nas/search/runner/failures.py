@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import floor
 
 MOST_FAILURES = 0.1  # share of the evaluations of a run that may fail, if nothing else is said
+BEGIN_ANEW = "once the cause is put right, another seed or name of the job begins a new run"
 _ROUNDING = 1e-9  # a product such as 0.29 * 100 is a little below the whole number that it stands for
 
 
@@ -65,7 +66,7 @@ class FailureTally:
             raise TooManyFailures(
                 f"{len(self.failed)} of the first {asked} evaluations failed, and {borne} of {total} may "
                 f"(most_failures is {self._share:g}); the commonest reason ({count} times, first for candidate {key}): "
-                f"{reason}; put that right and give the run another name, or raise most_failures"
+                f"{reason}; raising search.most_failures continues this run, whose failures are kept; {BEGIN_ANEW}"
             )
 
 

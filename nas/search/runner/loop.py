@@ -13,7 +13,7 @@ import numpy as np
 from nas.objectives import NothingFeasible, compute_costs, compute_violations, infeasibility_message
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.searcher import Searcher
-from nas.search.runner.failures import FailureTally, TooManyFailures, count_reasons
+from nas.search.runner.failures import BEGIN_ANEW, FailureTally, TooManyFailures, count_reasons
 from nas.search.runner.in_flight import InFlight, Outcome
 from nas.search.runner.recorder import Recorder
 from nas.search.runner.search_plan import SearchPlan, SearchResult
@@ -75,7 +75,9 @@ def run_search(
     values = result.values if known is None else np.concatenate([known.values, result.values])
     if tally.failed and not len(values):
         reason = count_reasons(tally.failed)[0][0]
-        raise TooManyFailures(f"all {len(tally.failed)} evaluations failed; the commonest reason: {reason}")
+        raise TooManyFailures(
+            f"all {len(tally.failed)} evaluations failed; the commonest reason: {reason}; {BEGIN_ANEW}"
+        )
     if not compute_violations(problem.objectives, values).min() <= 0:
         raise NothingFeasible(infeasibility_message(problem.objectives, values))
     return result

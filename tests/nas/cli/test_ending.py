@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from nas.cli.ending import ending
+from nas.cli.ending import ending, running_job
 from nas.interruption import Terminated
 
 Ended = tuple[int, str]
@@ -45,6 +45,12 @@ def no_memory() -> BaseException:
     raise AssertionError
 
 
+def in_job(error: BaseException) -> BaseException:
+    with pytest.raises(type(error)), running_job():
+        raise error
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -62,10 +68,20 @@ def no_memory() -> BaseException:
             r"text must be UTF-8, got 'a\\udcff'$",
         ),
         (ValueError("named like postgresql://user@host/db"), 2, r"named like postgresql://user@host/db$"),
-        (FileNotFoundError(2, "No such file or directory", "a.yaml"), 2, r"a.yaml: No such file or dir.*; put that"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a.yaml"),
+            2,
+            r"nas: a.yaml: there is no such file or",
+        ),
+        (FileNotFoundError(2, "No such file or directory"), 2, r"nas: No such file or directory; put that right"),
+        (IsADirectoryError(21, "Is a directory", "runs"), 2, r"nas: runs: Is a directory; name another path$"),
+        (PermissionError(13, "Permission denied", "a.yaml"), 2, r"nas: a.yaml: Permission denied; put that right"),
         (OSError(28, "No space left on device"), 2, r"nas: No space left on device; put that right"),
-        (FileNotFoundError("nope.parquet"), 2, r"nas: nope.parquet: there is no such file$"),
-        (no_memory(), 2, r"not enough memory \(Unable to allocate .*\); take fewer"),
+        (FileNotFoundError("nope.parquet"), 2, r"nas: nope.parquet: there is no such file or folder$"),
+        (no_memory(), 2, r"not enough memory \(Unable to allocate .*\)$"),
+        (in_job(no_memory()), 2, r"not enough memory \(Unable to allocate .*\); take fewer images"),
+        (in_job(RuntimeError("can't allocate memory")), 2, r"not enough memory \(can't .*\); take fewer images"),
+        (in_job(ValueError("a rule")), 2, r"nas: a rule$"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), 2, r"not enough memory \(CUDA out of memory"),
         (RecursionError("maximum recursion depth exceeded"), 70, r"internal error: RecursionError: maximum"),
         (OverflowError("too large"), 70, r"internal error: OverflowError: too large; the report is in /"),
@@ -165,7 +181,7 @@ def test_an_error_of_a_plug_in_names_it(install_package: Any, capsys: pytest.Cap
 @pytest.mark.parametrize("given", ["postgresql://ann:wonderland@host/db", "postgresql:/ann:wonderland@host/db"])
 def test_a_url_in_the_place_of_a_file_shows_no_password(given: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, line = end(FileNotFoundError(2, "No such file or directory", given), capsys)
-    assert "***@host/db: No such file" in line
+    assert "***@host/db: there is no such file" in line
     assert "wonderland" not in line
 
 

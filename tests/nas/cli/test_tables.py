@@ -78,7 +78,7 @@ def test_a_table_is_never_overwritten(tmp_path: Path, refusal: Refusal) -> None:
     assert "exists already; name a new file" in line
     assert (tmp_path / "table.parquet").read_text() == "mine"
     assert "is not a Parquet file" in refusal("tables", "show", str(tmp_path / "table.parquet"))
-    assert "nope.parquet: No such file or directory" in refusal("tables", "show", str(tmp_path / "nope.parquet"))
+    assert "nope.parquet: there is no such file" in refusal("tables", "show", str(tmp_path / "nope.parquet"))
 
 
 def test_a_table_without_a_seal_says_so(tmp_path: Path) -> None:

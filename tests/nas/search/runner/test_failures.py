@@ -35,8 +35,9 @@ def test_the_commonest_reason_is_named_whatever_its_numbers() -> None:
         tally.add([*fail(2, "KeyError: 'a'"), *fail(1, "needs 512 bytes"), *fail(2, "needs 1024.5 bytes")], asked=10)
     assert str(caught.value) == (
         "5 of the first 10 evaluations failed, and 1 of 10 may (most_failures is 0.1); the commonest reason "
-        "(3 times, first for candidate 0000000000000000): needs 512 bytes; put that right and give the run another "
-        "name, or raise most_failures"
+        "(3 times, first for candidate 0000000000000000): needs 512 bytes; raising search.most_failures "
+        "continues this run, whose failures are kept; once the cause is put right, another seed or name of the job "
+        "begins a new run"
     )
     assert count_reasons(tally.failed) == [
         ("needs 512 bytes", 3, "0000000000000000"),

@@ -359,6 +359,9 @@ def test_what_fails_is_stored_left_out_and_never_measured_again(
         with pytest.raises(TooManyFailures, match=r"and 1 of 130 may \(most_failures is 0\.01\)"):
             search(BUDGET, most_failures=0.01)
         assert len(bench.priced) == BUDGET  # it knew that
+        with pytest.raises(TooManyFailures, match=r"raising search\.most_failures continues this run"):
+            search(BUDGET + 20, most_failures=0.01)
+        assert len(search(BUDGET + 20).population) > len(found.population)
     failed = {entry.candidate.key: entry.failure for entry in stored if int(entry.candidate.key, 16) % 7 == 0}
     assert len(failed) > 5
     assert {one.key: one.reason for one in found.failures} == failed
