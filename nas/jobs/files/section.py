@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.jobs.files.yaml_file import read_yaml
 from search_spaces.quoting import cut, quote
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Key = tuple[int | str, ...]  # from the root of a file to a value; indices in lists count from 0
 
 _MOST_PROBLEMS = 5  # of one file in one line
 _MOST_OF_A_KEY = 100  # characters
@@ -60,28 +65,67 @@ def read_section(path: Path, root: type[Root]) -> Root:
     try:
         return root.model_validate(document)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_one_line(error, root)}") from error
+        raise ValueError(f"{path}: {_one_line(error, root, document)}") from error
 
 
-def _one_line(error: ValidationError, root: type[Section]) -> str:
-    problems = []
-    found = error.errors(include_url=False, include_context=False)
-    for problem in found[:_MOST_PROBLEMS]:
-        key = cut(".".join(str(part) for part in problem["loc"]), _MOST_OF_A_KEY)
-        if problem["type"] == "extra_forbidden":
-            known = _section_at(root, problem["loc"][:-1]).model_fields
-            problems.append(f"unknown key {key!r}; known keys: {', '.join(known)}")
-        elif problem["type"] == "missing":
-            problems.append(f"{key} is missing")
-        elif problem["type"] == "model_type":
-            problems.append(f"{key}: must hold keys and their values, got {quote(problem['input'])}")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            given = "" if "got" in message or problem["type"] == "value_error" else f", got {quote(problem['input'])}"
-            where = f"{key}: " if key else ""  # a rule of the whole file has no key
-            problems.append(f"{where}{message[0].lower()}{message[1:]}{given}")
-    more = [f"and {len(found) - _MOST_PROBLEMS} more"] if len(found) > _MOST_PROBLEMS else []
-    return "; ".join([*problems, *more])
+def _one_line(error: ValidationError, root: type[Section], document: object) -> str:
+    problems = _join_unions(error.errors(include_url=False, include_context=False), document)
+    said = [_describe(key, found, root) for key, found in problems[:_MOST_PROBLEMS]]
+    more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
+    return "; ".join([*said, *more])
+
+
+def _join_unions(found: list[ErrorDetails], document: object) -> list[tuple[Key, list[ErrorDetails]]]:
+    """The problems of each key: where several types are allowed, pydantic finds one or more for each of them.
+
+    Of those, the ones count that are of the type that the value comes closest to.
+    """
+    located = [(*_locate(one, document), one) for one in found]
+    deepest = {union: max(len(key) for key, other, _ in located if other == union) for _, union, _ in located}
+    by_key: dict[tuple[Key, int], list[ErrorDetails]] = {}
+    for number, (key, union, one) in enumerate(located):
+        if union is None or len(key) == deepest[union]:
+            by_key.setdefault((key, number if union is None else -1), []).append(one)
+    return [(key, [one for one in some if not _is_other_type(one)] or some) for (key, _), some in by_key.items()]
+
+
+def _locate(problem: ErrorDetails, document: object) -> tuple[Key, Key | None]:
+    """The key of a problem as it stands in the file, and that of the first union on its way; None if there is none.
+
+    Pydantic puts the name of a member of a union into the path, which is no key of the document.
+    """
+    key, union, value = list[int | str](), None, document
+    for number, part in enumerate(problem["loc"]):
+        within: Any = value
+        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
+            value = within[part]
+        elif problem["type"] != "missing" or number < len(problem["loc"]) - 1:
+            union = tuple(key) if union is None else union
+            continue  # the value stays
+        key.append(part)
+    return tuple(key), union
+
+
+def _is_other_type(problem: ErrorDetails) -> bool:
+    return problem["type"] == "literal_error" or problem["type"].endswith("_type")
+
+
+def _describe(path: Key, found: list[ErrorDetails], root: type[Section]) -> str:
+    """The problems of one key in one sentence."""
+    problem, key = found[0], cut(".".join(str(part) for part in path), _MOST_OF_A_KEY)
+    if problem["type"] == "extra_forbidden":
+        known = _section_at(root, path[:-1]).model_fields
+        return f"unknown key {key!r}; known keys: {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    if problem["type"] == "model_type":
+        return f"{key}: must hold keys and their values, got {quote(problem['input'])}"
+    messages = dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in found)
+    first, *others = messages
+    message = " or ".join([first, *(one.removeprefix("Input should be ") for one in others)])
+    given = "" if "got" in message or problem["type"] == "value_error" else f", got {quote(problem['input'])}"
+    where = f"{key}: " if key else ""  # a rule of the whole file has no key
+    return f"{where}{message[0].lower()}{message[1:]}{given}"
 
 
 def _section_at(root: type[Section], path: tuple[int | str, ...]) -> type[Section]:

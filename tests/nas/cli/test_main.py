@@ -133,7 +133,7 @@ def test_a_file_that_is_no_job_is_refused(text: str, words: list[str], tmp_path:
     line = refusal("run", str(wrong), "--runs", str(tmp_path / "runs"))
     assert all(word in line for word in words), line
     line = refusal("run", str(tmp_path / "missing.yaml"))
-    assert "missing.yaml: No such file" in line
+    assert "missing.yaml: there is no such file" in line
 
 
 def image(side: int, value: int) -> bytes:

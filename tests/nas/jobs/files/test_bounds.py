@@ -109,6 +109,35 @@ def test_a_strange_file_is_read_or_refused_in_one_line(seed: int, tmp_path: Path
         ("space.inputs", [4096, 4096, 4096], "inputs must have at most 33,554,432 numbers"),
         ("name", "n" * 10**5, "name: string should have at most 4096 characters"),
         ("name", "n" * 200, "name: must be at most 100 letters"),
+        (
+            "space.only",
+            {"depth": [float("nan")]},
+            r"yaml: space\.only\.depth\.0: input should be a finite number, got nan$",
+        ),
+        (
+            "space.only",
+            {"depth": [10**30]},
+            r"yaml: space\.only\.depth\.0: input should be less than or equal to 10+, got",
+        ),
+        ("space.only", {"depth": ["x" * 5000]}, r"yaml: space\.only\.depth\.0: string should have at most 4096[^;]*$"),
+        (
+            "training.class_weights",
+            "even",
+            r"class_weights: input should be 'balanced' or a valid list or [^;]*, got 'even'$",
+        ),
+        (
+            "training.class_weights",
+            [1.0, "a"],
+            r"yaml: training\.class_weights\.1: input should be a valid number, got 'a'$",
+        ),
+        (
+            "training.class_weights",
+            {"a": -1.0},
+            r"yaml: training\.class_weights\.a: input should be greater than 0, [^;]*$",
+        ),
+        ("data.label_column", 3, r"yaml: data\.label_column: input should be a valid string or a valid list, got 3$"),
+        ("data.label_column", [], r"yaml: data\.label_column: list should have at least 1 item [^;]*, got \[\]$"),
+        ("data.mean", ["a", 2], r"yaml: data\.mean\.0: [^;]*, got 'a'; data\.mean\.1: [^;]* equal to 1, got 2$"),
         ("n" * 10**5, 1, r"unknown key 'n{30,} \.\.\. n+'; known keys: name"),
     ],
 )
