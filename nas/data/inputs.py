@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 HASH_BYTES = 16  # of the hash of a stored sample
-_WINDOW_BYTES = 64 * 2**20  # of encoded samples that are in random order together, and in memory in each reader
+_WINDOW_BYTES = 48 * 2**20  # of encoded samples that are in random order together, and in memory in each reader
 _CHUNK = 256  # samples of which the stored form is in memory at a time
 
 
@@ -156,7 +156,7 @@ class StoredInputs(Inputs):
 
     @property
     def blocks_per_window(self) -> int:
-        """As many blocks as fit into 64 MiB, and at least one."""
+        """As many blocks as fit into 48 MiB, and at least one."""
         return max(1, _WINDOW_BYTES // max(1, self.records.block_bytes))
 
     def spread(self, count: int) -> StoredInputs:

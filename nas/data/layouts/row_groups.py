@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BUFFER_BYTES = 2**20
-_KEPT_OPEN = 128  # files: as many as a window of samples in random order may come from
-_KEPT_BYTES = 96 * 2**20  # a window of samples in random order, and the beginning of the next
+_KEPT_OPEN = 64  # files: as many as a window of samples in random order may come from
+_KEPT_BYTES = 64 * 2**20  # a window of samples in random order, and the beginning of the next
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

@@ -39,7 +39,7 @@ class BatchLoader:
         self._last: tuple[int, Tensor] | None = None
 
     def load(self, step: int) -> Tensor:
-        """The decoded inputs of the batch of a step, shape (batch, *shape); valid until the next but one is loaded.
+        """The decoded inputs of the batch of a step, shape (batch, *shape); valid until the next is loaded.
 
         Raises:
             OSError: If the processes cannot hand over their batches, as too little memory can be shared.
@@ -62,9 +62,9 @@ class BatchLoader:
         """The batches of a step and all later ones.
 
         Processes decode into slots of shared memory, which are used in turn: fresh memory for each batch would cost
-        half as much time as to decode it. One batch more than are in the making is in use, and one was used last.
+        half as much time as to decode it. One batch more than are in the making is in use.
         """
-        inputs, count, slots = self._inputs, len(self._rows_of(step)), self._processes * _PREFETCHED + 2
+        inputs, count, slots = self._inputs, len(self._rows_of(step)), self._processes * _PREFETCHED + 1
         assert isinstance(inputs, StoredInputs)
         shape = (slots, count, *inputs.decoder.array_shape)
         needed = torch.Size(shape).numel() * inputs.decoder.dtype.itemsize

@@ -25,7 +25,7 @@ class Blocked(ArrayRecords):
 
     @property
     def block_bytes(self) -> int:
-        return 16 * 2**20
+        return 12 * 2**20
 
 
 def generator(seed: int) -> torch.Generator:
