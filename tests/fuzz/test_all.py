@@ -1,6 +1,6 @@
 """Every form of input that users hand over, mutated: each ends as right input or in one clear line, and soon.
 
-`NAS_FUZZ` multiplies the number of tries, which take a minute on an idle core; `benchmarks/fuzz.py` makes thousands.
+`NAS_FUZZ` multiplies the number of tries, which take a quarter of a minute; `benchmarks/fuzz.py` makes thousands.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 from formats.registry import FORMATS
 from fuzzer import SOUND, fuzz
 
-TRIES = int(12 * float(os.environ.get("NAS_FUZZ", "1")))
+TRIES = int(40 * float(os.environ.get("NAS_FUZZ", "1")))
 
 
 @pytest.mark.parametrize("name", FORMATS)
