@@ -7,10 +7,12 @@ TORCH_TESTS := tests/nas --ignore tests/nas/search tests/search_spaces/elastic t
 # One compute thread per process: two multi-threaded processes on two cores collapse instead of sharing.
 export OMP_NUM_THREADS ?= 1
 
+USABLE := from hardware.usable_cpus import *; print(min(2, count_usable_threads(read_usable_cpus())))
+
 .PHONY: demo install develop check test test-avx2 test-arithmetics clean
 
 demo: install  ## train, profile, fit, search and export on scikit-learn's digits
-	OMP_NUM_THREADS=2 $(BIN)/nas run examples/digits.yaml --workers 2
+	OMP_NUM_THREADS=2 $(BIN)/nas run examples/digits.yaml --workers $$($(BIN)/python -c '$(USABLE)')
 
 install: $(VENV)/.installed  ## the program and what it needs
 

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from hardware.usable_cpus import count_usable_threads, read_usable_cpus
+
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugin"
 
 
@@ -37,7 +39,8 @@ def test_a_job_uses_a_space_searcher_predictor_quantizer_and_metric_of_the_packa
     installed: dict[str, str], tmp_path: Path
 ) -> None:
     job = yaml.safe_load((PLUGIN / "job.yaml").read_text())
-    found = nas(installed, tmp_path, "run", str(PLUGIN / "job.yaml"), "--workers", "2")
+    workers = min(2, count_usable_threads(read_usable_cpus()))
+    found = nas(installed, tmp_path, "run", str(PLUGIN / "job.yaml"), "--workers", str(workers))
     assert found.returncode == 0, found.stderr
     assert "balanced_accuracy by nearest" in found.stdout
     (exported,) = tmp_path.glob("runs/plugin/export-*")

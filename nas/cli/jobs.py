@@ -107,14 +107,14 @@ def _opened(options: JobOptions, workers: Workers, database: str | None = None) 
     """The workspace of a job; while the block runs, no other process can work in the job's folder."""
     from nas.cli.console import open_console
     from nas.jobs.console.reporter import Reporter
-    from nas.jobs.execution import say_of_shared_cpus
+    from nas.jobs.execution import check_local_workers
     from nas.jobs.files.job import load_job
     from nas.jobs.job_folder import open_job_folder
     from nas.jobs.workspace import Workspace
 
-    job, reporter = load_job(options.job, options.data), Reporter(open_console())
     if workers.ray_address is None:  # Ray places its workers by the CPUs that it manages
-        say_of_shared_cpus(workers.count, reporter)
+        check_local_workers(workers.count)
+    job, reporter = load_job(options.job, options.data), Reporter(open_console())
     workspace = Workspace(job, options.runs, reporter, workers, database)
     with running_job(), resumable(), open_job_folder(workspace.folder) as said, workspace:
         for line in said:

@@ -64,20 +64,20 @@ class Tolerance:
     timeout_s: float | None = None
 
 
-def say_of_shared_cpus(processes: int, reporter: Reporter) -> None:
-    """Says so if there are more processes of one thread each than CPUs that this process may use.
-
-    They are not refused: who measures on a slow file system, say, may have a reason.
+def check_local_workers(processes: int) -> None:
+    """Makes sure that processes of one thread each have a usable CPU each: more would only take memory and wait.
 
     Args:
-        processes: Number of processes on this machine.
-        reporter: Is told.
+        processes: Number of processes on this machine; those of Ray are placed by the CPUs that it manages.
+
+    Raises:
+        ValueError: If there are more of them than CPUs.
     """
     cpus = read_usable_cpus()
-    if processes > count_usable_threads(cpus):
-        reporter.say(
-            f"workers  {processes} processes share {describe_cpus(cpus)} usable CPUs (affinity, cgroup quota): they "
-            "are no faster together, and each takes memory of its own"
+    if processes > (most := count_usable_threads(cpus)):
+        raise ValueError(
+            f"--workers must be at most the CPUs that this process may use by its affinity and cgroup quota, "
+            f"{describe_cpus(cpus)}, got {processes}; take --workers {most}, or those of a cluster with --ray-address"
         )
 
 

@@ -20,7 +20,7 @@ from nas.jobs.comparison.job_comparison import compare_on_job
 from nas.jobs.comparison.table_comparison import compare_on_table
 from nas.jobs.console.plain_text import plain
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.execution import say_of_shared_cpus
+from nas.jobs.execution import check_local_workers
 from nas.jobs.files.comparison_file import (
     ComparisonFile,
     JobComparisonFile,
@@ -97,19 +97,19 @@ def compare(paths: ComparisonPaths, workers: int, reporter: Reporter) -> pd.Data
         One row per searcher, seed and budget: searcher, seed, evaluations, hypervolume.
 
     Raises:
-        ValueError: If the file, its table or its job is not valid, the job is not trained or not profiled, another
-            process runs the comparison, what it found before was damaged, or nothing that was found is better than the
-            reference.
+        ValueError: If there are more workers than usable CPUs, the file, its table or its job is not valid, the job is
+            not trained or not profiled, another process runs the comparison, what it found before was
+            damaged, or nothing that was found is better than the reference.
     """
     import pandas as pd
 
+    check_local_workers(workers)
     content = paths.content
     with paths.open() as (comparison, folder):  # what is wrong is said before anything runs
         for name in content.searchers:
             create_searcher(name, comparison.problem, 0)  # its library may not be there
         if isinstance(content, TableComparisonFile):
             _say_of_budgets(content, comparison, reporter)
-    say_of_shared_cpus(workers, reporter)
     pairs = [(name, seed) for seed in range(content.seeds) for name in content.searchers]
     with folder_lock(folder), reporter.bar("searchers x seeds", len(pairs)) as bar:
         stage = StageFolder(folder)

@@ -222,6 +222,7 @@ def test_an_address_without_a_cluster_is_refused(
     [
         (["train"], ["missing argument 'JOB'", "see: nas train --help"]),
         (["train", "job.yaml", "--workers", "0"], ["'--workers'", "1", "nas train --help"]),
+        (["run", "job.yaml", "--workers", "4000"], ["at most the CPUs", "got 4000; take --workers"]),
         (["train", "job.yaml", "--workers", "1000000"], ["'--workers'", "4096", "nas train --help"]),
         (["run", "job.yaml", "--gpus-per-worker", "nan"], ["'--gpus-per-worker'", "nas run --help"]),
         (["run", "job.yaml", "--runs", ""], ["an argument is empty", "give it a value"]),

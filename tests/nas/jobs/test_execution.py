@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
 
 from nas.evaluation.local_pools import InProcess
 from nas.evaluation.worker_pool import WorkerPool
-from nas.jobs.console.reporter import Reporter
-from nas.jobs.execution import Workers, say_of_shared_cpus
+from nas.jobs.execution import Workers, check_local_workers
 
 
 def test_one_worker_needs_no_process() -> None:
@@ -29,10 +25,9 @@ def test_only_ray_shares_gpus_out() -> None:
         Workers(2, "auto", gpus_per_worker=-1.0)
 
 
-@pytest.mark.parametrize(("processes", "said"), [(2, ""), (3, "workers  3 processes share 2.5 usable CPUs")])
-def test_more_processes_than_usable_cpus_are_said(processes: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.jobs.execution.read_usable_cpus", lambda: 2.5)
-    shown = io.StringIO()
-    say_of_shared_cpus(processes, Reporter(Console(file=shown)))
-    assert shown.getvalue().startswith(said)
-    assert bool(shown.getvalue()) == bool(said)
+@pytest.mark.parametrize(("usable", "most"), [(2.5, 2), (1.0, 1), (0.5, 1), (64.0, 64)])
+def test_more_processes_than_usable_cpus_are_refused(usable: float, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.jobs.execution.read_usable_cpus", lambda: usable)
+    check_local_workers(most)
+    with pytest.raises(ValueError, match=rf"quota, {usable:g}, got {most + 1}; take --workers {most}, or"):
+        check_local_workers(most + 1)
