@@ -71,7 +71,7 @@ def _read_cells(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:
     separator = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in first and "," not in first else ","
     if not text.strip() or "\0" in text:
         raise ValueError(f"{path} must be a table with a header, got {'bytes of 0' if text.strip() else 'nothing'}")
-    csv.field_size_limit(_MOST_CELL)
+    usual = csv.field_size_limit(_MOST_CELL)  # of the whole process, so other tables get their own back
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         rows = (row for row in reader if row)
@@ -80,6 +80,8 @@ def _read_cells(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:
             yield reader.line_num, row
     except csv.Error as error:
         raise ValueError(f"{path} line {reader.line_num} is damaged: {describe_error(error)}") from error
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _read_json(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from nas.data.layouts.tables import Tables
+from nas.data.layouts.text_table import read_text_table
 from nas.data.reading import Columns
 
 
@@ -86,3 +88,10 @@ def test_an_unknown_column_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "path,label\na.png,0\n")
     with pytest.raises(ValueError, match=r"has no column 'breed' \(data.label_column\), but path, label"):
         Tables().read(path, Columns(labels=("breed",)))
+
+
+def test_the_limit_of_cells_is_that_of_the_process_again(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n" + "x" * 200_000 + ",1\n", encoding="utf-8")
+    before = csv.field_size_limit()
+    read_text_table(tmp_path / "a.csv")
+    assert csv.field_size_limit() == before
