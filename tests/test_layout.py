@@ -45,6 +45,7 @@ LAYOUT = "tests/nas/data/layouts/test_registry.py: all layouts keep one contract
 DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
+    "nas/data/layouts/array_names.py": "tests/nas/data/layouts/test_numpy_files.py: names of arrays in archives",
     "nas/data/survey/headers.py": "tests/nas/data/survey/test_take.py: sizes and modes of a survey",
     "nas/data/survey/survey.py": "tests/nas/data/survey/test_take.py: what a survey says",
     "nas/data/survey/value_ranges.py": "tests/nas/data/survey/test_take.py: dark images",

@@ -14,9 +14,10 @@ from nas.data.decoding.decoder import Decoder
 from nas.data.decoding.image_decoder import ImageDecoder
 from nas.data.decoding.text_encoder import TextEncoder
 from nas.data.inputs import Inputs, StoredInputs, TensorInputs
+from nas.data.layouts.columns import refuse_columns
 from nas.data.layouts.digits import read_digits
 from nas.data.layouts.records import Records, StoredSplits
-from nas.data.layouts.registry import find_layout
+from nas.data.layouts.registry import read_path
 from nas.data.layouts.row_groups import ROW_GROUPS
 from nas.data.layouts.user_dataset import read_user_dataset
 from nas.data.normalization import Normalization
@@ -180,12 +181,14 @@ def _arrange(source: DataSource) -> Arrangement:
 
 
 def _read(source: DataSource) -> StoredSplits:
+    columns = source.reading.columns
     if source.dataset is not None:
+        refuse_columns(columns, "data sets of data.dataset")
         return read_user_dataset(source.dataset)
     if source.source == EMBEDDED:
+        refuse_columns(columns, "the digits")
         return read_digits()
-    path = Path(source.source)
-    return find_layout(path).read(path, source.reading.columns)
+    return read_path(Path(source.source), columns)
 
 
 def _choose_rows(source: DataSource, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,8 +14,10 @@ from torch import Tensor
 from nas.tasks.class_weights import ClassWeights, resolve_class_weights
 from nas.tasks.numbers import is_missing, list_entries, show
 from nas.tasks.task import EncodedLabels, RawLabels, Task
+from search_spaces.quoting import quote
 
 _MOST_LABELS = 100_000  # more outputs than any such classifier has: numbers beyond are identifiers, not labels
+_SIGNS = "|;,"  # that join several labels in one cell; a name with one of them is an entry of a list
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class MultiLabel(Task):
         if ((count := _count_columns(splits)) and names in (None, ())) or (names is not None and len(names) == count):
             labels = tuple(torch.tensor(np.array(split.values, dtype=np.float32)) for split in splits)
             return EncodedLabels(labels, names or tuple(map(str, range(count))))
+        if names is None:
+            _check_single(splits)
         entries = [entry for split in splits for value in split.values for entry in list_entries(value)]
         if all(isinstance(entry, str) for entry in entries):
             known = names if names is not None else tuple(sorted(set(entries)))
@@ -101,6 +105,17 @@ MULTI_LABEL = MultiLabel()
 
 def _rule(split: RawLabels) -> str:
     return f"labels of {split.source} must be lists of names, or of numbers from 0, or columns of 0 and 1"
+
+
+def _check_single(splits: Sequence[RawLabels]) -> None:
+    """A name outside of a list is one label; raises ValueError if it seems to be several, joined by a sign."""
+    for split in splits:
+        for row, value in enumerate(split.values):
+            if isinstance(value, str) and any(sign in value for sign in _SIGNS):
+                raise ValueError(
+                    f"{_rule(split)}, got {quote(value)} in {split.where(row)}, which seems to be several; write lists "
+                    'in JSON, such as ["cat", "dog"]'
+                )
 
 
 def _count_columns(splits: Sequence[RawLabels]) -> int:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.data.layouts.columns import refuse_columns
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import FileRecords, StoredSplits
-from nas.data.layouts.split_files import SPLITS, list_visible
+from nas.data.layouts.split_files import SPLITS, list_split_words, list_visible
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
 
-# File names of images. Other files are skipped, such as Thumbs.db, desktop.ini, notes and lists beside the images.
+# Ends of the names of images. Other files are skipped and counted, such as notes, lists, and images of other formats.
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
     *(".pnm", ".tga", ".jp2", ".avif", ".ico"),
 )
+_LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 
 
 class ClassFolders(Layout):
     """`FOLDER/CLASS/IMAGE`, or `FOLDER/train|val|test/CLASS/IMAGE`; images may lie deeper.
 
-    Hidden files and folders, and files that are no images by name, are skipped.
+    Hidden files and folders, and files that are no images by name, are skipped; a note counts the latter. A folder that
+    holds nothing but one folder, of folders, stands for that.
     """
 
     expected = "a folder with a sub-folder of images per class or with train/CLASS, val/CLASS and test/CLASS"
@@ -30,21 +35,69 @@ class ClassFolders(Layout):
         """Whether it is a folder with a folder that is not hidden."""
         return path.is_dir() and bool(_list_folders(path))
 
-    def read(self, path: Path, columns: Columns) -> StoredSplits:  # noqa: ARG002 there are none
+    def read(self, path: Path, columns: Columns) -> StoredSplits:
         """Lists the images; names of folders are the labels."""
-        folders = _list_folders(path)
-        splits = {SPLITS[folder.name.lower()]: folder for folder in folders if folder.name.lower() in SPLITS}
-        if "train" not in splits:
-            names = tuple(folder.name for folder in folders)
-            return StoredSplits(_read(path, names), names=names)
-        if len(splits) < len(folders):
-            raise ValueError(
-                f"{path} must hold either folders of classes or the splits train, val and test, got both: "
-                f"{', '.join(folder.name for folder in folders)}"
-            )
-        names = tuple(sorted({one.name for folder in splits.values() for one in _list_folders(folder)}))
-        records = {split: _read(folder, names) for split, folder in splits.items()}
-        return StoredSplits.of(records, names=names)
+        refuse_columns(columns, "folders of classes")
+        root = find_root(path)
+        folders = _list_folders(root)
+        splits, notes = _find_splits(root, folders)
+        names = tuple(
+            sorted({one.name for folder in splits.values() for one in _list_folders(folder)})
+            if splits
+            else [folder.name for folder in folders]
+        )
+        skipped = Counter[str]()
+        records = {split: _read(folder, names, skipped) for split, folder in (splits or {"train": root}).items()}
+        if skipped:
+            shown = ", ".join(f"{count} {kind}" for kind, count in skipped.most_common(10))
+            notes = (*notes, f"left out, as they are no images by name, or lie in no folder of a class: {shown}")
+        return StoredSplits.of(records, names=names, notes=notes)
+
+
+def find_root(path: Path) -> Path:
+    """The folder that holds the folders of classes or splits: itself, or what it holds as its only folder."""
+    while (
+        len(folders := _list_folders(path)) == 1 and _list_folders(folders[0]) and folders[0].name.lower() not in SPLITS
+    ):
+        if any(_is_image(entry, path) for entry in path.iterdir()):
+            break
+        path = folders[0]
+    return path
+
+
+def list_images(path: Path) -> list[Path]:
+    """The images in two or more folders of classes, or in those of a split; none where there are no such folders."""
+    root = find_root(path)
+    parts = [folder for folder in _list_folders(root) if folder.name.lower() in SPLITS and _list_folders(folder)]
+    found = [[file for file in _walk(folder) if _is_image(file, folder)] for folder in _list_folders(root)]
+    several = sum(map(bool, found)) > 1
+    return [file for images in found for file in images] if several or parts else []
+
+
+def _find_splits(root: Path, folders: Sequence[Path]) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The folder of each split, or none if the folders are classes, and notes.
+
+    A class may be named as a split, such as `train`, where its folder holds the images themselves.
+    """
+    splits = {SPLITS[folder.name.lower()]: folder for folder in folders if folder.name.lower() in SPLITS}
+    named = [folder for folder in folders if list_split_words(folder.name)]
+    flat = not any(map(_list_folders, named)) and all(any(_is_image(one, at) for one in at.iterdir()) for at in named)
+    shown = ", ".join(folder.name for folder in named[:5])
+    if not named:
+        return {}, ()
+    if flat and len(splits) < 2 and len(named) <= len(folders) - len(named):
+        return {}, (f"read as classes, though named as splits, as they hold images and no folders: {shown}",)
+    if "train" not in splits:
+        raise ValueError(
+            f"{root} must have a folder train where others are named as splits, such as val and test, got {shown}; "
+            "name those of splits train, val and test, or name classes otherwise"
+        )
+    if len(splits) < len(folders):
+        raise ValueError(
+            f"{root} must hold either folders of classes or the splits train, val and test, got both: "
+            f"{', '.join(folder.name for folder in folders[:10])}"
+        )
+    return splits, ()
 
 
 @dataclass(frozen=True)
@@ -57,14 +110,18 @@ class _Places:
         return str(self.paths[row])
 
 
-def _read(folder: Path, names: tuple[str, ...]) -> FileRecords:
+def _read(folder: Path, names: tuple[str, ...], skipped: Counter[str]) -> FileRecords:
+    """The images in the folders of classes; what else is there is counted by its kind."""
     paths, labels = list[Path](), list[str]()
     for name in names:
-        found = [file for file in sorted((folder / name).rglob("*")) if _is_image(file, folder / name)]
+        files = [file for file in sorted(_walk(folder / name)) if not _is_hidden(file, folder / name)]
+        found = [file for file in files if _is_image(file, folder / name)]
+        skipped.update(map(_describe, sorted(set(files) - set(found))))
         paths += found
         labels += [name] * len(found)
     if not paths:
         raise ValueError(f"the sub-folders of {folder} hold no images, such as .jpg or .png files")
+    skipped.update(_describe(file) for file in list_visible(folder) if _is_image(file, folder))
     return FileRecords(tuple(paths), RawLabels(labels, _Places(tuple(paths)), str(folder)))
 
 
@@ -72,6 +129,20 @@ def _list_folders(path: Path) -> list[Path]:
     return [entry for entry in list_visible(path) if entry.is_dir()]
 
 
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files in a folder, however deep, and links that lead nowhere."""
+    return (file for file in folder.rglob("*") if not file.is_dir())
+
+
+def _is_hidden(file: Path, root: Path) -> bool:
+    """Whether a file is hidden, or is one that systems leave in folders."""
+    return any(part.startswith(".") for part in file.relative_to(root).parts) or file.name.lower() in _LITTER
+
+
 def _is_image(file: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return not hidden and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+    return not _is_hidden(file, root) and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+
+
+def _describe(file: Path) -> str:
+    kind = file.suffix.lower() or "without an end"
+    return kind if file.exists() else f"{kind} (links that lead nowhere)"

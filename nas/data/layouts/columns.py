@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from nas.data.reading import Columns
-from search_spaces.quoting import list_names
+from search_spaces.quoting import list_names, quote
 
 IMAGES = ("image", "img", "images", "picture", "photo")  # usual names of columns, in lower case; the first counts
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path", *IMAGES)
 TEXTS = ("text", "sentence", "content", "review")
 LABELS = ("label", "labels", "fine_label", "class", "class_name", "target", "category")
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+# Plain decimal numbers alone: 01 and 001 are different names, and 1_0 is one, though Python reads them as numbers.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def find_columns(
@@ -48,13 +51,48 @@ def name_outputs(labels: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(labels) if len(labels) > 1 else None
 
 
-def parse_cells(cells: Sequence[str]) -> list[Any]:
-    """Cells of a text file as labels: integers if all are, else numbers if all are, else names; None where empty."""
+def refuse_columns(columns: Columns, what: str) -> None:
+    """Refuses columns that a job names where the samples have none.
+
+    Args:
+        columns: The columns that a job names.
+        what: What has none, for messages, such as `folders of classes`.
+
+    Raises:
+        ValueError: If one is named.
+    """
+    stated = (("data.input_column", columns.inputs), ("data.label_column", ", ".join(columns.labels)))
+    for key, name in stated:
+        if name:
+            raise ValueError(f"{key} names a column of a table or the like, and {what} have none, got {quote(name)}")
+
+
+def parse_cells(cells: Sequence[str], source: str) -> list[Any]:
+    """Cells of a text file as labels; None where a cell is empty.
+
+    They are lists if all are such in JSON, else integers if all are, else numbers if all are, else names.
+
+    Args:
+        cells: All cells of a column.
+        source: The file or folder, for messages.
+
+    Raises:
+        ValueError: If only some cells are lists, or lists are not in JSON.
+    """
     present = [cell.strip() for cell in cells if cell.strip()]
+    lists = [cell for cell in present if _is_list(cell, source)]
+    if lists and len(lists) < len(present):
+        other = next(cell for cell in present if cell not in lists)
+        raise ValueError(
+            f"labels of {source} must be all lists in JSON or none, got {quote(lists[0])} and {quote(other)}; write "
+            f"{quote('[' + json.dumps(other) + ']')} for a list of one"
+        )
     convert: Any = str
-    if all(_INTEGER.fullmatch(cell) for cell in present):
+    if lists:
+        convert = json.loads
+    elif all(_INTEGER.fullmatch(cell) for cell in present):
         convert = int
-    elif all(map(_is_number, present)):
+    elif all(_NUMBER.fullmatch(cell) for cell in present):
         convert = float
     return [convert(cell.strip()) if cell.strip() else None for cell in cells]
 
@@ -67,9 +105,15 @@ def _find(names: Sequence[str], usual: Sequence[str], key: str, where: str) -> s
     raise ValueError(f"{where} must have a column {' or '.join(usual)}, or {key} names one; it has {list_names(names)}")
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
+def _is_list(cell: str, source: str) -> bool:
+    """Whether a cell is a list in JSON; raises ValueError if it is one in the spelling of Python."""
+    if not (cell.startswith("[") and cell.endswith("]")):
         return False
-    return not re.search(r"[a-zA-Z_]{2}", cell)  # nan, inf and infinity are names here
+    try:
+        return isinstance(json.loads(cell), list)
+    except (ValueError, RecursionError) as error:
+        if cell[1:].lstrip().startswith(("'", '"', "[")):
+            raise ValueError(
+                f'labels of {source} must be lists in JSON, such as ["cat", "dog"], got {quote(cell)}'
+            ) from error
+        return False

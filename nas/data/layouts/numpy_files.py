@@ -14,6 +14,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from nas.data.layouts.array_names import SPLIT_ARRAYS, choose_arrays
+from nas.data.layouts.columns import combine_labels, name_outputs
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import ArrayRecords, Records, StoredSplits
 from nas.data.layouts.split_files import find_split_files, list_files
@@ -23,11 +25,6 @@ from search_spaces.quoting import describe_error, quote
 
 _SUFFIXES = (".npz",)
 _MOST_BYTES = 8 << 30  # of all arrays of an archive, which are in memory in every process; more belongs in parts
-_PAIRS = {  # names of the arrays of images and of labels, by split; the first pair that is there counts
-    "train": (("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels"), ("x", "y")),
-    "validation": (("x_val", "y_val"), ("val_images", "val_labels"), ("x_valid", "y_valid")),
-    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
-}
 _CHANNELS = (1, 2, 3, 4)  # numbers by which an axis of channels is told from one of pixels
 
 
@@ -51,23 +48,19 @@ class NumpyFiles(Layout):
                 raise ValueError(
                     f"{path} must hold one .npz file for each split, got {files[0].name} and {files[1].name}"
                 )
+        stored: dict[str, Records] = {}
         if len(found.files) == 1:
             (file,) = found.files["train"]
+            for split in SPLIT_ARRAYS:
+                if (chosen := choose_arrays(file, _Archive(file).names, split, columns)) is not None:
+                    stored[split] = _read(file, *chosen)
+        for split, (file,) in found.files.items() if len(found.files) > 1 else ():
             names = _Archive(file).names
-            pairs = {split: pair for split in _PAIRS if (pair := _find_pair(names, split, columns))}
-            if "train" not in pairs:
-                raise ValueError(
-                    f"{file} must have arrays x_train and y_train, or images and labels, got {', '.join(names)}"
-                )
-            return StoredSplits.of({split: _read(file, pair) for split, pair in pairs.items()}, notes=found.notes)
-        stored: dict[str, Records] = {}
-        for split, (file,) in found.files.items():
-            names = _Archive(file).names
-            pair = _find_pair(names, split, columns) or _find_pair(names, "train", columns)
-            if pair is None:
+            chosen = choose_arrays(file, names, split, columns, alone=True)
+            if chosen is None:
                 raise ValueError(f"{file} must have arrays images and labels, got {', '.join(names)}")
-            stored[split] = _read(file, pair)
-        return StoredSplits.of(stored, notes=found.notes)
+            stored[split] = _read(file, *chosen)
+        return StoredSplits.of(stored, names=name_outputs(columns.labels), notes=found.notes)
 
 
 @dataclass(frozen=True)
@@ -138,33 +131,26 @@ def _check_header(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> i
     return prod(shape) * kind.itemsize
 
 
-def _find_pair(names: Sequence[str], split: str, columns: Columns) -> tuple[str, str] | None:
-    """Names of the arrays of images and labels of a split."""
-    by_name = {name.lower(): name for name in names}
-    if split == "train" and (columns.inputs is not None or columns.labels):
-        stated = (columns.inputs or "images", (columns.labels or ("labels",))[0])
-        missing = [name for name in stated if name not in names]
-        if not missing:
-            return stated
-    for images, labels in _PAIRS[split]:
-        if images in by_name and labels in by_name:
-            return by_name[images], by_name[labels]
-    return None
-
-
-def _read(path: Path, pair: tuple[str, str]) -> ArrayRecords:
-    images, labels = (_Archive(path).read(name) for name in pair)
+def _read(path: Path, inputs: str, columns: Sequence[str]) -> ArrayRecords:
+    archive = _Archive(path)
+    images = archive.read(inputs)
     if images.ndim not in (3, 4) or len(images) == 0:
         raise ValueError(
-            f"array {pair[0]} of {path} must be images of shape (n, height, width) or (n, height, width, channels), "
+            f"array {inputs} of {path} must be images of shape (n, height, width) or (n, height, width, channels), "
             f"got {images.shape}"
         )
     if images.ndim == 4 and images.shape[-1] not in _CHANNELS and images.shape[1] in _CHANNELS:
         images = np.moveaxis(images, 1, -1)
-    if len(labels) != len(images):
+    values = combine_labels([_read_labels(archive, name, inputs, len(images)) for name in columns])
+    return ArrayRecords(images, RawLabels(values, _Places(path, inputs), f"{path} {', '.join(columns)}"))
+
+
+def _read_labels(archive: _Archive, name: str, inputs: str, count: int) -> list[Any]:
+    labels = archive.read(name)
+    if labels.ndim == 0 or len(labels) != count:
         raise ValueError(
-            f"{path} must have a label for each image, got {len(images)} {pair[0]} and {len(labels)} {pair[1]}"
+            f"{archive.path} must have a label for each image, got {count} {inputs} and "
+            f"{len(labels) if labels.ndim else 'a single number as'} {name}"
         )
     values = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    place = _Places(path, pair[0])
-    return ArrayRecords(images, RawLabels(values.tolist(), place, f"{path} {pair[1]}"))
+    return list(values.tolist())

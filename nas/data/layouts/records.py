@@ -96,7 +96,15 @@ class StoredSplits:
             names: Names of the outputs.
             notes: Lines on what was left out.
         """
-        return cls(records["train"], records.get("validation"), records.get("test"), names, notes)
+        hidden = [split for split in records if split != "train" and _hides_labels(records[split].labels)]
+        left = tuple(f"left out, as no label of it is known (all are -1 or missing): {split}" for split in hidden)
+        kept = {split: part for split, part in records.items() if split not in hidden}
+        return cls(kept["train"], kept.get("validation"), kept.get("test"), names, (*notes, *left))
+
+
+def _hides_labels(labels: RawLabels) -> bool:
+    """Whether labels are kept back, as those of test samples are in contests: `datasets` writes -1 then."""
+    return all(value is None or (isinstance(value, int) and value == -1) for value in labels.values)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from nas.data.layouts.columns import PATHS, TEXTS, combine_labels, find_columns, name_outputs, parse_cells
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import FileRecords, JoinedRecords, Records, StoredSplits, ValueRecords
-from nas.data.layouts.split_files import find_split_files, list_files
+from nas.data.layouts.split_files import find_split_files, list_files, tell_split
 from nas.data.layouts.text_table import SUFFIXES, TextTable, read_text_table
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
@@ -44,6 +44,37 @@ class Tables(Layout):
         return StoredSplits.of(records, names=outputs, notes=found.notes)
 
 
+def has_samples(path: Path, columns: Columns) -> bool:
+    """Whether a table has the columns of inputs and labels.
+
+    Args:
+        path: A folder or file with tables.
+        columns: The columns that a job names.
+
+    Raises:
+        ValueError: If a table is damaged.
+    """
+    for file in list_files(path, SUFFIXES):
+        table = read_text_table(file)
+        try:
+            _find(table, columns)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def name_splits(path: Path) -> bool:
+    """Whether the names of tables in a folder begin with those of splits, so that it is clear what they are for."""
+    return any(tell_split(file.name) for file in list_files(path, SUFFIXES))
+
+
+def describe_tables(path: Path) -> str:
+    """Names of the tables in a folder, for messages."""
+    files = list_files(path, SUFFIXES)
+    return ", ".join(file.name for file in files[:5]) + (" and more" if len(files) > 5 else "")
+
+
 def _find(table: TextTable, columns: Columns) -> tuple[str, tuple[str, ...]]:
     return find_columns(list(table.columns), columns, str(table.path), TEXTS if columns.text else PATHS)
 
@@ -56,7 +87,9 @@ def _read_labels(
     for number in range(len(chosen[id(tables[0])][1])):
         cells = [table.columns[chosen[id(table)][1][number]] for table in tables]
         whole = [cell for column in cells for cell in column]
-        parsed = iter(parse_cells(whole) if all(isinstance(cell, str) for cell in whole) else whole)
+        parsed = iter(
+            parse_cells(whole, str(tables[0].path)) if all(isinstance(cell, str) for cell in whole) else whole
+        )
         for table, column in zip(tables, cells, strict=True):
             read[id(table)].append([next(parsed) for _ in column])
     return {key: combine_labels(columns) for key, columns in read.items()}

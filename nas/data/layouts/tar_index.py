@@ -74,7 +74,18 @@ def _walk(path: Path) -> Iterator[tuple[str, Member]]:
                 yield info.name, Member(info.offset_data, info.size)
     except (tarfile.TarError, EOFError, OverflowError, UnicodeError) as error:
         raise ValueError(f"{path} is not a readable tar file: {describe_error(error)}") from error
+    _check_end(path, end)
+
+
+def _check_end(path: Path, end: int) -> None:
+    """Nothing but zeros may follow the last member: what else does is never read."""
     with path.open("rb") as file:
         file.seek(end)
         if file.read(_BLOCK) != bytes(_BLOCK):
             raise ValueError(f"{path} is cut off or damaged: no end of the archive after {end:,} bytes; copy it again")
+        while rest := file.read(1 << 20):
+            if rest.strip(b"\0"):
+                raise ValueError(
+                    f"{path} must end after its last member, and more than zeros follow byte {end:,}, as if tar files "
+                    "were joined by cat; keep them as files of their own, or join them by tar --concatenate"
+                )

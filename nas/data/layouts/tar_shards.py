@@ -52,7 +52,7 @@ class TarShards(Layout):
         found = find_split_files(path, _SUFFIXES)
         parts = {name: [_read_shard(file, columns) for file in files] for name, files in found.files.items()}
         texts = [text for shards in parts.values() for shard in shards for text in shard.labels.values]
-        labels = iter(parse_cells(texts) if all(isinstance(text, str) for text in texts) else texts)
+        labels = iter(parse_cells(texts, str(path)) if all(isinstance(text, str) for text in texts) else texts)
         records: dict[str, Records] = {}
         for name, shards in parts.items():
             done = tuple(_relabel(shard, [next(labels) for _ in range(len(shard))]) for shard in shards)

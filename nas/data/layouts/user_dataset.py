@@ -21,6 +21,7 @@ from nas.tasks.task import RawLabels
 from nas.user_code import import_callable, user_code
 
 _COMPARED = 8  # samples, evenly spaced, whose labels must be those of `targets` for that attribute to be believed
+_READINGS = 4  # of each of them: a random flip in half of the readings passes 8 samples once in 16 million times
 _ARRAYS = ("L", "RGB", "1", "F", "I;16")  # modes of Pillow whose arrays say all of an image
 
 
@@ -62,9 +63,23 @@ class UserRecords(Records):
     labels: RawLabels
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
-        """The images at rows, as arrays or as bytes of encoded images."""
+        """The images at rows, as arrays or as bytes of encoded images.
+
+        Raises:
+            ValueError: If the label that comes with an image is not the one that was listed.
+        """
         part = _open(self.reference)[self.split]
-        return [_store(_get(self.reference, part, row)[0], self.where(row)) for row in rows]
+        found: list[Stored] = []
+        for row in rows:
+            image, given = _get(self.reference, part, row)
+            label, listed = _label(given), self.labels.values[row]
+            if label != listed and not (label != label and listed != listed):  # NaN is the same label, though no equal
+                raise ValueError(
+                    f"{self.where(row)} has label {label!r}, and {listed!r} when labels were listed, from its "
+                    "attribute targets or labels where it has one; let both be the same, and labels not be random"
+                )
+            found.append(_store(image, self.where(row)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -103,22 +118,27 @@ def _read(reference: str, split: str) -> UserRecords:
         count = len(part)
     if count == 0:
         raise ValueError(f"{reference} gives no samples for {split}")
-    _check_same(reference, part, place)
     compared = sorted({int(row) for row in np.linspace(0, count - 1, _COMPARED)})
+    for row in compared:
+        _check_same(reference, part, row, place(row))
     labels = _list_targets(part, count)
     if labels is None or any(labels[row] != _label(_get(reference, part, row)[1]) for row in compared):
         labels = [_label(_get(reference, part, row)[1]) for row in range(count)]
     return UserRecords(reference, split, RawLabels(labels, place, f"{reference} {split}"))
 
 
-def _check_same(reference: str, part: Any, place: _Rows) -> None:
+def _check_same(reference: str, part: Any, row: int, where: str) -> None:
     """A sample must be the same whenever it is read, or neither splits nor results would be."""
-    first, again = (_store(_get(reference, part, 0)[0], place(0)) for _ in range(2))
-    same = np.array_equal(first, again) if isinstance(first, np.ndarray) else first == again
-    if not same:
-        raise ValueError(
-            f"{place(0)} differs when it is read again; leave random transforms out, as the training augments by itself"
-        )
+    first: Stored = None
+    for reading in range(_READINGS):
+        again = _store(_get(reference, part, row)[0], where)
+        if reading == 0:
+            first = np.array(again) if isinstance(again, np.ndarray) else again  # its own memory, if that is reused
+        elif not (np.array_equal(first, again) if isinstance(first, np.ndarray) else first == again):
+            raise ValueError(
+                f"{where} differs when it is read again; leave random transforms out, as the training augments by "
+                "itself"
+            )
 
 
 def _get(reference: str, part: Any, row: int) -> tuple[Any, Any]:

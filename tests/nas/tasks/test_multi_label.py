@@ -48,6 +48,8 @@ def test_labels_are_names_or_numbers_or_columns(
         ([[0, 1.5]], None, "got float 1.5 in here row 0"),
         ([[0, 10**30]], None, "below 100,000, got 1000000000000000000000000000000 in here row 0"),
         ([[0, 3]], ("a", "b"), "below 2, got 3 in here row 0"),
+        (["a", "a|b"], None, "got 'a.b' in here row 1, which seems to be several; write lists in JSON"),
+        (["a, b", "b"], None, "got 'a, b' in here row 0, which seems to be several; write lists in JSON"),
         ([["c"]], ("a", "b"), "here row 0 has label 'c', which is none of the labels: a, b"),
         ([[0, 1, 2]], ("a", "b"), "below 2, got 2 in here row 0"),
     ],

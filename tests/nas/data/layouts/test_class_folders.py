@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.data.sources import load_images
+from nas.data.layouts.class_folders import ClassFolders
+from nas.data.reading import Columns, Reading
+from nas.data.sources import DataSource, load_images
 
 
 def write_classes(root: Path, count: int = 60, start: int = 0) -> Path:
@@ -33,6 +35,67 @@ def test_hidden_folders_and_what_systems_leave_are_skipped(tmp_path: Path) -> No
     found = load_images(str(littered))
     assert found.names == plain.names == ("class0", "class1", "class2")
     assert found.digest == plain.digest
+    (note,) = ClassFolders().read(littered, Columns()).notes
+    assert note == "left out, as they are no images by name, or lie in no folder of a class: 1 .csv, 1 .txt"
+
+
+def test_images_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "data", 6)
+    for number, name in enumerate(("a.heic", "b.HEIC", "c.svg", "raw")):
+        (folder / f"class{number % 2}" / name).touch()
+    (folder / "loose.png").touch()
+    (folder / "class0" / "lost.png").symlink_to(tmp_path / "gone.png")
+    (note,) = ClassFolders().read(folder, Columns()).notes
+    counted = note.partition(": ")[2].split(", ")
+    assert set(counted) == {"2 .heic", "1 .svg", "1 without an end", "1 .png", "1 .png (links that lead nowhere)"}
+
+
+def rename(root: Path, *names: str, deeper: bool = False) -> Path:
+    """Folders of other names, with images, or with folders of classes."""
+    for name in names:
+        (write_classes(root / name, 6) if deeper else write_classes(root / "made", 3).rename(root / name)).touch()
+        for file in [] if deeper else list((root / name).rglob("*.png")):
+            file.rename(root / name / file.name)
+        for empty in [] if deeper else (root / name).iterdir():
+            if empty.is_dir():
+                empty.rmdir()
+    return root
+
+
+@pytest.mark.parametrize("names", [("car", "plane", "train"), ("car", "test_tube"), ("bullet_train", "cat", "dog")])
+def test_a_class_may_be_named_as_a_split(tmp_path: Path, names: tuple[str, ...]) -> None:
+    stored = ClassFolders().read(rename(tmp_path, *names), Columns())
+    assert stored.names == names
+    assert "read as classes, though named as splits" in stored.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "deeper"),
+    [
+        (("train_set", "val", "test"), True),
+        (("my_train", "my_test"), True),
+        (("test",), True),
+        (("test", "val", "other"), False),
+        (("train_set", "test_set"), False),
+    ],
+)
+def test_folders_that_seem_to_be_splits_are_no_classes(tmp_path: Path, names: tuple[str, ...], deeper: bool) -> None:
+    with pytest.raises(ValueError, match="must have a folder train where others are named as splits, such as val"):
+        ClassFolders().read(rename(tmp_path, *names, deeper=deeper), Columns())
+
+
+def test_an_only_folder_stands_for_what_it_holds(tmp_path: Path) -> None:
+    write_classes(tmp_path / "outer" / "photos", 6)
+    assert ClassFolders().read(tmp_path, Columns()).names == ("class0", "class1", "class2")
+    write_classes(tmp_path / "split" / "photos" / "train", 6)
+    assert ClassFolders().read(tmp_path / "split", Columns()).names == ("class0", "class1", "class2")
+
+
+@pytest.mark.parametrize("columns", [Columns("image"), Columns(labels=("breed",))])
+def test_columns_that_nothing_has_are_refused(tmp_path: Path, columns: Columns) -> None:
+    for source, what in ((str(write_classes(tmp_path, 6)), "folders of classes"), ("digits", "the digits")):
+        with pytest.raises(ValueError, match=f"data.(input|label)_column names a column .*, and {what} have none, got"):
+            DataSource(source, reading=Reading(columns)).arrange()
 
 
 def test_a_broken_image_is_named(tmp_path: Path) -> None:

@@ -81,3 +81,45 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     np.savez(path, pictures=PIXELS)
     with pytest.raises(ValueError, match="must have arrays x_train and y_train, or images and labels, got pictures"):
         NumpyFiles().read(path, Columns())
+
+
+IMAGES, OTHERS = {"x_train": PIXELS, "x_test": PIXELS}, {"y_train": LABELS, "y_test": LABELS}
+FINE = {"fine_train": LABELS + 2, "fine_test": LABELS + 4}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "columns", "expected"),
+    [
+        (IMAGES | OTHERS | FINE, Columns(labels=("fine_train",)), (LABELS + 2, LABELS + 4)),
+        (IMAGES | OTHERS | FINE, Columns("x_train", ("y_train", "fine_train")), ([0, 2], [0, 4])),
+        ({"x_train": PIXELS, "fine": LABELS + 2}, Columns(labels=("fine",)), (LABELS + 2, None)),
+        (
+            {"mine_train": PIXELS, "y_train": LABELS, "mine_test": PIXELS} | OTHERS,
+            Columns("mine_train"),
+            (LABELS, LABELS),
+        ),
+        (
+            IMAGES | OTHERS | {"fine": LABELS},
+            Columns(labels=("fine",)),
+            "has no array 'fine' .* for test; names with train",
+        ),
+        (IMAGES | OTHERS, Columns("x_tran"), r"has no array 'x_tran' \(data.input_column\), but x_train"),
+        (IMAGES | OTHERS, Columns(labels=("y_train", "fin")), r"has no array 'fin' \(data.label_column\), but"),
+        ({"left": PIXELS}, Columns("left"), "has no array of a usual name for data.label_column, but left"),
+    ],
+)
+def test_named_arrays_are_those_of_all_splits(
+    tmp_path: Path, arrays: dict[str, NDArray[Any]], columns: Columns, expected: Any
+) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # its keyword allow_pickle is none of these
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            NumpyFiles().read(path, columns)
+        return
+    stored = NumpyFiles().read(path, columns)
+    for part, labels in zip((stored.train, stored.test), expected, strict=True):
+        assert (part is None) == (labels is None)
+        if part is not None:
+            several = len(columns.labels) > 1
+            assert (part.labels.values[0] if several else part.labels.values) == list(labels)

@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.data.layouts.registry import LAYOUTS, find_layout
+from nas.data.layouts.registry import LAYOUTS, read_path
+from nas.data.reading import Columns
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
 
@@ -163,7 +164,7 @@ def test_the_same_samples_are_the_same_data(kind: str, tmp_path: Path) -> None:
     layout, write = WRITERS[kind]
     write(tmp_path)
     root = next(tmp_path.iterdir()) if kind in ("datasets.save_to_disk", "MedMNIST") else tmp_path
-    assert find_layout(root) is LAYOUTS[layout]
+    assert LAYOUTS[layout].recognizes(root)
     source = DataSource(str(root))
     check(source.load())
     stored = LAYOUTS[layout].read(root, source.reading.columns)
@@ -203,3 +204,46 @@ def test_without_its_library_a_saved_data_set_names_the_extra(tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError, match=r"pip install .*\[datasets\]"):
         DataSource(str(tmp_path)).load()
+
+
+def add_list(root: Path, name: str = "list.csv", count: int = 1, header: str = "path,label") -> None:
+    files = sorted(file.relative_to(root) for file in root.rglob("*.png"))
+    (root / name).write_text("\n".join([header, *(f"{file},{file.parent.name}" for file in files[:count])]))
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        ((class_folders, parquet), "got those of 2: .*train.parquet.*; a folder with a sub-folder of images"),
+        ((class_folders, add_list), "folders of classes with 81 images and a table with 1 of them, list.csv; move one"),
+        ((parquet, numpy_file), "data of one layout, got those of 2: a folder with train.parquet .*; an .npz file"),
+        ((tar_shards, table), "data of one layout, got those of 2"),
+    ],
+)
+def test_data_of_two_layouts_are_refused(
+    tmp_path: Path, write: tuple[Callable[[Path], None], ...], message: str
+) -> None:
+    for one in write:
+        one(tmp_path)
+    with pytest.raises(ValueError, match=message) as refused:
+        read_path(tmp_path, Columns())
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "header", "size", "note"),
+    [
+        ("list.csv", 81, "path,label", 81, None),
+        ("list.csv", 60, "path,label", 60, "images in folders beside the tables that are in no row: 21"),
+        ("train.csv", 3, "path,label", 3, "images in folders beside the tables that are in no row: 78"),
+        ("list.csv", 3, "camera,price", 60, "left out, as they have no columns of samples: list.csv"),
+    ],
+)
+def test_a_clear_choice_is_made_and_said(
+    tmp_path: Path, name: str, count: int, header: str, size: int, note: str | None
+) -> None:
+    class_folders(tmp_path)
+    add_list(tmp_path, name, count, header)
+    stored = read_path(tmp_path, Columns())
+    assert len(stored.train) == size
+    assert stored.notes == (() if note is None else (note,))

@@ -22,7 +22,12 @@ def write(root: Path, content: str, name: str = "train.csv") -> Path:
 @pytest.mark.parametrize(
     ("content", "columns", "expected"),
     [
-        ("path,label\na.png,3\nb.png,04\n", Columns(), [3, 4]),
+        ("path,label\na.png,3\nb.png,-4\n", Columns(), [3, -4]),
+        ("path,label\na.png,1\nb.png,01\n", Columns(), ["1", "01"]),
+        ("path,label\na.png,1\nb.png,1_0\n", Columns(), ["1", "1_0"]),
+        ("path,label\na.png,1e-3\nb.png,.5\n", Columns(), [1e-3, 0.5]),
+        ('path;label\na.png;"[0, 2]"\nb.png;[]\n', Columns(), [[0, 2], []]),
+        ("path,label\na.png,[x]\nb.png,y\n", Columns(), ["[x]", "y"]),
         ("\ufefffile;class\n\na.png;0.5\nb.png;2\n", Columns(), [0.5, 2.0]),
         ("Filename,Label,note\na.png,cat,\nb.png,7,x\n", Columns(), ["cat", "7"]),
         ("label,image\n,a.png\n1,b.png\n", Columns(), [None, 1]),
@@ -59,6 +64,8 @@ def test_texts_and_labels(tmp_path: Path) -> None:
         ("path,path\na.png,0\n", "must have columns of different names, got path, path"),
         ("path,score\na.png,0\n", "must have a column label or .*, or data.label_column names one; it has path, score"),
         ("path,label\n", "has no rows below its header"),
+        ("path;label\na.png;[0, 2]\nb.png;1\n", "must be all lists in JSON or none, got '\\[0, 2\\]' and '1'; write"),
+        ("path;label\na.png;['cat', 'dog']\n", r'train.csv must be lists in JSON, such as \["cat", "dog"\], got'),
         ("", "must be a table with a header, got nothing"),
     ],
 )
@@ -95,3 +102,12 @@ def test_the_limit_of_cells_is_that_of_the_process_again(tmp_path: Path) -> None
     before = csv.field_size_limit()
     read_text_table(tmp_path / "a.csv")
     assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize("hidden", ["-1", ""])
+def test_a_split_without_labels_is_left_out(tmp_path: Path, hidden: str) -> None:
+    write(tmp_path, "path,label\na.png,0\nb.png,1\n")
+    write(tmp_path, f"path,label\na.png,{hidden}\nb.png,{hidden}\n", "test.csv")
+    stored = Tables().read(tmp_path, Columns())
+    assert (stored.train.labels.values, stored.test) == ([0, 1], None)
+    assert stored.notes == ("left out, as no label of it is known (all are -1 or missing): test",)

@@ -30,6 +30,7 @@ def write(path: Path, members: dict[str, bytes], links: tuple[str, ...] = ()) ->
     [
         ({"cls": b"3\n"}, Columns(), 3),
         ({"txt": b"tabby cat"}, Columns(), "tabby cat"),
+        ({"txt": b"[0, 2]"}, Columns(), [0, 2]),
         ({"json": b'{"label": "cat", "score": 0.5}', "txt": b"a caption"}, Columns(), "cat"),
         ({"json": b'{"label": "cat", "score": 0.5}'}, Columns(labels=("score",)), 0.5),
         ({"json": b'{"a": 1, "b": 0}'}, Columns(labels=("a", "b")), [1, 0]),
@@ -78,6 +79,11 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(whole[:1536] + b"\1" + whole[1537:])
     with pytest.raises(ValueError, match="no end of the archive"):
         TarShards().read(path, Columns())
+    path.write_bytes(whole + whole)
+    with pytest.raises(ValueError, match=r"must end after its last member, .* as if tar files were joined by cat"):
+        TarShards().read(path, Columns())
+    path.write_bytes(whole + bytes(10240))
+    assert len(TarShards().read(path, Columns()).train) == 1
     write(path, {"0.jpg": b"x", "0.cls": b"1"}, links=("1.jpg",))
     with pytest.raises(ValueError, match=r"must hold plain files, got a link or another kind: 1\.jpg"):
         TarShards().read(path, Columns())

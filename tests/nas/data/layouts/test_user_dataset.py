@@ -99,6 +99,7 @@ def test_splits_and_names_of_classes(write: Callable[..., str]) -> None:
         ({"made": "{'train': Small(), 'extra': Small()}"}, "must return splits .*, got train, extra"),
         ({"made": "[]"}, "gives no samples for train"),
         ({"image": "np.random.rand(4, 4)"}, r"train\[0\] differs when it is read again; leave random transforms out"),
+        ({"image": "np.random.randint(0, 2, (1, 1))"}, r"train\[\d\] differs when it is read again"),
         ({"image": "'a.png'"}, r"train\[0\] must be an image of Pillow, an array or a tensor, got str"),
         ({"label": "row, 1"}, r"must give pairs \(image, label\), got tuple at 0"),
     ],
@@ -106,3 +107,18 @@ def test_splits_and_names_of_classes(write: Callable[..., str]) -> None:
 def test_what_is_wrong_is_named(write: Callable[..., str], parts: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_user_dataset(write(**parts))
+
+
+def test_a_random_flip_of_few_samples_is_found(write: Callable[..., str]) -> None:
+    flip = "np.eye(4)[:, ::np.random.choice([-1, 1])]"
+    for _ in range(5):
+        with pytest.raises(ValueError, match="differs when it is read again; leave random transforms out"):
+            read_user_dataset(write(flip, made="torch.utils.data.ConcatDataset([Small()] * 9)"))
+
+
+def test_a_wrong_label_of_targets_is_found_when_its_sample_is_read(write: Callable[..., str]) -> None:
+    more = "targets = list(range(90))\n    def __len__(self): return 90"
+    records = read_user_dataset(write(label="row if row != 41 else 7", more=more)).train
+    assert len(records.read(range(40))) == 40
+    with pytest.raises(ValueError, match=r"train\[41\] has label 7, and 41 when labels were listed"):
+        records.read([40, 41])
