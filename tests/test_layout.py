@@ -71,7 +71,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/cli/console.py": "every test of a command prints on it",
     "nas/jobs/console/event_log.py": "tests/nas/jobs/console/test_training_progress.py: its events, a full disk",
     "nas/jobs/console/reporter.py": "tests/nas/jobs/console/test_training_progress.py: bars and lines",
-    "nas/jobs/console/search_progress.py": "tests/nas/jobs/stages/test_measured_search.py: what going on would bring",
     "nas/jobs/console/summary.py": WHOLE_JOB,
     "nas/jobs/console/table_summary.py": "tests/nas/cli/test_tables.py: what a table says",
     "nas/jobs/files/comparison_file.py": "tests/nas/jobs/comparison/test_table_comparison.py: each mistake",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nas.jobs.console.reporter import Reporter
-from nas.search.protocol.outlook import Outlook
 from nas.search.runner.failures import FailedCandidate, count_reasons
 from nas.search.runner.loop import Progress
+from nas.search.runner.search_plan import SearchResult
 
 
 @contextmanager
@@ -23,16 +23,23 @@ def follow_search(reporter: Reporter, evaluations: int) -> Iterator[Progress]:
         yield lambda more, outlook: bar.advance(more, str(outlook or ""))
 
 
-def say_outlook(reporter: Reporter, outlook: Outlook | None, evaluations: int) -> None:
-    """Prints the outlook, and how to continue the search; prints nothing if there is none.
+def say_end(reporter: Reporter, result: SearchResult, known: int, evaluations: int) -> None:
+    """Prints that the space has no more candidates, or else the outlook and how to go on, if there is one.
 
     Args:
         reporter: Prints it.
-        outlook: The outlook of the search; None if it has none.
+        result: What the search found.
+        known: Number of candidates that were known before, which it did not evaluate again.
         evaluations: Number of evaluations that the job asked for.
     """
-    if outlook is not None:
-        reporter.say(f"search   {outlook}; to go on, raise search.evaluations, now {evaluations}")
+    if result.exhausted:
+        spent = len(result) + len(result.failures)
+        reporter.say(
+            f"search   the space has only {known + spent} candidates; all are evaluated, with {spent} of "
+            f"{evaluations} evaluations"
+        )
+    elif result.outlook is not None:
+        reporter.say(f"search   {result.outlook}; to go on, raise search.evaluations, now {evaluations}")
 
 
 def say_failures(reporter: Reporter, stage: str, failed: Sequence[FailedCandidate], evaluations: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nas.jobs.console.search_progress import follow_search, say_failures, say_outlook
+from nas.jobs.console.search_progress import follow_search, say_end, say_failures
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
@@ -55,7 +55,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         )
         result = run_search(plan, runs.database, progress)
     say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
-    say_outlook(reporter, result.outlook, section.evaluations)
+    say_end(reporter, result, len(known), section.evaluations)
     found = {name: result.values[:, column] for column, name in enumerate(section.asked) if name in names}
     everything = known.joined(Measurements(result.population, found))
     expected = expect_all(everything, subject, runs.seed)

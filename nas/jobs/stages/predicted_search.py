@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.jobs.console.search_progress import follow_search, say_failures, say_outlook
+from nas.jobs.console.search_progress import follow_search, say_end, say_failures
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
@@ -53,7 +53,7 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     with follow_search(reporter, section.evaluations) as progress:
         result = run_search(plan, runs.database, progress)
     say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
-    say_outlook(reporter, result.outlook, section.evaluations)
+    say_end(reporter, result, 0, section.evaluations)
     promising, _ = find_front(result.population, objectives, result.values, section.verify)
     inputs = {**subject.inputs, **costs.inputs, "search": record.run, "verify": section.verify}
     verify = runs.record("verify", inputs, costs.device, subject.digest)

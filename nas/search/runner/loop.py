@@ -6,6 +6,7 @@ It is independent of spaces and objectives, and of how and where candidates are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -52,7 +53,7 @@ def run_search(
         _tell(searcher, plan, known)
     enough = partial(_gains_too_little, searcher, plan.stop_gain)
     tally = FailureTally(plan.budget, plan.most_failures)
-    found: list[Outcome] = []
+    found, asked = list[Outcome](), 0
     with database.run_lock(plan.record.run):
         recorder = Recorder(
             database,
@@ -71,7 +72,9 @@ def run_search(
                 searcher.tell_failures(outcome.population.take(outcome.failed))
             if outcome.population.fidelity == FULL_FIDELITY:
                 found.append(evaluated)
-    result = _collect(plan, found, searcher.forecast(searcher.batch), tally)
+                asked += len(outcome.population)
+    left = asked < plan.budget and not enough(plan.dispatch.in_flight or plan.dispatch.batch or searcher.batch)
+    result = replace(_collect(plan, found, searcher.forecast(searcher.batch), tally), exhausted=left)
     values = result.values if known is None else np.concatenate([known.values, result.values])
     if tally.failed and not len(values):
         reason = count_reasons(tally.failed)[0][0]

@@ -24,12 +24,14 @@ class SearchResult:
         values: Values in natural units, shape (n, m), one column per objective of the search.
         outlook: The outlook at the end; None if the searcher has none.
         failures: The candidates that could not be evaluated, at any fidelity; they are not among the others.
+        exhausted: Whether the searcher had no candidates left before the budget was spent.
     """
 
     population: Population
     values: FloatArray
     outlook: Outlook | None = None
     failures: tuple[FailedCandidate, ...] = ()
+    exhausted: bool = False
 
     def __len__(self) -> int:
         return len(self.population)

@@ -270,6 +270,8 @@ def test_an_exhausted_space_ends_the_run(name: str, database: ResultsDatabase) -
     problem = SearchProblem(small, (Objective(get_metric("macs"), lambda population: cost(population.genes)),))
     found = run_search(plan(name, problem, 10_000), database)
     assert len(found) == len(found.population.unique()) == 288
+    assert found.exhausted
+    assert not run_search(plan(name, problem, 200), database).exhausted
 
 
 def test_nothing_feasible_names_the_limits_and_the_nearest(name: str, database: ResultsDatabase) -> None:
