@@ -5,9 +5,11 @@ A selector is `all`, `largest N`, or a list of the values themselves. Independen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from search_spaces.choices import Gene, Value
+from search_spaces.quoting import quote
 
 ALL, LARGEST = "all", "largest"
 ValueSelector = str | Sequence[Value]
@@ -62,8 +64,10 @@ def _select(space_name: str, gene: Gene, selector: ValueSelector) -> tuple[int, 
     if selector == ALL:
         return indices
     word, _, count = selector.partition(" ")
-    if word != LARGEST or not count.isdigit() or int(count) < 1:
-        raise ValueError(f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {selector!r}")
+    if word != LARGEST or not re.fullmatch("[1-9][0-9]{0,8}", count):
+        raise ValueError(
+            f"what is open of {gene.name} is 'all', 'largest N' or a list of values, got {quote(selector)}"
+        )
     if gene.is_policy:  # the first policy makes the largest network, and a layer may have fewer of them than others
         return indices[: int(count)]
     if int(count) > len(indices):

@@ -115,5 +115,8 @@ def transfer(options: TransferOptions) -> None:
 
 
 def _must_be_new(output: Path) -> None:
+    """Refuses, before the work, a file that is there already, or whose folder is not: a typing error makes none."""
     if output.exists():
         raise ValueError(f"{output} exists already; name a new file")
+    if not output.parent.is_dir():
+        raise ValueError(f"the folder of {output} is not there; make it, or name a file in another one")

@@ -40,6 +40,9 @@ def test_what_is_named_is_open_and_all_else_by_default(
         ({"kernel": [9]}, r"kernel of space 'made-up' must be some of \[3, 5, 7\], got \[9\]"),
         ({"1.kernel": "largest 4"}, r"1.kernel of space 'made-up' has 3 values \[3, 5, 7\], got 'largest 4'"),
         ({"kernel": "smallest 1"}, "is 'all', 'largest N' or a list of values, got 'smallest 1'"),
+        ({"kernel": "largest 0"}, "is 'all', 'largest N' or a list of values, got 'largest 0'"),
+        ({"kernel": "largest ²"}, "is 'all', 'largest N' or a list of values, got 'largest ²'"),
+        ({"kernel": f"largest {'9' * 5000}"}, "is 'all', 'largest N' or a list of values, got 'largest 999"),
     ],
 )
 def test_what_cannot_be_open_is_refused(selectors: Mapping[str, ValueSelector], line: str) -> None:

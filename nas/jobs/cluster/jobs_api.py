@@ -20,6 +20,8 @@ from uuid import uuid4
 
 from nas.cluster import import_ray, show_address
 from nas.jobs.cluster.submission import Submission, read_metadata
+from results.printable import escape_controls
+from search_spaces.quoting import quote
 
 _ANSWER_S = 5  # how long to wait for a connection to the dashboard
 _AGENT_S = 120.0  # how long to wait until a node of a cluster that has just started accepts jobs
@@ -28,6 +30,7 @@ _TOKEN = "RAY_AUTH_TOKEN"
 _TOKEN_FILE = Path("~/.ray/auth_token")
 _METADATA = "nas"  # key of a Ray job's metadata that holds `Submission.metadata`
 _PACKAGE = re.compile(r"gcs://_ray_pkg_[0-9a-f]+\.zip")  # the only form of a package that Ray does not look for here
+_SHOWN_JOBS = 5  # that a message lists at most: the latest
 _WAITING = ("PENDING", "RUNNING")  # the statuses of a job that has not ended
 
 
@@ -133,10 +136,10 @@ class Cluster:
         return str(self._details(job).status.value)
 
     def logs(self, job: str) -> str:
-        """The output of a job so far."""
+        """The output of a job so far, of which lines and tabs stay, and nothing else that a terminal would obey."""
         self._details(job)
         with self._one_line():
-            return str(self._client.get_job_logs(job))
+            return _escape_lines(str(self._client.get_job_logs(job)))
 
     def stop(self, job: str) -> None:
         """Stops a job; `resume` continues it."""
@@ -147,7 +150,8 @@ class Cluster:
     def _details(self, job: str) -> Any:
         known = [one["id"] for one in self.jobs()]
         if job not in known:
-            raise ValueError(f"no job {job!r} at {self._address}; known jobs: {', '.join(known) or 'none yet'}")
+            latest = ", ".join([*known[-_SHOWN_JOBS:], *["..."] * (len(known) > _SHOWN_JOBS)])
+            raise ValueError(f"no job {quote(job)} at {self._address}; known jobs: {latest or 'none yet'}")
         with self._one_line():
             return self._client.get_job_info(job)
 
@@ -183,6 +187,12 @@ def _split_address(address: str) -> tuple[str, dict[str, str]]:
 def _plain(text: str) -> str:
     """A text of the cluster in one line, without what a terminal would obey."""
     return "".join(one if one.isprintable() else " " for one in text)
+
+
+def _escape_lines(text: str) -> str:
+    """A text of the cluster in its lines, without what a terminal would obey."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join("\t".join(map(escape_controls, line.split("\t"))) for line in lines)
 
 
 def _check_reachable(address: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from nas.data.splits import DataSplits
 from nas.data.survey.survey import Survey
 from nas.data.tokens import Tokens
+from nas.jobs.console.plain_text import plain
 from nas.jobs.console.reporter import Reporter
 
 _MOST_TEXTS = 2000  # whose lengths are looked at
@@ -62,7 +62,7 @@ def show_texts(examples: Sequence[tuple[str, str]], reporter: Reporter) -> None:
     """
     table = Table("class", "text")
     for name, text in examples:
-        table.add_row(escape(name), escape(text[:_MOST_SHOWN]))
+        table.add_row(plain(name), plain(text[:_MOST_SHOWN]))
     reporter.console.print(table)
 
 
@@ -85,12 +85,12 @@ def show_survey(survey: Survey, reporter: Reporter) -> None:
                 cells.append(", ".join(f"{value:.4g}" for value in outputs.ranges[number]))
             else:
                 cells.append(f"{outputs.counts[number]:,}" if outputs.counts else "0")
-        table.add_row(escape(name), *cells)
+        table.add_row(plain(name), *cells)
     table.add_row("samples", *(f"{outputs.samples:,}" for outputs in splits.values()), style="bold")
     reporter.console.print(table)
     if len(survey.names) > _MOST_CLASSES:
         reporter.say(f"and {len(survey.names) - _MOST_CLASSES:,} more")
     kinds = Table("stored as", "samples")
     for kind, count in survey.kinds.items():
-        kinds.add_row(escape(kind), f"{count:,}")
+        kinds.add_row(plain(kind), f"{count:,}")
     reporter.console.print(kinds)

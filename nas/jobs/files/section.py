@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.jobs.files.yaml_file import read_yaml
+from results.printable import escape_controls
 from search_spaces.quoting import cut, quote
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ _MOST_PROBLEMS = 5  # of one file in one line
 _MOST_OF_A_KEY = 100  # characters
 _MOST_OF_A_TEXT = 4096  # characters of a value, of which paths are the longest: as many as Linux takes
 _MOST_OF_A_NAME = 100  # characters: file systems take 255, and stages, runs and drafts put something before and behind
+_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")  # categories of Unicode
 
 _DATABASE = (
     "results.db"  # with -wal, -shm, -journal and -locks, what lies beside the folders of jobs in that of all runs
@@ -30,7 +33,9 @@ _DATABASE = (
 class Section(BaseModel):
     """A part of a job file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_max_length=_MOST_OF_A_TEXT)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, str_min_length=1, str_max_length=_MOST_OF_A_TEXT
+    )
 
 
 def check_folder_name(name: str) -> str:
@@ -62,10 +67,39 @@ def read_section(path: Path, root: type[Root]) -> Root:
     document = read_yaml(path)
     if not isinstance(document, dict):
         raise ValueError(f"{path} must hold keys and their values, got {quote(document)}")
+    for key, text in _list_texts(document):
+        if has_controls(text):
+            where = cut(escape_controls(key.replace("\n", "\\n")), _MOST_OF_A_KEY)
+            raise ValueError(
+                f"{path}: {where}: text should be one line of characters that can be printed, got {quote(text)}"
+            )
     try:
         return root.model_validate(document)
     except ValidationError as error:
         raise ValueError(f"{path}: {_one_line(error, root, document)}") from error
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text has characters that no path or name may hold.
+
+    These are control characters such as NUL, halves of surrogate pairs, which no file can hold, and separators of
+    lines. Blanks of any width, and what joins letters of other scripts, have their place in names of files.
+    """
+    return any(category(one) in _NO_TEXT for one in text)
+
+
+def _list_texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a document, keys among them, and the key at which it stands."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            at = f"{key}.{name}" if key else str(name)
+            yield from _list_texts(name, at) if isinstance(name, str) else ()
+            yield from _list_texts(one, at)
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _list_texts(one, f"{key}.{number}")
 
 
 def _one_line(error: ValidationError, root: type[Section], document: object) -> str:

@@ -36,7 +36,7 @@ class OwnMetricSection(Section):
 
     function: str
     maximize: bool
-    unit: Annotated[str, Field(max_length=40)] = ""
+    unit: Annotated[str, Field(min_length=0, max_length=40)] = ""
 
 
 class TaskSection(Section):

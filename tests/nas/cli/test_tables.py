@@ -14,7 +14,7 @@ Refusal = Callable[..., str]
 
 
 def test_a_published_table_is_imported_and_shown(reference_data: Path, tmp_path: Path) -> None:
-    output = tmp_path / "new" / "bitfusion.parquet"
+    output = tmp_path / "bitfusion.parquet"
     source = reference_data / "apq_bitfusion" / "layers.csv"
     imported = CliRunner().invoke(app, ["tables", "import", "apq", str(source), str(output)])
     assert imported.exit_code == 0
@@ -79,6 +79,12 @@ def test_a_table_is_never_overwritten(tmp_path: Path, refusal: Refusal) -> None:
     assert (tmp_path / "table.parquet").read_text() == "mine"
     assert "is not a Parquet file" in refusal("tables", "show", str(tmp_path / "table.parquet"))
     assert "nope.parquet: there is no such file" in refusal("tables", "show", str(tmp_path / "nope.parquet"))
+
+
+def test_no_folder_is_made_for_a_table_of_a_wrong_path(tmp_path: Path, refusal: Refusal) -> None:
+    line = refusal("tables", "import", "apq", "layers.csv", str(tmp_path / "nope" / "table.parquet"))
+    assert "nope/table.parquet is not there; make it, or name a file in another one" in line
+    assert not (tmp_path / "nope").exists()
 
 
 def test_a_table_without_a_seal_says_so(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class FakeDashboard:
         known: dict[str, object] = {"/api/version": {"version": "4", "ray_version": "2.60.0", "ray_commit": ""}}
         known |= {"/api/jobs/": list(self.jobs.values())}
         known |= {f"/api/jobs/{name}": job for name, job in self.jobs.items()}
+        known |= {f"/api/jobs/{name}/logs": {"logs": job.get("logs", "")} for name, job in self.jobs.items()}
         known |= {f"/api/packages/gcs/{name}": {} for name in self.packages}
         return known.get(path)
 

@@ -165,6 +165,20 @@ def test_a_message_of_the_cluster_is_one_line_that_a_terminal_does_not_obey(
     assert cluster.jobs() == [{"id": job, "status": "SUCCEEDED", "message": "lost  [2Jnode"}]
 
 
+def test_logs_are_lines_that_a_terminal_does_not_obey(dashboard: FakeDashboard, job_file: Path) -> None:
+    cluster = Cluster(dashboard.address)
+    job = cluster.submit(submission(job_file))
+    dashboard.jobs[job]["logs"] = "é\ta\r\n\x1b]0;title\x07\x9b2Jb\n"
+    assert cluster.logs(job) == "é\ta\n\\x1b]0;title\\x07\\x9b2Jb\n"
+
+
+def test_few_of_many_jobs_are_named(dashboard: FakeDashboard, job_file: Path) -> None:
+    cluster = Cluster(dashboard.address)
+    jobs = [cluster.submit(submission(job_file)) for _ in range(7)]
+    with pytest.raises(ValueError, match=f"no job 'other' at .*; known jobs: {', '.join(jobs[-5:])}, ...$"):
+        cluster.logs("other")
+
+
 def test_a_wrong_token_is_one_line(ray_dashboard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
     with pytest.raises(ValueError, match=r"^the Ray cluster at http.* refuses: .*set RAY_AUTH_TOKEN to the cluster's"):

@@ -151,6 +151,37 @@ def test_slips_are_named_in_few_words(path: str, value: object, line: str, tmp_p
     assert len(str(raised.value)) < 700
 
 
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            {"data": {"source": "a\0b"}},
+            r"data\.source: text should be one line of characters that can be printed, got 'a\\x00b'$",
+        ),
+        ({"data": {"source": ""}}, "data.source: string should have at least 1 character, got ''"),
+        ({"device": {"table": "\x1b[2J"}}, r"device\.table: text should be one line"),
+        ({"device": {"table": ""}}, "device.table: string should have at least 1 character, got ''"),
+        ({"search": {"objectives": ["macs", "a\nb"]}}, r"search\.objectives\.1: text should be one line"),
+        ({"search": {"limits": {"a\0b": 1}}}, r"search\.limits\.a\\x00b: text should be one line"),
+        ({"task": {"loss": "", "outputs": 2}}, "task.loss: string should have at least 1 character, got ''"),
+    ],
+)
+def test_texts_hold_what_can_be_printed(change: dict[str, Any], line: str, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB | change))
+    with pytest.raises(ValueError, match=line) as raised:
+        load_job(tmp_path / "job.yaml")
+    assert str(raised.value).isprintable()
+
+
+def test_names_of_files_may_have_blanks_of_any_width(tmp_path: Path) -> None:
+    wide = "at 10\u202fAM\u00a0\u200d"
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB | {"data": {"source": wide}}))
+    assert load_job(tmp_path / "job.yaml").data.source == wide
+    for wrong in ("", "a\0b"):
+        with pytest.raises(ValueError, match="--data must be a path without control characters, got '"):
+            load_job(tmp_path / "job.yaml", wrong)
+
+
 def test_a_cell_of_more_paths_than_anyone_counts_is_refused_at_once(tmp_path: Path) -> None:
     edges = [[first, last] for last in range(40) for first in range(last)]
     (tmp_path / "file.yaml").write_text(yaml.safe_dump(COMPARISON | {"cell": {"edges": edges}}))
