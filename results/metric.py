@@ -6,6 +6,7 @@ Searchers minimise costs; stored and printed values have natural units. `Metric.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
+from search_spaces.quoting import quote
 from search_spaces.registry import Registry
 
 FloatArray = NDArray[np.float64]
@@ -20,6 +22,8 @@ FloatArray = NDArray[np.float64]
 EXPECTED, TESTED = "expected_", "test_"  # name prefixes of the metrics that are derived from each metric
 COLUMNS = ("run", "device", "sequence", "source", "fidelity", "key", "resolution", "blocks", "mean_weight_bits")
 """The columns of a table of evaluations beside its metrics, none of which may have such a name."""
+_MOST_OF_NAME, _MOST_OF_UNIT = 200, 40  # characters
+_FORMAT = re.compile(r"\{:,?(\.[0-9]{1,2})?[fgeE]\}")
 _PHYSICAL = ("ms", "mJ", "bytes", "count")  # units of which there is no less than nothing
 
 
@@ -31,12 +35,13 @@ class Metric:
         name: Unique; the unit stands in it where there is one to name, such as `latency_ms`.
         unit: For people, such as `ms`.
         maximize: Whether more is better.
-        format: How people see a value: a format string with one field, such as `{:.2f}`.
+        format: How people see a value: `{:.2f}`, or another number of decimals, `e`, `E` or `g` for `f`, or `{:,.2f}`.
         least: The least that a value can be.
         most: The most that a value can be.
 
     Raises:
-        ValueError: If the name is empty or that of a column of results, or the format shows no number.
+        ValueError: If the name is empty or that of a column of results, the format is another one, or the name or the
+            unit is long or cannot be printed.
     """
 
     name: str
@@ -51,13 +56,15 @@ class Metric:
             raise ValueError(
                 f"a metric needs a name that no column of results has ({', '.join(COLUMNS)}), got {self.name!r}"
             )
-        try:
-            shown = self.format.format(1.0) != self.format
-        except (ValueError, IndexError, KeyError):
-            shown = False
-        if not shown:
+        for what, text, most in (("name", self.name, _MOST_OF_NAME), ("unit", self.unit, _MOST_OF_UNIT)):
+            if len(text) > most or not text.isprintable():
+                raise ValueError(
+                    f"the {what} of a metric must be at most {most} printable characters, got {quote(text)}"
+                )
+        if not _FORMAT.fullmatch(self.format):  # others reach into Python's objects, or fill the memory
             raise ValueError(
-                f"the format of metric {self.name!r} must have one field like {{:.2f}}, got {self.format!r}"
+                f"the format of metric {self.name!r} must have one field like {{:.2f}}, with f, g, e or E, "
+                f"got {quote(self.format)}"
             )
 
     @property
@@ -192,23 +199,36 @@ def describe_metrics(metrics: Iterable[Metric]) -> dict[str, dict[str, str | boo
 
 
 def read_metrics(described: object) -> list[Metric]:
-    """The metrics that the record of a run describes; what is no description, as in a damaged one, is left out.
+    """The metrics that the record of a run describes.
 
     Args:
         described: What `describe_metrics` gave, as it came back from a database.
+
+    Raises:
+        ValueError: If it describes no metrics, as in a damaged record; the message quotes the first wrong one.
     """
-    found = []
-    for name, keys in described.items() if isinstance(described, dict) else ():
-        texts = isinstance(keys, dict) and all(isinstance(keys.get(key, ""), str) for key in ("unit", "format"))
-        if not texts or not isinstance(keys.get("maximize", False), bool):
-            continue
-        bounds = {key: keys[key] for key in ("least", "most") if type(keys.get(key)) in (int, float)}
-        try:
-            shown = {"format": keys["format"]} if "format" in keys else {}
-            found.append(Metric(str(name), keys.get("unit", ""), keys.get("maximize", False), **shown, **bounds))
-        except ValueError:
-            continue
-    return found
+    if not isinstance(described, dict):
+        raise ValueError(f"descriptions of metrics must have names, got {quote(described)}")
+    return [_read_metric(name, keys) for name, keys in described.items()]
+
+
+def _read_metric(name: str, keys: object) -> Metric:
+    if not isinstance(keys, dict):
+        raise ValueError(f"metric {quote(name)} must be described by keys and values, got {quote(keys)}")
+    given = {one.name: keys[one.name] for one in fields(Metric) if one.name != "name" and one.name in keys}
+    for key, value in given.items():
+        if type(value) not in _TYPES[key]:
+            raise ValueError(f"{key} of metric {quote(name)} has another type, got {quote(value)}")
+    least, most = (given.get(key, bound) for key, bound in (("least", -math.inf), ("most", math.inf)))
+    if not least <= most:
+        raise ValueError(f"metric {quote(name)} must have a least value up to its most, got {least} and {most}")
+    return Metric(name, **{"unit": "", **given})
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    **{"unit": (str,), "format": (str,), "maximize": (bool,)},
+    **dict.fromkeys(("least", "most"), (int, float)),
+}
 
 
 def get_metric(name: str) -> Metric:

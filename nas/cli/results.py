@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nas.cli.options import DEFAULT_RUNS, Database, Runs, takes
+from search_spaces.quoting import quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,8 @@ class ParetoOptions(DatabaseOptions):
 def list_runs(options: DatabaseOptions) -> None:
     """List all runs."""
     with _open(options) as opened:
-        _print(opened.runs().loc[:, ["run", "device", "seed", "evaluations", "created", "git"]], "runs")
+        shown = ["run", "device", "seed", "evaluations", "created", "git"]
+        _print(opened.runs().loc[:, shown], "runs", opened.damaged_runs())
 
 
 @app.command()
@@ -142,9 +144,11 @@ def _runs_of(opened: ResultsDatabase, job: str) -> set[str]:
 
 
 def _metrics(text: str) -> list[str]:
-    names = text.split(",")
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(f"--metrics must be names between commas, such as accuracy,latency_ms, got {quote(text)}")
     if len(set(names)) < len(names):
-        raise ValueError(f"--metrics must name each metric once, got {text}")
+        raise ValueError(f"--metrics must name each metric once, got {quote(text)}")
     return names
 
 
@@ -183,14 +187,23 @@ def _nothing_on_front(
 
 
 def _latency_errors(opened: ResultsDatabase, found: pd.DataFrame) -> list[str]:
-    """One line for each run of the evaluations whose latency table has a known error: that error."""
-    runs = dict.fromkeys(found["run"])
-    errors = {run: opened.record(run).inputs.get("latency_error_percent") for run in runs}
-    return [
-        f"latencies of {run} are within {error:.1f} % on average"
-        for run, error in errors.items()
-        if isinstance(error, int | float) and error
-    ]
+    """One line for each run of the evaluations whose latency table has a known error, or whose record is damaged."""
+    return [line for run in dict.fromkeys(found["run"]) if (line := _latency_error(opened, run))]
+
+
+def _latency_error(opened: ResultsDatabase, run: str) -> str:
+    from results.database.errors import DatabaseError
+    from results.database.row_checks import is_number
+
+    try:
+        error = opened.record(run).inputs.get("latency_error_percent")
+    except DatabaseError as damage:
+        return str(damage)
+    if error is None:
+        return ""
+    if not is_number(error) or not float(error) >= 0:
+        return f"latency_error_percent of run {quote(run)} is damaged in the database (got {quote(error)})"
+    return f"latencies of {run} are within {error:.4g} % on average" if error else ""
 
 
 def _print(frame: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> None:

@@ -9,9 +9,8 @@ import sqlalchemy as sa
 
 from results.database.errors import as_database_error
 from results.database.schema import candidates, evaluations, runs
-from results.metric import Metric, extend_metrics, read_metrics
 from results.printable import escape_controls
-from search_spaces.registry import Registry, unknown_name_error
+from search_spaces.registry import unknown_name_error
 
 _SHOWN_NAMES = 5  # names that a message lists at most
 _SHOWN_LETTERS = 80  # of each of them
@@ -31,17 +30,6 @@ def fetch(engine: sa.Engine, query: sa.Select[Any]) -> list[dict[str, Any]]:
         result = connection.execute(query)
         names = list(result.keys())
         return [dict(zip(names, row, strict=True)) for row in result]  # twice as fast as mappings()
-
-
-def find_metrics(engine: sa.Engine) -> Registry[Metric]:
-    """The metrics that are known here, and those that runs describe, of which the latest description counts.
-
-    Raises:
-        DatabaseError: If the database cannot be read.
-    """
-    records = fetch(engine, sa.select(runs.c.inputs).order_by(runs.c.created, runs.c.run))
-    found = (row["inputs"] for row in records if isinstance(row["inputs"], dict))
-    return extend_metrics(metric for inputs in found for metric in read_metrics(inputs.get("described_metrics")))
 
 
 def select_runs() -> sa.Select[Any]:

@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 
-from results.database import schema
+from results.database import queries, schema
 from results.database.engine import close_engine, open_engine, open_to_read
-from results.database.queries import (
-    ambiguous_key,
-    fetch,
-    find_metrics,
-    select_candidates,
-    select_evaluations,
-    select_runs,
-    unknown_value,
-)
-from results.database.row_checks import check_evaluations
+from results.database.queries import fetch
+from results.database.row_checks import check_evaluations, describe_run_damage
 from results.database.rows import identify_run, read_candidate, read_evaluation, read_run
 from results.database.run_lock import run_lock
+from results.database.run_metrics import RunMetrics
 from results.database.writing import insert_evaluations, insert_run
 from results.evaluation import SOURCES, Evaluation, RunRecord, Source
 from results.metric import Metric
@@ -55,6 +48,7 @@ class ResultsDatabase:
     def __init__(self, url: str | sa.URL, read_only: bool = False) -> None:
         self._engine, self.lack = open_to_read(url) if read_only else (open_engine(url), "")
         self._close = self._engine.dispose if read_only else partial(close_engine, self._engine)
+        self._metrics = RunMetrics(self._engine)
         self._stored: set[str] = set()  # keys of candidates that are known to be stored; rows are never deleted
 
     def __enter__(self) -> Self:
@@ -88,7 +82,7 @@ class ResultsDatabase:
         """
         rows = fetch(self._engine, sa.select(schema.runs).where(schema.runs.c.run == run))
         if not rows:
-            raise unknown_value(self._engine, "run", run, schema.runs.c.run)
+            raise queries.unknown_value(self._engine, "run", run, schema.runs.c.run)
         return read_run(rows[0])
 
     def has_run(self, run: str) -> bool:
@@ -109,7 +103,7 @@ class ResultsDatabase:
         """
         batch = list(evaluations)
         if batch:
-            insert_evaluations(self._engine, batch, self._stored)
+            insert_evaluations(self._engine, batch, self._stored, self._metrics)
 
     @contextmanager
     def run_lock(self, run: str) -> Iterator[None]:
@@ -133,7 +127,7 @@ class ResultsDatabase:
         used = sa.select(table.c.candidate_key).where(table.c.run == run)  # read second: others may append meanwhile
         stored = fetch(self._engine, sa.select(schema.candidates).where(schema.candidates.c.key.in_(used)))
         known = {row["key"]: read_candidate(row) for row in stored}
-        return [read_evaluation(row, known.get(row["candidate_key"])) for row in found]
+        return [read_evaluation(row, known.get(row["candidate_key"]), self._metrics) for row in found]
 
     def candidate(self, key_prefix: str) -> Candidate:
         """The candidate whose key begins with these digits.
@@ -141,12 +135,13 @@ class ResultsDatabase:
         Raises:
             ValueError: If no candidate's key does, or those of several do.
         """
-        rows = fetch(self._engine, select_candidates(key_prefix))
+        rows = fetch(self._engine, queries.select_candidates(key_prefix))
         if not rows:
-            check_evaluations(fetch(self._engine, select_evaluations(key_prefix).limit(1)))  # its row may be lost
-            raise unknown_value(self._engine, "candidate", key_prefix, schema.candidates.c.key)
+            rows = fetch(self._engine, queries.select_evaluations(key_prefix).limit(1))
+            check_evaluations(rows, self._metrics)  # its row may be lost
+            raise queries.unknown_value(self._engine, "candidate", key_prefix, schema.candidates.c.key)
         if len(rows) > 1:
-            raise ambiguous_key(key_prefix, rows)
+            raise queries.ambiguous_key(key_prefix, rows)
         return read_candidate(rows[0])
 
     def candidates(self, keys: Iterable[str]) -> dict[str, Candidate]:
@@ -170,14 +165,19 @@ class ResultsDatabase:
         """One row per run, oldest first: the fields of its record that are no mappings, and evaluations (a count)."""
         import pandas as pd
 
-        query = select_runs()
+        query = queries.select_runs()
         columns = [column.key for column in query.selected_columns]
         return pd.DataFrame.from_records(fetch(self._engine, query), columns=columns)
+
+    def damaged_runs(self) -> list[str]:
+        """What is wrong with the records of runs, a line for each that is damaged, oldest first."""
+        rows = fetch(self._engine, sa.select(schema.runs).order_by(schema.runs.c.created, schema.runs.c.run))
+        return [damage for row in rows if (damage := describe_run_damage(row))]
 
     @property
     def metrics(self) -> Registry[Metric]:
         """The metrics that are known here, and those that runs describe, of which the latest description counts."""
-        return find_metrics(self._engine)
+        return self._metrics.all()
 
     def frame(
         self,
@@ -209,16 +209,16 @@ class ResultsDatabase:
 
         if source is not None and source not in SOURCES:
             raise unknown_name_error("source", source, SOURCES)
-        query, table = select_evaluations(key), schema.runs.c
+        query, table = queries.select_evaluations(key), schema.runs.c
         for kind, column, wanted in (("run", table.run, run), ("device", table.device, device)):
             if wanted is not None:
                 if not fetch(self._engine, sa.select(column).where(column == wanted).limit(1)):
-                    raise unknown_value(self._engine, kind, wanted, column)
+                    raise queries.unknown_value(self._engine, kind, wanted, column)
                 query = query.where(column == wanted)
         if source is not None:
             others = [name for name in SOURCES if name != source]  # a damaged one is not passed over
             query = query.where(schema.evaluations.c.source.not_in(others))
-        check_evaluations(rows := fetch(self._engine, query))
+        check_evaluations(rows := fetch(self._engine, query), self._metrics)
         return keep_within(make_frame(rows), limits or {}, self.metrics)
 
     def pareto_front(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from results.database import schema
 from results.database.errors import DatabaseError
-from results.database.row_checks import check_evaluations, check_run
+from results.database.row_checks import Known, check_evaluations, check_run
 from results.evaluation import Evaluation, Provenance, RunRecord
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import FULL_PRECISION_BITS
@@ -84,17 +84,18 @@ def read_candidate(row: Mapping[str, Any]) -> Candidate:
     return candidate
 
 
-def read_evaluation(row: Mapping[str, Any], candidate: Candidate | None) -> Evaluation:
+def read_evaluation(row: Mapping[str, Any], candidate: Candidate | None, metrics: Callable[[str], Known]) -> Evaluation:
     """The evaluation of a row that `make_evaluation_row` made.
 
     Args:
         row: A row of `schema.evaluations`.
         candidate: The candidate whose key the row holds; None if it is not there.
+        metrics: Gives the metrics of a run.
 
     Raises:
         DatabaseError: If the row holds what is no evaluation, or there is no candidate.
     """
-    check_evaluations([{**row, "key": row["candidate_key"], "stored": candidate}])
+    check_evaluations([{**row, "key": row["candidate_key"], "stored": candidate}], metrics)
     assert candidate is not None
     return Evaluation(candidate, *_get_columns(row))
 

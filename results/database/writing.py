@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
 from results.database.errors import as_database_error, retry_during_restart
 from results.database.queries import fetch, unknown_value
-from results.database.row_checks import check_values
+from results.database.row_checks import Known, check_values
 from results.database.rows import make_candidate_row, make_evaluation_row, make_run_row
 from results.database.schema import candidates, evaluations, insert_if_absent, runs
 from results.evaluation import Evaluation, RunRecord, utc_now
@@ -31,13 +31,16 @@ def insert_run(engine: sa.Engine, record: RunRecord) -> None:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: set[str]) -> None:
+def insert_evaluations(
+    engine: sa.Engine, batch: Sequence[Evaluation], stored: set[str], metrics: Callable[[str], Known]
+) -> None:
     """Adds evaluations, one or more, and their candidates in one transaction: all of them or none.
 
     Args:
         engine: The database.
         batch: The evaluations.
         stored: Keys of candidates that are known to be stored; those of the batch are added to it.
+        metrics: Gives the metrics of a run.
 
     Raises:
         ValueError: If a run has not begun, or already holds one of the sequence numbers, or a value is outside the
@@ -47,7 +50,7 @@ def insert_evaluations(engine: sa.Engine, batch: Sequence[Evaluation], stored: s
     created = utc_now()
     added = [make_evaluation_row(entry, created) for entry in batch]
     for entry in batch:  # what is refused when it is read must not be written
-        if not entry.failure and (wrong := check_values(entry.values)):
+        if not entry.failure and (wrong := check_values(entry.values, metrics(entry.run))):
             raise ValueError(f"evaluation {entry.sequence} of run {entry.run!r} cannot be stored: {wrong}")
     new = {entry.candidate.key: entry.candidate for entry in batch if entry.candidate.key not in stored}
 

@@ -49,25 +49,33 @@ def test_metrics_of_a_run_are_known_from_its_record() -> None:
 @pytest.mark.parametrize(
     "damaged",
     [
-        None,
         [],
         "ink",
         {"ink": None},
         {"ink": {"unit": 3}},
         {"ink": {"format": "{"}},
         {"ink": {"maximize": "no"}},
+        {"ink": {"least": True}},
+        {"ink": {"least": 2, "most": 1}},
+        {"ink": {"most": math.nan}},
         {"": {}},
+        {"i" * 201: {}},
+        {"ink": {"unit": "g" * 41}},
+        {"ink": {"unit": "\x1b[2J"}},
+        *({"ink": {"format": text}} for text in ("{0.x}", "{:>80000000000}", "{:.999f}", "{!r}", "{:d}", "{:.2f} g")),
     ],
 )
-def test_what_describes_no_metric_is_left_out(damaged: object) -> None:
-    assert read_metrics(damaged) == []
+def test_what_describes_no_metric_is_said(damaged: object) -> None:
+    with pytest.raises(ValueError, match=r"metrics? ") as raised:
+        read_metrics(damaged)
+    assert str(raised.value).isprintable()
 
 
 def test_people_see_values_in_the_format_of_their_metric() -> None:
     assert get_metric("accuracy").render(90.126) == "90.13"
     assert get_metric("weight_bytes").render(1234567.0) == "1,234,567"
     for wrong in ("{:.2f", "x", "{a}", "{} {}"):
-        with pytest.raises(ValueError, match="format of metric 'speed' must have one field"):
+        with pytest.raises(ValueError, match="format of metric 'speed' must have one field like"):
             Metric("speed", "m/s", format=wrong)
 
 

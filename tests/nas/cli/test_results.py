@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -53,6 +55,13 @@ def test_pareto_keeps_the_limits(finished_run: Path) -> None:
     ]
     assert sizes
     assert max(sizes) <= median
+
+
+def test_metrics_may_have_blanks_around_commas(finished_run: Path) -> None:
+    options = ["pareto", "--source", "predicted", "--runs", str(finished_run), "--metrics"]
+    assert shown(*options, "accuracy, weight_bytes ") == shown(*options, "accuracy,weight_bytes")
+    result = CliRunner().invoke(app, ["results", *options, "accuracy,,weight_bytes"])
+    assert "--metrics must be names between commas" in str(result.exception)
 
 
 def test_every_source_may_be_asked_for() -> None:
@@ -140,6 +149,33 @@ def test_names_are_shown_as_they_are_stored(tmp_path: Path) -> None:
     assert f"latencies of {escaped} are within 2.5 % on average" in " ".join(
         shown("show", made.key, "--runs", str(tmp_path)).split()
     )
+
+
+def test_damaged_records_of_runs_are_said_beside_the_others(tmp_path: Path) -> None:
+    made = Candidate(Architecture("cell", 0, ((OperatorBlock("conv"),),)))
+    errors = {"below": "-5", "bool": "true", "text": '"a"', "infinite": "1e999", "large": "1e300", "fine": "2.5"}
+    with ResultsDatabase(f"sqlite:///{tmp_path / 'results.db'}") as database:
+        for run in errors:
+            database.begin(RunRecord(run, {}, seed=0))
+            database.append([Evaluation(made, {"accuracy": 90.0}, "measured", run, 0, 0)])
+    with closing(sqlite3.connect(tmp_path / "results.db")) as connection, connection:
+        for run, error in errors.items():
+            inputs = f'{{"latency_error_percent": {error}}}'
+            connection.execute("UPDATE nas_runs SET inputs = ? WHERE run = ?", (inputs, run))
+        connection.execute("UPDATE nas_runs SET seed = 'abc' WHERE run = 'text'")
+    output = " ".join(shown("show", made.key, "--runs", str(tmp_path)).split())
+    for line in (
+        "latency_error_percent of run 'below' is damaged in the database (got -5)",
+        "latency_error_percent of run 'bool' is damaged in the database (got True)",
+        "seed of run 'text' is damaged in the database (got 'abc')",
+        "inputs of run 'infinite' is damaged in the database (got {'latency_error_percent': inf})",
+        "latencies of large are within 1e+300 % on average",
+        "latencies of fine are within 2.5 % on average",
+    ):
+        assert line in output
+    listed = " ".join(shown("list", "--runs", str(tmp_path)).split())
+    assert "seed of run 'text' is damaged in the database (got 'abc')" in listed
+    assert "inputs of run 'infinite' is damaged" in listed
 
 
 def test_a_copy_without_its_wal_says_where_the_rest_lies(tmp_path: Path) -> None:

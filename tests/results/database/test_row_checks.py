@@ -16,6 +16,7 @@ from results.database.errors import DatabaseError
 from results.database.results_database import ResultsDatabase
 from results.database.schema import METADATA
 from results.evaluation import Evaluation, RunRecord
+from results.metric import Metric, describe_metrics
 from search_spaces.candidate import Architecture, Candidate
 
 BAD, GOOD = "bad [/red]\x1b[1m", "good"
@@ -107,16 +108,18 @@ def test_damaged_columns_are_said_where_they_count(path: Path, column: str, mess
     [
         *("inputs = '[]'", "inputs = 'x'", "inputs = '3'", "sources = '[]'", 'sources = \'{"a": "x"}\''),
         *("versions = 'null'", "seed = 'x'", f"seed = {'9' * 30}", "device = x'00ff'", "job = x'00'"),
-        f"inputs = '{'[' * 100_000}'",
+        *(f"inputs = '{'[' * 100_000}'", "inputs = '{\"a\": 1e999}'", "created = 12", "created = '2026'"),
     ],
 )
 def test_a_damaged_run_is_said_and_all_runs_are_listed(path: Path, column: str) -> None:
     edit(path, f"UPDATE nas_runs SET {column} WHERE run LIKE 'bad%'")
     with ResultsDatabase(f"sqlite:///{path}", read_only=True) as database:
         assert database.runs()["run"].tolist() == [BAD, GOOD]
+        (damage,) = database.damaged_runs()
         with pytest.raises(DatabaseError, match=f"{column.split()[0]} of run .* is damaged") as caught:
             database.record(BAD)
         assert str(caught.value).isprintable()
+        assert str(caught.value).startswith(damage)
         assert database.record(GOOD).inputs == {"budget": 1}
 
 
@@ -133,6 +136,40 @@ def test_a_damaged_candidate_is_said(path: Path, column: str) -> None:
         assert list(database.candidates(made.key for made in CANDIDATES[3:])) == sorted(
             made.key for made in CANDIDATES[3:]
         )
+
+
+def test_values_of_described_metrics_have_their_bounds(path: Path) -> None:
+    described = describe_metrics([Metric("hits", "%", maximize=True), Metric("low", "", least=-2.5)])
+    with ResultsDatabase(f"sqlite:///{path}") as database:
+        database.begin(RunRecord("own", {"described_metrics": described}, 0))
+        database.append([Evaluation(CANDIDATES[0], {"hits": 90.0, "low": -2.0}, "measured", "own", 2, 0)])
+        with pytest.raises(ValueError, match="cannot be stored: hits must lie between 0 and 100, got 101"):
+            database.append([Evaluation(CANDIDATES[0], {"hits": 101.0}, "measured", "own", 3, 0)])
+        database.append(
+            [Evaluation(CANDIDATES[0], {"hits": 101.0}, "measured", GOOD, 3, 0)]
+        )  # which says nothing of it
+    for values, message in (
+        ('{"test_hits": 100.5}', "test_hits must lie between 0 and 100"),
+        ('{"low": -3}', "low must"),
+    ):
+        edit(path, f"""UPDATE nas_evaluations SET "values" = '{values}' WHERE run = 'own'""")
+        with ResultsDatabase(f"sqlite:///{path}", read_only=True) as database:
+            for read in (database.frame, lambda: database.evaluations("own")):  # called at once
+                with pytest.raises(DatabaseError, match=f"evaluation 2 of run 'own' is damaged .*{message}"):
+                    read()
+
+
+def test_a_damaged_description_of_metrics_breaks_no_other_run(path: Path) -> None:
+    described = json.dumps({"described_metrics": {"ink": {"format": "{:>80000000000}"}}})
+    edit(path, f"UPDATE nas_runs SET inputs = '{described}' WHERE run LIKE 'bad%'")
+    with ResultsDatabase(f"sqlite:///{path}", read_only=True) as database:
+        assert "ink" not in database.metrics
+        assert len(database.frame(run=GOOD)) == 2
+        for read in (database.frame, lambda: database.record(BAD)):
+            with pytest.raises(
+                DatabaseError, match=r"of run 'bad .*the format of metric 'ink' must have one field like"
+            ):
+                read()
 
 
 def test_a_text_of_another_encoding_hides_no_other_run(path: Path) -> None:
