@@ -92,9 +92,11 @@ def _measuring(name: str) -> Callable[..., None]:
 def _finetune(options: FinetuneOptions) -> None:
     from nas.jobs.execution import Workers
     from nas.jobs.run import finetune_job
+    from nas.jobs.stages.finetune import FineTuning
 
+    tuning = FineTuning(options.epochs, options.learning_rate)
     with _opened(options, Workers(), options.database) as workspace:
-        finetune_job(workspace, options.key, options.epochs, options.learning_rate)
+        finetune_job(workspace, options.key, tuning)
 
 
 def _address(ray: bool, ray_address: str | None) -> str | None:
@@ -115,6 +117,7 @@ def _opened(options: JobOptions, workers: Workers, database: str | None = None) 
     if workers.ray_address is None:  # Ray places its workers by the CPUs that it manages
         check_local_workers(workers.count)
     job, reporter = load_job(options.job, options.data), Reporter(open_console())
+    job.data.check_source()
     workspace = Workspace(job, options.runs, reporter, workers, database)
     with running_job(), resumable(), open_job_folder(workspace.folder) as said, workspace:
         for line in said:

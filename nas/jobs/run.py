@@ -139,14 +139,13 @@ def export_job(workspace: Workspace) -> Export:
     return exported
 
 
-def finetune_job(workspace: Workspace, key: str, epochs: float, learning_rate: float) -> Export:
+def finetune_job(workspace: Workspace, key: str, tuning: FineTuning) -> Export:
     """Trains one candidate of the results database further, with its bits, and exports it.
 
     Args:
         workspace: The job, whose supernet must be trained.
         key: First digits of the candidate's key.
-        epochs: Number of passes over the training images.
-        learning_rate: Learning rate at the start.
+        tuning: For how long, and how fast.
 
     Raises:
         ValueError: If the supernet is not trained, the job names a given network, no candidate or several have keys
@@ -154,7 +153,7 @@ def finetune_job(workspace: Workspace, key: str, epochs: float, learning_rate: f
     """
     if workspace.network is not None:
         raise ValueError("nas finetune trains networks of a supernet further; space.network of the job is a given one")
-    tuning, subject = FineTuning(epochs, learning_rate), workspace.subject
+    subject = workspace.subject
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
     table = table_of_this_machine(workspace.table_request)
     exported = finetune(candidate, tuning, workspace.training_task, subject, table, workspace.execution)

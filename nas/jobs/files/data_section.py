@@ -72,6 +72,17 @@ class DataSection(Section):
             raise ValueError(f"{', '.join(sorted(foreign))} are of {words}; leave them out, or name what they are for")
         return self
 
+    def check_source(self) -> None:
+        """Makes sure that the data are where the section says, before a folder is made for the job.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if self.dataset is None and self.source != EMBEDDED and not (path := Path(self.source).resolve()).exists():
+            from nas.data.layouts.registry import read_path
+
+            read_path(path, self._reading().columns)  # says what is expected there
+
     def data_source(self, cache: Path) -> DataSource:
         """The source, with an absolute path: workers may have another working directory. Loads torch.
 

@@ -73,6 +73,24 @@ def test_what_cannot_be_fine_tuned_is_refused(
     assert not list(copied_run.glob("small/finetune-*"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "JOB", "--data", "nope"], "no data at"),
+        (["data", "JOB", "--data", "nope"], "no data at"),
+        (["search", "JOB", "--workers", "4000"], "got 4000"),
+        (["finetune", "JOB", "0a", "--epochs", "nan"], "got nan"),
+        (["finetune", "JOB", "0a", "--learning-rate", "0"], "got 0"),
+    ],
+)
+def test_a_command_that_cannot_run_leaves_no_folder(
+    arguments: list[str], words: str, job_file: Path, tmp_path: Path, refusal: Refusal
+) -> None:
+    given = [str(job_file) if one == "JOB" else one for one in arguments]
+    assert words in refusal(*given, "--runs", str(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
 def test_limits_that_nothing_keeps_are_reported_with_the_nearest(
     job_file: Path,
     copied_run: Path,
