@@ -62,7 +62,7 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
 
     Args:
         stored: Shape (height, width) or (height, width, channels): uint8, uint16, floating point, or Boolean.
-        channels: Number of channels that is wanted: a grey image becomes RGB by repetition, and RGB grey.
+        channels: Number of channels that is wanted: a grey image becomes RGB by repetition.
         value_range: What is black and what is white, unless the values are uint8.
         where: The place of the image, for messages.
 
@@ -86,8 +86,6 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
         raise ValueError(f"{where} has values of type {kind}, whose range is unknown; state data.value_range")
     if pixels.shape[2] == 1 and channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    if pixels.shape[2] == 3 and channels == 1:
-        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
     if pixels.shape[2] != channels:
         raise ValueError(f"{where} has {pixels.shape[2]} channels, others have {channels}; store all of them alike")
     return pixels

@@ -22,7 +22,7 @@ from nas.user_code import import_callable, user_code
 
 _COMPARED = 8  # samples, evenly spaced, whose labels must be those of `targets` for that attribute to be believed
 _READINGS = 4  # of each of them: a random flip in half of the readings passes 8 samples once in 16 million times
-_ARRAYS = ("L", "RGB", "1", "F", "I;16")  # modes of Pillow whose arrays say all of an image
+_ARRAYS = ("F", "I;16")  # modes of Pillow whose arrays say all of an image
 
 
 def read_user_dataset(reference: str) -> StoredSplits:
@@ -175,9 +175,11 @@ def _store(image: Any, where: str) -> Stored:
     if not isinstance(image, Image.Image):
         raise ValueError(f"{where} must be an image of Pillow, an array or a tensor, got {type(image).__name__}")
     upright = ImageOps.exif_transpose(image)
-    if "transparency" in upright.info or upright.mode in ("PA", "RGBa", "La"):
+    if upright.has_transparency_data:
         upright = upright.convert("RGBA")
-    if upright.mode in _ARRAYS:
+    elif upright.mode in ("1", "L", "RGB"):
+        return np.asarray(upright.convert("RGB"))  # grey ones, too: colour may stand beside them
+    elif upright.mode in _ARRAYS:
         return np.asarray(upright)
     stream = io.BytesIO()
     upright.save(stream, "tiff")
