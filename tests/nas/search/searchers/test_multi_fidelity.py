@@ -95,5 +95,5 @@ def test_told_one_by_one_it_chooses_too_and_a_replay_is_exact(nasbench201: Tabul
 def test_options_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match=r"fidelity must lie between 0 and 1, got 1"):
         MultiFidelity(fidelity=1.0)
-    with pytest.raises(ValueError, match="ratio must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="ratio must be from 1 to 1,000, got 0"):
         MultiFidelity(ratio=0)
