@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,15 @@ def test_steps_since_the_last_checkpoint_are_repeated(lab: Callable[..., Any], t
     assert same_bits(weights(tmp_path / "killed"), weights(tmp_path / "undisturbed"))
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A process that was started in the background may ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_loses_no_step(lab: Callable[..., Any], tmp_path: Path, number: int) -> None:
     trained = lab("mobilenet_v3_digits")
