@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -100,6 +101,14 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = LatencyTable(target).with_entries(entries, 1.0, read_fingerprint())
     save_table(table.with_calibration(Calibration(quality=FitQuality(3.5, 0.9, 0.95, 20)), {}), path)
     return path
+
+
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A process that was started in the background may ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

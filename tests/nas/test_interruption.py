@@ -10,6 +10,8 @@ import pytest
 
 from nas.interruption import Terminated, deferred_interrupts, resumable, spared_children, terminated_by_signal
 
+pytestmark = pytest.mark.usefixtures("heard_interrupts")
+
 
 def send(number: int) -> None:
     """A signal to this process, as the system would; its handler runs in this thread before the next line does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,14 +123,6 @@ def test_steps_since_the_last_checkpoint_are_repeated(lab: Callable[..., Any], t
     assert [report.step for report in trained.train(tmp_path / "killed", schedule, kill_at=4)] == [5, 6, 7, 8]
     assert trained.train(tmp_path / "killed", schedule)[0].step == 5
     assert same_bits(weights(tmp_path / "killed"), weights(tmp_path / "undisturbed"))
-
-
-@pytest.fixture
-def heard_interrupts() -> Iterator[None]:
-    """A process that was started in the background may ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heard_interrupts")
