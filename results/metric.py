@@ -57,7 +57,7 @@ class Metric:
                 f"a metric needs a name that no column of results has ({', '.join(COLUMNS)}), got {self.name!r}"
             )
         for what, text, most in (("name", self.name, _MOST_OF_NAME), ("unit", self.unit, _MOST_OF_UNIT)):
-            if len(text) > most or not text.isprintable():
+            if not (len(text) <= most and text.isprintable()):
                 raise ValueError(
                     f"the {what} of a metric must be at most {most} printable characters, got {quote(text)}"
                 )

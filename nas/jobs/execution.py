@@ -74,7 +74,8 @@ def check_local_workers(processes: int) -> None:
         ValueError: If there are more of them than CPUs.
     """
     cpus = read_usable_cpus()
-    if processes > (most := count_usable_threads(cpus)):
+    most = count_usable_threads(cpus)
+    if not processes <= most:
         raise ValueError(
             f"--workers must be at most the CPUs that this process may use by its affinity and cgroup quota, "
             f"{describe_cpus(cpus)}, got {processes}; take --workers {most}, or those of a cluster with --ray-address"

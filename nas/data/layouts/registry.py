@@ -81,7 +81,7 @@ def _compare_images(path: Path, stored: StoredSplits, images: Sequence[Path]) ->
     parts = [part for part in (stored.train, stored.validation, stored.test) if part is not None]
     listed = {file.absolute() for part in parts for file in part.files or ()}
     left = sum(file.absolute() not in listed for file in images)
-    if 2 * left > len(images) and not name_splits(path):
+    if not (2 * left <= len(images) or name_splits(path)):
         raise ValueError(
             f"{path} must hold data of one layout, got folders of classes with {len(images)} images and a table with "
             f"{len(images) - left} of them, {describe_tables(path)}; move one of them away, or name the table "
