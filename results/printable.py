@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from search_spaces.quoting import escape
+
 
 def escape_controls(text: str) -> str:
     """Writes what cannot be printed, such as the character of code 27, as Python would; lines stay lines."""
-    return "\n".join(
-        "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line) for line in text.split("\n")
-    )
+    return "\n".join(map(escape, text.split("\n")))

@@ -37,7 +37,12 @@ def list_names(names: Iterable[str]) -> str:
 def describe_error(error: BaseException) -> str:
     """What a library says of a fault, which may quote a file: in one line that can be printed; its type, if nothing."""
     text = cut(" ".join(str(error).split()), _MOST_OF_ERROR) or type(error).__name__
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return escape(text)
+
+
+def escape(line: str) -> str:
+    """Writes what cannot be printed in a line, such as the character of code 27, as Python would."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)
 
 
 class _Quotes(reprlib.Repr):

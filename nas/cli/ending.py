@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from nas.interruption import Terminated, terminated_by_signal
-from search_spaces.quoting import cut, quote
+from search_spaces.quoting import cut, escape, quote
 
 WRONG, INTERNAL = 2, 70  # the user can put it right; a fault of the program, as in BSD's sysexits.h
 CLOSED = 128 + signal.SIGPIPE  # as a shell tells it of a program whose reader has gone
@@ -154,7 +154,7 @@ def _say(error: BaseException, line: str, code: int) -> int:
 
         traceback.print_exception(error)
     if line:
-        shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(line.split()))
+        shown = escape(" ".join(line.split()))
         with suppress(OSError):  # nobody reads that either
             print(f"nas: {cut(_without_secrets(shown), _MOST)}", file=sys.stderr, flush=True)
     return code

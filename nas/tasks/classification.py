@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.tasks.class_weights import ClassWeights, resolve_class_weights
-from nas.tasks.numbers import is_missing
+from nas.tasks.numbers import is_missing, show
 from nas.tasks.task import EncodedLabels, RawLabels, Task
 
 _MOST_CLASSES = 1_000_000  # more outputs than any classifier has: labels beyond are identifiers, not classes
@@ -130,7 +130,7 @@ def _read_numbers(split: RawLabels) -> Tensor:
     rule = f"labels of {split.source} must be class numbers from 0 or names"
     for row, value in enumerate(split.values):
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise ValueError(f"{rule}, got {type(value).__name__} {_cut(value)} in {split.where(row)}")
+            raise ValueError(f"{rule}, got {show(value)} in {split.where(row)}")
         if not 0 <= value < _MOST_CLASSES:
             raise ValueError(f"{rule} and below {_MOST_CLASSES:,}, got {value} in {split.where(row)}; renumber them")
     return torch.tensor([int(value) for value in split.values], dtype=torch.int64)
@@ -143,8 +143,3 @@ def _find(splits: Sequence[RawLabels], labels: Sequence[Tensor], number: int) ->
         if len(rows):
             return split, int(rows[0])
     raise AssertionError(f"no label is {number}")
-
-
-def _cut(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:40]}..."

@@ -14,6 +14,23 @@ if TYPE_CHECKING:  # tasks are named and listed where no torch is loaded
 
 
 @dataclass(frozen=True)
+class NumberedPlaces:
+    """The places of samples that have a number and no name.
+
+    Attributes:
+        before: What stands before the number.
+        after: What stands after it.
+    """
+
+    before: str
+    after: str = ""
+
+    def __call__(self, row: int) -> str:
+        """The place of a row."""
+        return f"{self.before}{row}{self.after}"
+
+
+@dataclass(frozen=True)
 class RawLabels:
     """The labels of a split as they are stored.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.data.layouts.records import ArrayRecords, StoredSplits
-from nas.tasks.task import RawLabels
+from nas.tasks.task import NumberedPlaces, RawLabels
 
 
 def read_digits() -> StoredSplits:
@@ -26,9 +26,5 @@ def read_digits() -> StoredSplits:
 
         rows = np.column_stack(load_digits(return_X_y=True))
     pixels = np.rint(rows[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
-    labels = RawLabels(rows[:, -1].astype(np.int64).tolist(), _place, "digits")
+    labels = RawLabels(rows[:, -1].astype(np.int64).tolist(), NumberedPlaces("digits row "), "digits")
     return StoredSplits(ArrayRecords(pixels, labels))
-
-
-def _place(row: int) -> str:
-    return f"digits row {row}"

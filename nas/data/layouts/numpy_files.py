@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import ArrayRecords, Records, StoredSplits
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
-from nas.tasks.task import RawLabels
+from nas.tasks.task import NumberedPlaces, RawLabels
 from search_spaces.quoting import describe_error, quote
 
 _SUFFIXES = (".npz",)
@@ -61,17 +60,6 @@ class NumpyFiles(Layout):
                 raise ValueError(f"{file} must have arrays images and labels, got {', '.join(names)}")
             stored[split] = _read(file, *chosen)
         return StoredSplits.of(stored, names=name_outputs(columns.labels), notes=found.notes)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """The places of rows of an array."""
-
-    path: Path
-    name: str
-
-    def __call__(self, row: int) -> str:
-        return f"{self.path} {self.name}[{row}]"
 
 
 class _Archive:
@@ -142,7 +130,9 @@ def _read(path: Path, inputs: str, columns: Sequence[str]) -> ArrayRecords:
     if images.ndim == 4 and images.shape[-1] not in _CHANNELS and images.shape[1] in _CHANNELS:
         images = np.moveaxis(images, 1, -1)
     values = combine_labels([_read_labels(archive, name, inputs, len(images)) for name in columns])
-    return ArrayRecords(images, RawLabels(values, _Places(path, inputs), f"{path} {', '.join(columns)}"))
+    return ArrayRecords(
+        images, RawLabels(values, NumberedPlaces(f"{path} {inputs}[", "]"), f"{path} {', '.join(columns)}")
+    )
 
 
 def _read_labels(archive: _Archive, name: str, inputs: str, count: int) -> list[Any]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs
 from nas.data.layouts.layout import Layout
-from nas.data.layouts.records import JoinedRecords, Records, StoredSplits
+from nas.data.layouts.records import JoinedRecords, Records, StoredSplits, group_rows
 from nas.data.layouts.row_groups import ROW_GROUPS, naming_damage, open_parquet
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns
-from nas.tasks.task import RawLabels
+from nas.tasks.task import NumberedPlaces, RawLabels
 from search_spaces.quoting import describe_error
 
 if TYPE_CHECKING:
@@ -73,6 +75,10 @@ class ParquetRecords(Records):
     sizes: tuple[int, ...]
     group_bytes: int
 
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.cumsum([0, *self.sizes])
+
     @property
     def files(self) -> tuple[Path, ...] | None:
         """The file."""
@@ -90,13 +96,11 @@ class ParquetRecords(Records):
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The cells at rows, those of each row group in one reading."""
-        starts = np.cumsum([0, *self.sizes])
-        groups = np.searchsorted(starts, rows, side="right") - 1
         found: list[Stored] = [None] * len(rows)
-        for group in np.unique(groups):
-            cells = ROW_GROUPS.read(self.path, self.column, int(group))
-            for place in np.flatnonzero(groups == group).tolist():
-                cell = cells[rows[place] - int(starts[group])].as_py()
+        for group, places, own in group_rows(self._starts, rows):
+            cells = ROW_GROUPS.read(self.path, self.column, group)
+            for place, row in zip(places, own, strict=True):
+                cell = cells[row].as_py()
                 found[place] = take_bytes(cell, self.where(rows[place])) if isinstance(cell, dict) else cell
         return found
 
@@ -149,7 +153,7 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
     rows = tuple(group.num_rows for group in groups)
     if not len(labels) == sum(rows) > 0:
         raise ValueError(f"{path} is damaged: it states {sum(rows)} rows in groups, and has {len(labels)} labels")
-    return ParquetRecords(path, inputs, RawLabels(labels, _Rows(path), str(path)), rows, largest)
+    return ParquetRecords(path, inputs, RawLabels(labels, NumberedPlaces(f"{path} row "), str(path)), rows, largest)
 
 
 def _column_bytes(group: pq.RowGroupMetaData, name: str) -> int:
@@ -209,13 +213,3 @@ def _read_names(path: Path, columns: Columns) -> tuple[str, ...] | None:
         return parse_class_names(info["info"]["features"], labels[0])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} has damaged metadata (huggingface): {describe_error(error)}") from error
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The places of rows."""
-
-    path: Path
-
-    def __call__(self, row: int) -> str:
-        return f"{self.path} row {row}"

@@ -19,6 +19,22 @@ _CHUNK = 64  # samples that a scan has in memory
 _MOST_FILE_BYTES = 1 << 30  # of an encoded image: more than any that is decoded has
 
 
+def group_rows(starts: NDArray[np.int64], rows: Sequence[int]) -> Iterator[tuple[int, list[int], list[int]]]:
+    """Rows by the part of a whole that holds them.
+
+    Args:
+        starts: First row of each part, and the number of all rows, shape (parts + 1,).
+        rows: Row indices.
+
+    Yields:
+        The index of a part, the places of its rows among `rows`, and these rows counted from its start.
+    """
+    parts = np.searchsorted(starts, rows, side="right") - 1
+    for part in np.unique(parts).tolist():
+        places = np.flatnonzero(parts == part).tolist()
+        yield part, places, [rows[place] - int(starts[part]) for place in places]
+
+
 class Records(ABC):
     """The samples of a split as they are stored. Only labels are kept in memory.
 
@@ -205,11 +221,8 @@ class JoinedRecords(Records):
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The samples at rows, those of each part in one call."""
         found: list[Stored] = [None] * len(rows)
-        part_of = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(part_of):
-            places = np.flatnonzero(part_of == number).tolist()
-            start = int(self._starts[number])
-            for place, stored in zip(places, self.parts[number].read([rows[p] - start for p in places]), strict=True):
+        for number, places, own in group_rows(self._starts, rows):
+            for place, stored in zip(places, self.parts[number].read(own), strict=True):
                 found[place] = stored
         return found
 

@@ -16,7 +16,7 @@ from nas.data.layouts.parquet import take_bytes
 from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.split_files import SPLITS
 from nas.data.reading import Columns
-from nas.tasks.task import RawLabels
+from nas.tasks.task import NumberedPlaces, RawLabels
 from search_spaces.quoting import describe_error, quote
 
 _SEVERAL, _ONE = ("dataset_dict.json",), ("state.json", "dataset_info.json")  # files of a DatasetDict, of a Dataset
@@ -76,17 +76,6 @@ class SavedRecords(Records):
         return [take_bytes(cell, self.where(row)) if isinstance(cell, dict) else cell for row, cell in pairs]
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The places of rows."""
-
-    path: Path
-    split: str
-
-    def __call__(self, row: int) -> str:
-        return f"{self.path} {self.split} row {row}"
-
-
 @lru_cache(maxsize=2)
 def _load(path: Path) -> Any:
     """The data set or the dictionary of splits in a folder."""
@@ -125,7 +114,9 @@ def _read(path: Path, split: str, part: Any, columns: Columns) -> SavedRecords:
     labels = combine_labels([table[name] for name in names])
     if not len(labels):
         raise ValueError(f"{path} has no samples in {split}")
-    return SavedRecords(path, split, inputs, RawLabels(labels, _Rows(path, split), f"{path} {split}"))
+    return SavedRecords(
+        path, split, inputs, RawLabels(labels, NumberedPlaces(f"{path} {split} row "), f"{path} {split}")
+    )
 
 
 def _find_columns(path: Path, part: Any, columns: Columns) -> tuple[str, tuple[str, ...]]:

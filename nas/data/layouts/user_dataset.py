@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.split_files import SPLITS
-from nas.tasks.task import RawLabels
+from nas.tasks.task import NumberedPlaces, RawLabels
 from nas.user_code import import_callable, user_code
 
 _COMPARED = 8  # samples, evenly spaced, whose labels must be those of `targets` for that attribute to be believed
@@ -82,17 +82,6 @@ class UserRecords(Records):
         return found
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The places of samples."""
-
-    reference: str
-    split: str
-
-    def __call__(self, row: int) -> str:
-        return f"{self.reference} {self.split}[{row}]"
-
-
 @lru_cache(maxsize=2)
 def _open(reference: str) -> dict[str, Any]:
     """The data set of each split."""
@@ -113,7 +102,7 @@ def _open(reference: str) -> dict[str, Any]:
 
 
 def _read(reference: str, split: str) -> UserRecords:
-    part, place = _open(reference)[split], _Rows(reference, split)
+    part, place = _open(reference)[split], NumberedPlaces(f"{reference} {split}[", "]")
     with user_code(reference):
         count = len(part)
     if count == 0:
