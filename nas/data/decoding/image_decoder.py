@@ -103,6 +103,15 @@ class ImageDecoder(Decoder):
         return ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=self.ground)
 
 
+def open_header(stored: Stored) -> Image.Image:
+    """An encoded image of which the header alone is read yet; to be closed.
+
+    Raises:
+        OSError: If it is no image of a format that is read here; formats raise other errors, too, if it is damaged.
+    """
+    return Image.open(io.BytesIO(_bytes(stored)), formats=_list_formats())
+
+
 def open_image(
     stored: Stored,
     where: object,
@@ -123,7 +132,7 @@ def open_image(
         ValueError: As `ImageDecoder.decode` describes.
     """
     try:
-        with Image.open(io.BytesIO(_bytes(stored)), formats=_list_formats()) as image:
+        with open_header(stored) as image:
             _check(image, where)
             if draft is not None and min(image.size) >= 2 * draft:
                 image.draft("RGB", (draft, draft))

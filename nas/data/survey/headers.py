@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from nas.data.decoding.decoder import Stored
+from nas.data.decoding.image_decoder import open_header
 from nas.data.layouts.records import Records
 
 _CHUNK = 256  # samples that are read at a time
@@ -79,9 +77,7 @@ def read_header(stored: Stored, where: str) -> Header:
         height, width = stored.shape[:2] if stored.ndim > 1 else (len(stored), 1)
         return Header(int(width), int(height), f"array of {stored.dtype}{channels}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(stored)) as image:
-                return Header(*image.size, f"{image.format} {image.mode}")
+        with open_header(stored) as image:
+            return Header(*image.size, f"{image.format} {image.mode}")
     except Exception as error:  # formats raise errors of many kinds for damaged headers
         raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error

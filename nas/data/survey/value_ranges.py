@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from nas.data.decoding.decoder import Stored
-from nas.data.decoding.image_decoder import MOST_PIXELS
+from nas.data.decoding.image_decoder import MOST_PIXELS, open_header
 from nas.data.survey.headers import Header
 
 _MOST_LOOKED_AT = 256  # images of each kind whose values are read
@@ -65,8 +62,7 @@ def _read_values(stored: Stored, where: str) -> NDArray[Any]:
     if isinstance(stored, np.ndarray):
         return stored
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(stored)) as image:
-            warnings.simplefilter("ignore")
+        with open_header(stored) as image:
             return np.asarray(image)
     except Exception as error:  # formats raise errors of many kinds for damaged files
         raise ValueError(f"{where} is not a readable image, such as PNG or TIFF") from error
