@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from nas.compression.sensitivity.sensitivity_metric import CompressibleLayers, SensitivityMetric
+from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
+from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.quantizers import WeightQuantizer
@@ -23,17 +24,17 @@ class WeightDistortion(SensitivityMetric):
     undoes the scale of a weight. Activations are not considered: policies with equal weight bits have equal damage.
     """
 
-    def damage(self, layers: CompressibleLayers) -> tuple[FloatArray, ...]:
+    def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The ratios of the policies of each layer, each of shape (policies,); 0 if all weights of the layer are 0."""
-        steps = layers.steps or (None,) * len(layers.weights)
+        quantizer = subject.methods.quantizer
         return tuple(
-            np.array([_noise_per_signal(weight, step, policy, layers.quantizer) for policy in known])
-            for weight, step, known in zip(layers.weights, steps, layers.choices, strict=True)
+            np.array([_noise_per_signal(weight, policy, quantizer) for policy in known])
+            for weight, known in zip(subject.weights, subject.choices, strict=True)
         )
 
 
-def _noise_per_signal(weight: Tensor, step: Tensor | None, policy: LayerPolicy, quantizer: Quantizer) -> float:
-    rounded = WeightQuantizer(policy.weight_bits, quantizer)(weight, step)
+def _noise_per_signal(weight: Tensor, policy: LayerPolicy, quantizer: Quantizer) -> float:
+    rounded = WeightQuantizer(policy.weight_bits, quantizer)(weight)
     signal = float(weight.double().square().sum())
     noise = float((rounded.double() - weight.double()).square().sum())
     return noise / signal if signal else 0.0

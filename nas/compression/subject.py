@@ -1,0 +1,99 @@
+"""What is to be compressed: a trained network, the policies that its layers may take, and the data at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nas.compression.calibration_data import CalibrationData
+from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
+from nas.compression.tracing.trace import TracedNetwork
+from nas.tasks.task import Task
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.elastic.weight_steps import to_output_first
+
+
+@dataclass(frozen=True, eq=False)
+class CompressionSubject:
+    """A trained network before its compression. Sensitivities, allocators and repair all read this value.
+
+    The layers are `traced.graph.layers`, in that order everywhere. A candidate of a supernet is extracted and traced
+    first; steps that it learnt in training are not part of what is traced.
+
+    Attributes:
+        traced: The network.
+        choices: The policies that each layer may take.
+        data: Inputs that calibrate and judge; None where there are none.
+        methods: Choose the ranges of activations and the steps of weights.
+        task: Says what labels mean; None where labels are not used.
+
+    Raises:
+        ValueError: If a layer has no policies, there are more or fewer entries than layers, a tensor of the network is
+            not finite, or the inputs have another shape than the network reads.
+    """
+
+    traced: TracedNetwork
+    choices: tuple[tuple[LayerPolicy, ...], ...]
+    data: CalibrationData | None = None
+    methods: CompressionMethods = DEFAULT_METHODS
+    task: Task | None = None
+
+    def __post_init__(self) -> None:
+        layers = self.traced.graph.layers
+        if len(self.choices) != len(layers) or not all(self.choices):
+            counts = [len(known) for known in self.choices]
+            raise ValueError(f"each of {len(layers)} layers needs one or more policies, got {counts}")
+        if unsound := self.traced.list_unsound_tensors():
+            raise ValueError(f"the tensors of a network must be finite to be compressed, got NaN in {unsound[0]!r}")
+        if self.data is not None:
+            _check_shape(self.traced, self.data.inputs)
+
+    @classmethod
+    def uniform_choices(
+        cls,
+        traced: TracedNetwork,
+        policies: Sequence[LayerPolicy],
+        data: CalibrationData | None = None,
+        methods: CompressionMethods = DEFAULT_METHODS,
+        task: Task | None = None,
+    ) -> CompressionSubject:
+        """A subject of which all layers may take the same policies.
+
+        Args:
+            traced: The network.
+            policies: The policies of every layer.
+            data: Inputs that calibrate and judge.
+            methods: Choose the ranges of activations and the steps of weights.
+            task: Says what labels mean.
+        """
+        return cls(traced, (tuple(policies),) * len(traced.graph.layers), data, methods, task)
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """The weight of each layer, shape (out, ...), without a gradient."""
+        return tuple(
+            to_output_first(self.traced.parameters[layer.weight].detach(), layer.operator)
+            for layer in self.traced.graph.layers
+        )
+
+    def need_data(self) -> CalibrationData:
+        """The data.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if self.data is None:
+            raise ValueError("this needs calibration data, and the subject has none; give inputs of the network")
+        return self.data
+
+
+def _check_shape(traced: TracedNetwork, inputs: Tensor) -> None:
+    """Raises ValueError unless the inputs are those of the one input of a network."""
+    known = traced.graph.inputs
+    if len(known) != 1:
+        raise ValueError(f"calibration data is for networks of one input, got one of {len(known)}")
+    ((_, shape),) = known
+    if tuple(inputs.shape[1:]) != tuple(shape):
+        raise ValueError(f"the network reads inputs of shape {tuple(shape)}, got {tuple(inputs.shape[1:])}")
