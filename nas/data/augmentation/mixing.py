@@ -6,6 +6,7 @@ The share is one of the whole batch, as published. Of several that mix, a batch 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,48 +21,17 @@ _LEAST_ALPHA, _MOST_ALPHA = 0.01, 100.0
 
 
 @dataclass(frozen=True)
-class Mixup(Augmentation):
-    """Images are weighted means of two (Zhang et al., ICLR 2018).
+class _PairMixing(Augmentation):
+    """Mixes every image of a batch with another one of it.
 
     Attributes:
-        alpha: The weight is drawn from Beta(alpha, alpha).
+        alpha: The weight of the own image is drawn from Beta(alpha, alpha).
         share: Share of the batches that are mixed.
 
     Raises:
         ValueError: If an option lies outside of its range.
     """
 
-    name: ClassVar[str] = "mixup"
-    mixes: ClassVar[bool] = True
-
-    alpha: float = 0.2
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range("alpha", self.alpha, _LEAST_ALPHA, _MOST_ALPHA)
-        check_share("share", self.share)
-
-    def apply(self, batch: ImageBatch, side: int, generator: torch.Generator) -> ImageBatch:  # noqa: ARG002
-        if not _is_its_turn(batch, self.share, generator):
-            return batch
-        weight, others = _draw_weight(self.alpha, generator), _draw_others(batch, generator)
-        mixed = batch.pixels[others].float().lerp_(batch.pixels.float(), weight).round_().to(torch.uint8)
-        return ImageBatch(mixed, batch.labels, Mixture(batch.labels[others], weight))
-
-
-@dataclass(frozen=True)
-class CutMix(Augmentation):
-    """A box of every image is that of another one, and the labels count by area (Yun et al., ICCV 2019).
-
-    Attributes:
-        alpha: The share of the image that is kept is drawn from Beta(alpha, alpha), before boxes are cut at the edges.
-        share: Share of the batches that are mixed.
-
-    Raises:
-        ValueError: If an option lies outside of its range.
-    """
-
-    name: ClassVar[str] = "cutmix"
     mixes: ClassVar[bool] = True
 
     alpha: float = 1.0
@@ -74,16 +44,63 @@ class CutMix(Augmentation):
     def apply(self, batch: ImageBatch, side: int, generator: torch.Generator) -> ImageBatch:  # noqa: ARG002
         if not _is_its_turn(batch, self.share, generator):
             return batch
-        height, width = batch.pixels.shape[2:]
-        side_share = math.sqrt(1 - _draw_weight(self.alpha, generator))
-        others = _draw_others(batch, generator)
+        weight, others = _draw_weight(self.alpha, generator), _draw_others(batch, generator)
+        pixels, weight = self._mix(batch.pixels, batch.pixels[others], weight, generator)
+        return ImageBatch(pixels, batch.labels, Mixture(batch.labels[others], weight))
+
+    @abstractmethod
+    def _mix(
+        self, own: torch.Tensor, others: torch.Tensor, weight: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, float]:
+        """The mixed images, and the weight of the own labels.
+
+        Args:
+            own: Images, uint8, shape (batch, channels, height, width), which are not written to.
+            others: The image that is mixed into each, of the same shape.
+            weight: The weight of the own image that was drawn, from 0 to 1.
+            generator: Draws what else is random.
+        """
+
+
+@dataclass(frozen=True)
+class Mixup(_PairMixing):
+    """Images are weighted means of two (Zhang et al., ICLR 2018); options as of `_PairMixing`."""
+
+    name: ClassVar[str] = "mixup"
+
+    alpha: float = 0.2
+
+    def _mix(
+        self,
+        own: torch.Tensor,
+        others: torch.Tensor,
+        weight: float,
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> tuple[torch.Tensor, float]:
+        return others.float().lerp_(own.float(), weight).round_().to(torch.uint8), weight
+
+
+@dataclass(frozen=True)
+class CutMix(_PairMixing):
+    """A box of every image is that of another one, and the labels count by area (Yun et al., ICCV 2019).
+
+    Options as of `_PairMixing`: the weight that is drawn is the share of the image that is kept, before boxes are cut
+    at the edges.
+    """
+
+    name: ClassVar[str] = "cutmix"
+
+    def _mix(
+        self, own: torch.Tensor, others: torch.Tensor, weight: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, float]:
+        height, width = own.shape[2:]
+        side_share = math.sqrt(1 - weight)
         down, across = torch.rand(2, generator=generator).tolist()
         top, bottom = _cut(down, side_share, height)
         left, right = _cut(across, side_share, width)
-        pixels = batch.pixels.clone()
-        pixels[:, :, top:bottom, left:right] = batch.pixels[others, :, top:bottom, left:right]
-        weight = 1 - (bottom - top) * (right - left) / (height * width)
-        return ImageBatch(pixels, batch.labels, Mixture(batch.labels[others], weight))
+        pixels = own.clone()
+        pixels[:, :, top:bottom, left:right] = others[:, :, top:bottom, left:right]
+        return pixels, 1 - (bottom - top) * (right - left) / (height * width)
 
     def check(self, channels: int, task: Task) -> None:
         """Checks that labels can count by area.
