@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
+from hardware.document import Number
 from nas.data.reading import EMBEDDED, Columns, Fit, Reading, TextReading
 from nas.jobs.files.section import Section
 
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from nas.data.sources import DataSource
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Deviation = Annotated[float, Field(gt=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-
+_MOST_CHANNELS = 64  # of an image
 _OF_IMAGES = {"image_size", "mean", "std", "channels", "fit", "background", "value_range"}  # keys
 _OF_TEXTS = {"length", "pad"}
 
@@ -34,14 +35,14 @@ class DataSection(Section):
     limit: Annotated[int, Field(ge=100, le=10**9)] | None = None
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
     split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    mean: list[Share] | None = None
-    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
+    mean: Annotated[list[Share], Field(max_length=_MOST_CHANNELS)] | None = None
+    std: Annotated[list[Deviation], Field(max_length=_MOST_CHANNELS)] | None = None
     input_column: str | None = None
     label_column: str | Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
-    channels: Annotated[int, Field(ge=1, le=64)] | None = None
+    channels: Annotated[int, Field(ge=1, le=_MOST_CHANNELS)] | None = None
     fit: Fit = "crop"
     background: Annotated[list[Byte], Field(min_length=3, max_length=3)] = [255, 255, 255]
-    value_range: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
+    value_range: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
     tokenizer: str | None = None
     length: Annotated[int, Field(ge=1, le=65_536)] = 128
     pad: Annotated[int, Field(ge=0, lt=2**31)] | None = None
