@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-_SHOWN = 60  # characters of a wrong key or value that are quoted
+from search_spaces.quoting import quote, quote_name
+
 _TOLD = 3  # mistakes that are told at once
 
 
@@ -77,17 +78,12 @@ def _describe(error: ValidationError) -> str:
 
 
 def _describe_one(problem: Any) -> str:
-    where = ".".join(_cut(str(part)) for part in problem["loc"])
+    where = ".".join(quote_name(str(part)) for part in problem["loc"])
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {where}"
     message = problem["msg"].removeprefix("Value error, ")
     said = problem["type"] == "json_invalid" or ", got " in message  # what came
-    given = "" if said else f", got {_cut(repr(problem['input']))}"
+    given = "" if said else f", got {quote(problem['input'])}"
     return f"{f'{where}: ' if where else ''}{message[0].lower()}{message[1:]}{given}"
-
-
-def _cut(text: str) -> str:
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return shown if shown.isprintable() else ascii(shown)

@@ -5,8 +5,9 @@ Independent of their formats.
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
+
+from search_spaces.file_kind import find_file_kind
 
 MOST_BYTES = 256 << 20  # a hundred times the largest table that anyone has published
 
@@ -25,8 +26,7 @@ def read_input(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         ValueError: If it is no regular file, or too large.
     """
     found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+    if (kind := find_file_kind(found)) != "a file":
         raise ValueError(f"{path} must be a file, got {kind}; write what it holds to a file, and name that")
     if not found.st_size <= most_bytes:
         raise ValueError(f"{path} has {found.st_size:,} bytes; a file of its kind has {most_bytes:,} at most")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hardware.input_file import read_text
 from hardware.tables.entry import MOST_COST
-from search_spaces.quoting import list_names
+from search_spaces.quoting import list_names, quote
 
 _MOST_BYTES = 32 << 20  # as text; Python takes ten times that for its cells
 _MOST_TEXT = 1000  # characters of a name or of a choice
@@ -124,7 +124,7 @@ class InputRow:
 
     def _error(self, column: str, wanted: str) -> ValueError:
         text = self.cells[column]
-        given = ascii(text)[:80] if text.strip() else "none"
+        given = quote(text) if text.strip() else "none"
         return ValueError(f"{self.place}, column {column}: must be {wanted}, got {given}")
 
 
@@ -180,8 +180,8 @@ def _check_columns(path: Path, columns: tuple[str, ...], required: tuple[str, ..
     if len(columns) == 1 and len(required) > 1 and (other := re.search(r"[;\t|]", columns[0])):
         raise ValueError(f"{path} must have cells that are separated by commas, got {other[0]!r} in its header")
     if strange := [name for name in named if not name.isprintable() or len(name) > _MOST_NAME]:
-        raise ValueError(f"{path} must name its columns in a line of text each, got {ascii(strange[0])[:80]}")
+        raise ValueError(f"{path} must name its columns in a line of text each, got {quote(strange[0])}")
     if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
-        raise ValueError(f"{path} has the column {ascii(twice[0])[:80]} twice; keep one")
+        raise ValueError(f"{path} has the column {quote(twice[0])} twice; keep one")
     if missing := [name for name in required if name not in named]:
         raise ValueError(f"{path} must have the columns {list_names(required)}; it lacks {list_names(missing)}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nas.files import atomic_write
+from search_spaces.file_kind import find_file_kind
+from search_spaces.quoting import describe_error, quote_name
 
 _HEADER, _DIGEST = "nas", "sha256"
 _LARGEST_HEADER = 32 << 20  # bytes; the graph of a network of 10,000 layers takes 3 MB
@@ -82,7 +83,7 @@ def read_tensors(path: Path, what: str, remedy: str) -> TensorFile:
         header = _read_header(file)
         for name in file.keys():  # noqa: SIM118 (not a dict)
             if (found := file.get_slice(name).get_dtype()) not in _DTYPES:
-                raise ValueError(f"tensor {quote(name)} is of type {found}, which is not read")
+                raise ValueError(f"tensor {quote_name(name)} is of type {found}, which is not read")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         digest = header.pop(_DIGEST, None)
         if digest is not None and digest != _digest(header, tensors):
@@ -116,25 +117,14 @@ def find_misfits(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> l
     lines = []
     for name in sorted(wanted.keys() | found.keys()):
         if name not in found:
-            lines.append(f"{quote(name)} is missing")
+            lines.append(f"{quote_name(name)} is missing")
         elif name not in wanted:
-            lines.append(f"{quote(name)} is there besides")
+            lines.append(f"{quote_name(name)} is there besides")
         elif _describe(wanted[name]) != _describe(found[name]):
-            lines.append(f"{quote(name)} must be {_describe(wanted[name])}, got {_describe(found[name])}")
+            lines.append(f"{quote_name(name)} must be {_describe(wanted[name])}, got {_describe(found[name])}")
         elif not bool(found[name].isfinite().all()):
-            lines.append(f"{quote(name)} holds numbers that are not finite")
+            lines.append(f"{quote_name(name)} holds numbers that are not finite")
     return lines
-
-
-def quote(name: object, most: int = 80) -> str:
-    """A value of a file as it can stand in a line: short, and without characters that cannot be printed.
-
-    Args:
-        name: The value, such as the name of a tensor.
-        most: The most characters.
-    """
-    text = name if isinstance(name, str) and name.isprintable() else repr(name)
-    return text if len(text) <= most else f"{text[:most]}..."
 
 
 @contextmanager
@@ -145,14 +135,13 @@ def _open(path: Path, what: str, remedy: str) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, RecursionError, ValueError, RuntimeError) as error:  # RuntimeError: torch's, of storages
-        reason = quote(" ".join(str(error).split()), 200)
-        raise ValueError(f"cannot read the {what} {path}: {reason}; {remedy}") from error
+        raise ValueError(f"cannot read the {what} {path}: {describe_error(error)}; {remedy}") from error
 
 
 def _check_size(path: Path) -> None:
     """Refuses what would be read for ever or into gigabytes: a pipe, a device, a header of any length."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("it is no file")
+    if (kind := find_file_kind(path.stat())) != "a file":
+        raise ValueError(f"it is {kind}")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if not length <= _LARGEST_HEADER:

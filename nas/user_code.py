@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from search_spaces.quoting import cut, quote
+from search_spaces.quoting import cut, join_lines, quote
 
 _REFERENCE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 _OWN = {"nas", "search_spaces", "predictors", "hardware", "results"}
@@ -104,7 +104,7 @@ def describe_plug_in_error(error: Exception) -> str:
 
 def _describe(code: str, error: BaseException, place: str) -> str:
     line = f"{code} raised {type(error).__name__}{f' at {place}' if place else ''}"
-    said = cut(" ".join(str(error).split()), _MOST_SAID)
+    said = cut(join_lines(str(error)), _MOST_SAID)
     return f"{line}: {said}" if said else line
 
 

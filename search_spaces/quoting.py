@@ -29,20 +29,39 @@ def cut(text: str, most: int) -> str:
     return f"{text[: most - 5 - tail]} ... {text[len(text) - tail :]}"
 
 
+def quote_name(name: str) -> str:
+    """A name as it is, or as Python writes it if it cannot be printed; dots for what is left out of a long one."""
+    return cut(name, _MOST) if name.isprintable() else quote(name)
+
+
 def list_names(names: Iterable[str]) -> str:
     """Names one after the other; what cannot be printed as Python writes it, and dots for what is left out of many."""
     return cut(", ".join(name if name.isprintable() else repr(name) for name in names), _MOST_OF_NAMES)
 
 
-def describe_error(error: BaseException) -> str:
-    """What a library says of a fault, which may quote a file: in one line that can be printed; its type, if nothing."""
-    text = cut(" ".join(str(error).split()), _MOST_OF_ERROR) or type(error).__name__
-    return escape(text)
+def describe_error(error: BaseException, most: int = _MOST_OF_ERROR) -> str:
+    """What a library says of a fault, which may quote a file: in one line that can be printed; its type, if nothing.
+
+    Args:
+        error: The fault.
+        most: The most characters of the result.
+    """
+    return cut(join_lines(str(error)), most) or type(error).__name__
+
+
+def join_lines(text: str) -> str:
+    """A text of any lines in one that can be printed: blanks and ends of lines become single blanks."""
+    return escape(" ".join(text.split()))
 
 
 def escape(line: str) -> str:
     """Writes what cannot be printed in a line, such as the character of code 27, as Python would."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)
+
+
+def escape_lines(text: str) -> str:
+    """Writes what cannot be printed as Python would; lines stay lines."""
+    return "\n".join(map(escape, text.split("\n")))
 
 
 class _Quotes(reprlib.Repr):

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
+from search_spaces.quoting import quote
 
 _MOST_READERS = 10_000  # of one tensor: a text that says more would be expanded into gigabytes
 FLOAT = "float"
@@ -225,7 +226,7 @@ def _parse_readers(text: str) -> list[Reader]:
     for part in _split_outside(text):
         match = _match(_READER, part, "a reader is written like '2 int8' or '1 add(float; 1 int8)'")
         if not 1 <= int(match["count"]) <= _MOST_READERS:
-            raise ValueError(f"a tensor has from 1 to {_MOST_READERS:,} readers of a kind, got {part[:80]!r}")
+            raise ValueError(f"a tensor has from 1 to {_MOST_READERS:,} readers of a kind, got {quote(part)}")
         partners = tuple(NodeClass.parse(one) for one in match["partners"].split(", ")) if match["partners"] else ()
         beyond = tuple(reader.label for reader in _parse_readers(match["beyond"])) if match["beyond"] else ()
         readers += [Reader(match["label"], partners, beyond)] * int(match["count"])
@@ -244,7 +245,6 @@ def _split_outside(text: str) -> list[str]:
 
 
 def _match(pattern: re.Pattern[str], text: str, rule: str) -> re.Match[str]:
-    match = pattern.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{rule}, got {text[:80]!r}")
+    if (match := pattern.fullmatch(text)) is None:
+        raise ValueError(f"{rule}, got {quote(text)}")
     return match

@@ -15,6 +15,7 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
+from search_spaces.quoting import quote
 
 _NAME = re.compile(r"stage([1-4])\.unit([12])\.quant_(?:convbn([12])|identity_convbn)")
 
@@ -48,7 +49,7 @@ def find_resnet18_layer(name: str) -> LayerSpec:
     match = _NAME.fullmatch(name)
     # only the first unit of stages 2 to 4 has a convolution in its shortcut (`identity_convbn`)
     if match is None or (match[3] is None and (match[1] == "1" or match[2] == "2")):
-        raise ValueError(f"ResNet-18 has no quantised convolution {name[:80]!r}; one is stage2.unit1.quant_convbn1")
+        raise ValueError(f"ResNet-18 has no quantised convolution {quote(name)}; one is stage2.unit1.quant_convbn1")
     stage, is_first = int(match[1]), match[2] == "1"
     out = 32 << stage  # 64 channels at 56 pixels in stage 1; each later stage has twice the channels and half the size
     shrinks = is_first and stage > 1 and match[3] != "2"

@@ -20,6 +20,7 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.mobilenet_v3 import make_inverted_bottleneck
 from search_spaces.layer_spec import LayerSpec, round_channels
 from search_spaces.operators.weighted import Convolution
+from search_spaces.quoting import quote
 
 _STEM, _BLOCK = ("Conv", "first_conv"), ("expanded_conv", "MBConv")
 _HEAD, _POOL = ("Conv_1", "final_expand_layer"), "AvgPool2D"
@@ -93,7 +94,7 @@ def _layers(row: InputRow) -> tuple[LayerSpec, ...]:
     else:
         known = (*_STEM, *_BLOCK, *_HEAD, _POOL, *_FEATURE, *_CLASSIFIER)
         with row.telling("op"):
-            raise ValueError(f"op {name[:80]!r} is not known; known are {', '.join(known)}")
+            raise ValueError(f"op {quote(name)} is not known; known are {', '.join(known)}")
     _check_sides(row, layers)
     return layers
 

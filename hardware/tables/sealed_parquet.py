@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search_spaces.quoting import describe_error, quote, quote_name
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
@@ -98,7 +100,7 @@ def _check_size(footer: Any) -> Mapping[bytes, bytes]:
     """The metadata by key; raises ValueError if the file is larger than any table, or its metadata are strange."""
     metadata: dict[bytes, bytes] = dict(footer.metadata or {})
     if strange := metadata.keys() - _KNOWN:
-        raise ValueError(f"it has metadata that no table has ({ascii(min(strange))[:80]}): it is damaged, or no table")
+        raise ValueError(f"it has metadata that no table has ({quote(min(strange))}): it is damaged, or no table")
     if _SEAL in metadata and not _SEALED.search(_SEAL + metadata[_SEAL]):
         raise ValueError("its seal is damaged; take a copy of it, or make it anew")
     if _ATTRIBUTES not in metadata:
@@ -138,10 +140,9 @@ def _to_numpy(name: str, cells: pa.Array) -> Column:
         return found
     if not len(cells):  # of no rows, the type is not known
         return np.array([], dtype=object)
-    raise ValueError(f"column {name} holds {str(kind)[:80]}; a table has texts, numbers and truth values")
+    raise ValueError(f"column {name} holds {quote_name(str(kind))}; a table has texts, numbers and truth values")
 
 
 def _damaged(error: Exception) -> ValueError:
     """The error for what pyarrow cannot read, in one line."""
-    told = " ".join(str(error).split())[:200]
-    return ValueError(f"it is not a Parquet file, or is damaged ({told if told.isprintable() else ascii(told)})")
+    return ValueError(f"it is not a Parquet file, or is damaged ({describe_error(error)})")

@@ -21,6 +21,7 @@ from hardware.tables import sealed_parquet
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.table_metadata import SCHEMA_VERSION, TableMetadata
 from hardware.tables.table_rows import list_metrics, read_entries, to_rows
+from search_spaces.quoting import describe_error, quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,7 @@ def _check_version(attributes: bytes) -> None:
     try:
         document = from_json(attributes)
     except ValueError as error:
-        raise ValueError(f"its metadata are not JSON ({str(error)[:80]})") from error
+        raise ValueError(f"its metadata are not JSON ({describe_error(error)})") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if type(version) is int and version == SCHEMA_VERSION:
         return
@@ -107,4 +108,4 @@ def _check_version(attributes: bytes) -> None:
         remedy = "update this program, or take the program that wrote it"
     else:
         remedy = "make it anew with: nas profile JOB, or nas tables import or estimate"
-    raise ValueError(f"its schema version is {ascii(version)[:40]}, this program reads {SCHEMA_VERSION}; {remedy}")
+    raise ValueError(f"its schema version is {quote(version)}, this program reads {SCHEMA_VERSION}; {remedy}")

@@ -17,6 +17,7 @@ from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.operator import Operator, to_tuples
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.registry import parse_operator
+from search_spaces.quoting import list_names, quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,10 +68,10 @@ def list_metrics(columns: Sequence[str]) -> list[str]:
     metrics = list(columns[len(KEY) : len(columns) - len(QUALITY)])
     if tuple(columns) != (*KEY, *metrics, *QUALITY) or len({*columns}) < len(columns):
         expected = f"{', '.join(KEY)}, metrics, {', '.join(QUALITY)}"
-        raise ValueError(f"its columns must be {expected}; got {', '.join(map(ascii, columns))[:500]}")
+        raise ValueError(f"its columns must be {expected}; got {list_names(columns)}")
     for name in metrics:
         if not _METRIC.fullmatch(name):
-            raise ValueError(f"a metric has a name of letters, digits and '_', got {ascii(name)[:80]}")
+            raise ValueError(f"a metric has a name of letters, digits and '_', got {quote(name)}")
     return metrics
 
 
@@ -167,7 +168,7 @@ def _check_column(name: str, cells: Column, rule: Rule) -> None:
     wrong = ~holds(cells)
     if wrong.any():
         row = _first(wrong)
-        raise ValueError(f"column {name}, row {row}: must be {wanted}, got {ascii(cells.tolist()[row - 1])[:80]}")
+        raise ValueError(f"column {name}, row {row}: must be {wanted}, got {quote(cells.tolist()[row - 1])}")
 
 
 def _first(where: Column) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from nas.interruption import Terminated, terminated_by_signal
-from search_spaces.quoting import cut, escape, quote
+from search_spaces.quoting import cut, join_lines, quote
 
 WRONG, INTERNAL = 2, 70  # the user can put it right; a fault of the program, as in BSD's sysexits.h
 CLOSED = 128 + signal.SIGPIPE  # as a shell tells it of a program whose reader has gone
@@ -106,7 +106,7 @@ def _describe_interrupt(error: KeyboardInterrupt) -> tuple[str, int]:
 
 
 def _describe_usage(error: Any) -> str:
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = join_lines(error.format_message()).rstrip(".")
     help_of = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
     return f"{message[:1].lower()}{message[1:]}{help_of}" if message else ""  # else the help is printed already
 
@@ -154,7 +154,7 @@ def _say(error: BaseException, line: str, code: int) -> int:
 
         traceback.print_exception(error)
     if line:
-        shown = escape(" ".join(line.split()))
+        shown = join_lines(line)
         with suppress(OSError):  # nobody reads that either
             print(f"nas: {cut(_without_secrets(shown), _MOST)}", file=sys.stderr, flush=True)
     return code

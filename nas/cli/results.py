@@ -91,11 +91,11 @@ def pareto(options: ParetoOptions) -> None:
 def show(options: ShowOptions) -> None:
     """Show one candidate: its description, its JSON and all its evaluations."""
     from results.description import describe
-    from results.printable import escape_controls
+    from search_spaces.quoting import escape_lines
 
     with _open(options) as opened:
         candidate = opened.candidate(options.key)
-        typer.echo(escape_controls(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}"))
+        typer.echo(escape_lines(f"{candidate.key}  {describe(candidate)}\n{candidate.to_json()}"))
         known = opened.frame(key=candidate.key)
         shown = known.drop(columns=["key", "sequence", "resolution", "blocks", "mean_weight_bits"])
         failures = [f"failed in {run}: {reason}" for run, reason in opened.failures(candidate.key)]

@@ -10,7 +10,7 @@ from nas.evaluation.pool import MakeMeasure, Measure
 from nas.objectives import Failure, Measured
 from nas.user_code import UserCodeError, describe_plug_in_error
 from search_spaces.candidate import Candidate
-from search_spaces.quoting import cut
+from search_spaces.quoting import cut, join_lines
 
 _MOST_SAID = 300  # characters of a reason: some libraries put a page into a message
 # How CPU and GPU allocators of libraries say it, in errors of types that stand for anything.
@@ -39,19 +39,19 @@ def measure_here(make: MakeMeasure, candidate: Candidate, fidelity: float) -> Me
     try:
         values = {name: float(value) for name, value in measure(candidate, fidelity).items()}
     except (Exception, SystemExit) as error:  # a metric of a user may raise anything, or end the program
-        return Failure(describe_error(error))
+        return Failure(_describe(error))
     for name, value in values.items():
         if not math.isfinite(value):
             return Failure(f"{name} is {value}")
     return values
 
 
-def describe_error(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """The reason that an error is, in one line: its type and its message, and of a plug-in its place.
 
     Lack of memory is named first.
     """
-    said = " ".join("".join(one if one.isprintable() else " " for one in str(error)).split())
+    said = join_lines(str(error))
     line = said if isinstance(error, UserCodeError) else f"{type(error).__name__}: {said}".removesuffix(": ")
     if isinstance(error, Exception):
         line = describe_plug_in_error(error) or line

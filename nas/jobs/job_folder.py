@@ -13,6 +13,7 @@ from typing import Any
 from hardware.input_file import read_text
 from nas.files import atomic_write, folder_lock
 from nas.jobs.stage_folder import StageFolder
+from search_spaces.quoting import quote
 
 FORMAT = 2  # format of the files in the folders of stages; to be raised whenever older files would be misread
 MANIFEST = "manifest.json"
@@ -70,7 +71,7 @@ def _read_format(folder: Path) -> int | None:
         raise ValueError(f"{manifest} is damaged; restore it, or give the job another name") from error
     if type(found) is not int or found not in (_WITHOUT_MANIFESTS, FORMAT):
         raise ValueError(
-            f"{folder} has format {ascii(found)[:40]}, and this nas reads {_WITHOUT_MANIFESTS} and {FORMAT}; use the "
+            f"{folder} has format {quote(found)}, and this nas reads {_WITHOUT_MANIFESTS} and {FORMAT}; use the "
             "nas that wrote it, or give the job another name"
         )
     return found

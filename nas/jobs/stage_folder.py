@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
+from hardware.document import Document, make_document
 from hardware.input_file import read_text
 from nas.files import atomic_write
 from nas.jobs.job_runs import digest_file
+from search_spaces.file_kind import find_file_kind
+from search_spaces.quoting import describe_error
 
 MANIFEST = "finished.json"
 _MOST_BYTES = 1 << 20  # of a manifest: thousands of files
@@ -29,16 +31,12 @@ _Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 _Name = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]  # of a file in this folder
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _File(_Part):
+class _File(Document):
     bytes: Annotated[int, Field(ge=0)]
     sha256: _Digest
 
 
-class _Manifest(_Part):
+class _Manifest(Document):
     """What `finished.json` says.
 
     Attributes:
@@ -133,18 +131,14 @@ class StageFolder:
         path = self.path / MANIFEST
         try:
             document = json.loads(read_text(path, _MOST_BYTES))
-            manifest = _Manifest.model_validate(document)
+            manifest = make_document(document, _Manifest)
             digest = document.pop("sha256")
             if digest != _digest(document):
                 raise ValueError("its digest is that of something else")
         except FileNotFoundError:
             return _Manifest(program="", files={}, about={}, sha256="0" * 64)
-        except ValidationError as error:
-            first, *_ = error.errors()
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{path} is damaged ({ascii(where)[:60]}: {first['msg']}); {self._remedy}") from error
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is damaged ({' '.join(str(error).split())[:120]}); {self._remedy}") from error
+            raise ValueError(f"{path} is damaged ({describe_error(error)}); {self._remedy}") from error
         return manifest
 
 
@@ -158,8 +152,8 @@ def _find_damage(path: Path, expected: _File) -> str:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return "is missing"
-    if not stat.S_ISREG(found.st_mode):
-        return "is no file"
+    if (kind := find_file_kind(found)) != "a file":
+        return f"is {kind}"
     if found.st_size != expected.bytes:
         return f"is damaged: it has {found.st_size:,} bytes, and had {expected.bytes:,} when it was finished"
     if digest_file(path) != expected.sha256:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from nas.tensor_files import find_misfits, quote, read_header, read_tensors, save_tensors
+from nas.tensor_files import find_misfits, read_header, read_tensors, save_tensors
 from nas.training.checkpoint_header import (
     FORMAT,
     REMEDY,
@@ -23,6 +23,7 @@ from nas.training.checkpoint_header import (
 )
 from search_spaces.elastic.double_rounding import MASTER_BITS
 from search_spaces.elastic.supernet import Supernet
+from search_spaces.quoting import quote
 from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
@@ -92,8 +93,7 @@ def load_checkpoint(path: Path, supernet: Supernet) -> TrainingState:
         raise ValueError(f"{path} is of version {header.version} and has no digest of that; {REMEDY}")
     if header.space != supernet.space.name:
         raise ValueError(
-            f"{path} is a checkpoint of space {quote(repr(header.space))}; "
-            f"this job needs one of {supernet.space.name!r}"
+            f"{path} is a checkpoint of space {quote(header.space)}; this job needs one of {supernet.space.name!r}"
         )
     tensors = stored.tensors
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_TRAINING)}

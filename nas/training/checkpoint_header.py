@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from nas.tensor_files import quote
+from hardware.document import Document, make_document
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
+from search_spaces.quoting import describe_error, quote
 from search_spaces.search_space import SearchSpace
 from search_spaces.subspace import Subspace
 
@@ -28,30 +29,26 @@ def _check_row(row: list[float]) -> list[float]:
     return row
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Rule(_Part):
+class _Rule(Document):
     policies: list[str]
     name: str | None = None
     operator: str | None = None
     position: Literal["first", "last"] | None = None
 
 
-class _Policies(_Part):
+class _Policies(Document):
     policies: list[str]
     rules: list[_Rule]
 
 
-class _Leaf(_Part):
+class _Leaf(Document):
     """What one leaf of a split supernet serves: its policies, and the open values of every gene."""
 
     policies: _Policies
     open: list[list[Annotated[int, Field(ge=0)]]]
 
 
-class CheckpointHeader(_Part):
+class CheckpointHeader(Document):
     """The header of a checkpoint.
 
     Attributes:
@@ -90,19 +87,15 @@ class CheckpointHeader(_Part):
         found, version = header.get("format"), header.get("version")
         if found != FORMAT or version not in (WITHOUT_DIGEST, VERSION) or isinstance(version, bool | float):
             raise ValueError(
-                f"{path} is of format {quote(repr(found))}, version {quote(version)}; a checkpoint that this program "
+                f"{path} is of format {quote(found)}, version {quote(version)}; a checkpoint that this program "
                 f"reads is of format {FORMAT!r}, version {WITHOUT_DIGEST} or {VERSION}; use the program that wrote it, "
                 f"or {REMEDY}"
             )
         lists = {**header, "policy_probabilities": _to_pairs(header.get("policy_probabilities"))}
         try:
-            return cls.model_validate(lists)
-        except ValidationError as error:
-            first, *_ = error.errors()
-            where = quote(".".join(map(str, first["loc"])))
-            raise ValueError(
-                f"{path} has a damaged header: {where}: {first['msg']}, got {quote(first['input'])}; {REMEDY}"
-            ) from error
+            return make_document(lists, cls)
+        except ValueError as error:
+            raise ValueError(f"{path} has a damaged header: {error}; {REMEDY}") from error
 
     def read_leaves(self, path: Path, architectures: SearchSpace) -> tuple[Subspace, ...]:
         """The subspaces that the leaves serve; empty if the supernet was not split.
@@ -117,7 +110,7 @@ class CheckpointHeader(_Part):
         try:
             return tuple(_read_leaf(architectures, leaf) for leaf in self.leaves)
         except ValueError as error:
-            raise ValueError(f"{path} has a damaged header: leaves: {quote(str(error), 200)}; {REMEDY}") from error
+            raise ValueError(f"{path} has a damaged header: leaves: {describe_error(error)}; {REMEDY}") from error
 
 
 def describe_leaf(served: Subspace) -> dict[str, Any]:

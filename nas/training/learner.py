@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nas.tensor_files import quote
 from nas.training.bit_sampling.policy_probabilities import PolicyProbabilities
 from nas.training.checkpoint import TrainingState, check_fit, load_checkpoint, save_checkpoint
 from nas.training.checkpoint_header import REMEDY
@@ -18,6 +17,7 @@ from nas.training.step.optimizer import create_optimizer, list_optimizer_state, 
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
+from search_spaces.quoting import quote_name
 from search_spaces.subspace import Subspace
 
 _OPTIMIZER, _TEACHER = "optimizer/", "teacher/"
@@ -135,7 +135,7 @@ class Learner:
                 "with it, or use another folder"
             )
         if strange := [name for name in state.tensors if not name.startswith((_OPTIMIZER, _TEACHER))]:
-            raise ValueError(f"{path} holds tensors of no use, such as training/{quote(strange[0])}; {REMEDY}")
+            raise ValueError(f"{path} holds tensors of no use, such as training/{quote_name(strange[0])}; {REMEDY}")
         teacher, optimizer = _select(_TEACHER, state.tensors), _select(_OPTIMIZER, state.tensors)
         trained = {key.rpartition("/")[0] for key in optimizer}  # parameters without a gradient yet have no state
         known = list_optimizer_state(self.supernet, self._settings.optimizer)

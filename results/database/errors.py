@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from results.database.url import hide_secrets, show_url
-from results.printable import escape_controls
+from search_spaces.quoting import escape_lines, join_lines
 
 _RESTART_SECONDS = 120.0  # how long a server may be unreachable before a write fails
 _RETRY_SECONDS = 0.5  # time between two attempts
@@ -36,7 +36,7 @@ class DatabaseError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(escape_controls(message))
+        super().__init__(escape_lines(message))
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def as_database_error(engine: sa.Engine) -> Iterator[None]:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error, OSError, UnicodeDecodeError) as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        reason = hide_secrets(" ".join(str(cause).split()), engine.url)
+        reason = hide_secrets(join_lines(str(cause)), engine.url)
         fitting = (advice for sign, advice in _ADVICE.items() if sign in reason.lower())
         advice = next(fitting, "check the URL and your access")
         raise DatabaseError(f"cannot use the results database {name}: {reason}; {advice}") from error

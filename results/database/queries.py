@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from results.database.errors import as_database_error
 from results.database.schema import candidates, evaluations, runs
-from results.printable import escape_controls
+from search_spaces.quoting import escape_lines
 from search_spaces.registry import unknown_name_error
 
 _SHOWN_NAMES = 5  # names that a message lists at most
@@ -99,5 +99,5 @@ def _first_names(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
         rows: Rows of a query.
         field: Name of a column of text.
     """
-    names = [escape_controls(str(row[field]))[:_SHOWN_LETTERS] for row in rows[:_SHOWN_NAMES]]
+    names = [escape_lines(str(row[field]))[:_SHOWN_LETTERS] for row in rows[:_SHOWN_NAMES]]
     return names + ["..."] * (len(rows) > _SHOWN_NAMES)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import stat
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from search_spaces.file_kind import find_file_kind
 
 BUSY_SECONDS = 60.0  # how long SQLite waits while another process writes
 _MOMENT_SECONDS = 0.3  # longer than a writer takes to open or close a file, and all that lies beside it
@@ -39,9 +40,8 @@ def check_file(path: Path) -> None:
     """
     for one in (path, _beside(path, "wal"), _beside(path, "shm"), _beside(path, "journal")):
         with suppress(FileNotFoundError):
-            mode = one.stat().st_mode
-            if not stat.S_ISREG(mode):
-                raise OSError(f"{one} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
+            if (kind := find_file_kind(one.stat())) != "a file":
+                raise OSError(f"{one} is {kind}")
             one.open("rb").close()
     if _lasts(path, lambda: _has(path, "wal") and not _is_in_use(path)):
         raise sqlite3.DatabaseError(

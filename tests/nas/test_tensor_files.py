@@ -62,8 +62,8 @@ def _declare_tensor(dtype: str, shape: list[int], begin: int, end: int) -> Calla
     [
         (lambda path: path.write_bytes(b"nonsense"), "header"),
         (lambda path: path.write_bytes(b""), "header"),
-        (Path.mkdir, "it is no file"),
-        (os.mkfifo, "it is no file"),
+        (Path.mkdir, "it is a folder"),
+        (os.mkfifo, "it is a pipe or a device"),
         (lambda path: _declare(path, 1 << 62), "a header has at most 33,554,432 bytes, and it says 4,611,686"),
         (lambda path: _declare(path, 30 << 20), "header"),
         (_declare_tensor("F32", [10**12], 0, 8), "cannot read"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search_spaces.quoting import cut, describe_error, list_names, quote
+from search_spaces.quoting import cut, describe_error, escape_lines, list_names, quote, quote_name
 
 
 @pytest.mark.parametrize("value", [8, -1.5, "w8a8", ["w32a32", "w8a8"], {"b": 1, "a": [None, True]}, (), {}])
@@ -53,7 +53,17 @@ def test_names_are_listed_in_a_line() -> None:
     assert len(list_names(["x" * 50] * 1000)) <= 500
 
 
+def test_a_name_is_quoted_only_if_it_must_be() -> None:
+    assert quote_name("layer.0.weight") == "layer.0.weight"
+    assert quote_name("a\nb") == r"'a\nb'"
+    assert len(quote_name("x" * 10_000)) <= 120
+
+
 def test_what_a_library_says_is_one_line() -> None:
     assert describe_error(ValueError("a\n b\x0e")) == r"a b\x0e"
     assert describe_error(MemoryError()) == "MemoryError"
     assert len(describe_error(ValueError("x" * 10_000))) <= 200
+
+
+def test_lines_stay_lines_and_what_a_terminal_would_obey_is_written() -> None:
+    assert escape_lines("a [b] ä 漢\n\x1b[31m\t\u202e\ud800") == "a [b] ä 漢\n\\x1b[31m\\t\\u202e\\ud800"

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.tensor_files import quote, read_tensors
+from nas.tensor_files import read_tensors
 from nas.user_code import import_callable, user_code
+from search_spaces.quoting import quote_name
 
 _COUNTER = "num_batches_tracked"  # buffer of batch norms that is not used in evaluation; older files lack it
 _WIDENED = (torch.float16, torch.bfloat16)  # whose numbers are numbers of float32, too
@@ -148,4 +149,4 @@ def _package(name: str) -> Any:
 
 def _shorten(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(map(quote, names[:3]))}{more}" if names else "nothing"
+    return f"{', '.join(map(quote_name, names[:3]))}{more}" if names else "nothing"

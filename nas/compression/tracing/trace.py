@@ -26,7 +26,9 @@ from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.operators.opaque import Constant, Opaque
+from search_spaces.quoting import describe_error
 
+_MOST_SAID = 300  # characters of a reason, in which torch quotes the code of the module
 _RELATIVE_TOLERANCE = 1e-4  # of the largest output: sums in another order differ by less
 
 
@@ -170,4 +172,4 @@ def _repeated(inputs: Sequence[Tensor] | Mapping[str, Tensor], size: int) -> Any
 
 
 def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return f"{type(error).__name__}: {describe_error(error, _MOST_SAID)}"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.compression.tracing.trace import TracedNetwork
-from nas.tensor_files import quote, read_tensors, save_tensors
+from nas.tensor_files import read_tensors, save_tensors
 from search_spaces.network_graph import NetworkGraph
+from search_spaces.quoting import describe_error, quote, quote_name
 
 # A file of every format lies under tests/fixtures/traced_network, and must stay readable.
 _FORMAT = "nas-network-2"
@@ -43,7 +44,7 @@ def load_traced(path: Path) -> TracedNetwork:
     header, tensors = stored.header, stored.tensors
     if header.get("format") not in (_WITHOUT_DIGEST, _FORMAT):
         raise ValueError(
-            f"{path} must be a network in format {_WITHOUT_DIGEST} or {_FORMAT}, got a header of {quote(header, 60)}; "
+            f"{path} must be a network in format {_WITHOUT_DIGEST} or {_FORMAT}, got a header of {quote(header)}; "
             f"{_REMEDY}"
         )
     if stored.has_digest != (header["format"] == _FORMAT):
@@ -61,7 +62,7 @@ def load_traced(path: Path) -> TracedNetwork:
         tensors[name].requires_grad_()
     traced = TracedNetwork(graph, tensors)
     if unsound := traced.list_unsound_tensors():
-        raise ValueError(f"{path}: weights must be finite numbers, got others in {quote(unsound[0])}; {_REMEDY}")
+        raise ValueError(f"{path}: weights must be finite numbers, got others in {quote_name(unsound[0])}; {_REMEDY}")
     return traced
 
 
@@ -74,5 +75,5 @@ def _read_graph(path: Path, header: Mapping[str, Any]) -> NetworkGraph:
         graph = NetworkGraph.from_json(text)
         _ = graph.shapes, graph.parameter_shapes  # they refuse operators that do not fit together
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: {quote(' '.join(str(error).split()), 200)}; {_REMEDY}") from error
+        raise ValueError(f"{path}: {describe_error(error)}; {_REMEDY}") from error
     return graph

@@ -16,6 +16,7 @@ from torch import Tensor
 from nas.data.decoding.decoder import Decoder, Stored
 from nas.data.decoding.pixels import Pixels, convert_array, convert_image, resize_array
 from nas.data.reading import Fit
+from search_spaces.quoting import describe_error
 
 MOST_PIXELS = 64_000_000  # of an image that is decoded: 192 MB as RGB, beside which a process has room for its work
 _FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF", "ICO")
@@ -143,9 +144,9 @@ def open_image(
     except UnidentifiedImageError as error:
         raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{where} is not a readable image: {_reason(error)}") from error
+        raise ValueError(f"{where} is not a readable image: {describe_error(error)}") from error
     except (ArithmeticError, LookupError, TypeError, MemoryError) as error:  # of damaged headers, by format
-        raise ValueError(f"{where} is not a readable image: it is damaged ({_reason(error)})") from error
+        raise ValueError(f"{where} is not a readable image: it is damaged ({describe_error(error)})") from error
 
 
 def _bytes(stored: Stored) -> bytes:
@@ -191,7 +192,3 @@ def _find_damaged_chunk(png: Stored) -> str:
             return kind.decode()
         at = end + 4
     return ""
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from nas.data.layouts.split_files import find_split_files, list_files, tell_spli
 from nas.data.layouts.text_table import SUFFIXES, TextTable, read_text_table
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
+from search_spaces.file_kind import find_file_kind
 from search_spaces.quoting import quote
 
 
@@ -117,11 +117,11 @@ def _find_file(table: TextTable, row: int, cell: str) -> Path:
             f"{table.where(row)} has a path that leaves the folder {root}: {quote(cell)}; write it as absolute path"
         )
     try:
-        found = (root / path).stat()
+        kind = find_file_kind((root / path).stat())
     except (OSError, ValueError) as error:
         raise ValueError(f"{table.where(row)} names {quote(cell)}, which is not there in {root}") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{table.where(row)} names {quote(cell)}, which is no file")
+    if kind != "a file":
+        raise ValueError(f"{table.where(row)} names {quote(cell)}, which is {kind}")
     return root / path
 
 

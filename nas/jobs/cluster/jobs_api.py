@@ -20,8 +20,7 @@ from uuid import uuid4
 
 from nas.cluster import import_ray, show_address
 from nas.jobs.cluster.submission import Submission, read_metadata
-from results.printable import escape_controls
-from search_spaces.quoting import quote
+from search_spaces.quoting import escape, join_lines, quote
 
 _ANSWER_S = 5  # how long to wait for a connection to the dashboard
 _AGENT_S = 120.0  # how long to wait until a node of a cluster that has just started accepts jobs
@@ -127,7 +126,11 @@ class Cluster:
         ours = [one for one in found if _METADATA in (one.metadata or {})]
         ours.sort(key=lambda one: one.start_time or 0)
         return [
-            {"id": _plain(str(one.submission_id)), "status": one.status.value, "message": _plain(one.message or "")}
+            {
+                "id": join_lines(str(one.submission_id)),
+                "status": one.status.value,
+                "message": join_lines(one.message or ""),
+            }
             for one in ours
         ]
 
@@ -184,15 +187,10 @@ def _split_address(address: str) -> tuple[str, dict[str, str]]:
     return plain, {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _plain(text: str) -> str:
-    """A text of the cluster in one line, without what a terminal would obey."""
-    return "".join(one if one.isprintable() else " " for one in text)
-
-
 def _escape_lines(text: str) -> str:
     """A text of the cluster in its lines, without what a terminal would obey."""
     lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join("\t".join(map(escape_controls, line.split("\t"))) for line in lines)
+    return "\n".join("\t".join(map(escape, line.split("\t"))) for line in lines)
 
 
 def _check_reachable(address: str) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
+from search_spaces.file_kind import find_file_kind
+
 LIMIT = (
     100 * 1024**2
 )  # bytes that Ray's dashboard takes at once (`ray._private.ray_constants.DASHBOARD_CLIENT_MAX_SIZE`)
@@ -91,11 +93,11 @@ def _walk(name: str, path: Path) -> Iterator[_Entry]:
         if "\\" in name or not _is_text(name):
             raise ValueError(f"{str(path)!r} is to be sent to the cluster, and Ray unpacks no such name; rename it")
         found = path.stat()
-        identity = (found.st_dev, found.st_ino)
-        if stat.S_ISREG(found.st_mode):
+        kind, identity = find_file_kind(found), (found.st_dev, found.st_ino)
+        if kind == "a file":
             yield _Entry(name, path, found.st_mode, found.st_size)
-        elif not stat.S_ISDIR(found.st_mode):
-            raise ValueError(f"{path} is to be sent to the cluster and is neither a file nor a folder; take it away")
+        elif kind != "a folder":
+            raise ValueError(f"{path} is to be sent to the cluster and is {kind}; take it away")
         elif identity in above:
             raise ValueError(
                 f"{path} is to be sent to the cluster and is a link to a folder that it lies in; delete it"

@@ -12,7 +12,7 @@ from rich.text import Text
 from nas.jobs.console.plain_text import plain
 from results.metric import METRICS, Metric
 from results.pages.columns import NORMAL_90
-from results.printable import escape_controls
+from search_spaces.quoting import escape_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +38,7 @@ def networks_table(networks: pd.DataFrame, caption: str, metrics: Mapping[str, M
         absent = networks[column].isna()
         if show is None or absent.all():
             continue
-        table.add_column(
-            Text(escape_controls(heading)), justify="left" if column in _TEXTS else "right", overflow="fold"
-        )
+        table.add_column(Text(escape_lines(heading)), justify="left" if column in _TEXTS else "right", overflow="fold")
         cells.append(["-" if absent[row] else show(row, cell) for row, cell in enumerate(networks[column])])
     for row in zip(*cells, strict=True):
         table.add_row(*map(plain, row))

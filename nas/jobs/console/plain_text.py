@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from results.printable import escape_controls
+from search_spaces.quoting import escape
 
 
 def plain(value: object) -> Text:
     """A value as one line, without markup and control characters; a line break is written as one, too."""
-    return Text(escape_controls(str(value).replace("\n", "\\n")))
+    return Text(escape(str(value)))

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from results.printable import escape_controls
+from search_spaces.quoting import escape_lines
 
 
 class Bar:
@@ -71,7 +71,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """Prints a text without markup and control characters."""
-        self.console.print(escape_controls(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.console.print(escape_lines(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Bar]:
@@ -101,4 +101,4 @@ class _Display(Progress):
         yield self.make_tasks_table(self.tasks)
         for task in self.tasks:
             if task.fields["note"]:
-                yield Text(f"  {escape_controls(task.fields['note'])}", no_wrap=True, overflow="ellipsis")
+                yield Text(f"  {escape_lines(task.fields['note'])}", no_wrap=True, overflow="ellipsis")

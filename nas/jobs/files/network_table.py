@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hardware.input_table import InputTable
 from nas.jobs.files.bounds import MOST_VALUE
 from search_spaces.choices import Value
+from search_spaces.quoting import quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def _read_gene(table: InputTable, name: str) -> list[Value]:
             if _NOT_FINITE.fullmatch(cell):
                 raise ValueError(f"must be a gene, a number or text, got {cell}")
             if _WHOLE.fullmatch(cell) and not (len(cell) < 20 and abs(int(cell)) <= _MOST_GENE):
-                raise ValueError(f"a gene that is a whole number has {_MOST_GENE} at most, got {cell[:40]}")
+                raise ValueError(f"a gene that is a whole number has {_MOST_GENE} at most, got {quote(cell)}")
     if all(_WHOLE.fullmatch(cell) for cell in cells):
         return [int(cell) for cell in cells]
     try:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
+from hardware.document import Document
 from nas.jobs.files.yaml_file import read_yaml
-from results.printable import escape_controls
-from search_spaces.quoting import cut, quote
+from search_spaces.quoting import cut, escape, quote
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -30,12 +30,10 @@ _DATABASE = (
 )
 
 
-class Section(BaseModel):
-    """A part of a job file."""
+class Section(Document):
+    """A part of a job file, in which no text is empty or endless."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, str_min_length=1, str_max_length=_MOST_OF_A_TEXT
-    )
+    model_config = ConfigDict(str_min_length=1, str_max_length=_MOST_OF_A_TEXT)
 
 
 def check_folder_name(name: str) -> str:
@@ -69,7 +67,7 @@ def read_section(path: Path, root: type[Root]) -> Root:
         raise ValueError(f"{path} must hold keys and their values, got {quote(document)}")
     for key, text in _list_texts(document):
         if has_controls(text):
-            where = cut(escape_controls(key.replace("\n", "\\n")), _MOST_OF_A_KEY)
+            where = cut(escape(key), _MOST_OF_A_KEY)
             raise ValueError(
                 f"{path}: {where}: text should be one line of characters that can be printed, got {quote(text)}"
             )

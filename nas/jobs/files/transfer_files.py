@@ -16,6 +16,7 @@ from hardware.input_table import InputTable
 from hardware.transfer.transfer import DeviceTransfer
 from nas.files import atomic_write
 from search_spaces.additive_cost import FloatArray
+from search_spaces.quoting import list_names, quote
 
 NETWORK, LATENCY = "network", "latency_ms"
 # The model takes the square of the first in memory and several times the second; the third it takes cubed in time.
@@ -85,14 +86,14 @@ class TransferFiles:
     def _measured(self, path: Path) -> tuple[Sequence[int], FloatArray]:
         table = InputTable.read(path, NETWORK, LATENCY)
         if len(named := [name for name in table.columns if name]) != 2:
-            raise ValueError(f"{path} must have the columns {NETWORK} and {LATENCY}, got {', '.join(named)[:200]}")
+            raise ValueError(f"{path} must have the columns {NETWORK} and {LATENCY}, got {list_names(named)}")
         if not len(table.rows) <= _MOST_MEASURED:
             raise ValueError(f"{path} must have {_MOST_MEASURED:,} measurements at most, got {len(table.rows):,}")
         rows = []
         for name, row in zip(_names(table), table.rows, strict=True):
             with row.telling(NETWORK):
                 if name not in self._rows:
-                    raise ValueError(f"must be a known network, got {name[:80]!r}")
+                    raise ValueError(f"must be a known network, got {quote(name)}")
             rows.append(self._rows[name])
         return rows, np.array([row.cost(LATENCY) for row in table.rows])
 
@@ -104,7 +105,7 @@ def _names(table: InputTable) -> list[str]:
         name = row.line(NETWORK)
         with row.telling(NETWORK):
             if name in found:
-                raise ValueError(f"must name every network once, got {name[:80]!r} twice")
+                raise ValueError(f"must name every network once, got {quote(name)} twice")
         found[name] = None
     return list(found)
 

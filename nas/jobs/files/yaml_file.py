@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hardware.input_file import read_text
-from search_spaces.quoting import cut
+from search_spaces.quoting import describe_error
 
 # A job of every setting with a policy rule for each of a hundred layers has 20 KB, 2,000 values and 6 levels.
 _MOST_BYTES = 1 << 18
@@ -103,4 +103,4 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.load(text, _Loader)  # a SafeLoader
     except (yaml.YAMLError, ArithmeticError, ValueError) as error:  # the latter two for characters such as "\UFFFFFFFF"
-        raise ValueError(f"{path} is not YAML: {cut(' '.join(str(error).split()), _MOST_SAID)}") from error
+        raise ValueError(f"{path} is not YAML: {describe_error(error, _MOST_SAID)}") from error

@@ -28,6 +28,7 @@ from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import METRICS, Metric
 from search_spaces.candidate import Candidate
 from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.quoting import describe_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def _read_networks(path: Path, metrics: Mapping[str, Metric]) -> pd.DataFrame:
                 )
         networks[["role", "key", "file"]]
     except (ValueError, KeyError) as error:  # pandas' own are ValueErrors
-        reason = " ".join(str(error).split())[:200]
+        reason = describe_error(error)
         raise ValueError(
             f"{path} is damaged ({reason}); delete {path.parent} and start the same command again"
         ) from error

@@ -67,7 +67,7 @@ def _of_before(rows: pd.DataFrame) -> pd.DataFrame:
 
 CELLS: list[tuple[Damage, str]] = [
     (_of_before, "its schema version is 3, this program reads 5; make it anew with: nas profile JOB, or nas tables"),
-    (lambda rows: rows.drop(columns="operator"), "its columns must be entry, .*; got 'entry'"),
+    (lambda rows: rows.drop(columns="operator"), "its columns must be entry, .*; got entry"),
     (lambda rows: rows.rename(columns={"energy_mj": "energy mj"}), "a metric has a name of letters, digits and '_'"),
     (
         lambda rows: rows.assign(latency_ms=[0.5, np.nan, 1, 1], energy_mj=np.nan),

@@ -70,8 +70,8 @@ def _replace(folder: Path, make: Callable[[Path], object]) -> None:
         ),
         (lambda folder: (folder / "empty").write_bytes(b"x"), "it has 1 bytes, and had 0"),
         (_swap, "is damaged"),
-        (lambda folder: _replace(folder, Path.mkdir), "best.onnx is no file"),
-        (lambda folder: _replace(folder, os.mkfifo), "best.onnx is no file"),
+        (lambda folder: _replace(folder, Path.mkdir), "best.onnx is a folder"),
+        (lambda folder: _replace(folder, os.mkfifo), "best.onnx is a pipe or a device"),
     ],
 )
 def test_what_is_damaged_is_said_with_what_to_do(

@@ -198,13 +198,13 @@ def parts() -> tuple[dict[str, Any], dict[str, Tensor]]:
         ({"weight_steps": 1}, "weight_steps"),
         ({"weight_steps": False}, "leaves.0.* is there besides"),
         ({"leaves": []}, "the weights of 1 leaves, got those of 2"),
-        ({"leaves": [{}] * 1000}, "leaves.0.policies: Field required"),
+        ({"leaves": [{}] * 1000}, "leaves.0.policies is missing"),
         ({"leaves": {"policies": 1}}, "leaves"),
         ({"policy_probabilities": [[5, [0.5, float("nan")]]]}, "probabilities, which sum to 1"),
         ({"policy_probabilities": [[5, [0.5, 0.6]]]}, "probabilities, which sum to 1"),
         ({"policy_probabilities": [[-5, [1.0]]]}, "policy_probabilities"),
         ({"policy_probabilities": 3}, "policy_probabilities"),
-        ({"more": 1}, "more: Extra inputs"),
+        ({"more": 1}, "unknown key more"),
     ],
 )
 def test_a_header_of_another_type_or_depth_is_refused(

@@ -192,7 +192,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path, kind: s
         path.mkdir()
     else:
         path.symlink_to("/dev/zero")
-    with pytest.raises(DatabaseError, match=f"{name} is (a folder|no regular file)"):
+    with pytest.raises(DatabaseError, match=f"{name} is (a folder|a pipe or a device)"):
         ResultsDatabase(url(tmp_path), read_only)
 
 

@@ -55,8 +55,8 @@ def test_texts_and_labels(tmp_path: Path) -> None:
     [
         ("path,label\na.png,0\nmissing.png,1\n", r"train.csv line 3 names 'missing.png', which is not there"),
         ("path,label\n../a.png,0\n", "line 2 has a path that leaves the folder .*; write it as absolute path"),
-        ("path,label\n.,0\n", "line 2 names '.', which is no file"),
-        ("path,label\n/dev/zero,0\n", "line 2 names '/dev/zero', which is no file"),
+        ("path,label\n.,0\n", "line 2 names '.', which is a folder"),
+        ("path,label\n/dev/zero,0\n", "line 2 names '/dev/zero', which is a pipe or a device"),
         ("path,label\na\0.png,0\n", "must be a table with a header, got bytes of 0"),
         ("path,label\n ,0\n", "line 2 must have a path in column path"),
         ("path,label\na.png\n", "line 2 must have 2 cells as the header has, got 1"),
