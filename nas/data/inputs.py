@@ -62,8 +62,14 @@ class Inputs(ABC):
         return self.take(slice(None, None, max(1, -(-len(self) // count))))
 
     @abstractmethod
-    def update(self, digest: _Hash) -> None:
-        """Adds the content of the inputs to a hash."""
+    def update(self, digest: _Hash, content: str | None = None) -> None:
+        """Adds the content of the inputs to a hash.
+
+        Args:
+            digest: The hash.
+            content: What `hash_content` gives of the stored samples in their order, where a survey has read them
+                already; None reads those that are not in memory.
+        """
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ class TensorInputs(Inputs):
         """The tensor itself, shape (n, *shape)."""
         return self.tensor
 
-    def update(self, digest: _Hash) -> None:
-        """Adds shape and content."""
+    def update(self, digest: _Hash, content: str | None = None) -> None:  # noqa: ARG002
+        """Adds shape and content, which are in memory."""
         digest.update(str(tuple(self.tensor.shape)).encode())
         digest.update(self.tensor.cpu().contiguous().numpy().tobytes())
 
@@ -164,14 +170,17 @@ class StoredInputs(Inputs):
         rows = self.rows.sort().values
         return StoredInputs(self.records, self.decoder, rows[:: max(1, -(-len(rows) // count))])
 
-    def update(self, digest: _Hash) -> None:
+    def update(self, digest: _Hash, content: str | None = None) -> None:
         """Adds the content as it is stored, and how it is decoded."""
         digest.update(repr(self.decoder).encode())
+        digest.update((content or self._hash_content()).encode())
+
+    def _hash_content(self) -> str:
         hashes = np.empty((len(self), HASH_BYTES), np.uint8)
         for places in self.rows.argsort().split(_CHUNK):  # in stored order, which is read quickest
             for place, stored in zip(places.tolist(), self.records.read(self.rows[places].tolist()), strict=True):
                 hashes[place] = np.frombuffer(hash_stored(stored), np.uint8)
-        digest.update(hashes.tobytes())
+        return hash_content(hashes)
 
 
 @dataclass(frozen=True)
@@ -192,3 +201,12 @@ def hash_stored(stored: object) -> bytes:
     else:
         content = stored if isinstance(stored, bytes) else str(stored).encode()
     return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
+
+
+def hash_content(hashes: NDArray[np.uint8]) -> str:
+    """One hash of many stored samples, in hexadecimal digits.
+
+    Args:
+        hashes: What `hash_stored` gives of each sample, in their order, shape (n, 16).
+    """
+    return hashlib.blake2b(hashes.tobytes(), digest_size=HASH_BYTES).hexdigest()

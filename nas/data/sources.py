@@ -160,7 +160,8 @@ def _load(source: DataSource) -> DataSplits:
     task = source.task.fit(splits["train"].labels)
     stated = source.normalization
     transform = decoder.tokens if isinstance(decoder, TextEncoder) else stated
-    data = DataSplits(**splits, names=arranged.names, task=task, stated=transform, loaders=source.loaders)
+    train, validation, test = (splits[name] for name in ("train", "validation", "test"))
+    data = DataSplits(train, validation, test, arranged.names, task, transform, source.loaders)
     if stated is not None and len(stated.mean) != data.channels:
         raise ValueError(f"mean and std must have one value per channel, {data.channels}, got {len(stated.mean)}")
     return data

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -74,6 +75,8 @@ class DataSplits:
         stated: How samples become inputs of a network, such as the normalisation that the user gave; None normalises by
             the training images.
         loaders: Number of processes that decode training images which are not decoded yet, beside the training.
+        contents: A hash of the stored samples of each split, by its name, where a survey has read them: then `digest`
+            reads nothing.
     """
 
     train: Split
@@ -83,6 +86,7 @@ class DataSplits:
     task: Task = CLASSIFICATION
     stated: InputTransform | None = None
     loaders: int = 0
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -123,8 +127,8 @@ class DataSplits:
             found.update(repr(self.stated_names).encode())
         if self.task != CLASSIFICATION:
             found.update(repr(self.task).encode())
-        for part in (self.train, self.validation, self.test):
-            part.inputs.update(found)
+        for name, part in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            part.inputs.update(found, self.contents.get(name))
             found.update(str(tuple(part.labels.shape)).encode())
             found.update(part.labels.cpu().contiguous().numpy().tobytes())
         return found.hexdigest()

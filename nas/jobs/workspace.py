@@ -94,7 +94,7 @@ class Workspace:
     def data(self) -> DataSplits:
         """The samples; what was read, and what may be wrong with it, is said once."""
         say_survey(self.survey, self.reporter)
-        data = self.source.load()
+        data = replace(self.source.load(), contents=self.survey.contents)
         say_inputs(data, self.reporter)
         return data
 

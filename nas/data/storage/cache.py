@@ -164,9 +164,9 @@ class MappedInputs(Inputs):
         rows = self.rows.sort().values
         return MappedInputs(self.path, self.source, rows[:: max(1, -(-len(rows) // count))])
 
-    def update(self, digest: _Hash) -> None:
+    def update(self, digest: _Hash, content: str | None = None) -> None:
         """Adds what the stored inputs add."""
-        self.source.take(self.rows).update(digest)
+        self.source.take(self.rows).update(digest, content)
 
     def is_whole(self) -> bool:
         """Whether the file is there, and of the size that it must have."""

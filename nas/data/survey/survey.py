@@ -39,6 +39,7 @@ class Survey:
         sizes: Number of different sizes.
         not_square: Number of stored images that are not square.
         kinds: Number of stored samples of each format and mode, such as `JPEG RGB`; the most frequent one comes first.
+        contents: A hash of the stored samples of each split, in the order in which the split has them.
         warnings: What may be wrong, a line each.
     """
 
@@ -50,6 +51,7 @@ class Survey:
     sizes: int
     not_square: int
     kinds: Mapping[str, int]
+    contents: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
     @property

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hardware.input_file import read_text
-from nas.data.decoding.decoder import Stored
-from nas.data.inputs import hash_stored
+from nas.data.inputs import HASH_BYTES, hash_content, hash_stored
 from nas.data.layouts.records import Records
 from nas.data.sources import Arrangement, DataSource
 from nas.data.survey.headers import read_header
@@ -64,16 +63,16 @@ class _Headers:
     Attributes:
         rows: The rows of the records that were read, int64, shape (n,), in ascending order.
         sizes: Width and height of each sample, int32, shape (n, 2).
-        hashes: Hash of the content of each sample, uint64, shape (n,).
+        hashes: Hash of the content of each sample, uint8, shape (n, 16).
         kinds: Number of samples of each format and mode.
     """
 
     rows: NDArray[np.int64]
     sizes: NDArray[np.int32]
-    hashes: NDArray[np.uint64]
+    hashes: NDArray[np.uint8]
     kinds: Counter[str]
 
-    def find_hashes(self, rows: Tensor) -> NDArray[np.uint64]:
+    def find_hashes(self, rows: Tensor) -> NDArray[np.uint8]:
         """The hashes of the samples at rows of the records, int64 of shape (k,)."""
         return self.hashes[np.searchsorted(self.rows, rows.numpy())]
 
@@ -86,8 +85,9 @@ def _survey(source: DataSource, arranged: Arrangement) -> Survey:
     }
     sizes = np.concatenate([found.sizes for found in headers.values()])
     kinds = sum((found.kinds for found in headers.values()), Counter[str]())
+    hashes = {name: headers[id(records)].find_hashes(rows) for name, (records, rows, _) in arranged.parts.items()}
     hashed = {
-        name: HashedSplit(records, rows, labels, headers[id(records)].find_hashes(rows))
+        name: HashedSplit(records, rows, labels, _shorten(hashes[name]))
         for name, (records, rows, labels) in arranged.parts.items()
     }
     width, height = (int(value) for value in np.median(sizes, axis=0))
@@ -100,26 +100,29 @@ def _survey(source: DataSource, arranged: Arrangement) -> Survey:
         len(np.unique(sizes, axis=0)),
         int((sizes[:, 0] != sizes[:, 1]).sum()),
         dict(kinds.most_common()),
+        {name: hash_content(hashes[name]) for name in SPLITS},
         (*arranged.stored.notes, *ranges.describe(), *find_repetitions(hashed)),
     )
 
 
 def _read_headers(records: Records, rows: NDArray[np.int64], ranges: UsedRanges) -> _Headers:
     count = len(rows)
-    sizes, hashes, kinds = np.empty((count, 2), np.int32), np.empty(count, np.uint64), Counter[str]()
+    sizes, kinds = np.empty((count, 2), np.int32), Counter[str]()
+    hashes = np.empty((count, HASH_BYTES), np.uint8)
     for start in range(0, count, _CHUNK):
         chunk = rows[start : start + _CHUNK].tolist()
         for number, stored in enumerate(records.read(chunk), start):
             where = records.where(int(rows[number]))
             header = read_header(stored, where)
             sizes[number], kinds[header.kind] = (header.width, header.height), kinds[header.kind] + 1
-            hashes[number] = _hash(stored)
+            hashes[number] = np.frombuffer(hash_stored(stored), np.uint8)
             ranges.add(stored, header, where)
     return _Headers(rows, sizes, hashes, kinds)
 
 
-def _hash(stored: Stored) -> np.uint64:
-    return np.frombuffer(hash_stored(stored)[:8], np.uint64)[0]
+def _shorten(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """The first 64 bits of each hash, which are enough to find samples that are equal."""
+    return np.ascontiguousarray(hashes[:, :8]).view(np.uint64)[:, 0]
 
 
 def _describe_labels(labels: Tensor, outputs: int) -> Outputs:

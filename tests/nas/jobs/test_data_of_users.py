@@ -16,6 +16,8 @@ import yaml
 from PIL import Image
 from rich.console import Console
 
+from nas.data import sources
+from nas.data.layouts.records import FileRecords
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
 from nas.jobs.job_folder import open_job_folder
@@ -88,6 +90,39 @@ def test_a_job_from_files_to_exported_networks(write: Callable[[Path], dict[str,
     for file in runs.glob("mine/export-*/*.onnx"):
         notes = {one.key: one.value for one in onnx.load(file).metadata_props}
         assert json.loads(notes["names"]) == [*NAMES]
+
+
+def test_a_later_command_reads_no_sample_of_an_unchanged_large_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound in ("_MOST_IN_MEMORY", "_SMALL_SPLIT"):  # all sets are large
+        monkeypatch.setattr(sources, bound, -1)
+    read, original = list[int](), FileRecords.read
+    monkeypatch.setattr(FileRecords, "read", lambda self, rows: read.extend(rows) or original(self, rows))
+    data = {"source": str(tmp_path / "data"), "channels": 1, "mean": [0.5], "std": [0.5], "cache_gb": 0}
+    sections = {
+        "name": "large",
+        "data": data | phone_photos(tmp_path / "data"),
+        "space": {"name": "resnet_digits", "policies": ["w8a8"]},
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(sections))
+
+    def digest(folder: str) -> str:
+        sources._LOADED.clear()
+        sources._arrange.cache_clear()
+        read.clear()
+        reporter = Reporter(Console(file=io.StringIO()))
+        return Workspace(load_job(tmp_path / "job.yaml"), tmp_path / folder, reporter).data.digest
+
+    first = digest("runs")
+    assert sorted(read) == list(range(150))  # once, for the survey and for the digest
+    assert digest("runs") == first
+    assert read == []
+    (touched := tmp_path / "data" / "left" / "IMG_0000.JPG").touch()
+    assert digest("runs") == first
+    assert len(read) == 150
+    draw(1000, 32, 24).save(touched, "jpeg")
+    assert digest("runs") == digest("elsewhere") != first
 
 
 CLASSIFIER = """

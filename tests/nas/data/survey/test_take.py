@@ -81,7 +81,9 @@ def test_it_is_kept_until_a_file_changes(photos: Path, tmp_path: Path, monkeypat
     before = len(read)
     write(photos / "train" / "a", Image.new("RGB", (30, 8)), "00.jpg")
     source.arrange.__func__.__globals__["_arrange"].cache_clear()
-    assert take_survey(source, kept).most == (30, 8)
+    changed = take_survey(source, kept)
+    assert changed.most == (30, 8)
+    assert changed.contents != first.contents
     assert len(read) == before + 84
 
 
@@ -110,7 +112,7 @@ def test_dark_images_are_said(tmp_path: Path, values: NDArray[Any], reading: Rea
 
 def test_labels_of_other_tasks() -> None:
     outputs = {"train": Outputs(9, ranges=((0.0, 0.5, 1.0),)), "validation": Outputs(3), "test": Outputs(3)}
-    survey = Survey(("age",), outputs, (8, 1), (9, 1), (12, 1), 3, 9, {"text": 15})
+    survey = Survey(("age",), outputs, (8, 1), (9, 1), (12, 1), 3, 9, {"text": 15}, {})
     assert survey.describe_samples() == "9 for training, 3 for validation, 3 for testing; 1 outputs: age"
     assert survey.describe_inputs() == "texts of 8 to 12 characters, median 9"
 

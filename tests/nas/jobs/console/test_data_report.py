@@ -19,7 +19,7 @@ def test_a_terminal_obeys_neither_names_nor_texts_of_a_data_set() -> None:
     reporter = Reporter(Console(file=shown, width=120))
     splits = {name: Outputs(3, (2, 1)) for name in ("train", "validation", "test")}
     one = (8, 8)
-    show_survey(Survey((STRANGE, "cat"), splits, one, one, one, 1, 0, {f"PNG {STRANGE}": 9}), reporter)
+    show_survey(Survey((STRANGE, "cat"), splits, one, one, one, 1, 0, {f"PNG {STRANGE}": 9}, {}), reporter)
     show_texts([(STRANGE, f"say {STRANGE}")], reporter)
     assert "\x1b" not in shown.getvalue()
     assert "\x07" not in shown.getvalue()
