@@ -62,6 +62,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/data/layouts/tar_index.py": "tests/nas/data/layouts/test_tar_shards.py: only shards are indexed",
     "nas/data/layouts/text_table.py": "tests/nas/data/layouts/test_tables.py: only tables are read by it",
     "nas/data/layouts/records.py": DATA,
+    "nas/data/layouts/joined_records.py": DATA,
     "nas/data/layouts/row_groups.py": DATA,
     "nas/jobs/files/data_section.py": WRONG_FILES,
     "nas/training/progress.py": "a report without behaviour; what is in it: tests/nas/training/test_trainer.py",

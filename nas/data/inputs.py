@@ -153,6 +153,11 @@ class StoredInputs(Inputs):
         return len(self) * prod(self.shape) * self.decoder.dtype.itemsize
 
     @property
+    def shared_bytes(self) -> int:
+        """Size of what processes that are started to read these inputs share."""
+        return self.rows.nbytes + self.records.shared_bytes
+
+    @property
     def blocks(self) -> Tensor | None:
         """The blocks of the records."""
         sizes = self.records.block_sizes

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, repeat
 from pathlib import Path
+from typing import overload
 
 from nas.data.layouts.columns import refuse_columns
+from nas.data.layouts.file_paths import FilePaths
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import FileRecords, StoredSplits
 from nas.data.layouts.split_files import SPLITS, list_split_words, list_visible
@@ -104,25 +108,50 @@ def _find_splits(root: Path, folders: Sequence[Path]) -> tuple[dict[str, Path], 
 class _Places:
     """The places of files."""
 
-    paths: tuple[Path, ...]
+    paths: FilePaths
 
     def __call__(self, row: int) -> str:
         return str(self.paths[row])
 
 
+class _RepeatedNames(Sequence[str]):
+    """The name of the class of each image: images lie class by class, so their numbers say all."""
+
+    def __init__(self, names: Sequence[str], counts: Sequence[int]) -> None:
+        self._names, self._ends = names, [*accumulate(counts)]
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __iter__(self) -> Iterator[str]:
+        for name, start, end in zip(self._names, [0, *self._ends], self._ends, strict=False):
+            yield from repeat(name, end - start)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[str]: ...
+    def __getitem__(self, row: int | slice) -> str | Sequence[str]:
+        if isinstance(row, slice):
+            return [self[number] for number in range(*row.indices(len(self)))]
+        return self._names[bisect(self._ends, range(len(self))[row])]
+
+
 def _read(folder: Path, names: tuple[str, ...], skipped: Counter[str]) -> FileRecords:
     """The images in the folders of classes; what else is there is counted by its kind."""
-    paths, labels = list[Path](), list[str]()
-    for name in names:
-        files = [file for file in sorted(_walk(folder / name)) if not _is_hidden(file, folder / name)]
-        found = [file for file in files if _is_image(file, folder / name)]
-        skipped.update(map(_describe, sorted(set(files) - set(found))))
-        paths += found
-        labels += [name] * len(found)
-    if not paths:
+    parts = [FilePaths.of(folder, _list_class(folder / name, skipped)) for name in names]
+    if not any(map(len, parts)):
         raise ValueError(f"the sub-folders of {folder} hold no images, such as .jpg or .png files")
     skipped.update(_describe(file) for file in list_visible(folder) if _is_image(file, folder))
-    return FileRecords(tuple(paths), RawLabels(labels, _Places(tuple(paths)), str(folder)))
+    paths, labels = FilePaths.join(parts), _RepeatedNames(names, [*map(len, parts)])
+    return FileRecords(paths, RawLabels(labels, _Places(paths), str(folder)))
+
+
+def _list_class(folder: Path, skipped: Counter[str]) -> list[Path]:
+    files = [file for file in sorted(_walk(folder)) if not _is_hidden(file, folder)]
+    found = [file for file in files if _is_image(file, folder)]
+    skipped.update(map(_describe, sorted(set(files) - set(found))))
+    return found
 
 
 def _list_folders(path: Path) -> list[Path]:

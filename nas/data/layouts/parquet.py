@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs
+from nas.data.layouts.joined_records import JoinedRecords
 from nas.data.layouts.layout import Layout
-from nas.data.layouts.records import JoinedRecords, Records, StoredSplits, group_rows
+from nas.data.layouts.records import Records, StoredSplits, group_rows
 from nas.data.layouts.row_groups import ROW_GROUPS, naming_damage, open_parquet
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.reading import Columns

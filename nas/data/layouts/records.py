@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from hardware.input_file import read_input
 from nas.data.decoding.decoder import Stored
+from nas.data.layouts.file_paths import FilePaths
 from nas.tasks.task import RawLabels
 
 _CHUNK = 64  # samples that a scan has in memory
@@ -78,9 +78,14 @@ class Records(ABC):
         return 0
 
     @property
-    def files(self) -> tuple[Path, ...] | None:
+    def files(self) -> Iterable[Path] | None:
         """All files that hold the samples; None if they come from elsewhere."""
         return None
+
+    @property
+    def shared_bytes(self) -> int:
+        """Size of the tensors of the records, for which processes that are started with them share memory."""
+        return 0
 
 
 @dataclass(frozen=True)
@@ -132,13 +137,18 @@ class FileRecords(Records):
         labels: The label of each sample.
     """
 
-    paths: tuple[Path, ...]
+    paths: FilePaths
     labels: RawLabels
 
     @property
-    def files(self) -> tuple[Path, ...] | None:
+    def files(self) -> Iterable[Path] | None:
         """The file of each sample."""
         return self.paths
+
+    @property
+    def shared_bytes(self) -> int:
+        """Size of the paths."""
+        return self.paths.nbytes
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The content of the files."""
@@ -177,60 +187,3 @@ class ValueRecords(Records):
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The samples at rows."""
         return [self.values[row] for row in rows]
-
-
-@dataclass(frozen=True)
-class JoinedRecords(Records):
-    """Records of several files, one after the other.
-
-    Attributes:
-        parts: The records of each file, one or more.
-    """
-
-    parts: tuple[Records, ...]
-
-    @cached_property
-    def labels(self) -> RawLabels:  # type: ignore[override]  # computed, not stored
-        """The labels of all parts."""
-        values = [value for part in self.parts for value in part.labels.values]
-        source = self.parts[0].labels.source
-        more = f" and {len(self.parts) - 1} more" if len(self.parts) > 1 else ""
-        return RawLabels(values, self._find_place, source + more)
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *(len(part) for part in self.parts)])
-
-    @property
-    def block_sizes(self) -> tuple[int, ...] | None:
-        """The blocks of all parts; None if any row is read alone."""
-        sizes = [part.block_sizes for part in self.parts]
-        return None if None in sizes else tuple(size for part in sizes if part is not None for size in part)
-
-    @property
-    def block_bytes(self) -> int:
-        """The largest block of all parts."""
-        return max(part.block_bytes for part in self.parts)
-
-    @property
-    def files(self) -> tuple[Path, ...] | None:
-        """The files of all parts; None if one comes from elsewhere."""
-        files = [part.files for part in self.parts]
-        return None if None in files else tuple(file for part in files if part is not None for file in part)
-
-    def read(self, rows: Sequence[int]) -> list[Stored]:
-        """The samples at rows, those of each part in one call."""
-        found: list[Stored] = [None] * len(rows)
-        for number, places, own in group_rows(self._starts, rows):
-            for place, stored in zip(places, self.parts[number].read(own), strict=True):
-                found[place] = stored
-        return found
-
-    def scan(self) -> Iterator[list[Stored]]:
-        """All samples of all parts in order."""
-        for part in self.parts:
-            yield from part.scan()
-
-    def _find_place(self, row: int) -> str:
-        number = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self.parts[number].where(row - int(self._starts[number]))

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas.data.layouts.columns import PATHS, TEXTS, combine_labels, find_columns, name_outputs, parse_cells
+from nas.data.layouts.file_paths import FilePaths
+from nas.data.layouts.joined_records import JoinedRecords
 from nas.data.layouts.layout import Layout
-from nas.data.layouts.records import FileRecords, JoinedRecords, Records, StoredSplits, ValueRecords
+from nas.data.layouts.records import FileRecords, Records, StoredSplits, ValueRecords
 from nas.data.layouts.split_files import find_split_files, list_files, tell_split
 from nas.data.layouts.text_table import SUFFIXES, TextTable, read_text_table
 from nas.data.reading import Columns
@@ -102,11 +107,11 @@ def _read(table: TextTable, column: str, labels: Sequence[Any], text: bool) -> R
             raise ValueError(
                 f"{table.where(row)} must have a {'text' if text else 'path'} in column {column}, got {cell!r}"
             )
-    raw = RawLabels(labels, _Lines(table.path, tuple(table.lines)), str(table.path))
+    lines = np.array(table.lines, np.int64)
     if text:
-        return ValueRecords(tuple(cells), raw)
-    paths = tuple(_find_file(table, row, cell.strip()) for row, cell in enumerate(cells))
-    return FileRecords(paths, RawLabels(labels, _Files(table.path, tuple(table.lines), paths), str(table.path)))
+        return ValueRecords(tuple(cells), RawLabels(labels, _Lines(table.path, lines), str(table.path)))
+    paths = FilePaths.of(table.path.parent, (_find_file(table, row, cell.strip()) for row, cell in enumerate(cells)))
+    return FileRecords(paths, RawLabels(labels, _Files(table.path, lines, paths), str(table.path)))
 
 
 def _find_file(table: TextTable, row: int, cell: str) -> Path:
@@ -130,7 +135,7 @@ class _Lines:
     """The places of rows."""
 
     path: Path
-    lines: tuple[int, ...]
+    lines: NDArray[np.int64]
 
     def __call__(self, row: int) -> str:
         return f"{self.path} line {self.lines[row]}"
@@ -141,8 +146,8 @@ class _Files:
     """The places of rows that name files."""
 
     path: Path
-    lines: tuple[int, ...]
-    files: tuple[Path, ...]
+    lines: NDArray[np.int64]
+    files: FilePaths
 
     def __call__(self, row: int) -> str:
         return f"{self.files[row]} ({self.path.name} line {self.lines[row]})"

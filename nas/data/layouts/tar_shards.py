@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.class_folders import IMAGE_SUFFIXES
 from nas.data.layouts.columns import LABELS, combine_labels, name_outputs, parse_cells
+from nas.data.layouts.joined_records import JoinedRecords
 from nas.data.layouts.layout import Layout
-from nas.data.layouts.records import JoinedRecords, Records, StoredSplits
+from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.layouts.tar_index import Member, read_samples
 from nas.data.reading import Columns

@@ -67,7 +67,7 @@ class BatchLoader:
         inputs, count, slots = self._inputs, len(self._rows_of(step)), self._processes * _PREFETCHED + 1
         assert isinstance(inputs, StoredInputs)
         shape = (slots, count, *inputs.decoder.array_shape)
-        needed = torch.Size(shape).numel() * inputs.decoder.dtype.itemsize
+        needed = torch.Size(shape).numel() * inputs.decoder.dtype.itemsize + inputs.shared_bytes
         if Path(_SHARED).exists() and not shutil.disk_usage(_SHARED).free >= needed:
             raise OSError(
                 f"{self._processes} loader processes need {needed / 2**20:,.0f} MiB of shared memory, {_SHARED} has "

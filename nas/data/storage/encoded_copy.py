@@ -62,9 +62,9 @@ def copy_large_blocks(records: Records, cache: Cache) -> Records:
     """
     if records.block_bytes <= MOST_BLOCK_BYTES:
         return records
-    source, files = records.labels.source, records.files
-    size = sum(file.stat().st_size for file in files or ())
-    if files is None or cache.folder is None or not size <= cache.budget_bytes:
+    source, files = records.labels.source, tuple(records.files or ())
+    size = sum(file.stat().st_size for file in files)
+    if not files or cache.folder is None or not size <= cache.budget_bytes:
         raise ValueError(
             f"row groups must have at most {MOST_BLOCK_BYTES // 2**20} MiB, got {records.block_bytes // 2**20} MiB in "
             f"{source}; write it with smaller ones, such as row_group_size=1000, or let it be copied by a "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def take_survey(source: DataSource, folder: Path) -> Survey:
     files = [records.files for records in _list_records(arranged)]
     if None in files:
         return _survey(source, arranged)  # in memory, or of a user's code, whose files nobody knows
-    kept = folder / f"survey-{_find_key(arranged.source, [file for part in files for file in part or ()])}.json"
+    kept = folder / f"survey-{_find_key(arranged.source, chain.from_iterable(part or () for part in files))}.json"
     if (found := _read_kept(kept)) is not None:
         return found
     survey = _survey(source, arranged)
@@ -149,7 +150,7 @@ def _list_rows(arranged: Arrangement, records: Records) -> NDArray[np.int64]:
     return np.unique(torch.cat(rows).numpy())
 
 
-def _find_key(source: DataSource, files: list[Path]) -> str:
+def _find_key(source: DataSource, files: Iterable[Path]) -> str:
     """A digest of how samples are read, and of names, sizes and times of change of their files."""
     digest = hashlib.sha256(f"{version('nas')}{source!r}".encode())
     for file in files:

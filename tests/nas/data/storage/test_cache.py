@@ -15,6 +15,7 @@ from PIL import Image
 
 from nas.data.decoding.image_decoder import ImageDecoder
 from nas.data.inputs import StoredInputs
+from nas.data.layouts.file_paths import FilePaths
 from nas.data.layouts.parquet import read_parquet
 from nas.data.layouts.records import FileRecords
 from nas.data.reading import Columns
@@ -33,7 +34,9 @@ def stored(tmp_path: Path) -> StoredInputs:
         paths.append(tmp_path / f"{number}.png")
         paths[-1].write_bytes(stream.getvalue())
     return StoredInputs(
-        FileRecords(tuple(paths), RawLabels([0] * 30, str, "here")), ImageDecoder(8), torch.arange(29, -1, -1)
+        FileRecords(FilePaths.of(tmp_path, paths), RawLabels([0] * 30, str, "here")),
+        ImageDecoder(8),
+        torch.arange(29, -1, -1),
     )
 
 

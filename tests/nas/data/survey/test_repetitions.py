@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from nas.data.layouts.file_paths import FilePaths
 from nas.data.layouts.records import FileRecords
 from nas.data.survey.repetitions import HashedSplit, find_repetitions
 from nas.tasks.task import RawLabels
@@ -16,7 +17,8 @@ from nas.tasks.task import RawLabels
 def make(name: str, hashes: list[int], labels: list[int] | None = None) -> HashedSplit:
     count = len(hashes)
     records = FileRecords(
-        tuple(Path(str(row)) for row in range(count)), RawLabels([0] * count, lambda row: f"{name}{row}", "")
+        FilePaths.of(Path(), (Path(str(row)) for row in range(count))),
+        RawLabels([0] * count, lambda row: f"{name}{row}", ""),
     )
     targets = torch.tensor(labels if labels is not None else [0] * count)
     return HashedSplit(records, torch.arange(count), targets, np.array(hashes, np.uint64))
