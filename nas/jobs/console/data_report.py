@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from nas.data.order import compare_mixing
 from nas.data.splits import DataSplits
 from nas.data.survey.survey import Survey
 from nas.data.tokens import Tokens
@@ -13,6 +14,7 @@ from nas.jobs.console.plain_text import plain
 from nas.jobs.console.reporter import Reporter
 
 _MOST_TEXTS = 2000  # whose lengths are looked at
+_MOST_ALIKE = 2.0  # times as often as any two samples, two that are read together may have equal labels
 _MANY = 0.01  # share of texts that fill all tokens: of fewer nothing is said
 _MOST_SHOWN = 200  # characters of a text
 _MOST_CLASSES = 200  # rows of the table of classes
@@ -32,7 +34,7 @@ def say_survey(survey: Survey, reporter: Reporter) -> None:
 
 
 def say_inputs(data: DataSplits, reporter: Reporter) -> None:
-    """Says which channels are the same in all pixels, or that texts are longer than a network reads.
+    """Says which channels are the same in all pixels, that few classes are mixed, or that texts are cut.
 
     Args:
         data: The samples.
@@ -43,6 +45,13 @@ def say_inputs(data: DataSplits, reporter: Reporter) -> None:
         if constant:
             channels = f"channel{'s' if len(constant) > 1 else ''} {' and '.join(constant)}"
             reporter.say(f"data     look at this: {channels} never change, so nothing can be learnt from them")
+    mixed, overall = compare_mixing(data.train.inputs, data.task.find_strata(data.train.labels))
+    if mixed > _MOST_ALIKE * overall:
+        reporter.say(
+            "data     look at this: the files are sorted by label: rows that a training reads in random order together "
+            f"are of about {1 / mixed:,.0f} kinds of labels, all rows of {1 / overall:,.0f}; shuffle the rows before "
+            "they are written, or write smaller row groups"
+        )
     if isinstance(data.transform, Tokens):
         tokens = data.train.take(slice(0, _MOST_TEXTS)).images
         full = float((tokens != data.transform.pad).all(1).double().mean())

@@ -11,7 +11,7 @@ import torch
 from nas.data.decoding.image_decoder import ImageDecoder
 from nas.data.inputs import Inputs, StoredInputs, TensorInputs
 from nas.data.layouts.records import ArrayRecords
-from nas.data.order import order_samples, share_rows
+from nas.data.order import compare_mixing, order_samples, share_rows
 from nas.tasks.task import RawLabels
 
 
@@ -77,3 +77,16 @@ def test_processes_read_blocks_of_their_own() -> None:
         {*(BLOCKED.rows[share_rows(BLOCKED, order, 10, rank, 2)] // 10).flatten().tolist()} for rank in (0, 1)
     )
     assert len(first & second) <= 4  # those of the window at the border
+
+
+def test_how_many_classes_are_mixed_is_what_windows_hold() -> None:
+    sorted_by_class, shuffled = BLOCKED.rows // 20, torch.randint(0, 10, (160,), generator=generator(2))
+    for strata in (sorted_by_class, shuffled):
+        windows = [strata[order_samples(BLOCKED, generator(seed))[:30]] for seed in range(300)]
+        alike = [(window[:, None] == window).double().sum() - 30 for window in windows]
+        found, overall = compare_mixing(BLOCKED, strata)
+        assert found == pytest.approx(float(sum(alike)) / (300 * 30 * 29), rel=0.1)
+        assert overall == pytest.approx(0.1, rel=0.15)
+        assert compare_mixing(WHOLE, strata) == (overall, overall)
+    assert compare_mixing(BLOCKED, sorted_by_class)[0] > 0.25
+    assert compare_mixing(BLOCKED.take(slice(0, 1)), strata[:1]) == (0, 0)
