@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,20 +171,19 @@ def test_a_finished_training_without_its_manifest_is_believed_by_its_digest(
     assert "'mobilenet_v3_digits'" in line
 
 
-def test_a_disk_without_room_is_reported_and_the_same_command_goes_on_later(job_file: Path, tmp_path: Path) -> None:
+def test_a_disk_without_room_is_reported_and_the_same_command_goes_on_later(
+    job_file: Path, tmp_path: Path, refusal: Refusal
+) -> None:
     job, short = yaml.safe_load(job_file.read_text()), tmp_path / "short.yaml"
-    job["training"]["epochs"] = 1
+    job["data"]["limit"], job["training"] = 100, {"schedule": "single", "epochs": 1, "batch_size": 25}
     short.write_text(yaml.safe_dump(job))
     arguments = ["train", str(short), "--runs", str(tmp_path / "runs")]
-
-    def no_file_over_100_kb() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    command = [sys.executable, "-m", "nas.cli.main", *arguments]
-    refused = subprocess.run(command, capture_output=True, text=True, preexec_fn=no_file_over_100_kb, check=False)
-    assert refused.returncode == 2
-    assert len(refused.stderr.splitlines()) == 1, refused.stderr
-    assert "File too large" in refused.stderr
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # less than a checkpoint has
+    try:
+        assert "File too large" in refusal(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0, again.output
     assert list(tmp_path.glob("runs/small/train-*/supernet.safetensors"))

@@ -13,7 +13,6 @@ from torch import nn
 from nas.compression.compress import apply_policy
 from nas.compression.quantizers.mse import LeastSquaredError
 from nas.data.normalization import Normalization
-from nas.data.sources import load_images
 from nas.data.splits import Split
 from nas.training.recalibration import measure_accuracy, recalibrate_batch_norm
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -25,11 +24,6 @@ from search_spaces.presets import create_space
 NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SPACE = create_space("resnet20_cifar", 3, 10)
 LARGEST = JointSpace(SPACE).largest().architecture
-
-
-@pytest.fixture(scope="module")
-def cifar10(reference_data: Path) -> Split:
-    return load_images(str(reference_data / "cifar10"), limit=125).test
 
 
 def published(path: Path) -> nn.Module:

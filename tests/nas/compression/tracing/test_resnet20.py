@@ -15,7 +15,6 @@ from nas.compression.tracing.compress import compress
 from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.normalization import Normalization
-from nas.data.sources import load_images
 from nas.data.splits import Split
 from nas.training.recalibration import measure_accuracy
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -25,7 +24,7 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
 NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-MEASURED = {8: 87.78, 6: 87.62, 5: 87.15, 4: 84.14, 3: 58.83}  # accuracy in percent by bits, on all test images
+MEASURED = {4: 84.14, 3: 58.83}  # accuracy in percent by bits, on all test images; more bits cost less than 1 point
 BATCH = 25  # larger ones leave the caches
 
 
@@ -61,11 +60,6 @@ class ResNet20(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def images(reference_data: Path) -> Split:
-    return load_images(str(reference_data / "cifar10"), limit=125).test
-
-
-@pytest.fixture(scope="module")
 def traced(reference_data: Path) -> TracedNetwork:
     module = ResNet20()
     load_weights(module, reference_data / "resnet20_cifar10" / "resnet20_jpeg_finetuned.safetensors")
@@ -82,15 +76,15 @@ def test_nothing_of_it_is_opaque_and_it_counts_as_published(traced: TracedNetwor
     assert all(unit.norm is not None for layer in traced.graph.layers[:-1] for unit in layer.units)
 
 
-def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Path, images: Split) -> None:
+def test_logits_are_the_published_ones(traced: TracedNetwork, reference_data: Path, cifar10: Split) -> None:
     with torch.no_grad():
-        found = traced.network()(NORMALIZATION.inputs(images.images[:64], 32)).numpy()
+        found = traced.network()(NORMALIZATION.inputs(cifar10.images[:64], 32)).numpy()
     expected = np.load(reference_data / "resnet20_cifar10" / "reference_logits_jpeg_finetuned.npy")
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("policy", ["w8a32", "w3a32", "w8a8", "w4a8"])
-def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, images: Split, policy: str) -> None:
+def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, cifar10: Split, policy: str) -> None:
     space = create_space("resnet20_cifar", 3, 10)
     architecture = JointSpace(space).largest().architecture
     layers, built_in = space.layers(architecture), build_supernet(space, seed=0).extract(architecture)
@@ -104,7 +98,7 @@ def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, i
         for target, name in zip(targets, names, strict=True):
             target.data.copy_(traced.parameters[name])
     same = CompressionPolicy((LayerPolicy.parse(policy),) * len(layers))
-    inputs = NORMALIZATION.inputs(images.images[:64], 32)
+    inputs = NORMALIZATION.inputs(cifar10.images[:64], 32)
     networks = [compress(traced, same), apply_policy(built_in.eval(), layers, same)]
     with torch.no_grad():
         for network in networks:
@@ -114,10 +108,10 @@ def test_it_computes_what_the_network_of_the_space_does(traced: TracedNetwork, i
 
 
 @pytest.mark.parametrize("bits", MEASURED)
-def test_accuracy_is_as_measured(traced: TracedNetwork, images: Split, bits: int) -> None:
+def test_accuracy_is_as_measured(traced: TracedNetwork, cifar10: Split, bits: int) -> None:
     policy = CompressionPolicy((LayerPolicy.quantized(bits),) * len(traced.graph.layers))
-    network = frozen(compress(traced, policy), NORMALIZATION.inputs(images.images[:BATCH], 32))
-    found = measure_accuracy(network, NORMALIZATION.batches(images, 32, BATCH))
+    network = frozen(compress(traced, policy), NORMALIZATION.inputs(cifar10.images[:BATCH], 32))
+    found = measure_accuracy(network, NORMALIZATION.batches(cifar10, 32, BATCH))
     assert found == pytest.approx(MEASURED[bits], abs=0.5)
 
 

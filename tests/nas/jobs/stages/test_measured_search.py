@@ -229,10 +229,11 @@ def test_it_stops_where_little_is_to_gain_and_says_what_going_on_would(job_file:
 
 def test_a_few_shot_supernet_is_searched_leaf_by_leaf(job_file: Path, tmp_path: Path) -> None:
     job = yaml.safe_load(job_file.read_text())
+    data = job["data"] | {"limit": 200}
     training = {"schedule": "few_shot", "epochs": 2, "batch_size": 25}
     search = {"searcher": "few_shot", "evaluations": 9, "verify": 5}
     path = tmp_path / "few_shot.yaml"
-    path.write_text(yaml.safe_dump(job | {"training": training, "search": search}))
+    path.write_text(yaml.safe_dump(job | {"data": data, "training": training, "search": search}))
     with Workspace(load_job(path), tmp_path, Reporter(Console(file=io.StringIO()))) as workspace:
         checkpoint = train_job(workspace)
         outcome = search_job(workspace)
