@@ -37,9 +37,10 @@ class FilePaths:
             root: The folder that most of the files are in.
             paths: The paths, of which one at a time need be in memory.
         """
-        names, ends = bytearray(), array("q")
+        names, ends, folder = bytearray(), array("q"), str(root / "_")[:-1]
         for path in paths:
-            names += os.fsencode(path.relative_to(root) if path.is_relative_to(root) else path.absolute())
+            name = str(path)  # texts, as pathlib takes long to compare millions of paths
+            names += os.fsencode(name[len(folder) :] if folder and name.startswith(folder) else path.absolute())
             ends.append(len(names))
         return cls(root, _copy(names, torch.uint8), _copy(ends, torch.int64))
 

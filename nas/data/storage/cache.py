@@ -85,9 +85,9 @@ class Cache:
         found = hashlib.blake2b(f"{version('nas')} {form}".encode(), digest_size=16)
         for stored in next(records.scan(), []):
             found.update(hash_stored(stored))
-        for file in records.files:
+        for file in records.files:  # of millions of files it would take minutes to follow links
             facts = file.stat()
-            found.update(f"{file.resolve()}\n{facts.st_size} {facts.st_mtime_ns}\n".encode())
+            found.update(f"{file.absolute()}\n{facts.st_size} {facts.st_mtime_ns}\n".encode())
         return self.folder / f"{found.hexdigest()}{suffix}"
 
     def make_room(self, needed: int) -> bool:
