@@ -105,7 +105,8 @@ class OnnxGraph:
     def int8_layer(self, values: str, layer: LayerSpec) -> tuple[str, np.uint8]:
         """Adds an 8-bit layer, with its ReLU if it has one but no other activation.
 
-        The weights are signed codes with a step per channel.
+        The weights are codes with a step per channel: unsigned ones, as those that exports have, because kernels of x86
+        processors without VNNI saturate where one code is signed.
 
         Args:
             values: Name of its input, which are dequantised values.
@@ -114,8 +115,8 @@ class OnnxGraph:
         Returns:
             The name of the codes of its output, and their zero point.
         """
-        weights, scales = self._codes(layer)
-        zeros = self.constant(np.zeros(len(scales), np.int8))
+        codes, scales = self._codes(layer)
+        weights, zeros = self.constant((codes + MIDDLE).astype(np.uint8)), self.constant(np.full(len(scales), MIDDLE))
         axis = {"axis": _stored(layer)[1]}
         dequantized = self.node("DequantizeLinear", [weights, self.constant(scales), zeros], axis)
         outputs, zero_point = self._weighted(values, dequantized, layer), MIDDLE
@@ -131,7 +132,8 @@ class OnnxGraph:
             layer: The embedding; its weights are random.
         """
         codes, scales = self._codes(layer)
-        floats = self.node("Cast", [self.node("Gather", [codes, rows])], {"to": TensorProto.FLOAT})
+        looked_up = self.node("Gather", [self.constant(codes.astype(np.int8)), rows])
+        floats = self.node("Cast", [looked_up], {"to": TensorProto.FLOAT})
         return self.node("Mul", [floats, self.node("Gather", [self.constant(scales[:, None]), rows])])
 
     def activation(self, values: str, activation: Activation | None) -> str:
@@ -186,12 +188,12 @@ class OnnxGraph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         return OnnxNetwork(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
 
-    def _codes(self, layer: LayerSpec) -> tuple[str, NDArray[np.float32]]:
-        """Name of random codes of a weight, and the step of each of its channels."""
+    def _codes(self, layer: LayerSpec) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Random codes of a weight, from -127 to 127, and the step of each of its channels."""
         shape, axis = _stored(layer)
         # uniform codes have a deviation of 127 / 1.7, so outputs have about the variance of the inputs
         typical = 1.7 / 127 / np.sqrt(_inputs(layer))
-        codes = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
+        codes = self.rng.integers(-127, 128, shape)
         return codes, (typical * self.rng.uniform(0.8, 1.2, shape[axis])).astype(np.float32)
 
     def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:

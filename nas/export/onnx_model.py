@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.opset import lower_opset
-from nas.export.runtime_form import pool_globally, shield_float_layers, to_bytes
+from nas.export.runtime_form import pool_globally, shield_float_layers, store_wide_codes_unsigned, to_bytes
 from nas.files import atomic_write
 from nas.logs import quiet
 from search_spaces.elastic.layer import Layer
@@ -70,6 +70,7 @@ def write_onnx(
     model = program.model
     pool_globally(model.graph)
     shield_float_layers(model.graph)
+    store_wide_codes_unsigned(model.graph)
     return lower_opset(to_bytes(model))
 
 

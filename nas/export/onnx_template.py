@@ -16,7 +16,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from nas.export.runtime_form import shield_float_layers, to_bytes
+from nas.export.runtime_form import shield_float_layers, store_wide_codes_unsigned, to_bytes
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
@@ -88,6 +88,7 @@ class OnnxTemplate:
         model.graph.initializer.extend(draft.constants)
         form = ir.from_proto(model)
         shield_float_layers(form.graph)
+        store_wide_codes_unsigned(form.graph)
         return to_bytes(form)
 
     def _model_without_tensors(self) -> onnx.ModelProto:

@@ -1,17 +1,22 @@
 """Rewrites an ONNX graph into a form that runtimes run faster, without changing what it computes.
 
-The passes of `onnx_ir` clean the graph up. `shield_float_layers` and `pool_globally` suit the kernels of onnxruntime,
-and no library has such passes.
+The passes of `onnx_ir` clean the graph up. `shield_float_layers`, `pool_globally` and `store_wide_codes_unsigned` suit
+the kernels of onnxruntime, and no library has such passes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, RemoveUnusedNodesPass
 
 _WEIGHTED = ("Conv", "Gemm")
 _IMAGE_AXES = ([2, 3], [-2, -1])  # height and width
+# On x86 processors without VNNI, kernels for an unsigned and a signed code add pairs of products in 16 bits, where
+# 2 * 255 * 64 is the most that fits, and saturate. Those for two unsigned codes add in 32 bits; VNNI has one for both.
+_MOST_SIGNED_CODE = 64
+_MIDDLE = 128  # the unsigned code of 0
 _CLEAN_UP = ir.passes.Sequential(ClearMetadataAndDocStringPass(), RemoveUnusedNodesPass())
 
 
@@ -48,9 +53,8 @@ def shield_float_layers(graph: ir.Graph) -> None:
         for part in grid:
             assert part is not None
             assert part.const_value is not None
-            tensor = ir.tensor(np.repeat(part.const_value.numpy().ravel(), channels), name=f"{name}_{part.name}")
-            repeated.append(ir.Value(name=tensor.name, const_value=tensor))
-            graph.register_initializer(repeated[-1])
+            values = np.repeat(part.const_value.numpy().ravel(), channels)
+            repeated.append(_add_constant(graph, f"{name}_{part.name}", values))
         own = ir.node("DequantizeLinear", [codes, *repeated], {"axis": 1}, name=name)
         own.outputs[0].name = name
         graph.insert_before(node, own)
@@ -70,6 +74,38 @@ def pool_globally(graph: ir.Graph) -> None:
             new[0].outputs[0].name = f"{node.outputs[0].name}_pooled"
             new.append(ir.node("Flatten", [new[0].outputs[0]], name=f"{node.name}_flat"))
         ir.convenience.replace_nodes_and_values(graph, node, [node], new, node.outputs, new[-1].outputs)
+
+
+def store_wide_codes_unsigned(graph: ir.Graph) -> None:
+    """Stores signed weight codes beyond 64 as unsigned ones with a zero point of 128, which stand for the same weights.
+
+    Else onnxruntime computes something else, without a word, where the processor has no VNNI.
+    """
+    unsigned: dict[ir.Value, ir.Value] = {}
+    for node in graph:
+        if node.op_type != "DequantizeLinear" or len(node.inputs) != 3:
+            continue
+        codes, _, zero = node.inputs
+        if codes is None or zero is None or not codes.is_initializer() or codes.dtype != ir.DataType.INT8:
+            continue
+        assert codes.const_value is not None
+        assert zero.const_value is not None
+        if codes not in unsigned:
+            wide = codes.const_value.numpy().astype(np.int16)
+            if np.abs(wide).max(initial=0) <= _MOST_SIGNED_CODE:
+                continue
+            unsigned[codes] = _add_constant(graph, f"{codes.name}_unsigned", (wide + _MIDDLE).astype(np.uint8))
+        middle = (zero.const_value.numpy().astype(np.int16) + _MIDDLE).astype(np.uint8)
+        node.replace_input_with(0, unsigned[codes])
+        node.replace_input_with(2, _add_constant(graph, f"{node.outputs[0].name}_zero", middle))
+
+
+def _add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:
+    """Adds a stored tensor to a graph and returns its value."""
+    tensor = ir.tensor(values, name=name)
+    value = ir.Value(name=name, const_value=tensor)
+    graph.register_initializer(value)
+    return value
 
 
 def _count_input_channels(node: ir.Node, weight: ir.Value) -> int:

@@ -117,9 +117,10 @@ def _parameters(network: bytes) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     arrays = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
-            weights, scales = arrays[node.input[0]], arrays[node.input[1]]
+            codes, scales, zeros = (arrays[name] for name in node.input)
             by_row = node.attribute[0].i == 0
-            arrays[node.output[0]] = weights * (scales.reshape(-1, *[1] * (weights.ndim - 1)) if by_row else scales)
+            steps, zeros = (one.reshape(-1, *[1] * (codes.ndim - 1)) if by_row else one for one in (scales, zeros))
+            arrays[node.output[0]] = (codes.astype(np.float32) - zeros) * steps
     layers = [node for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
     biases = {node.input[0]: node.input[1] for node in graph.node if node.op_type == "Add"}
     return [(arrays[n.input[1]], arrays[biases[n.output[0]] if n.op_type == "MatMul" else n.input[2]]) for n in layers]

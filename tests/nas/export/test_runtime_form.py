@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from onnx import parser
+from onnx import numpy_helper, parser
 
 from nas.export.onnx_model import open_session, run_session
-from nas.export.runtime_form import pool_globally, shield_float_layers, to_bytes
+from nas.export.runtime_form import pool_globally, shield_float_layers, store_wide_codes_unsigned, to_bytes
 
 HEADER = '<ir_version: 10, opset_import: ["": 21]>'
 IMAGES = np.random.default_rng(0).random((2, 3, 4, 5), dtype=np.float32)
@@ -74,3 +74,27 @@ def test_what_nobody_reads_is_left_out() -> None:
     assert operators(written) == ["Relu"]
     assert not onnx.load_from_string(written).graph.initializer
     assert b"pkg.torch" not in written
+
+
+def test_codes_whose_products_would_not_fit_into_16_bits_are_stored_unsigned() -> None:
+    text = """
+        g (float[n, 2] images) => (float[n, 3] one, float[n, 3] other, float[n, 3] again)
+        <int8[2, 3] wide = {-127, 0, 5, 3, 65, 127}, int8[2, 3] narrow = {-64, 0, 5, 3, 64, 7},
+         float[3] step = {0.1, 0.2, 0.3}, int8[3] zero = {0, 0, 0}> {
+            first = DequantizeLinear <axis = 1> (wide, step, zero)
+            second = DequantizeLinear <axis = 1> (narrow, step, zero)
+            third = DequantizeLinear <axis = 1> (wide, step, zero)
+            one = MatMul (images, first)
+            other = MatMul (images, second)
+            again = MatMul (images, third)
+        }"""
+    plain, stored = load(text), load(text)
+    store_wide_codes_unsigned(stored.graph)
+    graph = onnx.load_from_string(to_bytes(stored)).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kinds = [tuple(constants[name].dtype for name in node.input[::2]) for node in graph.node[:3]]
+    assert kinds == [(np.uint8, np.uint8), (np.int8, np.int8), (np.uint8, np.uint8)]
+    assert sum(codes.ndim == 2 for codes in constants.values()) == 2  # a weight that is read twice is stored once
+    inputs = IMAGES.reshape(-1, 2)
+    expected, found = (open_session(to_bytes(model)).run(None, {"images": inputs}) for model in (plain, stored))
+    np.testing.assert_array_equal(expected, found)
