@@ -79,7 +79,7 @@ class ImageDecoder(Decoder):
                 f"{where} is an image of 1 or 3 channels, and data.channels is {self.channels}; correct it"
             )
         elif isinstance(stored, Image.Image):
-            image = convert_image(_turn_upright(stored), self.ground, self.value_range, where)
+            image = _convert(stored, self.ground, self.value_range, where)
         else:
             image = open_image(stored, where, self._draft(), self.ground, self.value_range)
         image = self._resize(image)
@@ -140,7 +140,7 @@ def open_image(
             image.load()
             if image.format == "PNG" and (damaged := _find_damaged_chunk(stored)):
                 raise OSError(f"its chunk {damaged} is not what was written, by its checksum")
-            return convert_image(_turn_upright(image), ground, value_range, where)
+            return _convert(image, ground, value_range, where)
     except UnidentifiedImageError as error:
         raise ValueError(f"{where} is not a readable image, such as JPEG or PNG") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -162,9 +162,19 @@ def _list_formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
-    """The image as its EXIF orientation says; itself, not a copy, where it is upright."""
-    return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+def _convert(
+    image: Image.Image, ground: tuple[int, int, int], value_range: tuple[float, float] | None, where: object
+) -> Image.Image:
+    """The image in RGB, upright as its EXIF orientation says.
+
+    It is turned when it is converted, because a turned image has lost the tags that say what its values mean.
+    """
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    converted = convert_image(image, ground, value_range, where)
+    if orientation == 1:
+        return converted
+    converted.getexif()[_ORIENTATION] = orientation
+    return ImageOps.exif_transpose(converted)
 
 
 def _check(image: Image.Image, where: object) -> None:

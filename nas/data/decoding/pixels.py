@@ -15,6 +15,7 @@ Range = tuple[float, float]
 
 _DIRECT = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "HSV", "RGBX")  # modes that Pillow itself makes RGB, rightly
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+_PHOTOMETRIC = 262  # the tag of TIFF that says what values mean; 0 is grey from white to black
 _SIXTEEN = 65535.0
 _SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose values Pillow may give as 32-bit integers, though the file has 16 bits
 
@@ -51,10 +52,18 @@ def convert_image(
             f"{where} has mode {mode}, whose values have no stated meaning; store it as RGB, grey or with 16 bits, or "
             "state data.value_range"
         )
+    if _has_black_as_highest(image):
+        grey = np.uint8(255) - grey
     if (key := image.info.get("transparency")) is None:
         return Image.fromarray(grey).convert("RGB")
     hidden = (np.asarray(image) == key)[..., None]
     return Image.fromarray(np.where(hidden, np.array(ground, np.uint8), grey[..., None]))
+
+
+def _has_black_as_highest(image: Image.Image) -> bool:
+    """Whether the highest value of a TIFF file is black; Pillow turns only those of 8 bits and fewer round."""
+    tags = getattr(image, "tag_v2", None)
+    return tags is not None and tags.get(_PHOTOMETRIC) == 0
 
 
 def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None, where: object) -> Pixels:
@@ -72,7 +81,7 @@ def convert_array(stored: NDArray[Any], channels: int, value_range: Range | None
     pixels = stored[..., None] if stored.ndim == 2 else stored
     if pixels.ndim != 3 or 0 in pixels.shape:
         raise ValueError(f"{where} must be an image of (height, width, channels), got an array of shape {stored.shape}")
-    kind = pixels.dtype
+    kind = pixels.dtype.newbyteorder("=")
     if kind == np.bool_:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     elif (

@@ -14,7 +14,7 @@ from nas.data.layouts.columns import refuse_columns
 from nas.data.layouts.file_paths import FilePaths
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import FileRecords, StoredSplits
-from nas.data.layouts.split_files import SPLITS, list_split_words, list_visible
+from nas.data.layouts.split_files import SPLITS, is_litter, list_split_words, list_visible
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
 
@@ -23,7 +23,6 @@ IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
     *(".pnm", ".tga", ".jp2", ".avif", ".ico"),
 )
-_LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 
 
 class ClassFolders(Layout):
@@ -164,8 +163,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_hidden(file: Path, root: Path) -> bool:
-    """Whether a file is hidden, or is one that systems leave in folders."""
-    return any(part.startswith(".") for part in file.relative_to(root).parts) or file.name.lower() in _LITTER
+    """Whether a file is hidden or of a system, or lies in such a folder."""
+    return any(map(is_litter, file.relative_to(root).parts))
 
 
 def _is_image(file: Path, root: Path) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from nas.data.layouts.split_files import list_split_words
 from nas.data.reading import Columns
 from search_spaces.quoting import list_names, quote
 
@@ -14,6 +15,7 @@ IMAGES = ("image", "img", "images", "picture", "photo")  # usual names of column
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path", *IMAGES)
 TEXTS = ("text", "sentence", "content", "review")
 LABELS = ("label", "labels", "fine_label", "class", "class_name", "target", "category")
+_SPLIT_COLUMNS = ("split", "splits", "subset", "partition", "set", "usage", "data_split")  # in lower case
 # Plain decimal numbers alone: 01 and 001 are different names, and 1_0 is one, though Python reads them as numbers.
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -49,6 +51,31 @@ def combine_labels(columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
 def name_outputs(labels: Sequence[str]) -> tuple[str, ...] | None:
     """Names of the outputs that several columns of labels state; None for one column, whose values tell them."""
     return tuple(labels) if len(labels) > 1 else None
+
+
+def refuse_split_column(
+    names: Sequence[str], chosen: Sequence[str], read: Callable[[str], Iterable[Any]], where: str
+) -> None:
+    """Refuses a table with a column that tells splits: its rows for testing would be trained on.
+
+    Args:
+        names: The columns of the table.
+        chosen: Those of inputs and labels.
+        read: Gives the cells of a column.
+        where: The table, for messages.
+
+    Raises:
+        ValueError: If the rows are of two or more splits.
+    """
+    for name in names:
+        if name.lower() not in _SPLIT_COLUMNS or name in chosen:
+            continue
+        words = {cell for cell in read(name) if isinstance(cell, str) and list_split_words(cell)}
+        if len({split for word in words for split in list_split_words(word)}) > 1:
+            raise ValueError(
+                f"{where} has rows of several splits by its column {name} ({list_names(sorted(words))}), and names of "
+                "files tell splits; store a file for each, such as train and test, or leave the column out"
+            )
 
 
 def refuse_columns(columns: Columns, what: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
-from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs
+from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs, refuse_split_column
 from nas.data.layouts.joined_records import JoinedRecords
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import Records, StoredSplits, group_rows
@@ -145,6 +145,8 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
             if file.metadata.num_rows == 0:
                 raise ValueError(f"{path} holds no {'texts' if columns.text else 'images'}")
             inputs, names = _find_columns(file, columns, path)
+            read = lambda name: file.read(columns=[name])[name].to_pylist()  # noqa: E731
+            refuse_split_column(file.schema_arrow.names, (inputs, *names), read, str(path))
             table = file.read(columns=list(names))
             labels = combine_labels([table[name].to_pylist() for name in names])
             groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data.decoding.decoder import Stored
-from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs
+from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs, refuse_split_column
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.parquet import take_bytes
 from nas.data.layouts.records import Records, StoredSplits
@@ -109,8 +109,10 @@ def _read(path: Path, split: str, part: Any, columns: Columns) -> SavedRecords:
             f"column {inputs} of {path} must hold {'texts' if columns.text else 'images'}, got {kind}; "
             "data.input_column names another"
         )
+    plain = part.with_format(None)
+    refuse_split_column(part.column_names, (inputs, *names), plain.__getitem__, f"{path} {split}")
     with _naming_damage(path):
-        table = part.with_format(None).select_columns(list(names))[:]
+        table = plain.select_columns(list(names))[:]
     labels = combine_labels([table[name] for name in names])
     if not len(labels):
         raise ValueError(f"{path} has no samples in {split}")

@@ -18,6 +18,10 @@ SPLITS = {  # names of folders and files of splits, in lower case
     "test": "test",
     "testing": "test",
 }
+_LITTER = (  # files and folders, in lower case, of Windows, macOS, Linux, Synology, QNAP and Python
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "__macosx"),
+    *("lost+found", "@eadir", "#recycle", "@recycle", "@__thumb", "__pycache__"),
+)
 _NAMED = re.compile(r"(?P<split>[a-z]+)(?:[-_. \d].*)?", re.IGNORECASE)  # train, train-00000-of-00005, val_labels
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # of trainLabels, TRAIN_labels, my-train
 _WHAT = re.compile(r"(set|data|images?|labels?|files?|split)$")  # of trainset, testlabels
@@ -39,8 +43,13 @@ class SplitFiles:
 
 
 def list_visible(folder: Path) -> list[Path]:
-    """Files and folders in a folder that are not hidden, in the order of their names."""
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    """Files and folders in a folder that are not hidden and not of a system, in the order of their names."""
+    return sorted(entry for entry in folder.iterdir() if not is_litter(entry.name))
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder is hidden, or is one that systems leave in folders, such as thumbnails."""
+    return name.startswith(".") or name.lower() in _LITTER
 
 
 def list_files(path: Path, suffixes: Sequence[str]) -> list[Path]:

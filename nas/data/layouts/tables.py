@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.layouts.columns import PATHS, TEXTS, combine_labels, find_columns, name_outputs, parse_cells
+from nas.data.layouts.columns import (
+    PATHS,
+    TEXTS,
+    combine_labels,
+    find_columns,
+    name_outputs,
+    parse_cells,
+    refuse_split_column,
+)
 from nas.data.layouts.file_paths import FilePaths
 from nas.data.layouts.joined_records import JoinedRecords
 from nas.data.layouts.layout import Layout
@@ -40,13 +48,17 @@ class Tables(Layout):
         found = find_split_files(path, SUFFIXES)
         tables = {name: [read_text_table(file) for file in files] for name, files in found.files.items()}
         chosen = {id(table): _find(table, columns) for parts in tables.values() for table in parts}
+        for parts in tables.values():
+            for table in parts:
+                inputs, outputs = chosen[id(table)]
+                refuse_split_column([*table.columns], (inputs, *outputs), table.columns.__getitem__, str(table.path))
         labels = _read_labels([table for parts in tables.values() for table in parts], chosen)
         records: dict[str, Records] = {}
         for name, parts in tables.items():
             done = tuple(_read(table, chosen[id(table)][0], labels[id(table)], columns.text) for table in parts)
             records[name] = done[0] if len(done) == 1 else JoinedRecords(done)
-        outputs = name_outputs(next(iter(chosen.values()))[1])
-        return StoredSplits.of(records, names=outputs, notes=found.notes)
+        names = name_outputs(next(iter(chosen.values()))[1])
+        return StoredSplits.of(records, names=names, notes=found.notes)
 
 
 def has_samples(path: Path, columns: Columns) -> bool:

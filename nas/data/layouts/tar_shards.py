@@ -26,7 +26,7 @@ from nas.data.layouts.split_files import find_split_files, list_files
 from nas.data.layouts.tar_index import Member, read_samples
 from nas.data.reading import Columns
 from nas.tasks.task import RawLabels
-from search_spaces.quoting import describe_error
+from search_spaces.quoting import describe_error, list_names
 
 _SUFFIXES = (".tar",)
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2")
@@ -132,7 +132,7 @@ def _choose_input(members: Mapping[str, Member], columns: Columns, where: str) -
     if len(found) != 1:
         what = f".{columns.inputs}" if columns.inputs else ".txt" if columns.text else "such as .jpg"
         raise ValueError(
-            f"{where} must have one input, {what}, got {', '.join(f'.{end}' for end in found or members)}; "
+            f"{where} must have one input, {what}, got {list_names([f'.{end}' for end in found or members])}; "
             "data.input_column names the end that counts"
         )
     return members[found[0]]

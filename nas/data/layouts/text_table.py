@@ -15,6 +15,7 @@ from search_spaces.quoting import describe_error
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _MOST_BYTES = 1 << 30  # of a table: a hundred bytes for each of ten million samples
+_SEPARATORS = (",", ";", "\t", "|")
 _MOST_CELL = 1 << 24  # characters of a cell; a quotation mark that is never closed takes all that follows
 
 
@@ -40,7 +41,8 @@ class TextTable:
 def read_text_table(path: Path) -> TextTable:
     """Reads a table.
 
-    Columns are separated by commas, or by semicolons where the header has no comma; in `.tsv` files by tabs.
+    Columns are separated by commas, or by the first of semicolons, tabs and bars that is in a header without a comma;
+    in `.tsv` files by tabs.
 
     Args:
         path: A file of one of `SUFFIXES`, in UTF-8.
@@ -68,7 +70,7 @@ def read_text_table(path: Path) -> TextTable:
 def _read_cells(path: Path, text: str) -> Iterator[tuple[int, Sequence[Any]]]:
     """The header and the rows of a CSV or TSV file, with the numbers of their lines; blank lines are skipped."""
     first = text.partition("\n")[0]
-    separator = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in first and "," not in first else ","
+    separator = "\t" if path.suffix.lower() == ".tsv" else next((one for one in _SEPARATORS if one in first), ",")
     if not text.strip() or "\0" in text:
         raise ValueError(f"{path} must be a table with a header, got {'bytes of 0' if text.strip() else 'nothing'}")
     usual = csv.field_size_limit(_MOST_CELL)  # of the whole process, so other tables get their own back

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,24 @@ def test_modes_keep_their_colours(stored: bytes, expected: NDArray[Any], toleran
     assert np.abs(found.astype(float) - wanted).max() <= tolerance
     single = ImageDecoder(SIDE, channels=1).decode(stored, "x")
     assert single.shape == (SIDE, SIDE, 1)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_white_may_be_the_lowest_value_of_a_tiff_file(kind: type[np.generic]) -> None:
+    whole = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[kind]  # type: ignore[index]
+    stored = bytearray(encode(Image.fromarray((GREY / 255 * whole).round(6).astype(kind)), "tiff", tiffinfo={274: 3}))
+    (start,) = struct.unpack_from("<I", stored, 4)
+    for entry in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", stored, start)[0], 12):
+        if struct.unpack_from("<H", stored, entry)[0] == 262:
+            struct.pack_into("<H", stored, entry + 8, 0)  # the photometric interpretation WhiteIsZero
+    found = ImageDecoder(SIDE, channels=1).decode(bytes(stored), "x")[..., 0]
+    assert np.abs(found.astype(float) - (255 - GREY[::-1, ::-1].astype(float))).max() <= 1
+
+
+def test_values_of_another_byte_order_are_the_same() -> None:
+    values = GREY.astype(np.uint16) * 257
+    found = [ImageDecoder(SIDE, channels=1).decode(values.astype(order), "x") for order in ("<u2", ">u2")]
+    assert np.array_equal(*found)
 
 
 def test_transparent_pixels_show_the_ground() -> None:

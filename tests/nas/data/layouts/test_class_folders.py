@@ -32,6 +32,9 @@ def test_hidden_folders_and_what_systems_leave_are_skipped(tmp_path: Path) -> No
     for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._001.png", "notes.txt", "labels.csv"):
         (littered / "class1" / name).write_bytes(b"\0\1")
     (littered / "README.md").write_text("from a camera")
+    for folder in ("__MACOSX/class0", "$RECYCLE.BIN", "class1/@eaDir/001.png"):
+        (littered / folder).mkdir(parents=True)
+        Image.new("L", (8, 8), 99).save(littered / folder / "thumbnail.png")
     found = load_images(str(littered))
     assert found.names == plain.names == ("class0", "class1", "class2")
     assert found.digest == plain.digest

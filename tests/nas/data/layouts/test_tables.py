@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from nas.data.layouts.registry import read_path
 from nas.data.layouts.tables import Tables
 from nas.data.layouts.text_table import read_text_table
 from nas.data.reading import Columns
@@ -29,6 +32,9 @@ def write(root: Path, content: str, name: str = "train.csv") -> Path:
         ('path;label\na.png;"[0, 2]"\nb.png;[]\n', Columns(), [[0, 2], []]),
         ("path,label\na.png,[x]\nb.png,y\n", Columns(), ["[x]", "y"]),
         ("\ufefffile;class\n\na.png;0.5\nb.png;2\n", Columns(), [0.5, 2.0]),
+        ("path\tlabel\na.png\tx,y\nb.png\tz\n", Columns(), ["x,y", "z"]),
+        ("path|label\na.png|x\nb.png|z\n", Columns(), ["x", "z"]),
+        ("path,label,split\na.png,x,train\nb.png,z,train\n", Columns(), ["x", "z"]),
         ("Filename,Label,note\na.png,cat,\nb.png,7,x\n", Columns(), ["cat", "7"]),
         ("label,image\n,a.png\n1,b.png\n", Columns(), [None, 1]),
         ("p,x,y\na.png,1,0.5\nb.png,0,1\n", Columns("p", ("x", "y")), [[1, 0.5], [0, 1.0]]),
@@ -89,6 +95,19 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, content: str, messag
 def test_mistakes_in_json_lines(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Tables().read(write(tmp_path, content, "train.jsonl"), Columns(text=True))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows_of_several_splits_in_a_file_are_not_all_trained_on(tmp_path: Path, kind: str) -> None:
+    if kind == "csv":
+        write(tmp_path, "path,label,Usage\na.png,x,Training\nb.png,z,PublicTest\n", "all.csv")
+    else:
+        rows = {"image": [b"a", b"b"], "label": [0, 1], "split": ["train", "test"]}
+        pq.write_table(pa.table(rows), tmp_path / "all.parquet")
+    with pytest.raises(
+        ValueError, match=r"all.* rows of several splits by its column (Usage|split) .*store a file"
+    ):
+        read_path(tmp_path, Columns())
 
 
 def test_an_unknown_column_is_named(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_splits_and_names_of_classes(write: Callable[..., str]) -> None:
         ({"made": "{'train': Small(), 'extra': Small()}"}, "must return splits .*, got train, extra"),
         ({"made": "[]"}, "gives no samples for train"),
         ({"image": "np.random.rand(4, 4)"}, r"train\[0\] differs when it is read again; leave random transforms out"),
-        ({"image": "np.random.randint(0, 2, (1, 1))"}, r"train\[\d\] differs when it is read again"),
+        ({"image": "np.random.randint(0, 2, (2, 2))"}, r"train\[\d\] differs when it is read again"),
         ({"image": "'a.png'"}, r"train\[0\] must be an image of Pillow, an array or a tensor, got str"),
         ({"label": "row, 1"}, r"must give pairs \(image, label\), got tuple at 0"),
     ],
