@@ -104,9 +104,7 @@ def test_rows_of_several_splits_in_a_file_are_not_all_trained_on(tmp_path: Path,
     else:
         rows = {"image": [b"a", b"b"], "label": [0, 1], "split": ["train", "test"]}
         pq.write_table(pa.table(rows), tmp_path / "all.parquet")
-    with pytest.raises(
-        ValueError, match=r"all.* rows of several splits by its column (Usage|split) .*store a file"
-    ):
+    with pytest.raises(ValueError, match=r"all.* rows of several splits by its column (Usage|split) .*store a file"):
         read_path(tmp_path, Columns())
 
 
