@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.records import Records, group_rows
@@ -35,8 +33,8 @@ class JoinedRecords(Records):
         return RawLabels(values, self._find_place, source + more)
 
     @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *(len(part) for part in self.parts)])
+    def _starts(self) -> tuple[int, ...]:
+        return tuple(accumulate(map(len, self.parts), initial=0))
 
     @property
     def block_sizes(self) -> tuple[int, ...] | None:
@@ -74,5 +72,5 @@ class JoinedRecords(Records):
             yield from part.scan()
 
     def _find_place(self, row: int) -> str:
-        number = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self.parts[number].where(row - int(self._starts[number]))
+        number = bisect_right(self._starts, row) - 1
+        return self.parts[number].where(row - self._starts[number])

@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.columns import IMAGES, TEXTS, combine_labels, find_columns, name_outputs, refuse_split_column
@@ -77,8 +75,8 @@ class ParquetRecords(Records):
     group_bytes: int
 
     @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *self.sizes])
+    def _starts(self) -> tuple[int, ...]:
+        return tuple(accumulate(self.sizes, initial=0))
 
     @property
     def files(self) -> tuple[Path, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,21 @@ _CHUNK = 64  # samples that a scan has in memory
 _MOST_FILE_BYTES = 1 << 30  # of an encoded image: more than any that is decoded has
 
 
-def group_rows(starts: NDArray[np.int64], rows: Sequence[int]) -> Iterator[tuple[int, list[int], list[int]]]:
+def group_rows(starts: Sequence[int], rows: Sequence[int]) -> Iterator[tuple[int, list[int], list[int]]]:
     """Rows by the part of a whole that holds them.
 
     Args:
-        starts: First row of each part, and the number of all rows, shape (parts + 1,).
+        starts: First row of each part, and the number of all rows: parts + 1 numbers.
         rows: Row indices.
 
     Yields:
         The index of a part, the places of its rows among `rows`, and these rows counted from its start.
     """
-    parts = np.searchsorted(starts, rows, side="right") - 1
-    for part in np.unique(parts).tolist():
-        places = np.flatnonzero(parts == part).tolist()
-        yield part, places, [rows[place] - int(starts[part]) for place in places]
+    places: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):  # a part has one or two rows of a batch, for which arrays would cost more
+        places.setdefault(bisect_right(starts, row) - 1, []).append(place)
+    for part, found in sorted(places.items()):
+        yield part, found, [rows[place] - starts[part] for place in found]
 
 
 class Records(ABC):

@@ -60,11 +60,12 @@ class _RowGroups:
 
     def __init__(self, most_bytes: int) -> None:
         self._kept: OrderedDict[tuple[Path, str, int], pa.ChunkedArray] = OrderedDict()
-        self._most_bytes = most_bytes
+        self._most_bytes, self._bytes = most_bytes, 0
 
     def clear(self) -> None:
         """Frees the memory, where other processes go on reading."""
         self._kept.clear()
+        self._bytes = 0
 
     def read(self, path: Path, column: str, group: int) -> pa.ChunkedArray:
         """The cells of a column in a row group.
@@ -79,8 +80,9 @@ class _RowGroups:
             with naming_damage(path, column):
                 file = _keep_open(path, path.stat().st_mtime_ns)
                 cells = file.read_row_group(group, columns=[column], use_threads=False)[column]
-            while self._kept and cells.nbytes + sum(kept.nbytes for kept in self._kept.values()) > self._most_bytes:
-                self._kept.popitem(last=False)
+            self._bytes += cells.nbytes  # a running sum: to add up those of all costs as much as to read one
+            while self._kept and self._bytes > self._most_bytes:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
             self._kept[key] = cells
         self._kept.move_to_end(key)
         return self._kept[key]
