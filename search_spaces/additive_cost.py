@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 # the third. With smaller chunks, the overhead of a NumPy call (about a microsecond) would outweigh its work.
 CACHED_ENTRIES = 1 << 14
 _CHUNK_ROWS = 8192
+_MOST_EXPANDED = 1 << 22  # entries of a table without derived columns: 32 MiB
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class Term:
 
     columns: tuple[int, ...]
     table: FloatArray
+
+    def relabel(self, columns: Sequence[int]) -> Term:
+        """The same table over other columns, rising; axes that get the same column become one, its diagonal.
+
+        Args:
+            columns: For each axis of the table, its new column.
+        """
+        sizes = dict(zip(columns, self.table.shape, strict=True))
+        known = sorted(sizes)
+        index = np.indices([sizes[column] for column in known], sparse=True)
+        return Term(tuple(known), np.asarray(self.table[tuple(index[known.index(column)] for column in columns)]))
 
     def fuse(self, other: Term) -> Term:
         """The sum of two terms as one term over the union of their genes."""
@@ -102,6 +114,33 @@ class AdditiveCost:
         if self._positive and not (total > 0).all():
             raise ValueError(f"every network costs more than 0, and this sum of its parts is {total.min():.4g}")
         return total
+
+    def expand(self, genes: int) -> list[Term]:
+        """The terms over genes alone: derived columns are replaced by the genes that decide them.
+
+        Args:
+            genes: Number of genes, d.
+
+        Raises:
+            ValueError: If a table would have more than 2^22 entries.
+        """
+        return [self._expand_term(term, genes) for term in self.terms]
+
+    def _expand_term(self, term: Term, genes: int) -> Term:
+        # the last derived column first: it may read earlier ones
+        while max(term.columns, default=0) >= genes:
+            axis = int(np.argmax(term.columns))
+            column = self.derived[term.columns[axis] - genes]
+            others = term.columns[:axis] + term.columns[axis + 1 :]
+            entries = term.table.size // term.table.shape[axis] * column.table.size
+            if not entries <= _MOST_EXPANDED:
+                raise ValueError(
+                    f"a cost that {len({*others, *column.columns})} genes decide together takes a table of {entries:,} "
+                    f"entries, more than {_MOST_EXPANDED:,}; use fewer policies"
+                )
+            table = np.moveaxis(term.table, axis, -1)[..., column.table]
+            term = Term((*others, *column.columns), table).relabel((*others, *column.columns))
+        return term
 
 
 class _LookUp:

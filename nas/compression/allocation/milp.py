@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,11 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from nas.compression.allocation.allocation_problem import AllocationProblem
-from nas.compression.allocation.allocator import Allocator, Infeasible, OutOfTime, SolverFailed
-from nas.compression.allocation.whole_budget import WholeBudget
-from search_spaces.additive_cost import FloatArray
+from nas.compression.allocation.allocator import Abilities, Allocator, Infeasible, OutOfTime, SolverFailed
+from nas.compression.allocation.layer_groups import LayerGroups
+from nas.compression.allocation.whole_budget import Row, WholeBudget
+from nas.one_hot_program import OneHotProgram, TableEntries
+from search_spaces.additive_cost import FloatArray, Term
 
 _OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2  # statuses of `milp`; the only limit that is set is that of time
 # Widens a budget by this share of the largest cost: twice the solver's tolerance, so that the solver does not exclude
@@ -24,9 +27,10 @@ _SCALE = 1000.0  # the largest damage is scaled to this: the solver stops at an 
 
 @dataclass(frozen=True)
 class MilpAllocator(Allocator):
-    """An exact allocator for any number of budgets, by an integer program with a binary variable for each choice.
+    """An exact allocator for any budgets, ties and tables of several layers, by an integer program.
 
-    It is the program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs.
+    It is the program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs: a binary variable for
+    each choice, and one for each distinct entry of a table that several layers decide (`nas.one_hot_program`).
 
     The result keeps the budgets to the last bit, though the solver has a tolerance. It first solves the program with
     slightly widened budgets. If the result exceeds a budget, it solves a second program, in which costs are added digit
@@ -39,7 +43,9 @@ class MilpAllocator(Allocator):
 
     most_s: float = 60.0
 
-    def allocate(self, problem: AllocationProblem) -> tuple[int, ...]:
+    abilities = Abilities(exact=True)
+
+    def solve(self, problem: AllocationProblem) -> tuple[int, ...]:
         """For each layer, the index of the chosen policy among its choices."""
         program, deadline = _Program(problem), time.monotonic() + self.most_s
         chosen = program.solve(deadline)
@@ -53,21 +59,29 @@ class MilpAllocator(Allocator):
 
 
 class _Program:
-    """The integer program: a binary variable per choice, the choices of the first layer first."""
+    """The integer program: a variable for each choice of the first group of layers, and so on; then all entries."""
 
     def __init__(self, problem: AllocationProblem) -> None:
-        self._problem = problem
-        self._sizes = [len(known) for known in problem.damage]
-        damage = np.concatenate(problem.damage)
-        self._damage = _SCALE * damage / (np.abs(damage).max() or 1.0)
-        self._one_each = csr_array(block_diag(*(np.ones(size) for size in self._sizes)))
-        self._budgets = [WholeBudget.from_budget(budget) for budget in problem.budgets]
+        self._problem, self._groups, self._shape = problem, LayerGroups.from_problem(problem), OneHotProgram()
+        self._values = [self._shape.add_choice(size) for size in self._groups.sizes]
+        self._choices = self._shape.count
+        damage = self._add_rows(problem.terms)
+        rows = [self._add_rows(budget.terms) for budget in problem.budgets]
+        self._count = self._shape.count  # of choices and entries
+        self._damage = np.zeros(self._count)
+        for row in damage:
+            self._damage[row.variables] += row.values
+        self._damage *= _SCALE / (np.abs(self._damage).max() or 1.0)
+        self._budgets = [
+            WholeBudget.from_rows(own, budget.most, self._count)
+            for own, budget in zip(rows, problem.budgets, strict=True)
+        ]
 
     def solve(self, deadline: float) -> tuple[int, ...] | None:
         """The allocation of least damage that exceeds budgets by a little at the most; None if there is none."""
         costs, most = self._scaled()
-        choices = np.ones(len(self._damage))
-        return self._chosen(self._damage, LinearConstraint(costs, -np.inf, most + _NEAR), choices, deadline)
+        largest = np.ones(self._count)
+        return self._chosen(self._damage, LinearConstraint(costs, -np.inf, most + _NEAR), largest, deadline)
 
     def solve_by_digits(self, deadline: float) -> tuple[int, ...] | None:
         """The allocation of least damage that keeps the budgets exactly; None if no allocation does."""
@@ -89,7 +103,7 @@ class _Program:
         layer.
         """
         costs, most = self._scaled()
-        counts = [len(self._damage), len(most)]
+        counts = [self._count, len(most)]
         left = np.hstack([costs, -np.eye(len(most))])
         largest = np.repeat([1.0, np.inf], counts)
         chosen = self._chosen(np.repeat([0.0, 1.0], counts), LinearConstraint(left, -np.inf, most), largest, deadline)
@@ -99,10 +113,22 @@ class _Program:
             raise SolverFailed(f"HiGHS must not call a program infeasible that is not: {chosen} keeps all budgets")
         return excesses
 
+    def _add_rows(self, terms: Sequence[Term]) -> list[Row]:
+        """The tables of a cost as rows over variables; those of several groups get variables of their own."""
+        rows = []
+        for term in self._groups.regroup(terms):
+            if len(term.columns) == 1:
+                rows.append(Row(self._values[term.columns[0]], term.table))
+            else:
+                entries = TableEntries.from_tables(term.table[..., None], np.ones(term.table.shape, np.bool_))
+                own = self._shape.add_entries(entries, [self._values[group] for group in term.columns])
+                rows.append(Row(own, entries.prices[:, 0]))
+        return rows
+
     def _scaled(self) -> tuple[FloatArray, FloatArray]:
-        """Costs, shape (budgets, choices), and the most of each budget, shape (budgets,)."""
+        """Costs, shape (budgets, variables), and the most of each budget, shape (budgets,)."""
         rows = [budget.scaled() for budget in self._budgets]
-        costs = np.array([costs for costs, _ in rows]).reshape(len(rows), len(self._damage))
+        costs = np.array([costs for costs, _ in rows]).reshape(len(rows), self._count)
         return costs, np.array([most for _, most in rows])
 
     def _chosen(
@@ -116,26 +142,25 @@ class _Program:
         """The choices of an optimal solution; None if the program is infeasible.
 
         Args:
-            objective: Coefficients of all variables: first those of the choices, then auxiliary ones.
+            objective: Coefficients of all variables: first those of choices and entries, then auxiliary ones.
             budgets: Constraints in the same variables.
             largest: Upper bounds of the variables; a variable with a finite bound takes whole numbers.
             deadline: Time of `time.monotonic` at which the solver stops.
             presolve: Whether the solver may simplify the program first.
         """
-        one_each = self._one_each.copy()
-        one_each.resize((len(self._sizes), len(objective)))
         found = milp(
             objective,
             integrality=np.isfinite(largest),
             bounds=Bounds(0, largest),
-            constraints=[LinearConstraint(one_each, 1, 1), budgets],
+            constraints=[self._shape.build_constraint(len(objective) - self._count), budgets],
             options={"time_limit": max(deadline - time.monotonic(), 0.0), "mip_rel_gap": 0.0, "presolve": presolve},
         )
         if found.status == _INFEASIBLE:
             return None
         if found.status == _LIMIT:
-            raise OutOfTime(f"the best of {len(self._sizes)} layers' policies was not found in time: {found.message}")
+            layers = len(self._problem.damage)
+            raise OutOfTime(f"the best of {layers} layers' policies was not found in time: {found.message}")
         if found.status != _OPTIMAL:
             raise SolverFailed(f"HiGHS must end with an allocation, or a proof that there is none: {found.message}")
-        layers = np.split(found.x[: len(self._damage)], np.cumsum(self._sizes)[:-1])
-        return tuple(int(codes.argmax()) for codes in layers)
+        codes = np.split(found.x[: self._choices], np.cumsum(self._groups.sizes)[:-1])
+        return self._groups.spread([int(code.argmax()) for code in codes])

@@ -17,4 +17,37 @@ def _milp() -> Allocator:
     return MilpAllocator()
 
 
-ALLOCATORS: Registry[Callable[[], Allocator]] = Registry("allocator", {"milp": _milp})
+def _frontier() -> Allocator:
+    from nas.compression.allocation.frontier_allocator import FrontierAllocator
+
+    return FrontierAllocator()
+
+
+def _dynamic_program() -> Allocator:
+    from nas.compression.allocation.dynamic_program import DynamicProgramAllocator
+
+    return DynamicProgramAllocator()
+
+
+def _local_search() -> Allocator:
+    from nas.compression.allocation.local_search import LocalSearchAllocator
+
+    return LocalSearchAllocator()
+
+
+def _greedy() -> Allocator:
+    from nas.compression.allocation.greedy import GreedyAllocator
+
+    return GreedyAllocator()
+
+
+ALLOCATORS: Registry[Callable[[], Allocator]] = Registry(
+    "allocator",
+    {
+        "milp": _milp,
+        "frontier": _frontier,
+        "dynamic_program": _dynamic_program,
+        "local_search": _local_search,
+        "greedy": _greedy,
+    },
+)

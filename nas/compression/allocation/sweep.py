@@ -1,0 +1,202 @@
+"""The Pareto frontier of damage and one cost over all allocations, by one sweep over the layers.
+
+A state is a choice for each of the first layers. Of two states that go on alike, one that costs no less and does no
+less damage is dropped: it is dominated. Layers that a table joins to later ones are open: states go on alike only if
+they have the same choices in all open layers. Along a chain of layers, each with a table for it and the next, that is
+the last choice. This is the dynamic program over surviving weights of Xu et al. ("Efficient joint optimization of
+layer-adaptive weight pruning", ICCV 2023) over the costs that occur instead of all whole numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.compression.allocation.allocator import OutOfTime, SolverFailed
+from nas.compression.allocation.sweep_step import Scope, Step, plan_steps
+from nas.one_hot_program import Integers
+from search_spaces.additive_cost import FloatArray
+
+_MOST_STATES = 40_000_000  # kept in all layers together, at 6 bytes each
+_SORTED_AT_ONCE = 12_000  # so many states are sorted as they are; of more, most are found dominated before
+
+
+@dataclass(frozen=True)
+class SweepLimits:
+    """What a sweep need not find.
+
+    Attributes:
+        most: The largest cost that counts.
+        bucket: Width of a bucket of costs: of the states that go on alike and cost about the same, the one of least
+            damage is kept, with its own cost. With 1 the frontier is exact.
+        deadline: Time of `time.monotonic` at which the sweep is given up.
+    """
+
+    most: int
+    bucket: int = 1
+    deadline: float = inf
+
+
+@dataclass(frozen=True, eq=False)
+class SweptStates:
+    """The frontier of all layers, and how its states came about.
+
+    Attributes:
+        costs: Costs of the n states, rising, shape (n,).
+        damages: Their damages, falling, shape (n,).
+        choices: For each layer, the choice of the states that were kept after it.
+        parents: For each layer, the indices of these states among those that were kept before it.
+    """
+
+    costs: Integers
+    damages: FloatArray
+    choices: list[NDArray[np.int16]]
+    parents: list[NDArray[np.int32]]
+
+    def trace(self, states: Integers) -> Integers:
+        """The choices of some states, shape (states, layers), given their indices."""
+        chosen = np.empty((len(states), len(self.choices)), np.int64)
+        for layer in reversed(range(len(self.choices))):
+            chosen[:, layer] = self.choices[layer][states]
+            states = self.parents[layer][states].astype(np.int64)
+        return chosen
+
+
+def sweep(
+    sizes: Sequence[int],
+    damage: Sequence[tuple[Scope, FloatArray]],
+    cost: Sequence[tuple[Scope, Integers]],
+    limits: SweepLimits,
+) -> SweptStates:
+    """Sweeps over layers in order.
+
+    Args:
+        sizes: The number of choices of each layer.
+        damage: Tables of damage: indices of their layers, rising, and an array of shape (choices of a layer, ...).
+        cost: Tables of costs, of the same form, not negative.
+        limits: What need not be found. The frontier is empty if no allocation costs as little as that.
+
+    Raises:
+        Unsupported: If the choices of layers that are open at once have more than 4,096 combinations.
+        OutOfTime: If the deadline has passed.
+        SolverFailed: If the frontier takes too much memory.
+    """
+    costs, damages, starts = np.zeros(1, np.int64), np.zeros(1), np.array([0, 1])
+    choices: list[NDArray[np.int16]] = []
+    parents: list[NDArray[np.int32]] = []
+    count = 0
+    for step in plan_steps(sizes, damage, cost):
+        found = []
+        for ways in step.merged:
+            if time.monotonic() > limits.deadline:
+                raise OutOfTime(f"the frontier of {len(sizes)} layers was not found in time, {len(choices)} were swept")
+            found.append(_merge(step, ways, costs, damages, starts, limits))
+        costs, damages, choice, parent = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        starts = np.cumsum([0, *(len(part[0]) for part in found)])
+        choices.append(choice.astype(np.int16))
+        parents.append(parent.astype(np.int32))
+        count += len(costs)
+        if not count <= _MOST_STATES:
+            raise SolverFailed(
+                f"the exact frontier takes more than {_MOST_STATES:,} states, got as many after {len(choices)} of "
+                f"{len(sizes)} layers; merge them into buckets, as dynamic_program does"
+            )
+    return SweptStates(costs, damages, choices, parents)
+
+
+def _merge(
+    step: Step, ways: Integers, costs: Integers, damages: FloatArray, starts: Integers, limits: SweepLimits
+) -> tuple[Integers, FloatArray, Integers, Integers]:
+    """The frontier of all states that come to be alike: costs, damages, last choices and indices of the states before.
+
+    Args:
+        step: What the layer adds.
+        ways: Flat indices into its tables.
+        costs: Costs of the states before, those of each combination of open choices rising.
+        damages: Their damages.
+        starts: Where the states of each combination start, and the end.
+        limits: What need not be found.
+    """
+    lengths = np.diff(starts)[ways // step.costs.shape[1]]
+    ends = np.cumsum(lengths)
+    way = np.repeat(np.arange(len(ways)), lengths)
+    parent = np.arange(ends[-1]) + (starts[ways // step.costs.shape[1]] - ends + lengths)[way]
+    cost, damage = costs[parent] + step.costs.flat[ways][way], damages[parent] + step.damages.flat[ways][way]
+    some = _drop_most_dominated(cost, damage, [0, *ends.tolist()]) if len(cost) > _SORTED_AT_ONCE else None
+    kept = _keep_frontier(cost, damage, some, limits)
+    return cost[kept], damage[kept], (ways % step.costs.shape[1])[way[kept]], parent[kept]
+
+
+def _drop_most_dominated(cost: Integers, damage: FloatArray, bounds: list[int]) -> Integers:
+    """The states that no state of a lower bucket of costs dominates, which takes no sorting.
+
+    Args:
+        cost: Costs of sorted frontiers, one after the other.
+        damage: Their damages.
+        bounds: Where the frontiers start, and the end.
+    """
+    # about as many buckets as the longest of the frontiers has states: the merged one is expected to have more
+    longest = max(end - start for start, end in pairwise(bounds))
+    top = int(cost.max())
+    shift = max((top // longest).bit_length() - 1, 0)
+    bucket = cost >> shift
+    below = np.full((top >> shift) + 2, inf)  # the least damage in all lower buckets
+    one = np.empty_like(below)
+    for start, end in pairwise(bounds):
+        one.fill(inf)
+        one[bucket[start:end] + 1] = damage[start:end]  # damages fall: the last, which stays, is the least
+        np.minimum(below, one, out=below)
+    np.minimum.accumulate(below, out=below)
+    return np.flatnonzero(damage < below[bucket])
+
+
+def _keep_frontier(cost: Integers, damage: FloatArray, some: Integers | None, limits: SweepLimits) -> Integers:
+    """The indices of the states that are kept, by rising cost.
+
+    Args:
+        cost: Costs of the states.
+        damage: Their damages.
+        some: Indices of those that may be undominated; None for all.
+        limits: The largest cost that is kept, and the width of a bucket.
+    """
+    kept = some if some is not None else np.arange(len(cost))
+    # a stable sort makes use of the runs that are sorted already
+    kept = kept[np.argsort(cost[kept], kind="stable")]
+    costs = cost[kept]
+    end = int(np.searchsorted(costs, limits.most, "right"))
+    if end == 0:
+        return kept[:0]
+    least = np.minimum.accumulate(damage[kept[:end]])
+    # of equal costs, the last that does less damage than all before
+    better = np.flatnonzero(np.concatenate([[True], least[1:] < least[:-1]]))
+    costs, kept = costs[better], kept[better]
+    if limits.bucket == 1:
+        return kept[np.concatenate([costs[1:] != costs[:-1], [True]])]
+    return kept[_thin(costs, damage[kept], limits.bucket)]
+
+
+def _thin(cost: Integers, damage: FloatArray, bucket: int) -> Integers:
+    """The indices of the states of a frontier that are kept in buckets of costs.
+
+    In each bucket these are the last, which does the least damage, and the nearest to the convex hull, which is what
+    larger problems need: it does the least damage if the cost, too, counts as damage, at the slope of the frontier. The
+    cheapest of all stays as well, so that the least cost is that of the exact frontier.
+    """
+    of_bucket = cost // bucket
+    ends = np.flatnonzero(np.concatenate([of_bucket[1:] != of_bucket[:-1], [True]]))
+    lengths = np.diff(ends, prepend=-1)
+    slopes = np.zeros(len(ends))
+    if len(ends) > 1:
+        slopes[1:] = (damage[ends[:-1]] - damage[ends[1:]]) / (cost[ends[1:]] - cost[ends[:-1]])
+        slopes[0] = slopes[1]
+    value = damage + np.repeat(slopes, lengths) * cost
+    keep = value <= np.repeat(np.minimum.reduceat(value, ends - lengths + 1), lengths)
+    keep[ends] = True
+    keep[0] = True
+    return np.flatnonzero(keep)
