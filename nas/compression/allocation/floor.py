@@ -53,7 +53,7 @@ def allocate_above_floor(
 
 
 def score_layers(problem: AllocationProblem, groups: LayerGroups, choice: int) -> FloatArray:
-    """The augmented score of each group at a choice, shape (groups,): its damage beyond choice 0, half of its pair terms.
+    """The augmented score of each group at a choice, shape (groups,): its damage and half of its pair terms.
 
     Args:
         problem: Damage and pair terms.

@@ -123,14 +123,19 @@ def _merge(
         starts: Where the states of each combination start, and the end.
         limits: What need not be found.
     """
-    lengths = np.diff(starts)[ways // step.costs.shape[1]]
+    before, choices = ways // step.costs.shape[1], ways % step.costs.shape[1]
+    lengths = np.diff(starts)[before]
     ends = np.cumsum(lengths)
-    way = np.repeat(np.arange(len(ways)), lengths)
-    parent = np.arange(ends[-1]) + (starts[ways // step.costs.shape[1]] - ends + lengths)[way]
-    cost, damage = costs[parent] + step.costs.flat[ways][way], damages[parent] + step.damages.flat[ways][way]
+    cost, damage = np.empty(ends[-1], np.int64), np.empty(ends[-1])
+    for way, first, end, length in zip(
+        ways.tolist(), starts[before].tolist(), ends.tolist(), lengths.tolist(), strict=True
+    ):
+        np.add(costs[first : first + length], step.costs.item(way), out=cost[end - length : end])
+        np.add(damages[first : first + length], step.damages.item(way), out=damage[end - length : end])
     some = _drop_most_dominated(cost, damage, [0, *ends.tolist()]) if len(cost) > _SORTED_AT_ONCE else None
     kept = _keep_frontier(cost, damage, some, limits)
-    return cost[kept], damage[kept], (ways % step.costs.shape[1])[way[kept]], parent[kept]
+    way = np.searchsorted(ends, kept, "right")
+    return cost[kept], damage[kept], choices[way], kept + (starts[before] - ends + lengths)[way]
 
 
 def _drop_most_dominated(cost: Integers, damage: FloatArray, bounds: list[int]) -> Integers:
