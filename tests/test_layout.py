@@ -44,7 +44,16 @@ WRONG_FILES = "tests/nas/cli/test_main.py: wrong files, each in one line"
 SEARCHERS = "tests/nas/search/protocol/test_searcher.py: all searchers keep one contract"
 LAYOUT = "tests/nas/data/layouts/test_registry.py: all layouts keep one contract"
 DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
+ROUNDINGS = "tests/nas/compression/rounding/test_rounding.py: all roundings keep one contract"
+REPAIR = "tests/nas/compression/repair/test_repair_network.py: networks that are rounded layer by layer"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/compression/rounding/ada_quant.py": ROUNDINGS,
+    "nas/compression/rounding/ada_round.py": ROUNDINGS,
+    "nas/compression/rounding/gptq.py": ROUNDINGS,
+    "nas/compression/rounding/round_to_nearest.py": ROUNDINGS,
+    "nas/compression/repair/batched_walk.py": REPAIR,
+    "nas/compression/repair/layer_fitter.py": REPAIR,
+    "nas/compression/repair/recipe.py": REPAIR,
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
     "nas/data/layouts/array_names.py": "tests/nas/data/layouts/test_numpy_files.py: names of arrays in archives",
     "nas/data/survey/headers.py": "tests/nas/data/survey/test_take.py: sizes and modes of a survey",
@@ -88,6 +97,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/allocation/sweep_step.py": "tests/nas/compression/allocation/test_sweep.py, test_frontier.py",
     "nas/one_hot_program.py": "tests/nas/search/integer_program/test_additive_program.py, and allocators",
     "nas/compression/observers/registry.py": REGISTRIES,
+    "nas/compression/rounding/registry.py": REGISTRIES,
     "nas/compression/sensitivity/registry.py": REGISTRIES,
     "nas/tasks/metrics/registry.py": REGISTRIES,
     "nas/tasks/registry.py": REGISTRIES,

@@ -84,3 +84,19 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer 
         quantizer.range = limits
     for quantizer, producer in producers.items():
         quantizer.range = producer.range
+
+
+@torch.no_grad()
+def fix_range(quantizer: ActivationQuantizer, batches: Iterable[Tensor], observer: Observer) -> None:
+    """Fixes the range of one activation quantiser so that it contains the ranges observed in all batches.
+
+    Args:
+        quantizer: Takes over the range of the quantiser that made a batch itself, if one of equal bits did.
+        batches: What it reads, each of shape (batch, ...).
+        observer: Takes the range of an activation from one batch.
+    """
+    ranges = []
+    for activation in batches:
+        producer = quantizer.producer(activation)
+        ranges.append(observer.observe(activation) if producer is None or not producer.range else producer.range)
+    quantizer.range = min(low for low, _ in ranges), max(high for _, high in ranges)

@@ -31,7 +31,7 @@ class CompressionSubject:
 
     Raises:
         ValueError: If a layer has no policies, there are more or fewer entries than layers, a tensor of the network is
-            not finite, or the inputs have another shape than the network reads.
+            not finite, or the inputs have another shape or come in other batches than the network reads.
     """
 
     traced: TracedNetwork
@@ -48,7 +48,7 @@ class CompressionSubject:
         if unsound := self.traced.list_unsound_tensors():
             raise ValueError(f"the tensors of a network must be finite to be compressed, got NaN in {unsound[0]!r}")
         if self.data is not None:
-            _check_shape(self.traced, self.data.inputs)
+            _check_fit(self.traced, self.data)
 
     @classmethod
     def uniform_choices(
@@ -89,11 +89,13 @@ class CompressionSubject:
         return self.data
 
 
-def _check_shape(traced: TracedNetwork, inputs: Tensor) -> None:
-    """Raises ValueError unless the inputs are those of the one input of a network."""
-    known = traced.graph.inputs
+def _check_fit(traced: TracedNetwork, data: CalibrationData) -> None:
+    """Raises ValueError unless the inputs are those of the one input of a network, in batches that it can run."""
+    known, fixed = traced.graph.inputs, traced.graph.batch
     if len(known) != 1:
         raise ValueError(f"calibration data is for networks of one input, got one of {len(known)}")
     ((_, shape),) = known
-    if tuple(inputs.shape[1:]) != tuple(shape):
-        raise ValueError(f"the network reads inputs of shape {tuple(shape)}, got {tuple(inputs.shape[1:])}")
+    if tuple(data.inputs.shape[1:]) != tuple(shape):
+        raise ValueError(f"the network reads inputs of shape {tuple(shape)}, got {tuple(data.inputs.shape[1:])}")
+    if fixed is not None and (data.batch != fixed or len(data) % fixed):
+        raise ValueError(f"the network runs at a batch of {fixed} alone, got {len(data)} inputs at {data.batch}")

@@ -93,6 +93,18 @@ class GraphNetwork(nn.Module):
         outputs = self._walk(given, partial(self._value, rounded, batch, inputs[0].device))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    def run_node(self, node: Node, inputs: Sequence[Any], batch: int, device: torch.device) -> Any:
+        """The value of one node alone, with its weight rounded and its module in place of its torch form.
+
+        Args:
+            node: A node of the graph.
+            inputs: The values that it reads, each of shape (batch, ...).
+            batch: The batch size.
+            device: Where the values lie.
+        """
+        rounded = {name: self.get_buffer(attribute) for name, attribute in self._kept.items()}
+        return self._value(rounded, batch, device, node, inputs)
+
     def _value(
         self, rounded: dict[str, Tensor], batch: int, device: torch.device, node: Node, inputs: Sequence[Tensor]
     ) -> Any:

@@ -1,0 +1,1 @@
+"""Repair: networks are rounded layer by layer against the original, and what rounding broke is put right."""

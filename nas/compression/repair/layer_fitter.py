@@ -1,0 +1,116 @@
+"""Fits the layers of a compressed network to what the layers of the original one yield."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.compression.repair.layer_rows import sample_inputs, sample_outputs, to_rows
+from nas.compression.repair.layer_statistics import LayerStatistics, StatisticsSum
+from nas.compression.repair.recipe import Recipe
+from nas.compression.repair.references import LayerReference
+from nas.compression.rounding.fixed_steps import FixedSteps
+from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
+from search_spaces.network_graph import Node, Unit
+from search_spaces.operators.pointwise import BatchNorm
+from search_spaces.operators.weighted import Convolution, Linear
+
+_LEAST_GAIN = 1e-3  # of the largest of a normalisation: channels below it cannot make up for what is added to them
+
+
+class LayerFitter:
+    """Rounds layers of a network in place, one at a time.
+
+    Args:
+        network: The compressed network.
+        layers: The call and the bits of each layer that is rounded, by name of the node that calls it.
+        references: What the original layers yield, by the same names.
+        recipe: How layers are rounded.
+    """
+
+    def __init__(
+        self,
+        network: GraphNetwork,
+        layers: Mapping[str, tuple[Unit, int]],
+        references: Mapping[str, LayerReference],
+        recipe: Recipe,
+    ) -> None:
+        self._network, self._layers, self._references, self._recipe = network, layers, references, recipe
+        self._uses = Counter(name for node in network.graph.nodes for name in node.parameters)
+        nodes = {node.name: node for node in network.graph.nodes}
+        self._others = {
+            name: nodes[addition.name].inputs[addition.other]
+            for name in layers
+            if (addition := references[name].addition) is not None
+        }
+        self._values: dict[str, Sequence[Any]] = {}  # those that are added to outputs of layers
+
+    def see(self, name: str, values: Sequence[Any]) -> None:
+        """Keeps a value if it is added to the output of a layer.
+
+        Args:
+            name: Name of the value: of an input of the network, or of a node.
+            values: Its batches, each of shape (batch, ...).
+        """
+        if name in self._others.values():
+            self._values[name] = values
+
+    def fit(self, node: Node, inputs: Sequence[Sequence[Any]]) -> None:
+        """Rounds the layer that a node calls, and puts the mean of its output right; other nodes are left alone.
+
+        Args:
+            node: The node, before it is run.
+            inputs: The batches of each value that it reads, each of shape (batch, ...).
+        """
+        if node.name not in self._layers:
+            return
+        unit, bits = self._layers[node.name]
+        operator, name = node.operator, node.parameters[0]
+        mean = self._find_mean(unit)
+        statistics = self._statistics(unit, inputs[0], centred=mean is not None)
+        weight = to_output_first(self._network.tensor(name).detach(), operator)
+        rows = to_rows(weight, operator)
+        rounded = self._recipe.rounding.round(statistics.to_problem(rows, bits, self._recipe.damping))
+        stored = to_stored_layout(rounded.weight.reshape(weight.shape), operator)
+        self._network.tensor(name).copy_(stored)
+        self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()))
+        if mean is not None:
+            self._network.tensor(mean).add_(statistics.bias(rounded.weight).flatten(), alpha=-1 if unit.norm else 1)
+
+    def _find_mean(self, unit: Unit) -> str | None:
+        """The tensor by which the mean of an output is shifted, if nothing else uses it: of the norm, or the bias."""
+        operator = unit.call.operator
+        if unit.norm is not None:
+            name = unit.norm.parameters[-2]
+        elif isinstance(operator, Convolution | Linear) and operator.bias:
+            name = unit.call.parameters[1]
+        else:
+            return None
+        return name if self._uses[name] == 1 else None
+
+    def _statistics(self, unit: Unit, inputs: Sequence[Tensor], centred: bool) -> LayerStatistics:
+        """Statistics of what a layer reads and of what it should yield before its own bias is added."""
+        call, reference, total = unit.call, self._references[unit.call.name], StatisticsSum()
+        other = self._values.get(self._others.get(call.name, ""))
+        bias = self._network.tensor(call.parameters[1]) if len(call.parameters) > 1 else 0.0
+        for batch, (positions, outputs) in enumerate(zip(reference.positions, reference.outputs, strict=True)):
+            aims = outputs - bias
+            if other is not None:
+                lacking = reference.others[batch] - sample_outputs(call.operator, other[batch], positions)
+                aims = aims + lacking * self._inverse_gain(unit)
+            total.add(sample_inputs(call.operator, inputs[batch], positions), aims)
+        return total.mean(centred)
+
+    def _inverse_gain(self, unit: Unit) -> Tensor | float:
+        """What a change after the normalisation is before it, shape (out,)."""
+        if unit.norm is None:
+            return 1.0
+        assert isinstance(unit.norm.operator, BatchNorm)
+        tensors = [self._network.tensor(name) for name in unit.norm.parameters]
+        gain = (tensors[-1] + unit.norm.operator.eps).rsqrt() * (tensors[0] if unit.norm.operator.affine else 1.0)
+        return torch.where(gain.abs() > _LEAST_GAIN * gain.abs().max(), 1 / gain, torch.zeros_like(gain))

@@ -1,0 +1,91 @@
+"""Second-order statistics of what a layer reads and of what it should yield: all that least squares needs of data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas.compression.rounding.rounding import RoundingProblem
+
+_LEAST_POWER = 1e-8  # of damping, so that the Gram matrix of inputs that are all 0 can be inverted
+
+
+@dataclass(frozen=True, eq=False)
+class LayerStatistics:
+    """Moments of pairs of an input x of a layer and the output y that it should yield for it.
+
+    Attributes:
+        gram: Mean of x xᵀ, shape (groups, in, in); of deviations from the means if these are not 0.
+        cross: Mean of y xᵀ, shape (groups, out, in); likewise.
+        input_mean: Shape (groups, in); 0 for a layer without a bias, which could not make up for a mean.
+        output_mean: Shape (groups, out); likewise.
+    """
+
+    gram: Tensor
+    cross: Tensor
+    input_mean: Tensor
+    output_mean: Tensor
+
+    def to_problem(self, weight: Tensor, bits: int, damping: float) -> RoundingProblem:
+        """The problem of rounding to codes the weight that fits best.
+
+        The weight that fits best differs from the trained one where the inputs do: it makes up for what was rounded
+        before it. Damping holds it to the trained weight in directions in which inputs hardly vary.
+
+        Args:
+            weight: The trained weight, shape (groups, out, in).
+            bits: Bits of a code.
+            damping: Share of the mean power of the inputs that is added to the power of each.
+        """
+        power = self.gram.diagonal(dim1=1, dim2=2).mean(1) * damping
+        strength = power.clamp_min(_LEAST_POWER)[:, None, None]
+        gram = self.gram + strength * torch.eye(self.gram.shape[1], dtype=self.gram.dtype, device=self.gram.device)
+        fit = torch.linalg.solve(gram, self.cross + strength * weight, left=False)
+        return RoundingProblem(fit, gram, bits)
+
+    def bias(self, weight: Tensor) -> Tensor:
+        """The bias with which a weight yields outputs of the right mean, shape (groups, out).
+
+        Args:
+            weight: Shape (groups, out, in).
+        """
+        return self.output_mean - (weight @ self.input_mean[..., None])[..., 0]
+
+
+class StatisticsSum:
+    """Adds up statistics over batches, in double precision."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sums: list[Tensor] = []
+
+    def add(self, inputs: Tensor, outputs: Tensor) -> None:
+        """Adds pairs of inputs and outputs.
+
+        Args:
+            inputs: Shape (groups, n, in).
+            outputs: Shape (n, groups * out).
+        """
+        aims = outputs.unflatten(1, (len(inputs), -1)).permute(1, 2, 0)
+        new = [inputs.transpose(1, 2) @ inputs, aims @ inputs, inputs.sum(1), aims.sum(2)]
+        if not self._sums:
+            self._sums = [torch.zeros_like(one, dtype=torch.float64) for one in new]
+        for total, one in zip(self._sums, new, strict=True):
+            total += one
+        self._count += inputs.shape[1]
+
+    def mean(self, centred: bool) -> LayerStatistics:
+        """The statistics of all pairs, in single precision.
+
+        Args:
+            centred: Whether the layer has a bias that may be changed.
+        """
+        gram, cross, inputs, outputs = (total / self._count for total in self._sums)
+        if centred:
+            gram = gram - inputs[:, :, None] * inputs[:, None, :]
+            cross = cross - outputs[:, :, None] * inputs[:, None, :]
+        else:
+            inputs, outputs = torch.zeros_like(inputs), torch.zeros_like(outputs)
+        return LayerStatistics(gram.float(), cross.float(), inputs.float(), outputs.float())

@@ -1,0 +1,93 @@
+"""Compresses a network under a policy layer by layer, each fitted to the original network.
+
+Every layer is rounded with second-order statistics of its inputs (GPTQ, Frantar et al., ICLR 2023; QuantEase, Behdad et
+al., 2023), as the sequential mode of AdaQuant does it (Hubara et al., ICML 2021): the inputs are those that the layers
+before it yield once they are compressed, the outputs to be met those of the original network. Two more things are
+fitted exactly. The mean error goes into the bias, or into the mean of the normalisation that follows. And where the
+output of a layer is added to a shortcut, the output to be met is what the sum still lacks, so that a layer makes up for
+the errors of the shortcut too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from nas.compression.compress import calibrate, fix_range
+from nas.compression.repair.batched_walk import run_batches
+from nas.compression.repair.layer_fitter import LayerFitter
+from nas.compression.repair.recipe import LIGHT, Recipe
+from nas.compression.repair.references import record_references
+from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.compress import compress
+from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.network_graph import Node
+
+
+class Repairer:
+    """Compresses one network under any number of policies; the original is run once.
+
+    Args:
+        subject: The network, its calibration data, and the observer of activations. Weights that no rows can be read
+            for, such as embeddings, are rounded by the quantiser of its methods.
+        recipe: How layers are rounded.
+
+    Raises:
+        ValueError: If the subject has no data.
+    """
+
+    def __init__(self, subject: CompressionSubject, recipe: Recipe = LIGHT) -> None:
+        self._subject, self._recipe, self._data = subject, recipe, subject.need_data()
+        self._references = record_references(subject.traced, self._data, recipe.rows, recipe.seed)
+
+    @torch.no_grad()
+    def repair(self, policy: CompressionPolicy) -> GraphNetwork:
+        """A calibrated network that rounds as the policy says.
+
+        Its weights lie on their grids, so whatever exports it writes these codes.
+
+        Args:
+            policy: One entry for each of the layers of the network.
+
+        Raises:
+            ValueError: If the policy has more or fewer entries than the network has layers.
+        """
+        traced, methods = self._subject.traced, self._subject.methods
+        network = compress(traced, policy, methods.quantizer)
+        bits = {
+            layer.units[0].call.name: (layer.units[0], entry.weight_bits)
+            for layer, entry in zip(traced.graph.layers, policy.layers, strict=True)
+            if entry.weight_bits != FULL_PRECISION_BITS and layer.units[0].call.name in self._references
+        }
+        fitter = LayerFitter(network, bits, self._references, self._recipe)
+        if self._recipe.sequential:
+
+            def prepare(node: Node, inputs: Sequence[Sequence[Any]]) -> None:
+                fitter.fit(node, inputs)
+                module = network.node_module(node.name)
+                if isinstance(module, ActivationQuantizer) and module.bits != FULL_PRECISION_BITS:
+                    fix_range(module, inputs[0], methods.observer)
+
+            run_batches(network, [*self._data], prepare, fitter.see)
+        else:
+            run_batches(traced.network(), [*self._data], fitter.fit, fitter.see)
+            calibrate(network, self._data, methods.observer)
+        return network
+
+
+def repair_network(subject: CompressionSubject, policy: CompressionPolicy, recipe: Recipe = LIGHT) -> GraphNetwork:
+    """A calibrated network that rounds as the policy says; for several policies, a `Repairer` runs the original once.
+
+    Args:
+        subject: The network, its calibration data, and the observer of activations.
+        policy: One entry for each of the layers of the network.
+        recipe: How layers are rounded.
+
+    Raises:
+        ValueError: If the subject has no data, or the policy has more or fewer entries than the network has layers.
+    """
+    return Repairer(subject, recipe).repair(policy)

@@ -1,0 +1,71 @@
+"""QuantEase: coordinate descent over codes, here together with the steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nas.compression.rounding.gptq import Gptq
+from nas.compression.rounding.rounding import RoundedWeight, Rounding, RoundingProblem, refit_steps
+
+
+@dataclass(frozen=True)
+class QuantEase(Rounding):
+    """Sets one code after the other to its optimum given all others (Behdad et al., "QuantEase", 2023, section 3).
+
+    It starts from the codes of GPTQ, and after some sweeps over all codes fits the steps anew, which the paper leaves
+    as they are. The error falls with every part of this, so no guard is needed.
+
+    Attributes:
+        rounds: Number of times that sweeps are followed by a fit of the steps.
+        sweeps: Number of sweeps of a round; a round ends before them if no code changes.
+
+    Raises:
+        ValueError: If there are no rounds or no sweeps.
+    """
+
+    rounds: int = 3
+    sweeps: int = 2
+
+    def __post_init__(self) -> None:
+        if not (self.rounds >= 1 and self.sweeps >= 1):
+            raise ValueError(f"coordinate descent needs one or more rounds and sweeps, got {self}")
+
+    def round(self, problem: RoundingProblem) -> RoundedWeight:
+        """The codes and steps after all rounds, and a last sweep."""
+        rounded = Gptq().round(problem)
+        for _ in range(self.rounds):
+            rounded = refit_steps(problem, descend(problem, rounded, self.sweeps))
+        return descend(problem, rounded, 1)
+
+
+def descend(problem: RoundingProblem, rounded: RoundedWeight, sweeps: int) -> RoundedWeight:
+    """Coordinate descent over the codes with fixed steps, for all output channels at once.
+
+    Args:
+        problem: What is rounded.
+        rounded: Where to start.
+        sweeps: The largest number of sweeps.
+    """
+    found, steps = rounded.weight, rounded.steps
+    codes = rounded.codes.clone()
+    residual = (problem.weight - found) @ problem.gram  # half of the negative gradient, shape (groups, out, in)
+    power = problem.gram.diagonal(dim1=1, dim2=2)
+    for _ in range(sweeps):
+        if not _sweep(problem, codes, steps, residual, power):
+            break
+    return RoundedWeight(codes, steps)
+
+
+def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Tensor, power: Tensor) -> bool:
+    """Sets every code once, in place of `codes` and `residual`; whether one changed."""
+    changed = False
+    for column in range(codes.shape[2]):
+        best = codes[..., column] + residual[..., column] / (power[:, None, column] * steps)
+        change = best.round_().clamp_(-problem.largest, problem.largest) - codes[..., column]
+        if change.any():
+            changed = True
+            codes[..., column] += change
+            residual -= (change * steps)[..., None] * problem.gram[:, None, column]
+    return changed

@@ -1,0 +1,129 @@
+"""Networks that are rounded layer by layer: what stays, what is put right, and that it is closer to the original."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.compression.calibration_data import CalibrationData
+from nas.compression.compress import calibrate
+from nas.compression.repair.recipe import LIGHT, Recipe
+from nas.compression.repair.repair_network import Repairer, repair_network
+from nas.compression.rounding.round_to_nearest import RoundToNearest
+from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.compress import compress
+from nas.compression.tracing.trace import TracedNetwork, trace
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
+
+FLOAT = LayerPolicy()
+
+
+class Net(nn.Module):
+    """A convolution, a block with a shortcut of its own weights, a depthwise convolution, and linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8)
+        self.body, self.body_norm = nn.Conv2d(8, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8)
+        self.depthwise = nn.Conv2d(8, 8, 3, 2, 1, groups=8)
+        self.up = nn.ConvTranspose2d(8, 6, 2, 2)
+        self.hidden, self.head = nn.Linear(6, 16, bias=False), nn.Linear(16, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.relu(self.norm(self.stem(images)))
+        x = F.relu(self.body_norm(self.body(x)) + x)
+        x = self.up(F.relu(self.depthwise(x)))
+        return self.head(F.relu(self.hidden(x.mean((2, 3)))))
+
+
+@pytest.fixture(scope="module")
+def traced() -> TracedNetwork:
+    torch.manual_seed(0)
+    net = Net()
+    for norm in (net.norm, net.body_norm):
+        norm.running_mean.uniform_(-0.2, 0.2)
+        norm.running_var.uniform_(0.1, 0.5)
+        norm.weight.data.uniform_(-1.5, 1.5)
+    return trace(net.eval(), [torch.zeros(1, 3, 8, 8)])
+
+
+@pytest.fixture(scope="module")
+def subject(traced: TracedNetwork) -> CompressionSubject:
+    smooth = F.interpolate(torch.randn(200, 3, 4, 4, generator=torch.Generator().manual_seed(1)), 8, mode="bilinear")
+    return CompressionSubject.uniform_choices(traced, [FLOAT], CalibrationData(smooth + 0.3, batch=48))
+
+
+def uniform(traced: TracedNetwork, policy: str) -> CompressionPolicy:
+    return CompressionPolicy((LayerPolicy.parse(policy),) * len(traced.graph.layers))
+
+
+@torch.no_grad()
+def distance(network: GraphNetwork, subject: CompressionSubject) -> float:
+    """Squared error of the outputs over the variance of the original ones."""
+    original, inputs = subject.traced.network(), subject.need_data().inputs
+    expected = original(inputs)
+    return float((network(inputs) - expected).square().sum() / (expected - expected.mean(0)).square().sum())
+
+
+@pytest.mark.parametrize(("policy", "gain"), [("w4a8", 4), ("w3a8", 4), ("w2a8", 4)])
+def test_it_is_much_closer_to_the_original_than_rounding_to_nearest(
+    subject: CompressionSubject, policy: str, gain: float
+) -> None:
+    plain = compress(subject.traced, uniform(subject.traced, policy))
+    calibrate(plain, subject.need_data())
+    repaired = distance(repair_network(subject, uniform(subject.traced, policy)), subject)
+    assert gain * repaired < distance(plain, subject)
+    parallel = repair_network(subject, uniform(subject.traced, policy), Recipe(sequential=False))
+    assert repaired < distance(parallel, subject) < distance(plain, subject)
+
+
+def test_nothing_is_changed_where_nothing_is_rounded(subject: CompressionSubject) -> None:
+    traced = subject.traced
+    network = repair_network(subject, uniform(traced, "w32a32"))
+    inputs = subject.need_data().inputs
+    with torch.no_grad():
+        assert torch.equal(network(inputs), traced.network()(inputs))
+
+
+def test_weights_lie_on_their_grids_and_the_original_is_left_alone(subject: CompressionSubject) -> None:
+    traced = subject.traced
+    before = {name: tensor.detach().clone() for name, tensor in traced.parameters.items()}
+    repairer = Repairer(subject)
+    network, again = (repairer.repair(uniform(traced, "w3a8")) for _ in range(2))
+    for layer in traced.graph.layers:
+        quantizer, weight = network.weight_quantizer(layer.weight), network.tensor(layer.weight)
+        assert quantizer is not None
+        if "up" not in layer.name:  # whose output channels are not the first axis
+            torch.testing.assert_close(quantizer(weight), weight, rtol=1e-6, atol=1e-8)
+            assert quantizer.codes(weight)[0].abs().max() <= 3
+        assert torch.equal(weight, again.tensor(layer.weight))
+    assert all(torch.equal(traced.parameters[name], tensor) for name, tensor in before.items())
+
+
+def test_means_of_outputs_are_put_right(subject: CompressionSubject) -> None:
+    """The last layer has a bias: over the data, its outputs have the means of the original ones."""
+    network, inputs = repair_network(subject, uniform(subject.traced, "w2a32")), subject.need_data().inputs
+    with torch.no_grad():
+        torch.testing.assert_close(network(inputs).mean(0), subject.traced.network()(inputs).mean(0), atol=1e-4, rtol=0)
+
+
+def test_any_rounding_does(subject: CompressionSubject) -> None:
+    nearest = repair_network(subject, uniform(subject.traced, "w3a8"), Recipe(RoundToNearest()))
+    assert distance(repair_network(subject, uniform(subject.traced, "w3a8"), LIGHT), subject) < distance(
+        nearest, subject
+    )
+
+
+def test_data_is_needed(traced: TracedNetwork) -> None:
+    with pytest.raises(ValueError, match="needs calibration data"):
+        Repairer(CompressionSubject.uniform_choices(traced, [FLOAT]))
+
+
+def test_bad_recipes_are_refused() -> None:
+    with pytest.raises(ValueError, match="one or more outputs, got 0"):
+        Recipe(rows=0)
+    with pytest.raises(ValueError, match="a number above 0, got nan"):
+        Recipe(damping=float("nan"))
