@@ -43,6 +43,8 @@ class Term:
         """
         sizes = dict(zip(columns, self.table.shape, strict=True))
         known = sorted(sizes)
+        if known == list(columns):
+            return Term(tuple(known), self.table)
         index = np.indices([sizes[column] for column in known], sparse=True)
         return Term(tuple(known), np.asarray(self.table[tuple(index[known.index(column)] for column in columns)]))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import inf
 
 import numpy as np
@@ -23,7 +23,9 @@ from nas.compression.allocation.sweep_step import Scope, Step, plan_steps
 from nas.one_hot_program import Integers
 from search_spaces.additive_cost import FloatArray
 
-_MOST_STATES = 40_000_000  # kept in all layers together, at 6 bytes each
+_MOST_STATES = (
+    10_000_000  # kept in all layers together; merging the choices of a layer takes some hundred bytes of each
+)
 _SORTED_AT_ONCE = 12_000  # so many states are sorted as they are; of more, most are found dominated before
 
 
@@ -97,15 +99,15 @@ def sweep(
             if time.monotonic() > limits.deadline:
                 raise OutOfTime(f"the frontier of {len(sizes)} layers was not found in time, {len(choices)} were swept")
             found.append(_merge(step, ways, costs, damages, starts, limits))
-        costs, damages, choice, parent = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        starts = np.cumsum([0, *(len(part[0]) for part in found)])
+        starts = np.array([0, *accumulate(len(part[0]) for part in found)])
+        costs, damages, choice, parent = map(np.concatenate, zip(*found, strict=True)) if len(found) > 1 else found[0]
         choices.append(choice.astype(np.int16))
         parents.append(parent.astype(np.int32))
         count += len(costs)
         if not count <= _MOST_STATES:
             raise SolverFailed(
-                f"the exact frontier takes more than {_MOST_STATES:,} states, got as many after {len(choices)} of "
-                f"{len(sizes)} layers; merge them into buckets, as dynamic_program does"
+                f"a frontier may take {_MOST_STATES:,} states, got more after {len(choices)} of {len(sizes)} layers; "
+                "merge them into (fewer) buckets, as DynamicProgramAllocator does"
             )
     return SweptStates(costs, damages, choices, parents)
 
@@ -124,8 +126,8 @@ def _merge(
         limits: What need not be found.
     """
     before, choices = ways // step.costs.shape[1], ways % step.costs.shape[1]
-    lengths = np.diff(starts)[before]
-    ends = np.cumsum(lengths)
+    lengths = (starts[1:] - starts[:-1])[before]
+    ends = lengths.cumsum()
     cost, damage = np.empty(ends[-1], np.int64), np.empty(ends[-1])
     for way, first, end, length in zip(
         ways.tolist(), starts[before].tolist(), ends.tolist(), lengths.tolist(), strict=True
@@ -134,7 +136,7 @@ def _merge(
         np.add(damages[first : first + length], step.damages.item(way), out=damage[end - length : end])
     some = _drop_most_dominated(cost, damage, [0, *ends.tolist()]) if len(cost) > _SORTED_AT_ONCE else None
     kept = _keep_frontier(cost, damage, some, limits)
-    way = np.searchsorted(ends, kept, "right")
+    way = ends.searchsorted(kept, "right")
     return cost[kept], damage[kept], choices[way], kept + (starts[before] - ends + lengths)[way]
 
 
@@ -170,20 +172,20 @@ def _keep_frontier(cost: Integers, damage: FloatArray, some: Integers | None, li
         some: Indices of those that may be undominated; None for all.
         limits: The largest cost that is kept, and the width of a bucket.
     """
-    kept = some if some is not None else np.arange(len(cost))
     # a stable sort makes use of the runs that are sorted already
-    kept = kept[np.argsort(cost[kept], kind="stable")]
+    kept = cost.argsort(kind="stable") if some is None else some[cost[some].argsort(kind="stable")]
     costs = cost[kept]
-    end = int(np.searchsorted(costs, limits.most, "right"))
-    if end == 0:
-        return kept[:0]
+    end = int(costs.searchsorted(limits.most, "right"))
     least = np.minimum.accumulate(damage[kept[:end]])
     # of equal costs, the last that does less damage than all before
-    better = np.flatnonzero(np.concatenate([[True], least[1:] < least[:-1]]))
-    costs, kept = costs[better], kept[better]
-    if limits.bucket == 1:
-        return kept[np.concatenate([costs[1:] != costs[:-1], [True]])]
-    return kept[_thin(costs, damage[kept], limits.bucket)]
+    better = np.ones(end, np.bool_)
+    np.less(least[1:], least[:-1], out=better[1:])
+    kept, costs = kept[:end][better], costs[:end][better]
+    if limits.bucket > 1:
+        return kept[_thin(costs, damage[kept], limits.bucket)]
+    last = np.ones(len(kept), np.bool_)
+    np.not_equal(costs[1:], costs[:-1], out=last[:-1])
+    return kept[last]
 
 
 def _thin(cost: Integers, damage: FloatArray, bucket: int) -> Integers:
@@ -194,14 +196,15 @@ def _thin(cost: Integers, damage: FloatArray, bucket: int) -> Integers:
     cheapest of all stays as well, so that the least cost is that of the exact frontier.
     """
     of_bucket = cost // bucket
-    ends = np.flatnonzero(np.concatenate([of_bucket[1:] != of_bucket[:-1], [True]]))
-    lengths = np.diff(ends, prepend=-1)
-    slopes = np.zeros(len(ends))
-    if len(ends) > 1:
-        slopes[1:] = (damage[ends[:-1]] - damage[ends[1:]]) / (cost[ends[1:]] - cost[ends[:-1]])
-        slopes[0] = slopes[1]
-    value = damage + np.repeat(slopes, lengths) * cost
-    keep = value <= np.repeat(np.minimum.reduceat(value, ends - lengths + 1), lengths)
-    keep[ends] = True
+    keep = np.ones(len(cost), np.bool_)
+    np.not_equal(of_bucket[1:], of_bucket[:-1], out=keep[:-1])
+    ends = keep.nonzero()[0]
+    if len(ends) < 2:
+        return np.array([0, *ends])[: len(cost)]
+    slopes = (damage[ends[:-1]] - damage[ends[1:]]) / (cost[ends[1:]] - cost[ends[:-1]])
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    value = damage + np.concatenate([slopes[:1], slopes]).repeat(lengths) * cost
+    keep |= value <= np.minimum.reduceat(value, starts).repeat(lengths)
     keep[0] = True
-    return np.flatnonzero(keep)
+    return keep.nonzero()[0]

@@ -67,9 +67,10 @@ def plan_steps(
             costs += units.reshape([sizes[one] if one in scope else 1 for one in known])
         for scope, values in damages_at[layer]:
             damages += values.reshape([sizes[one] if one in scope else 1 for one in known])
-        index, label = np.indices(shape, sparse=True), np.zeros(shape, np.int64)
+        label = np.zeros(shape, np.int64)
         for one in after:
-            label = label * sizes[one] + index[known.index(one)]
+            index = np.arange(sizes[one]).reshape([-1 if other == one else 1 for other in known])
+            label = label * sizes[one] + index
         merged = np.argsort(label.ravel(), kind="stable").reshape(prod(sizes[one] for one in after), -1)
         steps.append(Step(costs.reshape(-1, size), damages.reshape(-1, size), merged))
         before = after

@@ -117,8 +117,8 @@ def count_units(most: float, least: Fraction, unit: Fraction) -> int:
     """
     given = float(most)
     halfway = (Fraction(given) + Fraction(math.nextafter(given, math.inf))) / 2
-    count = math.floor((halfway - least) / unit)
-    if float(least + count * unit) > given:  # just halfway, which is rounded to the even neighbour
+    count, rest = divmod(halfway - least, unit)
+    if rest == 0 and float(halfway) > given:  # just halfway, which is rounded to the even neighbour
         count -= 1
     return count
 

@@ -21,7 +21,7 @@ def test_time_that_is_spent_is_another_answer_than_a_frontier_too_large(monkeypa
         FrontierAllocator(most_s=0.0).allocate(problem)
     monkeypatch.setattr(sweep, "_MOST_STATES", 100)
     with pytest.raises(
-        SolverFailed, match=r"takes more than 100 states, .*; merge them into buckets, as dynamic_program"
+        SolverFailed, match=r"a frontier may take 100 states, got more after .* of 12 layers; merge them into"
     ):
         FrontierAllocator().allocate(problem)
 
