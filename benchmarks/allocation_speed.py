@@ -144,14 +144,17 @@ class Compared:
 
 
 def compare(problem: AllocationProblem) -> Compared:
-    """Raises ValueError if the solver finds other damages."""
+    """Raises ValueError if the solver finds less damage, or much more."""
     budgets = budgets_of(problem)
     ours, bucketed = read_off(problem, budgets), read_off(problem, budgets, FEW)
     start = processor_seconds()
     solved = [solve_by_cbc(problem, float(budget)) for budget in budgets]
     solver_s = processor_seconds() - start
-    if not np.allclose(solved, ours.damages, rtol=1e-6, atol=0.0):
-        raise ValueError("CBC found other damages than the frontier")
+    above = np.array(solved) / ours.damages - 1
+    if not (above.min() >= -1e-9 and above.max() <= 1e-4):  # CBC ends a little early
+        raise ValueError(
+            f"CBC must find the damages of the frontier, found {above.min():.1e} to {above.max():.1e} more"
+        )
     return Compared(ours, solver_s, excess(bucketed, ours), bucketed.sweep_s + bucketed.read_s)
 
 

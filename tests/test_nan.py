@@ -22,6 +22,7 @@ from hardware.tables.entry import Entry
 from hardware.transfer.additive_fit import AdditiveFit
 from hardware.transfer.transfer import DeviceTransfer
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
+from nas.compression.allocation.frontier import Frontier
 from nas.export.agreement import ExportMismatch, check_agreement
 from nas.objectives import FloatArray, NothingFeasible, Objective, compute_violations
 from nas.search.comparison import Comparison
@@ -175,6 +176,7 @@ def test_bounds_are_written_so_that_nan_fails_them(package: str) -> None:
 NAN = float("nan")
 SPACE = JointSpace(create_space("resnet_digits", 1, 10))
 POPULATION = SPACE.sample(np.random.default_rng(0), 12).unique()
+FRONTIER = Frontier.from_problem(AllocationProblem((np.ones(2),), (Budget("b", (np.ones(2),), 1.0),)))
 COSTS = np.arange(24.0).reshape(12, 2)
 LAYERS = np.ones((3, 2))
 
@@ -264,6 +266,7 @@ TAKERS: dict[str, Callable[[float], object]] = {
     "an output of a network": lambda x: agree(2.0, x),
     "damage of an allocation": lambda x: AllocationProblem((put(x, np.ones(2)),)),
     "a budget of an allocation": lambda x: AllocationProblem((np.ones(2),), (Budget("b", (np.ones(2),), x),)),
+    "a budget that is read off a frontier": lambda x: FRONTIER.read_off(np.array([x])),
     "a positive sum": lambda x: AdditiveCost([Term((0,), np.full(4, x))], positive=True)(POPULATION.genes),
 }
 

@@ -22,21 +22,14 @@ class DynamicProgramAllocator(Allocator):
     D whole units are solved exactly.
 
     Attributes:
-        buckets: Number of buckets, D.
+        buckets: Number of buckets, D, one or more.
         most_s: Time limit of an allocation in seconds.
-
-    Raises:
-        ValueError: If there is no bucket.
     """
 
     buckets: int = 10_000
     most_s: float = 60.0
 
     abilities = Abilities(exact=False, most_budgets=1)
-
-    def __post_init__(self) -> None:
-        if not self.buckets >= 1:
-            raise ValueError(f"costs are sorted into one or more buckets, got {self.buckets}")
 
     def solve(self, problem: AllocationProblem) -> tuple[int, ...]:
         """For each layer, the index of the chosen policy among its choices."""

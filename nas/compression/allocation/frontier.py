@@ -44,23 +44,26 @@ class Frontier:
             most_s: Time limit in seconds.
 
         Raises:
+            ValueError: If there is no bucket.
             Unsupported: If there are several budgets, or tables keep too many layers open at once (`sweep`).
             OutOfTime: If the time limit was reached first.
             SolverFailed: If the exact frontier takes too much memory.
         """
+        if buckets is not None and not buckets >= 1:
+            raise ValueError(f"costs are sorted into one or more buckets, got {buckets}")
         ONE_BUDGET.check("the frontier", problem)
         groups = LayerGroups.from_problem(problem)
         budget = problem.budgets[0] if problem.budgets else _make_free_budget(problem)
         whole, cost = _count_costs(budget, groups)
         most = whole.count_most(budget.most)
         damage = [(term.columns, term.table) for term in groups.regroup(problem.terms)]
-        limits = SweepLimits(most, max(most // buckets, 1) if buckets else 1, time.monotonic() + most_s)
+        limits = SweepLimits(most, 1 if buckets is None else max(most // buckets, 1), time.monotonic() + most_s)
         return cls(problem, groups, whole, sweep(groups.sizes, damage, cost, limits))
 
     @property
     def costs(self) -> FloatArray:
         """Costs of the n allocations, rising, shape (n,), in the unit of the budget."""
-        return np.array([self._whole.price(count) for count in self._states.costs.tolist()])
+        return self._whole.price(self._states.costs)
 
     @property
     def damages(self) -> FloatArray:
@@ -95,6 +98,7 @@ def allocate_on_frontier(problem: AllocationProblem, buckets: int | None, most_s
         most_s: Time limit in seconds.
 
     Raises:
+        ValueError: If there is no bucket.
         Infeasible: If the cheapest allocation exceeds the budget.
     """
     frontier = Frontier.from_problem(problem, buckets, most_s)

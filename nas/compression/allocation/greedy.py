@@ -17,7 +17,9 @@ class GreedyAllocator(Allocator):
 
     It starts with the choices of least damage. Each step takes the cheaper choice of a layer, or of a tie, that adds
     the least damage per unit of saved cost, until the budget is kept. The result is a vertex of the convex hull of the
-    frontier, so it can be far from the best where choices are few and coarse.
+    frontier, so it can be far from the best where choices are few and coarse. Where the cost is the number of bits of
+    each layer, all layers count alike, and those of least damage are lowered first until the mean is met: the
+    allocation of layer-wise quantisation by an importance such as LIM (Dumitru et al., 2024).
     """
 
     abilities = Abilities(exact=False, most_budgets=1, joint_costs=False, pairs=False)

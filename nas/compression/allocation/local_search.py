@@ -19,8 +19,8 @@ from search_spaces.additive_cost import FloatArray
 class LocalSearchAllocator(Allocator):
     """Improves an allocation by the best change of one layer or of two at once, until none helps.
 
-    It is for tables between all pairs of layers, as inter-layer terms of the Hessian make them (METHODS 6.1), whose
-    programs are too large for exact solvers. It starts from the allocation that `DynamicProgramAllocator` finds
+    It is for tables between all pairs of layers, as inter-layer terms of the Hessian make them (Schaefer et al., 2023),
+    whose programs are too large for exact solvers. It starts from the allocation that `DynamicProgramAllocator` finds
     without the pair terms. A tie moves as one layer. The result is no worse than the start, and as good as any
     allocation that differs from it in two layers.
 

@@ -96,7 +96,7 @@ def sweep(
     for step in plan_steps(sizes, damage, cost):
         found = []
         for ways in step.merged:
-            if time.monotonic() > limits.deadline:
+            if not time.monotonic() <= limits.deadline:
                 raise OutOfTime(f"the frontier of {len(sizes)} layers was not found in time, {len(choices)} were swept")
             found.append(_merge(step, ways, costs, damages, starts, limits))
         starts = np.array([0, *accumulate(len(part[0]) for part in found)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,9 +56,18 @@ class WholeCosts:
         """How many units may be spent within an upper bound of the sum: `largest` at the most, -1 if not even none."""
         return min(max(count_units(most, self.least, self.unit), -1), self.largest)
 
-    def price(self, count: int) -> float:
-        """The cost of a number of units."""
-        return float(self.least + count * self.unit)
+    def price(self, counts: Integers) -> FloatArray:
+        """The costs of numbers of units, each rounded once.
+
+        Args:
+            counts: Numbers of units, shape (n,).
+
+        Returns:
+            Costs, shape (n,).
+        """
+        fine = math.lcm(self.least.denominator, self.unit.denominator)
+        least, unit = int(self.least * fine), int(self.unit * fine)
+        return np.array([(least + count * unit) / fine for count in counts.tolist()])  # a quotient is rounded once
 
 
 def _find_lowest_bit(values: FloatArray) -> int:

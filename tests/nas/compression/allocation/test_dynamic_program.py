@@ -61,4 +61,4 @@ def test_few_buckets_do_not_make_a_problem_infeasible() -> None:
 
 def test_there_is_at_least_one_bucket() -> None:
     with pytest.raises(ValueError, match="one or more buckets, got 0"):
-        DynamicProgramAllocator(0)
+        DynamicProgramAllocator(0).allocate(real_problem(0))

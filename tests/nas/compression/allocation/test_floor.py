@@ -50,7 +50,7 @@ def test_the_cheapest_above_the_floor_is_found_level_by_level() -> None:
 
 
 def test_pair_terms_part_layers_that_are_harmless_alone() -> None:
-    """METHODS 6.1: layers 0 and 1 come first by their own damage, and last by the augmented order."""
+    """Layers 0 and 1 come first by their own damage, and last by the augmented order."""
     damage = tuple(np.array([0.0, alone]) for alone in (0.01, 0.01, 0.05, 0.05))
     problems = [
         AllocationProblem(damage, pairs=pairs) for pairs in ((), (Term((1, 0), np.array([[0.0, 0.0], [0.0, 1.0]])),))

@@ -44,7 +44,7 @@ def test_no_change_of_two_layers_improves_the_result(seed: int) -> None:
 def test_two_layers_that_are_harmful_together_alone_are_told_apart(
     allocator: LocalSearchAllocator | MilpAllocator,
 ) -> None:
-    """METHODS 6.1: by their own damage layers 0 and 1 are lowered; with the pair term one of them gives way to 2."""
+    """By their own damage layers 0 and 1 are lowered; with the pair term one of them gives way to 2."""
     damage = (np.array([0.0, 0.1]), np.array([0.0, 0.1]), np.array([0.0, 0.3]))
     pair = Term((0, 1), np.array([[0.0, 0.0], [0.0, 5.0]]))
     plain = AllocationProblem(damage, (Budget("size", (np.array([2.0, 1.0]),) * 3, 4.0),))

@@ -27,7 +27,7 @@ def test_units_are_as_large_as_they_can_be() -> None:
     whole = WholeCosts.from_terms([Term((0,), np.array([3000.0, 5000.0])), Term((1,), np.array([1.0, 4001.0]))])
     assert [table.tolist() for table in whole.tables] == [[0, 1], [0, 2]]
     assert (whole.largest, whole.count_most(7000.9), whole.count_most(1e300), whole.count_most(-1.0)) == (3, 1, 3, -1)
-    assert whole.price(2) == 7001.0
+    assert whole.price(np.array([0, 2])).tolist() == [3001.0, 7001.0]
 
 
 def test_of_too_many_bits_costs_are_rounded_up() -> None:
