@@ -15,11 +15,13 @@ class DynamicProgramAllocator(Allocator):
 
     It is the dynamic program of Xu et al. ("Efficient joint optimization of layer-adaptive weight pruning", ICCV 2023)
     and, for a mirrored problem (`AllocationProblem.mirror`), that of L-GreCo (Alimohammadi et al., MLSys 2024). The
-    rest of the budget beyond the least cost is divided into buckets. Of all states that cost as much as a bucket says,
-    that of least damage is kept. Other than where each cost is rounded up to a bucket, states keep their own costs, so
-    roundings do not add up. The budget is never exceeded, and with L layers and D buckets the damage is at most the
-    least that is possible with a budget whose rest is smaller by the factor 1 - L/D. Costs whose rest is no more than
-    D whole units are solved exactly.
+    rest of the budget beyond the least cost is divided into buckets. Of all states in a bucket that of least damage is
+    kept, and the one nearest to the convex hull, which makes the result much better than its bound. States keep their
+    own costs, so roundings do not add up, as they do where each cost is rounded up to a bucket.
+
+    The budget is never exceeded, and with L layers and D buckets the damage is at most the least that is possible with
+    a budget whose rest is smaller by the factor 1 - L/D. Costs whose rest is no more than D whole units are solved
+    exactly.
 
     Attributes:
         buckets: Number of buckets, D, one or more.

@@ -39,8 +39,8 @@ class Frontier:
         Args:
             problem: The problem. The frontier ends at its budget, the largest one that can be read off; without a
                 budget it is the allocation of least damage.
-            buckets: Number of buckets from the least cost to the budget, in each of which one state is kept after each
-                layer; None for the exact frontier.
+            buckets: Number of buckets from the least cost to the budget, in each of which a state or two are kept after
+                each layer (`SweepLimits`); None for the exact frontier.
             most_s: Time limit in seconds.
 
         Raises:

@@ -36,7 +36,7 @@ class SweepLimits:
     Attributes:
         most: The largest cost that counts.
         bucket: Width of a bucket of costs: of the states that go on alike and cost about the same, the one of least
-            damage is kept, with its own cost. With 1 the frontier is exact.
+            damage is kept and the one nearest to the convex hull, with their own costs. With 1 the frontier is exact.
         deadline: Time of `time.monotonic` at which the sweep is given up.
     """
 
