@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class TableEntries:
         classes = []
         for axis in range(allowed.ndim):
             slices = np.moveaxis(both, axis, 0).reshape(both.shape[axis], -1)
-            first, found = _number_distinct(slices)
+            first, found = number_distinct(slices)
             both = both.take(first, axis)
             classes.append(found)
         kept = both[..., -1] > 0
@@ -122,8 +123,16 @@ class OneHotProgram:
         return LinearConstraint(csr_array(matrix), right, right)
 
 
-def _number_distinct(rows: NDArray[np.float64]) -> tuple[Integers, Integers]:
-    """The index of the first of each set of equal rows, rising, and for every row the number of its set."""
+def number_distinct(rows: NDArray[Any]) -> tuple[Integers, Integers]:
+    """Numbers the distinct rows of a matrix in the order in which they occur.
+
+    Args:
+        rows: The rows, shape (n, values).
+
+    Returns:
+        The index of the first of each set of equal rows, shape (sets,), and for every row the number of its set, shape
+        (n,).
+    """
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return first[order], np.argsort(order)[inverse.reshape(-1)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,25 @@ def test_time_that_is_spent_is_another_answer_than_a_frontier_too_large(monkeypa
 
 def test_tables_that_keep_too_many_layers_open_are_refused() -> None:
     """Each of 10 layers stands in a table with each other: all choices of the first 7 go on differently."""
-    layers = range(10)
-    pairs = tuple(Term((one, other), np.zeros((4, 4))) for one in layers for other in layers if one < other)
+    scopes = list(combinations(range(10), 2))
+    damage = tuple(np.zeros((10, 4)))
+    pairs = tuple(Term(scope, np.arange(16.0).reshape(4, 4)) for scope in scopes)
     with pytest.raises(Unsupported, match=r"layers \[0, 1, 2, 3, 4, 5\] stand in tables with layer 6 .* 16,384 comb"):
-        FrontierAllocator().allocate(AllocationProblem(tuple(np.zeros((10, 4))), pairs=pairs))
+        FrontierAllocator().allocate(AllocationProblem(damage, pairs=pairs))
+
+
+def test_choices_that_later_layers_cannot_tell_apart_go_on_alike() -> None:
+    """Of 4 choices, tables tell floating point, choice 0, from integers: 2^6 combinations of open layers are few."""
+    rng, integer = np.random.default_rng(0), np.array([0, 1, 1, 1])
+    scopes = list(combinations(range(7), 2))
+    tables = [rng.integers(0, 9, size=(2, 2)).astype(float) for _ in scopes]
+    joint = tuple(Term(one, table[np.ix_(integer, integer)]) for one, table in zip(scopes, tables, strict=True))
+    damage, costs = (tuple(rng.integers(0, 20, size=(7, 4)).astype(float)) for _ in range(2))
+    problem = AllocationProblem(damage, (Budget("ms", costs, 110.0, joint),))
+    every = np.indices(problem.sizes).reshape(7, -1)
+    spent, harm = (
+        sum(term.table[tuple(every[layer] for layer in term.columns)] for term in terms)
+        for terms in (problem.budgets[0].terms, problem.terms)
+    )
+    chosen = FrontierAllocator().allocate(problem)
+    assert problem.damage_of(chosen) == harm[spent <= 110.0].min()
