@@ -133,6 +133,7 @@ def number_distinct(rows: NDArray[Any]) -> tuple[Integers, Integers]:
         The index of the first of each set of equal rows, shape (sets,), and for every row the number of its set, shape
         (n,).
     """
-    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    return first[order], np.argsort(order)[inverse.reshape(-1)]
+    numbers: dict[bytes, int] = {}
+    # by their bytes: `np.unique` takes minutes for rows of a million values; adding 0 makes -0.0 the same as 0.0
+    found = np.array([numbers.setdefault((row + 0).tobytes(), len(numbers)) for row in rows], np.int64)
+    return np.unique(found, return_index=True)[1], found
