@@ -46,6 +46,7 @@ LAYOUT = "tests/nas/data/layouts/test_registry.py: all layouts keep one contract
 DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 ROUNDINGS = "tests/nas/compression/rounding/test_rounding.py: all roundings keep one contract"
 REPAIR = "tests/nas/compression/repair/test_repair_network.py: networks that are rounded layer by layer"
+REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one contract"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/rounding/ada_quant.py": ROUNDINGS,
     "nas/compression/rounding/ada_round.py": ROUNDINGS,
@@ -54,6 +55,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/repair/batched_walk.py": REPAIR,
     "nas/compression/repair/layer_fitter.py": REPAIR,
     "nas/compression/repair/recipe.py": REPAIR,
+    "nas/compression/repair/batch_norm.py": REPAIRS,
+    "nas/compression/repair/bias_correction.py": REPAIRS,
+    "nas/compression/repair/bias_tuning.py": REPAIRS,
+    "nas/compression/repair/registry.py": REGISTRIES,
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
     "nas/data/layouts/array_names.py": "tests/nas/data/layouts/test_numpy_files.py: names of arrays in archives",
     "nas/data/survey/headers.py": "tests/nas/data/survey/test_take.py: sizes and modes of a survey",

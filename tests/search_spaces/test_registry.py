@@ -14,6 +14,7 @@ from hardware.profiling.onnx_forms import ONNX_FORMS
 from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
+from nas.compression.repair.registry import REPAIRS
 from nas.compression.rounding.registry import ROUNDINGS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.augmentation.registry import AUGMENTATION_PRESETS, AUGMENTATIONS
@@ -35,7 +36,7 @@ from search_spaces.registry import Registry
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHEDULES, DEVICES]
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS]
 REGISTRIES += [AUGMENTATIONS, AUGMENTATION_PRESETS]
-REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS]
+REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, REPAIRS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS]
 REGISTRIES += [MEASURED_METRICS, CORRUPTIONS, TASKS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 

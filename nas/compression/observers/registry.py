@@ -23,6 +23,12 @@ def _percentile_99_99() -> Observer:
     return Percentile(99.99)
 
 
+def _mse() -> Observer:
+    from nas.compression.observers.mse_range import LeastSquaredErrorRange
+
+    return LeastSquaredErrorRange()
+
+
 OBSERVERS: Registry[Callable[[], Observer]] = Registry(
-    "observer", {"percentile_99_99": _percentile_99_99, "min_max": _min_max}
+    "observer", {"percentile_99_99": _percentile_99_99, "min_max": _min_max, "mse": _mse}
 )

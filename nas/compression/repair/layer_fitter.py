@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +12,12 @@ from nas.compression.repair.layer_rows import sample_inputs, sample_outputs, to_
 from nas.compression.repair.layer_statistics import LayerStatistics, StatisticsSum
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.references import LayerReference
+from nas.compression.repair.repair import count_uses, find_shift
 from nas.compression.rounding.fixed_steps import FixedSteps
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
 from search_spaces.network_graph import Node, Unit
 from search_spaces.operators.pointwise import BatchNorm
-from search_spaces.operators.weighted import Convolution, Linear
 
 _LEAST_GAIN = 1e-3  # of the largest of a normalisation: channels below it cannot make up for what is added to them
 
@@ -41,7 +40,7 @@ class LayerFitter:
         recipe: Recipe,
     ) -> None:
         self._network, self._layers, self._references, self._recipe = network, layers, references, recipe
-        self._uses = Counter(name for node in network.graph.nodes for name in node.parameters)
+        self._uses = count_uses(network.graph)
         nodes = {node.name: node for node in network.graph.nodes}
         self._others = {
             name: nodes[addition.name].inputs[addition.other]
@@ -71,27 +70,17 @@ class LayerFitter:
             return
         unit, bits = self._layers[node.name]
         operator, name = node.operator, node.parameters[0]
-        mean = self._find_mean(unit)
-        statistics = self._statistics(unit, inputs[0], centred=mean is not None)
+        shift = find_shift(unit)
+        movable = shift is not None and self._uses[shift[0]] == 1
+        statistics = self._statistics(unit, inputs[0], centred=movable)
         weight = to_output_first(self._network.tensor(name).detach(), operator)
         rows = to_rows(weight, operator)
         rounded = self._recipe.rounding.round(statistics.to_problem(rows, bits, self._recipe.damping))
         stored = to_stored_layout(rounded.weight.reshape(weight.shape), operator)
         self._network.tensor(name).copy_(stored)
         self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()))
-        if mean is not None:
-            self._network.tensor(mean).add_(statistics.bias(rounded.weight).flatten(), alpha=-1 if unit.norm else 1)
-
-    def _find_mean(self, unit: Unit) -> str | None:
-        """The tensor by which the mean of an output is shifted, if nothing else uses it: of the norm, or the bias."""
-        operator = unit.call.operator
-        if unit.norm is not None:
-            name = unit.norm.parameters[-2]
-        elif isinstance(operator, Convolution | Linear) and operator.bias:
-            name = unit.call.parameters[1]
-        else:
-            return None
-        return name if self._uses[name] == 1 else None
+        if shift is not None and movable:
+            self._network.tensor(shift[0]).add_(statistics.bias(rounded.weight).flatten(), alpha=shift[1])
 
     def _statistics(self, unit: Unit, inputs: Sequence[Tensor], centred: bool) -> LayerStatistics:
         """Statistics of what a layer reads and of what it should yield before its own bias is added."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas.compression.repair.bias_tuning import BiasTuning
+from nas.compression.repair.repair import Repair
 from nas.compression.rounding.quant_ease import QuantEase
 from nas.compression.rounding.rounding import Rounding
 
@@ -12,7 +14,7 @@ _DESCENT = QuantEase()
 
 @dataclass(frozen=True)
 class Recipe:
-    """A rounding of all layers, one after the other.
+    """A rounding of all layers, one after the other, and repairs of the whole network.
 
     Attributes:
         rounding: Chooses the codes of each layer.
@@ -20,6 +22,8 @@ class Recipe:
             layers before it; else to what it reads in the original one.
         rows: Number of outputs of each layer to which it is fitted: about that many, or all if there are fewer.
         damping: Share of the mean power of the inputs of a layer that is added to the power of each.
+        repairs: Carried out in order after all layers are rounded. Each is kept only if the outputs on the data are
+            then closer to the original ones (`repair.divergence`).
         seed: Of the positions at which outputs are taken.
 
     Raises:
@@ -30,6 +34,7 @@ class Recipe:
     sequential: bool = True
     rows: int = 16_384
     damping: float = 0.01
+    repairs: tuple[Repair, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -39,4 +44,5 @@ class Recipe:
             raise ValueError(f"the damping must be a number above 0, got {self.damping}")
 
 
-LIGHT = Recipe()
+LIGHT = Recipe()  # no gradients
+FULL = Recipe(repairs=(BiasTuning(),))

@@ -10,6 +10,7 @@ the errors of the shortcut too.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.layer_fitter import LayerFitter
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.references import record_references
+from nas.compression.repair.repair import Repair, divergence, outputs_on
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
@@ -76,7 +78,17 @@ class Repairer:
         else:
             run_batches(traced.network(), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
+        for repair in self._recipe.repairs:
+            network = self._keep_closer(network, repair)
         return network
+
+    def _keep_closer(self, network: GraphNetwork, repair: Repair) -> GraphNetwork:
+        """The network after a repair, or as it was if that was closer to the original."""
+        repaired, expected = copy.deepcopy(network), outputs_on(self._subject.traced.network(), self._data)
+        with torch.enable_grad():
+            repair.repair(repaired, self._subject)
+        before, after = (divergence(expected, outputs_on(one, self._data)) for one in (network, repaired))
+        return repaired if bool(after < before) else network
 
 
 def repair_network(subject: CompressionSubject, policy: CompressionPolicy, recipe: Recipe = LIGHT) -> GraphNetwork:

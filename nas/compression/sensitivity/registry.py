@@ -17,6 +17,13 @@ def _weight_distortion() -> SensitivityMetric:
     return WeightDistortion()
 
 
+def _repaired_divergence() -> SensitivityMetric:
+    from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
+
+    return RepairedDivergence()
+
+
 SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
-    "sensitivity metric", {"weight_distortion": _weight_distortion}
+    "sensitivity metric",
+    {"weight_distortion": _weight_distortion, "repaired_divergence": _repaired_divergence},
 )

@@ -1,0 +1,147 @@
+"""Accuracy of ResNet-20 over mean bits of its weights, compressed without labels: rows of the table in `README.md`.
+
+In: the folder of the reference data. The fine-tuned network is calibrated, allocated and repaired on 1,024 training
+images without labels, by recipe `LIGHT`, with activations of 8 bits; accuracy is that on all 10,000 test images, which
+nothing else has seen. Each sample of calibration images is another slice of the training images. Sizes between whole
+bits, and `mixed` ones, are allocated by the exact frontier over damages that are measured after repair. Seconds are
+those of one core (processor time), so they do not depend on what else runs. `--front` times 20 sizes of one sample
+instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from report import row
+
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
+from nas.compression.allocation.frontier import Frontier
+from nas.compression.calibration_data import CalibrationData
+from nas.compression.repair.repair_network import Repairer
+from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
+from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.reference import load_weights
+from nas.compression.tracing.trace import TracedNetwork, trace
+from nas.data.normalization import Normalization
+from nas.data.sources import load_images
+from nas.training.recalibration import measure_accuracy
+from search_spaces.additive_cost import FloatArray
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
+
+IMAGES, BATCH, SAMPLES = 1024, 64, 3
+BITS = (2, 3, 4, 5, 6, 8)
+UNIFORM, MIXED = (3, 4, 5, 6, 8), (2.5, 3.0, 4.0)
+FRONT = tuple(np.linspace(2.5, 8.0, 20).tolist())
+STUDENT = 4.303  # Student's t for a two-sided interval of 95 % over three samples
+Images = tuple[torch.Tensor, torch.Tensor]  # inputs and labels
+COMMAND = "taskset -c 0 python benchmarks/compress_resnet20.py DATA"
+
+
+def traced_resnet20(data: Path) -> TracedNetwork:
+    sys.path.append(str(Path(__file__).parents[1] / "tests" / "nas" / "compression" / "tracing"))
+    from test_resnet20 import ResNet20
+
+    module = ResNet20()
+    load_weights(module, data / "resnet20_cifar10" / "resnet20_jpeg_finetuned.safetensors")
+    return trace(module, [torch.randn(2, 3, 32, 32)])
+
+
+def uniform(traced: TracedNetwork, bits: int) -> CompressionPolicy:
+    return CompressionPolicy((LayerPolicy.quantized(bits, 8),) * len(traced.graph.layers))
+
+
+def allocate(
+    subject: CompressionSubject, damage: tuple[FloatArray, ...], sizes: list[float]
+) -> list[CompressionPolicy]:
+    """The policies of least damage whose weights have these mean bits at most."""
+    counts = [layer.operator.weights for layer in subject.traced.graph.layers]
+    costs = tuple(np.array([float(count * bits) for bits in BITS]) for count in counts)
+    budget = Budget("weight_bits", costs, max(BITS) * float(sum(counts)))
+    chosen = Frontier.from_problem(AllocationProblem(damage, (budget,))).read_off(np.array(sizes) * sum(counts))
+    return [CompressionPolicy(tuple(LayerPolicy.quantized(BITS[choice], 8) for choice in one)) for one in chosen]
+
+
+def accuracy(network: GraphNetwork, images: torch.Tensor, labels: torch.Tensor) -> float:
+    network.keep_rounded_weights()
+    return measure_accuracy(network, zip(images.split(50), labels.split(50), strict=True))
+
+
+def load(data: Path, sample: int) -> tuple[CompressionSubject, Images]:
+    """The network with a sample of calibration images, and the test images."""
+    torch.set_num_threads(1)
+    normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    splits = load_images(str(data / "cifar10"), limit=10_000)
+    images = splits.train.take(slice(sample * IMAGES, (sample + 1) * IMAGES)).images
+    calibration = CalibrationData(normalization.inputs(images, 32), batch=BATCH)
+    choices = [LayerPolicy.quantized(bits, 8) for bits in BITS]
+    subject = CompressionSubject.uniform_choices(traced_resnet20(data), choices, calibration)
+    return subject, (normalization.inputs(splits.test.images, 32), splits.test.labels)
+
+
+def measure_sample(data: Path, sample: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Accuracies by policy, in percent, and seconds by step, with one sample of calibration images."""
+    subject, test = load(data, sample)
+    percent, repair_s = {"fp32": accuracy(subject.traced.network(), *test)}, []
+    repairer = Repairer(subject)
+
+    def measure(name: str, policy: CompressionPolicy) -> None:
+        begin = time.process_time()
+        network = repairer.repair(policy)
+        repair_s.append(time.process_time() - begin)
+        percent[name] = accuracy(network, *test)
+        print(sample, name, f"{percent[name]:.2f} %, {repair_s[-1]:.1f} s", file=sys.stderr, flush=True)
+
+    for bits in UNIFORM:
+        measure(f"uniform, {bits} bits", uniform(subject.traced, bits))
+    begin = time.process_time()
+    damage = RepairedDivergence().damage(subject)
+    damages_s = time.process_time() - begin
+    for size, policy in zip(MIXED, allocate(subject, damage, list(MIXED)), strict=True):
+        measure(f"mixed, {size:g} mean bits", policy)
+    return percent, {"damages of all layers and bits": damages_s, "one size, repaired": statistics.median(repair_s)}
+
+
+def time_front(data: Path) -> float:
+    """Seconds for a front of 20 sizes, all repaired, with the damages by which they are allocated."""
+    subject, _ = load(data, 0)
+    begin = time.process_time()
+    damage, repairer = RepairedDivergence().damage(subject), Repairer(subject)
+    for policy in allocate(subject, damage, list(FRONT)):
+        repairer.repair(policy)
+    return time.process_time() - begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path, help="folder of the reference data")
+    parser.add_argument("--workers", type=int, default=1, help="samples that are measured at once")
+    parser.add_argument("--front", action="store_true", help="only time a front of 20 sizes")
+    arguments = parser.parse_args()
+    if arguments.front:
+        target = "ResNet-20, front of 20 sizes from 2.5 to 8 mean bits, repaired: under 600 s"
+        print(row(target, [time_front(arguments.data)], "{:.0f} s", "1", f"{COMMAND} --front", 1))
+        return
+    with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
+        found = [*pool.map(measure_sample, repeat(arguments.data), range(SAMPLES))]
+    for name in found[0][0]:
+        samples = [percent[name] for percent, _ in found]
+        half = STUDENT * statistics.stdev(samples) / SAMPLES**0.5
+        target = f"ResNet-20, {name}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %)"
+        print(row(target, samples, "{:.2f} %", f"{SAMPLES} samples of calibration images", COMMAND, 1))
+    for name in found[0][1]:
+        samples = [seconds[name] for _, seconds in found]
+        print(row(f"ResNet-20, {name}", samples, "{:.1f} s", f"{SAMPLES} samples", COMMAND, 1))
+
+
+if __name__ == "__main__":
+    main()
