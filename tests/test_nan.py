@@ -299,7 +299,7 @@ def test_a_hypervolume_has_a_bound(costs: list[list[float]], reference: list[flo
         hypervolume(costs, reference)
 
 
-@pytest.mark.parametrize("name", list(SEARCHERS))
+@pytest.mark.parametrize("name", [name for name in SEARCHERS if SEARCHERS[name]().damage_metric is None])
 @pytest.mark.parametrize("column", [0, 2])
 def test_a_searcher_is_told_no_nan(name: str, column: int) -> None:
     """Neither as a cost nor as a violation: who compares with nothing is never beaten."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
+    app.command("compress", help="Compress the network that the job brings: find the best policies of its layers.")(
+        _measuring("compress")
+    )
     app.command("data", help="Show what the data of the job hold: classes, sizes, what may be wrong, and a picture.")(
         _data
     )

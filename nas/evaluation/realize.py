@@ -13,6 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import apply_policy, calibrate
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.compress import compress
@@ -103,6 +104,22 @@ class CandidateRealizer:
     def _resize_calibration(self, resolution: int) -> Tensor:
         images = self._calibration.images.to(self._calibration.labels.device)
         return self.transform.inputs(images, resolution)
+
+    def calibration_data(self, count: int) -> CalibrationData:
+        """Training samples as the given network reads them, with their labels.
+
+        Args:
+            count: Number of samples; all that calibrate, where there are fewer.
+
+        Raises:
+            ValueError: If this realises candidates of a supernet, whose inputs have no one size.
+        """
+        if not isinstance(self.source, TracedNetwork):
+            raise ValueError("calibration data is read for a given network, got a supernet")
+        ((_, shape),) = self.source.graph.inputs
+        count = min(count, len(self._calibration))
+        inputs = self._calibration_inputs(shape[-1], 0, count)
+        return CalibrationData(inputs, self._calibration.labels[:count])
 
     def measure(
         self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0

@@ -6,6 +6,7 @@ A stage that needs the outcome of an earlier one, which is not there, says so in
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nas.data.survey.contact_sheet import draw_sheet
@@ -29,6 +30,7 @@ from nas.jobs.workspace import Workspace
 
 SAMPLES = "samples.png"  # the sheet of examples
 EXAMPLES = 10  # texts that are shown
+COMPRESSING = "allocation"  # the searcher of `nas compress`
 
 
 def check_job(workspace: Workspace) -> None:
@@ -77,6 +79,18 @@ def run_job(workspace: Workspace) -> None:
     if workspace.job.search.quality == "predicted":
         fit_job(workspace)
     export_job(workspace)
+
+
+def compress_job(workspace: Workspace) -> None:
+    """Runs all stages of a job with a given network, searched by its sensitivity unless the job names a searcher.
+
+    Raises:
+        ValueError: If the job has no given network.
+    """
+    if workspace.network is None:
+        raise ValueError("nas compress is for a trained network, and the job names none; state space.network")
+    with replace(workspace, job=workspace.job.with_default_searcher(COMPRESSING)) as compressing:
+        run_job(compressing)
 
 
 def train_job(workspace: Workspace) -> Path:
@@ -164,6 +178,7 @@ def finetune_job(workspace: Workspace, key: str, tuning: FineTuning) -> Export:
 # What the commands that measure candidates run, by the name of the command: the whole job, or one of its stages.
 MEASURING_COMMANDS: dict[str, Callable[[Workspace], object]] = {
     "run": run_job,
+    "compress": compress_job,
     "fit": fit_job,
     "search": search_job,
     "export": export_job,

@@ -22,6 +22,7 @@ SEARCHERS: Registry[type[SearchMethod]] = Registry(
         "nsga3": Located(f"{_ROOM}.nsga3", "NSGA3"),
         "age_moea": Located(f"{_ROOM}.age_moea", "AGEMOEA"),
         "frontier": Located(f"{_ROOM}.frontier", "Frontier"),
+        "allocation": Located(f"{_ROOM}.allocation", "Allocation"),
         "few_shot": Located(f"{_ROOM}.few_shot", "FewShot"),
         "multi_fidelity": Located(f"{_ROOM}.multi_fidelity", "MultiFidelity"),
         "optuna_tpe": Located(f"{_ROOM}.optuna_search", "OptunaTPE"),

@@ -54,7 +54,7 @@ class ComparisonFile(Section):
         check_distinct(searchers)
         for name in searchers:
             method = SEARCHERS[name]
-            if method.uses_low_fidelity or method.needs_leaves:
+            if method.uses_low_fidelity or method.needs_leaves or method().damage_metric is not None:
                 raise ValueError(f"searcher {name!r} is told more than the others of a comparison are; leave it out")
         return searchers
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from hardware.device import Device, get_device
+from hardware.document import make_document
 from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.augmentation.registry import AUGMENTATIONS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
 from nas.jobs.files.compression_section import CompressionSection
@@ -111,6 +113,20 @@ class Job(Section):
         found = {registry.find_package(name) for registry, name in used if name is not None}
         return sorted(found - {""})
 
+    def with_default_searcher(self, name: str) -> Job:
+        """The same job with another searcher, unless it names one.
+
+        Args:
+            name: A name in `SEARCHERS`.
+
+        Raises:
+            ValueError: If the searcher does not suit the job.
+        """
+        if "searcher" in self.search.model_fields_set:
+            return self
+        document = self.model_dump(exclude_unset=True)
+        return make_document(document | {"search": document.get("search", {}) | {"searcher": name}}, Job)
+
     @property
     def measured_metrics(self) -> tuple[MeasuredMetric, ...]:
         """What is measured of candidates, in the order of the search."""
@@ -173,6 +189,19 @@ class Job(Section):
             raise ValueError(f"searcher {name!r} measures the whole space; leave out space.only and search.quality")
         if not self.training.splits:
             raise ValueError(f"searcher {name!r} needs a supernet that is split; take training.schedule: few_shot")
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_network_that_its_searcher_compresses(self) -> Job:
+        name, metric = self.search.searcher, self.search.method().damage_metric
+        if metric is None:
+            return self
+        if self.space.network is None or self.search.quality != "measured":
+            raise ValueError(
+                f"searcher {name!r} compresses one network, and measures it; name a space.network, and leave out "
+                "search.quality"
+            )
+        SENSITIVITY_METRICS.check_name(metric)
         return self
 
     @model_validator(mode="after")

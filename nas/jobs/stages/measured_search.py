@@ -11,6 +11,7 @@ from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.expected_values import combine_columns, expect_all
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
+from nas.jobs.stages.sensitivity import find_damage
 from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.warm_start import find_sources, read_sources
 from nas.search.front import find_front
@@ -40,11 +41,12 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         reporter.say(f"search   {len(known)} candidates of this supernet were measured before")
     method = section.method()
     leaves = subject.read_leaves() if method.needs_leaves else ()
+    damage = find_damage(method.damage_metric, subject, execution) if method.damage_metric is not None else ()
     with execution.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, subject.evaluate_by(measuring))
         plan = SearchPlan(
-            SearchProblem(subject.space, objectives, leaves),
+            SearchProblem(subject.space, objectives, leaves, damage=damage),
             method,
             record,
             section.evaluations,

@@ -20,20 +20,29 @@ class SearchProblem:
         objectives: One or more; their order is that of the columns of values and of costs.
         leaves: The subspaces that a few-shot supernet serves with weights of their own; empty if it has one set.
         subspace: The part of the space that searchers which support it ask for candidates of; None is all of it.
+        damage: For each slot, the damage of each of its policies alone, shape (policies of the slot,), by a sensitivity
+            metric; empty if it was not measured.
 
     Raises:
-        ValueError: If there is no objective, all are constraints, or two have the same metric.
+        ValueError: If there is no objective, all are constraints, two have the same metric, or the damage is not that
+            of the slots and their policies, or not finite and 0 or more.
     """
 
     space: JointSpace
     objectives: tuple[Objective, ...]
     leaves: tuple[Subspace, ...] = ()
     subspace: Subspace | None = None
+    damage: tuple[FloatArray, ...] = ()
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]
         if not self.minimized or len(set(names)) != len(names):
             raise ValueError(f"a search needs one or more objectives of distinct metrics, got {names}")
+        shapes = [(len(policies),) for policies in self.space.slot_policies]
+        if self.damage and [known.shape for known in self.damage] != shapes:
+            raise ValueError(f"damage needs a value for each policy of each of {len(shapes)} layers, got other shapes")
+        if not all(np.isfinite(known).all() and (known >= 0).all() for known in self.damage):
+            raise ValueError("damage must be finite and 0 or more")
 
     @property
     def minimized(self) -> list[int]:

@@ -53,6 +53,11 @@ class SearchMethod(ABC):
     uses_low_fidelity: ClassVar[bool] = False
     has_outlook: ClassVar[bool] = False
 
+    @property
+    def damage_metric(self) -> str | None:
+        """The sensitivity metric whose table the problem must have, as `damage`; None needs no table."""
+        return None
+
     @abstractmethod
     def create(self, problem: SearchProblem, seed: int) -> Searcher:
         """A fresh searcher; equal methods, problems and seeds give searchers that ask for the same.

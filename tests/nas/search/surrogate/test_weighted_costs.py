@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from nas.objectives import AdditiveEvaluator, Objective
+from nas.search.protocol.problem import SearchProblem
+from nas.search.surrogate.weighted_costs import WeightedCosts
+from results.metric import METRICS
+from search_spaces.additive_cost import AdditiveCost, Term
+from search_spaces.families.given import GivenSpace
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
+
+RNG = np.random.default_rng(0)
+ALONE = [Term((layer,), RNG.uniform(1.0, 2.0, 3)) for layer in range(3)]
+
+
+@pytest.fixture
+def space(given_space: GivenSpace) -> JointSpace:
+    return JointSpace(given_space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
+
+
+@pytest.mark.parametrize("joint", [[], [Term((0, 1), RNG.uniform(0.0, 1.0, (3, 3)))]], ids=["sum", "conversions"])
+def test_the_frontier_is_that_of_all_allocations(space: JointSpace, joint: list[Term]) -> None:
+    costs = [AdditiveCost([*ALONE, *joint]), AdditiveCost([Term((0,), np.array([4.0, 2.0, 1.0]))])]
+    named = zip(("macs", "weight_bytes"), costs, strict=True)
+    objectives = tuple(Objective(METRICS[name], AdditiveEvaluator(cost)) for name, cost in named)
+    weighted = WeightedCosts(SearchProblem(space, objectives), [0, 1])
+    damage = tuple(np.sort(RNG.uniform(0.0, 1.0, 3)) for _ in range(3))
+    weights = np.array([0.7, 0.3])
+    frontier = weighted.find_frontier(damage, weights)
+    everything = np.array([*product(range(3), repeat=3)], dtype=np.int16)
+    uniform = space.uniform_policies.astype(np.int16)
+    scaled = sum(w * cost(everything) / np.ptp(cost(uniform)) for w, cost in zip(weights, costs, strict=True))
+    harm = np.sum([damage[layer][everything[:, layer]] for layer in range(3)], axis=0)
+    best = np.array([harm[scaled <= cost + 1e-9].min() for cost in frontier.costs])
+    assert frontier.damages == pytest.approx(best)
+    assert frontier.damages[-1] == pytest.approx(harm.min())
+    assert len(frontier.costs) > 3
+
+
+def test_what_many_layers_decide_enters_as_the_nearest_sum(space: JointSpace) -> None:
+    together = Term((0, 1, 2), 0.1 * RNG.uniform(size=(3, 3, 3)))
+    costs = [AdditiveCost([*ALONE, together]), AdditiveCost(ALONE)]
+    damage = tuple(np.arange(3.0) for _ in range(3))
+    found = []
+    for cost in costs:
+        problem = SearchProblem(space, (Objective(METRICS["macs"], AdditiveEvaluator(cost)),))
+        found.append(WeightedCosts(problem, [0]).find_frontier(damage, np.ones(1)))
+    assert np.ptp(found[0].costs) == pytest.approx(np.ptp(found[1].costs), rel=0.2)
