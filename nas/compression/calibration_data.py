@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -53,6 +54,11 @@ class CalibrationData:
         if self.labels is None:
             raise ValueError("this needs labels, and the calibration data has none; give labels, or ask for less")
         return zip(self, self.labels.split(self.batch), strict=True)
+
+    def with_labels(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The batches of inputs, shape (batch, ...), with their labels, or None where there are none."""
+        labels = repeat(None) if self.labels is None else self.labels.split(self.batch)
+        return zip(self, labels, strict=False)
 
     def take(self, count: int) -> CalibrationData:
         """The first `count` inputs with their labels, or all if there are fewer."""

@@ -6,7 +6,8 @@ Independent of supernets and of devices.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,19 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer 
         batches: Inputs of the network, each of shape (batch, ...).
         observer: Takes the range of an activation from one batch.
     """
+    with calibrating(network, observer):
+        for inputs in batches:
+            network(inputs)
+
+
+@contextmanager
+def calibrating(network: nn.Module, observer: Observer = DEFAULT_METHODS.observer) -> Iterator[None]:
+    """Fixes the range of each activation quantiser by what the network computes meanwhile, as `calibrate` does.
+
+    Args:
+        network: A network from `apply_policy` or `tracing.compress`, in evaluation mode; it is changed in place.
+        observer: Takes the range of an activation from one batch.
+    """
     ranges: dict[ActivationQuantizer, tuple[float, float]] = {}
     producers: dict[ActivationQuantizer, ActivationQuantizer] = {}
 
@@ -76,10 +90,11 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer 
     for quantizer in active:
         quantizer.range = None
     hooks = [quantizer.register_forward_pre_hook(see) for quantizer in active]
-    for inputs in batches:
-        network(inputs)
-    for hook in hooks:
-        hook.remove()
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
     for quantizer, limits in ranges.items():
         quantizer.range = limits
     for quantizer, producer in producers.items():

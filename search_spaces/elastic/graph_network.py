@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -85,12 +85,10 @@ class GraphNetwork(nn.Module):
         Raises:
             ValueError: If the network runs at one batch size alone, and the inputs have another.
         """
-        batch = inputs[0].shape[0]  # not `len(inputs[0])`, which would become a constant when this module is exported
+        batch = inputs[0].shape[0]
         if self.graph.batch is not None and batch != self.graph.batch:
             raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
-        given = dict(zip(dict(self.graph.inputs), inputs, strict=True))
-        rounded = {name: self.get_buffer(attribute) for name, attribute in self._kept.items()}
-        outputs = self._walk(given, partial(self._value, rounded, batch, inputs[0].device))
+        outputs = self._walk(self._name_inputs(inputs), self._runner(inputs[0]))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def run_node(self, node: Node, inputs: Sequence[Any], batch: int, device: torch.device) -> Any:
@@ -104,6 +102,40 @@ class GraphNetwork(nn.Module):
         """
         rounded = {name: self.get_buffer(attribute) for name, attribute in self._kept.items()}
         return self._value(rounded, batch, device, node, inputs)
+
+    def steps(self, *inputs: Tensor) -> Iterator[dict[str, Any]]:
+        """Runs the network node by node.
+
+        Args:
+            *inputs: As for `forward`.
+
+        Yields:
+            The values that are still to be read or returned, by name: before each node, and after the last one. It is
+            one dictionary, which changes from step to step.
+        """
+        yield from self._walk.steps(self._name_inputs(inputs), self._runner(inputs[0]))
+
+    def resume(self, known: Mapping[str, Any], start: int, first_input: Tensor) -> Iterator[dict[str, Any]]:
+        """Runs the network from a node on.
+
+        Args:
+            known: The values that are still to be read or returned before that node, by name.
+            start: Index of the node.
+            first_input: The first input of the network, shape (batch, ...), from which nodes take batch and device.
+
+        Yields:
+            The values as `steps` gives them, from before that node on.
+        """
+        yield from self._walk.steps(known, self._runner(first_input), start)
+
+    def _name_inputs(self, inputs: Sequence[Tensor]) -> dict[str, Any]:
+        return dict(zip(dict(self.graph.inputs), inputs, strict=True))
+
+    def _runner(self, first_input: Tensor) -> Callable[[Node, Sequence[Tensor]], Any]:
+        """What runs the nodes of one forward pass."""
+        rounded = {name: self.get_buffer(attribute) for name, attribute in self._kept.items()}
+        # not `len(first_input)`, which would become a constant when this module is exported
+        return partial(self._value, rounded, first_input.shape[0], first_input.device)
 
     def _value(
         self, rounded: dict[str, Tensor], batch: int, device: torch.device, node: Node, inputs: Sequence[Tensor]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -36,12 +37,29 @@ class Walk:
             inputs: The inputs of the network, by name.
             run: Computes the value of a node, given the values that the node reads.
         """
-        values = dict(inputs)
-        for node, unread in zip(self.nodes, self._unread, strict=True):
+        (values,) = deque(self.steps(inputs, run), maxlen=1)
+        return [values[name] for name in self._outputs]
+
+    def steps(
+        self, known: Mapping[str, Any], run: Callable[[Node, list[Any]], Any], start: int = 0
+    ) -> Iterator[dict[str, Any]]:
+        """The values that are still to be read or returned: before each node, and after the last one.
+
+        Args:
+            known: Such values before the first node that is run, by name.
+            run: Computes the value of a node, given the values that the node reads.
+            start: Index of the first node that is run.
+
+        Yields:
+            One dictionary, which changes from step to step.
+        """
+        values = dict(known)
+        for node, unread in zip(self.nodes[start:], self._unread[start:], strict=True):
+            yield values
             values[node.name] = run(node, [values[name] for name in node.inputs])
             for name in unread:
                 del values[name]
-        return [values[name] for name in self._outputs]
+        yield values
 
 
 class WiredNetwork(nn.Module):

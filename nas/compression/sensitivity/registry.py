@@ -23,7 +23,62 @@ def _repaired_divergence() -> SensitivityMetric:
     return RepairedDivergence()
 
 
+def _output_distortion() -> SensitivityMetric:
+    from nas.compression.sensitivity.degradation import SquaredError
+    from nas.compression.sensitivity.measured_alone import MeasuredAlone
+
+    return MeasuredAlone(SquaredError())
+
+
+def _output_divergence() -> SensitivityMetric:
+    from nas.compression.sensitivity.degradation import Divergence
+    from nas.compression.sensitivity.measured_alone import MeasuredAlone
+
+    return MeasuredAlone(Divergence())
+
+
+def _measured_loss() -> SensitivityMetric:
+    from nas.compression.sensitivity.degradation import LossRise
+    from nas.compression.sensitivity.measured_alone import MeasuredAlone
+
+    return MeasuredAlone(LossRise())
+
+
+def _fisher() -> SensitivityMetric:
+    from nas.compression.sensitivity.fisher import Fisher
+
+    return Fisher()
+
+
+def _gauss_newton_trace() -> SensitivityMetric:
+    from nas.compression.sensitivity.gauss_newton_trace import GaussNewtonTrace
+
+    return GaussNewtonTrace()
+
+
+def _hutchinson_trace() -> SensitivityMetric:
+    from nas.compression.sensitivity.hutchinson_trace import HutchinsonTrace
+
+    return HutchinsonTrace()
+
+
+def _top_eigenvalue() -> SensitivityMetric:
+    from nas.compression.sensitivity.top_eigenvalue import TopEigenvalue
+
+    return TopEigenvalue()
+
+
 SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
     "sensitivity metric",
-    {"weight_distortion": _weight_distortion, "repaired_divergence": _repaired_divergence},
+    {
+        "weight_distortion": _weight_distortion,
+        "repaired_divergence": _repaired_divergence,
+        "output_distortion": _output_distortion,
+        "output_divergence": _output_divergence,
+        "measured_loss": _measured_loss,
+        "fisher": _fisher,
+        "gauss_newton_trace": _gauss_newton_trace,
+        "hutchinson_trace": _hutchinson_trace,
+        "top_eigenvalue": _top_eigenvalue,
+    },
 )

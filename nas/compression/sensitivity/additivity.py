@@ -1,0 +1,114 @@
+"""Compares sensitivity metrics on a network: do their sums tell what whole policies do, and what do they cost?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import kendalltau, spearmanr
+
+from nas.compression.sensitivity.degradation import Degradation
+from nas.compression.sensitivity.joint_degradation import measure_degradations
+from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
+from nas.compression.subject import CompressionSubject
+from search_spaces.additive_cost import FloatArray
+
+LEAST_R2 = 0.7  # below it a sum over layers is not to be trusted (METHODS 2.3)
+
+
+@dataclass(frozen=True)
+class MetricQuality:
+    """How far the summed damage of a metric tells what random policies do to a network.
+
+    Attributes:
+        name: Name of the metric.
+        r2: Share of the variance of the measured degradation that a line through the summed damage explains; 0 where
+            the line falls.
+        spearman: Rank correlation of both.
+        kendall: Kendall's tau of both.
+        seconds: Wall-clock time of the metric.
+    """
+
+    name: str
+    r2: float
+    spearman: float
+    kendall: float
+    seconds: float
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the sum over layers can be minimised; otherwise pair terms or a measured search are needed."""
+        return self.r2 >= LEAST_R2
+
+
+@dataclass(frozen=True)
+class SensitivityReport:
+    """Metrics on one network, beside the same random policies.
+
+    Attributes:
+        metrics: The metrics, in the order in which they were asked.
+        policies: Number of random policies.
+        seconds: Wall-clock time in which these were measured.
+    """
+
+    metrics: tuple[MetricQuality, ...]
+    policies: int
+    seconds: float
+
+    def __str__(self) -> str:
+        width = max(len(one.name) for one in self.metrics)
+        head = f"{'metric':<{width}}  {'R2':>5}  {'Spearman':>8}  {'Kendall':>7}  {'seconds':>7}  additive"
+        lines = [
+            f"{one.name:<{width}}  {one.r2:5.2f}  {one.spearman:8.2f}  {one.kendall:7.2f}  {one.seconds:7.1f}  "
+            f"{'yes' if one.is_additive else 'no: use pair terms or a measured search'}"
+            for one in self.metrics
+        ]
+        return "\n".join([head, *lines, f"{self.policies} random policies, measured in {self.seconds:.1f} s"])
+
+
+def compare_metrics(
+    subject: CompressionSubject,
+    metrics: Mapping[str, SensitivityMetric],
+    degradation: Degradation,
+    policies: int = 30,
+    seed: int = 0,
+) -> SensitivityReport:
+    """Measures random policies, and holds the summed damage of metrics against them.
+
+    Args:
+        subject: What is compressed; it has data.
+        metrics: The metrics by name.
+        degradation: What is measured of the policies.
+        policies: How many are drawn; each layer takes one of its choices at random.
+        seed: Draws them.
+
+    Raises:
+        ValueError: If there are no metrics, fewer than three policies, or a metric or the degradation needs what the
+            subject has not.
+    """
+    if not metrics or not policies >= 3:
+        raise ValueError(f"a comparison needs metrics, and 3 or more policies, got {len(metrics)} and {policies}")
+    rng = np.random.default_rng(seed)
+    chosen = np.stack([rng.integers(len(known), size=policies) for known in subject.choices], 1)
+    start = time.perf_counter()
+    measured = measure_degradations(subject, map(tuple, chosen.tolist()), degradation)
+    seconds = time.perf_counter() - start
+    return SensitivityReport(
+        tuple(_judge(name, metric, subject, chosen, measured) for name, metric in metrics.items()), policies, seconds
+    )
+
+
+def _judge(
+    name: str, metric: SensitivityMetric, subject: CompressionSubject, chosen: np.ndarray, measured: FloatArray
+) -> MetricQuality:
+    start = time.perf_counter()
+    damage = metric.damage(subject)
+    seconds = time.perf_counter() - start
+    sums = np.stack([values[column] for values, column in zip(damage, chosen.T, strict=True)]).sum(0)
+    if np.ptp(sums) == 0 or np.ptp(measured) == 0:
+        return MetricQuality(name, 0.0, 0.0, 0.0, seconds)
+    slope = float(np.corrcoef(sums, measured)[0, 1])
+    ranks = float(spearmanr(sums, measured).statistic), float(kendalltau(sums, measured).statistic)
+    return MetricQuality(name, max(slope, 0.0) ** 2, *ranks, seconds)
