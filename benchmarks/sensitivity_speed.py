@@ -35,7 +35,7 @@ from search_spaces.compression_policy import LayerPolicy
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "nas" / "compression" / "tracing"))
 from test_resnet20 import NORMALIZATION, ResNet20
 
-IMAGES, ERROR = 64, 0.05
+IMAGES, ERROR = 32, 0.05
 SEEDS = (0, 1, 2)
 COMMAND = "taskset -c 0 python benchmarks/sensitivity_speed.py FOLDER"
 
@@ -97,7 +97,7 @@ def measure(folder: Path, seed: int, probes: int) -> dict[str, float]:
     starts = np.cumsum([0] + [1 + len(sites) for sites in network.sites])[:-1]
     weights = [dict(module.named_parameters())[layer.weight] for layer in traced.graph.layers]
     alone = [probe_by_pyhessian(module, [weight], images, labels, probes) for weight in weights]
-    whole = probe_by_pyhessian(module, weights, images, labels, 2 * probes)
+    whole = probe_by_pyhessian(module, weights, images, labels, 3 * probes)
     means, errors = ours.means[starts], ours.standard_errors[starts]
     theirs = np.array([float(one.values.mean()) for one in alone])
     spread = np.array([float(one.values.std()) for one in alone]) / probes**0.5
@@ -116,7 +116,7 @@ def main() -> None:
     """Measures every seed and prints the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--probes", type=int, default=12)
+    parser.add_argument("--probes", type=int, default=6)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found = [measure(arguments.folder, seed, arguments.probes) for seed in SEEDS]

@@ -42,12 +42,22 @@ class LayerVariant:
     rounded: int
 
     def run(self, known: dict[str, Any], inputs: Tensor) -> Tensor:
-        """The joined outputs, shape (batch, ...), given what the trained network has computed before `start`."""
+        """The joined outputs, shape (batch, ...).
+
+        Args:
+            known: What the trained network has computed before `start`, each of shape (batch, ...).
+            inputs: The inputs, shape (batch, ...).
+        """
         (last,) = deque(self.network.resume(known, self.start, inputs), maxlen=1)
         return join_outputs(tuple(last[name] for name in self.network.graph.outputs))
 
     def run_rounding(self, known: dict[str, Any], inputs: Tensor) -> None:
-        """Computes no more than calibrates the activations that are rounded."""
+        """Computes no more than calibrates the activations that are rounded.
+
+        Args:
+            known: As for `run`, each of shape (batch, ...).
+            inputs: The inputs, shape (batch, ...).
+        """
         for _ in islice(self.network.resume(known, self.start, inputs), self.rounded - self.start + 1):
             pass
 
@@ -71,7 +81,7 @@ class LayerVariants:
 
     @torch.no_grad()
     def run(self, inputs: Tensor) -> Iterator[tuple[LayerVariant, Tensor]]:
-        """The joined outputs of every variant for one batch, shape (batch, ...), in the order of the layers' first nodes."""
+        """The joined outputs of every variant for one batch, shape (batch, ...), those of the first layers first."""
         for known, variants in self._walk(inputs):
             for variant in variants:
                 yield variant, variant.run(known, inputs)

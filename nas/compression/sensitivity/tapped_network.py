@@ -91,7 +91,8 @@ class TappedNetwork:
     def variables(self, layer: int) -> tuple[tuple[Tensor, ...], ...]:
         """What gradients of a loss can be taken by after `forward`: the stored weight of a layer, then each site.
 
-        Of a site there is one tensor for each reader, equal in value; its gradient is the sum of theirs.
+        The value of a site has shape (batch, ...). There is one tensor of it for each reader, equal in value; its
+        gradient is the sum of theirs.
         """
         weight = self._network.tensor(self.graph.layers[layer].weight)
         taps = [
