@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nas.compression.observers.observer import Observer
 from nas.compression.observers.registry import OBSERVERS
 from search_spaces.elastic.quantizers import REFERENCE
 from search_spaces.elastic.weight_steps import Quantizer
+
+if TYPE_CHECKING:
+    from nas.compression.repair.recipe import Recipe
 
 _PERCENTILE = OBSERVERS["percentile_99_99"]()
 
@@ -19,6 +23,8 @@ class CompressionMethods:
     Attributes:
         observer: Takes the ranges of activations.
         quantizer: Chooses the steps of weights for which no steps were learnt in training.
+        repair: How a given network is rounded and repaired against itself; None rounds every weight to the nearest
+            code. It is no part of the text of the methods, by which results of before are known.
 
     Raises:
         ValueError: If one is no frozen dataclass: runs are named by the methods, and workers compare copies of them.
@@ -26,6 +32,7 @@ class CompressionMethods:
 
     observer: Observer = _PERCENTILE
     quantizer: Quantizer = REFERENCE
+    repair: Recipe | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for method in (self.observer, self.quantizer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import apply_policy, calibrate
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
+from nas.compression.repair.repair_network import Repairer
+from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.splits import DataSplits, Split
@@ -24,12 +26,14 @@ from nas.tasks.metrics.corruption import Corruption
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
 
 # Number of images, and of images per batch, for batch-norm statistics: those of once-for-all (Cai et al., 2020, code).
 _NORM_IMAGES, _NORM_BATCH = 2000, 200
 _RANGE_IMAGES = 256  # images, in one batch, for the ranges of activations; more images bring more outliers
+_REPAIR_SAMPLES = 512  # training samples by which a given network is repaired; seconds for each candidate
 _EVALUATION_BATCH = 64  # images per batch; larger batches exceed the processor's caches, and take a fifth longer
 _CACHED_RESOLUTIONS = 4  # resolutions whose resized images are kept
 _MOST_KEPT = 256 * 2**20  # bytes of resized images of a resolution that are kept; more are resized each time
@@ -63,6 +67,9 @@ class CandidateRealizer:
             candidate: The candidate.
             fidelity: Share of the calibration images that are used, above 0 and at most 1.
         """
+        if self._repairer is not None:
+            with one_thread():
+                return self._repairer.repair(candidate.policy)
         resolution = candidate.architecture.resolution
         count = math.ceil(fidelity * len(self._calibration))
         whole = count // _NORM_BATCH * _NORM_BATCH
@@ -77,6 +84,15 @@ class CandidateRealizer:
         if isinstance(self.source, TracedNetwork):
             return compressed  # gives what users read from the start
         return self.data.task.finish_network(compressed).to(self._calibration.labels.device)
+
+    @cached_property
+    def _repairer(self) -> Repairer | None:
+        """What rounds and repairs a given network, by the recipe of the methods; None if there is none."""
+        recipe = self._methods.repair
+        if recipe is None or not isinstance(self.source, TracedNetwork):
+            return None
+        data = self.calibration_data(_REPAIR_SAMPLES)
+        return Repairer(CompressionSubject.uniform_choices(self.source, [LayerPolicy()], data, self._methods), recipe)
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
         """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""

@@ -155,7 +155,7 @@ class Workspace:
         if self.data.stated_names:
             common["outputs"] = self.data.stated_names
         if job.compression != CompressionSection():
-            common["compression"] = job.compression.model_dump()
+            common["compression"] = job.compression.described()
         if described := job.task.described():
             common["task"] = described
         metrics = [one.metric for one in job.measured_metrics]

@@ -46,3 +46,4 @@ class Recipe:
 
 LIGHT = Recipe()  # no gradients
 FULL = Recipe(repairs=(BiasTuning(),))
+RECIPES = {"light": LIGHT, "full": FULL}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 class CompressionSection(Section):
     """How the ranges of activations and the steps of weights are chosen, where a network is measured or exported.
 
-    A step that a training with bits has learnt comes before that of the quantiser.
+    A step that a training with bits has learnt comes before that of the quantiser. `repair` is the recipe by which a
+    given network is rounded and repaired; left out, its weights are rounded to the nearest codes.
     """
 
     observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
     quantizer: Annotated[str, AfterValidator(QUANTIZERS.check_name)] = "min_max"
+    repair: Literal["light", "full"] | None = None
+
+    def described(self) -> dict[str, Any]:
+        """What names runs: a recipe that is left out has no key, as in runs of before."""
+        return self.model_dump(exclude_none=True)
 
     def methods(self) -> CompressionMethods:
         """The same as the engine has it; loads torch."""
         from nas.compression.methods import CompressionMethods
+        from nas.compression.repair.recipe import RECIPES
 
-        return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer]())
+        recipe = None if self.repair is None else RECIPES[self.repair]
+        return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe)

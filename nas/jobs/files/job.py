@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from hardware.device import Device, get_device
-from hardware.document import make_document
 from hardware.tables.entry import LATENCY
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
@@ -113,20 +112,6 @@ class Job(Section):
         found = {registry.find_package(name) for registry, name in used if name is not None}
         return sorted(found - {""})
 
-    def with_default_searcher(self, name: str) -> Job:
-        """The same job with another searcher, unless it names one.
-
-        Args:
-            name: A name in `SEARCHERS`.
-
-        Raises:
-            ValueError: If the searcher does not suit the job.
-        """
-        if "searcher" in self.search.model_fields_set:
-            return self
-        document = self.model_dump(exclude_unset=True)
-        return make_document(document | {"search": document.get("search", {}) | {"searcher": name}}, Job)
-
     @property
     def measured_metrics(self) -> tuple[MeasuredMetric, ...]:
         """What is measured of candidates, in the order of the search."""
@@ -202,6 +187,12 @@ class Job(Section):
                 "search.quality"
             )
         SENSITIVITY_METRICS.check_name(metric)
+        return self
+
+    @model_validator(mode="after")
+    def _repairs_a_given_network(self) -> Job:
+        if self.compression.repair is not None and self.space.network is None:
+            raise ValueError("compression.repair is for a given network, and the job names a space; leave it out")
         return self
 
     @model_validator(mode="after")

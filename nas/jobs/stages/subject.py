@@ -68,6 +68,8 @@ class Subject:
         parts = (version("nas"), self.data.digest, self.checkpoint_digest, measurement.processor)
         # metrics have one meaning each but for those that a job states
         stated = [repr(one) for one in measurement.metrics if fields(one)]  # type: ignore[arg-type]
+        recipe = measurement.methods.repair
+        stated += [] if recipe is None else [repr(recipe)]
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

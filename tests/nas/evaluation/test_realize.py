@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from nas.compression.methods import CompressionMethods
+from nas.compression.repair.recipe import LIGHT
+from nas.compression.tracing.trace import trace
 from nas.data.splits import Split
 from nas.evaluation.realize import CandidateRealizer, one_thread
 from nas.tasks.metrics.registry import MEASURED_METRICS
-from search_spaces.candidate import Candidate
+from search_spaces.candidate import Architecture, Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -116,3 +119,21 @@ def test_one_thread_is_used_and_given_back() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_given_network_is_repaired_by_the_recipe_of_the_methods(realizer: CandidateRealizer) -> None:
+    """Outputs are closer to the original ones on samples that repaired it, and a candidate gives the same each time."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10)
+    )
+    traced = trace(module.eval(), [torch.randn(2, 1, 8, 8)])
+    candidate = Candidate(Architecture("mine", 8, ()), CompressionPolicy((LayerPolicy.quantized(2, 8),) * 3))
+    plain = CandidateRealizer(traced, realizer.data)
+    repairing = CandidateRealizer(traced, realizer.data, CompressionMethods(repair=LIGHT))
+    inputs = plain.calibration_data(256).inputs
+    with torch.no_grad():
+        expected, nearest = module(inputs), plain.realize(candidate)(inputs)
+        found, again = (repairing.realize(candidate)(inputs) for _ in range(2))
+    assert torch.equal(found, again)
+    assert (found - expected).square().mean() < 0.5 * (nearest - expected).square().mean()

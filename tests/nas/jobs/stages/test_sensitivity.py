@@ -81,6 +81,21 @@ def test_what_cannot_be_compressed_is_refused_in_one_line(folder: Path, changes:
     assert "\n" not in str(refused.exception)
 
 
+def test_what_is_repaired_is_another_run_than_what_is_not(folder: Path) -> None:
+    for repair in ("compress", "run"):
+        job = JOB | {"search": {**JOB["search"], "searcher": "allocation", "evaluations": 5}}
+        (folder / "job.yaml").write_text(yaml.safe_dump(job))
+        assert CliRunner().invoke(app, [repair, "job.yaml"]).exit_code == 0
+    assert len(list(folder.glob("runs/small/export-*"))) == 2
+
+
+def test_supernets_are_not_repaired(folder: Path) -> None:
+    job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "compression": {"repair": "light"}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    refused = CliRunner().invoke(app, ["run", "job.yaml"])
+    assert "compression.repair is for a given network, and the job names a space" in str(refused.exception)
+
+
 def test_a_searcher_that_compresses_needs_a_network(folder: Path) -> None:
     job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "search": {"searcher": "allocation"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
