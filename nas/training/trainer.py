@@ -232,9 +232,10 @@ class _Trainer:
         if bool(losses.isfinite().all()):
             return
         number = int((~losses.isfinite()).nonzero()[0])
+        remedy = "lower the learning rate" if step else "no step was taken yet, so look at the loss and the samples"
         raise ValueError(
             f"the loss of a subnet became {float(losses[number])} at step {step + 1}, in phase {phase.name!r}: "
-            f"{describe(candidates[number])}; lower the learning rate{self._say_kept()}"
+            f"{describe(candidates[number])}; {remedy}{self._say_kept()}"
         )
 
     def _say_kept(self) -> str:

@@ -154,7 +154,10 @@ def _list_class(folder: Path, skipped: Counter[str]) -> list[Path]:
 
 
 def _list_folders(path: Path) -> list[Path]:
-    return [entry for entry in list_visible(path) if entry.is_dir()]
+    """The folders in a folder, but for links to itself or to what it lies in, which hold no class of their own."""
+    inside = path.resolve()
+    folders = (entry for entry in list_visible(path) if entry.is_dir())
+    return [entry for entry in folders if not (entry.is_symlink() and inside.is_relative_to(entry.resolve()))]
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -48,7 +48,7 @@ class Allocation(SearchMethod):
     least_objectives = 2
     has_outlook = True
 
-    sensitivity: str = "weight_distortion"
+    sensitivity: str = "output_distortion"
     initial_design: int = 20
 
     def __post_init__(self) -> None:

@@ -53,6 +53,16 @@ def test_images_that_are_not_read_are_counted(tmp_path: Path) -> None:
     assert set(counted) == {"2 .heic", "1 .svg", "1 without an end", "1 .png", "1 .png (links that lead nowhere)"}
 
 
+def test_links_back_are_no_classes(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "data", 6)
+    plain = ClassFolders().read(folder, Columns())
+    (folder / "again").symlink_to(folder)
+    (folder / "above").symlink_to(tmp_path)
+    (folder / "class9").symlink_to(folder / "class0")  # a class that is kept elsewhere is one
+    found = ClassFolders().read(folder, Columns())
+    assert found.names == (*plain.names, "class9")
+
+
 def rename(root: Path, *names: str, deeper: bool = False) -> Path:
     """Folders of other names, with images, or with folders of classes."""
     for name in names:
