@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from nas.compression.rounding.round_to_nearest import RoundToNearest
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
+from nas.export.onnx_graph_network import traced_to_onnx
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
@@ -115,6 +117,41 @@ def test_any_rounding_does(subject: CompressionSubject) -> None:
     assert distance(repair_network(subject, uniform(subject.traced, "w3a8"), LIGHT), subject) < distance(
         nearest, subject
     )
+
+
+class Tokens(nn.Module):
+    """Patches as tokens, a norm over features, a shortcut, and a layer that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.norm = nn.Conv2d(3, 12, 2, 2), nn.LayerNorm(12)
+        self.up, self.down, self.shared = nn.Linear(12, 24), nn.Linear(24, 12), nn.Linear(12, 12, bias=False)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.patch(images).flatten(2).transpose(1, 2)
+        x = x + self.down(F.gelu(self.up(self.norm(x))))
+        return self.head(F.relu(self.shared(F.relu(self.shared(x)))).mean(1))
+
+
+def test_layers_of_tokens_and_layers_that_are_called_twice(subject: CompressionSubject) -> None:
+    torch.manual_seed(3)
+    tokens = CompressionSubject.uniform_choices(
+        trace(Tokens().eval(), [torch.zeros(1, 3, 8, 8)]), [FLOAT], subject.data
+    )
+    policy = uniform(tokens.traced, "w3a8")
+    plain = compress(tokens.traced, policy)
+    calibrate(plain, tokens.need_data())
+    assert 2 * distance(repair_network(tokens, policy), tokens) < distance(plain, tokens)
+
+
+def test_exports_write_the_codes_that_were_found(subject: CompressionSubject) -> None:
+    network, inputs = repair_network(subject, uniform(subject.traced, "w3a8")), subject.need_data().inputs[:8]
+    session = onnxruntime.InferenceSession(traced_to_onnx(network, [inputs]))
+    (found,) = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+    with torch.no_grad():
+        expected = network(inputs)
+    assert float((torch.from_numpy(found) - expected).abs().max()) < 0.05 * float(expected.abs().max())
 
 
 def test_data_is_needed(traced: TracedNetwork) -> None:
