@@ -68,6 +68,18 @@ def _top_eigenvalue() -> SensitivityMetric:
     return TopEigenvalue()
 
 
+def _z_score() -> SensitivityMetric:
+    from nas.compression.sensitivity.z_score import ZScore
+
+    return ZScore()
+
+
+def _input_output_similarity() -> SensitivityMetric:
+    from nas.compression.sensitivity.input_output_similarity import InputOutputSimilarity
+
+    return InputOutputSimilarity()
+
+
 SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
     "sensitivity metric",
     {
@@ -80,5 +92,7 @@ SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
         "gauss_newton_trace": _gauss_newton_trace,
         "hutchinson_trace": _hutchinson_trace,
         "top_eigenvalue": _top_eigenvalue,
+        "z_score": _z_score,
+        "lim": _input_output_similarity,
     },
 )

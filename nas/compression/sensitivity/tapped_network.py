@@ -88,6 +88,16 @@ class TappedNetwork:
         """The values of the sites of a layer in the last forward pass, each of shape (batch, ...)."""
         return tuple(self._taps[_name_tap(one.value, one.readers[0])].kept for one in self.sites[layer])
 
+    def read_and_written(self, call: Node) -> tuple[Tensor, Tensor]:
+        """What a call of a layer has read and written in the last forward pass, each of shape (batch, ...).
+
+        Args:
+            call: The node of a unit of a layer.
+        """
+        names = (_name_tap(call.inputs[0], call.name), _name_tap(call.name, call.name))
+        read, written = (self._taps[name].kept.detach() for name in names)
+        return read, written
+
     def variables(self, layer: int) -> tuple[tuple[Tensor, ...], ...]:
         """What gradients of a loss can be taken by after `forward`: the stored weight of a layer, then each site.
 
@@ -124,10 +134,10 @@ class TappedNetwork:
         parts = []
         for unit in layer.units:
             call = unit.call
-            read = self._taps[_name_tap(call.inputs[0], call.name)].kept
+            read, _ = self.read_and_written(call)
             written = by_tap[self._taps[_name_tap(call.name, call.name)]]
             parameters = [self._parameters[name] for name in call.parameters]
-            parts.append(compute_sample_gradients(call.operator, read.detach(), written, parameters, samples))
+            parts.append(compute_sample_gradients(call.operator, read, written, parameters, samples))
         if len({len(part) for part in parts}) > 1:
             parts = [part.sum(0, keepdim=True) for part in parts]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
