@@ -15,8 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import torch
+from compress_resnet20 import traced_resnet20
 from report import row
 
 from nas.compression.calibration_data import CalibrationData
@@ -25,8 +27,6 @@ from nas.compression.data_free.distillation import Distillation, distill_data
 from nas.compression.repair.repair_network import repair_network
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
-from nas.compression.tracing.reference import load_weights
-from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from nas.training.recalibration import measure_accuracy
@@ -35,17 +35,10 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 SEEDS = (0, 1, 2)
 REAL = 256  # training images that calibrate and repair
 TARGETS = {"w8a8": 0.5, "w4a8": 1.5}  # points of accuracy
-READINGS = {"batch": ("w8a8", "w4a8"), "image": ("w4a8",)}  # ranges alone hardly differ
-BATCH = 50  # test images; larger ones leave the caches
-
-
-def traced_resnet20(data: Path) -> TracedNetwork:
-    sys.path.append(str(Path(__file__).parents[1] / "tests" / "nas" / "compression" / "tracing"))
-    from test_resnet20 import ResNet20
-
-    module = ResNet20()
-    load_weights(module, data / "resnet20_cifar10" / "resnet20_jpeg_finetuned.safetensors")
-    return trace(module, [torch.randn(2, 3, 32, 32)])
+READINGS: dict[Literal["batch", "image"], tuple[str, ...]] = {
+    "batch": ("w8a8", "w4a8"),
+    "image": ("w4a8",),  # at w8a8 readings hardly differ
+}
 
 
 def measure_seed(data: Path, images: int, iterations: int, seed: int) -> dict[str, float]:
@@ -74,7 +67,7 @@ def measure_seed(data: Path, images: int, iterations: int, seed: int) -> dict[st
 
     for reading, policies in READINGS.items():
         begin = time.process_time()
-        distilled = distill_data(traced, Distillation(images, 32, iterations, reading=reading, seed=seed))  # type: ignore[arg-type]
+        distilled = distill_data(traced, Distillation(images, 32, iterations, reading=reading, seed=seed))
         found[f"{reading} seconds"] = time.process_time() - begin
         print(seed, reading, f"{found[f'{reading} seconds']:.0f} s", file=sys.stderr, flush=True)
         measure(reading, distilled, policies)
@@ -93,21 +86,20 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         found = [*pool.map(partial(measure_seed, arguments.data, images, iterations), SEEDS)]
     command = f"python benchmarks/data_free.py DATA --images {images} --iterations {iterations}"
-    print_row = partial(row, seeds="0 to 2", command=command, threads=1)
+
+    def print_row(target: str, name: str, form: str = "{:.2f} %", less: str = "") -> None:
+        samples = [one[name] - (one[less] if less else 0.0) for one in found]
+        print(row(target, samples, form, "0 to 2", command, 1))
+
     for reading, policies in READINGS.items():
         what = f"{images} images distilled in {iterations} steps, statistics of each {reading}"
         for text in policies:
-            lost = [one[f"real {text}"] - one[f"{reading} {text}"] for one in found]
-            bound = f"at most {TARGETS[text]} points"
-            print(print_row(f"ResNet-20 {text}, {REAL} training images over {what}: {bound}", lost, "{:.2f} points"))
-            print(
-                print_row("The accuracy by distilled images", [one[f"{reading} {text}"] for one in found], "{:.2f} %")
-            )
-        print(print_row(f"Time of {what}", [one[f"{reading} seconds"] for one in found], "{:.0f} s"))
+            target = f"ResNet-20 {text}, {REAL} training images over {what}: at most {TARGETS[text]} points"
+            print_row(target, f"real {text}", "{:.2f} points", less=f"{reading} {text}")
+            print_row("Accuracy by those distilled images", f"{reading} {text}")
+        print_row("Time of their distillation", f"{reading} seconds", "{:.0f} s")
     for text in TARGETS:
-        print(
-            print_row(f"ResNet-20 {text} by {REAL} training images", [one[f"real {text}"] for one in found], "{:.2f} %")
-        )
+        print_row(f"ResNet-20 {text}, accuracy by {REAL} training images", f"real {text}")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,10 @@ class CompressionSubject:
             ValueError: If there is none.
         """
         if self.data is None:
-            raise ValueError("this needs calibration data, and the subject has none; give inputs of the network")
+            raise ValueError(
+                "this needs calibration data, and the subject has none; give inputs of the network, or distil them "
+                "from it (nas.compression.data_free)"
+            )
         return self.data
 
 
