@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from compress_resnet20 import traced_resnet20
+from compress_resnet20 import accuracy, traced_resnet20
 from report import row
 
 from nas.compression.calibration_data import CalibrationData
@@ -29,7 +29,6 @@ from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from nas.data.normalization import Normalization
 from nas.data.sources import load_images
-from nas.training.recalibration import measure_accuracy
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 SEEDS = (0, 1, 2)
@@ -59,10 +58,7 @@ def measure_seed(data: Path, images: int, iterations: int, seed: int) -> dict[st
                 calibrate(network, calibration)
             else:
                 network = repair_network(CompressionSubject.uniform_choices(traced, [entry], calibration), policy)
-            network.keep_rounded_weights()
-            found[f"{name} {text}"] = measure_accuracy(
-                network, zip(test.split(BATCH), labels.split(BATCH), strict=True)
-            )
+            found[f"{name} {text}"] = accuracy(network, test, labels)
             print(seed, name, text, f"{found[f'{name} {text}']:.2f} %", file=sys.stderr, flush=True)
 
     for reading, policies in READINGS.items():
@@ -96,8 +92,8 @@ def main() -> None:
         for text in policies:
             target = f"ResNet-20 {text}, {REAL} training images over {what}: at most {TARGETS[text]} points"
             print_row(target, f"real {text}", "{:.2f} points", less=f"{reading} {text}")
-            print_row("Accuracy by those distilled images", f"{reading} {text}")
-        print_row("Time of their distillation", f"{reading} seconds", "{:.0f} s")
+            print_row(f"ResNet-20 {text}, accuracy by those distilled images", f"{reading} {text}")
+        print_row("Time to distil those images", f"{reading} seconds", "{:.0f} s")
     for text in TARGETS:
         print_row(f"ResNet-20 {text}, accuracy by {REAL} training images", f"real {text}")
 
