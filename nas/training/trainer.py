@@ -239,9 +239,8 @@ class _Trainer:
         )
 
     def _say_kept(self) -> str:
-        if not self.unfinished.exists():
-            return ""
-        return f"; the last good checkpoint is kept: {self.unfinished}; to begin anew, delete its folder"
+        kept = f"; the last good checkpoint is kept: {self.unfinished}; to begin anew, delete its folder"
+        return kept if self.unfinished.exists() else ""
 
     @torch.no_grad()
     def _is_sound(self, step: int) -> bool:
