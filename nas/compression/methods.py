@@ -35,7 +35,7 @@ class CompressionMethods:
     repair: Recipe | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for method in (self.observer, self.quantizer):
+        for method in (self.observer, self.quantizer, *([] if self.repair is None else [self.repair])):
             parameters = getattr(method, "__dataclass_params__", None)
             if parameters is None or not (parameters.frozen and parameters.eq):
                 name = type(method).__name__

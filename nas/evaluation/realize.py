@@ -33,7 +33,7 @@ from search_spaces.elastic.supernet import Supernet
 # Number of images, and of images per batch, for batch-norm statistics: those of once-for-all (Cai et al., 2020, code).
 _NORM_IMAGES, _NORM_BATCH = 2000, 200
 _RANGE_IMAGES = 256  # images, in one batch, for the ranges of activations; more images bring more outliers
-_REPAIR_SAMPLES = 512  # training samples by which a given network is repaired; seconds for each candidate
+REPAIR_SAMPLES = 512  # training samples by which a given network is repaired; seconds for each candidate
 _EVALUATION_BATCH = 64  # images per batch; larger batches exceed the processor's caches, and take a fifth longer
 _CACHED_RESOLUTIONS = 4  # resolutions whose resized images are kept
 _MOST_KEPT = 256 * 2**20  # bytes of resized images of a resolution that are kept; more are resized each time
@@ -65,11 +65,12 @@ class CandidateRealizer:
 
         Args:
             candidate: The candidate.
-            fidelity: Share of the calibration images that are used, above 0 and at most 1.
+            fidelity: Share of the calibration images that are used, above 0 and at most 1; a repair takes
+                all of its own.
         """
-        if self._repairer is not None:
-            with one_thread():
-                return self._repairer.repair(candidate.policy)
+        with one_thread():
+            if self._repairer is not None:
+                return self._repairer.repair(candidate.policy).to(self._calibration.labels.device)
         resolution = candidate.architecture.resolution
         count = math.ceil(fidelity * len(self._calibration))
         whole = count // _NORM_BATCH * _NORM_BATCH
@@ -91,8 +92,9 @@ class CandidateRealizer:
         recipe = self._methods.repair
         if recipe is None or not isinstance(self.source, TracedNetwork):
             return None
-        data = self.calibration_data(_REPAIR_SAMPLES)
-        return Repairer(CompressionSubject.uniform_choices(self.source, [LayerPolicy()], data, self._methods), recipe)
+        data, policies = self.calibration_data(REPAIR_SAMPLES), [LayerPolicy()]
+        subject = CompressionSubject.uniform_choices(self.source, policies, data, self._methods, self.data.task)
+        return Repairer(subject, recipe)
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
         """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""
@@ -122,7 +124,7 @@ class CandidateRealizer:
         return self.transform.inputs(images, resolution)
 
     def calibration_data(self, count: int) -> CalibrationData:
-        """Training samples as the given network reads them, with their labels.
+        """Training samples as the given network reads them, with their labels, in the memory of the CPU.
 
         Args:
             count: Number of samples; all that calibrate, where there are fewer.
@@ -134,8 +136,8 @@ class CandidateRealizer:
             raise ValueError("calibration data is read for a given network, got a supernet")
         ((_, shape),) = self.source.graph.inputs
         count = min(count, len(self._calibration))
-        inputs = self._calibration_inputs(shape[-1], 0, count)
-        return CalibrationData(inputs, self._calibration.labels[:count])
+        inputs = self._calibration_inputs(shape[-1], 0, count).cpu()  # where given networks lie, and are repaired
+        return CalibrationData(inputs, self._calibration.labels[:count].cpu())
 
     def measure(
         self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0

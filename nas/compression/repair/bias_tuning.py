@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas.compression.repair.repair import Repair, divergence, outputs_on
+from nas.compression.repair.repair import Repair, output_distance, outputs_on
+from nas.compression.sensitivity.layer_variants import join_outputs
 from nas.compression.subject import CompressionSubject
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.network_graph import NetworkGraph
@@ -17,10 +18,10 @@ from search_spaces.operators.weighted import Convolution, Linear
 
 @dataclass(frozen=True)
 class BiasTuning(Repair):
-    """Trains biases and shifts of batch norms on the divergence from the original's logits (Hubara et al., ICML 2021).
+    """Trains biases and shifts of batch norms on the distance from the original's outputs (Hubara et al., ICML 2021).
 
-    After each epoch the divergence on all inputs is measured; the biases of the least are kept, those at the beginning
-    if no epoch improves on them. No labels are used.
+    The distance is `repair.output_distance`. After each epoch it is measured on all inputs; the biases of the least are
+    kept, those at the beginning if no epoch improves on them. No labels are used.
 
     Attributes:
         epochs: Number of passes over the data.
@@ -42,7 +43,7 @@ class BiasTuning(Repair):
     def repair(self, network: GraphNetwork, subject: CompressionSubject) -> None:
         """Trains the biases; the network is left with gradients where it had them."""
         data, flags = subject.need_data(), [(tensor, tensor.requires_grad) for tensor in network.parameters()]
-        expected = outputs_on(subject.traced.network(), data)
+        expected, task = outputs_on(subject.traced.network(), data), subject.task
         biases = [network.tensor(name) for name in _find_biases(network.graph)]
         generator = torch.Generator().manual_seed(self.seed)
         for tensor, _ in flags:
@@ -50,7 +51,7 @@ class BiasTuning(Repair):
         for bias in biases:
             bias.requires_grad_(True)
         try:
-            best, least = _copy(biases), float(divergence(expected, outputs_on(network, data)))
+            best, least = _copy(biases), float(output_distance(expected, outputs_on(network, data), task))
             adam = torch.optim.Adam(biases, self.learning_rate) if biases else None
             for epoch in range(self.epochs if adam is not None else 0):
                 assert adam is not None
@@ -58,10 +59,10 @@ class BiasTuning(Repair):
                     if subject.traced.graph.batch not in (None, len(part)):
                         continue
                     adam.zero_grad()
-                    divergence(expected[part], network(data.inputs[part])).backward()
+                    output_distance(expected[part], join_outputs(network(data.inputs[part])), task).backward()
                     adam.step()
                 adam.param_groups[0]["lr"] = self.learning_rate * (1 - (epoch + 1) / self.epochs)
-                found = float(divergence(expected, outputs_on(network, data)))
+                found = float(output_distance(expected, outputs_on(network, data), task))
                 if found < least:
                     best, least = _copy(biases), found
             with torch.no_grad():

@@ -23,7 +23,7 @@ class Recipe:
         rows: Number of outputs of each layer to which it is fitted: about that many, or all if there are fewer.
         damping: Share of the mean power of the inputs of a layer that is added to the power of each.
         repairs: Carried out in order after all layers are rounded. Each is kept only if the outputs on the data are
-            then closer to the original ones (`repair.divergence`).
+            then closer to the original ones (`repair.output_distance`).
         seed: Of the positions at which outputs are taken.
 
     Raises:

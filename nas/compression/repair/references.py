@@ -64,7 +64,8 @@ def record_references(
     """
     graph, network = traced.graph, traced.network()
     units = {layer.units[0].call.name: layer.units[0] for layer in graph.layers if can_be_rows(layer.operator)}
-    references = {name: LayerReference(_find_addition(graph, unit)) for name, unit in units.items()}
+    computed = _find_computed(graph)
+    references = {name: LayerReference(_find_addition(graph, unit, computed)) for name, unit in units.items()}
     added = [(one.addition.name, one.addition.other, name) for name, one in references.items() if one.addition]
     generator, count = torch.Generator().manual_seed(seed), -(-rows // len(data))
     walk = Walk(graph.nodes, graph.outputs)
@@ -86,13 +87,22 @@ def record_references(
     return references
 
 
-def _find_addition(graph: NetworkGraph, unit: Unit) -> Addition | None:
-    """The sum that alone reads a call and its normalisation, if its terms have one shape."""
+def _find_computed(graph: NetworkGraph) -> set[str]:
+    """The values that are computed from inputs, and so have one entry for each of them; others are constants."""
+    computed = {name for name, _ in graph.inputs}
+    for node in graph.nodes:
+        if computed.intersection(node.inputs):
+            computed.add(node.name)
+    return computed
+
+
+def _find_addition(graph: NetworkGraph, unit: Unit, computed: set[str]) -> Addition | None:
+    """The sum that alone reads a call and its normalisation, if both its terms are computed, and have one shape."""
     end = unit.accumulated.name
     readers = graph.readers[end]
     if len(readers) != 1 or not isinstance(readers[0].operator, Add) or end in graph.outputs:
         return None
     first, second = readers[0].inputs
-    if first == second or graph.shapes[first] != graph.shapes[second]:
+    if first == second or not computed >= {first, second} or graph.shapes[first] != graph.shapes[second]:
         return None
     return Addition(readers[0].name, 1 if first == end else 0)

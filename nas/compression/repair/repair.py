@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.compression.calibration_data import CalibrationData
+from nas.compression.sensitivity.layer_variants import join_outputs
 from nas.compression.subject import CompressionSubject
+from nas.tasks.task import Task
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.pointwise import BatchNorm
@@ -41,24 +43,35 @@ class Repair(ABC):
 
 @torch.no_grad()
 def outputs_on(network: GraphNetwork, data: CalibrationData) -> Tensor:
-    """The outputs of a network for all inputs, shape (n, ...).
+    """The outputs of a network for all inputs, shape (n, ...); several are joined.
 
     Args:
-        network: A network of one output.
+        network: The network.
         data: Its inputs.
     """
-    return torch.cat([network(batch) for batch in data])
+    return torch.cat([join_outputs(network(batch)) for batch in data])
 
 
-def divergence(expected: Tensor, found: Tensor) -> Tensor:
-    """Mean divergence of logits from expected ones over their last axis, in nats, a scalar.
+def output_distance(expected: Tensor, found: Tensor, task: Task | None) -> Tensor:
+    """How far outputs are from expected ones, on average: a scalar, with gradients to both.
+
+    Where outputs stand for probabilities it is the divergence of these, KL(expected, found), in nats; else the squared
+    error. Without a task, outputs of two or more numbers are read as logits over their last axis.
 
     Args:
-        expected: Logits of the original, shape (n, ..., classes).
-        found: Logits in the same shape.
+        expected: Outputs of the original, shape (n, ...).
+        found: Outputs in the same shape.
+        task: Says what outputs mean.
     """
-    target = expected.log_softmax(-1).flatten(0, -2)
-    return F.kl_div(found.log_softmax(-1).flatten(0, -2), target, reduction="batchmean", log_target=True)
+    if task is None:
+        logits = [outputs.flatten(0, -2) for outputs in (expected, found)] if expected.shape[-1] > 1 else None
+    else:
+        viewed = [task.view_as_logits(outputs) for outputs in (expected, found)]
+        logits = [outputs for outputs in viewed if outputs is not None] or None
+    if logits is None:
+        return F.mse_loss(found, expected)
+    target, ours = (outputs.log_softmax(-1) for outputs in logits)
+    return F.kl_div(ours, target, reduction="batchmean", log_target=True)
 
 
 def count_uses(graph: NetworkGraph) -> Counter[str]:

@@ -21,7 +21,7 @@ from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.layer_fitter import LayerFitter
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.references import record_references
-from nas.compression.repair.repair import Repair, divergence, outputs_on
+from nas.compression.repair.repair import Repair, output_distance, outputs_on
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
@@ -87,7 +87,8 @@ class Repairer:
         repaired, expected = copy.deepcopy(network), outputs_on(self._subject.traced.network(), self._data)
         with torch.enable_grad():
             repair.repair(repaired, self._subject)
-        before, after = (divergence(expected, outputs_on(one, self._data)) for one in (network, repaired))
+        task = self._subject.task
+        before, after = (output_distance(expected, outputs_on(one, self._data), task) for one in (network, repaired))
         return repaired if bool(after < before) else network
 
 

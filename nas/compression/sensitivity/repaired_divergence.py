@@ -6,26 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from nas.compression.repair.recipe import LIGHT, Recipe
+from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.repair.repair_network import Repairer
 from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.elastic.graph_network import GraphNetwork
 
 
 @dataclass(frozen=True)
 class RepairedDivergence(SensitivityMetric):
     """The divergence of outputs if one layer is compressed by a recipe, in nats: KL(original, compressed).
 
+    Of outputs that are no probabilities it is the squared error (`repair.output_distance`).
     The measure is that of ZeroQ (Cai et al., CVPR 2020, section 3.2), which rounds to nearest codes. What matters to an
     allocator whose policies are repaired is what is left after that: at 2 bits a hundredth of it, and in another order.
-    The outputs are read as logits over their last axis, so no labels are needed.
+    No labels are needed.
 
     Attributes:
         recipe: How the layer is rounded.
@@ -42,23 +40,19 @@ class RepairedDivergence(SensitivityMetric):
             ValueError: If the subject has no data.
         """
         few = replace(subject, data=subject.need_data().take(self.inputs))
-        repairer, expected = Repairer(few, self.recipe), _log_probabilities(few.traced.network(), few)
+        repairer, data = Repairer(few, self.recipe), few.need_data()
+        expected = outputs_on(few.traced.network(), data).double()
         layers = len(subject.choices)
 
         def measure(index: int, policy: LayerPolicy) -> float:
             if policy == LayerPolicy():
                 return 0.0
             alone: Sequence[LayerPolicy] = [policy if layer == index else LayerPolicy() for layer in range(layers)]
-            found = _log_probabilities(repairer.repair(CompressionPolicy(tuple(alone))), few)
-            divergence = F.kl_div(found, expected, reduction="sum", log_target=True) / len(few.need_data())
-            return max(float(divergence), 0.0)  # which rounding may make slightly negative
+            found = outputs_on(repairer.repair(CompressionPolicy(tuple(alone))), data).double()
+            return max(
+                float(output_distance(expected, found, few.task)), 0.0
+            )  # which rounding may make slightly negative
 
         return tuple(
             np.array([measure(index, policy) for policy in known]) for index, known in enumerate(subject.choices)
         )
-
-
-@torch.no_grad()
-def _log_probabilities(network: GraphNetwork, subject: CompressionSubject) -> Tensor:
-    """Logarithms of the probabilities of the outputs for all inputs, float64, shape (n, ..., classes)."""
-    return torch.cat([network(batch) for batch in subject.need_data()]).double().log_softmax(-1)

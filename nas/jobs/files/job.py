@@ -104,6 +104,7 @@ class Job(Section):
             (QUANTIZERS, self.compression.quantizer),
             (PREDICTORS, self.fit.predictor),
             (SEARCHERS, self.search.searcher),
+            (SENSITIVITY_METRICS, self.search.method().damage_metric),
             (TASKS, self.task.name),
             *((AUGMENTATIONS, name) for name in self.training.list_augmentations()),
             *((MEASURED_METRICS, name) for name in self.search.measured if name not in self.task.metrics),

@@ -11,6 +11,7 @@ import numpy as np
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
+from nas.evaluation.realize import one_thread
 from nas.files import atomic_write
 from nas.jobs.execution import Execution
 from nas.jobs.stage_folder import StageFolder
@@ -53,7 +54,8 @@ def _measure(metric: str, subject: Subject) -> tuple[FloatArray, ...]:
     compressed = CompressionSubject(
         realizer.source, subject.space.slot_policies, data, measurement.methods, subject.data.task
     )
-    return SENSITIVITY_METRICS[metric]().damage(compressed)
+    with one_thread():
+        return SENSITIVITY_METRICS[metric]().damage(compressed)
 
 
 def _write(path: Path, damage: tuple[FloatArray, ...], space: JointSpace) -> None:

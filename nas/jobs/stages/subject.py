@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
-from nas.evaluation.realize import CandidateRealizer
+from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer
 from nas.jobs.job_runs import digest_file
 from nas.objectives import MeasuredEvaluator, Measurement
 from nas.training.checkpoint import read_leaves
@@ -69,7 +69,7 @@ class Subject:
         # metrics have one meaning each but for those that a job states
         stated = [repr(one) for one in measurement.metrics if fields(one)]  # type: ignore[arg-type]
         recipe = measurement.methods.repair
-        stated += [] if recipe is None else [repr(recipe)]
+        stated += [] if recipe is None else [repr(recipe), str(REPAIR_SAMPLES)]
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, Joint, PerLayer
+from nas.compression.allocation.allocator import SolverFailed, Unsupported
 from nas.compression.allocation.cost_tables import split_cost
 from nas.compression.allocation.frontier import Frontier
 from nas.objectives import AdditiveEvaluator, FloatArray
@@ -21,8 +22,8 @@ class WeightedCosts:
     """The tabulated costs of a problem, each divided by its extent over uniform policies, as costs of allocations.
 
     A cost with tables that more than two layers decide, such as a latency with its conversions in a residual network,
-    is replaced by the nearest sum over layers, as a sweep would take too long. Frontiers are then near ones; candidates
-    are judged by their exact costs all the same.
+    is replaced by the nearest sum over layers, as a sweep would take too long; so are all costs if their tables keep
+    too many layers open at once. Frontiers are then near ones; candidates are judged by their exact costs all the same.
 
     Args:
         problem: The search problem; its space has one architecture.
@@ -32,11 +33,13 @@ class WeightedCosts:
     def __init__(self, problem: SearchProblem, columns: list[int]) -> None:
         uniform = problem.space.population(problem.space.uniform_policies)
         self._parts: list[tuple[PerLayer, Joint]] = []
+        self._sums: list[tuple[PerLayer, Joint]] = []
         for column in columns:
             evaluate = problem.objectives[column].evaluate
             assert isinstance(evaluate, AdditiveEvaluator)
             scale = float(np.ptp(evaluate(uniform))) or 1.0
             self._parts.append(_scale(*_split(evaluate.cost, problem.space), scale))
+            self._sums.append(_scale(_fit_sum(evaluate.cost, problem.space), (), scale))
 
     def find_frontier(self, damage: PerLayer, weights: FloatArray) -> Frontier:
         """The frontier of damage and the weighted sum of the costs.
@@ -45,6 +48,15 @@ class WeightedCosts:
             damage: For each layer the damage of its policies, shape (policies of the layer,).
             weights: The weight of each cost, shape (costs,); not below 0, and one of them above.
         """
+        try:
+            return self._sweep(damage, weights)
+        except (Unsupported, SolverFailed):
+            if self._parts is self._sums:
+                raise
+            self._parts = self._sums
+            return self._sweep(damage, weights)
+
+    def _sweep(self, damage: PerLayer, weights: FloatArray) -> Frontier:
         scaled = [
             _scale(alone, joint, 1.0 / weight)
             for (alone, joint), weight in zip(self._parts, weights.tolist(), strict=True)

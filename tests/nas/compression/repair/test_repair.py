@@ -16,7 +16,7 @@ from nas.compression.repair.bias_correction import BiasCorrection
 from nas.compression.repair.bias_tuning import BiasTuning
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.registry import REPAIRS
-from nas.compression.repair.repair import divergence, outputs_on
+from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.repair.repair_network import repair_network
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
@@ -53,7 +53,7 @@ def weights(network: GraphNetwork) -> list[Tensor]:
 
 def distance(network: GraphNetwork, subject: CompressionSubject) -> float:
     expected = outputs_on(subject.traced.network(), subject.need_data())
-    return float(divergence(expected, outputs_on(network, subject.need_data())))
+    return float(output_distance(expected, outputs_on(network, subject.need_data()), None))
 
 
 @pytest.mark.parametrize("name", list(REPAIRS))

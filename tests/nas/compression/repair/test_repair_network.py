@@ -145,6 +145,27 @@ def test_layers_of_tokens_and_layers_that_are_called_twice(subject: CompressionS
     assert 2 * distance(repair_network(tokens, policy), tokens) < distance(plain, tokens)
 
 
+class Learnt(nn.Module):
+    """A layer whose output a learnt constant is added to."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.layer, self.constant = nn.Linear(8, 8), nn.Parameter(torch.randn(shape))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.relu(self.layer(inputs) + self.constant)
+
+
+@pytest.mark.parametrize(("inputs", "constant"), [((8,), (8,)), ((5, 8), (5, 8)), ((5, 8), (1, 5, 8)), ((5, 8), (8,))])
+def test_a_constant_that_is_added_is_no_shortcut(inputs: tuple[int, ...], constant: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    traced = trace(Learnt(*constant).eval(), [torch.randn(2, *inputs)])
+    data = CalibrationData(torch.randn(200, *inputs))
+    few = CompressionSubject.uniform_choices(traced, [FLOAT], data)
+    plain = compress(traced, uniform(traced, "w2a32"))
+    assert distance(repair_network(few, uniform(traced, "w2a32")), few) < distance(plain, few)
+
+
 def test_exports_write_the_codes_that_were_found(subject: CompressionSubject) -> None:
     network, inputs = repair_network(subject, uniform(subject.traced, "w3a8")), subject.need_data().inputs[:8]
     session = onnxruntime.InferenceSession(traced_to_onnx(network, [inputs]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from nas.search.protocol.problem import SearchProblem
 from nas.search.surrogate.weighted_costs import WeightedCosts
 from results.metric import METRICS
 from search_spaces.additive_cost import AdditiveCost, Term
-from search_spaces.families.given import GivenSpace
+from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.joint_space import JointSpace
+from search_spaces.network_graph import NetworkGraph, Node
+from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
 
 RNG = np.random.default_rng(0)
@@ -51,3 +54,18 @@ def test_what_many_layers_decide_enters_as_the_nearest_sum(space: JointSpace) ->
         problem = SearchProblem(space, (Objective(METRICS["macs"], AdditiveEvaluator(cost)),))
         found.append(WeightedCosts(problem, [0]).find_frontier(damage, np.ones(1)))
     assert np.ptp(found[0].costs) == pytest.approx(np.ptp(found[1].costs), rel=0.2)
+
+
+def test_tables_that_keep_too_many_layers_open_enter_as_the_nearest_sum() -> None:
+    layers = 18
+    names = [f"c{number}" for number in range(layers)]
+    nodes = [Node(name, Convolution.square(4, 4), ("x",), (f"w{name}",)) for name in names]
+    graph = NetworkGraph((("x", (4, 8, 8)),), tuple(nodes), tuple(names))
+    stored = {name: StoredTensor(4 * prod(shape), prod(shape)) for name, shape in graph.parameter_shapes.items()}
+    wide = JointSpace(GivenSpace("wide", graph, stored), PolicySpace.parse(["w32a32", "w8a8"]))
+    crossed = [Term((layer, layer + layers // 2), RNG.uniform(size=(2, 2))) for layer in range(layers // 2)]
+    cost = AdditiveCost([Term((layer,), np.array([2.0, 1.0])) for layer in range(layers)] + crossed * 3)
+    many = AdditiveCost([*cost.terms, *(Term((a, b), np.eye(2)) for a in range(0, layers) for b in range(a))])
+    problem = SearchProblem(wide, (Objective(METRICS["macs"], AdditiveEvaluator(many)),))
+    frontier = WeightedCosts(problem, [0]).find_frontier(tuple(np.arange(2.0) for _ in range(layers)), np.ones(1))
+    assert len(frontier.costs) > 3
