@@ -53,7 +53,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/rounding/gptq.py": ROUNDINGS,
     "nas/compression/rounding/round_to_nearest.py": ROUNDINGS,
     "nas/compression/repair/batched_walk.py": REPAIR,
-    "nas/compression/repair/layer_fitter.py": REPAIR,
     "nas/compression/repair/recipe.py": REPAIR,
     "nas/compression/repair/batch_norm.py": REPAIRS,
     "nas/compression/repair/bias_correction.py": REPAIRS,

@@ -46,11 +46,11 @@ class LayerFitter:
             name: nodes[addition.name].inputs[addition.other]
             for name in layers
             if (addition := references[name].addition) is not None
-        }
-        self._values: dict[str, Sequence[Any]] = {}  # those that are added to outputs of layers
+        }  # names of the values that are added to the outputs of layers still to be fitted
+        self._values: dict[str, Sequence[Any]] = {}  # those of them that are known
 
     def see(self, name: str, values: Sequence[Any]) -> None:
-        """Keeps a value if it is added to the output of a layer.
+        """Keeps a value if it is added to the output of a layer, until the last such layer is fitted.
 
         Args:
             name: Name of the value: of an input of the network, or of a node.
@@ -85,7 +85,7 @@ class LayerFitter:
     def _statistics(self, unit: Unit, inputs: Sequence[Tensor], centred: bool) -> LayerStatistics:
         """Statistics of what a layer reads and of what it should yield before its own bias is added."""
         call, reference, total = unit.call, self._references[unit.call.name], StatisticsSum()
-        other = self._values.get(self._others.get(call.name, ""))
+        other = self._take_other(call.name)
         bias = self._network.tensor(call.parameters[1]) if len(call.parameters) > 1 else 0.0
         for batch, (positions, outputs) in enumerate(zip(reference.positions, reference.outputs, strict=True)):
             aims = outputs - bias
@@ -94,6 +94,11 @@ class LayerFitter:
                 aims = aims + lacking * self._inverse_gain(unit)
             total.add(sample_inputs(call.operator, inputs[batch], positions), aims)
         return total.mean(centred)
+
+    def _take_other(self, layer: str) -> Sequence[Any] | None:
+        """What is added to the output of a layer, if it is known; dropped if no other layer needs it."""
+        name = self._others.pop(layer, "")
+        return self._values.get(name) if name in self._others.values() else self._values.pop(name, None)
 
     def _inverse_gain(self, unit: Unit) -> Tensor | float:
         """What a change after the normalisation is before it, shape (out,)."""
