@@ -50,7 +50,6 @@ REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one con
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/rounding/ada_quant.py": ROUNDINGS,
     "nas/compression/rounding/ada_round.py": ROUNDINGS,
-    "nas/compression/rounding/gptq.py": ROUNDINGS,
     "nas/compression/rounding/round_to_nearest.py": ROUNDINGS,
     "nas/compression/repair/batched_walk.py": REPAIR,
     "nas/compression/repair/recipe.py": REPAIR,

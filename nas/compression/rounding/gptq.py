@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import torch
 
-from nas.compression.rounding.rounding import RoundedWeight, Rounding, RoundingProblem, keep_better
+from nas.compression.rounding.rounding import BLOCK, RoundedWeight, Rounding, RoundingProblem, keep_better
 
 
 @dataclass(frozen=True)
 class Gptq(Rounding):
     """Optimal brain surgery on a grid (Frantar et al., "GPTQ", ICLR 2023, section 3.3), largest inputs first.
 
-    The order by falling power of the input is the paper's `act_order`. An output channel for which the nearest codes
-    turn out better keeps those.
+    The order by falling power of the input is the authors' `act_order`. Errors of a block of columns reach the columns
+    after it at once, the paper's lazy batches. An output channel for which the nearest codes turn out better keeps
+    those.
     """
 
     def round(self, problem: RoundingProblem) -> RoundedWeight:
@@ -27,11 +28,17 @@ class Gptq(Rounding):
         along = order[:, None, :].expand_as(problem.weight)
         weight = problem.weight.take_along_dim(along, 2)
         codes = torch.empty_like(weight)
-        for column in range(weight.shape[2]):
-            code = (weight[..., column] / steps).round().clamp_(-problem.largest, problem.largest)
-            codes[..., column] = code
-            row = factor[:, None, column, column:]
-            error = (weight[..., column] - code * steps) / row[..., 0]
-            weight[..., column + 1 :] -= error[..., None] * row[..., 1:]
+        for start in range(0, weight.shape[2], BLOCK):
+            end = start + BLOCK
+            rows = factor[:, start:end]
+            block = weight[..., start:end].mT.contiguous()  # (groups, columns, out): a column lies in one piece
+            errors, rounded = torch.empty_like(block), torch.empty_like(block)
+            for column in range(block.shape[1]):
+                rounded[:, column] = (block[:, column] / steps).round_().clamp_(-problem.largest, problem.largest)
+                row = rows[:, column, start + column : end, None]
+                errors[:, column] = (block[:, column] - rounded[:, column] * steps) / row[:, 0]
+                block[:, column + 1 :].addcmul_(row[:, 1:], errors[:, None, column], value=-1)
+            codes[..., start:end] = rounded.mT
+            weight[..., end:] -= errors.mT @ rows[..., end:]
         found = RoundedWeight(torch.empty_like(codes).scatter_(2, along, codes), steps)
         return keep_better(problem, RoundedWeight(problem.nearest(steps), steps), found)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nas.compression.rounding.gptq import Gptq
-from nas.compression.rounding.rounding import RoundedWeight, Rounding, RoundingProblem, refit_steps
+from nas.compression.rounding.rounding import BLOCK, RoundedWeight, Rounding, RoundingProblem, refit_steps
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,31 @@ def descend(problem: RoundingProblem, rounded: RoundedWeight, sweeps: int) -> Ro
 
 
 def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Tensor, power: Tensor) -> bool:
-    """Sets every code once, in place of `codes` and `residual`; whether one changed."""
+    """Sets every code once, in place of `codes` and `residual`; whether one changed.
+
+    While a block of columns is set, only its own part of the residual is kept up to date.
+    """
     changed = False
-    for column in range(codes.shape[2]):
-        best = codes[..., column] + residual[..., column] / (power[:, None, column] * steps)
-        change = best.round_().clamp_(-problem.largest, problem.largest) - codes[..., column]
-        if change.any():
+    for start in range(0, codes.shape[2], BLOCK):
+        end = start + BLOCK
+        own, block = (_copy_transposed(part[..., start:end]) for part in (residual, codes))
+        scale = power[:, start:end, None] * steps[:, None]
+        moves = torch.zeros_like(own)  # of the weight
+        for column in range(own.shape[1]):
+            best = block[:, column] + own[:, column] / scale[:, column]
+            change = best.round_().clamp_(-problem.largest, problem.largest) - block[:, column]
+            if change.any():
+                block[:, column] += change
+                moves[:, column] = change * steps
+                row = problem.gram[:, start + column, start + column + 1 : end, None]
+                own[:, column + 1 :].addcmul_(row, moves[:, None, column], value=-1)
+        if moves.any():
             changed = True
-            codes[..., column] += change
-            residual -= (change * steps)[..., None] * problem.gram[:, None, column]
+            codes[..., start:end] = block.mT
+            residual -= moves.mT @ problem.gram[:, start:end]
     return changed
+
+
+def _copy_transposed(columns: Tensor) -> Tensor:
+    """A copy of some columns, shape (groups, columns, out), so that each lies in one piece."""
+    return columns.mT.clone(memory_format=torch.contiguous_format)

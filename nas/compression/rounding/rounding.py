@@ -10,6 +10,7 @@ from torch import Tensor
 
 from search_spaces.elastic.weight_steps import SMALLEST_STEP
 
+BLOCK = 128  # columns that are rounded before one matrix product brings the rest up to date; they fit into a cache
 _SHARES = torch.linspace(1.0, 0.2, 41).tolist()  # of the largest weight, at which a grid may end
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas.compression.rounding.quant_ease import QuantEase, descend
-from nas.compression.rounding.rounding import RoundedWeight, RoundingProblem
+from nas.compression.rounding.rounding import BLOCK, RoundedWeight, RoundingProblem
 
 GENERATOR = torch.Generator().manual_seed(0)
 ROWS = torch.randn(1, 300, 16, generator=GENERATOR, dtype=torch.float64) + 1.0
@@ -36,6 +36,28 @@ def test_no_single_code_can_be_improved_at_the_end() -> None:
             codes = rounded.codes.clone()
             codes[..., column] = (codes[..., column] + change).clamp(-3, 3)
             assert (least <= PROBLEM.error(codes * rounded.steps[..., None]) + 1e-12).all()
+
+
+def sweep(problem: RoundingProblem, rounded: RoundedWeight) -> RoundedWeight:
+    """One sweep by its definition: the gradient is found anew for each column."""
+    codes = rounded.codes.clone()
+    for column in range(codes.shape[2]):
+        gradient = ((problem.weight - codes * rounded.steps[..., None]) * problem.gram[:, None, column]).sum(2)
+        best = codes[..., column] + gradient / (problem.gram[:, None, column, column] * rounded.steps)
+        codes[..., column] = best.round().clamp(-problem.largest, problem.largest)
+    return RoundedWeight(codes, rounded.steps)
+
+
+def test_blocks_go_down_as_one_column_after_the_other() -> None:
+    inputs = 2 * BLOCK + 9
+    rows = torch.randn(2, 600, inputs, generator=GENERATOR, dtype=torch.float64) + 1.0
+    weight = torch.randn(2, 3, inputs, generator=GENERATOR, dtype=torch.float64)
+    problem = RoundingProblem(weight, rows.mT @ rows / 600, 3)
+    found = expected = RoundedWeight(problem.nearest(problem.choose_steps()), problem.choose_steps())
+    for _ in range(3):
+        before, found, expected = problem.error(found.weight), descend(problem, found, 1), sweep(problem, expected)
+        torch.testing.assert_close(problem.error(found.weight), problem.error(expected.weight), rtol=1e-6, atol=0)
+        assert (problem.error(found.weight) <= before * (1 + 1e-12)).all()
 
 
 def test_bad_counts_are_refused() -> None:
