@@ -29,49 +29,59 @@ def to_rows(weight: Tensor, operator: Operator) -> Tensor:
 
 
 def draw_positions(operator: Operator, output: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Positions of an output at which rows are taken, int64, shape (count,), or all if there are fewer.
+    """Positions of an output at which rows are taken: about `count`, or all if there are fewer, int64, in one axis.
+
+    The first axis of an output need not be that of samples, as with windows or tokens, so all axes but that of channels
+    have a share in the number. The same places are taken of several entries of the first axis, of all if possible.
 
     Args:
         operator: A linear layer or a convolution.
-        output: The output of the layer, shape (batch, ...).
+        output: The output of the layer, shape (entries, ...).
         count: Number of positions.
         generator: Draws them.
+
+    Returns:
+        Flat indices into entries and the places of an entry, by entry.
     """
-    return torch.randperm(_positions(operator, output), generator=generator)[:count]
+    places = _count_places(operator, output)
+    taken = torch.randperm(places, generator=generator)[: -(-count // len(output))]
+    entries, needed = torch.arange(len(output)), -(-count // len(taken))
+    if needed < len(output):
+        entries = torch.randperm(len(output), generator=generator)[:needed]
+    return (entries[:, None] * places + taken).flatten()
 
 
 def sample_outputs(operator: Operator, output: Tensor, positions: Tensor) -> Tensor:
-    """The outputs at some positions, shape (batch * positions, out).
+    """The outputs at some positions, shape (positions, out).
 
     Args:
         operator: A linear layer or a convolution.
-        output: The output of the layer, or a value of its shape, shape (batch, ...).
-        positions: Flat indices into the positions, shape (positions,).
+        output: The output of the layer, or a value of its shape, shape (entries, ...).
+        positions: As `draw_positions` gives them, shape (positions,).
     """
-    if isinstance(operator, Convolution):
-        channels = output.flatten(-len(operator.kernel)).transpose(1, 2)
-    else:
-        channels = output.reshape(len(output), -1, output.shape[-1])
-    return channels[:, positions].flatten(0, 1)
+    if not isinstance(operator, Convolution):
+        return output.reshape(-1, output.shape[-1])[positions]
+    places = _count_places(operator, output)
+    return output.flatten(2)[positions // places, :, positions % places]
 
 
 def sample_inputs(operator: Operator, inputs: Tensor, positions: Tensor) -> Tensor:
-    """What the outputs at some positions read, shape (groups, batch * positions, in), in the order of `to_rows`.
+    """What the outputs at some positions read, shape (groups, positions, in), in the order of `to_rows`.
 
     Args:
         operator: A linear layer or a convolution.
-        inputs: The input of the layer, shape (batch, ...).
-        positions: Flat indices into the positions of the output, shape (positions,).
+        inputs: The input of the layer, shape (entries, ...).
+        positions: As `draw_positions` gives them, shape (positions,).
     """
     if not isinstance(operator, Convolution):
-        return inputs.reshape(len(inputs), -1, inputs.shape[-1])[:, positions].flatten(0, 1)[None]
+        return inputs.reshape(-1, inputs.shape[-1])[positions][None]
     stride, padding = operator.stride, operator.padding
     sides = operator.output_shape(tuple(inputs.shape[1:]))[1:]
     if operator.transposed:
         inputs, stride, padding = _as_plain(operator, inputs, sides)
     padded = F.pad(inputs, [side for sides_of_axis in reversed(padding) for side in sides_of_axis])
-    index: list[Tensor | slice] = [slice(None), slice(None)]
     axes, rest = len(sides), positions
+    index: list[Tensor | slice] = [slice(None)]
     for axis in reversed(range(axes)):
         start = (rest % sides[axis]) * stride[axis]
         rest = rest // sides[axis]
@@ -79,17 +89,14 @@ def sample_inputs(operator: Operator, inputs: Tensor, positions: Tensor) -> Tens
         if operator.transposed:
             taps = taps.flip(0)
         shape = [len(positions), *(operator.kernel[axis] if other == axis else 1 for other in range(axes))]
-        index.insert(2, (start[:, None] + taps).view(shape))
-    taken = padded[tuple(index)]  # (batch, channels, positions, *kernel)
-    grouped = taken.unflatten(1, (operator.groups, -1)).permute(1, 0, 3, 2, *range(4, 4 + axes))
-    return grouped.flatten(3).flatten(1, 2)
+        index.insert(1, (start[:, None] + taps).view(shape))
+    taken = padded[(rest.view(-1, *(1,) * axes), *index)]  # (positions, *kernel, channels)
+    return taken.unflatten(-1, (operator.groups, -1)).movedim((-2, -1), (0, 2)).flatten(2)
 
 
-def _positions(operator: Operator, output: Tensor) -> int:
-    """Number of positions of an output that has a batch axis."""
-    if isinstance(operator, Convolution):
-        return math.prod(output.shape[-len(operator.kernel) :])
-    return math.prod(output.shape[1:-1])
+def _count_places(operator: Operator, output: Tensor) -> int:
+    """Number of places of each entry of the first axis of an output, such as pixels."""
+    return math.prod(output.shape[2:] if isinstance(operator, Convolution) else output.shape[1:-1])
 
 
 def _as_plain(

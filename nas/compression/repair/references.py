@@ -36,8 +36,8 @@ class LayerReference:
 
     Attributes:
         addition: The sum to which the output is a term, and to nothing else; None if there is none.
-        positions: The positions that were taken, one tensor per batch.
-        outputs: The outputs there, each of shape (batch * positions, out).
+        positions: The positions that were taken, one tensor per batch, each of shape (positions,).
+        outputs: The outputs there, each of shape (positions, out).
         others: What was added to the outputs there, in the same shapes; empty without an addition.
     """
 
@@ -56,7 +56,8 @@ def record_references(
     Args:
         traced: The network.
         data: Its inputs.
-        rows: Number of outputs that are kept of each layer: about that many, or all if there are fewer.
+        rows: Number of outputs that are kept of each layer: about that many, or all if there are fewer. Batches
+            have shares in them by their sizes.
         seed: Of the positions, which are drawn for each batch and layer.
 
     Returns:
@@ -67,7 +68,7 @@ def record_references(
     computed = _find_computed(graph)
     references = {name: LayerReference(_find_addition(graph, unit, computed)) for name, unit in units.items()}
     added = [(one.addition.name, one.addition.other, name) for name, one in references.items() if one.addition]
-    generator, count = torch.Generator().manual_seed(seed), -(-rows // len(data))
+    generator = torch.Generator().manual_seed(seed)
     walk = Walk(graph.nodes, graph.outputs)
     for batch in data:
 
@@ -75,6 +76,7 @@ def record_references(
             value = network.run_node(node, inputs, len(batch), batch.device)
             if node.name in references:
                 reference = references[node.name]
+                count = -(-rows * len(batch) // len(data))
                 reference.positions.append(draw_positions(node.operator, value, count, generator))
                 reference.outputs.append(sample_outputs(node.operator, value, reference.positions[-1]))
             for name, other, term in added:

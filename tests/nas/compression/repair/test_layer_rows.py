@@ -34,8 +34,11 @@ def test_rows_times_the_weight_are_the_output(operator: Operator, shape: tuple[i
     found = rows @ to_rows(to_output_first(weight, operator), operator).transpose(1, 2)
     torch.testing.assert_close(found.transpose(0, 1).flatten(1), sample_outputs(operator, output, positions))
     few = draw_positions(operator, output, 2, generator)
-    assert len(few) <= 2
-    assert sample_inputs(operator, inputs, few).shape[1] == 2 * len(few)
+    assert len(few) == 2
+    assert sample_inputs(operator, inputs, few).shape[1] == len(sample_outputs(operator, output, few)) == 2
+    every = draw_positions(operator, output, 1000, generator)
+    assert torch.equal(every.sort().values, torch.arange(len(every)))
+    assert sample_outputs(operator, output, every).numel() == output.numel()
 
 
 def test_an_embedding_reads_no_rows() -> None:
