@@ -97,7 +97,7 @@ def store_wide_codes_unsigned(graph: ir.Graph) -> None:
             unsigned[codes] = _add_constant(graph, f"{codes.name}_unsigned", (wide + _MIDDLE).astype(np.uint8))
         middle = (zero.const_value.numpy().astype(np.int16) + _MIDDLE).astype(np.uint8)
         node.replace_input_with(0, unsigned[codes])
-        node.replace_input_with(2, _add_constant(graph, f"{node.outputs[0].name}_zero", middle))
+        node.replace_input_with(2, _add_constant(graph, f"{node.outputs[0].name}_unsigned_zero", middle))
 
 
 def _add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:

@@ -13,10 +13,11 @@ from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from search_spaces.elastic.weight_steps import MaxAbsSteps, Quantizer
 
 
-def test_classes_of_methods_have_distinct_names() -> None:
+def test_methods_have_distinct_texts_by_which_runs_are_named() -> None:
     made = [make() for known in (OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS) for make in known.values()]
-    names = [type(one).__name__ for one in made]
-    assert len(names) == len({*names})
+    texts = [repr(one) for one in made]
+    assert len(texts) == len({*texts})
+    assert not [text for text in texts if " at 0x" in text]
 
 
 def test_methods_must_be_values() -> None:

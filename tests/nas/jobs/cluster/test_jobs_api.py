@@ -162,7 +162,7 @@ def test_a_message_of_the_cluster_is_one_line_that_a_terminal_does_not_obey(
     cluster = Cluster(dashboard.address)
     job = cluster.submit(submission(job_file))
     dashboard.jobs[job]["message"] = "lost\n\x1b[2Jnode"
-    assert cluster.jobs() == [{"id": job, "status": "SUCCEEDED", "message": "lost  [2Jnode"}]
+    assert cluster.jobs() == [{"id": job, "status": "SUCCEEDED", "message": "lost \\x1b[2Jnode"}]
 
 
 def test_logs_are_lines_that_a_terminal_does_not_obey(dashboard: FakeDashboard, job_file: Path) -> None:
