@@ -92,12 +92,13 @@ def compress_job(workspace: Workspace) -> None:
     """
     if workspace.network is None:
         raise ValueError("nas compress is for a trained network, and the job names none; state space.network")
-    if workspace.job != _take_defaults(workspace.job, COMPRESSING):
+    job = _take_defaults(workspace.job, COMPRESSING)
+    if job != workspace.job:
         stated = "search.searcher: allocation and compression.repair: light"
         workspace.reporter.say(
             f"compress {stated}, where the job says nothing; state them for nas search or nas export"
         )
-    with replace(workspace, job=_take_defaults(workspace.job, COMPRESSING)) as compressing:
+    with replace(workspace, job=job) as compressing:
         run_job(compressing)
 
 

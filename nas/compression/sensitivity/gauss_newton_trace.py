@@ -11,7 +11,7 @@ from torch import Tensor
 from nas.compression.sensitivity.output_curvature import OutputCurvature
 from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.sensitivity.tapped_network import TappedNetwork
-from nas.compression.sensitivity.trace_damage import compute_trace_damage
+from nas.compression.sensitivity.trace_damage import compute_trace_damage, split_by_layer
 from nas.compression.sensitivity.trace_estimate import TraceEstimate, draw_signs, estimate_traces
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
@@ -44,8 +44,7 @@ class GaussNewtonTrace(SensitivityMetric):
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The damage of the policies of each layer, each of shape (policies,)."""
         network = TappedNetwork(subject.traced)
-        means = iter(self.estimate(subject, network).means)
-        traces = [np.array([next(means) for _ in (None, *sites)]) for sites in network.sites]
+        traces = split_by_layer(self.estimate(subject, network).means, network)
         return compute_trace_damage(subject, network, traces)
 
     def estimate(self, subject: CompressionSubject, network: TappedNetwork) -> TraceEstimate:

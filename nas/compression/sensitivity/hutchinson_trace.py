@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.compression.sensitivity.loss_hessian import LossHessian, Part
 from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
-from nas.compression.sensitivity.trace_damage import compute_trace_damage
+from nas.compression.sensitivity.trace_damage import compute_trace_damage, split_by_layer
 from nas.compression.sensitivity.trace_estimate import TraceEstimate, estimate_traces
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
@@ -39,8 +39,7 @@ class HutchinsonTrace(SensitivityMetric):
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The damage of the policies of each layer, each of shape (policies,)."""
         hessian = LossHessian(subject)
-        means = iter(self.estimate(hessian).means)
-        traces = [np.array([next(means) for _ in (None, *sites)]) for sites in hessian.network.sites]
+        traces = split_by_layer(self.estimate(hessian).means, hessian.network)
         return compute_trace_damage(subject, hessian.network, traces)
 
     def estimate(self, hessian: LossHessian) -> TraceEstimate:

@@ -46,3 +46,13 @@ def compute_trace_damage(
                     mean_square = float(error.double().square().mean())
                     found[layer][choice] += 0.5 * abs(float(trace)) * mean_square * len(inputs) / len(data)
     return tuple(found)
+
+
+def split_by_layer(traces: FloatArray, network: TappedNetwork) -> list[FloatArray]:
+    """Traces in a row as those of each layer, shape (1 + sites,): that of its weight, then those of its sites.
+
+    Args:
+        traces: Of all layers, shape (matrices,).
+        network: The network.
+    """
+    return np.split(traces, np.cumsum([1 + len(sites) for sites in network.sites])[:-1])

@@ -90,7 +90,8 @@ class AllocationSearcher(Searcher):
 
     In each draw the table of damage of one measured objective is drawn from its model, the tabulated costs are weighted
     at random, and the exact frontier of both is computed; of its unseen candidates within the limits, the one that adds
-    the largest hypervolume in that draw is asked for. The costs of candidates are the exact ones, whatever the weights.
+    the largest hypervolume, by measured costs that are drawn anew, is asked for. Tabulated costs of candidates are the
+    exact ones, whatever the weights.
 
     Args:
         problem: The search problem, with a table of damage.
@@ -138,7 +139,8 @@ class AllocationSearcher(Searcher):
         """The gain of as many evaluations as were made so far, but of at most 60; None before the first outcome."""
         if len(self._archive):
             rng, weights = self._forecast_rng, np.ones(len(self._tabulated)) / len(self._tabulated)
-            damage = self._model(self._measured[0]).correct(self._model(self._measured[0]).expected)
+            model = self._model(self._measured[0])
+            damage = model.correct(model.expected)
             pool = self.space.population(self._read_frontier(damage, weights, _MOST_FORECAST)).unique()
             pool = pool.take(self._unseen.are_unseen(pool.genes))
             drawn = np.array([self._predict(pool.genes, rng) for _ in range(_DRAWS)])
@@ -148,9 +150,8 @@ class AllocationSearcher(Searcher):
     def _design(self, count: int) -> Population:
         """Uniform policies, then `count` allocations of least damage, those far apart first."""
         spread = np.empty((0, len(self._problem.damage)), dtype=np.int64)
-        for number, _ in enumerate(self._tabulated):
-            weights = np.eye(len(self._tabulated))[number]
-            share = -(-count // len(self._tabulated))
+        share = -(-count // len(self._tabulated))
+        for weights in np.eye(len(self._tabulated)):  # one cost after the other
             found = self._read_frontier(self._problem.damage, weights, share)
             order = np.argsort([int(f"{row:020b}"[::-1], 2) for row in range(len(found))])  # van der Corput's
             spread = np.concatenate([spread, found[order]])
@@ -170,7 +171,7 @@ class AllocationSearcher(Searcher):
         known = np.concatenate([self._pending, genes])
         costs = self._predict(known, self._rng)
         front = np.concatenate([self._archive.front, costs[: len(self._pending)]])
-        reference = find_volume_reference(np.concatenate([front, self._archive.front]))
+        reference = find_volume_reference(front)
         new = costs[len(self._pending) :]
         feasible = (new <= self._problem.cost_limits).all(axis=1)
         volumes = np.array([hypervolume(np.concatenate([front, one[None]]), reference) for one in new])

@@ -31,15 +31,12 @@ class WeightedCosts:
     """
 
     def __init__(self, problem: SearchProblem, columns: list[int]) -> None:
+        self._space = problem.space
         uniform = problem.space.population(problem.space.uniform_policies)
-        self._parts: list[tuple[PerLayer, Joint]] = []
-        self._sums: list[tuple[PerLayer, Joint]] = []
-        for column in columns:
-            evaluate = problem.objectives[column].evaluate
-            assert isinstance(evaluate, AdditiveEvaluator)
-            scale = float(np.ptp(evaluate(uniform))) or 1.0
-            self._parts.append(_scale(*_split(evaluate.cost, problem.space), scale))
-            self._sums.append(_scale(_fit_sum(evaluate.cost, problem.space), (), scale))
+        evaluators = [problem.objectives[column].evaluate for column in columns]
+        self._costs = [one.cost for one in evaluators if isinstance(one, AdditiveEvaluator)]
+        self._extents = [float(np.ptp(cost(uniform.genes))) or 1.0 for cost in self._costs]
+        self._parts = [_split(cost, self._space) for cost in self._costs]
 
     def find_frontier(self, damage: PerLayer, weights: FloatArray) -> Frontier:
         """The frontier of damage and the weighted sum of the costs.
@@ -51,15 +48,15 @@ class WeightedCosts:
         try:
             return self._sweep(damage, weights)
         except (Unsupported, SolverFailed):
-            if self._parts is self._sums:
+            if not any(joint for _, joint in self._parts):
                 raise
-            self._parts = self._sums
+            self._parts = [(_fit_sum(cost, self._space), ()) for cost in self._costs]
             return self._sweep(damage, weights)
 
     def _sweep(self, damage: PerLayer, weights: FloatArray) -> Frontier:
         scaled = [
-            _scale(alone, joint, 1.0 / weight)
-            for (alone, joint), weight in zip(self._parts, weights.tolist(), strict=True)
+            _scale(alone, joint, extent / weight)
+            for (alone, joint), extent, weight in zip(self._parts, self._extents, weights.tolist(), strict=True)
             if weight > 0
         ]
         alone = tuple(np.sum(tables, axis=0) for tables in zip(*(one for one, _ in scaled), strict=True))
