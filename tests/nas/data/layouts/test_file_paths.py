@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import torch
-from torch import multiprocessing
+from torch.multiprocessing.queue import ForkingPickler
 
 from nas.data.layouts.file_paths import FilePaths
 
@@ -26,15 +26,9 @@ def test_a_path_takes_few_bytes() -> None:
     assert paths.nbytes < 32 * len(paths)
 
 
-def change(paths: FilePaths, labels: torch.Tensor) -> None:
-    paths.names[:3] = labels
-
-
-def test_another_process_shares_them() -> None:
+def test_what_is_sent_to_another_process_is_shared_with_it() -> None:
     paths = FilePaths.of(ROOT, PATHS)
-    process = multiprocessing.get_context("spawn").Process(
-        target=change, args=(paths, torch.tensor([*b"dog"], dtype=torch.uint8))
-    )
-    process.start()
-    process.join()
+    sent = ForkingPickler.loads(ForkingPickler.dumps(paths))
+    assert sent[0] == PATHS[0]
+    sent.names[:3] = torch.tensor([*b"dog"])
     assert paths[0] == ROOT / "dog" / "a.png"
