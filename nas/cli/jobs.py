@@ -11,7 +11,15 @@ import typer
 
 from nas.cli.database_option import check_command_line
 from nas.cli.ending import running_job
-from nas.cli.options import FinetuneOptions, JobOptions, MeasuringOptions, ProfileOptions, TrainOptions, takes
+from nas.cli.options import (
+    CompressOptions,
+    FinetuneOptions,
+    JobOptions,
+    MeasuringOptions,
+    ProfileOptions,
+    TrainOptions,
+    takes,
+)
 from nas.interruption import resumable
 
 if TYPE_CHECKING:
@@ -22,9 +30,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
-    app.command("compress", help="Compress the network that the job brings: find the best policies of its layers.")(
-        _measuring("compress")
-    )
+    app.command("compress", help="Compress a trained network: find the best policies of its layers.")(_compress)
     app.command("data", help="Show what the data of the job hold: classes, sizes, what may be wrong, and a picture.")(
         _data
     )
@@ -76,19 +82,20 @@ def _measuring(name: str) -> Callable[..., None]:
 
     @takes(MeasuringOptions)
     def command(options: MeasuringOptions) -> None:
-        from nas.files import expand_path
-        from nas.jobs.execution import Workers
         from nas.jobs.run import MEASURING_COMMANDS
 
-        workers = Workers(options.workers, _address(options.ray, options.ray_address), options.gpus_per_worker)
-        if workers.ray_address is not None:
-            check_command_line(options.database)
-        if options.expand:
-            options = replace(options, runs=expand_path(options.runs))
-        with _opened(options, workers, options.database) as workspace:
+        with _measured_by_workers(options) as workspace:
             MEASURING_COMMANDS[name](workspace)
 
     return command
+
+
+@takes(CompressOptions)
+def _compress(options: CompressOptions) -> None:
+    from nas.jobs.compress import compress_job
+
+    with _measured_by_workers(options) as workspace:
+        compress_job(workspace, options.preset, options.candidate)
 
 
 @takes(FinetuneOptions)
@@ -105,6 +112,21 @@ def _finetune(options: FinetuneOptions) -> None:
 def _address(ray: bool, ray_address: str | None) -> str | None:
     """The address of Ray as `nas.jobs.execution.Workers` takes it: "local" for `--ray`, None for no Ray."""
     return ray_address or ("local" if ray else None)
+
+
+@contextmanager
+def _measured_by_workers(options: MeasuringOptions) -> Iterator[Workspace]:
+    """The workspace of a job whose candidates are measured by workers."""
+    from nas.files import expand_path
+    from nas.jobs.execution import Workers
+
+    workers = Workers(options.workers, _address(options.ray, options.ray_address), options.gpus_per_worker)
+    if workers.ray_address is not None:
+        check_command_line(options.database)
+    if options.expand:
+        options = replace(options, runs=expand_path(options.runs))
+    with _opened(options, workers, options.database) as workspace:
+        yield workspace
 
 
 @contextmanager

@@ -79,6 +79,24 @@ class MeasuringOptions(JobOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompressOptions(MeasuringOptions):
+    """The arguments and options of `nas compress`."""
+
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="How networks are repaired: light without gradients, full with tuned biases; default: light."
+        ),
+    ] = None
+    candidate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="Compress this candidate of the job's trained supernet: first digits of its key."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions(JobOptions):
     """The arguments and options of `nas train`."""
 

@@ -5,22 +5,19 @@ A stage that needs the outcome of an earlier one, which is not there, says so in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from hardware.document import make_document
 from nas.data.survey.contact_sheet import draw_sheet
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.remote_profiler import remote_profiler
 from nas.files import atomic_write
 from nas.jobs.console.data_report import show_survey, show_texts
 from nas.jobs.console.summary import summarize, summarize_finetuned
-from nas.jobs.files.job import Job
+from nas.jobs.stages.candidate_network import find_candidate
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.export import Export, export
-from nas.jobs.stages.finetune import FineTuning, find_candidate, finetune
+from nas.jobs.stages.finetune import FineTuning, finetune
 from nas.jobs.stages.fit import Fitted, check_space, fit, read_fitted
 from nas.jobs.stages.given_network import check_network
 from nas.jobs.stages.limit_check import check_limits
@@ -33,7 +30,6 @@ from nas.jobs.workspace import Workspace
 
 SAMPLES = "samples.png"  # the sheet of examples
 EXAMPLES = 10  # texts that are shown
-COMPRESSING = {"search": {"searcher": "allocation"}, "compression": {"repair": "light"}}  # defaults of `nas compress`
 
 
 def check_job(workspace: Workspace) -> None:
@@ -82,38 +78,6 @@ def run_job(workspace: Workspace) -> None:
     if workspace.job.search.quality == "predicted":
         fit_job(workspace)
     export_job(workspace)
-
-
-def compress_job(workspace: Workspace) -> None:
-    """Runs all stages of a job with a given network, searched by its sensitivity and repaired unless the job says else.
-
-    Raises:
-        ValueError: If the job has no given network.
-    """
-    if workspace.network is None:
-        raise ValueError("nas compress is for a trained network, and the job names none; state space.network")
-    job = _take_defaults(workspace.job, COMPRESSING)
-    if job != workspace.job:
-        stated = "search.searcher: allocation and compression.repair: light"
-        workspace.reporter.say(
-            f"compress {stated}, where the job says nothing; state them for nas search or nas export"
-        )
-    with replace(workspace, job=job) as compressing:
-        run_job(compressing)
-
-
-def _take_defaults(job: Job, defaults: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The same job with other values of keys that it does not state.
-
-    Args:
-        job: The job.
-        defaults: Values by section and key.
-
-    Raises:
-        ValueError: If a value does not suit the job.
-    """
-    document = job.model_dump(exclude_unset=True)
-    return make_document(document | {name: {**one, **document.get(name, {})} for name, one in defaults.items()}, Job)
 
 
 def train_job(workspace: Workspace) -> Path:
@@ -201,7 +165,6 @@ def finetune_job(workspace: Workspace, key: str, tuning: FineTuning) -> Export:
 # What the commands that measure candidates run, by the name of the command: the whole job, or one of its stages.
 MEASURING_COMMANDS: dict[str, Callable[[Workspace], object]] = {
     "run": run_job,
-    "compress": compress_job,
     "fit": fit_job,
     "search": search_job,
     "export": export_job,

@@ -17,7 +17,7 @@ from search_spaces.quoting import describe_error, quote, quote_name
 # A file of every format lies under tests/fixtures/traced_network, and must stay readable.
 _FORMAT = "nas-network-2"
 _WITHOUT_DIGEST = "nas-network-1"  # the format of before, whose files carry no digest
-_REMEDY = "delete it, then: nas train JOB"
+_OURS = "delete it, then: nas train JOB"  # the remedy for a file that a job has made
 
 
 def save_traced(path: Path, traced: TracedNetwork) -> None:
@@ -33,40 +33,45 @@ def save_traced(path: Path, traced: TracedNetwork) -> None:
     save_tensors(path, tensors, header)
 
 
-def load_traced(path: Path) -> TracedNetwork:
+def load_traced(path: Path, remedy: str = _OURS) -> TracedNetwork:
     """Reads a network that `save_traced` wrote.
+
+    Args:
+        path: The file.
+        remedy: What to do with a file that cannot be read, as the end of errors.
 
     Raises:
         ValueError: If the file is damaged, of another format, has other tensors than its graph, or a number is not
             finite.
+        OSError: If the file is missing or cannot be read.
     """
-    stored = read_tensors(path, "network", _REMEDY)
+    stored = read_tensors(path, "network", remedy)
     header, tensors = stored.header, stored.tensors
     if header.get("format") not in (_WITHOUT_DIGEST, _FORMAT):
         raise ValueError(
             f"{path} must be a network in format {_WITHOUT_DIGEST} or {_FORMAT}, got a header of {quote(header)}; "
-            f"{_REMEDY}"
+            f"{remedy}"
         )
     if stored.has_digest != (header["format"] == _FORMAT):
-        raise ValueError(f"{path} is of format {header['format']} and has no digest of that; {_REMEDY}")
-    graph, trained = _read_graph(path, header), header.get("trained")
+        raise ValueError(f"{path} is of format {header['format']} and has no digest of that; {remedy}")
+    graph, trained = _read_graph(path, header, remedy), header.get("trained")
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != dict(graph.parameter_shapes):
         raise ValueError(
-            f"{path} must have the tensors of its graph, name by name and of its shapes; it has others; {_REMEDY}"
+            f"{path} must have the tensors of its graph, name by name and of its shapes; it has others; {remedy}"
         )
     floating = {name for name, tensor in tensors.items() if tensor.is_floating_point()}
     if not isinstance(trained, list) or not floating >= {*map(str, trained)}:
-        raise ValueError(f"{path} must name its trained tensors, of floating point; got {quote(trained)}; {_REMEDY}")
+        raise ValueError(f"{path} must name its trained tensors, of floating point; got {quote(trained)}; {remedy}")
     for name in trained:
         tensors[name].requires_grad_()
     traced = TracedNetwork(graph, tensors)
     if unsound := traced.list_unsound_tensors():
-        raise ValueError(f"{path}: weights must be finite numbers, got others in {quote_name(unsound[0])}; {_REMEDY}")
+        raise ValueError(f"{path}: weights must be finite numbers, got others in {quote_name(unsound[0])}; {remedy}")
     return traced
 
 
-def _read_graph(path: Path, header: Mapping[str, Any]) -> NetworkGraph:
+def _read_graph(path: Path, header: Mapping[str, Any], remedy: str) -> NetworkGraph:
     """The graph of a header, with the shapes of all its values."""
     text = header.get("graph")
     try:
@@ -75,5 +80,5 @@ def _read_graph(path: Path, header: Mapping[str, Any]) -> NetworkGraph:
         graph = NetworkGraph.from_json(text)
         _ = graph.shapes, graph.parameter_shapes  # they refuse operators that do not fit together
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: {describe_error(error)}; {_REMEDY}") from error
+        raise ValueError(f"{path}: {describe_error(error)}; {remedy}") from error
     return graph

@@ -13,6 +13,7 @@ import yaml
 
 from nas.data.reading import EMBEDDED
 from nas.jobs.files.job import Job
+from nas.jobs.files.space_section import STORED
 
 _OURS = ("nas", "search_spaces", "predictors", "hardware", "results")  # packages that the cluster has installed
 
@@ -78,10 +79,10 @@ class _Packing:
         return _absolute(key, value) if self.shared_files else self._send(value)
 
     def code(self, key: str, value: str) -> str:
-        """A reference to a callable, or to a configuration file of transformers."""
+        """A reference to a callable, or to a file: a configuration of transformers, or a stored network."""
         source, _, name = value.partition(":")
-        if source == "transformers":
-            return f"transformers:{self.file(key, name)}"
+        if source in ("transformers", STORED):
+            return f"{source}:{self.file(key, name)}"
         if (module := _local_module(source)) is not None:
             self.files[module.name] = module
         return value

@@ -6,6 +6,7 @@ It neither imports nor runs what it names.
 from __future__ import annotations
 
 from math import prod
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -19,6 +20,7 @@ from search_spaces.quoting import quote
 from search_spaces.restricted_space import RestrictedSpace
 from search_spaces.search_space import SearchSpace
 
+STORED = "stored"  # before the path of a network that nas.compression.tracing.traced_file.save_traced wrote
 Policies = Annotated[list[str], Field(max_length=MOST_POLICIES)]
 
 
@@ -48,7 +50,8 @@ class SpaceSection(Section):
 
     Or `network` refers to a given network, see `nas.compression.tracing.reference.create_network`. `weights` is then
     the safetensors file of its weights, unless a callable creates it with them, and `inputs` the shape of one image,
-    (channels, height, width), with equal height and width, or of the tokens of one text, (length,).
+    (channels, height, width), with equal height and width, or of the tokens of one text, (length,). A stored network,
+    `stored:` and its path, has both in its file.
     """
 
     name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
@@ -95,13 +98,24 @@ class SpaceSection(Section):
             if self.weights is not None or self.inputs is not None:
                 raise ValueError(f"weights and inputs are those of a given network; leave them out of {self.name!r}")
             JointSpace(self.restrict(create_space(self.name, image_channels=1, classes=2)), self.policy_space())
+        elif self.stored is not None:
+            if self.weights is not None or self.inputs is not None:
+                raise ValueError(
+                    f"a stored network has weights and inputs in its file; leave them out of {self.network!r}"
+                )
         elif self.weights is None and str(self.network).startswith(("timm:", "transformers:")):
             raise ValueError(f"{self.network} comes without weights; name their safetensors file as weights")
         elif self.inputs is None:
             raise ValueError("a given network needs inputs, the shape of one image, such as [3, 32, 32]")
-        elif self.only:
+        if self.network is not None and self.only:
             raise ValueError("only narrows a space; a given network has no choices, so leave it out")
         return self
+
+    @property
+    def stored(self) -> Path | None:
+        """The file of a stored network; None if the section names a space, or a network that is made by code."""
+        source, _, path = str(self.network).partition(":")
+        return Path(path) if source == STORED else None
 
     def described(self) -> dict[str, Any]:
         """The keys that are given, for fingerprints; without those of a given network, whose content counts instead."""

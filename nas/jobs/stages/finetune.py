@@ -20,7 +20,6 @@ from nas.jobs.stages.train import SUPERNET, finish_training
 from nas.training.schedules.phase import Phase
 from nas.training.schedules.schedule import Schedule
 from nas.training.task import TrainingTask
-from results.database.results_database import ResultsDatabase
 from search_spaces.candidate import Candidate
 from search_spaces.joint_space import JointSpace
 
@@ -114,29 +113,6 @@ def finetune(
     networks = make_once(folder, make, say, metrics=runs.metrics)
     store_networks(networks, [candidate], "finetuned", runs.record("finetune", inputs, location), runs)
     return Export(networks, folder)
-
-
-def find_candidate(database: ResultsDatabase, key: str, space: JointSpace, job: str) -> Candidate:
-    """The candidate of a space whose key begins with these digits.
-
-    Args:
-        database: The database that holds the candidate.
-        key: First digits of its key.
-        space: The space that must contain it.
-        job: Name of the job whose space it is, for the message.
-
-    Raises:
-        ValueError: If no candidate has such a key, several have, or the candidate is of another space.
-    """
-    candidate = database.candidate(key)
-    try:
-        space.encode([candidate])
-    except ValueError as error:
-        raise ValueError(
-            f"candidate {candidate.key} is not of the space of job {job!r}: {error}; "
-            "fine-tune it with the job that found it"
-        ) from error
-    return candidate
 
 
 def _measured(

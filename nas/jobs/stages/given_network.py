@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas.compression.tracing.reference import create_network, load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
+from nas.compression.tracing.traced_file import load_traced
 from nas.data.splits import DataSplits
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
@@ -28,8 +29,10 @@ def trace_network(
 
     Raises:
         ValueError: If the network cannot be created, run or traced, or the names, shapes or types of the weights are
-            not those of the network, or a weight is not finite.
+            not those of the network, or a weight is not finite, or the file of a stored network is not one.
     """
+    if section.stored is not None:
+        return _read_stored(section.stored)
     if section.network is None or section.inputs is None:
         return None
     with torch.random.fork_rng():
@@ -46,6 +49,13 @@ def trace_network(
     if unsound := traced.list_unsound_tensors():
         raise ValueError(f"weights must be finite numbers, got others in {unsound[0]} of {section.network}")
     return traced
+
+
+def _read_stored(path: Path) -> TracedNetwork:
+    try:
+        return load_traced(path, "name a file that nas.compression.tracing.traced_file.save_traced wrote")
+    except OSError as error:
+        raise ValueError(f"space.network must be a file that can be read, got {path} ({error})") from error
 
 
 def _run(module: nn.Module, reference: str, examples: Tensor, vocabulary: int | None) -> None:
@@ -80,11 +90,16 @@ def check_network(traced: TracedNetwork, data: DataSplits) -> None:
         data: The images.
 
     Raises:
-        ValueError: If the network has another number of input channels than the images, does not return one output
-            for each class or number, or runs at one batch size only.
+        ValueError: If the network reads anything but one square image or one text, or another number of channels than
+            the images have, does not return one output for each class or number, or runs at one batch size only.
     """
     graph = traced.graph
-    ((_, shape),), outputs = graph.inputs, [graph.shapes[name] for name in graph.outputs]
+    read, outputs = [shape for _, shape in graph.inputs], [graph.shapes[name] for name in graph.outputs]
+    sample = data.train.inputs.shape
+    if len(read) != 1 or len(read[0]) != len(sample) or (len(read[0]) == 3 and read[0][1] != read[0][2]):
+        found = " and ".join(map(str, map(list, read))) or "nothing"
+        raise ValueError(f"a given network must read one sample like {list(sample)}, images square, got {found}")
+    (shape,) = read
     if len(shape) == 1 and shape != data.train.inputs.shape:
         raise ValueError(f"space.inputs must be data.length, {list(data.train.inputs.shape)} tokens, got {list(shape)}")
     if len(shape) > 1 and shape[0] != data.channels:

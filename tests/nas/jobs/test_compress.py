@@ -1,0 +1,131 @@
+"""`nas compress` takes candidates of a supernet, and networks that were stored, as it takes networks made by code."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+from torch import nn
+from typer.testing import CliRunner
+
+from nas.cli.main import app
+from nas.compression.tracing.trace import trace
+from nas.compression.tracing.traced_file import load_traced, save_traced
+from nas.jobs.console.reporter import Reporter
+from nas.jobs.files.job import load_job
+from nas.jobs.job_folder import open_job_folder
+from nas.jobs.run import train_job
+from nas.jobs.workspace import Workspace
+from results.evaluation import Evaluation
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+
+JOB = {
+    "name": "one",
+    "data": {"source": "digits", "limit": 300},
+    "space": {"name": "resnet_digits", "policies": ["w8a8", "w3a8"]},
+    "training": {"schedule": "single", "epochs": 1, "batch_size": 25},
+    "search": {"searcher": "nsga2", "evaluations": 4, "objectives": ["accuracy", "weight_bytes"]},
+    "export": {"count": 1},
+}
+GIVEN = {**{key: JOB[key] for key in ("name", "data", "search", "export")}, "space": {"policies": ["w8a8", "w3a8"]}}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A job with a trained supernet, and the smallest candidate of its space, which is in the results database."""
+
+    job: Path
+    runs: Path
+    candidate: Candidate
+
+    def open(self) -> Workspace:
+        return Workspace(load_job(self.job), self.runs, Reporter(Console(file=io.StringIO(), width=200)))
+
+    def compress(self, *options: str) -> str:
+        ended = CliRunner().invoke(app, ["compress", str(self.job), "--runs", str(self.runs), *options])
+        return ended.output if ended.exception is None else str(ended.exception)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("one")
+    job = folder / "job.yaml"
+    job.write_text(yaml.safe_dump(JOB))
+    found = Trained(job, folder / "runs", None)  # type: ignore[arg-type]
+    with found.open() as workspace, open_job_folder(workspace.folder):
+        checkpoint = train_job(workspace)
+        smallest = workspace.space.smallest()
+        record = workspace.execution.runs.record("fit", {"supernet": checkpoint})
+        workspace.database.begin(record)
+        workspace.database.append([Evaluation(smallest, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
+    return Trained(job, found.runs, smallest)
+
+
+def test_a_candidate_of_a_supernet_is_compressed_as_the_network_that_it_is(trained: Trained) -> None:
+    shown = trained.compress("--candidate", trained.candidate.key[:6])
+    assert "measuring" in shown
+    assert "policies of" in shown
+    (stored,) = trained.runs.glob("one/candidate-*/*.safetensors")
+    with trained.open() as workspace:
+        layers = len(trained.candidate.policy.layers)
+        whole = Candidate(trained.candidate.architecture, CompressionPolicy((LayerPolicy(),) * layers))
+        network = workspace.subject.realizer().realize(whole)
+        images = torch.rand(3, *workspace.data.input_shape(whole.architecture.resolution))
+        torch.testing.assert_close(load_traced(stored).network()(images), network(images), rtol=1e-4, atol=1e-4)
+        found = workspace.database.frame(source="exported")
+    assert found["run"].str.startswith("one/export-").all()
+    assert list(trained.runs.glob("one/export-*/*.onnx"))
+    assert "export   done before" in trained.compress("--candidate", trained.candidate.key[:6])
+
+
+def test_what_does_not_fit_together_is_refused_in_one_line(trained: Trained) -> None:
+    for options, words in (
+        ((), "or name a candidate of the job's supernet by --candidate"),
+        (("--candidate", "zzzz"), "zzzz"),
+        (("--candidate", trained.candidate.key, "--preset", "heavy"), "'light' or 'full', got 'heavy'"),
+    ):
+        said = trained.compress(*options)
+        assert words in said
+        assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("space", "options", "words"),
+    [
+        ({"inputs": [1, 8, 8]}, (), "a stored network has weights and inputs in its file"),
+        (
+            {},
+            ("--candidate", "ab"),
+            "--candidate names a network of a supernet; space.network of the job is a given one",
+        ),
+        ({"network": "stored:nowhere"}, (), "space.network must be a file that can be read, got nowhere"),
+        ({"network": "stored:job.yaml"}, (), "name a file that"),
+        (
+            {"network": "stored:wide.safetensors"},
+            (),
+            "a given network must read one sample like [1, 8, 8], images square, got [1, 8, 9]",
+        ),
+    ],
+)
+def test_stored_networks_are_refused_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    space: dict[str, object],
+    options: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, shape in (("net", (1, 8, 8)), ("wide", (1, 8, 9))):
+        module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+        save_traced(tmp_path / f"{name}.safetensors", trace(module, [torch.rand(2, *shape)]))
+    space = {"network": "stored:net.safetensors", **GIVEN["space"], **space}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(GIVEN | {"space": space}))
+    ended = CliRunner().invoke(app, ["compress", "job.yaml", *options])
+    assert words in str(ended.exception)
+    assert "\n" not in str(ended.exception)
