@@ -183,5 +183,9 @@ def test_only_the_door_knows_the_workspace() -> None:
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         return any(one.arg == "workspace" for node in functions for one in ast.walk(node) if isinstance(one, ast.arg))
 
-    door = {"nas/jobs/run.py", "nas/jobs/compress.py", *(source for source in _sources() if source.startswith("nas/cli/"))}
+    door = {
+        "nas/jobs/run.py",
+        "nas/jobs/compress.py",
+        *(source for source in _sources() if source.startswith("nas/cli/")),
+    }
     assert {source for source in _sources() if takes_it(source)} - door == set()
