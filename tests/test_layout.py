@@ -47,8 +47,15 @@ DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 ROUNDINGS = "tests/nas/compression/rounding/test_rounding.py: all roundings keep one contract"
 REPAIR = "tests/nas/compression/repair/test_repair_network.py: networks that are rounded layer by layer"
 REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one contract"
+CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, tests/nas/compression/pruning/test_narrow_network.py"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
+    "search_spaces/channels/labels.py": CHANNELS,
+    "search_spaces/channels/rule.py": CHANNELS,
+    "search_spaces/channels/layer_rules.py": CHANNELS,
+    "search_spaces/channels/arrangement_rules.py": CHANNELS,
+    "search_spaces/channels/product_rules.py": CHANNELS,
+    "search_spaces/channels/registry.py": REGISTRIES,
     "nas/compression/rounding/ada_quant.py": ROUNDINGS,
     "nas/compression/rounding/ada_round.py": ROUNDINGS,
     "nas/compression/rounding/round_to_nearest.py": ROUNDINGS,

@@ -28,13 +28,14 @@ from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import PREDICTORS
 from results.metric import METRICS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
+from search_spaces.channels.registry import CHANNEL_RULES
 from search_spaces.elastic.torch_forms import TORCH_FORMS
 from search_spaces.operators.registry import OPERATORS
 from search_spaces.presets import SPACES
 from search_spaces.registry import Registry
 
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHEDULES, DEVICES]
-REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS]
+REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS, CHANNEL_RULES]
 REGISTRIES += [AUGMENTATIONS, AUGMENTATION_PRESETS]
 REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, REPAIRS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS]
 REGISTRIES += [MEASURED_METRICS, CORRUPTIONS, TASKS]

@@ -1,0 +1,1 @@
+"""Which channels of a network belong together, found from its graph, and the graph without some of them."""
