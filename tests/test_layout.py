@@ -47,9 +47,14 @@ DATA = "tests/nas/data/test_sources.py: data sets from their files to splits"
 ROUNDINGS = "tests/nas/compression/rounding/test_rounding.py: all roundings keep one contract"
 REPAIR = "tests/nas/compression/repair/test_repair_network.py: networks that are rounded layer by layer"
 REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one contract"
-CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, tests/nas/compression/pruning/test_narrow_network.py"
+CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, and networks that are narrowed"
+WIDTHS = "tests/nas/compression/pruning/test_widths.py: widths, their costs and baselines on one network"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
+    "nas/compression/pruning/baselines.py": WIDTHS,
+    "nas/compression/pruning/width_costs.py": WIDTHS,
+    "nas/compression/pruning/width_damage.py": "tests/nas/compression/pruning/test_pruner.py: damages",
+    "nas/compression/pruning/registry.py": REGISTRIES,
     "search_spaces/channels/labels.py": CHANNELS,
     "search_spaces/channels/rule.py": CHANNELS,
     "search_spaces/channels/layer_rules.py": CHANNELS,

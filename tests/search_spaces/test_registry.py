@@ -13,6 +13,7 @@ from hardware.importers.registry import IMPORTERS
 from hardware.profiling.onnx_forms import ONNX_FORMS
 from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.observers.registry import OBSERVERS
+from nas.compression.pruning.registry import IMPORTANCES
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.repair.registry import REPAIRS
 from nas.compression.rounding.registry import ROUNDINGS
@@ -37,7 +38,7 @@ from search_spaces.registry import Registry
 REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHEDULES, DEVICES]
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS, CHANNEL_RULES]
 REGISTRIES += [AUGMENTATIONS, AUGMENTATION_PRESETS]
-REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, REPAIRS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS]
+REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, REPAIRS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS, IMPORTANCES]
 REGISTRIES += [MEASURED_METRICS, CORRUPTIONS, TASKS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 

@@ -14,6 +14,7 @@ from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.references import LayerReference
 from nas.compression.repair.repair import count_uses, find_shift
 from nas.compression.rounding.fixed_steps import FixedSteps
+from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
 from search_spaces.network_graph import Node, Unit
@@ -23,7 +24,7 @@ _LEAST_GAIN = 1e-3  # of the largest of a normalisation: channels below it canno
 
 
 class LayerFitter:
-    """Rounds layers of a network in place, one at a time.
+    """Rounds layers of a network in place, one at a time; layers of full precision get the weights that fit best.
 
     Args:
         network: The compressed network.
@@ -60,7 +61,7 @@ class LayerFitter:
             self._values[name] = values
 
     def fit(self, node: Node, inputs: Sequence[Sequence[Any]]) -> None:
-        """Rounds the layer that a node calls, and puts the mean of its output right; other nodes are left alone.
+        """Fits the layer that a node calls, and puts the mean of its output right; other nodes are left alone.
 
         Args:
             node: The node, before it is run.
@@ -74,13 +75,15 @@ class LayerFitter:
         movable = shift is not None and self._uses[shift[0]] == 1
         statistics = self._statistics(unit, inputs[0], centred=movable)
         weight = to_output_first(self._network.tensor(name).detach(), operator)
-        rows = to_rows(weight, operator)
-        rounded = self._recipe.rounding.round(statistics.to_problem(rows, bits, self._recipe.damping))
-        stored = to_stored_layout(rounded.weight.reshape(weight.shape), operator)
-        self._network.tensor(name).copy_(stored)
-        self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()))
+        problem = statistics.to_problem(to_rows(weight, operator), bits, self._recipe.damping)
+        fitted = problem.weight
+        if bits != FULL_PRECISION_BITS:
+            rounded = self._recipe.rounding.round(problem)
+            fitted = rounded.weight
+            self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()))
+        self._network.tensor(name).copy_(to_stored_layout(fitted.reshape(weight.shape), operator))
         if shift is not None and movable:
-            self._network.tensor(shift[0]).add_(statistics.bias(rounded.weight).flatten(), alpha=shift[1])
+            self._network.tensor(shift[0]).add_(statistics.bias(fitted).flatten(), alpha=shift[1])
 
     def _statistics(self, unit: Unit, inputs: Sequence[Tensor], centred: bool) -> LayerStatistics:
         """Statistics of what a layer reads and of what it should yield before its own bias is added."""
