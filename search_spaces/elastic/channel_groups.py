@@ -1,8 +1,7 @@
 """Which layers share channels, derived from the nodes that join them, and the sorting of channels by importance.
 
-The input and the output of an operator have the same channels if it computes every channel of its output from that of
-its input alone: additions, gates, activations, pooling and depthwise convolutions do. Union-find over the values yields
-the groups. After sorting, a subnet that takes the first channels of a layer takes the most important ones (Cai et al.,
+Channels are those that `search_spaces.channels` couples, of which only groups can be sorted that have whole axes. After
+sorting, a subnet that takes the first channels of a layer takes the most important ones (Cai et al.,
 "Once-for-All", ICLR 2020, section 3.3). Independent of any family.
 """
 
@@ -12,20 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from search_spaces.dataflow import IMAGES, Slot
+from search_spaces.channels.coupled_channels import CoupledChannels
+from search_spaces.dataflow import IMAGES
 from search_spaces.elastic.layer import Layer
 from search_spaces.layer_spec import LayerSpec
-from search_spaces.network_graph import Node
-from search_spaces.operators.arrangement import Flatten, GlobalPool, Pool
-from search_spaces.operators.operator import Shape
-from search_spaces.operators.pointwise import Activation
-from search_spaces.operators.products import Add, Multiply
-from search_spaces.operators.weighted import Convolution
-
-_KEEPING = (Activation, Add, Flatten, GlobalPool, Multiply, Pool)  # operators that compute channels one by one
+from search_spaces.network_graph import NetworkGraph, Node
+from search_spaces.operators.products import Multiply
 
 
 @dataclass(frozen=True)
@@ -82,84 +77,54 @@ def find_channel_groups(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) 
         nodes: Nodes of the largest network.
         layers: Layers of the largest network, by name.
     """
-    channels = _Channels(nodes, layers)
+    channels = CoupledChannels.from_graph(_to_graph(nodes, layers))
+    gating = _find_gating(nodes, layers, channels)
     groups = []
-    for root in channels.find_free_roots():
-        members = [node for node in nodes if isinstance(node.operator, Slot)]
-        producers = [node.name for node in members if channels.find_root(node.name) == root]
-        readers = [
-            n.name for n in members if channels.find_root(n.inputs[0]) == root and n.name not in channels.keeping
-        ]
-        scoring = [name for name in readers if name not in channels.gating]
-        groups.append(ChannelGroup(tuple(producers), tuple(readers), tuple(scoring or readers)))
+    for number, group in enumerate(channels.groups):
+        if not all(_is_whole(channels, number, tensor, axis) for (tensor, axis), _ in group.places):
+            continue
+        named = [(tensor.rpartition(".")[0], axis) for (tensor, axis), _ in group.places if tensor.endswith(".weight")]
+        producers, readers = (tuple(name for name, axis in named if axis == side) for side in (0, 1))
+        scoring = tuple(name for name in readers if name not in gating)
+        groups.append(ChannelGroup(producers, readers, scoring or readers))
     return groups
 
 
-class _Channels:
-    """The values of a network, merged where they have the same channels.
+def _to_graph(nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> NetworkGraph:
+    """The graph of a network: what genes put into slots in place of the slots. Norms compute channels one by one."""
+    made = []
+    for node in nodes:
+        layer = layers.get(node.name)
+        operator = node.operator if layer is None else layer.operator
+        made.append(
+            Node(node.name, operator, node.inputs, tuple(f"{node.name}.{role}" for role in operator.parameter_shapes))
+        )
+    return NetworkGraph(((IMAGES, layers[nodes[0].name].input_shape),), tuple(made), (nodes[-1].name,))
 
-    Attributes:
-        keeping: Names of the depthwise layers, whose outputs have the channels that they read.
-        gating: Names of the layers that read channels only to compute a factor of the same channels.
+
+def _is_whole(channels: CoupledChannels, number: int, tensor: str, axis: int) -> bool:
+    """Whether a group has a whole axis of a tensor, each channel once and in their order: else it cannot be sorted."""
+    group = channels.groups[number]
+    return np.array_equal(channels.tensors[tensor][axis], np.arange(group.first, group.first + group.size))
+
+
+def _find_gating(nodes: Sequence[Node], layers: Mapping[str, LayerSpec], channels: CoupledChannels) -> set[str]:
+    """Names of the layers that read channels only to compute a factor of the same channels.
+
+    They are found from each gate back to the first layers that read its channels.
     """
-
-    def __init__(self, nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> None:
-        self._parent = {name: name for name in (IMAGES, *(node.name for node in nodes))}
-        self._fixed = {IMAGES, nodes[-1].name}
-        self.gating: set[str] = set()
-        self.keeping: set[str] = set()
-        shapes: dict[str, Shape] = {IMAGES: layers[nodes[0].name].input_shape}
-        for node in nodes:
-            layer = layers.get(node.name)
-            if layer is None:
-                shapes[node.name] = node.operator.output_shape(*(shapes[name] for name in node.inputs))
-                self._join(node, shapes)
-                continue
-            shapes[node.name] = layer.output_shape
-            if isinstance(layer.operator, Convolution) and layer.operator.is_depthwise:
-                self._merge(node.name, node.inputs[0])
-                self.keeping.add(node.name)
-            elif isinstance(layer.operator, Convolution) and layer.operator.groups > 1:
-                self._fixed |= {node.name, node.inputs[0]}
-        self._find_gating(nodes, layers)
-
-    def find_root(self, value: str) -> str:
-        """The representative of all values that have the same channels as one value."""
-        while self._parent[value] != value:
-            value = self._parent[value]
-        return value
-
-    def find_free_roots(self) -> list[str]:
-        """The representatives of the sets of values whose channels may be reordered."""
-        fixed = {self.find_root(value) for value in self._fixed}
-        return [value for value in dict.fromkeys(map(self.find_root, self._parent)) if value not in fixed]
-
-    def _join(self, node: Node, shapes: Mapping[str, Shape]) -> None:
-        """Merges the inputs and the output of a node without weights, or fixes the order of their channels."""
-        values = (node.name, *node.inputs)
-        flattens_pixels = isinstance(node.operator, Flatten) and shapes[node.inputs[0]][1:] != (1, 1)
-        alike = len({shapes[value][0] for value in values}) == 1
-        if not isinstance(node.operator, _KEEPING) or flattens_pixels or not alike:
-            self._fixed.update(values)
-            return
-        for value in node.inputs:
-            self._merge(node.name, value)
-
-    def _merge(self, one: str, other: str) -> None:
-        self._parent[self.find_root(one)] = self.find_root(other)
-
-    def _find_gating(self, nodes: Sequence[Node], layers: Mapping[str, LayerSpec]) -> None:
-        """Finds the layers of `gating`: from each gate back to the first layers that read its channels."""
-        by_name = {node.name: node for node in nodes}
-        for gate in nodes:
-            if not isinstance(gate.operator, Multiply):
-                continue
-            pending, first = [gate.inputs[1]], self.find_root(gate.inputs[0])
-            while pending and (node := by_name.get(pending.pop())) is not None:
-                if node.name in layers and self.find_root(node.inputs[0]) == first:
-                    self.gating.add(node.name)
-                elif node.name != gate.inputs[0]:
-                    pending += node.inputs
+    by_name = {node.name: node for node in nodes}
+    gating = set()
+    for gate in nodes:
+        if not isinstance(gate.operator, Multiply):
+            continue
+        pending, gated = [gate.inputs[1]], channels.values[gate.inputs[0]][0]
+        while pending and (node := by_name.get(pending.pop())) is not None:
+            if node.name in layers and np.array_equal(channels.values[node.inputs[0]][0], gated):
+                gating.add(node.name)
+            elif node.name != gate.inputs[0]:
+                pending += node.inputs
+    return gating
 
 
 def _layer(network: nn.Module, name: str) -> Layer:
