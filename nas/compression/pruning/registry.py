@@ -35,7 +35,19 @@ def _relevance() -> Importance:
     return Relevance()
 
 
+def _surgeon() -> Importance:
+    from nas.compression.pruning.surgeon import Surgeon
+
+    return Surgeon()
+
+
 IMPORTANCES: Registry[Callable[[], Importance]] = Registry(
     "importance",
-    {"magnitude": _magnitude, "taylor": _taylor, "trajectory": _trajectory, "relevance": _relevance},
+    {
+        "magnitude": _magnitude,
+        "taylor": _taylor,
+        "trajectory": _trajectory,
+        "relevance": _relevance,
+        "surgeon": _surgeon,
+    },
 )
