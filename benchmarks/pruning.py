@@ -3,45 +3,42 @@
 In: the folder of the reference data. The fine-tuned network loses channels until a share of its multiply-accumulate
 operations is left: by widths that the exact solver allocates over measured damages, by the same share of all groups, by
 the magnitudes of all channels, and by torch-pruning (extra `benchmark`) with its own importance. All of ours are fitted
-on 1,024 training images without labels. Accuracy is that on all 10,000 test images, before and after one epoch over the
-other training images, which is the same for all. `--latency` times the networks in onnxruntime instead.
+on 1,024 training images without labels. Accuracy is that on all 10,000 test images; `--epoch` measures
+it also after one epoch over 8,000 images. `--latency` times the networks in onnxruntime instead.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnxruntime
 import torch
 import torch.nn.functional as F
-from compress_resnet20 import BATCH, IMAGES, STUDENT, accuracy, traced_resnet20
+from compress_resnet20 import BATCH, IMAGES, accuracy, traced_resnet20
 from report import row
 from torch import Tensor, nn
 
 from hardware.profiling.stopwatch import Stopwatch
-from nas.compression.allocation.allocation_problem import AllocationProblem
+from nas.compression.allocation.allocation_problem import AllocationProblem, PerLayer
 from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.pruning.baselines import keep_most_important, keep_uniformly
 from nas.compression.pruning.magnitude import Magnitude
 from nas.compression.pruning.pruner import Pruner
-from nas.compression.pruning.taylor import Taylor
+from nas.compression.pruning.surgeon import Surgeon
 from nas.compression.pruning.width_costs import budget_macs
 from nas.compression.pruning.width_damage import WidthDamage
 from nas.compression.pruning.widths import Widths
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.normalization import Normalization
 from nas.data.sources import load_images
@@ -49,14 +46,13 @@ from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session
 from search_spaces.additive_cost import FloatArray
 from search_spaces.channels.coupled_channels import CoupledChannels
-from search_spaces.channels.rule import KeptElements
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.operators.pointwise import BatchNorm
 
 SHARES = (0.5, 0.3)  # of the operations that are left
-SAMPLES, JUDGED = 3, 512  # samples of calibration images; how many of each judge damages
-QUICK = Recipe(rows=4096)  # of the networks whose damage is measured
+TRAINED, JUDGED = 10_000, 128  # training images; how many images of a sample judge damages
+QUICK = Recipe(rows=2048)  # of the networks whose damage is measured
 RATE, MOMENTUM, DECAY, STEP_IMAGES, SHIFT = 0.02, 0.9, 1e-4, 128, 4  # of the epoch: SGD, and images shifted by pixels
 COMMAND = "python benchmarks/pruning.py DATA"
 Images = tuple[Tensor, Tensor]
@@ -66,50 +62,69 @@ def load(data: Path, sample: int) -> tuple[CompressionSubject, Images, Images]:
     """The network with a sample of calibration images, the training images, and the test images."""
     torch.set_num_threads(1)
     normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    splits = load_images(str(data / "cifar10"))
+    splits = load_images(str(data / "cifar10"), limit=TRAINED)
     train, test = ((normalization.inputs(split.images, 32), split.labels) for split in (splits.train, splits.test))
     calibration = CalibrationData(train[0][sample * IMAGES : (sample + 1) * IMAGES], batch=BATCH)
     subject = CompressionSubject.uniform_choices(traced_resnet20(data), [LayerPolicy()], calibration)
     return subject, train, test
 
 
-def allocate(subject: CompressionSubject, widths: Widths, damage: tuple[FloatArray, ...], share: float) -> KeptElements:
-    """The channels of the nearest network of two rounds of damages, the second around what the first one chose."""
+def allocate(
+    pruner: Pruner, subject: CompressionSubject, widths: Widths, damage: PerLayer, share: float
+) -> TracedNetwork:
+    """The network of the allocated widths, or of uniform ones if these are nearer to the whole one."""
     budget = budget_macs(widths, share * subject.traced.graph.macs)
-    solver, pruner = ALLOCATORS["dynamic_program"](), Pruner(subject, widths.channels, QUICK)
-    chosen = solver.allocate(AllocationProblem(damage, (budget,)))
-    around = WidthDamage(QUICK).measure(subject, widths, chosen)
-    tried = [widths.keep_chosen(one) for one in (chosen, solver.allocate(AllocationProblem(around, (budget,))))]
-    tried.append(keep_uniformly(widths, budget.most))
-    expected, data = outputs_on(subject.traced.network(), subject.need_data()), subject.need_data()
-    distances = [float(output_distance(expected, outputs_on(pruner.prune(one).network(), data), None)) for one in tried]
-    print("divergence allocated, again, uniform:", distances, file=sys.stderr, flush=True)
-    return tried[int(np.argmin(distances))]
+    chosen = ALLOCATORS["dynamic_program"]().allocate(AllocationProblem(damage, (budget,)))
+    print([known[one] for known, one in zip(widths.choices, chosen, strict=True)], file=sys.stderr, flush=True)
+    tried = [pruner.prune(kept) for kept in (widths.keep_chosen(chosen), keep_uniformly(widths, budget.most))]
+    data = subject.need_data()
+    expected = outputs_on(subject.traced.network(), data)
+    return min(tried, key=lambda one: float(output_distance(expected, outputs_on(one.network(), data), None)))
 
 
 def prune_by_library(data: Path, share: float, everywhere: bool) -> TracedNetwork:
     """What torch-pruning leaves by its own importance: of the channels within blocks, as it loses padded shortcuts."""
     import torch_pruning
-    from test_resnet20 import ResNet20
-
-    from nas.compression.tracing.reference import load_weights
 
     examples, low, high = torch.randn(2, 3, 32, 32), 0.0, 1.0
-    best, whole = None, traced_resnet20(data).graph.macs
+    best, whole = None, count_macs(make_module(data), examples)
     while high - low > 1e-3:
-        module, ratio = ResNet20(), (low + high) / 2
-        load_weights(module, data / "resnet20_cifar10" / "resnet20_jpeg_finetuned.safetensors")
+        module, ratio = make_module(data), (low + high) / 2
         outer = [module.conv1, module.linear, *(m for name, m in module.named_modules() if name.endswith("conv2"))]
         importance = torch_pruning.importance.GroupMagnitudeImportance(p=2)
         options = {"global_pruning": everywhere, "pruning_ratio": ratio, "ignored_layers": outer}
-        torch_pruning.pruner.MagnitudePruner(module.eval(), examples, importance, **options).step()
-        found = trace(module, [examples])
-        if found.graph.macs <= share * whole:
-            best, high = found, ratio
+        torch_pruning.pruner.MagnitudePruner(module, examples, importance, **options).step()
+        if count_macs(module, examples) <= share * whole:
+            best, high = module, ratio
         else:
             low = ratio
     assert best is not None
-    return best
+    return trace(best, [examples])
+
+
+def make_module(data: Path) -> Any:
+    from test_resnet20 import ResNet20  # `compress_resnet20` adds its folder
+
+    module = ResNet20()
+    load_weights(module, data / "resnet20_cifar10" / "resnet20_jpeg_finetuned.safetensors")
+    return module.eval()
+
+
+@torch.no_grad()
+def count_macs(module: nn.Module, examples: Tensor) -> int:
+    """Operations for one input, without a trace, which takes longer."""
+    counts, hooks = [], []
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+
+            def count(layer: nn.Module, _: Any, output: Tensor) -> None:
+                counts.append(layer.get_parameter("weight").numel() * output[0, 0].numel())
+
+            hooks.append(layer.register_forward_hook(count))
+    module(examples)
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
 
 
 def make_trainable(traced: TracedNetwork) -> GraphNetwork:
@@ -147,43 +162,45 @@ def train_epoch(traced: TracedNetwork, train: Images, seed: int) -> GraphNetwork
     return network.eval()
 
 
-def prune_all(data: Path, subject: CompressionSubject) -> dict[tuple[str, float], TracedNetwork]:
+def prune_all(data: Path, subject: CompressionSubject, library: bool) -> dict[tuple[str, float], TracedNetwork]:
     """The pruned networks by how they were pruned and the share of operations that is left."""
-    channels, fewer = (
-        CoupledChannels.from_graph(subject.traced.graph),
-        replace(subject, data=subject.need_data().take(JUDGED)),
-    )
+    channels, few = CoupledChannels.from_graph(subject.traced.graph), subject.need_data().take(JUDGED)
     magnitude, pruner = Magnitude().score(subject, channels), Pruner(subject, channels)
-    by_magnitude, widths = (
-        Widths.evenly(channels, magnitude),
-        Widths.evenly(channels, Taylor(probes=4).score(subject, channels)),
-    )
+    by_magnitude = Widths.evenly(channels, magnitude)
     begin = time.process_time()
-    damage, found = WidthDamage(QUICK).measure(fewer, widths), {}
+    widths = Widths.evenly(channels, Surgeon(QUICK.rows).score(subject, channels))
+    damage, found = WidthDamage(QUICK).measure(replace(subject, data=few), widths), {}
     print(f"damages: {time.process_time() - begin:.0f} s", file=sys.stderr, flush=True)
     for share in SHARES:
         most = share * subject.traced.graph.macs
-        found["uniform widths by magnitude, fitted", share] = pruner.prune(keep_uniformly(by_magnitude, most))
-        found["magnitudes of all channels, fitted", share] = pruner.prune(keep_most_important(widths, magnitude, most))
-        found["allocated widths, fitted", share] = pruner.prune(allocate(fewer, widths, damage, share))
-        found["torch-pruning, one share for all", share] = prune_by_library(data, share, everywhere=False)
-        found["torch-pruning, all channels at once", share] = prune_by_library(data, share, everywhere=True)
+        found["allocated widths", share] = allocate(pruner, subject, widths, damage, share)
+        found["uniform widths by magnitude", share] = pruner.prune(keep_uniformly(by_magnitude, most))
+        found["magnitudes of all channels", share] = pruner.prune(keep_most_important(widths, magnitude, most))
+        if library:
+            found["torch-pruning, uniform", share] = prune_by_library(data, share, everywhere=False)
+            found["torch-pruning, all channels", share] = prune_by_library(data, share, everywhere=True)
     return found
 
 
-def measure_sample(data: Path, sample: int) -> dict[str, float]:
-    """Accuracies before and after the epoch, in percent."""
+def measure_sample(data: Path, sample: int, epoch: bool) -> dict[str, float]:
+    """Accuracies in percent. torch-pruning takes no data, so one sample has it; its better network is trained."""
     subject, train, test = load(data, sample)
-    percent = {}
-    for (name, share), network in prune_all(data, subject).items():
-        left = network.graph.macs / subject.traced.graph.macs
-        title = f"ResNet-20, {1 - share:.0%} of MACs removed, {name}"
-        percent[title] = accuracy(network.network(), *test)
-        print(sample, title, f"{left:.3f} left, {percent[title]:.2f} %", file=sys.stderr, flush=True)
-        begin = time.process_time()
-        percent[f"{title}, after an epoch"] = accuracy(train_epoch(network, train, sample), *test)
-        spent = f"{percent[f'{title}, after an epoch']:.2f} %, {time.process_time() - begin:.0f} s"
-        print(sample, title, "after an epoch", spent, file=sys.stderr, flush=True)
+    percent: dict[str, float] = {}
+
+    def measure(title: str, module: GraphNetwork) -> None:
+        percent[title] = accuracy(module, *test)
+        print(row(title, [percent[title]], "{:.2f} %", f"sample {sample}", COMMAND, 1), file=sys.stderr, flush=True)
+
+    networks = prune_all(data, subject, library=sample == 0)
+    titles = {key: f"ResNet-20, {1 - key[1]:.0%} of MACs removed, {key[0]}" for key in networks}
+    for key, network in networks.items():
+        print(f"{titles[key]}: {network.graph.macs / subject.traced.graph.macs:.3f} left", file=sys.stderr, flush=True)
+        measure(titles[key], network.network())
+    for (name, share), network in networks.items() if epoch else ():
+        title = titles[name, share]
+        rivals = [percent[titles[key]] for key in networks if key[1] == share and "torch-pruning" in key[0]]
+        if "torch-pruning" not in name or percent[title] == max(rivals):
+            measure(f"{title}, after an epoch", train_epoch(network, train, sample))
     return percent
 
 
@@ -195,7 +212,7 @@ def measure_latency(data: Path) -> None:
     """Prints by how much latency falls, over by how much operations do."""
     subject, _, _ = load(data, 0)
     image = subject.need_data().inputs[:2]
-    networks = {("whole", 1.0): subject.traced, **prune_all(data, subject)}
+    networks = {("whole", 1.0): subject.traced, **prune_all(data, subject, library=True)}
     sessions = [open_session(traced_to_onnx(one.network(), [image])) for one in networks.values()]
     timings = Stopwatch().time([partial(run_once, session, image[:1].numpy()) for session in sessions])
     for (name, share), network, timing in zip(networks, networks.values(), timings, strict=True):
@@ -211,19 +228,18 @@ def measure_latency(data: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, help="folder of the reference data")
-    parser.add_argument("--workers", type=int, default=1, help="samples that are measured at once")
+    parser.add_argument("--samples", type=int, nargs="+", default=[0, 1, 2], help="samples of calibration images")
+    parser.add_argument("--epoch", action="store_true", help="also train each network for one epoch")
     parser.add_argument("--latency", action="store_true", help="only time the networks of one sample")
     arguments = parser.parse_args()
     if arguments.latency:
         measure_latency(arguments.data)
         return
-    with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        found = [*pool.map(measure_sample, repeat(arguments.data), range(SAMPLES))]
+    found = [measure_sample(arguments.data, sample, arguments.epoch) for sample in arguments.samples]
+    command = f"{COMMAND}{' --epoch' if arguments.epoch else ''}"
     for name in found[0]:
-        samples = [percent[name] for percent in found]
-        half = STUDENT * statistics.stdev(samples) / SAMPLES**0.5
-        target = f"{name}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %)"
-        print(row(target, samples, "{:.2f} %", f"{SAMPLES} samples of calibration images", COMMAND, 1))
+        samples = [percent[name] for percent in found if name in percent]
+        print(row(name, samples, "{:.2f} %", f"{len(samples)} samples of calibration images", command, 1))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ class Surgeon(Importance):
     From each group the channel is removed whose loss the remaining ones make up for best, then the next, until none is
     left. The error is that of least squares: the weights of all other channels change with it (optimal brain surgeon,
     by channels: Hassibi and Stork, NIPS 1992; Kurtic et al., "ZipLM", NeurIPS 2023, section 3). It is summed over
-    layers, in each as a share of what the layer yields. A channel scores no less than those that went before it.
-    Scores of all groups can be compared.
+    layers, in each as a share of what the layer yields. A channel scores no less than those that went before it. What
+    a group is worth to the outputs is not in the score; damages of widths tell that.
 
     Attributes:
         rows: Number of inputs of each layer that are looked at: about that many, or all if there are fewer.
