@@ -18,6 +18,7 @@ from nas.compression.repair.layer_statistics import StatisticsSum
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
 from search_spaces.channels.coupled_channels import FIXED, ChannelGroup, CoupledChannels
+from search_spaces.channels.labels import Labels
 from search_spaces.elastic.weight_steps import to_output_first
 from search_spaces.network_graph import Node
 from search_spaces.operators.weighted import Convolution
@@ -68,7 +69,7 @@ class Surgeon(Importance):
 
     def _find_readers(
         self, subject: CompressionSubject, channels: CoupledChannels
-    ) -> list[tuple[Tensor, Tensor, FloatArray]]:
+    ) -> list[tuple[Tensor, Tensor, Labels]]:
         """Of each call that sums over channels: weight and damped Gram matrix of its groups, numbers of its columns."""
         data, network = subject.need_data(), subject.traced.network()
         generator = torch.Generator().manual_seed(self.seed)
@@ -129,7 +130,7 @@ class _OperatedLayer:
         self._inverse[:, columns], self._inverse[:, :, columns] = 0, 0
 
 
-def _find_columns(weight: Tensor, numbers: FloatArray, group: ChannelGroup) -> Tensor:
+def _find_columns(weight: Tensor, numbers: Labels, group: ChannelGroup) -> Tensor:
     """The columns of a weight, shape (groups, out, in), of each channel of a group, shape (channels, elements)."""
     taps = weight.shape[2] // len(numbers)
     places = [np.flatnonzero(numbers == group.first + channel) for channel in range(group.size)]
