@@ -11,7 +11,7 @@ from nas.compression.calibration_data import CalibrationData
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.trace import TracedNetwork
 from nas.tasks.task import Task
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.weight_steps import to_output_first
 
 
@@ -77,6 +77,14 @@ class CompressionSubject:
             to_output_first(self.traced.parameters[layer.weight].detach(), layer.operator)
             for layer in self.traced.graph.layers
         )
+
+    def policy(self, chosen: Sequence[int]) -> CompressionPolicy:
+        """The policy of the whole network that an allocation is.
+
+        Args:
+            chosen: For each layer the index of its policy among its choices.
+        """
+        return CompressionPolicy(tuple(known[one] for known, one in zip(self.choices, chosen, strict=True)))
 
     def need_data(self) -> CalibrationData:
         """The data.

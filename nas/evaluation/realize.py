@@ -54,7 +54,7 @@ class CandidateRealizer:
     def __init__(
         self, source: Supernet | TracedNetwork, data: DataSplits, methods: CompressionMethods = DEFAULT_METHODS
     ) -> None:
-        self.source, self._methods = source, methods
+        self.source, self.methods = source, methods
         self.data = data
         self.transform = data.transform
         self._calibration = data.train.take(slice(0, _NORM_IMAGES)).keep()
@@ -81,7 +81,7 @@ class CandidateRealizer:
             batches = (self._calibration_inputs(resolution, start, min(start + _NORM_BATCH, count)) for start in starts)
             recalibrate_batch_norm(compressed, batches)
             ranges = self._calibration_inputs(resolution, 0, min(_RANGE_IMAGES, count))
-            calibrate(compressed, [ranges], self._methods.observer)
+            calibrate(compressed, [ranges], self.methods.observer)
         if isinstance(self.source, TracedNetwork):
             return compressed  # gives what users read from the start
         return self.data.task.finish_network(compressed).to(self._calibration.labels.device)
@@ -89,16 +89,16 @@ class CandidateRealizer:
     @cached_property
     def _repairer(self) -> Repairer | None:
         """What rounds and repairs a given network, by the recipe of the methods; None if there is none."""
-        recipe = self._methods.repair
+        recipe = self.methods.repair
         if recipe is None or not isinstance(self.source, TracedNetwork):
             return None
         data, policies = self.calibration_data(REPAIR_SAMPLES), [LayerPolicy()]
-        subject = CompressionSubject.uniform_choices(self.source, policies, data, self._methods, self.data.task)
+        subject = CompressionSubject.uniform_choices(self.source, policies, data, self.methods, self.data.task)
         return Repairer(subject, recipe)
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
         """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""
-        source, quantizer = self.source, self._methods.quantizer
+        source, quantizer = self.source, self.methods.quantizer
         if isinstance(source, TracedNetwork):
             given = compress(source, candidate.policy, quantizer).to(device)
             given.keep_rounded_weights()

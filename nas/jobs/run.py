@@ -25,6 +25,7 @@ from nas.jobs.stages.measured_search import measured_search
 from nas.jobs.stages.predicted_search import predicted_search
 from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
 from nas.jobs.stages.search_outcome import SearchOutcome
+from nas.jobs.stages.sensitivity import check_sensitivity
 from nas.jobs.stages.train import check_training, store_network, train
 from nas.jobs.workspace import Workspace
 
@@ -38,11 +39,14 @@ def check_job(workspace: Workspace) -> None:
     It trains and measures nothing, so that a faulty job fails before hours of work.
 
     Raises:
-        ValueError: If it cannot be trained, the given network does not fit, or no candidate keeps a limit on an
-            analytic cost; see `check_training`, `check_network`, `check_limits`, `check_task`.
+        ValueError: If it cannot be trained, the given network does not fit, a sensitivity metric lacks what it needs,
+            or no candidate keeps a limit on an analytic cost; see `check_training`, `check_network`,
+            `check_sensitivity`, `check_limits`, `check_task`.
     """
     if workspace.network is not None:
         check_network(workspace.network, workspace.data)
+        if (metric := workspace.job.search.method().damage_metric) is not None:
+            check_sensitivity(metric, workspace.network, workspace.data.task)
     else:
         check_training(workspace.training_task, workspace.data, workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.compression.sensitivity.layer_variants import join_outputs
+from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.tracing.trace import TracedNetwork
 from search_spaces.channels.coupled_channels import FIXED, CoupledChannels
 from search_spaces.elastic.wiring import Walk

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nas.compression.pruning.gated_network import find_summed_axis
 from nas.compression.pruning.importance import Importance
-from nas.compression.sensitivity.layer_variants import join_outputs
+from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
 from search_spaces.additive_cost import FloatArray

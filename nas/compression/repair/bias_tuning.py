@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.compression.repair.repair import Repair, output_distance, outputs_on
-from nas.compression.sensitivity.layer_variants import join_outputs
+from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.subject import CompressionSubject
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.network_graph import NetworkGraph

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.compression.calibration_data import CalibrationData
-from nas.compression.sensitivity.layer_variants import join_outputs
+from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.subject import CompressionSubject
 from nas.tasks.task import Task
 from search_spaces.elastic.graph_network import GraphNetwork

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
+from numpy.typing import NDArray
 
 from nas.compression.sensitivity.degradation import Degradation
 from nas.compression.sensitivity.joint_degradation import measure_degradations
@@ -15,6 +15,7 @@ from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
 
+POLICIES = 30  # random ones by which additivity is judged (METHODS 2.3)
 LEAST_R2 = 0.7  # below it a sum over layers is not to be trusted (METHODS 2.3)
 
 
@@ -72,7 +73,7 @@ def compare_metrics(
     subject: CompressionSubject,
     metrics: Mapping[str, SensitivityMetric],
     degradation: Degradation,
-    policies: int = 30,
+    policies: int = POLICIES,
     seed: int = 0,
 ) -> SensitivityReport:
     """Measures random policies, and holds the summed damage of metrics against them.
@@ -90,8 +91,7 @@ def compare_metrics(
     """
     if not metrics or not policies >= 3:
         raise ValueError(f"a comparison needs metrics, and 3 or more policies, got {len(metrics)} and {policies}")
-    rng = np.random.default_rng(seed)
-    chosen = np.stack([rng.integers(len(known), size=policies) for known in subject.choices], 1)
+    chosen = draw_policies([*map(len, subject.choices)], policies, seed)
     start = time.perf_counter()
     measured = measure_degradations(subject, map(tuple, chosen.tolist()), degradation)
     seconds = time.perf_counter() - start
@@ -100,15 +100,66 @@ def compare_metrics(
     )
 
 
-def _judge(
-    name: str, metric: SensitivityMetric, subject: CompressionSubject, chosen: np.ndarray, measured: FloatArray
+def judge_sums(
+    name: str, damage: Sequence[FloatArray], chosen: NDArray[np.int64], measured: FloatArray, seconds: float
 ) -> MetricQuality:
-    start = time.perf_counter()
-    damage = metric.damage(subject)
-    seconds = time.perf_counter() - start
-    sums = np.stack([values[column] for values, column in zip(damage, chosen.T, strict=True)]).sum(0)
+    """Holds the summed damage of policies against what was measured of them.
+
+    Args:
+        name: Name of the metric.
+        damage: For each layer the damage of its choices, shape (choices of the layer,).
+        chosen: The policies: the index of each layer's choice, shape (policies, layers).
+        measured: Their degradation, shape (policies,).
+        seconds: Time that the damage took.
+    """
+    sums = sum_damage(damage, chosen)
     if np.ptp(sums) == 0 or np.ptp(measured) == 0:
         return MetricQuality(name, 0.0, 0.0, 0.0, seconds)
     slope = float(np.corrcoef(sums, measured)[0, 1])
-    ranks = float(spearmanr(sums, measured).statistic), float(kendalltau(sums, measured).statistic)
-    return MetricQuality(name, max(slope, 0.0) ** 2, *ranks, seconds)
+    return MetricQuality(name, max(slope, 0.0) ** 2, *correlate_ranks(sums, measured), seconds)
+
+
+def correlate_ranks(first: FloatArray, second: FloatArray) -> tuple[float, float]:
+    """Spearman's rank correlation and Kendall's tau of two rows of numbers, neither of which is constant.
+
+    Args:
+        first: Shape (n,).
+        second: Shape (n,).
+    """
+    from scipy.stats import kendalltau, spearmanr  # takes half a second, of which most jobs have no use
+
+    return float(spearmanr(first, second).statistic), float(kendalltau(first, second).statistic)
+
+
+def sum_damage(damage: Sequence[FloatArray], chosen: NDArray[np.int64]) -> FloatArray:
+    """The summed damage of policies, shape (policies,).
+
+    Args:
+        damage: For each layer the damage of its choices, shape (choices of the layer,).
+        chosen: The index of each layer's choice, shape (policies, layers).
+    """
+    return np.sum([values[column] for values, column in zip(damage, chosen.T, strict=True)], axis=0)
+
+
+def draw_policies(choices: Sequence[int], count: int, seed: int) -> NDArray[np.int64]:
+    """Random policies, each layer's choice uniformly and independently: indices of shape (count, layers).
+
+    Args:
+        choices: Number of choices of each layer.
+        count: Number of policies.
+        seed: Draws them.
+    """
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.integers(known, size=count) for known in choices], 1)
+
+
+def _judge(
+    name: str,
+    metric: SensitivityMetric,
+    subject: CompressionSubject,
+    chosen: NDArray[np.int64],
+    measured: FloatArray,
+) -> MetricQuality:
+    start = time.perf_counter()
+    damage = metric.damage(subject)
+    return judge_sums(name, damage, chosen, measured, time.perf_counter() - start)

@@ -7,16 +7,40 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from nas.compression.compress import calibrate
 from nas.compression.sensitivity.degradation import Degradation
-from nas.compression.sensitivity.layer_variants import join_outputs
+from nas.compression.sensitivity.policy_runs import PolicyRuns
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.compress import view_compressed
 from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import CompressionPolicy
 
 
-@torch.no_grad()
+class PolicyDegradation:
+    """Measures the mean degradation over all data of a network under policies; the trained network is run once.
+
+    Args:
+        subject: What is compressed; it has data.
+        degradation: Compares the outputs with those of the trained network.
+
+    Raises:
+        ValueError: If the degradation needs what the subject has not.
+    """
+
+    def __init__(self, subject: CompressionSubject, degradation: Degradation) -> None:
+        self._compare, self._data = degradation.prepare(subject), subject.need_data()
+        self._runs = PolicyRuns(subject)
+
+    @torch.no_grad()
+    def __call__(self, policy: CompressionPolicy) -> float:
+        """The mean degradation over all samples, in the unit of the degradation; below 0 if the network gets better.
+
+        Args:
+            policy: One entry for each of the layers of the network.
+        """
+        batches = zip(self._data.with_labels(), self._runs.run(policy), self._runs.trained, strict=True)
+        parts = [len(x) * self._compare(found.outputs, as_trained.outputs, y) for (x, y), found, as_trained in batches]
+        return sum(parts) / len(self._data)
+
+
 def measure_degradations(
     subject: CompressionSubject, chosen: Iterable[tuple[int, ...]], degradation: Degradation
 ) -> FloatArray:
@@ -27,15 +51,5 @@ def measure_degradations(
         chosen: Allocations: for each layer the index of its policy among its choices.
         degradation: Compares the outputs with those of the trained network.
     """
-    compare, data, plain = degradation.prepare(subject), subject.need_data(), subject.traced.network()
-    references = [join_outputs(plain(inputs)) for inputs in data]
-    found = []
-    for one in chosen:
-        policies = tuple(known[choice] for known, choice in zip(subject.choices, one, strict=True))
-        network = view_compressed(subject.traced, CompressionPolicy(policies), subject.methods.quantizer)
-        network.keep_rounded_weights()
-        calibrate(network, data, subject.methods.observer)
-        batches = zip(data.with_labels(), references, strict=True)
-        parts = [len(x) * compare(join_outputs(network(x)), reference, y) for (x, y), reference in batches]
-        found.append(sum(parts) / len(data))
-    return np.array(found)
+    measure = PolicyDegradation(subject, degradation)
+    return np.array([measure(subject.policy(one)) for one in chosen])

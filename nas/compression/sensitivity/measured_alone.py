@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-
 from nas.compression.sensitivity.degradation import Degradation
-from nas.compression.sensitivity.layer_variants import LayerVariants, join_outputs
-from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
+from nas.compression.sensitivity.joint_degradation import PolicyDegradation
+from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, SensitivityMetric, measure_each_alone
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
 
@@ -27,15 +24,14 @@ class MeasuredAlone(SensitivityMetric):
 
     degradation: Degradation
 
-    @torch.no_grad()
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The mean degradation over all samples, in the unit of `degradation`, each of shape (policies,)."""
-        compare = self.degradation.prepare(subject)
-        data, plain, variants = subject.need_data(), subject.traced.network(), LayerVariants(subject)
-        found = tuple(np.zeros(len(known)) for known in subject.choices)
-        for inputs, labels in data.with_labels():
-            reference = join_outputs(plain(inputs))
-            for variant, outputs in variants.run(inputs):
-                share = len(inputs) / len(data)
-                found[variant.layer][variant.choice] += share * compare(outputs, reference, labels)
-        return tuple(np.maximum(values, 0.0) for values in found)
+        return measure_each_alone(subject, self.measure_policies(subject))
+
+    def measure_policies(self, subject: CompressionSubject) -> PolicyDamage:
+        """What measures the degradation by a policy, see `PolicyDegradation`.
+
+        Args:
+            subject: What is compressed; it has data.
+        """
+        return PolicyDegradation(subject, self.degradation)

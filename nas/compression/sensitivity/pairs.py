@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -11,12 +13,12 @@ import torch
 from torch import Tensor
 
 from nas.compression.sensitivity.degradation import Degradation
-from nas.compression.sensitivity.joint_degradation import measure_degradations
+from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.compression.sensitivity.loss_hessian import BatchHessian, LossHessian, Part
 from nas.compression.sensitivity.rounding_errors import ActivationErrors, compute_weight_error
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray, Term
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 
 class PairMetric(ABC):
@@ -67,30 +69,42 @@ class MeasuredPairs(PairMetric):
     reach: int = 1
 
     def damage(self, subject: CompressionSubject) -> tuple[Term, ...]:
-        plain = [next((c for c, one in enumerate(known) if one == LayerPolicy()), None) for known in subject.choices]
-        if None in plain:
-            raise ValueError(
-                f"measured pair terms need the policy w32a32 among the choices of every layer, and layer "
-                f"{plain.index(None)} has none; add LayerPolicy()"
-            )
-        neutral = [choice for choice in plain if choice is not None]
-        layers, sizes = range(len(neutral)), [len(known) for known in subject.choices]
+        pairs = combinations(range(len(subject.choices)), 2)
+        near = [pair for pair in pairs if pair[1] - pair[0] <= self.reach]
+        return measure_terms(subject, near, self.degradation)
 
-        def allocate(chosen: dict[int, int]) -> tuple[int, ...]:
-            return tuple(chosen.get(layer, choice) for layer, choice in enumerate(neutral))
 
-        pairs = [pair for pair in combinations(layers, 2) if pair[1] - pair[0] <= self.reach]
-        wanted = [allocate({layer: choice}) for layer in layers for choice in range(sizes[layer])]
-        wanted += [allocate({i: a, j: b}) for i, j in pairs for a, b in np.ndindex(sizes[i], sizes[j])]
-        wanted = [*dict.fromkeys(wanted)]
-        found = dict(zip(wanted, measure_degradations(subject, wanted, self.degradation), strict=True))
+def measure_terms(
+    subject: CompressionSubject, groups: Sequence[tuple[int, ...]], degradation: Degradation
+) -> tuple[Term, ...]:
+    """What the layers of each group damage together beyond the sum of what each does alone, as it is measured.
 
-        def term(i: int, j: int, a: int, b: int) -> float:
-            alone = found[allocate({i: a})] + found[allocate({j: b})]
-            return float(found[allocate({i: a, j: b})] - alone + found[allocate({})])
+    Args:
+        subject: What is compressed; it has data.
+        groups: Indices of two or more layers each.
+        degradation: Compares the outputs with those of the trained network.
 
-        tables = [np.array([[term(i, j, a, b) for b in range(sizes[j])] for a in range(sizes[i])]) for i, j in pairs]
-        return tuple(Term(pair, table) for pair, table in zip(pairs, tables, strict=True))
+    Returns:
+        For each group a table over the choices of its layers, which are all but one left as they are alone.
+    """
+    measure = cache(PolicyDegradation(subject, degradation))
+    neutral = CompressionPolicy((LayerPolicy(),) * len(subject.choices))
+
+    def degrade(chosen: Mapping[int, int]) -> float:
+        layers = [subject.choices[i][chosen[i]] if i in chosen else one for i, one in enumerate(neutral.layers)]
+        return measure(CompressionPolicy(tuple(layers)))
+
+    def interact(chosen: Mapping[int, int]) -> float:
+        rises = [degrade({layer: choice}) - measure(neutral) for layer, choice in chosen.items()]
+        return degrade(chosen) - measure(neutral) - sum(rises)
+
+    terms = []
+    for group in groups:
+        table = np.empty([len(subject.choices[layer]) for layer in group])
+        for index in np.ndindex(table.shape):
+            table[index] = interact(dict(zip(group, index, strict=True)))
+        terms.append(Term(group, table))
+    return tuple(terms)
 
 
 def _add_products(

@@ -80,6 +80,37 @@ def _input_output_similarity() -> SensitivityMetric:
     return InputOutputSimilarity()
 
 
+def _attention_rank() -> SensitivityMetric:
+    from nas.compression.sensitivity.attention_rank import AttentionRank
+
+    return AttentionRank()
+
+
+def _effective_rank() -> SensitivityMetric:
+    from nas.compression.sensitivity.effective_rank import EffectiveRank
+
+    return EffectiveRank()
+
+
+def _activation_entropy() -> SensitivityMetric:
+    from nas.compression.sensitivity.activation_entropy import ActivationEntropy
+
+    return ActivationEntropy()
+
+
+def _macro_influence() -> SensitivityMetric:
+    from nas.compression.sensitivity.macro_influence import CosineDistance
+    from nas.compression.sensitivity.measured_alone import MeasuredAlone
+
+    return MeasuredAlone(CosineDistance())
+
+
+def _optin() -> SensitivityMetric:
+    from nas.compression.sensitivity.optin import Optin
+
+    return Optin()
+
+
 SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
     "sensitivity metric",
     {
@@ -94,5 +125,10 @@ SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
         "top_eigenvalue": _top_eigenvalue,
         "z_score": _z_score,
         "lim": _input_output_similarity,
+        "effective_rank": _effective_rank,
+        "arank": _attention_rank,
+        "activation_entropy": _activation_entropy,
+        "macro_influence": _macro_influence,
+        "optin": _optin,
     },
 )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
+from torch import Tensor
 
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.repair.repair_network import Repairer
-from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
+from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, SensitivityMetric, measure_each_alone
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
-from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,36 @@ class RepairedDivergence(SensitivityMetric):
         Raises:
             ValueError: If the subject has no data.
         """
-        few = replace(subject, data=subject.need_data().take(self.inputs))
-        repairer, data = Repairer(few, self.recipe), few.need_data()
-        expected = outputs_on(few.traced.network(), data).double()
-        layers = len(subject.choices)
+        return measure_each_alone(subject, self.measure_policies(subject))
 
-        def measure(index: int, policy: LayerPolicy) -> float:
-            if policy == LayerPolicy():
-                return 0.0
-            alone: Sequence[LayerPolicy] = [policy if layer == index else LayerPolicy() for layer in range(layers)]
-            found = outputs_on(repairer.repair(CompressionPolicy(tuple(alone))), data).double()
-            return max(
-                float(output_distance(expected, found, few.task)), 0.0
-            )  # which rounding may make slightly negative
+    def measure_policies(self, subject: CompressionSubject) -> PolicyDamage:
+        """What measures the divergence by a repaired policy, which rounding may make slightly negative.
 
-        return tuple(
-            np.array([measure(index, policy) for policy in known]) for index, known in enumerate(subject.choices)
-        )
+        Args:
+            subject: What is compressed; it has data.
+        """
+        return _RepairedPolicies(replace(subject, data=subject.need_data().take(self.inputs)), self.recipe)
+
+
+class _RepairedPolicies:
+    """Repairs a network under policies, and measures how far its outputs move; the original is run once.
+
+    Args:
+        subject: What is compressed; it has data.
+        recipe: How layers are rounded.
+    """
+
+    def __init__(self, subject: CompressionSubject, recipe: Recipe) -> None:
+        self._subject, self._recipe, self._data = subject, recipe, subject.need_data()
+
+    def __call__(self, policy: CompressionPolicy) -> float:
+        found = outputs_on(self._repairer.repair(policy), self._data).double()
+        return float(output_distance(self._expected, found, self._subject.task))
+
+    @cached_property
+    def _repairer(self) -> Repairer:
+        return Repairer(self._subject, self._recipe)
+
+    @cached_property
+    def _expected(self) -> Tensor:
+        return outputs_on(self._subject.traced.network(), self._data).double()

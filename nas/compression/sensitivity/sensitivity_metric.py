@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
+import numpy as np
+
+from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+
+PolicyDamage = Callable[[CompressionPolicy], float]  # a policy of all layers to the damage that it does
 
 
 class SensitivityMetric(ABC):
@@ -22,5 +29,39 @@ class SensitivityMetric(ABC):
         """The damage of the choices of every layer, float64, each of shape (choices of the layer,).
 
         Raises:
+            ValueError: If the metric needs data, labels or layers that the subject has not.
+        """
+
+    def measure_policies(self, subject: CompressionSubject) -> PolicyDamage | None:  # noqa: ARG002
+        """What measures the damage of any policy of the network, if the metric looks at policies one by one.
+
+        The damage of a choice is then what is measured of the policy that compresses its layer alone, but for what is
+        below 0, so any number of workers can share them. What measures is made without work; the choices of the subject
+        do not count.
+
+        Args:
+            subject: What is compressed.
+
+        Returns:
+            A function of a policy; None for a metric that finds the damage of all choices together.
+
+        Raises:
             ValueError: If the metric needs data or labels that the subject has not.
         """
+        return None
+
+
+def measure_each_alone(subject: CompressionSubject, measure: PolicyDamage) -> tuple[FloatArray, ...]:
+    """The damage of each choice of each layer as it is measured, each of shape (choices,); 0 where it is less.
+
+    Args:
+        subject: What is compressed.
+        measure: Measures the damage of a policy.
+    """
+    layers, neutral = len(subject.choices), LayerPolicy()
+    return tuple(
+        np.array(
+            [0.0 if policy == neutral else max(measure(compress_alone(layers, index, policy)), 0.0) for policy in known]
+        )
+        for index, known in enumerate(subject.choices)
+    )

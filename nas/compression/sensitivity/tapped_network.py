@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from nas.compression.sensitivity.layer_variants import join_outputs
+from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.sensitivity.sample_gradients import compute_sample_gradients
 from nas.compression.tracing.quantized_graph import Quantize, quantize_activations
 from nas.compression.tracing.trace import TracedNetwork

@@ -149,6 +149,7 @@ class SearchSection(Section):
     def _suits_its_searcher(self) -> SearchSection:
         check_objectives(self.searcher, len(self.objectives))
         method = self.method()
+        method.check_metrics(self.measured, [name for name in self.asked if name not in self.measured])
         if self.stop is not None and not method.has_outlook:
             able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].has_outlook)
             raise ValueError(

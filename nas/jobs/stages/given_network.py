@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -29,7 +30,8 @@ def trace_network(
 
     Raises:
         ValueError: If the network cannot be created, run or traced, or the names, shapes or types of the weights are
-            not those of the network, or a weight is not finite, or the file of a stored network is not one.
+            not those of the network, or a weight is not finite, or policies are named for a part that never runs, or
+            the file of a stored network is not one.
     """
     if section.stored is not None:
         return _read_stored(section.stored)
@@ -44,10 +46,13 @@ def trace_network(
             if not weight.isfinite().all():  # before the trace, which would fail by them with another word
                 raise ValueError(f"weights must be finite numbers, got others in {name} of {section.network}")
         examples = torch.rand(2, *section.inputs) if vocabulary is None else _draw_tokens(section, vocabulary)
-        _run(module, section.network, examples, vocabulary)
+        called = _run(module, section.network, examples, vocabulary)
         traced = trace(module, [examples])
     if unsound := traced.list_unsound_tensors():
         raise ValueError(f"weights must be finite numbers, got others in {unsound[0]} of {section.network}")
+    if idle := _list_idle(module, traced, called):
+        _check_rules(section, idle)
+        reporter.say(f"network  never run, and left out with their weights: {', '.join(idle)} of {section.network}")
     return traced
 
 
@@ -58,8 +63,13 @@ def _read_stored(path: Path) -> TracedNetwork:
         raise ValueError(f"space.network must be a file that can be read, got {path} ({error})") from error
 
 
-def _run(module: nn.Module, reference: str, examples: Tensor, vocabulary: int | None) -> None:
-    """Runs a network: what it raises by itself has a line of its own code, and a trace would not say which."""
+def _run(module: nn.Module, reference: str, examples: Tensor, vocabulary: int | None) -> set[nn.Module]:
+    """Runs a network, and returns the modules that it called.
+
+    What it raises by itself has a line of its own code, and a trace would not say which.
+    """
+    called = set[nn.Module]()
+    hooks = [part.register_forward_hook(lambda part, *_: called.add(part)) for part in module.modules()]
     try:
         with user_code(reference), torch.no_grad():
             module.eval()(examples)
@@ -67,6 +77,20 @@ def _run(module: nn.Module, reference: str, examples: Tensor, vocabulary: int | 
         if vocabulary is None:
             raise
         raise ValueError(f"{error}; it got tokens below {vocabulary}, the vocabulary of data.tokenizer") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return called
+
+
+def _list_idle(module: nn.Module, traced: TracedNetwork, called: Collection[nn.Module]) -> list[str]:
+    """Names of the parts that were not called, and none of whose weights the trace found elsewhere."""
+    read = {tensor.data_ptr() for tensor in traced.parameters.values()}
+    return [
+        name
+        for name, part in module.named_modules()
+        if part not in called and (own := [*part.parameters(recurse=False)]) and not read & {p.data_ptr() for p in own}
+    ]
 
 
 def _draw_tokens(section: SpaceSection, vocabulary: int) -> Tensor:
@@ -75,6 +99,15 @@ def _draw_tokens(section: SpaceSection, vocabulary: int) -> Tensor:
     tokens = torch.randint(0, vocabulary, (2, *section.inputs))
     tokens[0, 0] = vocabulary - 1  # an embedding with fewer rows than there are tokens fails here, not in the search
     return tokens
+
+
+def _check_rules(section: SpaceSection, idle: Sequence[str]) -> None:
+    """Raises ValueError if policies are named for a part that never runs; a pattern may be for others, too."""
+    for rule in section.policies_for:
+        if rule.name in idle:
+            raise ValueError(
+                f"space.policies_for names {rule.name}, which never runs in {section.network}; leave it out"
+            )
 
 
 def network_name(reference: str) -> str:

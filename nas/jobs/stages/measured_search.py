@@ -11,7 +11,7 @@ from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.expected_values import combine_columns, expect_all
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
-from nas.jobs.stages.sensitivity import find_damage
+from nas.jobs.stages.sensitivity import find_damage, say_agreement
 from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.warm_start import find_sources, read_sources
 from nas.search.front import find_front
@@ -58,6 +58,10 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         result = run_search(plan, runs.database, progress)
     say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
     say_end(reporter, result, len(known), section.evaluations)
+    for column, name in enumerate(section.asked) if damage and len(result) else ():
+        if name in names:
+            measured = objectives[column].metric.costs(result.values[:, column])
+            say_agreement(damage, result.population.genes, measured, name, reporter)
     found = {name: result.values[:, column] for column, name in enumerate(section.asked) if name in names}
     everything = known.joined(Measurements(result.population, found))
     expected = expect_all(everything, subject, runs.seed)

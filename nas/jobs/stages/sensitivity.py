@@ -1,26 +1,47 @@
-"""The damage that each policy of each layer of a given network does alone, measured once and kept in a table."""
+"""The damage that each policy of each layer of a given network does alone, measured once and kept in a table.
+
+Beside the table lies how far its sums tell what policies of all layers do, which is what allocators assume of it.
+"""
 
 from __future__ import annotations
 
 import csv
+import json
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from nas.compression.calibration_data import CalibrationData
+from nas.compression.sensitivity.additivity import LEAST_R2, MetricQuality, correlate_ranks, judge_sums, sum_damage
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
-from nas.evaluation.realize import one_thread
 from nas.files import atomic_write
+from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution
 from nas.jobs.stage_folder import StageFolder
+from nas.jobs.stages.damage_entries import (
+    CALIBRATION_SAMPLES,
+    DamageEntries,
+    measure_entries,
+    name_entry,
+    name_policy,
+)
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray
+from nas.tasks.task import Task
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
+from search_spaces.search_space import Genes
 
-DAMAGE = "damage.csv"  # columns layer, policy, damage
-CALIBRATION_SAMPLES = 512  # training samples on which damage is measured; the publications take 256 to 1,024
+TABLE = "damage.csv"  # columns layer, policy, damage
+ADDITIVITY = "additivity.json"  # of the table, see `MetricQuality`; with the number of random policies
+JOURNAL = "unfinished.csv"
+_FEWEST = 3  # random policies: through two points there is always a line
 
 
 def find_damage(metric: str, subject: Subject, execution: Execution) -> tuple[FloatArray, ...]:
@@ -29,46 +50,96 @@ def find_damage(metric: str, subject: Subject, execution: Execution) -> tuple[Fl
     Args:
         metric: Name of the sensitivity metric.
         subject: The given network, the samples and how networks are compressed.
-        execution: The runs and the reporter of the job.
+        execution: The runs, the workers and the reporter of the job.
 
     Raises:
-        ValueError: If the stored table was damaged, or the metric needs what the job does not have.
+        ValueError: If the stored table was damaged, the metric needs what the job does not have, or a policy cannot be
+            measured.
     """
     reporter, space = execution.reporter, subject.space
     inputs = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
     folder = execution.runs.path("sensitivity", inputs | {"samples": CALIBRATION_SAMPLES})
-    path = folder / DAMAGE
-    if not StageFolder(folder).holds(DAMAGE):
+    if not StageFolder(folder).holds(TABLE, ADDITIVITY):
         begun = time.monotonic()
-        entries = sum(map(len, space.slot_policies))
-        reporter.say(f"damage   measuring {entries} policies of {len(space.slot_policies)} layers by {metric}")
-        _write(path, _measure(metric, subject), space)
-        reporter.say(f"damage   {time.monotonic() - begun:.0f} s: {path}")
-    return _read(path, space)
+        _measure(DamageEntries(metric, subject, execution), folder)
+        reporter.say(f"damage   {time.monotonic() - begun:.0f} s: {folder / TABLE}")
+    _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter)
+    return _read(folder / TABLE, space)
 
 
-def _measure(metric: str, subject: Subject) -> tuple[FloatArray, ...]:
-    realizer, measurement = subject.realizer(), subject.measurement
-    assert isinstance(realizer.source, TracedNetwork)  # of a given network, which the job file was checked to have
-    data = realizer.calibration_data(CALIBRATION_SAMPLES)
-    compressed = CompressionSubject(
-        realizer.source, subject.space.slot_policies, data, measurement.methods, subject.data.task
+def check_sensitivity(metric: str, traced: TracedNetwork, task: Task) -> None:
+    """Makes sure, without any work, that a metric has what it needs of a given network and of the task of its samples.
+
+    Args:
+        metric: Name of the sensitivity metric.
+        traced: The network.
+        task: The task of the samples, all of which have labels.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    ((_, shape),) = traced.graph.inputs
+    data = CalibrationData(torch.zeros(1, *shape), torch.zeros(1))
+    SENSITIVITY_METRICS[metric]().measure_policies(
+        CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task)
     )
-    with one_thread():
-        return SENSITIVITY_METRICS[metric]().damage(compressed)
+
+
+def say_agreement(damage: Sequence[FloatArray], genes: Genes, costs: FloatArray, name: str, reporter: Reporter) -> None:
+    """Prints how far the order of candidates by summed damage is that by a measured metric; nothing if all are alike.
+
+    Args:
+        damage: For each layer the damage of its policies, shape (policies of the layer,).
+        genes: The candidates: the index of each layer's policy, shape (n, layers).
+        costs: The metric of the candidates as a cost, shape (n,).
+        name: Name of the metric.
+        reporter: Prints it.
+    """
+    sums = sum_damage(damage, genes.astype(np.int64))
+    if np.ptp(sums) > 0 and np.ptp(costs) > 0:
+        found, _ = correlate_ranks(sums, costs)
+        reporter.say(f"damage   rank correlation {found:.2f} with {name} of {len(costs)} measured candidates")
+
+
+def _measure(entries: DamageEntries, folder: Path) -> None:
+    """Measures the table, writes it and what it is worth, and then what says that both are whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = measure_entries(entries, folder / JOURNAL)
+    damage = entries.tabulate(known)
+    measured = np.array([known[name_policy(one)].damage for one in entries.whole])
+    seconds = sum(known[name_entry(one)].seconds for one in entries.alone.values())
+    quality = judge_sums(entries.metric, damage, entries.chosen, measured, seconds)
+    _write(folder / TABLE, damage, entries.subject.space)
+    with atomic_write(folder / ADDITIVITY) as draft:
+        draft.write_text(json.dumps(asdict(quality) | {"policies": len(measured)}), encoding="utf-8")
+    StageFolder(folder).record(TABLE, ADDITIVITY)
+    (folder / JOURNAL).unlink()
+
+
+def _say_quality(stored: dict[str, float | str], reporter: Reporter) -> None:
+    """Prints what the table is worth, and what follows from it for the search."""
+    policies = int(stored.pop("policies"))
+    if policies < _FEWEST:
+        reporter.say(f"damage   {policies} different policies, too few to tell whether the damage of layers adds up")
+        return
+    quality = MetricQuality(**stored)  # type: ignore[arg-type]
+    ranks = f"rank correlation {quality.spearman:.2f} with {policies} random policies"
+    reporter.say(f"damage   R2 {quality.r2:.2f} and {ranks}, after {quality.seconds:.0f} s of one worker")
+    if not quality.is_additive:
+        reporter.say(
+            f"damage   below an R2 of {LEAST_R2:g} layers do not damage on their own: the search goes by measuring, "
+            "which corrects the table"
+        )
 
 
 def _write(path: Path, damage: tuple[FloatArray, ...], space: JointSpace) -> None:
-    """Writes the table, and what says that it is whole."""
     rows = [
         (slot.name, str(policy), value)
         for slot, policies, known in zip(space.architectures.slots, space.slot_policies, damage, strict=True)
         for policy, value in zip(policies, known.tolist(), strict=True)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("layer", "policy", "damage"), *rows])
-    StageFolder(path.parent).record(path.name)
 
 
 def _read(path: Path, space: JointSpace) -> tuple[FloatArray, ...]:

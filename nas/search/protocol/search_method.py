@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,6 +66,18 @@ class SearchMethod(ABC):
         Args:
             problem: The problem, one that `check` accepts.
             seed: Seed of all random choices.
+        """
+
+    @classmethod  # noqa: B027 most take any
+    def check_metrics(cls, measured: Sequence[str], tabulated: Sequence[str]) -> None:
+        """Refuses metrics that it cannot search, by how their values come about; by default it takes any.
+
+        Args:
+            measured: Names of those that are measured.
+            tabulated: Names of those that are computed or looked up.
+
+        Raises:
+            ValueError: If it needs others.
         """
 
     @classmethod

@@ -7,6 +7,7 @@ chosen where the front is expected to gain most: Thompson sampling (Thompson 193
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +74,26 @@ class Allocation(SearchMethod):
                 "searcher 'allocation' chooses the policies of one given network, whose damage was measured, got space "
                 f"{problem.space.name!r}; name another searcher, or a network in space.network"
             )
-        tabulated = [isinstance(one.evaluate, AdditiveEvaluator) for one in problem.objectives]
-        if all(tabulated) or not any(tabulated):
-            names = ", ".join(one.metric.name for one in problem.objectives)
+        tabulated = [one.metric.name for one in problem.objectives if isinstance(one.evaluate, AdditiveEvaluator)]
+        cls.check_metrics(
+            [one.metric.name for one in problem.objectives if one.metric.name not in tabulated], tabulated
+        )
+
+    @classmethod
+    def check_metrics(cls, measured: Sequence[str], tabulated: Sequence[str]) -> None:
+        """Refuses metrics that are all measured, or all tabulated.
+
+        Args:
+            measured: Names of those that are measured.
+            tabulated: Names of those that are computed or looked up.
+
+        Raises:
+            ValueError: If they are.
+        """
+        if not measured or not tabulated:
             raise ValueError(
                 "searcher 'allocation' trades what is measured, such as accuracy, for what is tabulated, such as "
-                f"weight_bytes; objectives need both, got {names}"
+                f"weight_bytes; objectives need both, got {', '.join([*measured, *tabulated])}"
             )
 
     def create(self, problem: SearchProblem, seed: int) -> AllocationSearcher:

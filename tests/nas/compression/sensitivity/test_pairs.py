@@ -9,8 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
+from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.sensitivity.degradation import SquaredError
+from nas.compression.sensitivity.joint_degradation import measure_degradations
+from nas.compression.sensitivity.measured_alone import MeasuredAlone
 from nas.compression.sensitivity.pairs import HessianPairs, MeasuredPairs, PairMetric
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import trace
@@ -86,7 +90,48 @@ def test_activations_couple_layers_too(residual: CompressionSubject) -> None:
     assert all(term.table[3, 3] != 0 for term in terms)  # w32a4 with w32a4
 
 
-def test_measured_pairs_need_the_trained_layers_to_compare_with() -> None:
+class Three(Two):
+    """The two that are rectified, and a third layer beside them."""
+
+    def __init__(self) -> None:
+        super().__init__("rectified")
+        self.third = nn.Linear(4, 1, bias=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat([super().forward(inputs), self.third(inputs)], 1)
+
+
+def test_allocators_keep_apart_what_is_harmful_together() -> None:
+    traced = trace(Three(), [torch.zeros(2, 4)])
+    data = CalibrationData(torch.tensor([[0.0, -1.0, 0.0, 0.0]]))
+    subject = CompressionSubject.uniform_choices(traced, [FLOAT, TWO], data)
+    for weight, second in zip(subject.weights, (0.3, 0.3, 0.1), strict=True):
+        weight.copy_(torch.tensor([[1.0, second, 0.0, 0.0]]))  # 2 bits round the second to 0
+    damage = MeasuredAlone(SquaredError()).damage(subject)
+    assert [float(known[1]) for known in damage] == pytest.approx([0.0, 0.0, 0.1**2 / 2])
+    bits = Budget("weight_bits", (np.array([32.0, 2.0]),) * 3, 36.0)  # two of the three layers are to give way
+    plain = AllocationProblem(damage, (bits,))
+    augmented = replace(plain, pairs=MeasuredPairs(SquaredError(), reach=2).damage(subject))
+    names = [name for name in ALLOCATORS if name != "greedy"]
+    assert {ALLOCATORS[name]().allocate(plain) for name in names} == {(1, 1, 0)}
+    found = {name: ALLOCATORS[name]().allocate(augmented) for name in names}
+    assert {*found.values()} <= {(1, 0, 1), (0, 1, 1)}, found
+    measured = measure_degradations(subject, [(1, 1, 0), found["milp"]], SquaredError())
+    assert measured.tolist() == pytest.approx([0.2**2 / 2, 0.1**2 / 2])
+    assert measured[1] == pytest.approx(augmented.damage_of(found["milp"]))
+    # one layer after the other by single and half of the pair terms: both of the pair come after the third
+    scores = [
+        known[1] + sum(term.table[1, 1] for term in augmented.pairs if i in term.columns) / 2
+        for i, known in enumerate(damage)
+    ]
+    assert scores[2] < min(scores[:2])
+    assert max(float(known[1]) for known in damage[:2]) < damage[2][1]
+
+
+def test_pairs_need_no_layer_to_be_left_as_it_is() -> None:
     subject = make_subject("added")
-    with pytest.raises(ValueError, match="need the policy w32a32"):
-        MeasuredPairs(SquaredError()).damage(replace(subject, choices=((TWO,), (FLOAT, TWO))))
+    (all_,), (some,) = (
+        MeasuredPairs(SquaredError()).damage(one)
+        for one in (subject, replace(subject, choices=((TWO,), (FLOAT, THREE))))
+    )
+    np.testing.assert_allclose(some.table, all_.table[1:2, [0, 2]], rtol=1e-6)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.compression.calibration_data import CalibrationData
+from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork, trace
@@ -21,16 +22,28 @@ CHOICES = (
 )
 
 
-@pytest.fixture
-def traced() -> TracedNetwork:
+class Attending(nn.Module):
+    """Two layers around an attention, for metrics that order attentions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.Linear(2, 12), nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        query, key, value = self.qkv(images.flatten(2).mT).chunk(3, -1)
+        return self.out((query @ key.mT).softmax(-1) @ value).mean(1)
+
+
+def make_network(name: str) -> TracedNetwork:
     torch.manual_seed(0)
     body = (nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(100, 3))
-    return trace(nn.Sequential(*body).eval(), [torch.zeros(1, 2, 5, 5)])
+    module = Attending() if name == "arank" else nn.Sequential(*body)
+    return trace(module.eval(), [torch.zeros(1, 2, 5, 5)])
 
 
 @pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
-def test_damage_is_that_of_each_choice(name: str, traced: TracedNetwork) -> None:
-    generator = torch.Generator().manual_seed(1)
+def test_damage_is_that_of_each_choice(name: str) -> None:
+    generator, traced = torch.Generator().manual_seed(1), make_network(name)
     inputs = torch.randn(24, 2, 5, 5, generator=generator)
     data = CalibrationData(inputs, traced.network()(inputs).argmax(1), batch=8)
     subject = CompressionSubject(traced, CHOICES, data, task=TASKS["classification"])
@@ -44,3 +57,17 @@ def test_damage_is_that_of_each_choice(name: str, traced: TracedNetwork) -> None
     assert all(np.array_equal(*pair) for pair in zip(metric.damage(subject), (first, second), strict=True))
     assert all(torch.equal(traced.parameters[tensor], value) for tensor, value in before.items())
     assert metric == SENSITIVITY_METRICS[name]()
+    if (measure := metric.measure_policies(subject)) is not None:
+        alone = [measure(compress_alone(2, layer, CHOICES[layer][choice])) for layer, choice in ((1, 0), (0, 2))]
+        assert [max(value, 0.0) for value in alone] == [second[0], first[2]]
+
+
+@pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
+def test_what_a_metric_needs_and_has_not_is_said_in_one_line(name: str) -> None:
+    bare = CompressionSubject(make_network(name), CHOICES)
+    if name in ("weight_distortion", "z_score"):
+        SENSITIVITY_METRICS[name]().damage(bare)
+        return
+    with pytest.raises(ValueError, match="needs calibration data") as told:
+        SENSITIVITY_METRICS[name]().damage(bare)
+    assert "\n" not in str(told.value)

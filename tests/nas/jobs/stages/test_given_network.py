@@ -40,6 +40,11 @@ class Pair(Net):
 def many():
     return Net(classes=12)
 
+class Idle(Net):
+    def __init__(self):
+        super().__init__()
+        self.aux = nn.Linear(8, 10)
+
 def broken():
     raise RuntimeError("no weights\\nhere")
 
@@ -112,6 +117,14 @@ def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> No
     assert "latency.parquet is there without" in str(unrecorded.exception), unrecorded.output
 
 
+def test_what_never_runs_is_told_and_left_out(folder: Path) -> None:
+    (folder / "job.yaml").write_text(yaml.safe_dump({**JOB, "space": {**JOB["space"], "network": "brought:Idle"}}))
+    stored = CliRunner().invoke(app, ["train", "job.yaml"])
+    assert stored.exit_code == 0, stored.output
+    assert "never run, and left out with their weights: aux of brought:Idle" in stored.output
+    assert "network  3 layers, called 4 times" in stored.output
+
+
 def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(folder: Path) -> None:
     space = {**JOB["space"], "network": "brought:flat", "policies": ["w8a8"]}
     (folder / "job.yaml").write_text(yaml.safe_dump({**JOB, "space": space, "export": {"count": 3}}))
@@ -128,7 +141,7 @@ def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(f
         ({"network": "brought"}, ["my_package.models:make_net", "got 'brought'"]),
         ({"network": "absent_package:make"}, ["absent_package:make cannot be imported"]),
         ({"network": "brought:nothing"}, ["brought:nothing cannot be imported"]),
-        ({"network": "brought:broken"}, ["raised RuntimeError at brought.py:25", "no weights here"]),
+        ({"network": "brought:broken"}, ["raised RuntimeError at brought.py:30", "no weights here"]),
         ({"network": "brought:text"}, ["must be a torch.nn.Module, got str"]),
         ({"network": "brought:many"}, ["must return one tensor of 10 logits per image, got (12,)"]),
         ({"network": "brought:Pair"}, ["must return one tensor of 10 logits", "and"]),
@@ -136,7 +149,7 @@ def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(f
         ({"inputs": [3, 8, 8]}, ["brought:Net raised RuntimeError at brought.py:12: Given groups=1, weight of size"]),
         (
             {"inputs": [1, 200, 200], "network": "brought:flat"},
-            ["brought:flat raised RuntimeError at brought.py:32: mat1 and mat2 shapes cannot be multiplied"],
+            ["brought:flat raised RuntimeError at brought.py:37: mat1 and mat2 shapes cannot be multiplied"],
         ),
         ({"inputs": [1, 8, 6]}, ["space.inputs", "square images", "[1, 8, 6]"]),
         ({"inputs": [8, 8]}, ["space.inputs", "or of tokens, (length,), got [8, 8]"]),
@@ -144,6 +157,10 @@ def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(f
         ({"weights": "brought.py"}, ["weights must be a safetensors file", "brought.py"]),
         ({"weights": "net.pt"}, ["weights must be a safetensors file", "pickle can run code"]),
         ({"policies_for": [{"name": "trunk", "policies": ["w8a8"]}]}, ["found by name=trunk", "stem"]),
+        (
+            {"network": "brought:Idle", "policies_for": [{"name": "aux", "policies": ["w8a8"]}]},
+            ["space.policies_for names aux, which never runs in brought:Idle; leave it out"],
+        ),
         ({"name": "resnet_digits"}, ["either name", "or network", "not both"]),
         ({"only": {"depth": [1]}}, ["a given network has no choices"]),
         ({"network": "timm:resnet18"}, ["comes without weights; name their safetensors file"]),

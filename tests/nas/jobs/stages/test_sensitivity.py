@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
+from torch import nn
 from typer.testing import CliRunner
 
 from nas.cli.main import app
+from nas.compression.tracing.trace import trace
+from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
+from nas.jobs.stages.sensitivity import check_sensitivity
+from nas.tasks.registry import TASKS
 
 NETWORK = """
 from torch import nn
 
 def make():
     return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
+
+def broken():
+    net = make()
+    net[4].weight.data[0] = float("inf")
+    return net
 """
 JOB: dict[str, Any] = {
     "name": "small",
@@ -41,7 +55,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) -> None:
     first = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert first.exit_code == 0, first.output
-    assert "measuring 8 policies of 2 layers" in first.output
+    assert "measuring 8 policies of 2 layers, and 13 random ones of all, by output_distortion" in first.output
+    assert "to go, by the first measurements" in first.output
+    assert "with 13 random policies, after" in first.output
+    assert re.search(r"rank correlation -?[\d.]+ with accuracy of \d+ measured candidates", first.output)
     (table,) = folder.glob("runs/small/sensitivity-*/damage.csv")
     damage = pd.read_csv(table)
     assert damage["layer"].tolist() == [0] * 4 + [4] * 4
@@ -50,10 +67,51 @@ def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) ->
     assert list(folder.glob("runs/small/export-*/*.onnx"))
     again = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert "measuring" not in again.output
+    assert "with 13 random policies, after" in again.output
     assert "export   done before" in again.output
     table.write_text(table.read_text().replace("w2a8", "w3a8"))
     damaged = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert f"{table.relative_to(folder)} is damaged" in str(damaged.exception)
+
+
+def test_a_killed_measurement_goes_on_and_any_number_of_workers_gives_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = CliRunner().invoke(app, ["compress", "job.yaml", "--runs", "whole"])
+    assert whole.exit_code == 0, whole.output
+    added = list[str]()
+
+    def add(journal: DamageJournal, key: str, found: MeasuredDamage) -> None:
+        original(journal, key, found)
+        added.append(key)
+        if len(added) == 5:
+            raise OSError("the power went off")
+
+    original = DamageJournal.add
+    monkeypatch.setattr(DamageJournal, "add", add)
+    killed = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert str(killed.exception) == "the power went off"
+    workers = str(min(2, len(os.sched_getaffinity(0))))
+    again = CliRunner().invoke(app, ["compress", "job.yaml", "--workers", workers])
+    assert again.exit_code == 0, again.output
+    assert "by output_distortion, 5 before" in again.output
+    assert len(added) == len({*added}) == 6 + 13  # nothing was measured twice
+    tables = [next(Path(runs).glob("small/sensitivity-*/damage.csv")).read_text() for runs in ("whole", "runs")]
+    assert tables[0] == tables[1]
+    assert not list(folder.glob("*/small/sensitivity-*/unfinished.csv"))
+
+
+@pytest.mark.parametrize("metric", ["fisher", "z_score"])
+def test_metrics_that_find_all_damage_at_once_are_timed_by_a_trial(metric: str, folder: Path) -> None:
+    job = JOB | {"search": {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": metric}}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job | {"search": job["search"] | {"evaluations": 5}}))
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert "by a trial on few samples" in found.output
+    assert "with 13 random policies, after" in found.output
+    assert ("below an R2 of 0.7 layers do not damage on their own: the search goes by measuring" in found.output) == (
+        float(re.findall(r"damage   R2 ([\d.]+)", found.output)[0]) < 0.7
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,13 +130,26 @@ def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) ->
             {"search": {"objectives": ["accuracy", "macro_f1"]}},
             "trades what is measured, such as accuracy, for what is tabulated",
         ),
+        (
+            {"search": {"objectives": ["accuracy", "weight_bytes"], "limits": {"weight_bytes": 100}}},
+            "search.limits.weight_bytes must be 546 or more, as no candidate of this job has less, got 100",
+        ),
+        (
+            {"space": {"network": "brought:broken", "inputs": [1, 8, 8], "policies": ["w8a8"]}},
+            "weights must be finite numbers, got others in 4.weight of brought:broken",
+        ),
+        (
+            {"space": {"network": "brought:make", "inputs": [3, 8, 8], "policies": ["w8a8"]}},
+            "expected input[2, 3, 8, 8] to have 1 channels",
+        ),
     ],
 )
-def test_what_cannot_be_compressed_is_refused_in_one_line(folder: Path, changes: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_compressed_is_refused_in_one_line(
+    folder: Path, changes: dict[str, Any], words: str, refusal: Callable[..., str]
+) -> None:
     (folder / "job.yaml").write_text(yaml.safe_dump(JOB | changes))
-    refused = CliRunner().invoke(app, ["compress", "job.yaml"])
-    assert words in str(refused.exception)
-    assert "\n" not in str(refused.exception)
+    assert words in refusal("compress", "job.yaml")
+    assert not list(folder.glob("runs/small/*-*"))
 
 
 def test_what_is_repaired_is_another_run_than_what_is_not(folder: Path) -> None:
@@ -103,3 +174,10 @@ def test_a_searcher_that_compresses_needs_a_network(folder: Path) -> None:
     assert "searcher 'allocation' compresses one network, and measures it; name a space.network" in str(
         refused.exception
     )
+
+
+def test_what_a_metric_needs_of_the_task_is_known_before_anything_is_measured() -> None:
+    traced = trace(nn.Linear(4, 2), [torch.zeros(2, 4)])
+    check_sensitivity("output_distortion", traced, TASKS["regression"])
+    with pytest.raises(ValueError, match=r"needs a task whose outputs are logits.* take output_distortion"):
+        check_sensitivity("output_divergence", traced, TASKS["regression"])

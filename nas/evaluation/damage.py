@@ -1,0 +1,89 @@
+"""The description of a measurement of damage, as a value that can be sent to any worker and built there."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from nas.compression.sensitivity.degradation import Divergence, SquaredError
+from nas.compression.sensitivity.joint_degradation import PolicyDegradation
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.compression.sensitivity.sensitivity_metric import PolicyDamage
+from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.trace import TracedNetwork
+from nas.evaluation.measurement import ImageMeasurement
+from nas.evaluation.pool import Measure
+from nas.evaluation.realize import CandidateRealizer, one_thread
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import LayerPolicy
+
+DAMAGE, SECONDS = "damage", "seconds"  # what is measured of a policy
+
+
+@dataclass(frozen=True)
+class DamageMeasurement:
+    """Builds the measurement of what the policies of a given network damage.
+
+    Attributes:
+        candidates: Describes the network, the samples and how networks are compressed.
+        metric: Name of the sensitivity metric.
+        samples: Number of training samples on which damage is measured.
+    """
+
+    candidates: ImageMeasurement
+    metric: str
+    samples: int
+
+    def __call__(self) -> Measure:
+        """Loads the network and the samples.
+
+        Returns:
+            A function of a candidate and a fidelity, the share of the samples. It returns the damage of the policy and
+            the seconds that this took, by name.
+        """
+        realizer = self.candidates.realizer(self.candidates.data.load())
+        measures: dict[int, PolicyDamage] = {}
+
+        def measure(candidate: Candidate, fidelity: float) -> dict[str, float]:
+            samples, begun = math.ceil(fidelity * self.samples), time.perf_counter()
+            with one_thread():
+                if samples not in measures:
+                    measures[samples] = measure_by(self.metric, make_subject(realizer, samples))
+                damage = measures[samples](candidate.policy)
+            return {DAMAGE: damage, SECONDS: time.perf_counter() - begun}
+
+        return measure
+
+
+def make_subject(realizer: CandidateRealizer, samples: int) -> CompressionSubject:
+    """The given network of a job with its first training samples; its layers have no choices yet.
+
+    Args:
+        realizer: Makes the candidates of the job.
+        samples: Number of samples.
+
+    Raises:
+        ValueError: If the job has no given network.
+    """
+    data = realizer.calibration_data(samples)
+    assert isinstance(realizer.source, TracedNetwork)  # or there would be no calibration data
+    return CompressionSubject.uniform_choices(
+        realizer.source, [LayerPolicy()], data, realizer.methods, realizer.data.task
+    )
+
+
+def measure_by(metric: str, subject: CompressionSubject) -> PolicyDamage:
+    """What measures the damage of policies by a metric or, if it measures none, by what they do to the outputs.
+
+    Args:
+        metric: Name of the sensitivity metric.
+        subject: The network, with data.
+
+    Raises:
+        ValueError: If there is no such metric, or it needs what the subject has not.
+    """
+    if (measure := SENSITIVITY_METRICS[metric]().measure_policies(subject)) is not None:
+        return measure
+    has_classes = subject.task is not None and subject.task.gives_probabilities
+    return PolicyDegradation(subject, Divergence() if has_classes else SquaredError())

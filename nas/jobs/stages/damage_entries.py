@@ -1,0 +1,190 @@
+"""Measures the entries of a table of damage, and random policies beside them, in the workers of a job.
+
+Every entry is measured for itself: which worker measures it, and in which order, changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.compression.sensitivity.additivity import POLICIES, draw_policies
+from nas.compression.sensitivity.policy_runs import compress_alone
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_subject
+from nas.evaluation.realize import one_thread
+from nas.jobs.console.damage_progress import follow_damage
+from nas.jobs.execution import Execution
+from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
+from nas.jobs.stages.subject import Subject
+from nas.objectives import Failure, FloatArray
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import LayerPolicy
+
+CALIBRATION_SAMPLES = 512  # training samples on which damage is measured; the publications take 256 to 1,024
+_SEED = 0  # of the random policies; not that of the job, so that tables of equal inputs are equal
+_WHOLE_SHARE = 0.25  # of the samples, for random policies: what is asked is how they compare, on the same samples
+_TRIAL = 16  # part of the samples on which a metric is timed that finds all damage at once
+
+_Entry = tuple[int, int]  # index of a layer, and of a policy among its choices
+_Known = dict[str, MeasuredDamage]
+
+
+@dataclass(frozen=True, eq=False)
+class DamageEntries:
+    """What is to be measured: each policy of each layer alone, and random policies of all layers.
+
+    Attributes:
+        metric: Name of the sensitivity metric.
+        subject: The given network, the samples and how networks are compressed.
+        execution: The workers and the reporter of the job.
+    """
+
+    metric: str
+    subject: Subject
+    execution: Execution
+
+    @cached_property
+    def chosen(self) -> NDArray[np.int64]:
+        """The different ones of 30 random policies: the index of each layer's choice, shape (policies, layers)."""
+        sizes = [len(known) for known in self.subject.space.slot_policies]
+        return np.unique(draw_policies(sizes, POLICIES, _SEED), axis=0)
+
+    @cached_property
+    def alone(self) -> dict[_Entry, Candidate]:
+        """The networks in which one layer is compressed."""
+        choices, neutral = self.subject.space.slot_policies, LayerPolicy()
+        entries = [(layer, choice, one) for layer, known in enumerate(choices) for choice, one in enumerate(known)]
+        return {
+            (layer, choice): self._candidate(compress_alone(len(choices), layer, one).layers)
+            for layer, choice, one in entries
+            if one != neutral
+        }
+
+    @cached_property
+    def whole(self) -> list[Candidate]:
+        """The networks under the random policies."""
+        choices = self.subject.space.slot_policies
+        return [self._candidate([known[k] for known, k in zip(choices, one, strict=True)]) for one in self.chosen]
+
+    def _candidate(self, policies: Sequence[LayerPolicy]) -> Candidate:
+        like = self.subject.space.largest()
+        return replace(like, policy=replace(like.policy, layers=tuple(policies)))
+
+    def tabulate(self, known: Mapping[str, MeasuredDamage]) -> tuple[FloatArray, ...]:
+        """The table: for each layer the damage of its policies, shape (policies of the layer,), 0 where it is less.
+
+        Args:
+            known: What was measured, by `name_entry` and `name_policy`.
+        """
+        return tuple(
+            np.array([self._damage((layer, choice), known) for choice in range(len(policies))])
+            for layer, policies in enumerate(self.subject.space.slot_policies)
+        )
+
+    def _damage(self, entry: _Entry, known: Mapping[str, MeasuredDamage]) -> float:
+        return max(known[name_entry(self.alone[entry])].damage, 0.0) if entry in self.alone else 0.0
+
+
+def name_entry(candidate: Candidate) -> str:
+    """The name of the entry of a candidate with one compressed layer."""
+    return f"alone {candidate.key}"
+
+
+def name_policy(candidate: Candidate) -> str:
+    """The name of a policy of all layers, which may be equal to that of an entry and is measured otherwise."""
+    return f"whole {candidate.key}"
+
+
+def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, MeasuredDamage]:
+    """Measures all entries and policies, but for those that a journal holds; says first how long it will take.
+
+    Args:
+        entries: The entries.
+        path: The file of the journal.
+
+    Returns:
+        What was measured, by `name_entry` and `name_policy`.
+
+    Raises:
+        ValueError: If the metric needs what the job does not have, or a policy cannot be measured.
+    """
+    subject, reporter = entries.subject, entries.execution.reporter
+    metric = SENSITIVITY_METRICS[entries.metric]()
+    by_policy = metric.measure_policies(make_subject(subject.realizer(), 1)) is not None
+    journal = DamageJournal(path)
+    known, alone = journal.read(), {name_entry(one): one for one in entries.alone.values()}
+    choices = subject.space.slot_policies
+    count = f"{sum(map(len, choices))} policies of {len(choices)} layers, and {len(entries.whole)} random ones of all"
+    held = f", {len(known)} before" if known else ""
+    reporter.say(f"damage   measuring {count}, by {entries.metric}{held}")
+    if not by_policy and not alone.keys() <= known.keys():
+        for name, found in _measure_at_once(entries).items():
+            known[name] = found
+            journal.add(name, found)
+    _measure_missing(entries, alone if by_policy else {}, known, journal)
+    return known
+
+
+def _measure_at_once(entries: DamageEntries) -> _Known:
+    """The entries by a metric that finds them all together, in this process."""
+    metric, reporter = SENSITIVITY_METRICS[entries.metric](), entries.execution.reporter
+    subject = make_subject(entries.subject.realizer(), CALIBRATION_SAMPLES)
+    subject = replace(subject, choices=entries.subject.space.slot_policies)
+    data = subject.need_data()
+    with one_thread(), reporter.bar("measure damage", None):
+        begun = time.monotonic()
+        metric.damage(replace(subject, data=data.take(max(len(data) // _TRIAL, 1))))
+        reporter.say(f"damage   about {_describe(_TRIAL * (time.monotonic() - begun))}, by a trial on few samples")
+        begun = time.monotonic()
+        damage = metric.damage(subject)
+        share_s = (time.monotonic() - begun) / max(len(entries.alone), 1)
+    return {name_entry(one): MeasuredDamage(float(damage[i][k]), share_s) for (i, k), one in entries.alone.items()}
+
+
+def _measure_missing(
+    entries: DamageEntries, alone: Mapping[str, Candidate], known: _Known, journal: DamageJournal
+) -> None:
+    """Measures in the workers what is not known: first of the last, the middle and the first layer, then in order."""
+    whole = {name_policy(one): one for one in entries.whole}
+    names, candidates, execution = [*alone] or [*whole], {**alone, **whole}, entries.execution
+    timed = [names[-1], names[len(names) // 2], names[0]]
+    missing = [name for name in dict.fromkeys([*timed, *candidates]) if name not in known]
+    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES)
+    told, reporter = not missing, execution.reporter
+    with execution.open_pool() as pool, follow_damage(reporter, len(missing)) as advance:
+        measuring = pool.measuring(measurement)
+        futures = {measuring.submit(candidates[name], 1.0 if name in alone else _WHOLE_SHARE): name for name in missing}
+        for future in as_completed(futures):
+            name, values = futures[future], future.result()
+            if isinstance(values, Failure):
+                policies = " ".join(map(str, candidates[name].policy.layers))
+                raise ValueError(f"the damage of {policies} could not be measured: {values.reason}")
+            known[name] = MeasuredDamage(values[DAMAGE], values[SECONDS])
+            journal.add(name, known[name])
+            advance()
+            if not told and known.keys() >= {*timed}:
+                told = True
+                left_s = _estimate(known, alone, whole) / execution.workers.count
+                reporter.say(f"damage   about {_describe(left_s)} to go, by the first measurements")
+
+
+def _estimate(known: _Known, alone: Mapping[str, Candidate], whole: Mapping[str, Candidate]) -> float:
+    """Seconds that one worker takes for the rest, by what is known."""
+    seconds = [known[name].seconds for name in (alone or whole) if name in known]
+    left = [sum(name not in known for name in group) for group in (alone, whole)]
+    # a policy of all layers runs all of the network, as that of the first layer does, which takes longest
+    share = _WHOLE_SHARE if alone else 1.0
+    return left[0] * float(np.mean(seconds)) + left[1] * share * max(seconds)
+
+
+def _describe(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
