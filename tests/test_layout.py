@@ -61,6 +61,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "search_spaces/channels/arrangement_rules.py": CHANNELS,
     "search_spaces/channels/product_rules.py": CHANNELS,
     "search_spaces/channels/registry.py": REGISTRIES,
+    "nas/compression/equalization/registry.py": REGISTRIES,
     "nas/compression/rounding/ada_quant.py": ROUNDINGS,
     "nas/compression/rounding/ada_round.py": ROUNDINGS,
     "nas/compression/rounding/round_to_nearest.py": ROUNDINGS,

@@ -12,6 +12,7 @@ from hardware.device import DEVICES
 from hardware.importers.registry import IMPORTERS
 from hardware.profiling.onnx_forms import ONNX_FORMS
 from nas.compression.allocation.registry import ALLOCATORS
+from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.pruning.registry import IMPORTANCES
 from nas.compression.quantizers.registry import QUANTIZERS
@@ -39,7 +40,7 @@ REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHE
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS, CHANNEL_RULES]
 REGISTRIES += [AUGMENTATIONS, AUGMENTATION_PRESETS]
 REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, REPAIRS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS, IMPORTANCES]
-REGISTRIES += [MEASURED_METRICS, CORRUPTIONS, TASKS]
+REGISTRIES += [EQUALIZATIONS, MEASURED_METRICS, CORRUPTIONS, TASKS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
 Install = Callable[..., None]

@@ -29,6 +29,12 @@ def _mse() -> Observer:
     return LeastSquaredErrorRange()
 
 
+def _kl() -> Observer:
+    from nas.compression.observers.kl_range import LeastDivergenceRange
+
+    return LeastDivergenceRange()
+
+
 OBSERVERS: Registry[Callable[[], Observer]] = Registry(
-    "observer", {"percentile_99_99": _percentile_99_99, "min_max": _min_max, "mse": _mse}
+    "observer", {"percentile_99_99": _percentile_99_99, "min_max": _min_max, "mse": _mse, "kl": _kl}
 )

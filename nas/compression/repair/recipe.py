@@ -1,9 +1,10 @@
-"""How a network is rounded and repaired: a recipe, and the ready-made ones."""
+"""How a network is equalised, rounded and repaired: a recipe, and the ready-made ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas.compression.equalization.equalization import Equalization
 from nas.compression.repair.bias_tuning import BiasTuning
 from nas.compression.repair.repair import Repair
 from nas.compression.rounding.quant_ease import QuantEase
@@ -25,9 +26,12 @@ class Recipe:
         repairs: Carried out in order after all layers are rounded. Each is kept only if the outputs on the data are
             then closer to the original ones (`repair.output_distance`).
         seed: Of the positions at which outputs are taken.
+        equalization: Carried out before anything is rounded; None leaves the scales of channels as they are.
+        nearest_from_bits: Least bits of rounded weights from which nearest codes are offered, too: if all have as many,
+            what is closer to the original on the data is kept. With few bits nearest codes never are.
 
     Raises:
-        ValueError: If there are no rows, or the damping is not above 0.
+        ValueError: If there are no rows, the damping is not above 0, or the least bits are below 2.
     """
 
     rounding: Rounding = _DESCENT
@@ -36,12 +40,16 @@ class Recipe:
     damping: float = 0.01
     repairs: tuple[Repair, ...] = ()
     seed: int = 0
+    equalization: Equalization | None = None
+    nearest_from_bits: int = 5
 
     def __post_init__(self) -> None:
         if not self.rows >= 1:
             raise ValueError(f"a layer must be fitted to one or more outputs, got {self.rows}")
         if not 0 < self.damping < float("inf"):
             raise ValueError(f"the damping must be a number above 0, got {self.damping}")
+        if not self.nearest_from_bits >= 2:
+            raise ValueError(f"codes have 2 bits or more, got nearest ones from {self.nearest_from_bits} bits")
 
 
 LIGHT = Recipe()  # no gradients

@@ -5,16 +5,20 @@ al., 2023), as the sequential mode of AdaQuant does it (Hubara et al., ICML 2021
 before it yield once they are compressed, the outputs to be met those of the original network. Two more things are
 fitted exactly. The mean error goes into the bias, or into the mean of the normalisation that follows. And where the
 output of a layer is added to a shortcut, the output to be met is what the sum still lacks, so that a layer makes up for
-the errors of the shortcut too.
+the errors of the shortcut too. With many bits there is little to make up for, and a sample of inputs may mislead: then
+nearest codes are offered, too, and what yields outputs closer to the original ones is kept.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nas.compression.compress import calibrate, fix_range
 from nas.compression.repair.batched_walk import run_batches
@@ -43,7 +47,10 @@ class Repairer:
     """
 
     def __init__(self, subject: CompressionSubject, recipe: Recipe = LIGHT) -> None:
-        self._subject, self._recipe, self._data = subject, recipe, subject.need_data()
+        self._recipe, self._data = recipe, subject.need_data()
+        if recipe.equalization is not None:
+            subject = replace(subject, traced=recipe.equalization.equalize(subject))
+        self._subject = subject
         self._references = record_references(subject.traced, self._data, recipe.rows, recipe.seed)
 
     @torch.no_grad()
@@ -78,18 +85,32 @@ class Repairer:
         else:
             run_batches(traced.network(), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
+        if min((rounded for _, rounded in bits.values()), default=0) >= self._recipe.nearest_from_bits:
+            nearest = compress(traced, policy, methods.quantizer)
+            calibrate(nearest, self._data, methods.observer)
+            network = self._closer(network, nearest)
         for repair in self._recipe.repairs:
             network = self._keep_closer(network, repair)
         return network
 
     def _keep_closer(self, network: GraphNetwork, repair: Repair) -> GraphNetwork:
         """The network after a repair, or as it was if that was closer to the original."""
-        repaired, expected = copy.deepcopy(network), outputs_on(self._subject.traced.network(), self._data)
+        repaired = copy.deepcopy(network)
         with torch.enable_grad():
             repair.repair(repaired, self._subject)
+        return self._closer(network, repaired)
+
+    def _closer(self, first: GraphNetwork, second: GraphNetwork) -> GraphNetwork:
+        """The network whose outputs on the data are closer to the original ones; the first of two alike."""
         task = self._subject.task
-        before, after = (output_distance(expected, outputs_on(one, self._data), task) for one in (network, repaired))
-        return repaired if bool(after < before) else network
+        distances = (output_distance(self._expected, outputs_on(one, self._data), task) for one in (first, second))
+        here, there = distances
+        return second if bool(there < here) else first
+
+    @cached_property
+    def _expected(self) -> Tensor:
+        """The outputs of the original on the data, shape (n, ...)."""
+        return outputs_on(self._subject.traced.network(), self._data)
 
 
 def repair_network(subject: CompressionSubject, policy: CompressionPolicy, recipe: Recipe = LIGHT) -> GraphNetwork:

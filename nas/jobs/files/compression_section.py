@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
+from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.jobs.files.section import Section
@@ -18,12 +20,20 @@ class CompressionSection(Section):
     """How the ranges of activations and the steps of weights are chosen, where a network is measured or exported.
 
     A step that a training with bits has learnt comes before that of the quantiser. `repair` is the recipe by which a
-    given network is rounded and repaired; left out, its weights are rounded to the nearest codes.
+    given network is rounded and repaired; left out, its weights are rounded to the nearest codes. `equalization` is the
+    first step of that recipe.
     """
 
     observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
     quantizer: Annotated[str, AfterValidator(QUANTIZERS.check_name)] = "min_max"
     repair: Literal["light", "full"] | None = None
+    equalization: Annotated[str, AfterValidator(EQUALIZATIONS.check_name)] | None = None
+
+    @model_validator(mode="after")
+    def _equalizes_what_is_repaired(self) -> CompressionSection:
+        if self.equalization is not None and self.repair is None:
+            raise ValueError("compression.equalization is a step of a repair; state compression.repair, such as light")
+        return self
 
     def described(self) -> dict[str, Any]:
         """What names runs: a recipe that is left out has no key, as in runs of before."""
@@ -35,4 +45,6 @@ class CompressionSection(Section):
         from nas.compression.repair.recipe import RECIPES
 
         recipe = None if self.repair is None else RECIPES[self.repair]
+        if recipe is not None and self.equalization is not None:
+            recipe = replace(recipe, equalization=EQUALIZATIONS[self.equalization]())
         return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe)

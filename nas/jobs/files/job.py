@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 
 from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
+from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
@@ -102,6 +103,7 @@ class Job(Section):
             (SCHEDULES, None if self.training.phases else self.training.schedule),
             (OBSERVERS, self.compression.observer),
             (QUANTIZERS, self.compression.quantizer),
+            (EQUALIZATIONS, self.compression.equalization),
             (PREDICTORS, self.fit.predictor),
             (SEARCHERS, self.search.searcher),
             (SENSITIVITY_METRICS, self.search.method().damage_metric),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
+from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.repair_network import Repairer, repair_network
 from nas.compression.rounding.round_to_nearest import RoundToNearest
@@ -119,6 +120,25 @@ def test_any_rounding_does(subject: CompressionSubject) -> None:
     )
 
 
+@pytest.mark.parametrize("policy", ["w5a8", "w8a8"])
+def test_with_many_bits_it_is_no_farther_than_nearest_codes(subject: CompressionSubject, policy: str) -> None:
+    plain = compress(subject.traced, uniform(subject.traced, policy))
+    calibrate(plain, subject.need_data())
+    repairer = Repairer(subject, Recipe(RoundToNearest(), sequential=False, rows=1, damping=1e-6))
+    assert distance(repairer.repair(uniform(subject.traced, policy)), subject) <= distance(plain, subject)
+    assert distance(repairer.repair(uniform(subject.traced, "w4a8")), subject) > distance(plain, subject)
+
+
+@pytest.mark.parametrize("name", list(EQUALIZATIONS))
+def test_a_recipe_may_equalize_first(subject: CompressionSubject, name: str) -> None:
+    recipe = Recipe(equalization=EQUALIZATIONS[name]())
+    plain = compress(subject.traced, uniform(subject.traced, "w3a8"))
+    calibrate(plain, subject.need_data())
+    assert 2 * distance(repair_network(subject, uniform(subject.traced, "w3a8"), recipe), subject) < distance(
+        plain, subject
+    )
+
+
 class Tokens(nn.Module):
     """Patches as tokens, a norm over features, a shortcut, and a layer that is called twice."""
 
@@ -185,3 +205,5 @@ def test_bad_recipes_are_refused() -> None:
         Recipe(rows=0)
     with pytest.raises(ValueError, match="a number above 0, got nan"):
         Recipe(damping=float("nan"))
+    with pytest.raises(ValueError, match="2 bits or more"):
+        Recipe(nearest_from_bits=1)

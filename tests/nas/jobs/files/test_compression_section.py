@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from nas.compression.equalization.cross_layer import CrossLayerEqualization
 from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.quantizers.mse import LeastSquaredError
+from nas.compression.repair.recipe import FULL
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
@@ -27,12 +30,21 @@ def test_names_stand_for_methods() -> None:
     assert CompressionSection().methods() == DEFAULT_METHODS
     named = CompressionSection(observer="min_max", quantizer="mse").methods()
     assert (named.observer, named.quantizer) == (MinMaxRange(), LeastSquaredError())
+    repaired = CompressionSection(repair="full", equalization="cross_layer").methods()
+    assert repaired.repair == replace(FULL, equalization=CrossLayerEqualization())
 
 
 @pytest.mark.parametrize("part", ["observer", "quantizer"])
 def test_an_unknown_name_is_refused_with_the_known_ones(part: str) -> None:
     with pytest.raises(ValidationError, match=rf"unknown {part} 'nobody'; known {part}s: .*min_max"):
         CompressionSection.model_validate({part: "nobody"})
+
+
+def test_an_equalization_is_a_step_of_a_repair() -> None:
+    with pytest.raises(ValidationError, match="equalization is a step of a repair"):
+        CompressionSection(equalization="cross_layer")
+    with pytest.raises(ValidationError, match="unknown equalization 'nobody'; known equalizations: cross_layer"):
+        CompressionSection(repair="light", equalization="nobody")
 
 
 def test_what_is_measured_depends_on_them(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Equalisation: channels are rescaled between layers, so that rounding them costs less and the function stays."""
