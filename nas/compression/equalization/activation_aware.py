@@ -56,8 +56,7 @@ class ActivationAwareScaling(Equalization):
             ValueError: If the subject has no data.
         """
         data, traced = subject.need_data(), subject.traced
-        links = find_links(traced.graph)
-        link_of = {node.name: link for link in links for node, _ in link.readers}
+        link_of = _link_readers(find_links(traced.graph))
         inputs_of: dict[str, _Inputs] = {}
         parameters: Mapping[str, Tensor] = traced.parameters
         generator = torch.Generator().manual_seed(self.seed)
@@ -73,7 +72,17 @@ class ActivationAwareScaling(Equalization):
                 parameters = link.rescale(parameters, scales)
 
         run_batches(traced.network(), [*data], see, lambda name, values: None)  # noqa: ARG005
-        return replace(traced, parameters=parameters) if links else traced
+        return replace(traced, parameters=parameters) if link_of else traced
+
+
+def _link_readers(links: Sequence[ScaleLink]) -> dict[str, ScaleLink]:
+    """The link of each layer that reads one, by name of the call; of several of a layer, as of a gate, the first."""
+    found: dict[str, ScaleLink] = {}
+    for link in links:
+        names = [node.name for node, _ in link.readers]
+        if found.keys().isdisjoint(names):
+            found.update(dict.fromkeys(names, link))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

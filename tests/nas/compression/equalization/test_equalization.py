@@ -60,14 +60,16 @@ class Tokens(nn.Module):
         super().__init__()
         self.patch, self.first, self.second = nn.Conv2d(3, 8, 2, 2), nn.LayerNorm(8), nn.LayerNorm(8)
         self.query, self.key, self.value = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
-        self.up, self.down, self.root = nn.Linear(8, 16, bias=False), nn.Linear(16, 8), nn.RMSNorm(8)
+        self.up, self.gate, self.down = nn.Linear(8, 16, bias=False), nn.Linear(8, 16), nn.Linear(16, 8)
+        self.root = nn.RMSNorm(8)
         self.head = nn.Linear(8, 5)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.patch(images).flatten(2).transpose(1, 2)
         y = self.first(x)
         x = x + F.scaled_dot_product_attention(self.query(y), self.key(y), self.value(y))
-        x = x + self.down(F.gelu(self.up(self.second(x))))
+        y = self.second(x)
+        x = x + self.down(F.relu(self.up(y)) * self.gate(y))
         return self.head(self.root(x)[:, 0])
 
 
