@@ -94,7 +94,8 @@ class Device:
         """The policy of the first precision in which the device executes a layer under `policy`.
 
         For w4a8, for instance, it is w8a8 where 4 bits save memory but no time. Equal layers take equally long under
-        all policies for which it is the same.
+        all policies for which it is the same. Zeros save no time; the factors of a layer of low rank are layers of
+        their own (`search_spaces.compressed_layer`), each of which is executed in this precision.
 
         Raises:
             ValueError: If the device has no precision for the policy.

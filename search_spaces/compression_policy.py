@@ -6,11 +6,22 @@ Independent of what applies them: of torch, of devices and of search.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
+
+from search_spaces.low_rank import LowRank
+from search_spaces.quoting import quote
+from search_spaces.sparsity import GroupedSparsity, Sparsity, parse_share, parse_sparsity
 
 FULL_PRECISION_BITS = 32
 QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # the symmetric codes of a weight include -1, 0 and 1, so 2 bits are the fewest
+_PARTS = ("quantization", "sparsity", "low_rank")  # of a policy, in the order in which they are written
+_TEXT = re.compile(
+    r"w(?P<weights>\d+)a(?P<activations>\d+)"
+    r"(?:-rank(?P<rank>[\d.]+))?"
+    r"(?:-(?:sparse(?P<share>[\d.]+)|(?P<group>[\d:]+)))?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +60,13 @@ class LayerPolicy:
 
     Attributes:
         quantization: Bits of weights and activations.
+        sparsity: Which share of the weights is zero; of a layer of low rank, of both factors.
+        low_rank: The rank of the weight, whose factors are quantised each.
     """
 
     quantization: Quantization | None = None
+    sparsity: Sparsity | None = None
+    low_rank: LowRank | None = None
 
     def __deepcopy__(self, _memo: dict[int, object]) -> Self:
         """Itself: networks are copied often, and what they are made of never changes."""
@@ -73,18 +88,31 @@ class LayerPolicy:
 
     @classmethod
     def parse(cls, text: str) -> LayerPolicy:
-        """Reads the short form, such as `w4a8`; `w32a32` leaves a layer as it is.
+        """Reads the short form: bits such as `w4a8`, then a rank and zeros such as `-rank0.5`, `-sparse0.5` or `-2:4`.
+
+        `w32a32` leaves a layer as it is, and `w32a32-rank0.5` its bits.
 
         Raises:
-            ValueError: If the text is not like `w4a8`, or a bit-width is neither 32 nor one of `QUANTIZED_BITS`.
+            ValueError: If the text is not like this, or a number is not within its bounds.
         """
-        match = re.fullmatch(r"w(\d+)a(\d+)", text, re.ASCII)
+        match = _TEXT.fullmatch(text)
         if match is None:
-            raise ValueError(f"a layer policy is written like w8a8 (weight and activation bits), got {text!r}")
-        return cls.quantized(int(match[1]), int(match[2]))
+            raise ValueError(
+                f"a layer policy is written like w8a8 (weight and activation bits), w8a8-rank0.5, w8a8-sparse0.5 or "
+                f"w8a8-2:4, got {quote(text)}"
+            )
+        zeros, rank = match["share"] or match["group"], match["rank"]
+        return replace(
+            cls.quantized(int(match["weights"]), int(match["activations"])),
+            sparsity=None if zeros is None else parse_sparsity(zeros),
+            low_rank=None if rank is None else LowRank(parse_share(rank)),
+        )
 
     def __str__(self) -> str:
-        return f"w{self.weight_bits}a{self.activation_bits}"
+        rank = "" if self.low_rank is None else f"-rank{self.low_rank}"
+        prefix = "" if isinstance(self.sparsity, GroupedSparsity) else "sparse"
+        zeros = "" if self.sparsity is None else f"-{prefix}{self.sparsity}"
+        return f"w{self.weight_bits}a{self.activation_bits}{rank}{zeros}"
 
     @property
     def weight_bits(self) -> int:
@@ -98,7 +126,7 @@ class LayerPolicy:
 
     def to_json(self) -> dict[str, Any]:
         """The parts that are not None, as texts by name."""
-        return {"quantization": str(self.quantization)} if self.quantization else {}
+        return {name: str(part) for name in _PARTS if (part := getattr(self, name)) is not None}
 
     @classmethod
     def from_json(cls, parts: dict[str, Any]) -> LayerPolicy:
@@ -107,15 +135,28 @@ class LayerPolicy:
         Raises:
             ValueError: If a part is unknown, or its text is not one that `to_json` writes.
         """
-        unknown = parts.keys() - {"quantization"}
-        if unknown:
-            raise ValueError(f"a layer policy has the parts quantization, got {', '.join(sorted(unknown))}")
         if not parts:
             return cls()
-        policy = cls.parse(parts["quantization"])
-        if policy.quantization is None:
-            raise ValueError(f"a part of a policy that leaves the layer as it is must be left out, got {parts}")
+        unknown = parts.keys() - {*_PARTS}
+        if unknown:
+            raise ValueError(f"a layer policy has the parts {', '.join(_PARTS)}, got {', '.join(sorted(unknown))}")
+        sparsity, low_rank = parts.get("sparsity"), parts.get("low_rank")
+        policy = cls(
+            _parse_quantization(parts["quantization"]) if "quantization" in parts else None,
+            None if sparsity is None else parse_sparsity(sparsity),
+            None if low_rank is None else LowRank(parse_share(low_rank)),
+        )
+        if policy.to_json() != parts:
+            raise ValueError(f"a part of a policy is written like {policy.to_json()}, got {parts}")
         return policy
+
+
+def _parse_quantization(text: str) -> Quantization:
+    """Reads what `str` of a quantisation wrote."""
+    policy = LayerPolicy.parse(text)
+    if policy.quantization is None:
+        raise ValueError(f"a part of a policy that leaves the layer as it is must be left out, got {text!r}")
+    return policy.quantization
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from search_spaces.additive_cost import AdditiveCost, FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.choices import Gene
+from search_spaces.compressed_layer import expand_layer
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace, find_nearest_policy
@@ -217,10 +218,16 @@ class JointSpace:
         return AdditiveCost(terms)
 
     def list_distinct_layers(self) -> list[LayerSpec]:
-        """Every distinct layer that a candidate can contain, unnamed and call by call, in a fixed order."""
-        layers = (layer for slot in self.slots for layer in slot.layers if layer is not None)
-        found = (call.unnamed for layer in layers for call in layer.calls)
-        return list(dict.fromkeys(found))
+        """Every distinct layer that a candidate can contain, unnamed and call by call, in a fixed order.
+
+        The factors of layers of low rank follow on the layers.
+        """
+        layers = [layer for slot in self.slots for layer in slot.layers if layer is not None]
+        for slot, policies in zip(self.slots, self.slot_policies, strict=True):
+            reduced = [policy for policy in policies if policy.low_rank is not None]
+            pairs = [(layer, policy) for layer in slot.layers if layer is not None for policy in reduced]
+            layers += [factor for pair in pairs for factor, _ in expand_layer(*pair)]
+        return list(dict.fromkeys(call.unnamed for layer in layers for call in layer.calls))
 
     @property
     def _border(self) -> int:  # index of the first policy gene

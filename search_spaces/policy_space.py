@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compressed_layer import expand_layer
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
@@ -133,10 +134,11 @@ class PolicySpace:
         return next((rule.policies for rule in self.rules if rule.fits(slot, space)), self.policies)
 
     def check(self, space: SearchSpace) -> None:
-        """Refuses a space with layers of which a rule matches none.
+        """Refuses a space with layers of which a rule matches none, or that cannot take a policy that they may choose.
 
         Raises:
-            ValueError: If a rule matches no layer.
+            ValueError: If a rule matches no layer, or a layer cannot be of the rank of a policy or not be sparse in its
+                way.
         """
         for rule in self.rules:
             if space.slots and not any(rule.fits(slot, space) for slot in space.slots):
@@ -145,20 +147,45 @@ class PolicySpace:
                     f"no layer of space {space.name!r} is found by {rule}; its layers are named like "
                     f"{space.slots[0].name} and {space.slots[-1].name}, and compute {', '.join(operators)}"
                 )
+        for slot in space.slots:
+            for policy in self.policies_for(slot, space):
+                _check_fit(slot, policy, space)
+
+
+def _check_fit(slot: LayerSlot, policy: LayerPolicy, space: SearchSpace) -> None:
+    """Raises ValueError if a layer that a slot may hold cannot take a policy."""
+    if policy.low_rank is None and policy.sparsity is None:
+        return
+    for layer in space.slot_layers[slot.name]:
+        try:
+            _ = layer and expand_layer(layer, policy)
+        except ValueError as error:
+            raise ValueError(f"{slot.name} cannot take {policy}, give it other policies by a rule: {error}") from error
 
 
 def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
-    """The index of a policy among others, or else of the policy whose bits are nearest to its own.
+    """The index of a policy among others, or else of the nearest one.
+
+    Distances are those of bits. Shares of rank and of weights that are not zero count as the bits of a weight that they
+    are of, which are at most 32.
 
     Args:
         policy: The policy that is looked for.
         known: The policies to choose from.
     """
 
-    def distance(other: LayerPolicy) -> int:
-        return abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
+    def distance(other: LayerPolicy) -> float:
+        bits = abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
+        shares = zip(_list_shares(other), _list_shares(policy), strict=True)
+        return bits + FULL_PRECISION_BITS * sum(abs(one - another) for one, another in shares)
 
     return known.index(policy) if policy in known else min(range(len(known)), key=lambda index: distance(known[index]))
+
+
+def _list_shares(policy: LayerPolicy) -> tuple[float, float]:
+    """The share of the rank and the share of weights that are not zero."""
+    rank = 1.0 if policy.low_rank is None else policy.low_rank.share
+    return rank, 1.0 if policy.sparsity is None else policy.sparsity.kept_share
 
 
 def _list_slot_operators(slot: LayerSlot, space: SearchSpace) -> list[str]:

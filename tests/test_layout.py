@@ -71,6 +71,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/repair/bias_correction.py": REPAIRS,
     "nas/compression/repair/bias_tuning.py": REPAIRS,
     "nas/compression/repair/registry.py": REGISTRIES,
+    "nas/compression/low_rank/registry.py": REGISTRIES,
     "nas/training/checkpoint_header.py": "tests/nas/training/test_checkpoint.py: a header of another type or depth",
     "nas/data/layouts/array_names.py": "tests/nas/data/layouts/test_numpy_files.py: names of arrays in archives",
     "nas/data/survey/headers.py": "tests/nas/data/survey/test_take.py: sizes and modes of a survey",

@@ -69,6 +69,8 @@ def calibrate_table(
 ) -> LatencyTable:
     """Fits the calibration of a table that has every layer of a space.
 
+    Networks are timed without low rank: how layers of a shape act within a network does not depend on the rank.
+
     Args:
         table: A table with an entry for every layer.
         sample: Networks of the space that are timed.
@@ -107,7 +109,24 @@ def calibrate_table(
     measured_ms, spread = np.array([(one.latency_ms, one.spread) for one in timings]).T
     fitted = MeasuredNetworks(layers_ms, precisions, tensors[: len(sample)], measured_ms, float(np.median(spread)))
     calibration, factors = fit_calibration(fitted, conversions)
-    return table.with_calibration(calibration, dict(zip(segments, factors.tolist(), strict=True)))
+    fitted_factors = dict(zip(segments, factors.tolist(), strict=True))
+    return table.with_calibration(calibration, _typical_factors(table, segments, factors) | fitted_factors)
+
+
+def _typical_factors(table: LatencyTable, segments: Sequence[Segment], factors: FloatArray) -> dict[Segment, float]:
+    """The factors of entries that no network of the sample has, such as layers of low rank: the median of a precision.
+
+    Args:
+        table: The table.
+        segments: The segments of which the factors are known.
+        factors: Their factors, shape (segments,).
+    """
+    policies = [policy for ((_, policy),) in segments]
+    typical = {
+        policy: float(np.median(factors[[other == policy for other in policies]])) for policy in dict.fromkeys(policies)
+    }
+    others = [segment for segment in table.entries if segment not in set(segments)]
+    return {segment: typical[policy] for segment in others for _, policy in segment if policy in typical}
 
 
 def _parts(networks: Sequence[RandomNetwork], most: int) -> Iterator[slice]:
@@ -124,15 +143,17 @@ def _layers(table: LatencyTable, sample: Population) -> tuple[list[Segment], Flo
         The segments of the layers of the sample; the latency of each segment in each network, shape (n, segments); the
         index of the precision of each segment, shape (segments,).
     """
-    policies = list(dict.fromkeys(table.device.executed_as(policy) for policy in sample.space.policies.all_policies))
+    device = table.device
+    policies = list(dict.fromkeys(device.executed_as(policy) for policy in sample.space.policies.all_policies))
     columns: dict[Segment, int] = {}
     cells: list[tuple[int, int, float]] = []
     layers = sample.space.layers(sample.genes)
     for row, (own, candidate) in enumerate(zip(layers, sample.candidates, strict=True)):
         for layer, policy in zip(own, candidate.policy.layers, strict=True):
+            executed = device.executed_as(policy)
             for call in layer.calls:
-                segment = table.segment([(call, policy)])
-                cells.append((row, columns.setdefault(segment, len(columns)), table.latency_ms(call, policy)))
+                segment = table.segment([(call, executed)])
+                cells.append((row, columns.setdefault(segment, len(columns)), table.latency_ms(call, executed)))
     layers_ms = np.zeros((len(sample), len(columns)))
     for row, column, latency_ms in cells:
         layers_ms[row, column] += latency_ms

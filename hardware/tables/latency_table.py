@@ -14,6 +14,7 @@ from typing import Literal
 from hardware.calibration.calibration import Calibration
 from hardware.device import Device, describe_changes
 from hardware.tables.entry import LATENCY, Entry, Layers, Segment
+from search_spaces.compressed_layer import expand_calls
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution, Linear
@@ -88,14 +89,12 @@ class LatencyTable:
         return any(len(segment) > 1 for segment in self.entries)
 
     def segment(self, layers: Layers) -> Segment:
-        """The key of layers that run one after another, call by call.
+        """The key of layers that run one after another, call by call; those of low rank are two layers.
 
         Raises:
             ValueError: If the device has no precision for a policy.
         """
-        return tuple(
-            (self._canonical(call), self.device.executed_as(policy)) for layer, policy in layers for call in layer.calls
-        )
+        return tuple((self._canonical(call), self.device.executed_as(policy)) for call, policy in expand_calls(layers))
 
     def cost(self, metric: str, layers: Layers) -> float:
         """Cost of layers that run one after another: by the entry of all of them as a block, or else their sum.
@@ -111,8 +110,9 @@ class LatencyTable:
         whole = self.entries.get(self.segment(layers)) if len(layers) > 1 else None
         if whole is not None and metric in whole.values:
             return whole.within_network(metric)
-        calls = ((call, policy) for layer, policy in layers for call in layer.calls)
-        return sum(self.find_entry(call, policy, metric).within_network(metric) for call, policy in calls)
+        return sum(
+            self.find_entry(call, policy, metric).within_network(metric) for call, policy in expand_calls(layers)
+        )
 
     def total(self, metric: str, blocks: Iterable[Layers]) -> float:
         """Cost of all blocks of a network plus the constant of every network, without the costs of tensors.
@@ -138,13 +138,13 @@ class LatencyTable:
             ValueError: If the device has no precision for the policy.
             MissingCost: If there is no entry for a call; the message names the layer.
         """
-        return sum(self.find_entry(call, policy).values[LATENCY] for call in layer.calls)
+        return sum(self.find_entry(call, rest).values[LATENCY] for call, rest in expand_calls([(layer, policy)]))
 
     def missing(self, layers: Iterable[LayerSpec], policies: Sequence[LayerPolicy]) -> list[Segment]:
         """The segments that must be measured for every layer to have a latency under every policy.
 
         Args:
-            layers: The layers that need latencies.
+            layers: The layers that need latencies, among them the factors of those of low rank.
             policies: The policies under which each layer needs a latency.
 
         Returns:
@@ -213,7 +213,7 @@ class LatencyTable:
         """The entry of one layer that is called once: the entry with its name, or else the one without a name.
 
         Args:
-            layer: A layer without further calls.
+            layer: A layer without further calls; not one of low rank, which is two.
             policy: Policy of the layer.
             metric: Metric of which the entry must have a value.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
+from nas.compression.tracing.compress import compress, view_compressed
 from nas.compression.tracing.trace import TracedNetwork
 from nas.tasks.task import Task
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.weight_steps import to_output_first
 
 
@@ -85,6 +88,40 @@ class CompressionSubject:
             chosen: For each layer the index of its policy among its choices.
         """
         return CompressionPolicy(tuple(known[one] for known, one in zip(self.choices, chosen, strict=True)))
+
+    @cached_property
+    def directions(self) -> Mapping[str, Tensor]:
+        """What layers of low rank keep, by name of the weight, shape (out, most); see `Factorization.find_directions`.
+
+        Raises:
+            ValueError: If the factorisation of the methods needs data, and there is none.
+        """
+        return self.methods.factorization.find_directions(self.traced, self.data)
+
+    def compress(self, policy: CompressionPolicy) -> GraphNetwork:
+        """The network under a policy, by the methods of the subject, with tensors of its own; it is not calibrated.
+
+        Args:
+            policy: One entry for each layer.
+
+        Raises:
+            ValueError: As for `tracing.compress.compress`.
+        """
+        return compress(self.traced, policy, self.methods.quantizer, self._find_directions(policy))
+
+    def view_compressed(self, policy: CompressionPolicy) -> GraphNetwork:
+        """The same, but tensors are shared where they can be: where many policies are tried.
+
+        Args:
+            policy: One entry for each layer.
+
+        Raises:
+            ValueError: As for `tracing.compress.compress`.
+        """
+        return view_compressed(self.traced, policy, self.methods.quantizer, self._find_directions(policy))
+
+    def _find_directions(self, policy: CompressionPolicy) -> Mapping[str, Tensor] | None:
+        return self.directions if any(entry.low_rank is not None for entry in policy.layers) else None
 
     def need_data(self) -> CalibrationData:
         """The data.

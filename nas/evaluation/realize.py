@@ -6,7 +6,7 @@ Independent of searches and of the database.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 
@@ -96,11 +96,18 @@ class CandidateRealizer:
         subject = CompressionSubject.uniform_choices(self.source, policies, data, self.methods, self.data.task)
         return Repairer(subject, recipe)
 
+    @cached_property
+    def _directions(self) -> Mapping[str, Tensor]:
+        """What layers of low rank keep of a given network, by the factorisation of the methods."""
+        assert isinstance(self.source, TracedNetwork)
+        return self.methods.factorization.find_directions(self.source, self.calibration_data(REPAIR_SAMPLES))
+
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
         """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""
         source, quantizer = self.source, self.methods.quantizer
         if isinstance(source, TracedNetwork):
-            given = compress(source, candidate.policy, quantizer).to(device)
+            reduced = any(entry.low_rank is not None for entry in candidate.policy.layers)
+            given = compress(source, candidate.policy, quantizer, self._directions if reduced else None).to(device)
             given.keep_rounded_weights()
             return given
         architecture = candidate.architecture

@@ -26,7 +26,7 @@ def make_run_row(record: RunRecord) -> dict[str, Any]:
 
 
 def make_candidate_row(candidate: Candidate) -> dict[str, Any]:
-    """The row of `schema.candidates`; the mean weight bits are the plain mean over layers."""
+    """The row of `schema.candidates`; the mean weight bits are the plain mean over layers, whatever rank and zeros."""
     layers = candidate.policy.layers
     bits = sum(layer.weight_bits for layer in layers) / len(layers) if layers else float(FULL_PRECISION_BITS)
     return {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from search_spaces.choices import NonLayerCosts
+from search_spaces.compressed_layer import expand_layer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 
@@ -23,13 +24,26 @@ class AnalyticCost:
 
     Attributes:
         unit: Unit that is shown to people, such as `bytes`.
-        layer_cost: Function that gives the cost of a layer under a policy, for one input.
+        part_cost: Function that gives the cost of a layer under a policy, for one input. It is never asked for a policy
+            of low rank, see `layer_cost`.
         non_layer_cost: Function that gives the cost of what every network of a space has outside its layers, which no
             policy compresses.
         format: Format string with one field by which a value is written for people, such as `{:,.0f}`.
     """
 
     unit: str
-    layer_cost: Callable[[LayerSpec, LayerPolicy], float]
+    part_cost: Callable[[LayerSpec, LayerPolicy], float]
     non_layer_cost: Callable[[NonLayerCosts], float] = _nothing
     format: str = "{:,.0f}"
+
+    def layer_cost(self, layer: LayerSpec, policy: LayerPolicy) -> float:
+        """The cost of a layer under a policy, for one input: that of all layers that run in its place.
+
+        Args:
+            layer: The layer.
+            policy: Its policy.
+
+        Raises:
+            ValueError: If the layer cannot be of the rank of the policy, or not be sparse in its way.
+        """
+        return sum(self.part_cost(part, rest) for part, rest in expand_layer(layer, policy))

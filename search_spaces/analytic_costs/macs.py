@@ -1,4 +1,4 @@
-"""Multiply-accumulate operations for one input; they do not depend on the bit-widths."""
+"""Multiply-accumulate operations for one input; they do not depend on bits and zeros."""
 
 from __future__ import annotations
 

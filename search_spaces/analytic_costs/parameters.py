@@ -1,4 +1,4 @@
-"""Trainable elements; they do not depend on the bit-widths."""
+"""Trainable elements; they do not depend on bits and zeros."""
 
 from __future__ import annotations
 

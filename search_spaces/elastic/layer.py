@@ -88,7 +88,14 @@ class Layer(nn.Module):
         Args:
             policy: The bits of weights and activations.
             quantizer: Chooses the steps of the weight, unless the layer has a learnt step.
+
+        Raises:
+            ValueError: If the policy is of low rank or sparse, which the layers of a supernet cannot be.
         """
+        if policy.low_rank is not None or policy.sparsity is not None:
+            raise ValueError(
+                f"low rank and sparsity are for given networks, not for layers of a supernet; got {policy}"
+            )
         self.policy = policy
         self.register_buffer("_rounded", None, persistent=False)  # a buffer moves with the layer to another device
         self.weight_quantizer = WeightQuantizer(policy.weight_bits, quantizer)

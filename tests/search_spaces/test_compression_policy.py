@@ -13,6 +13,27 @@ def test_a_policy_is_read_as_it_is_written(policy: LayerPolicy) -> None:
     assert LayerPolicy.from_json(policy.to_json()) == policy
 
 
+REDUCED = ["w4a8-rank0.5", "w32a32-rank0.05", "w4a8-sparse0.5", "w8a8-2:4", "w32a32-1:4", "w3a32-rank0.25-sparse0.9"]
+
+
+@pytest.mark.parametrize("text", REDUCED)
+def test_ranks_and_zeros_are_written_as_they_are_read(text: str) -> None:
+    policy = LayerPolicy.parse(text)
+    assert str(policy) == text
+    assert LayerPolicy.from_json(policy.to_json()) == policy
+    assert policy != LayerPolicy.quantized(policy.weight_bits, policy.activation_bits)
+
+
+def test_every_part_has_a_name_of_its_own() -> None:
+    whole = LayerPolicy.parse("w4a8-rank0.50-sparse0.9")
+    assert whole.to_json() == {"quantization": "w4a8", "sparsity": "0.9", "low_rank": "0.5"}
+    assert LayerPolicy.parse("w32a32-2:4").to_json() == {"sparsity": "2:4"}
+    with pytest.raises(ValueError, match=r"is written like \{'low_rank': '0.5'\}, got \{'low_rank': '0.50'\}"):
+        LayerPolicy.from_json({"low_rank": "0.50"})  # another text would be another key
+    with pytest.raises(ValueError, match=r"has the parts quantization, sparsity, low_rank, got thinning"):
+        LayerPolicy.from_json({"thinning": "0.5"})
+
+
 def test_parts_that_are_not_there_are_not_written() -> None:
     assert LayerPolicy().to_json() == {}
     assert LayerPolicy.parse("w32a32") == LayerPolicy() == LayerPolicy.quantized()
@@ -22,6 +43,22 @@ def test_parts_that_are_not_there_are_not_written() -> None:
 @pytest.mark.parametrize("name", ["", "8", "w8", "w8a8 ", "w8a8s0.5", "W8A8", "w9a8", "w8a16", "w1a8", "w0a0", "w٨a8"])
 def test_illegal_texts_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"written like w8a8|must be one of \(2, 3"):
+        LayerPolicy.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("w8a8-rank1.0", "a share is written like 0.5, got '1.0'"),
+        ("w8a8-rank0.999", "a share of the rank at which nothing is saved must be from 0.01 to 0.99, got 0.999"),
+        ("w8a8-sparse0.0", "a share of zeros must be from 0.01 to 0.99, got 0.0"),
+        ("w8a8-4:2", "keeps n of m weights, 1 <= n < m <= 32, got 4:2"),
+        ("w8a8-2:4-rank0.5", "written like w8a8"),
+        ("w8a8-sparse0.5-2:4", "written like w8a8"),
+    ],
+)
+def test_illegal_ranks_and_zeros_are_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         LayerPolicy.parse(name)
 
 

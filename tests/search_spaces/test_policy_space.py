@@ -8,7 +8,7 @@ import pytest
 from search_spaces.analytic_costs.weight_bytes import WEIGHT_BYTES
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
-from search_spaces.policy_space import PolicyRule, PolicySpace
+from search_spaces.policy_space import PolicyRule, PolicySpace, find_nearest_policy
 from search_spaces.presets import create_space
 
 W32, W8, W4 = map(LayerPolicy.parse, ("w32a32", "w8a8", "w4a8"))
@@ -48,6 +48,24 @@ def test_the_first_rule_that_fits_counts() -> None:
     rules = (PolicyRule((W4,), name="stem"), PolicyRule((W8,), operator="convolution"))
     space = JointSpace(ARCHITECTURES, PolicySpace((W32,), rules))
     assert (space.slot_policies[0], set(space.slot_policies[1:-1]), space.slot_policies[-1]) == ((W4,), {(W8,)}, (W32,))
+
+
+def test_what_a_layer_cannot_take_is_refused_before_anything_runs() -> None:
+    refused = {
+        "w8a8-rank0.5": r"depthwise cannot take w8a8-rank0.5, give it other policies by a rule: low rank is for linear",
+        "w8a8-2:4": r"^stem cannot take w8a8-2:4, .* needs a multiple of 4 input channels, got 1$",
+    }
+    for text, message in refused.items():
+        with pytest.raises(ValueError, match=message):
+            JointSpace(ARCHITECTURES, PolicySpace.parse(["w8a8", text]))
+    rules = (PolicyRule((W8,), operator="depthwise"), PolicyRule((W8,), name="*.squeeze"))
+    assert JointSpace(ARCHITECTURES, PolicySpace((W8, LayerPolicy.parse("w8a8-rank0.9")), rules)).slots
+
+
+def test_the_nearest_policy_is_so_in_every_part() -> None:
+    known = [LayerPolicy.parse(text) for text in ("w8a8", "w4a8-rank0.5", "w4a8-sparse0.5", "w4a8-rank0.25")]
+    for text, nearest in (("w4a8", 0), ("w4a8-rank0.3", 3), ("w3a8-rank0.6", 1), ("w2a8-2:4", 2), ("w8a8", 0)):
+        assert find_nearest_policy(LayerPolicy.parse(text), known) == nearest
 
 
 def test_json_is_a_round_trip() -> None:

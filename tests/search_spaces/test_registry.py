@@ -13,6 +13,7 @@ from hardware.importers.registry import IMPORTERS
 from hardware.profiling.onnx_forms import ONNX_FORMS
 from nas.compression.allocation.registry import ALLOCATORS
 from nas.compression.equalization.registry import EQUALIZATIONS
+from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.pruning.registry import IMPORTANCES
 from nas.compression.quantizers.registry import QUANTIZERS
@@ -40,7 +41,7 @@ REGISTRIES = [SPACES, SEARCHERS, PREDICTORS, METRICS, IMPORTERS, PROFILERS, SCHE
 REGISTRIES += [ANALYTIC_COSTS, OPERATORS, TORCH_FORMS, ONNX_FORMS, CHANNEL_RULES]
 REGISTRIES += [AUGMENTATIONS, AUGMENTATION_PRESETS]
 REGISTRIES += [LAYOUTS, OBSERVERS, QUANTIZERS, REPAIRS, ROUNDINGS, SENSITIVITY_METRICS, ALLOCATORS, IMPORTANCES]
-REGISTRIES += [EQUALIZATIONS, MEASURED_METRICS, CORRUPTIONS, TASKS]
+REGISTRIES += [EQUALIZATIONS, FACTORIZATIONS, MEASURED_METRICS, CORRUPTIONS, TASKS]
 OURS = Registry("colour", {"red": 1, "blue": 2}, lambda entry: isinstance(entry, int))
 
 Install = Callable[..., None]

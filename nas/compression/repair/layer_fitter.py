@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.compression.repair.layer_rows import sample_inputs, sample_outputs, to_rows
+from nas.compression.repair.layer_rows import draw_positions, sample_inputs, sample_outputs, to_rows
 from nas.compression.repair.layer_statistics import LayerStatistics, StatisticsSum
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.references import LayerReference
@@ -16,6 +16,7 @@ from nas.compression.repair.repair import count_uses, find_shift
 from nas.compression.rounding.fixed_steps import FixedSteps
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.elastic.torch_forms import run_operator
 from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
 from search_spaces.network_graph import Node, Unit
 from search_spaces.operators.pointwise import BatchNorm
@@ -24,12 +25,14 @@ _LEAST_GAIN = 1e-3  # of the largest of a normalisation: channels below it canno
 
 
 class LayerFitter:
-    """Rounds layers of a network in place, one at a time; layers of full precision get the weights that fit best.
+    """Fits layers of a network in place, one at a time, and rounds those of fewer than 32 bits.
 
     Args:
         network: The compressed network.
-        layers: The call and the bits of each layer that is rounded, by name of the node that calls it.
-        references: What the original layers yield, by the same names.
+        layers: The call and the bits of each layer that is fitted, by name of the node that calls it; 32 are not
+            rounded.
+        references: What the original layers yield, by the same names. A layer that has none, as the first factor of one
+            of low rank, is fitted to what it yields itself before it is rounded.
         recipe: How layers are rounded.
     """
 
@@ -46,7 +49,7 @@ class LayerFitter:
         self._others = {
             name: nodes[addition.name].inputs[addition.other]
             for name in layers
-            if (addition := references[name].addition) is not None
+            if name in references and (addition := references[name].addition) is not None
         }  # names of the values that are added to the outputs of layers still to be fitted
         self._values: dict[str, Sequence[Any]] = {}  # those of them that are known
 
@@ -61,7 +64,7 @@ class LayerFitter:
             self._values[name] = values
 
     def fit(self, node: Node, inputs: Sequence[Sequence[Any]]) -> None:
-        """Fits the layer that a node calls, and puts the mean of its output right; other nodes are left alone.
+        """Fits and rounds the layer that a node calls, and puts the mean of its output right; leaves other nodes alone.
 
         Args:
             node: The node, before it is run.
@@ -73,9 +76,13 @@ class LayerFitter:
         operator, name = node.operator, node.parameters[0]
         shift = find_shift(unit)
         movable = shift is not None and self._uses[shift[0]] == 1
-        statistics = self._statistics(unit, inputs[0], centred=movable)
+        known = node.name in self._references
+        statistics = self._statistics(unit, inputs[0], movable) if known else self._own_statistics(unit, inputs[0])
         weight = to_output_first(self._network.tensor(name).detach(), operator)
-        problem = statistics.to_problem(to_rows(weight, operator), bits, self._recipe.damping)
+        rows = to_rows(weight, operator)
+        kept = rows != 0  # zeros of sparse layers stay zeros
+        some = None if bool(kept.all()) else kept
+        problem = statistics.to_problem(rows, bits, self._recipe.damping, some)
         fitted = problem.weight
         if bits != FULL_PRECISION_BITS:
             rounded = self._recipe.rounding.round(problem)
@@ -97,6 +104,20 @@ class LayerFitter:
                 aims = aims + lacking * self._inverse_gain(unit)
             total.add(sample_inputs(call.operator, inputs[batch], positions), aims)
         return total.mean(centred)
+
+    def _own_statistics(self, unit: Unit, inputs: Sequence[Tensor]) -> LayerStatistics:
+        """Statistics of what a layer reads and of what it yields at full precision, which has no bias to be moved."""
+        call, total = unit.call, StatisticsSum()
+        parameters = [self._network.tensor(name) for name in call.parameters]
+        generator = torch.Generator().manual_seed(self._recipe.seed)
+        entries = sum(map(len, inputs))
+        for batch in inputs:
+            outputs = run_operator(call.operator, [batch], parameters)
+            count = -(-self._recipe.rows * len(batch) // entries)
+            positions = draw_positions(call.operator, outputs, count, generator)
+            aims = sample_outputs(call.operator, outputs, positions)
+            total.add(sample_inputs(call.operator, batch, positions), aims)
+        return total.mean(centred=False)
 
     def _take_other(self, layer: str) -> Sequence[Any] | None:
         """What is added to the output of a layer, if it is known; dropped if no other layer needs it."""

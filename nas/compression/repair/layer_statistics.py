@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from nas.compression.rounding.masked_fit import fit_weight
 from nas.compression.rounding.rounding import RoundingProblem
 
 _LEAST_POWER = 1e-8  # of damping, so that the Gram matrix of inputs that are all 0 can be inverted
@@ -28,22 +29,24 @@ class LayerStatistics:
     input_mean: Tensor
     output_mean: Tensor
 
-    def to_problem(self, weight: Tensor, bits: int, damping: float) -> RoundingProblem:
-        """The problem of rounding to codes the weight that fits best.
+    def to_problem(self, weight: Tensor, bits: int, damping: float, kept: Tensor | None = None) -> RoundingProblem:
+        """The problem of rounding to codes the weight that fits best, which is that of the problem.
 
         The weight that fits best differs from the trained one where the inputs do: it makes up for what was rounded
         before it. Damping holds it to the trained weight in directions in which inputs hardly vary.
 
         Args:
-            weight: The trained weight, shape (groups, out, in).
-            bits: Bits of a code.
+            weight: The weight before it is rounded, shape (groups, out, in).
+            bits: Bits of a code; 32 if only the weight that fits best is asked for.
             damping: Share of the mean power of the inputs that is added to the power of each.
+            kept: Which weights may be other than 0, bool, in the shape of the weight; None if all may.
         """
         power = self.gram.diagonal(dim1=1, dim2=2).mean(1) * damping
         strength = power.clamp_min(_LEAST_POWER)[:, None, None]
         gram = self.gram + strength * torch.eye(self.gram.shape[1], dtype=self.gram.dtype, device=self.gram.device)
         fit = torch.linalg.solve(gram, self.cross + strength * weight, left=False)
-        return RoundingProblem(fit, gram, bits)
+        problem = RoundingProblem(fit, gram, bits, kept)
+        return replace(problem, weight=fit_weight(problem))
 
     def bias(self, weight: Tensor) -> Tensor:
         """The bias with which a weight yields outputs of the right mean, shape (groups, out).

@@ -6,7 +6,8 @@ before it yield once they are compressed, the outputs to be met those of the ori
 fitted exactly. The mean error goes into the bias, or into the mean of the normalisation that follows. And where the
 output of a layer is added to a shortcut, the output to be met is what the sum still lacks, so that a layer makes up for
 the errors of the shortcut too. With many bits there is little to make up for, and a sample of inputs may mislead: then
-nearest codes are offered, too, and what yields outputs closer to the original ones is kept.
+nearest codes are offered, too, and what yields outputs closer to the original ones is kept. The second factor of a
+layer of low rank makes up for what the first one left out, and what is left of a sparse layer for what was made zero.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from torch import Tensor
 from nas.compression.compress import calibrate, fix_range
 from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.layer_fitter import LayerFitter
+from nas.compression.repair.layer_rows import can_be_rows
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.references import record_references
 from nas.compression.repair.repair import Repair, output_distance, outputs_on
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.compress import compress
+from nas.compression.tracing.reduced_network import list_approximate_weights
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -65,12 +67,14 @@ class Repairer:
         Raises:
             ValueError: If the policy has more or fewer entries than the network has layers.
         """
-        traced, methods = self._subject.traced, self._subject.methods
-        network = compress(traced, policy, methods.quantizer)
+        methods = self._subject.methods
+        network = self._subject.compress(policy)
+        fitted = set(list_approximate_weights(self._subject.traced, policy))
         bits = {
-            layer.units[0].call.name: (layer.units[0], entry.weight_bits)
-            for layer, entry in zip(traced.graph.layers, policy.layers, strict=True)
-            if entry.weight_bits != FULL_PRECISION_BITS and layer.units[0].call.name in self._references
+            layer.units[0].call.name: (layer.units[0], FULL_PRECISION_BITS if quantizer is None else quantizer.bits)
+            for layer in network.graph.layers
+            if ((quantizer := network.weight_quantizer(layer.weight)) is not None or layer.weight in fitted)
+            and can_be_rows(layer.operator)
         }
         fitter = LayerFitter(network, bits, self._references, self._recipe)
         if self._recipe.sequential:
@@ -83,10 +87,11 @@ class Repairer:
 
             run_batches(network, [*self._data], prepare, fitter.see)
         else:
-            run_batches(traced.network(), [*self._data], fitter.fit, fitter.see)
+            exact = CompressionPolicy(tuple(replace(entry, quantization=None) for entry in policy.layers))
+            run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
         if min((rounded for _, rounded in bits.values()), default=0) >= self._recipe.nearest_from_bits:
-            nearest = compress(traced, policy, methods.quantizer)
+            nearest = self._subject.compress(policy)
             calibrate(nearest, self._data, methods.observer)
             network = self._closer(network, nearest)
         for repair in self._recipe.repairs:

@@ -45,7 +45,7 @@ class AdaQuant(Rounding):
         adam = torch.optim.Adam(groups)
         for _ in range(self.iterations):
             clipped = scaled.clamp(-problem.largest, problem.largest)
-            codes = clipped + (clipped.round() - clipped).detach()
+            codes = problem.mask(clipped + (clipped.round() - clipped).detach())
             steps = first * growth.exp()
             loss = (problem.error(codes * steps[..., None]) / scale).sum()
             adam.zero_grad()

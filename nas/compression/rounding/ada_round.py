@@ -53,7 +53,7 @@ class AdaRound(Rounding):
         begin = int(self.warm_up * self.iterations)
         for iteration in range(self.iterations):
             up = _stretched(choice)
-            codes = (floor + up).clamp(-problem.largest, problem.largest)
+            codes = problem.mask((floor + up).clamp(-problem.largest, problem.largest))
             loss = (problem.error(codes * steps[..., None])[..., None] / scale).sum()
             if iteration >= begin:
                 left = (self.iterations - iteration) / (self.iterations - begin)
@@ -63,7 +63,7 @@ class AdaRound(Rounding):
             adam.zero_grad()
             loss.backward()
             adam.step()
-        codes = (floor + (choice.detach() > 0)).clamp(-problem.largest, problem.largest)
+        codes = problem.mask((floor + (choice.detach() > 0)).clamp(-problem.largest, problem.largest))
         return keep_better(problem, nearest, RoundedWeight(codes, steps))
 
 

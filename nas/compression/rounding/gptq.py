@@ -14,8 +14,9 @@ class Gptq(Rounding):
     """Optimal brain surgery on a grid (Frantar et al., "GPTQ", ICLR 2023, section 3.3), largest inputs first.
 
     The order by falling power of the input is the authors' `act_order`. Errors of a block of columns reach the columns
-    after it at once, the paper's lazy batches. An output channel for which the nearest codes turn out better keeps
-    those.
+    after it at once, the paper's lazy batches. Weights that stay 0 are errors like others, for which those that are
+    left make up (Frantar and Alistarh, "SparseGPT", ICML 2023, section 3.4). An output channel for which the nearest
+    codes turn out better keeps those.
     """
 
     def round(self, problem: RoundingProblem) -> RoundedWeight:
@@ -28,6 +29,7 @@ class Gptq(Rounding):
         along = order[:, None, :].expand_as(problem.weight)
         weight = problem.weight.take_along_dim(along, 2)
         codes = torch.empty_like(weight)
+        kept = None if problem.kept is None else problem.kept.take_along_dim(along, 2).mT
         for start in range(0, weight.shape[2], BLOCK):
             end = start + BLOCK
             rows = factor[:, start:end]
@@ -35,6 +37,8 @@ class Gptq(Rounding):
             errors, rounded = torch.empty_like(block), torch.empty_like(block)
             for column in range(block.shape[1]):
                 rounded[:, column] = (block[:, column] / steps).round_().clamp_(-problem.largest, problem.largest)
+                if kept is not None:
+                    rounded[:, column] *= kept[:, start + column]
                 row = rows[:, column, start + column : end, None]
                 errors[:, column] = (block[:, column] - rounded[:, column] * steps) / row[:, 0]
                 block[:, column + 1 :].addcmul_(row[:, 1:], errors[:, None, column], value=-1)

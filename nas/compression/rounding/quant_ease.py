@@ -65,6 +65,7 @@ def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Ten
     While a block of columns is set, only its own part of the residual is kept up to date.
     """
     changed = False
+    kept = None if problem.kept is None else problem.kept.mT
     for start in range(0, codes.shape[2], BLOCK):
         end = start + BLOCK
         own, block = (_copy_transposed(part[..., start:end]) for part in (residual, codes))
@@ -73,6 +74,8 @@ def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Ten
         for column in range(own.shape[1]):
             best = block[:, column] + own[:, column] / scale[:, column]
             change = best.round_().clamp_(-problem.largest, problem.largest) - block[:, column]
+            if kept is not None:
+                change *= kept[:, start + column]
             if change.any():
                 block[:, column] += change
                 moves[:, column] = change * steps

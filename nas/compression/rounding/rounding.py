@@ -25,11 +25,13 @@ class RoundingProblem:
             reads the `in` values of its group and of its kernel.
         gram: Mean of x xᵀ over the inputs x of each group, shape (groups, in, in), positive definite.
         bits: Bits of a code.
+        kept: Which weights may be other than 0, bool, in the shape of the weight; None if all may.
     """
 
     weight: Tensor
     gram: Tensor
     bits: int
+    kept: Tensor | None = None
 
     @property
     def largest(self) -> int:
@@ -52,7 +54,15 @@ class RoundingProblem:
         Args:
             steps: The step of each output channel, shape (groups, out).
         """
-        return (self.weight / steps[..., None]).round_().clamp_(-self.largest, self.largest)
+        return self.mask((self.weight / steps[..., None]).round_().clamp_(-self.largest, self.largest))
+
+    def mask(self, codes: Tensor) -> Tensor:
+        """The same codes or weights, but 0 where nothing else may be, shape (groups, out, in).
+
+        Args:
+            codes: Shape (groups, out, in).
+        """
+        return codes if self.kept is None else codes * self.kept
 
     def choose_steps(self) -> Tensor:
         """Steps that are best for the nearest codes if inputs are uncorrelated, shape (groups, out).
@@ -60,7 +70,7 @@ class RoundingProblem:
         As `quantizers.mse`, with the error of a weight weighed by the mean square of its input.
         """
         power = self.gram.diagonal(dim1=1, dim2=2)[:, None]
-        reference = (self.weight.abs().amax(2) / self.largest).clamp_min(SMALLEST_STEP)
+        reference = (self.mask(self.weight).abs().amax(2) / self.largest).clamp_min(SMALLEST_STEP)
         best, least = reference, torch.full_like(reference, torch.inf)
         for share in _SHARES:
             steps = reference * share
@@ -92,9 +102,9 @@ class Rounding(ABC):
     """Rounds the weight of one layer so that the output of the layer changes little.
 
     The contract, which tests check for all registered roundings: Codes are whole numbers from -(2^(bits-1) - 1) to
-    2^(bits-1) - 1, steps are positive and finite. The error of no output channel is above that of the nearest codes in
-    the steps of `RoundingProblem.choose_steps`. An output channel does not depend on others. The result is the same
-    each time. Roundings are frozen dataclasses.
+    2^(bits-1) - 1, and 0 where nothing else may be; steps are positive and finite. The error of no output channel is
+    above that of the nearest codes in the steps of `RoundingProblem.choose_steps`. An output channel does not depend on
+    others. The result is the same each time. Roundings are frozen dataclasses.
     """
 
     @abstractmethod

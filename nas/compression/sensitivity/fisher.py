@@ -62,10 +62,9 @@ def _sum_squares(
     subject: CompressionSubject, layer: int, gradients: LayerGradients, rounding: ActivationErrors
 ) -> FloatArray:
     """The squares of the products for each policy of a layer, summed over the samples of a batch."""
-    weight, quantizer = subject.weights[layer], subject.methods.quantizer
     sums = []
     for policy in subject.choices[layer]:
-        product = gradients.weight @ compute_weight_error(weight, policy, quantizer).flatten()
+        product = gradients.weight @ compute_weight_error(subject, layer, policy).flatten()
         errors = rounding.compute(layer, policy.activation_bits)
         for gradient, error in zip(gradients.sites, errors, strict=False):
             apart = len(product) if len(gradient) % len(product) == 0 else 1  # 1: constants have no axis of samples

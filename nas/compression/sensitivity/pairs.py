@@ -133,9 +133,9 @@ def _errors(
     subject: CompressionSubject, rounding: ActivationErrors, layer: int, policy: LayerPolicy
 ) -> dict[Part, Tensor]:
     """The errors that a policy makes in the parts of a layer; none where it leaves the layer as it is."""
-    if policy.quantization is None:
+    if policy == LayerPolicy():
         return {}
-    parts = {(layer, 0): compute_weight_error(subject.weights[layer], policy, subject.methods.quantizer)}
+    parts = {(layer, 0): compute_weight_error(subject, layer, policy)}
     for site, error in enumerate(rounding.compute(layer, policy.activation_bits), 1):
         parts[layer, site] = error
     return {part: error.detach() for part, error in parts.items() if bool(torch.count_nonzero(error))}

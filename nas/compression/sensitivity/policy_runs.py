@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -13,11 +13,9 @@ from torch import Tensor
 
 from nas.compression.compress import calibrating
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.compress import view_compressed
 from nas.compression.tracing.quantized_graph import Quantize
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
-from search_spaces.network_graph import Node
 
 _MOST_KEPT = 2**30  # bytes of activations that are kept from one policy to the next; more are computed again
 
@@ -71,7 +69,7 @@ class PolicyRuns:
             policy: One entry for each of the layers of the network.
         """
         network = self._compress(policy)
-        start = _find_first_change(network, self._plain.graph.nodes)
+        start = _find_first_change(network, self._plain)
         rounding = [index for index, node in enumerate(network.graph.nodes) if isinstance(node.operator, Quantize)]
         if rounding:
             with calibrating(network, self._subject.methods.observer):
@@ -82,7 +80,7 @@ class PolicyRuns:
             yield self._observe(network, known, start, inputs)
 
     def _compress(self, policy: CompressionPolicy) -> GraphNetwork:
-        network = view_compressed(self._subject.traced, policy, self._subject.methods.quantizer)
+        network = self._subject.view_compressed(policy)
         network.keep_rounded_weights()
         return network
 
@@ -142,9 +140,15 @@ def compress_alone(layers: int, layer: int, policy: LayerPolicy) -> CompressionP
     return CompressionPolicy(tuple(policy if index == layer else LayerPolicy() for index in range(layers)))
 
 
-def _find_first_change(network: GraphNetwork, trained: Sequence[Node]) -> int:
+def _find_first_change(network: GraphNetwork, trained: GraphNetwork) -> int:
     """Index of the first node that is not computed as in the trained network; that behind the last if all are."""
-    for index, (node, before) in enumerate(zip(network.graph.nodes, trained, strict=False)):
-        if node != before or (node.weight is not None and network.weight_quantizer(node.weight) is not None):
+    for index, (node, before) in enumerate(zip(network.graph.nodes, trained.graph.nodes, strict=False)):
+        if node != before or (node.weight is not None and _is_changed(network, trained, node.weight)):
             return index
-    return len(trained)
+    return len(trained.graph.nodes)
+
+
+def _is_changed(network: GraphNetwork, trained: GraphNetwork, weight: str) -> bool:
+    """Whether a weight is rounded, or is another tensor than that of the trained network, as sparse weights are."""
+    same = network.tensor(weight).data_ptr() == trained.tensor(weight).data_ptr()
+    return network.weight_quantizer(weight) is not None or not same

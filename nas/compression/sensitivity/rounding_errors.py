@@ -1,4 +1,4 @@
-"""What rounding does to the weights and to the activations of a layer under each of its policies."""
+"""What each policy of a layer does to its weight and to its activations."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from torch import Tensor
 
 from nas.compression.sensitivity.tapped_network import TappedNetwork
 from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.reduced_network import multiply_factors, reduce_weight
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
-from search_spaces.elastic.weight_steps import Quantizer
 
 
 @torch.no_grad()
-def compute_weight_error(weight: Tensor, policy: LayerPolicy, quantizer: Quantizer) -> Tensor:
-    """The rounded weight less the weight, of its shape (out, ...).
+def compute_weight_error(subject: CompressionSubject, layer: int, policy: LayerPolicy) -> Tensor:
+    """What a policy makes of the weight of a layer, by rounding, zeros and rank, less the weight: shape (out, ...).
+
+    Of a layer of low rank it is the product of the factors, each of which is rounded.
 
     Args:
-        weight: Shape (out, ...).
-        policy: The policy of the layer.
-        quantizer: Chooses the steps.
+        subject: What is compressed.
+        layer: Index of the layer.
+        policy: A policy of the layer.
     """
-    error: Tensor = WeightQuantizer(policy.weight_bits, quantizer)(weight) - weight
-    return error
+    named, weight = subject.traced.graph.layers[layer], subject.weights[layer]
+    directions = None if policy.low_rank is None else subject.directions[named.weight]
+    rounder = WeightQuantizer(policy.weight_bits, subject.methods.quantizer)
+    return multiply_factors([rounder(part) for part in reduce_weight(weight, named, policy, directions)]) - weight
 
 
 class ActivationErrors:
     """Rounds the values of the sites of layers, over ranges that are taken from all data.
+
+    The activation between the factors of a layer of low rank is no site: it is there under some policies only.
 
     Args:
         subject: What is compressed; it has data.

@@ -37,9 +37,9 @@ class TopEigenvalue(SensitivityMetric):
         An eigenvalue counts by its magnitude: a strong curvature of either sign says that the layer matters.
         """
         found = []
-        values, quantizer = self.find_eigenvalues(LossHessian(subject)), subject.methods.quantizer
-        for value, weight, known in zip(values, subject.weights, subject.choices, strict=True):
-            errors = [compute_weight_error(weight, policy, quantizer).double().square().sum() for policy in known]
+        values = self.find_eigenvalues(LossHessian(subject))
+        for layer, (value, known) in enumerate(zip(values, subject.choices, strict=True)):
+            errors = [compute_weight_error(subject, layer, policy).double().square().sum() for policy in known]
             found.append(np.array([0.5 * abs(float(value)) * float(error) for error in errors]))
         return tuple(found)
 

@@ -31,8 +31,8 @@ def compute_trace_damage(
     """
     found = []
     for layer, known in enumerate(subject.choices):
-        weight, mean = subject.weights[layer], abs(float(traces[layer][0])) / subject.weights[layer].numel()
-        errors = [compute_weight_error(weight, policy, subject.methods.quantizer) for policy in known]
+        mean = abs(float(traces[layer][0])) / subject.weights[layer].numel()
+        errors = [compute_weight_error(subject, layer, policy) for policy in known]
         found.append(np.array([0.5 * mean * float(error.double().square().sum()) for error in errors]))
     rounding, data = ActivationErrors(subject, network), subject.need_data()
     for inputs in data:

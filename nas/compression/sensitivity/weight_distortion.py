@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from nas.compression.sensitivity.rounding_errors import compute_weight_error
 from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
-from search_spaces.compression_policy import LayerPolicy
-from search_spaces.elastic.quantizers import WeightQuantizer
-from search_spaces.elastic.weight_steps import Quantizer
 
 
 @dataclass(frozen=True)
 class WeightDistortion(SensitivityMetric):
-    """The squared error of the rounded weight of a layer, divided by the squared weight: the noise-to-signal ratio.
+    """The squared error of the compressed weight of a layer, divided by the squared weight: the noise-to-signal ratio.
 
     To first order the ratios of all layers add up to the ratio of the output (Lin, Talathi, Annapureddy, "Fixed Point
     Quantization of Deep Convolutional Networks", ICML 2016, section 3, equation 5). A ratio, because a batch norm
@@ -26,15 +24,12 @@ class WeightDistortion(SensitivityMetric):
 
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The ratios of the policies of each layer, each of shape (policies,); 0 if all weights of the layer are 0."""
-        quantizer = subject.methods.quantizer
         return tuple(
-            np.array([_noise_per_signal(weight, policy, quantizer) for policy in known])
-            for weight, known in zip(subject.weights, subject.choices, strict=True)
+            np.array([_noise_per_signal(weight, compute_weight_error(subject, layer, policy)) for policy in known])
+            for layer, (weight, known) in enumerate(zip(subject.weights, subject.choices, strict=True))
         )
 
 
-def _noise_per_signal(weight: Tensor, policy: LayerPolicy, quantizer: Quantizer) -> float:
-    rounded = WeightQuantizer(policy.weight_bits, quantizer)(weight)
+def _noise_per_signal(weight: Tensor, error: Tensor) -> float:
     signal = float(weight.double().square().sum())
-    noise = float((rounded.double() - weight.double()).square().sum())
-    return noise / signal if signal else 0.0
+    return float(error.double().square().sum()) / signal if signal else 0.0

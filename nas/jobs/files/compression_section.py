@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, model_validator
 
 from nas.compression.equalization.registry import EQUALIZATIONS
+from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.jobs.files.section import Section
@@ -21,13 +22,15 @@ class CompressionSection(Section):
 
     A step that a training with bits has learnt comes before that of the quantiser. `repair` is the recipe by which a
     given network is rounded and repaired; left out, its weights are rounded to the nearest codes. `equalization` is the
-    first step of that recipe.
+    first step of that recipe. `factorization` says what layers of low rank of a given network keep; left out, it is the
+    singular value decomposition (`svd`).
     """
 
     observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
     quantizer: Annotated[str, AfterValidator(QUANTIZERS.check_name)] = "min_max"
     repair: Literal["light", "full"] | None = None
     equalization: Annotated[str, AfterValidator(EQUALIZATIONS.check_name)] | None = None
+    factorization: Annotated[str, AfterValidator(FACTORIZATIONS.check_name)] | None = None
 
     @model_validator(mode="after")
     def _equalizes_what_is_repaired(self) -> CompressionSection:
@@ -36,7 +39,7 @@ class CompressionSection(Section):
         return self
 
     def described(self) -> dict[str, Any]:
-        """What names runs: a recipe that is left out has no key, as in runs of before."""
+        """What names runs: recipe and factorisation that are left out have no key, as in runs of before."""
         return self.model_dump(exclude_none=True)
 
     def methods(self) -> CompressionMethods:
@@ -47,4 +50,5 @@ class CompressionSection(Section):
         recipe = None if self.repair is None else RECIPES[self.repair]
         if recipe is not None and self.equalization is not None:
             recipe = replace(recipe, equalization=EQUALIZATIONS[self.equalization]())
-        return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe)
+        factorization = FACTORIZATIONS[self.factorization or "svd"]()
+        return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe, factorization)

@@ -97,6 +97,12 @@ class SpaceSection(Section):
         if self.name is not None:
             if self.weights is not None or self.inputs is not None:
                 raise ValueError(f"weights and inputs are those of a given network; leave them out of {self.name!r}")
+            reduced = [one for one in self.policy_space().all_policies if one.low_rank or one.sparsity]
+            if reduced:
+                raise ValueError(
+                    f"low rank and sparsity are for a given network, and {self.name!r} is a supernet; "
+                    f"leave out {', '.join(map(str, reduced))}"
+                )
             JointSpace(self.restrict(create_space(self.name, image_channels=1, classes=2)), self.policy_space())
         elif self.stored is not None:
             if self.weights is not None or self.inputs is not None:

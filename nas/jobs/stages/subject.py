@@ -9,6 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+from nas.compression.methods import DEFAULT_METHODS
 from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer
@@ -70,6 +71,8 @@ class Subject:
         stated = [repr(one) for one in measurement.metrics if fields(one)]  # type: ignore[arg-type]
         recipe = measurement.methods.repair
         stated += [] if recipe is None else [repr(recipe), str(REPAIR_SAMPLES)]
+        factorization = measurement.methods.factorization
+        stated += [] if factorization == DEFAULT_METHODS.factorization else [repr(factorization), str(REPAIR_SAMPLES)]
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

@@ -18,6 +18,7 @@ from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import tabulate_prices
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
+from search_spaces.layer_spec import LayerSpec
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import create_space
 
@@ -50,7 +51,8 @@ class OperatorProfiler(OnnxRuntimeProfiler):
 
 def test_tells_networks_that_it_has_not_seen() -> None:
     segments = [((layer, precision.policy),) for layer in SPACE.list_distinct_layers() for precision in (FP32, INT8)]
-    entries = {segment: Entry({LATENCY: LAYER_MS}) for segment in segments}
+    factor = ((LayerSpec.linear("", 5, 7), INT8.policy),)  # as of a layer of low rank, which no timed network has
+    entries = {segment: Entry({LATENCY: LAYER_MS}) for segment in (*segments, factor)}
     table = LatencyTable(ONNXRUNTIME_CPU, entries, reference_ms=1.0)
     rng, done = np.random.default_rng(0), []
     profiler = OperatorProfiler(ONNXRUNTIME_CPU)
@@ -65,6 +67,8 @@ def test_tells_networks_that_it_has_not_seen() -> None:
     assert tabulate_prices(SPACE, calibrated)(fresh.genes[:0]).shape == (0,)
     assert calibrated.calibration.quality is not None
     assert calibrated.calibration.quality.error_percent < 3.0
+    factors = [calibrated.entries[segment].factor for segment in segments if segment[0][1] == INT8.policy]
+    assert calibrated.entries[factor].factor == np.median(factors)
 
 
 def test_a_table_of_whole_networks_is_not_calibrated() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hardware.device import ONNXRUNTIME_CPU, read_fingerprint
 from hardware.tables.entry import LATENCY, Entry
 from hardware.tables.latency_table import LatencyTable, MissingCost
+from search_spaces.compressed_layer import expand_layer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
@@ -22,6 +23,19 @@ W32, W8, W4 = LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(
 def test_prices_a_layer_whatever_its_name(table: LatencyTable) -> None:
     assert table.latency_ms(replace(CONV, name="elsewhere"), W32) == 0.5
     assert table.latency_ms(LINEAR, W4) == table.latency_ms(LINEAR, W8) == 0.25
+
+
+def test_a_layer_of_low_rank_costs_what_its_factors_cost() -> None:
+    low, sparse = LayerPolicy.parse("w4a8-rank0.5"), LayerPolicy.parse("w4a8-sparse0.5")
+    (first, _), (second, _) = expand_layer(CONV, low)
+    empty = LatencyTable(ONNXRUNTIME_CPU)
+    assert empty.missing([first, second], [low]) == [((first.unnamed, W8),), ((second.unnamed, W8),)]
+    latencies = {first: 0.3, second: 0.1, CONV: 1.0}
+    table = LatencyTable(
+        ONNXRUNTIME_CPU, {((layer.unnamed, W8),): Entry({LATENCY: ms}) for layer, ms in latencies.items()}
+    )
+    assert table.cost(LATENCY, [(CONV, low)]) == table.latency_ms(CONV, low) == pytest.approx(0.4)
+    assert table.cost(LATENCY, [(CONV, sparse)]) == 1.0  # zeros are multiplied, too
 
 
 def test_layers_cost_what_they_cost_together_or_else_their_sum(table: LatencyTable) -> None:

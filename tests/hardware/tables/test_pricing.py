@@ -16,6 +16,7 @@ from hardware.tables.entry import LATENCY, Entry
 from hardware.tables.latency_table import LatencyTable, MissingCost
 from hardware.tables.pricing import price_network, tabulate_prices
 from hardware.tables.roofline import Roofline
+from search_spaces.compressed_layer import expand_layer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
@@ -38,6 +39,17 @@ def test_layers_and_what_comes_besides() -> None:
         pairs = list(zip(layers, candidate.policy.layers, strict=True))
         assert found[row] == pytest.approx(TABLE.total(LATENCY, [[pair] for pair in pairs]))
         assert found[row] == pytest.approx(0.5 + sum(TABLE.latency_ms(*pair) for pair in pairs))
+
+
+def test_factors_are_priced_in_place_of_a_layer_of_low_rank() -> None:
+    low = LayerPolicy.parse("w8a8-rank0.9")
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace((W8, low)))
+    assert space.list_distinct_layers()[: len(SPACE.list_distinct_layers())] == SPACE.list_distinct_layers()
+    table = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.list_distinct_layers())
+    population = space.sample(np.random.default_rng(0), 30)
+    for price, candidate in zip(tabulate_prices(space, table)(population.genes), population.candidates, strict=True):
+        pairs = zip(space.architectures.layers(candidate.architecture), candidate.policy.layers, strict=True)
+        assert price == pytest.approx(sum(table.latency_ms(*one) for pair in pairs for one in expand_layer(*pair)))
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_digits", "resnet_digits", "mobilenet_v3_imagenet", "given"])

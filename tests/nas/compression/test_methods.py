@@ -6,6 +6,7 @@ import pytest
 from torch import Tensor
 
 from nas.compression.allocation.registry import ALLOCATORS
+from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.methods import CompressionMethods
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
@@ -14,8 +15,8 @@ from search_spaces.elastic.weight_steps import MaxAbsSteps, Quantizer
 
 
 def test_methods_have_distinct_texts_by_which_runs_are_named() -> None:
-    made = [make() for known in (OBSERVERS, QUANTIZERS, SENSITIVITY_METRICS, ALLOCATORS) for make in known.values()]
-    texts = [repr(one) for one in made]
+    registries = (OBSERVERS, QUANTIZERS, FACTORIZATIONS, SENSITIVITY_METRICS, ALLOCATORS)
+    texts = [repr(make()) for known in registries for make in known.values()]
     assert len(texts) == len({*texts})
     assert not [text for text in texts if " at 0x" in text]
 

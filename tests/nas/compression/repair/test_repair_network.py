@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from nas.compression.calibration_data import CalibrationData
@@ -186,13 +192,39 @@ def test_a_constant_that_is_added_is_no_shortcut(inputs: tuple[int, ...], consta
     assert distance(repair_network(few, uniform(traced, "w2a32")), few) < distance(plain, few)
 
 
-def test_exports_write_the_codes_that_were_found(subject: CompressionSubject) -> None:
-    network, inputs = repair_network(subject, uniform(subject.traced, "w3a8")), subject.need_data().inputs[:8]
-    session = onnxruntime.InferenceSession(traced_to_onnx(network, [inputs]))
+REDUCED = ("w4a8-rank0.6", "w4a8-rank0.6-sparse0.3", "w4a8", "w4a8-sparse0.5", "w4a8-2:3", "w8a8-rank0.75")
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+@pytest.mark.parametrize("exact", [True, False])
+def test_factors_and_what_is_left_of_a_weight_make_up_for_what_is_not(
+    subject: CompressionSubject, sequential: bool, exact: bool
+) -> None:
+    entries = map(LayerPolicy.parse, REDUCED)
+    policy = CompressionPolicy(tuple(replace(one, quantization=None) if exact else one for one in entries))
+    plain = subject.compress(policy)
+    calibrate(plain, subject.need_data())
+    repaired = repair_network(subject, policy, Recipe(sequential=sequential))
+    assert 2 * distance(repaired, subject) < distance(plain, subject)
+    for layer in plain.graph.layers:
+        zeros = plain.tensor(layer.weight) == 0
+        assert not repaired.tensor(layer.weight)[zeros].any()
+
+
+@pytest.mark.parametrize("policies", [["w3a8"] * 6, REDUCED])
+def test_exports_write_the_codes_that_were_found(subject: CompressionSubject, policies: Sequence[str]) -> None:
+    policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
+    network, inputs = repair_network(subject, policy), subject.need_data().inputs[:8]
+    model = traced_to_onnx(network, [inputs])
+    session = onnxruntime.InferenceSession(model)
     (found,) = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
     with torch.no_grad():
         expected = network(inputs)
     assert float((torch.from_numpy(found) - expected).abs().max()) < 0.05 * float(expected.abs().max())
+    if policies == REDUCED:  # half of the weights of the transposed convolution are zero codes
+        codes = [numpy_helper.to_array(one) for one in onnx.load_from_string(model).graph.initializer]
+        (zeros,) = [int((one == 0).sum()) for one in codes if one.dtype == np.int8 and one.size == 8 * 6 * 2 * 2]
+        assert zeros >= 96
 
 
 def test_data_is_needed(traced: TracedNetwork) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -43,6 +44,19 @@ def test_codes_are_on_the_grid_and_no_worse_than_the_nearest(name: str, bits: in
     again = ROUNDINGS[name]().round(problem)
     assert torch.equal(again.codes, rounded.codes)
     assert torch.equal(again.steps, rounded.steps)
+
+
+def test_weights_that_stay_zero_stay_zero(name: str) -> None:
+    """The others make up for them, as far as the rounding makes up for anything."""
+    dense = correlated(4)
+    kept = torch.rand(dense.weight.shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    problem = replace(dense, kept=kept)
+    rounded, nearest = ROUNDINGS[name]().round(problem), ROUNDINGS["nearest"]().round(problem)
+    assert not rounded.codes[~kept].any()
+    assert rounded.codes[kept].any()
+    assert (problem.error(rounded.weight) <= problem.error(nearest.weight) * (1 + 1e-4) + 1e-9).all()
+    if name == "quant_ease":
+        assert problem.error(rounded.weight).sum() < 0.6 * problem.error(nearest.weight).sum()
 
 
 def test_uncorrelated_inputs_leave_the_nearest_codes(name: str) -> None:

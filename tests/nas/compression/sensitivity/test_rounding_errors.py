@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from nas.compression.compress import calibrate
@@ -11,14 +14,26 @@ from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.quantizers import ActivationQuantizer
-from search_spaces.elastic.weight_steps import MaxAbsSteps
 
 
-def test_weights_are_rounded_and_32_bits_leave_them() -> None:
-    weight = torch.tensor([[1.0, 0.4, -0.2]])
-    found = compute_weight_error(weight, LayerPolicy.quantized(2), MaxAbsSteps())
-    torch.testing.assert_close(found, torch.tensor([[0.0, -0.4, 0.2]]))
-    assert not compute_weight_error(weight, LayerPolicy.quantized(32, 8), MaxAbsSteps()).any()
+def test_weights_are_rounded_and_32_bits_leave_them(perceptron: CompressionSubject) -> None:
+    weight = perceptron.weights[0]
+    found = compute_weight_error(perceptron, 0, LayerPolicy.quantized(2))
+    step = weight.abs().amax(1, keepdim=True)
+    torch.testing.assert_close(found, (weight / step).round() * step - weight)
+    assert not compute_weight_error(perceptron, 0, LayerPolicy.quantized(32, 8)).any()
+
+
+@pytest.mark.parametrize("text", ["w4a32-rank0.75", "w32a32-rank0.4", "w3a32-sparse0.5", "w8a32-rank0.75-sparse0.25"])
+def test_what_runs_under_a_rank_and_zeros_is_the_weight_and_its_error(residual: CompressionSubject, text: str) -> None:
+    policy = LayerPolicy.parse(text)
+    tensors = dict(residual.traced.parameters)
+    name = residual.traced.graph.layers[1].weight
+    tensors[name] = residual.weights[1] + compute_weight_error(residual, 1, policy)
+    expected = replace(residual.traced, parameters=tensors).network()(residual.need_data().inputs)
+    alone = (LayerPolicy(), policy, LayerPolicy())
+    found = compress(residual.traced, CompressionPolicy(alone))(residual.need_data().inputs)
+    torch.testing.assert_close(found, expected)
 
 
 def test_activations_are_rounded_over_the_ranges_of_all_data(residual: CompressionSubject) -> None:

@@ -71,3 +71,20 @@ def test_what_a_metric_needs_and_has_not_is_said_in_one_line(name: str) -> None:
     with pytest.raises(ValueError, match="needs calibration data") as told:
         SENSITIVITY_METRICS[name]().damage(bare)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
+def test_ranks_and_zeros_are_choices_like_others(name: str) -> None:
+    """What is left of a weight does less damage the more it is."""
+    traced = make_network(name)
+    texts = ["w32a32-sparse0.2", "w32a32-sparse0.9", "w8a8-sparse0.2", "w8a8-sparse0.9"]
+    texts += [] if name == "arank" else ["w32a32-rank0.9", "w32a32-rank0.4"]  # its network has a layer of rank 1
+    inputs = torch.randn(24, 2, 5, 5, generator=torch.Generator().manual_seed(1))
+    data = CalibrationData(inputs, traced.network()(inputs).argmax(1), batch=8)
+    subject = CompressionSubject.uniform_choices(
+        traced, [FLOAT, *map(LayerPolicy.parse, texts)], data, task=TASKS["classification"]
+    )
+    for layer in SENSITIVITY_METRICS[name]().damage(subject):
+        assert layer[0] == 0
+        assert (layer >= 0).all()
+        assert (layer[1::2] < layer[2::2]).all()

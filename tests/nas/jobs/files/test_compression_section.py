@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from nas.compression.equalization.cross_layer import CrossLayerEqualization
+from nas.compression.low_rank.output_covariance import OutputCovariance
 from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.quantizers.mse import LeastSquaredError
@@ -32,6 +33,7 @@ def test_names_stand_for_methods() -> None:
     assert (named.observer, named.quantizer) == (MinMaxRange(), LeastSquaredError())
     repaired = CompressionSection(repair="full", equalization="cross_layer").methods()
     assert repaired.repair == replace(FULL, equalization=CrossLayerEqualization())
+    assert CompressionSection(factorization="output_covariance").methods().factorization == OutputCovariance()
 
 
 @pytest.mark.parametrize("part", ["observer", "quantizer"])

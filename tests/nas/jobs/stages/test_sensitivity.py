@@ -114,9 +114,39 @@ def test_metrics_that_find_all_damage_at_once_are_timed_by_a_trial(metric: str, 
     )
 
 
+def test_ranks_and_zeros_are_searched_with_bits(folder: Path) -> None:
+    known = ["w8a8", "w4a8", "w4a8-rank0.5", "w8a8-rank0.75", "w4a8-sparse0.5"]
+    job = JOB | {
+        "space": {
+            **JOB["space"],
+            "policies": known,
+            "policies_for": [{"name": "0", "policies": ["w8a8", "w8a8-rank0.3"]}],
+        },
+        "search": {"evaluations": 12, "objectives": ["accuracy", "weight_bytes", "macs"]},
+        "compression": {"factorization": "output_covariance"},
+        "export": {"count": 2},
+    }
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    (layers,) = folder.glob("runs/small/export-*/layers.csv")
+    assert set(pd.read_csv(layers)["policy"]) <= {*known, "w8a8-rank0.3"}
+    (networks,) = folder.glob("runs/small/export-*/networks.csv")
+    table = pd.read_csv(networks)
+    assert table["macs"].min() < 8 * 16 * 9 + 1280  # which bits alone cannot lower
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        (
+            {"space": {**JOB["space"], "policies": ["w8a8", "w8a8-2:4"]}},
+            "0 cannot take w8a8-2:4, give it other policies by a rule: 2:4 sparsity needs a multiple of 4 input",
+        ),
+        (
+            {"space": {"name": "resnet_digits", "policies": ["w8a8", "w4a8-rank0.5"]}},
+            "low rank and sparsity are for a given network, and 'resnet_digits' is a supernet; leave out w4a8-rank0.5",
+        ),
         (
             {"space": {"name": "resnet_digits", "policies": ["w8a8"]}},
             "nas compress is for a trained network, and the job names none",

@@ -1,0 +1,1 @@
+"""Factors of layers of low rank, and the methods that choose them."""

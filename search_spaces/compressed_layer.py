@@ -1,0 +1,78 @@
+"""The layers that run in place of a layer under a policy: what is priced, measured and stored.
+
+A layer of low rank is two layers; every other one is itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.layer_spec import LayerSpec
+from search_spaces.low_rank import LowRank, factorize_operator
+from search_spaces.sparsity import check_sparsity
+
+
+def name_factors(name: str) -> tuple[str, str]:
+    """The names of the two layers that run in place of a layer of low rank; no module has a name with spaces."""
+    return f"{name} first factor", f"{name} second factor"
+
+
+def expand_layer(layer: LayerSpec, policy: LayerPolicy) -> tuple[tuple[LayerSpec, LayerPolicy], ...]:
+    """The layers that run in place of a layer, each with its policy, of which none is of low rank.
+
+    Args:
+        layer: The layer.
+        policy: Its policy.
+
+    Raises:
+        ValueError: If the layer cannot be of that rank, or not be sparse in that way.
+    """
+    if policy.low_rank is None and policy.sparsity is None:
+        return ((layer, policy),)
+    return _expand(layer, policy)
+
+
+def expand_calls(layers: Iterable[tuple[LayerSpec, LayerPolicy]]) -> Iterator[tuple[LayerSpec, LayerPolicy]]:
+    """Every call of every layer that runs in place of some layers, in order.
+
+    Args:
+        layers: The layers, each with its policy.
+
+    Raises:
+        ValueError: As for `expand_layer`.
+    """
+    for layer, policy in layers:
+        for part, rest in expand_layer(layer, policy):
+            yield from ((call, rest) for call in part.calls)
+
+
+@lru_cache(maxsize=1 << 14)  # searches price the same few layers again and again
+def _expand(layer: LayerSpec, policy: LayerPolicy) -> tuple[tuple[LayerSpec, LayerPolicy], ...]:
+    layers = (layer,) if policy.low_rank is None else _factorize(layer, policy.low_rank)
+    rest = replace(policy, low_rank=None)
+    for one in layers:
+        for call in one.calls:
+            if rest.sparsity is not None:
+                check_sparsity(call.operator, rest.sparsity)
+    return tuple((one, rest) for one in layers)
+
+
+def _factorize(layer: LayerSpec, low_rank: LowRank) -> tuple[LayerSpec, LayerSpec]:
+    """The two factors of a layer, with all of its calls."""
+    pairs = [_factorize_call(call, low_rank) for call in layer.calls]
+    (first, second), further = pairs[0], pairs[1:]
+    return (
+        replace(first, further_calls=tuple(one for one, _ in further)),
+        replace(second, further_calls=tuple(other for _, other in further)),
+    )
+
+
+def _factorize_call(call: LayerSpec, low_rank: LowRank) -> tuple[LayerSpec, LayerSpec]:
+    """Normalisation and activation stay behind the second factor."""
+    first, second = factorize_operator(call.operator, low_rank)
+    names = name_factors(call.name)
+    inner = LayerSpec(names[0], first, call.input_shape)
+    return inner, LayerSpec(names[1], second, inner.output_shape, call.normalized, call.activation)

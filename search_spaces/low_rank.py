@@ -1,0 +1,89 @@
+"""Low rank as a part of a policy: a layer becomes two layers, whose product approximates its weight.
+
+Which factors these are is decided where the network is compressed; here stands what they look like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from search_spaces.operators.operator import Operator
+from search_spaces.operators.weighted import Convolution, Linear
+from search_spaces.sparsity import check_share
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """The rank of a layer, in units of the rank at which its two factors have as many weights as itself.
+
+    A weight of m outputs and n inputs and kernel places has factors of r (m + n) weights, so they save nothing from the
+    rank r = m n / (m + n) on. Hence the share bounds the share of weights, and of multiplications, that are left.
+
+    Attributes:
+        share: Rank over that rank, from 0.01 to 0.99. The rank is rounded down.
+
+    Raises:
+        ValueError: If the share is outside.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        check_share("a share of the rank at which nothing is saved", self.share)
+
+    def __str__(self) -> str:
+        return repr(self.share)
+
+
+def is_factorable(operator: Operator) -> bool:
+    """Whether an operator can be split into two: a linear layer, or a convolution of one group, not transposed."""
+    if isinstance(operator, Convolution):
+        return operator.groups == 1 and not operator.transposed
+    return isinstance(operator, Linear)
+
+
+def find_rank(operator: Operator, low_rank: LowRank) -> int:
+    """The rank of an operator that is split into two.
+
+    Args:
+        operator: An operator with a weight.
+        low_rank: The rank as a share.
+
+    Raises:
+        ValueError: If it is neither a linear layer nor a convolution of one group that is not transposed, or is so
+            small that the rank would be 0.
+    """
+    if not is_factorable(operator):
+        kind = "a convolution that is grouped or transposed" if isinstance(operator, Convolution) else operator.name
+        raise ValueError(f"low rank is for linear layers and convolutions of one group, got {kind}")
+    outputs, *inputs = operator.weight_shape or ()
+    rank = int(low_rank.share * outputs * prod(inputs) / (outputs + prod(inputs)))
+    if not rank >= 1:
+        raise ValueError(
+            f"low rank must leave a rank of 1 or more, got {low_rank.share} of the rank at which {outputs} outputs and "
+            f"{prod(inputs)} inputs save nothing, {outputs * prod(inputs) / (outputs + prod(inputs)):.2f}"
+        )
+    return rank
+
+
+def factorize_operator(operator: Operator, low_rank: LowRank) -> tuple[Operator, Operator]:
+    """The two operators that run in place of one, without and with its bias.
+
+    The first has the kernel, stride, padding and dilation, and as many outputs as the rank; the second is linear at
+    every position.
+
+    Args:
+        operator: A linear layer or a convolution.
+        low_rank: Its rank.
+
+    Raises:
+        ValueError: As for `find_rank`.
+    """
+    rank = find_rank(operator, low_rank)
+    if isinstance(operator, Linear):
+        return replace(operator, out_features=rank, bias=False), replace(operator, in_features=rank)
+    assert isinstance(operator, Convolution)
+    ones, axes = (1,) * len(operator.kernel), len(operator.kernel)
+    second = Convolution(rank, operator.out_channels, ones, ones, ((0, 0),) * axes, ones, bias=operator.bias)
+    return replace(operator, out_channels=rank, bias=False), second
