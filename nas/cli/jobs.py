@@ -102,11 +102,9 @@ def _compress(options: CompressOptions) -> None:
 def _finetune(options: FinetuneOptions) -> None:
     from nas.jobs.execution import Workers
     from nas.jobs.run import finetune_job
-    from nas.jobs.stages.finetune import FineTuning
 
-    tuning = FineTuning(options.epochs, options.learning_rate)
     with _opened(options, Workers(), options.database) as workspace:
-        finetune_job(workspace, options.key, tuning)
+        finetune_job(workspace, options.key, options.epochs, options.learning_rate)
 
 
 def _address(ray: bool, ray_address: str | None) -> str | None:

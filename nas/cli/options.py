@@ -85,7 +85,7 @@ class CompressOptions(MeasuringOptions):
     preset: Annotated[
         str | None,
         typer.Option(
-            help="How networks are repaired: light without gradients, full with tuned biases; default: light."
+            help="light repairs without gradients, full tunes biases, finetune trains what is exported; default: light."
         ),
     ] = None
     candidate: Annotated[
@@ -127,5 +127,8 @@ class FinetuneOptions(JobOptions):
         str, typer.Argument(metavar="KEY", help="First digits of the candidate's key; see: nas results pareto.")
     ]
     epochs: Annotated[float, typer.Option(help="Passes over the training images.")] = 2.0
-    learning_rate: Annotated[float, typer.Option(help="Learning rate at the start; it falls to 0.")] = 0.01
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Learning rate at the start; it falls to 0. Default: 0.01, or 0.001 for a given network."),
+    ] = None
     database: Database = None

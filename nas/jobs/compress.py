@@ -9,10 +9,11 @@ from typing import Any
 from hardware.document import make_document
 from nas.jobs.files.job import Job
 from nas.jobs.files.space_section import STORED
-from nas.jobs.run import run_job
+from nas.jobs.run import finetune_job, run_job
 from nas.jobs.stages.candidate_network import find_candidate, store_candidate
 from nas.jobs.workspace import Workspace
 
+FINETUNE = "finetune"
 _OF_SUPERNETS = ("searcher", "options", "quality", "warm_start")  # keys of the section search
 
 
@@ -21,7 +22,8 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
 
     Args:
         workspace: The job.
-        preset: The recipe by which networks are repaired; None is that of the job, or `light`.
+        preset: The recipe by which networks are repaired, `light` or `full`; or `finetune`, which repairs as `light`
+            does and then trains what is exported as `nas finetune` does. None is the recipe of the job, or `light`.
         key: First digits of the key of a candidate of the job's trained supernet, which then is the network. What the
             job says of the search of the supernet does not count: it is searched by its sensitivity.
 
@@ -29,23 +31,29 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
         ValueError: If the job has no given network and no candidate is named, or has both; if the job states another
             recipe than the preset; as `find_candidate` and `store_candidate` describe.
     """
-    if preset is not None and workspace.job.compression.repair not in (None, preset):
-        raise ValueError(f"--preset {preset} and compression.repair: {workspace.job.compression.repair}; take one")
+    repair = "light" if preset in (None, FINETUNE) else preset
+    stated = workspace.job.compression.repair
+    if preset is not None and stated not in (None, repair):
+        raise ValueError(
+            f"--preset {preset} repairs by {repair}, and the job states compression.repair: {stated}; take one"
+        )
     if key is None and workspace.network is None:
         raise ValueError(
             "nas compress is for a trained network, and the job names none; state space.network, or name a candidate "
             "of the job's supernet by --candidate"
         )
     given = workspace.job if key is None else _give_candidate(workspace, key)
-    repair = preset or "light"
     job = _take_defaults(given, {"search": {"searcher": "allocation"}, "compression": {"repair": repair}})
     if job != given and key is None:
-        stated = f"search.searcher: allocation and compression.repair: {repair}"
         workspace.reporter.say(
-            f"compress {stated}, where the job says nothing; state them for nas search or nas export"
+            f"compress search.searcher: allocation and compression.repair: {repair}, where the job says nothing; state "
+            "them for nas search or nas export"
         )
     with replace(workspace, job=job) as compressing:
-        run_job(compressing)
+        exported = run_job(compressing)
+        if preset == FINETUNE:
+            for found in exported.networks["key"].unique():
+                finetune_job(compressing, found)
 
 
 def _give_candidate(workspace: Workspace, key: str) -> Job:

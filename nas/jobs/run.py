@@ -27,6 +27,7 @@ from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.sensitivity import check_sensitivity
 from nas.jobs.stages.train import check_training, store_network, train
+from nas.jobs.stages.tuners import tune_given, tune_subnet
 from nas.jobs.workspace import Workspace
 
 SAMPLES = "samples.png"  # the sheet of examples
@@ -66,7 +67,7 @@ def show_data(workspace: Workspace) -> None:
     reporter.say(f"picture  {path}")
 
 
-def run_job(workspace: Workspace) -> None:
+def run_job(workspace: Workspace) -> Export:
     """Runs all stages of the job; what an earlier start of the same job finished is not done again."""
     check_job(workspace)
     if workspace.job.search.table_costs and workspace.table_request.given is None:
@@ -81,7 +82,7 @@ def run_job(workspace: Workspace) -> None:
         train_job(workspace)
     if workspace.job.search.quality == "predicted":
         fit_job(workspace)
-    export_job(workspace)
+    return export_job(workspace)
 
 
 def train_job(workspace: Workspace) -> Path:
@@ -144,24 +145,31 @@ def export_job(workspace: Workspace) -> Export:
     return exported
 
 
-def finetune_job(workspace: Workspace, key: str, tuning: FineTuning) -> Export:
+def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_rate: float | None = None) -> Export:
     """Trains one candidate of the results database further, with its bits, and exports it.
 
     Args:
-        workspace: The job, whose supernet must be trained.
+        workspace: The job, whose supernet must be trained, or whose given network must be stored.
         key: First digits of the candidate's key.
-        tuning: For how long, and how fast.
+        epochs: Number of passes over the training samples.
+        learning_rate: Learning rate at the start, which falls to 0; None is 0.01 for a subnet, by SGD, and 0.001 for a
+            given network, by Adam.
 
     Raises:
-        ValueError: If the supernet is not trained, the job names a given network, no candidate or several have keys
-            that begin with these digits, or the candidate is not of the job's space.
+        ValueError: If epochs or learning rate are not above 0, the supernet is not trained or the network not stored,
+            no candidate or several have keys that begin with these digits, or the candidate is not of the job's space.
     """
-    if workspace.network is not None:
-        raise ValueError("nas finetune trains networks of a supernet further; space.network of the job is a given one")
+    given = workspace.network is not None
+    default_rate = 0.001 if given else 0.01
+    tuning = FineTuning(epochs, default_rate if learning_rate is None else learning_rate)
     subject = workspace.subject
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
+    if given:
+        tune = tune_given(candidate, tuning, subject, workspace.job.seed)
+    else:
+        tune = tune_subnet(candidate, tuning, workspace.training_task, subject)
     table = table_of_this_machine(workspace.table_request)
-    exported = finetune(candidate, tuning, workspace.training_task, subject, table, workspace.execution)
+    exported = finetune(candidate, tuning, tune, subject, table, workspace.execution)
     summarize_finetuned(candidate, exported, workspace.reporter, workspace.execution.runs.metrics)
     return exported
 

@@ -54,6 +54,10 @@ class GraphNetwork(nn.Module):
         tensor: Tensor = getattr(self, self._stored[name])
         return tensor
 
+    def attribute(self, name: str) -> str:
+        """The attribute under which a stored tensor lies, by the name that the nodes use."""
+        return self._stored[name]
+
     def round_weight(self, name: str, bits: int, quantizer: Quantizer = REFERENCE) -> None:
         """Has a weight rounded in every forward pass from now on; rounded values that were kept are forgotten.
 

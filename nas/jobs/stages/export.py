@@ -95,7 +95,8 @@ def _exported(
     tested = []
     with execution.reporter.bar("export to ONNX", len(names)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
-            tested.append(export_network(realizer, subject, candidate, folder / name))
+            resolution = candidate.architecture.resolution
+            tested.append(export_network(realizer.realize(candidate), resolution, realizer, subject, folder / name))
             bar.advance(1, name)
     with atomic_write(folder / LAYERS) as draft:
         _list_layers(subject.space.architectures, candidates, names).to_csv(draft, index=False)

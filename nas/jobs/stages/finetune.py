@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,21 +13,18 @@ from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE
-from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
-from nas.jobs.stages.train import SUPERNET, finish_training
-from nas.training.schedules.phase import Phase
-from nas.training.schedules.schedule import Schedule
-from nas.training.task import TrainingTask
+from nas.training.progress import StepCallback
 from search_spaces.candidate import Candidate
-from search_spaces.joint_space import JointSpace
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 SIZE = "weight_bytes"
+Tune = Callable[[Path, StepCallback], "nn.Module"]  # trains in a folder, which it may resume from; gives the network
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,11 @@ class FineTuning:
                 f"learning_rate must be above 0 and at most {MOST_LEARNING_RATE:,.0f}, got {self.learning_rate:g}"
             )
 
-    def schedule(self) -> Schedule:
-        """One phase that trains one network, by labels and by the largest network of the trained supernet."""
-        return Schedule((Phase("finetune", self.epochs, self.learning_rate, subnets=("largest",), loss="teacher"),))
-
 
 def finetune(
     candidate: Candidate,
     tuning: FineTuning,
-    training: TrainingTask,
+    tune: Tune,
     subject: Subject,
     table: LatencyTable | None,
     execution: Execution,
@@ -69,11 +63,10 @@ def finetune(
     """Fine-tunes a candidate, exports and measures it, unless that is done; an interrupted training is continued.
 
     Args:
-        candidate: The candidate, trained under its policies: layers of fewer than 32 bits are quantised, with learnt
-            steps.
+        candidate: The candidate, trained under its policies.
         tuning: The number of epochs and the learning rate.
-        training: The training of the supernet, whose data and settings are used again.
-        subject: The trained supernet.
+        tune: Trains it so.
+        subject: The trained supernet, or the given network.
         table: The latency table, on whose device, and at whose machine speed, the file is timed; None does not time it.
         execution: The runs and the reporter of the job.
 
@@ -95,17 +88,9 @@ def finetune(
     folder = runs.path("finetune", inputs)
 
     def make() -> pd.DataFrame:
-        tuned = folder / SUPERNET
-        plan = replace(training.plan, schedule=tuning.schedule(), only=candidate)
-        task = replace(training, plan=plan, folder=folder, start=subject.checkpoint)
-
-        def carry_out() -> None:
-            with follow_training(reporter, "fine-tune", folder) as watch:
-                task.carry_out(watch)
-
-        if not StageFolder(folder).holds(SUPERNET):
-            finish_training(task, carry_out)
-        return _measured(candidate, training.plan.space, subject, tuned, table)
+        with follow_training(reporter, "fine-tune", folder) as watch:
+            network = tune(folder, watch)
+        return _measured(candidate, network, subject, folder, table)
 
     def say(state: str) -> None:
         reporter.say(f"finetune {state}: {folder}")
@@ -116,18 +101,18 @@ def finetune(
 
 
 def _measured(
-    candidate: Candidate, space: JointSpace, subject: Subject, tuned: Path, table: LatencyTable | None
+    candidate: Candidate, network: nn.Module, subject: Subject, folder: Path, table: LatencyTable | None
 ) -> pd.DataFrame:
     import pandas as pd
 
-    after = replace(subject, measurement=replace(subject.measurement, checkpoint=tuned))
-    metrics, realizer = subject.measurement.metrics, after.realizer()
-    before, found = subject.realizer().measure(candidate, metrics), realizer.measure(candidate, metrics)
-    file = tuned.with_name(f"fine-tuned-{candidate.key[:8]}.onnx")
-    tested = export_network(realizer, after, candidate, file)
+    metrics, realizer, data = subject.measurement.metrics, subject.realizer(), subject.data
+    resolution, file = candidate.architecture.resolution, folder / f"fine-tuned-{candidate.key[:8]}.onnx"
+    before = realizer.measure(candidate, metrics)
+    found = realizer.measure_network(network, resolution, data.validation, metrics)
+    tested = export_network(network, resolution, realizer, subject, file)
     columns: dict[str, object] = {"role": "fine-tuned", "key": candidate.key}
     for name in subject.metric_names:
         columns |= {f"before_{name}": before[name], f"{MEASURED}{name}": found[name], f"test_{name}": tested[name]}
-    columns[f"{MEASURED}{LATENCY}"] = time_files(table, [file], [candidate], subject.data)[0]
-    columns[SIZE] = float(network_cost(space, SIZE)(space.encode([candidate]).genes)[0])
+    columns[f"{MEASURED}{LATENCY}"] = time_files(table, [file], [candidate], data)[0]
+    columns[SIZE] = float(network_cost(subject.space, SIZE)(subject.space.encode([candidate]).genes)[0])
     return pd.DataFrame([columns | {"file": file.name}])

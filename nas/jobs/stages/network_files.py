@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
@@ -99,13 +100,16 @@ def _read_networks(path: Path, metrics: Mapping[str, Metric]) -> pd.DataFrame:
     return networks
 
 
-def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Candidate, file: Path) -> dict[str, float]:
+def export_network(
+    network: nn.Module, resolution: int, realizer: CandidateRealizer, subject: Subject, file: Path
+) -> dict[str, float]:
     """Writes one network, and measures it in onnxruntime on the test images.
 
     Args:
-        realizer: Makes the network.
+        network: The network, as the realizer makes it.
+        resolution: Height and width of its inputs, in pixels.
+        realizer: Measures it.
         subject: Says what is measured.
-        candidate: Which network.
         file: The ONNX file.
 
     Returns:
@@ -114,7 +118,7 @@ def export_network(realizer: CandidateRealizer, subject: Subject, candidate: Can
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
     """
-    network, resolution, data = realizer.realize(candidate), candidate.architecture.resolution, subject.data
+    data = subject.data
     inputs = realizer.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
     if isinstance(network, GraphNetwork):
         model = traced_to_onnx(network, [torch.zeros_like(inputs[:1]).expand(2, *inputs.shape[1:]).contiguous()])

@@ -23,7 +23,6 @@ from nas.export.onnx_model import open_session, run_session
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
 from nas.jobs.run import finetune_job, train_job
-from nas.jobs.stages.finetune import FineTuning
 from nas.jobs.workspace import Workspace
 from nas.training.plan import TrainingExecution
 from nas.training.progress import StepCallback, StepReport
@@ -79,7 +78,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Candida
 
 def tuned_in(runs: Path, job: Path, candidate: Candidate) -> Tuned:
     with opened(job, runs) as workspace:
-        exported = finetune_job(workspace, candidate.key[:6], FineTuning(EPOCHS, LEARNING_RATE))
+        exported = finetune_job(workspace, candidate.key[:6], EPOCHS, LEARNING_RATE)
     return Tuned(job, runs, candidate, exported.networks, exported.folder)
 
 
@@ -131,7 +130,7 @@ def test_other_metrics_are_another_fine_tuning(tuned: Tuned, tmp_path: Path) -> 
     job = yaml.safe_load(tuned.job.read_text())
     worst.write_text(yaml.safe_dump(job | {"search": {"objectives": ["worst_class_accuracy", "macs"]}}))
     with opened(worst, shutil.copytree(tuned.runs, tmp_path / "runs")) as workspace:
-        exported = finetune_job(workspace, tuned.candidate.key, FineTuning(EPOCHS, LEARNING_RATE))
+        exported = finetune_job(workspace, tuned.candidate.key, EPOCHS, LEARNING_RATE)
     assert "measured_worst_class_accuracy" in exported.networks
     assert "measured_accuracy" not in exported.networks
     assert exported.folder != tuned.folder
@@ -140,7 +139,7 @@ def test_other_metrics_are_another_fine_tuning(tuned: Tuned, tmp_path: Path) -> 
 def test_it_is_not_done_twice(tuned: Tuned) -> None:
     before = {path: path.stat().st_mtime_ns for path in tuned.folder.iterdir()}
     with opened(tuned.job, tuned.runs) as workspace:
-        exported = finetune_job(workspace, tuned.candidate.key, FineTuning(EPOCHS, LEARNING_RATE))
+        exported = finetune_job(workspace, tuned.candidate.key, EPOCHS, LEARNING_RATE)
         assert len(workspace.database.frame(source="finetuned")) == 1
         assert isinstance(workspace.reporter.console.file, io.StringIO)
         shown = workspace.reporter.console.file.getvalue()
@@ -172,10 +171,10 @@ def test_a_killed_one_goes_on_and_ends_as_if_undisturbed(
     monkeypatch.setattr(nas.training.task, "TrainingExecution", partial(TrainingExecution, checkpoint_s=0.0))
     monkeypatch.setattr(nas.jobs.stages.finetune, "follow_training", partial(killing, at=20))
     with opened(job, runs) as workspace, pytest.raises(Killed):
-        finetune_job(workspace, candidate.key, FineTuning(EPOCHS, LEARNING_RATE))
+        finetune_job(workspace, candidate.key, EPOCHS, LEARNING_RATE)
     monkeypatch.setattr(nas.jobs.stages.finetune, "follow_training", partial(killing, at=0))
     with opened(job, runs) as workspace:
-        exported = finetune_job(workspace, candidate.key, FineTuning(EPOCHS, LEARNING_RATE))
+        exported = finetune_job(workspace, candidate.key, EPOCHS, LEARNING_RATE)
     networks, folder = exported.networks, exported.folder
     assert steps == [*range(1, 21), *range(20, 33)]
     same = [column for column in networks if column != "measured_latency_ms"]

@@ -1,0 +1,197 @@
+"""Quantisation-aware fine-tuning of a compressed network, by labels and by the network that it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nas.data.splits import DataSplits
+from nas.interruption import deferred_interrupts
+from nas.tensor_files import read_tensors, save_tensors
+from nas.training.distributed.team import SingleProcess
+from nas.training.finetuning.learned_steps import StepLearning
+from nas.training.progress import StepCallback, StepReport, ignore_step
+from nas.training.settings import TrainingSettings
+from nas.training.step.batches import TrainingBatches
+from nas.training.step.distillation import distill
+from search_spaces.elastic.graph_network import GraphNetwork
+
+_REMEDY = "delete it, and start the same command again"
+_CHECKPOINT = "finetuning.safetensors"
+_CHECKPOINT_S = 60.0
+
+
+@dataclass(frozen=True)
+class NetworkFineTuning:
+    """For how long a given network is fine-tuned, and how fast.
+
+    Attributes:
+        epochs: Number of passes over the training samples, above 0.
+        learning_rate: Of Adam at the start, above 0; it falls to 0 on a cosine.
+        settings: The batch size and the augmentation of samples; by default images are shifted.
+        seed: Of the order and the augmentation of the samples.
+
+    Raises:
+        ValueError: If the epochs or the learning rate are not above 0.
+    """
+
+    epochs: float = 2.0
+    learning_rate: float = 1e-3
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.epochs < math.inf and 0 < self.learning_rate < math.inf):
+            raise ValueError(f"epochs and learning_rate must be above 0, got {self.epochs} and {self.learning_rate}")
+
+
+def finetune_network(
+    network: GraphNetwork,
+    original: GraphNetwork,
+    data: DataSplits,
+    tuning: NetworkFineTuning,
+    folder: Path,
+    on_step: StepCallback = ignore_step,
+) -> None:
+    """Trains the weights, their steps, biases and normalisations of a compressed network; or resumes such a training.
+
+    The loss is that of the task by labels, plus the divergence of the outputs from those of the original network
+    (Hinton et al., 2015). The steps of weights are trained (LSQ, Esser et al., ICLR 2020). Ranges of activations, and
+    means and variances of batch normalisations, stay as they are: exports fold these into weights.
+
+    Args:
+        network: A compressed and calibrated network, changed in place. Afterwards its weights lie on their grids.
+        original: The network that it was made of; not changed.
+        data: The samples, of which the training samples are read.
+        tuning: How long and how fast.
+        folder: The folder of the checkpoint `finetuning.safetensors`, from which the same call goes on, also after the
+            last step.
+        on_step: Called after every step.
+
+    Raises:
+        ValueError: If the folder holds the checkpoint of another fine-tuning, or a damaged one, or the batch size does
+            not suit the samples, or the loss or a weight becomes infinite or NaN.
+        KeyboardInterrupt: After an interrupt, once the checkpoint of the step is written.
+    """
+    training = _FineTuning(network, original, data, tuning, folder / _CHECKPOINT)
+    saved = time.monotonic()
+    with deferred_interrupts() as interrupted:
+        for step in range(training.resume(), training.steps):
+            on_step(training.train(step))
+            if interrupted() or step + 1 == training.steps or time.monotonic() - saved >= _CHECKPOINT_S:
+                training.save(step + 1)
+                saved = time.monotonic()
+            if interrupted():
+                return  # the interrupt is raised at the end of the block
+    training.finish()
+
+
+class _FineTuning:
+    """One fine-tuning: what its steps share, and the network and the optimiser that they change."""
+
+    def __init__(
+        self,
+        network: GraphNetwork,
+        original: GraphNetwork,
+        data: DataSplits,
+        tuning: NetworkFineTuning,
+        checkpoint: Path,
+    ) -> None:
+        settings = tuning.settings
+        if not 1 <= settings.batch_size <= len(data.train):
+            raise ValueError(
+                f"batch_size must lie in [1, {len(data.train)}], the training samples; got {settings.batch_size}"
+            )
+        settings.check_inputs(data.train.inputs.shape, data.task)
+        self._network, self._original, self._checkpoint = network, original, checkpoint
+        self._data, self._tuning = data, tuning
+        self._identity = json.dumps({**asdict(tuning), "settings": settings.described(), "start": _digest(network)})
+        self._learning = StepLearning(network)
+        for tensor in network.parameters():
+            tensor.requires_grad_(True)
+        self._parameters = dict(network.named_parameters())
+        self._adam = torch.optim.Adam(self._parameters.values(), lr=0.0)
+        self._batches = TrainingBatches(data, settings, tuning.seed, SingleProcess(), torch.device("cpu"))
+        self.steps = math.ceil(tuning.epochs * self._batches.steps_per_epoch)
+
+    def train(self, step: int) -> StepReport:
+        """Makes one step, by index from 0, and reports on it."""
+        began, tuning, task = time.perf_counter(), self._tuning, self._data.task
+        learning_rate = tuning.learning_rate * (1 + math.cos(math.pi * step / self.steps)) / 2
+        ((_, shape),) = self._network.graph.inputs
+        batch = self._batches.load(step, shape[-1])
+        with torch.no_grad():
+            expected = self._original(batch.inputs)
+        self._adam.param_groups[0]["lr"] = learning_rate
+        self._adam.zero_grad()
+        outputs = self._network(batch.inputs)
+        loss = task.compute_mixed_loss(outputs, batch.labels, batch.mixture) + distill(task, "kl", outputs, expected)
+        loss.backward()
+        found = loss.item()
+        if not math.isfinite(found):
+            raise ValueError(f"the loss became {found} at step {step + 1}; lower the learning rate")
+        self._adam.step()
+        return StepReport(
+            step=step + 1,
+            steps=self.steps,
+            passes=step + 1,
+            all_passes=self.steps,
+            phase="finetune",
+            loss=found,
+            learning_rate=learning_rate,
+            images_per_s=len(batch.inputs) / (time.perf_counter() - began),
+        )
+
+    def save(self, step: int) -> None:
+        """Writes the state after `step` steps."""
+        state = {f"adam/{name}/{key}": value for name, key, value in self._list_state()}
+        tensors = {f"network/{name}": tensor for name, tensor in self._parameters.items()}
+        save_tensors(self._checkpoint, tensors | state, {"step": step, "identity": self._identity})
+
+    def resume(self) -> int:
+        """Reads the state that was saved, if there is one; returns the index of the next step."""
+        if not self._checkpoint.exists():
+            return 0
+        stored = read_tensors(self._checkpoint, "fine-tuning", _REMEDY)
+        step = stored.header.get("step")
+        if stored.header.get("identity") != self._identity or not isinstance(step, int) or not 0 < step <= self.steps:
+            raise ValueError(f"{self._checkpoint} is of another network or fine-tuning; {_REMEDY}")
+        with torch.no_grad():
+            for name, tensor in self._parameters.items():
+                tensor.copy_(stored.tensors[f"network/{name}"])
+                prefix = f"adam/{name}/"
+                found = {key.removeprefix(prefix): one for key, one in stored.tensors.items() if key.startswith(prefix)}
+                self._adam.state[tensor] = found
+        return step
+
+    def finish(self) -> None:
+        """Fixes the steps."""
+        self._learning.finish()
+        for tensor in self._network.parameters():
+            tensor.grad = None
+            if not bool(tensor.isfinite().all()):
+                raise ValueError("a weight became infinite or NaN in fine-tuning; lower the learning rate")
+
+    def _list_state(self) -> list[tuple[str, str, Tensor]]:
+        """The state of the optimiser: name of the parameter, name of the entry, and value."""
+        return [
+            (name, key, value)
+            for name, parameter in self._parameters.items()
+            for key, value in self._adam.state[parameter].items()
+        ]
+
+
+def _digest(network: GraphNetwork) -> str:
+    """A hash of what a network computes at the beginning, as hexadecimal digits."""
+    found = hashlib.sha256(network.graph.to_json().encode())
+    for name in network.graph.parameter_shapes:
+        tensor = network.tensor(name).detach().contiguous()
+        found.update(name.encode() + tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

@@ -1,0 +1,84 @@
+"""Rounding of weights in steps that are trained with them (LSQ, Esser et al., ICLR 2020)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
+
+from nas.compression.rounding.fixed_steps import FixedSteps
+from search_spaces.compression_policy import FULL_PRECISION_BITS
+from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.elastic.weight_steps import SMALLEST_STEP, to_output_first, to_stored_layout
+from search_spaces.network_graph import WeightedLayer
+from search_spaces.operators.operator import Operator
+
+
+class LearnedSteps(nn.Module):
+    """Rounds a weight, as a parametrisation of torch: gradients reach the weight, and the step of every channel.
+
+    The gradient of a weight is that of the rounded one where no code is clipped, and 0 elsewhere. That of a step is
+    divided by the root of the number of weights of its channel times the largest code, so that steps and weights change
+    at comparable rates (section 2.2).
+
+    Args:
+        steps: The steps at the beginning, shape (out,), positive.
+        bits: Bits of a code.
+        operator: The operator of the weight.
+    """
+
+    def __init__(self, steps: Tensor, bits: int, operator: Operator) -> None:
+        super().__init__()
+        self.steps, self._limit, self._operator = nn.Parameter(steps.clone()), 2 ** (bits - 1) - 1, operator
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The rounded weight, in the stored layout of the weight."""
+        first = to_output_first(weight, self._operator)
+        shape = (-1, *[1] * (first.dim() - 1))
+        share = 1 / math.sqrt(first[0].numel() * self._limit)
+        # has the value of the steps, and a share of their gradient
+        steps = (self.steps * share + (self.steps * (1 - share)).detach()).clamp_min(SMALLEST_STEP).view(shape)
+        codes = (first / steps).clamp(-self._limit, self._limit)
+        codes = codes + (codes.round() - codes).detach()
+        return to_stored_layout(codes * steps, self._operator)
+
+
+class StepLearning:
+    """The rounded weights of a compressed network while they are trained.
+
+    Args:
+        network: A compressed network, changed in place: its weights get steps that are trained, from those that it
+            rounds in.
+    """
+
+    def __init__(self, network: GraphNetwork) -> None:
+        self._network, self._learned = network, dict[str, tuple[int, LearnedSteps]]()
+        for layer in network.graph.layers:
+            quantizer = network.weight_quantizer(layer.weight)
+            if quantizer is None or quantizer.bits == FULL_PRECISION_BITS or layer.weight in self._learned:
+                continue
+            weight, operator = network.tensor(layer.weight), _operator(layer)
+            steps = quantizer.quantizer.steps(to_output_first(weight.detach(), operator), quantizer.bits)
+            learned = LearnedSteps(steps, quantizer.bits, operator)
+            network.round_weight(layer.weight, FULL_PRECISION_BITS)  # the parametrisation rounds it
+            register_parametrization(network, network.attribute(layer.weight), learned)
+            self._learned[layer.weight] = (quantizer.bits, learned)
+
+    @property
+    def steps(self) -> Mapping[str, nn.Parameter]:
+        """The steps that are trained, shape (out,), by the name of their weight."""
+        return {name: learned.steps for name, (_, learned) in self._learned.items()}
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Leaves the network with its weights on their grids, in fixed steps, as exports and `compress` have it."""
+        for name, (bits, learned) in self._learned.items():
+            remove_parametrizations(self._network, self._network.attribute(name), leave_parametrized=True)
+            self._network.round_weight(name, bits, FixedSteps.of(learned.steps.clamp_min(SMALLEST_STEP)))
+
+
+def _operator(layer: WeightedLayer) -> Operator:
+    return layer.units[0].call.operator
