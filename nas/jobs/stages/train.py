@@ -16,6 +16,7 @@ from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Workers
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.given_network import describe_network
+from nas.memory import release_memory
 from nas.tasks.metrics.accuracy import Accuracy
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.task import TrainingTask
@@ -76,6 +77,7 @@ def finish_training(task: TrainingTask, carry_out: Callable[[], None]) -> Path:
         task.check_finished(finished)
     else:
         carry_out()
+        release_memory()  # what follows may run for hours in the same process
     StageFolder(task.folder).record(SUPERNET)
     return finished
 

@@ -136,7 +136,10 @@ class _FineTuning:
         loss.backward()
         found = loss.item()
         if not math.isfinite(found):
-            raise ValueError(f"the loss became {found} at step {step + 1}; lower the learning rate")
+            remedy = (
+                "lower the learning rate" if step else "no step was taken yet, so look at the network and the samples"
+            )
+            raise ValueError(f"the loss became {found} at step {step + 1}; {remedy}")
         self._adam.step()
         return StepReport(
             step=step + 1,

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from nas.cli.main import app
 from nas.compression.tracing.trace import trace
 from nas.compression.tracing.traced_file import load_traced, save_traced
+from nas.export.onnx_model import open_session, run_session
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
 from nas.jobs.job_folder import open_job_folder
@@ -47,6 +48,10 @@ class Trained:
     def open(self) -> Workspace:
         return Workspace(load_job(self.job), self.runs, Reporter(Console(file=io.StringIO(), width=200)))
 
+    @property
+    def stored(self) -> list[Path]:
+        return [*self.runs.glob("one/candidate-*/*.safetensors")]
+
     def compress(self, *options: str) -> str:
         ended = CliRunner().invoke(app, ["compress", str(self.job), "--runs", str(self.runs), *options])
         return ended.output if ended.exception is None else str(ended.exception)
@@ -71,7 +76,7 @@ def test_a_candidate_of_a_supernet_is_compressed_as_the_network_that_it_is(train
     shown = trained.compress("--candidate", trained.candidate.key[:6])
     assert "measuring" in shown
     assert "policies of" in shown
-    (stored,) = trained.runs.glob("one/candidate-*/*.safetensors")
+    (stored,) = trained.stored
     with trained.open() as workspace:
         layers = len(trained.candidate.policy.layers)
         whole = Candidate(trained.candidate.architecture, CompressionPolicy((LayerPolicy(),) * layers))
@@ -82,6 +87,21 @@ def test_a_candidate_of_a_supernet_is_compressed_as_the_network_that_it_is(train
     assert found["run"].str.startswith("one/export-").all()
     assert list(trained.runs.glob("one/export-*/*.onnx"))
     assert "export   done before" in trained.compress("--candidate", trained.candidate.key[:6])
+
+
+def test_what_is_exported_may_be_fine_tuned(trained: Trained) -> None:
+    options = ("--candidate", trained.candidate.key[:6], "--preset", "finetune")
+    shown = trained.compress(*options)
+    (file,) = trained.runs.glob("one/finetune-*/fine-tuned-*.onnx")
+    with trained.open() as workspace:
+        (row,) = workspace.database.frame(source="finetuned").to_dict("records")
+        images, labels = workspace.data.test.images, workspace.data.test.labels.numpy()
+        inputs = workspace.data.transform.inputs(images, load_traced(*trained.stored).graph.inputs[0][1][-1])
+    hits = run_session(open_session(file.read_bytes()), inputs.numpy()).argmax(1) == labels
+    assert row["test_accuracy"] == pytest.approx(100 * hits.mean())
+    assert row["key"][:8] in file.name
+    assert "before" in shown
+    assert "finetune done before" in trained.compress(*options)
 
 
 def test_what_does_not_fit_together_is_refused_in_one_line(trained: Trained) -> None:

@@ -194,8 +194,3 @@ def test_sections_that_do_not_go_with_it_are_refused(
     (folder / "job.yaml").write_text(yaml.safe_dump({**JOB, **changes}))
     line = refusal("run", "job.yaml")
     assert all(word in line for word in words), line
-
-
-def test_it_is_not_fine_tuned_as_a_supernet_is(folder: Path, refusal: Callable[..., str]) -> None:
-    (folder / "job.yaml").write_text(yaml.safe_dump(JOB))
-    assert "space.network of the job is a given one" in refusal("finetune", "job.yaml", "abcd")
