@@ -57,9 +57,10 @@ class PolicyRuns:
     def trained(self) -> list[BatchRun]:
         """What the trained network computes for each batch."""
         plain = CompressionPolicy((LayerPolicy(),) * len(self._subject.traced.graph.layers))
+        ((name, _),) = self._plain.graph.inputs
         with torch.no_grad():
-            batches = zip(self._data, list(self._kept), strict=True)
-            return [self._observe(self._compress(plain), known, self._place, inputs) for inputs, known in batches]
+            network = self._compress(plain)
+            return [self._observe(network, {name: inputs}, 0, inputs) for inputs in self._data]
 
     @torch.no_grad()
     def run(self, policy: CompressionPolicy) -> Iterator[BatchRun]:
