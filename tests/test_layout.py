@@ -51,6 +51,7 @@ CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, and networks 
 WIDTHS = "tests/nas/compression/pruning/test_widths.py: widths, their costs and baselines on one network"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
+    "nas/jobs/stages/forecast.py": "tests/nas/jobs/stages/test_sensitivity.py: it is said once, beforehand",
     "nas/jobs/stages/tuners.py": "tests/nas/jobs/stages/test_finetune.py, and of given networks test_compress.py",
     "nas/compression/pruning/baselines.py": WIDTHS,
     "nas/compression/pruning/width_costs.py": WIDTHS,

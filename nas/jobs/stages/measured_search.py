@@ -9,6 +9,7 @@ from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.expected_values import combine_columns, expect_all
+from nas.jobs.stages.forecast import say_forecast
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
 from nas.jobs.stages.sensitivity import find_damage, say_agreement
@@ -19,6 +20,7 @@ from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
 from nas.search.runner.search_plan import SearchPlan, SearchResult
 from results.evaluation import RunRecord
+from search_spaces.families.given import GivenSpace
 
 
 def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> SearchOutcome:
@@ -39,6 +41,8 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     known = read_sources(runs.database, subject.space, record.sources, names)
     if len(known):
         reporter.say(f"search   {len(known)} candidates of this supernet were measured before")
+    if isinstance(subject.measurement.space, GivenSpace) and not runs.database.has_run(record.run):
+        say_forecast(section.evaluations, subject, execution)
     method = section.method()
     leaves = subject.read_leaves() if method.needs_leaves else ()
     damage = find_damage(method.damage_metric, subject, execution) if method.damage_metric is not None else ()

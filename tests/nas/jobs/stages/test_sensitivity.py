@@ -57,6 +57,7 @@ def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) ->
     assert first.exit_code == 0, first.output
     assert "measuring 8 policies of 2 layers, and 13 random ones of all, by output_distortion" in first.output
     assert "to go, by the first measurements" in first.output
+    assert re.search(r"up to 10 candidates at about [\d.]+ s each: 0:\d\d:\d\d at most", first.output)
     assert "with 13 random policies, after" in first.output
     assert re.search(r"rank correlation -?[\d.]+ with accuracy of \d+ measured candidates", first.output)
     (table,) = folder.glob("runs/small/sensitivity-*/damage.csv")
@@ -67,6 +68,7 @@ def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) ->
     assert list(folder.glob("runs/small/export-*/*.onnx"))
     again = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert "measuring" not in again.output
+    assert "at about" not in again.output
     assert "with 13 random policies, after" in again.output
     assert "export   done before" in again.output
     table.write_text(table.read_text().replace("w2a8", "w3a8"))
