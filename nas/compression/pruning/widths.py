@@ -44,19 +44,22 @@ class Widths:
                 )
 
     @classmethod
-    def evenly(cls, channels: CoupledChannels, importance: FloatArray, count: int = 8) -> Widths:
+    def evenly(cls, channels: CoupledChannels, importance: FloatArray, count: int = 8, multiple: int = 1) -> Widths:
         """Widths in equal parts of each group, such as eighths, each rounded up to whole channels.
 
         Args:
             channels: The channels of a network.
             importance: The importance of each channel, shape (channels,); the least important are removed first.
             count: Number of widths of a group; smaller groups have as many as they have channels.
+            multiple: Widths are rounded up to multiples of this, but for that of all channels. Kernels compute channels
+                in blocks, such as 8 in onnxruntime on CPUs: a convolution of 11 channels takes longer than one of 16.
 
         Raises:
-            ValueError: If there is no width, or there are more or fewer importances than channels, or one is NaN.
+            ValueError: If there is no width, the multiple is below 1, or the importances are not one number for each
+                channel.
         """
-        if not count >= 1:
-            raise ValueError(f"a group needs one or more widths, got {count}")
+        if not (count >= 1 and multiple >= 1):
+            raise ValueError(f"a group needs one or more widths, of multiples from 1, got {count} of {multiple}")
         if importance.shape != (channels.count,) or np.isnan(importance).any():
             raise ValueError(f"each of {channels.count} channels needs an importance, got shape {importance.shape}")
         ranks = np.zeros(channels.count)
@@ -64,7 +67,8 @@ class Widths:
         for group in channels.groups:
             order = np.argsort(-importance[group.channels], kind="stable")
             ranks[group.channels][order] = np.arange(group.size)
-            choices.append(tuple(dict.fromkeys(-(-group.size * part // count) for part in range(count, 0, -1))))
+            even = (-(-group.size * part // (count * multiple)) * multiple for part in range(count, 0, -1))
+            choices.append(tuple(dict.fromkeys(min(width, group.size) for width in even)))
         return cls(channels, tuple(choices), ranks)
 
     def keep(self, widths: Sequence[int]) -> KeptElements:

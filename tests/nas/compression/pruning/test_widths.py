@@ -42,6 +42,7 @@ def test_widths_fall_in_equal_parts_and_keep_the_most_important(channels: Couple
     assert widths.choices == ((4, 3, 2), (4, 3, 2))
     assert widths.keep([2, 1]).nonzero()[0].tolist() == [1, 3, 6]
     assert Widths.evenly(channels, np.ones(8)).choices == ((4, 3, 2, 1),) * 2
+    assert Widths.evenly(channels, np.ones(8), 8, multiple=3).choices == ((4, 3),) * 2
     assert widths.keep_chosen([0, 2]).tolist() == [True] * 4 + [False, False, True, True]
 
 
@@ -72,5 +73,5 @@ def test_odd_widths_are_refused(channels: CoupledChannels) -> None:
         Widths(channels, ((4, 2), (2, 1)), np.zeros(8))
     with pytest.raises(ValueError, match="each of 8 channels needs an importance"):
         Widths.evenly(channels, np.full(8, np.nan))
-    with pytest.raises(ValueError, match="a group needs one or more widths, got 0"):
+    with pytest.raises(ValueError, match="a group needs one or more widths, of multiples from 1, got 0 of 1"):
         Widths.evenly(channels, np.ones(8), 0)
