@@ -73,15 +73,16 @@ def load(data: Path, sample: int) -> tuple[CompressionSubject, Images, Images]:
 
 def allocate(
     pruner: Pruner, subject: CompressionSubject, widths: Widths, damage: PerLayer, share: float
-) -> TracedNetwork:
-    """The network of the allocated widths, or of uniform ones of the same channels if these are nearer to the whole."""
+) -> tuple[TracedNetwork, TracedNetwork]:
+    """The network of the allocated widths, and the one of it and of uniform widths that is nearer to the whole one."""
     budget = budget_macs(widths, share * subject.traced.graph.macs)
     chosen = ALLOCATORS["dynamic_program"]().allocate(AllocationProblem(damage, (budget,)))
     print([known[one] for known, one in zip(widths.choices, chosen, strict=True)], file=sys.stderr, flush=True)
     tried = [pruner.prune(kept) for kept in (widths.keep_chosen(chosen), keep_uniformly(widths, budget.most))]
     data = subject.need_data()
     expected = outputs_on(subject.traced.network(), data)
-    return min(tried, key=lambda one: float(output_distance(expected, outputs_on(one.network(), data), None)))
+    nearest = min(tried, key=lambda one: float(output_distance(expected, outputs_on(one.network(), data), None)))
+    return tried[0], nearest
 
 
 def prune_by_library(data: Path, share: float, everywhere: bool) -> TracedNetwork:
@@ -170,12 +171,16 @@ def prune_all(data: Path, subject: CompressionSubject, library: bool) -> dict[tu
     magnitude, pruner = Magnitude().score(subject, channels), Pruner(subject, channels)
     by_magnitude, surgeon = Widths.evenly(channels, magnitude), Surgeon(QUICK.rows).score(subject, channels)
     found = {}
-    for name, multiple in (("allocated widths", 1), ("allocated widths, multiples of 8", BLOCK)):
+    for multiple in (1, BLOCK):
         begin, widths = time.process_time(), Widths.evenly(channels, surgeon, multiple=multiple)
         damage = WidthDamage(QUICK).measure(replace(subject, data=few), widths)
         print(f"damages: {time.process_time() - begin:.0f} s", file=sys.stderr, flush=True)
         for share in SHARES:
-            found[name, share] = allocate(pruner, subject, widths, damage, share)
+            allocated, nearest = allocate(pruner, subject, widths, damage, share)
+            if multiple == 1:  # uniform widths are no multiples
+                found["allocated widths, or uniform ones if nearer", share] = nearest
+            else:
+                found[f"allocated widths, multiples of {multiple}", share] = allocated
     for share in SHARES:
         most = share * subject.traced.graph.macs
         found["uniform widths by magnitude", share] = pruner.prune(keep_uniformly(by_magnitude, most))
