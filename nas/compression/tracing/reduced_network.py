@@ -102,12 +102,22 @@ def list_approximate_weights(traced: TracedNetwork, policy: CompressionPolicy) -
         traced: The network.
         policy: One entry for each of its layers.
     """
+    yield from list_sparse_weights(traced, policy)
     for layer, entry in zip(traced.graph.layers, policy.layers, strict=True):
-        first, second = _name_weights(layer.weight)
         if entry.low_rank is not None:
-            yield second
+            yield _name_weights(layer.weight)[1]
+
+
+def list_sparse_weights(traced: TracedNetwork, policy: CompressionPolicy) -> Iterator[str]:
+    """The weights, of the reduced network, that have zeros by the policy.
+
+    Args:
+        traced: The network.
+        policy: One entry for each of its layers.
+    """
+    for layer, entry in zip(traced.graph.layers, policy.layers, strict=True):
         if entry.sparsity is not None:
-            yield first if entry.low_rank is not None else layer.weight
+            yield from (layer.weight,) if entry.low_rank is None else _name_weights(layer.weight)
 
 
 def multiply_factors(parts: Sequence[Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from nas.compression.tracing.reduced_network import list_sparse_weights
 from nas.compression.tracing.trace import TracedNetwork
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.finetune import FineTuning, Tune
@@ -62,7 +63,8 @@ def tune_given(candidate: Candidate, tuning: FineTuning, subject: Subject, seed:
         network, source = realizer.realize(candidate), realizer.source
         assert isinstance(network, GraphNetwork)
         assert isinstance(source, TracedNetwork)
-        settings = NetworkFineTuning(tuning.epochs, tuning.learning_rate, seed=seed)
+        sparse = tuple(list_sparse_weights(source, candidate.policy))
+        settings = NetworkFineTuning(tuning.epochs, tuning.learning_rate, seed=seed, sparse=sparse)
         finetune_network(network, source.network(), subject.data, settings, folder, watch)
         return network
 

@@ -37,6 +37,7 @@ class NetworkFineTuning:
         learning_rate: Of Adam at the start, above 0; it falls to 0 on a cosine.
         settings: The batch size and the augmentation of samples; by default images are shifted.
         seed: Of the order and the augmentation of the samples.
+        sparse: Names of the weights of which those that are 0 at the beginning stay 0.
 
     Raises:
         ValueError: If the epochs or the learning rate are not above 0.
@@ -46,6 +47,7 @@ class NetworkFineTuning:
     learning_rate: float = 1e-3
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     seed: int = 0
+    sparse: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (0 < self.epochs < math.inf and 0 < self.learning_rate < math.inf):
@@ -113,10 +115,17 @@ class _FineTuning:
         self._network, self._original, self._checkpoint = network, original, checkpoint
         self._data, self._tuning = data, tuning
         self._identity = json.dumps({**asdict(tuning), "settings": settings.described(), "start": _digest(network)})
+        kept = {network.attribute(name): network.tensor(name).detach() != 0 for name in tuning.sparse}
         self._learning = StepLearning(network)
         for tensor in network.parameters():
             tensor.requires_grad_(True)
         self._parameters = dict(network.named_parameters())
+        # a weight that is rounded is trained as the original of its parametrisation
+        trained = {attribute: f"parametrizations.{attribute}.original" for attribute in kept}
+        self._kept = [
+            (self._parameters[name if name in self._parameters else attribute], kept[attribute])
+            for attribute, name in trained.items()
+        ]
         self._adam = torch.optim.Adam(self._parameters.values(), lr=0.0)
         self._batches = TrainingBatches(data, settings, tuning.seed, SingleProcess(), torch.device("cpu"))
         self.steps = math.ceil(tuning.epochs * self._batches.steps_per_epoch)
@@ -141,6 +150,9 @@ class _FineTuning:
             )
             raise ValueError(f"the loss became {found} at step {step + 1}; {remedy}")
         self._adam.step()
+        with torch.no_grad():
+            for parameter, mask in self._kept:
+                parameter.mul_(mask)
         return StepReport(
             step=step + 1,
             steps=self.steps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.compression.compress import calibrate
 from nas.compression.tracing.compress import compress
+from nas.compression.tracing.reduced_network import list_sparse_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.sources import load_images
 from nas.data.splits import DataSplits
@@ -60,6 +62,21 @@ def test_it_learns_and_leaves_the_original_alone(traced: TracedNetwork, data: Da
     assert traced.digest() == digest
     assert not torch.equal(network(inputs(data)), compressed(traced, data)(inputs(data)))
     assert not any(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("texts", [("w3a8-sparse0.5", "w32a32-sparse0.5"), ("w8a8-rank0.5-sparse0.5", "w8a8")])
+def test_zeros_of_sparse_layers_stay(
+    traced: TracedNetwork, data: DataSplits, tmp_path: Path, texts: tuple[str, ...]
+) -> None:
+    policy = CompressionPolicy(tuple(map(LayerPolicy.parse, texts)))
+    network = compress(traced, policy)
+    calibrate(network, [inputs(data)])
+    sparse = tuple(list_sparse_weights(traced, policy))
+    before = {name: network.tensor(name).detach().clone() for name in sparse}
+    finetune_network(network, traced.network(), data, replace(TUNING, sparse=sparse), tmp_path)
+    for name, weight in before.items():
+        assert not network.tensor(name)[weight == 0].any()
+        assert not torch.equal(network.tensor(name), weight)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
