@@ -33,7 +33,7 @@ class LowRank:
         check_share("a share of the rank at which nothing is saved", self.share)
 
     def __str__(self) -> str:
-        return repr(self.share)
+        return repr(float(self.share))  # a share of numpy is written as one of Python
 
 
 def is_factorable(operator: Operator) -> bool:

@@ -14,6 +14,7 @@ from search_spaces.quoting import quote
 
 LEAST_SHARE, LARGEST_SHARE = 0.01, 0.99
 _LARGEST_GROUP = 32  # inputs of a group; hardware knows 4 and 8, publications 16 and 32
+_MOST_DECIMALS = 18  # of a share: `repr` writes up to 17 digits of a float, and of one below 0.1 a zero before them
 _MASK_BITS = 1  # of a weight in a bitmap, which says whether it is stored
 
 
@@ -34,7 +35,7 @@ class UnstructuredSparsity:
         check_share("a share of zeros", self.share)
 
     def __str__(self) -> str:
-        return repr(self.share)
+        return repr(float(self.share))  # a share of numpy is written as one of Python
 
     @property
     def kept_share(self) -> float:
@@ -100,7 +101,7 @@ def parse_share(text: str) -> float:
     Raises:
         ValueError: If the text is no decimal number below 1.
     """
-    if not re.fullmatch(r"0\.\d{1,17}", text, re.ASCII):
+    if not re.fullmatch(rf"0\.\d{{1,{_MOST_DECIMALS}}}", text, re.ASCII):
         raise ValueError(f"a share is written like 0.5, got {quote(text)}")
     return float(text)
 

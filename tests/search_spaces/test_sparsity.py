@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from search_spaces.compression_policy import LayerPolicy
+from search_spaces.low_rank import LowRank
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 from search_spaces.sparsity import (
     GroupedSparsity,
@@ -17,6 +20,16 @@ from search_spaces.sparsity import (
 @pytest.mark.parametrize("sparsity", [UnstructuredSparsity(0.3), UnstructuredSparsity(0.01), GroupedSparsity(2, 4)])
 def test_text_is_a_round_trip(sparsity: UnstructuredSparsity | GroupedSparsity) -> None:
     assert parse_sparsity(str(sparsity)) == sparsity
+
+
+def test_every_share_is_read_as_it_is_written() -> None:
+    """The shortest text of a float that is read back has up to 17 digits, before which one below 0.1 has a zero."""
+    rng = np.random.default_rng(0)
+    drawn = [*rng.uniform(0.01, 0.99, 300), *rng.uniform(0.01, 0.1, 300)]
+    for share in (0.01, np.nextafter(0.01, 1), np.nextafter(0.1, 0), 1 / 17, np.nextafter(0.99, 0), 0.99, *drawn):
+        policy = LayerPolicy(sparsity=UnstructuredSparsity(share), low_rank=LowRank(share))
+        assert LayerPolicy.parse(str(policy)) == policy
+        assert LayerPolicy.from_json(policy.to_json()) == policy
 
 
 @pytest.mark.parametrize("text", ["0.0", "1.0", "0.999", "nan", "-0.5", "4:4", "0:4", "2:64", "2", "2:4:8", ""])
