@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,12 @@ def test_every_registry_is_open(registry: Registry[object], install: Install, mo
     monkeypatch.setitem(sys.modules, "registries", SimpleNamespace(entry=known))
     assert list(registry)[-1] == "another"
     assert registry["another"] is known
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_every_group_is_documented(registry: Registry[object]) -> None:
+    contributing = Path(__file__).parents[2] / "CONTRIBUTING.md"
+    assert f"`{registry.group}`" in contributing.read_text(encoding="utf-8").partition("## From another package")[2]
 
 
 def test_a_package_and_its_version_are_named_without_importing_it(install: Install) -> None:

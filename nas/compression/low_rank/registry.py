@@ -24,5 +24,5 @@ def _output_covariance() -> Factorization:
 
 
 FACTORIZATIONS: Registry[Callable[[], Factorization]] = Registry(
-    "factorisation", {"svd": _svd, "output_covariance": _output_covariance}
+    "factorization", {"svd": _svd, "output_covariance": _output_covariance}
 )
