@@ -16,21 +16,22 @@ from nas.jobs.files.section import Section
 if TYPE_CHECKING:
     from nas.compression.methods import CompressionMethods
 
+DEFAULT_FACTORIZATION = "svd"
+
 
 class CompressionSection(Section):
     """How the ranges of activations and the steps of weights are chosen, where a network is measured or exported.
 
     A step that a training with bits has learnt comes before that of the quantiser. `repair` is the recipe by which a
     given network is rounded and repaired; left out, its weights are rounded to the nearest codes. `equalization` is the
-    first step of that recipe. `factorization` says what layers of low rank of a given network keep; left out, it is the
-    singular value decomposition (`svd`).
+    first step of that recipe. `factorization` says what layers of low rank of a given network keep.
     """
 
     observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
     quantizer: Annotated[str, AfterValidator(QUANTIZERS.check_name)] = "min_max"
     repair: Literal["light", "full"] | None = None
     equalization: Annotated[str, AfterValidator(EQUALIZATIONS.check_name)] | None = None
-    factorization: Annotated[str, AfterValidator(FACTORIZATIONS.check_name)] | None = None
+    factorization: Annotated[str, AfterValidator(FACTORIZATIONS.check_name)] = DEFAULT_FACTORIZATION
 
     @model_validator(mode="after")
     def _equalizes_what_is_repaired(self) -> CompressionSection:
@@ -39,8 +40,9 @@ class CompressionSection(Section):
         return self
 
     def described(self) -> dict[str, Any]:
-        """What names runs: recipe and factorisation that are left out have no key, as in runs of before."""
-        return self.model_dump(exclude_none=True)
+        """What names runs: no recipe and the default factorisation have no key, as in runs of before."""
+        usual = {"factorization"} if self.factorization == DEFAULT_FACTORIZATION else set()
+        return self.model_dump(exclude_none=True, exclude=usual)
 
     def methods(self) -> CompressionMethods:
         """The same as the engine has it; loads torch."""
@@ -50,5 +52,5 @@ class CompressionSection(Section):
         recipe = None if self.repair is None else RECIPES[self.repair]
         if recipe is not None and self.equalization is not None:
             recipe = replace(recipe, equalization=EQUALIZATIONS[self.equalization]())
-        factorization = FACTORIZATIONS[self.factorization or "svd"]()
+        factorization = FACTORIZATIONS[self.factorization]()
         return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe, factorization)

@@ -11,12 +11,13 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
 from nas.compression.equalization.registry import EQUALIZATIONS
+from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.augmentation.registry import AUGMENTATIONS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
-from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.compression_section import DEFAULT_FACTORIZATION, CompressionSection
 from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.metric_checks import check_metrics
 from nas.jobs.files.search_section import SearchSection
@@ -104,6 +105,7 @@ class Job(Section):
             (OBSERVERS, self.compression.observer),
             (QUANTIZERS, self.compression.quantizer),
             (EQUALIZATIONS, self.compression.equalization),
+            (FACTORIZATIONS, self.compression.factorization),
             (PREDICTORS, self.fit.predictor),
             (SEARCHERS, self.search.searcher),
             (SENSITIVITY_METRICS, self.search.method().damage_metric),
@@ -193,9 +195,13 @@ class Job(Section):
         return self
 
     @model_validator(mode="after")
-    def _repairs_a_given_network(self) -> Job:
-        if self.compression.repair is not None and self.space.network is None:
-            raise ValueError("compression.repair is for a given network, and the job names a space; leave it out")
+    def _repairs_and_factorizes_a_given_network(self) -> Job:
+        for key, asked in (
+            ("repair", self.compression.repair is not None),
+            ("factorization", self.compression.factorization != DEFAULT_FACTORIZATION),
+        ):
+            if asked and self.space.network is None:
+                raise ValueError(f"compression.{key} is for a given network, and the job names a space; leave it out")
         return self
 
     @model_validator(mode="after")

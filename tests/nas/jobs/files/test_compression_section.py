@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 from rich.console import Console
 
 from nas.compression.equalization.cross_layer import CrossLayerEqualization
@@ -20,6 +22,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.workspace import Workspace
+from search_spaces.registry import Registry
 
 
 def workspace(folder: Path, **compression: str) -> Workspace:
@@ -49,9 +52,44 @@ def test_an_equalization_is_a_step_of_a_repair() -> None:
         CompressionSection(repair="light", equalization="nobody")
 
 
+@pytest.mark.parametrize(("key", "name"), [("repair", "light"), ("factorization", "output_covariance")])
+def test_what_is_for_given_networks_is_refused_for_spaces(key: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=rf"compression\.{key} is for a given network, and the job names a space"):
+        workspace(tmp_path, **{key: name})
+
+
+def find_registries(declared: Any) -> Iterator[Registry[Any]]:
+    """The registries whose names a declaration of a key allows."""
+    if isinstance(declared, AfterValidator) and isinstance(owner := getattr(declared.func, "__self__", None), Registry):
+        yield owner
+    for part in (*get_args(declared), *getattr(declared, "__metadata__", ())):
+        yield from find_registries(part)
+
+
+REGISTRIES = {
+    key: registry
+    for key, field in CompressionSection.model_fields.items()
+    for declared in (field.annotation, *field.metadata)
+    for registry in find_registries(declared)
+}
+
+
+def test_all_registries_are_found() -> None:
+    assert {*REGISTRIES} == {"observer", "quantizer", "equalization", "factorization"}
+
+
+@pytest.mark.parametrize("key", REGISTRIES)
+def test_every_method_of_another_package_is_named(key: str, install_package: Callable[..., None]) -> None:
+    install_package("", REGISTRIES[key].group, another="another")
+    space = {"network": "networks:make", "inputs": [3, 32, 32], "policies": ["w8a8"]}
+    compression = {"repair": "light", key: "another"}
+    job = Job.model_validate({"name": "one", "space": space, "compression": compression})
+    assert job.packages == ["paint 1.0"]
+
+
 def test_what_is_measured_depends_on_them(tmp_path: Path) -> None:
-    default, mse = workspace(tmp_path), workspace(tmp_path, quantizer="mse")
-    spelled = workspace(tmp_path, observer="percentile_99_99", quantizer="min_max")
+    default, mse = workspace(tmp_path), workspace(tmp_path, quantizer="mse", factorization="svd")
+    spelled = workspace(tmp_path, observer="percentile_99_99", quantizer="min_max", factorization="svd")
     plain, same, other = (one.execution.runs.record("fit", {}) for one in (default, spelled, mse))
     assert plain.run == same.run != other.run
     assert "compression" not in plain.inputs  # stored runs keep their names
