@@ -125,7 +125,8 @@ def _typical_factors(table: LatencyTable, segments: Sequence[Segment], factors: 
     typical = {
         policy: float(np.median(factors[[other == policy for other in policies]])) for policy in dict.fromkeys(policies)
     }
-    others = [segment for segment in table.entries if segment not in set(segments)]
+    known = {*segments}
+    others = [segment for segment in table.entries if segment not in known]
     return {segment: typical[policy] for segment in others for _, policy in segment if policy in typical}
 
 
