@@ -100,11 +100,11 @@ def _compress(options: CompressOptions) -> None:
 
 @takes(FinetuneOptions)
 def _finetune(options: FinetuneOptions) -> None:
+    from nas.jobs.compress import finetune_found_job
     from nas.jobs.execution import Workers
-    from nas.jobs.run import finetune_job
 
     with _opened(options, Workers(), options.database) as workspace:
-        finetune_job(workspace, options.key, options.epochs, options.learning_rate)
+        finetune_found_job(workspace, options.key, options.epochs, options.learning_rate, options.candidate)
 
 
 def _address(ray: bool, ray_address: str | None) -> str | None:

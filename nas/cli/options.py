@@ -131,4 +131,8 @@ class FinetuneOptions(JobOptions):
         float | None,
         typer.Option(help="Learning rate at the start; it falls to 0. Default: 0.01, or 0.001 for a given network."),
     ] = None
+    candidate: Annotated[
+        str | None,
+        typer.Option(metavar="OF", help="KEY was found by nas compress --candidate OF; name that candidate."),
+    ] = None
     database: Database = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,10 @@ from nas.jobs.files.space_section import STORED
 from nas.jobs.run import finetune_job, run_job
 from nas.jobs.stages.candidate_network import find_candidate, store_candidate
 from nas.jobs.workspace import Workspace
+from search_spaces.quoting import quote
 
-FINETUNE = "finetune"
+LIGHT, FINETUNE = "light", "finetune"
+PRESETS = (LIGHT, "full", FINETUNE)
 _OF_SUPERNETS = ("searcher", "options", "quality", "warm_start")  # keys of the section search
 
 
@@ -23,20 +26,59 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
     Args:
         workspace: The job.
         preset: The recipe by which networks are repaired, `light` or `full`; or `finetune`, which repairs as `light`
-            does and then trains what is exported as `nas finetune` does. None is the recipe of the job, or `light`.
+            does and then trains what is exported. None is the recipe of the job, or `light`.
         key: First digits of the key of a candidate of the job's trained supernet, which then is the network. What the
             job says of the search of the supernet does not count: it is searched by its sensitivity.
 
     Raises:
-        ValueError: If the job has no given network and no candidate is named, or has both; if the job states another
-            recipe than the preset; as `find_candidate` and `store_candidate` describe.
+        ValueError: If the preset is unknown or the job states another recipe, or as `compressing` describes.
     """
-    repair = "light" if preset in (None, FINETUNE) else preset
-    stated = workspace.job.compression.repair
+    if preset not in (None, *PRESETS):
+        raise ValueError(f"--preset must be {', '.join(PRESETS[:-1])} or {PRESETS[-1]}, got {quote(preset)}")
+    repair, stated = LIGHT if preset in (None, FINETUNE) else str(preset), workspace.job.compression.repair
     if preset is not None and stated not in (None, repair):
-        raise ValueError(
-            f"--preset {preset} repairs by {repair}, and the job states compression.repair: {stated}; take one"
-        )
+        raise ValueError(f"--preset {preset} repairs by {repair}, the job by compression.repair: {stated}; take one")
+    with compressing(workspace, repair, key) as given:
+        exported = run_job(given)
+        for found in exported.networks["key"].unique() if preset == FINETUNE else ():
+            finetune_job(given, found)
+
+
+def finetune_found_job(
+    workspace: Workspace, key: str, epochs: float, learning_rate: float | None = None, of: str | None = None
+) -> None:
+    """Trains one candidate further that `nas run` or `nas compress` has found, with its bits, and exports it.
+
+    Args:
+        workspace: The job.
+        key: First digits of the candidate's key.
+        epochs: Number of passes over the training samples.
+        learning_rate: As for `finetune_job`.
+        of: First digits of the key of the candidate of the supernet that was compressed; None if none was.
+
+    Raises:
+        ValueError: As `finetune_job` and `compressing` describe.
+    """
+    if of is None and workspace.network is None:
+        finetune_job(workspace, key, epochs, learning_rate)
+        return
+    with compressing(workspace, LIGHT, of) as given:
+        finetune_job(given, key, epochs, learning_rate)
+
+
+@contextmanager
+def compressing(workspace: Workspace, repair: str = LIGHT, key: str | None = None) -> Iterator[Workspace]:
+    """The workspace of a job whose network is compressed, with what `nas compress` does where the job says nothing.
+
+    Args:
+        workspace: The job.
+        repair: The recipe by which networks are repaired.
+        key: As for `compress_job`.
+
+    Raises:
+        ValueError: If the job has no given network and no candidate is named, or has both; as `find_candidate` and
+            `store_candidate` describe.
+    """
     if key is None and workspace.network is None:
         raise ValueError(
             "nas compress is for a trained network, and the job names none; state space.network, or name a candidate "
@@ -49,11 +91,8 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
             f"compress search.searcher: allocation and compression.repair: {repair}, where the job says nothing; state "
             "them for nas search or nas export"
         )
-    with replace(workspace, job=job) as compressing:
-        exported = run_job(compressing)
-        if preset == FINETUNE:
-            for found in exported.networks["key"].unique():
-                finetune_job(compressing, found)
+    with replace(workspace, job=job) as opened:
+        yield opened
 
 
 def _give_candidate(workspace: Workspace, key: str) -> Job:

@@ -17,7 +17,7 @@ from nas.jobs.console.summary import summarize, summarize_finetuned
 from nas.jobs.stages.candidate_network import find_candidate
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.export import Export, export
-from nas.jobs.stages.finetune import FineTuning, finetune
+from nas.jobs.stages.finetune import FineTuning, Tuner, finetune
 from nas.jobs.stages.fit import Fitted, check_space, fit, read_fitted
 from nas.jobs.stages.given_network import check_network
 from nas.jobs.stages.limit_check import check_limits
@@ -27,7 +27,7 @@ from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.sensitivity import check_sensitivity
 from nas.jobs.stages.train import check_training, store_network, train
-from nas.jobs.stages.tuners import tune_given, tune_subnet
+from nas.jobs.stages.tuners import GivenNetworkTuner, SubnetTuner
 from nas.jobs.workspace import Workspace
 
 SAMPLES = "samples.png"  # the sheet of examples
@@ -165,11 +165,11 @@ def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_r
     subject = workspace.subject
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
     if given:
-        tune = tune_given(candidate, tuning, subject, workspace.job.seed)
+        tuner: Tuner = GivenNetworkTuner(candidate, tuning, subject, workspace.job.seed)
     else:
-        tune = tune_subnet(candidate, tuning, workspace.training_task, subject)
+        tuner = SubnetTuner(candidate, tuning, subject, workspace.training_task)
     table = table_of_this_machine(workspace.table_request)
-    exported = finetune(candidate, tuning, tune, subject, table, workspace.execution)
+    exported = finetune(candidate, tuning, tuner, subject, table, workspace.execution)
     summarize_finetuned(candidate, exported, workspace.reporter, workspace.execution.runs.metrics)
     return exported
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE
+from nas.jobs.job_runs import Inputs
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
@@ -24,7 +25,24 @@ if TYPE_CHECKING:
     from torch import nn
 
 SIZE = "weight_bytes"
-Tune = Callable[[Path, StepCallback], "nn.Module"]  # trains in a folder, which it may resume from; gives the network
+
+
+class Tuner(ABC):
+    """Trains one candidate further."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Inputs:
+        """What the outcome depends on besides subject, candidate and `FineTuning`."""
+
+    @abstractmethod
+    def tune(self, folder: Path, watch: StepCallback) -> nn.Module:
+        """The trained network.
+
+        Args:
+            folder: Where it may keep what it resumes from.
+            watch: Called after every step.
+        """
 
 
 @dataclass(frozen=True)
@@ -55,7 +73,7 @@ class FineTuning:
 def finetune(
     candidate: Candidate,
     tuning: FineTuning,
-    tune: Tune,
+    tuner: Tuner,
     subject: Subject,
     table: LatencyTable | None,
     execution: Execution,
@@ -65,7 +83,7 @@ def finetune(
     Args:
         candidate: The candidate, trained under its policies.
         tuning: The number of epochs and the learning rate.
-        tune: Trains it so.
+        tuner: Trains it so.
         subject: The trained supernet, or the given network.
         table: The latency table, on whose device, and at whose machine speed, the file is timed; None does not time it.
         execution: The runs and the reporter of the job.
@@ -84,12 +102,13 @@ def finetune(
         "epochs": tuning.epochs,
         "learning_rate": tuning.learning_rate,
         "location": location,
+        **tuner.inputs,
     }
     folder = runs.path("finetune", inputs)
 
     def make() -> pd.DataFrame:
         with follow_training(reporter, "fine-tune", folder) as watch:
-            network = tune(folder, watch)
+            network = tuner.tune(folder, watch)
         return _measured(candidate, network, subject, folder, table)
 
     def say(state: str) -> None:

@@ -102,13 +102,18 @@ def test_what_is_exported_may_be_fine_tuned(trained: Trained) -> None:
     assert row["key"][:8] in file.name
     assert "before" in shown
     assert "finetune done before" in trained.compress(*options)
+    arguments = ["finetune", str(trained.job), row["key"], "--runs", str(trained.runs), *options[:2]]
+    assert "finetune done before" in CliRunner().invoke(app, arguments).output
 
 
 def test_what_does_not_fit_together_is_refused_in_one_line(trained: Trained) -> None:
     for options, words in (
         ((), "or name a candidate of the job's supernet by --candidate"),
         (("--candidate", "zzzz"), "zzzz"),
-        (("--candidate", trained.candidate.key, "--preset", "heavy"), "'light' or 'full', got 'heavy'"),
+        (
+            ("--candidate", trained.candidate.key, "--preset", "heavy"),
+            "--preset must be light, full or finetune, got 'heavy'",
+        ),
     ):
         said = trained.compress(*options)
         assert words in said
