@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ class LayerFitter:
         references: What the original layers yield, by the same names. A layer that has none, as the first factor of one
             of low rank, is fitted to what it yields itself before it is rounded.
         recipe: How layers are rounded.
+        sparse: Names of the weights whose zeros stay zeros. Those of other weights are values like any other.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class LayerFitter:
         layers: Mapping[str, tuple[Unit, int]],
         references: Mapping[str, LayerReference],
         recipe: Recipe,
+        sparse: Collection[str] = (),
     ) -> None:
         self._network, self._layers, self._references, self._recipe = network, layers, references, recipe
+        self._sparse = frozenset(sparse)
         self._uses = count_uses(network.graph)
         nodes = {node.name: node for node in network.graph.nodes}
         self._others = {
@@ -80,9 +83,8 @@ class LayerFitter:
         statistics = self._statistics(unit, inputs[0], movable) if known else self._own_statistics(unit, inputs[0])
         weight = to_output_first(self._network.tensor(name).detach(), operator)
         rows = to_rows(weight, operator)
-        kept = rows != 0  # zeros of sparse layers stay zeros
-        some = None if bool(kept.all()) else kept
-        problem = statistics.to_problem(rows, bits, self._recipe.damping, some)
+        kept = rows != 0 if name in self._sparse else None
+        problem = statistics.to_problem(rows, bits, self._recipe.damping, kept)
         fitted = problem.weight
         if bits != FULL_PRECISION_BITS:
             rounded = self._recipe.rounding.round(problem)

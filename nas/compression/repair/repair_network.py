@@ -29,7 +29,7 @@ from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.references import record_references
 from nas.compression.repair.repair import Repair, output_distance, outputs_on
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.reduced_network import list_approximate_weights
+from nas.compression.tracing.reduced_network import list_approximate_weights, list_sparse_weights
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -76,7 +76,8 @@ class Repairer:
             if ((quantizer := network.weight_quantizer(layer.weight)) is not None or layer.weight in fitted)
             and can_be_rows(layer.operator)
         }
-        fitter = LayerFitter(network, bits, self._references, self._recipe)
+        sparse = set(list_sparse_weights(self._subject.traced, policy))
+        fitter = LayerFitter(network, bits, self._references, self._recipe, sparse)
         if self._recipe.sequential:
 
             def prepare(node: Node, inputs: Sequence[Sequence[Any]]) -> None:

@@ -192,6 +192,7 @@ def test_a_constant_that_is_added_is_no_shortcut(inputs: tuple[int, ...], consta
     assert distance(repair_network(few, uniform(traced, "w2a32")), few) < distance(plain, few)
 
 
+BODY = ("w4a32", "w4a32-sparse0.3")
 REDUCED = ("w4a8-rank0.6", "w4a8-rank0.6-sparse0.3", "w4a8", "w4a8-sparse0.5", "w4a8-2:3", "w8a8-rank0.75")
 
 
@@ -209,6 +210,16 @@ def test_factors_and_what_is_left_of_a_weight_make_up_for_what_is_not(
     for layer in plain.graph.layers:
         zeros = plain.tensor(layer.weight) == 0
         assert not repaired.tensor(layer.weight)[zeros].any()
+
+
+def test_only_zeros_that_the_policy_asks_for_stay(subject: CompressionSubject) -> None:
+    traced = subject.traced
+    weight = traced.parameters["body.weight"].detach().clone()
+    weight[:, 1:4, 1] = 0
+    found = replace(subject, traced=replace(traced, parameters={**traced.parameters, "body.weight": weight}))
+    dense, sparse = (CompressionPolicy(tuple(map(LayerPolicy.parse, ["w2a32", one, *["w4a32"] * 4]))) for one in BODY)
+    assert repair_network(found, dense).tensor("body.weight")[weight == 0].any()
+    assert not repair_network(found, sparse).tensor("body.weight")[weight == 0].any()
 
 
 @pytest.mark.parametrize("policies", [["w3a8"] * 6, REDUCED])
