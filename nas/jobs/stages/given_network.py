@@ -84,13 +84,19 @@ def _run(module: nn.Module, reference: str, examples: Tensor, vocabulary: int | 
 
 
 def _list_idle(module: nn.Module, traced: TracedNetwork, called: Collection[nn.Module]) -> list[str]:
-    """Names of the parts that were not called, and none of whose weights the trace found elsewhere."""
+    """Names of the parts that were not called, and none of whose weights the trace found elsewhere.
+
+    A part need not be called to run: its weight may be standardised and then read by a function. What the trace holds
+    is then another tensor, which has the name of the weight that it was computed from.
+    """
     read = {tensor.data_ptr() for tensor in traced.parameters.values()}
-    return [
-        name
-        for name, part in module.named_modules()
-        if part not in called and (own := [*part.parameters(recurse=False)]) and not read & {p.data_ptr() for p in own}
-    ]
+    idle = []
+    for name, part in module.named_modules():
+        own = [*part.parameters(recurse=False)]
+        runs = part in called or read & {parameter.data_ptr() for parameter in own}
+        if own and not runs and not any(known.startswith(f"{name}.") for known in traced.parameters):
+            idle.append(name)
+    return idle
 
 
 def _draw_tokens(section: SpaceSection, vocabulary: int) -> Tensor:

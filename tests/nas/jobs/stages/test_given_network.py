@@ -45,6 +45,12 @@ class Idle(Net):
         super().__init__()
         self.aux = nn.Linear(8, 10)
 
+class Standardised(Idle):
+    def forward(self, images):
+        weight = self.mix.weight - self.mix.weight.mean((1, 2, 3), keepdim=True)
+        x = nn.functional.conv2d(torch.relu(self.stem(images)), weight, padding=1)
+        return self.head(x.mean((2, 3)))
+
 def broken():
     raise RuntimeError("no weights\\nhere")
 
@@ -125,6 +131,15 @@ def test_what_never_runs_is_told_and_left_out(folder: Path) -> None:
     assert "network  3 layers, called 4 times" in stored.output
 
 
+def test_a_part_whose_weight_is_standardised_runs_though_it_is_never_called(folder: Path) -> None:
+    rule = {"name": "mix", "policies": ["w8a8"]}
+    space = {**JOB["space"], "network": "brought:Standardised", "policies_for": [rule]}
+    (folder / "job.yaml").write_text(yaml.safe_dump({**JOB, "space": space}))
+    stored = CliRunner().invoke(app, ["train", "job.yaml"])
+    assert stored.exit_code == 0, stored.output
+    assert "left out with their weights: norm, aux of brought:Standardised" in stored.output
+
+
 def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(folder: Path) -> None:
     space = {**JOB["space"], "network": "brought:flat", "policies": ["w8a8"]}
     (folder / "job.yaml").write_text(yaml.safe_dump({**JOB, "space": space, "export": {"count": 3}}))
@@ -141,7 +156,7 @@ def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(f
         ({"network": "brought"}, ["my_package.models:make_net", "got 'brought'"]),
         ({"network": "absent_package:make"}, ["absent_package:make cannot be imported"]),
         ({"network": "brought:nothing"}, ["brought:nothing cannot be imported"]),
-        ({"network": "brought:broken"}, ["raised RuntimeError at brought.py:30", "no weights here"]),
+        ({"network": "brought:broken"}, ["raised RuntimeError at brought.py:36", "no weights here"]),
         ({"network": "brought:text"}, ["must be a torch.nn.Module, got str"]),
         ({"network": "brought:many"}, ["must return one tensor of 10 logits per image, got (12,)"]),
         ({"network": "brought:Pair"}, ["must return one tensor of 10 logits", "and"]),
@@ -149,7 +164,7 @@ def test_one_policy_leaves_one_network_which_is_profiled_searched_and_exported(f
         ({"inputs": [3, 8, 8]}, ["brought:Net raised RuntimeError at brought.py:12: Given groups=1, weight of size"]),
         (
             {"inputs": [1, 200, 200], "network": "brought:flat"},
-            ["brought:flat raised RuntimeError at brought.py:37: mat1 and mat2 shapes cannot be multiplied"],
+            ["brought:flat raised RuntimeError at brought.py:43: mat1 and mat2 shapes cannot be multiplied"],
         ),
         ({"inputs": [1, 8, 6]}, ["space.inputs", "square images", "[1, 8, 6]"]),
         ({"inputs": [8, 8]}, ["space.inputs", "or of tokens, (length,), got [8, 8]"]),
