@@ -109,11 +109,11 @@ def judge_sums(
         name: Name of the metric.
         damage: For each layer the damage of its choices, shape (choices of the layer,).
         chosen: The policies: the index of each layer's choice, shape (policies, layers).
-        measured: Their degradation, shape (policies,).
+        measured: Their degradation, shape (policies,); nothing can be told of fewer than two, or of equal ones.
         seconds: Time that the damage took.
     """
     sums = sum_damage(damage, chosen)
-    if np.ptp(sums) == 0 or np.ptp(measured) == 0:
+    if len(measured) < 2 or np.ptp(sums) == 0 or np.ptp(measured) == 0:
         return MetricQuality(name, 0.0, 0.0, 0.0, seconds)
     slope = float(np.corrcoef(sums, measured)[0, 1])
     return MetricQuality(name, max(slope, 0.0) ** 2, *correlate_ranks(sums, measured), seconds)

@@ -112,10 +112,12 @@ def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, Measured
         path: The file of the journal.
 
     Returns:
-        What was measured, by `name_entry` and `name_policy`.
+        What was measured, by `name_entry` and `name_policy`; without random policies that could not be measured, as
+        they only judge the table.
 
     Raises:
-        ValueError: If the metric needs what the job does not have, or a policy cannot be measured.
+        ValueError: If the metric needs what the job does not have, or the damage of a policy of a layer cannot be
+            measured, or is not finite.
     """
     subject, reporter = entries.subject, entries.execution.reporter
     metric = SENSITIVITY_METRICS[entries.metric]()
@@ -127,9 +129,9 @@ def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, Measured
     held = f", {len(known)} before" if known else ""
     reporter.say(f"damage   measuring {count}, by {entries.metric}{held}")
     if not by_policy and not alone.keys() <= known.keys():
-        for name, found in _measure_at_once(entries).items():
-            known[name] = found
-            journal.add(name, found)
+        for name, measured in _measure_at_once(entries).items():
+            known[name] = measured
+            journal.add(name, measured)
     _measure_missing(entries, alone if by_policy else {}, known, journal)
     return known
 
@@ -147,7 +149,20 @@ def _measure_at_once(entries: DamageEntries) -> _Known:
         begun = time.monotonic()
         damage = metric.damage(subject)
         share_s = (time.monotonic() - begun) / max(len(entries.alone), 1)
+    for (layer, choice), one in entries.alone.items():
+        if not np.isfinite(damage[layer][choice]):
+            raise _refuse(entries, one, f"damage is {damage[layer][choice]}")
     return {name_entry(one): MeasuredDamage(float(damage[i][k]), share_s) for (i, k), one in entries.alone.items()}
+
+
+def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueError:
+    """The error for a policy of one layer, without whose damage there is no table."""
+    compressed = zip(entries.subject.space.architectures.slots, candidate.policy.layers, strict=True)
+    ((name, policy),) = [(slot.name, one) for slot, one in compressed if one != LayerPolicy()]
+    return ValueError(
+        f"the damage of {policy} for layer {name} by {entries.metric} must be a finite number, and could not be "
+        f"measured: {reason}; leave the policy out by a rule in space.policies_for, or take another sensitivity metric"
+    )
 
 
 def _measure_missing(
@@ -159,22 +174,27 @@ def _measure_missing(
     timed = [names[-1], names[len(names) // 2], names[0]]
     missing = [name for name in dict.fromkeys([*timed, *candidates]) if name not in known]
     measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES)
-    told, reporter = not missing, execution.reporter
+    told, reporter, failed = not missing, execution.reporter, dict[str, str]()
     with execution.open_pool() as pool, follow_damage(reporter, len(missing)) as advance:
         measuring = pool.measuring(measurement)
         futures = {measuring.submit(candidates[name], 1.0 if name in alone else _WHOLE_SHARE): name for name in missing}
         for future in as_completed(futures):
             name, values = futures[future], future.result()
-            if isinstance(values, Failure):
-                policies = " ".join(map(str, candidates[name].policy.layers))
-                raise ValueError(f"the damage of {policies} could not be measured: {values.reason}")
-            known[name] = MeasuredDamage(values[DAMAGE], values[SECONDS])
-            journal.add(name, known[name])
+            if not isinstance(values, Failure):
+                known[name] = MeasuredDamage(values[DAMAGE], values[SECONDS])
+                journal.add(name, known[name])
+            elif name in alone:
+                raise _refuse(entries, alone[name], values.reason)
+            else:
+                failed[name] = values.reason
             advance()
-            if not told and known.keys() >= {*timed}:
+            if not told and known.keys() | failed.keys() >= {*timed} and known.keys() & {*names}:
                 told = True
                 left_s = _estimate(known, alone, whole) / execution.workers.count
                 reporter.say(f"damage   about {_describe(left_s)} to go, by the first measurements")
+    if failed:
+        count = f"{len(failed)} of {len(whole)} random policies could not be measured, and do not judge the table"
+        reporter.say(f"damage   {count}; the first: {next(iter(failed.values()))}")
 
 
 def _estimate(known: _Known, alone: Mapping[str, Candidate], whole: Mapping[str, Candidate]) -> float:

@@ -106,9 +106,11 @@ def _measure(entries: DamageEntries, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     known = measure_entries(entries, folder / JOURNAL)
     damage = entries.tabulate(known)
-    measured = np.array([known[name_policy(one)].damage for one in entries.whole])
+    names = [name_policy(one) for one in entries.whole]
+    held = [name in known for name in names]
+    measured = np.array([known[name].damage for name in names if name in known])
     seconds = sum(known[name_entry(one)].seconds for one in entries.alone.values())
-    quality = judge_sums(entries.metric, damage, entries.chosen, measured, seconds)
+    quality = judge_sums(entries.metric, damage, entries.chosen[held], measured, seconds)
     _write(folder / TABLE, damage, entries.subject.space)
     with atomic_write(folder / ADDITIVITY) as draft:
         draft.write_text(json.dumps(asdict(quality) | {"policies": len(measured)}), encoding="utf-8")

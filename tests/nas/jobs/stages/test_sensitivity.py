@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -17,10 +19,15 @@ from torch import nn
 from typer.testing import CliRunner
 
 from nas.cli.main import app
+from nas.compression.sensitivity.joint_degradation import PolicyDegradation
+from nas.compression.sensitivity.policy_runs import compress_alone
+from nas.compression.sensitivity.z_score import ZScore
 from nas.compression.tracing.trace import trace
+from nas.jobs.stages.damage_entries import DamageEntries
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
 from nas.jobs.stages.sensitivity import check_sensitivity
 from nas.tasks.registry import TASKS
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 NETWORK = """
 from torch import nn
@@ -114,6 +121,41 @@ def test_metrics_that_find_all_damage_at_once_are_timed_by_a_trial(metric: str, 
     assert ("below an R2 of 0.7 layers do not damage on their own: the search goes by measuring" in found.output) == (
         float(re.findall(r"damage   R2 ([\d.]+)", found.output)[0]) < 0.7
     )
+
+
+def test_random_policies_that_cannot_be_measured_only_do_not_judge(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(measured: PolicyDegradation, policy: CompressionPolicy) -> float:
+        return math.nan if policy == failing else original(measured, policy)
+
+    original, failing = PolicyDegradation.__call__, CompressionPolicy((LayerPolicy.parse("w2a8"),) * 2)
+    monkeypatch.setattr(PolicyDegradation, "__call__", measure)
+    monkeypatch.setattr(DamageEntries, "chosen", np.array([[0, 1], [3, 3], [2, 1], [3, 2]]))
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert "1 of 4 random policies could not be measured, and do not judge the table; the first: damage is nan" in (
+        found.output
+    )
+    assert "with 3 random policies, after" in found.output
+    assert "measuring" not in CliRunner().invoke(app, ["compress", "job.yaml"]).output
+
+
+@pytest.mark.parametrize("metric", ["z_score", "output_distortion"])
+def test_damage_that_is_no_number_is_refused_before_it_is_a_table(
+    metric: str, folder: Path, monkeypatch: pytest.MonkeyPatch, refusal: Callable[..., str]
+) -> None:
+    job = JOB | {"search": {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": metric}}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    with monkeypatch.context() as broken:
+        broken.setattr(ZScore, "damage", lambda *_: (np.zeros(4), np.array([0.0, 0.0, math.nan, 0.0])))
+        broken.setattr(PolicyDegradation, "__call__", lambda _, policy: math.nan if policy == alone else 0.0)
+        alone = compress_alone(2, 1, LayerPolicy.parse("w4a8"))
+        line = refusal("compress", "job.yaml")
+    assert f"the damage of w4a8 for layer 4 by {metric} must be a finite number" in line
+    assert "damage is nan; leave the policy out by a rule in space.policies_for" in line
+    again = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert again.exit_code == 0, again.output
 
 
 def test_ranks_and_zeros_are_searched_with_bits(folder: Path) -> None:
