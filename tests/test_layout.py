@@ -108,7 +108,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/files/section.py": WRONG_FILES,
     "nas/jobs/files/space_section.py": WRONG_FILES,
     "nas/jobs/stages/damage_entries.py": "tests/nas/jobs/stages/test_sensitivity.py: a table, killed and resumed",
-    "nas/evaluation/damage.py": "tests/nas/jobs/stages/test_sensitivity.py: what workers measure",
     "nas/compression/sensitivity/written_values.py": "tests/nas/compression/sensitivity/test_effective_rank.py",
     "nas/jobs/stages/measurements.py": "tests/nas/jobs/stages/test_expected_values.py, and " + WHOLE_JOB,
     "nas/jobs/stages/network_files.py": "tests/nas/jobs/stages/test_finetune.py: a file is what was measured",

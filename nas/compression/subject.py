@@ -17,6 +17,8 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.weight_steps import to_output_first
 
+KEPT_BYTES = 2**30
+
 
 @dataclass(frozen=True, eq=False)
 class CompressionSubject:
@@ -31,6 +33,8 @@ class CompressionSubject:
         data: Inputs that calibrate and judge; None where there are none.
         methods: Choose the ranges of activations and the steps of weights.
         task: Says what labels mean; None where labels are not used.
+        kept_bytes: The most bytes of activations that are kept from one policy to the next where policies are tried one
+            by one; a smaller number takes more time, and gives the same values.
 
     Raises:
         ValueError: If a layer has no policies, there are more or fewer entries than layers, a tensor of the network is
@@ -42,6 +46,7 @@ class CompressionSubject:
     data: CalibrationData | None = None
     methods: CompressionMethods = DEFAULT_METHODS
     task: Task | None = None
+    kept_bytes: int = KEPT_BYTES
 
     def __post_init__(self) -> None:
         layers = self.traced.graph.layers

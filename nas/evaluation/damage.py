@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from nas.compression.sensitivity.degradation import Divergence, SquaredError
 from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.sensitivity.sensitivity_metric import PolicyDamage
-from nas.compression.subject import CompressionSubject
+from nas.compression.subject import KEPT_BYTES, CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.pool import Measure
-from nas.evaluation.realize import CandidateRealizer, one_thread
+from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import LayerPolicy
 
@@ -29,11 +30,14 @@ class DamageMeasurement:
         candidates: Describes the network, the samples and how networks are compressed.
         metric: Name of the sensitivity metric.
         samples: Number of training samples on which damage is measured.
+        workers: Number of processes that measure at the same time. Together they keep up to `KEPT_BYTES` of
+            activations from one policy to the next, each an equal part.
     """
 
     candidates: ImageMeasurement
     metric: str
     samples: int
+    workers: int = 1
 
     def __call__(self) -> Measure:
         """Loads the network and the samples.
@@ -45,11 +49,19 @@ class DamageMeasurement:
         realizer = self.candidates.realizer(self.candidates.data.load())
         measures: dict[int, PolicyDamage] = {}
 
+        @cache
+        def make_whole() -> CompressionSubject:
+            subject = make_equalized_subject(realizer, self.samples)
+            return replace(subject, kept_bytes=KEPT_BYTES // self.workers)
+
         def measure(candidate: Candidate, fidelity: float) -> dict[str, float]:
             samples, begun = math.ceil(fidelity * self.samples), time.perf_counter()
             with one_thread():
                 if samples not in measures:
-                    measures[samples] = measure_by(self.metric, make_subject(realizer, samples))
+                    measures.clear()  # and with it the activations of other samples
+                    whole = make_whole()
+                    subject = replace(whole, data=whole.need_data().take(samples))
+                    measures[samples] = measure_by(self.metric, subject)
                 damage = measures[samples](candidate.policy)
             return {DAMAGE: damage, SECONDS: time.perf_counter() - begun}
 
@@ -57,7 +69,7 @@ class DamageMeasurement:
 
 
 def make_subject(realizer: CandidateRealizer, samples: int) -> CompressionSubject:
-    """The given network of a job with its first training samples; its layers have no choices yet.
+    """The given network of a job, as it is, with its first training samples; its layers have no choices yet.
 
     Args:
         realizer: Makes the candidates of the job.
@@ -71,6 +83,27 @@ def make_subject(realizer: CandidateRealizer, samples: int) -> CompressionSubjec
     return CompressionSubject.uniform_choices(
         realizer.source, [LayerPolicy()], data, realizer.methods, realizer.data.task
     )
+
+
+def make_equalized_subject(realizer: CandidateRealizer, samples: int) -> CompressionSubject:
+    """The same, equalised as candidates are before they are rounded, where the recipe of the job says so.
+
+    It is equalised by as many samples as candidates are. The recipe that is left equalises no more, as a network that
+    was equalised twice is another one.
+
+    Args:
+        realizer: Makes the candidates of the job.
+        samples: Number of samples.
+
+    Raises:
+        ValueError: If the job has no given network.
+    """
+    subject, recipe = make_subject(realizer, samples), realizer.methods.repair
+    if recipe is None or recipe.equalization is None:
+        return subject
+    traced = recipe.equalization.equalize(make_subject(realizer, REPAIR_SAMPLES))
+    methods = replace(realizer.methods, repair=replace(recipe, equalization=None))
+    return replace(subject, traced=traced, methods=methods)
 
 
 def measure_by(metric: str, subject: CompressionSubject) -> PolicyDamage:

@@ -17,8 +17,6 @@ from nas.compression.tracing.quantized_graph import Quantize
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
-_MOST_KEPT = 2**30  # bytes of activations that are kept from one policy to the next; more are computed again
-
 
 @dataclass(frozen=True, eq=False)
 class BatchRun:
@@ -39,6 +37,10 @@ class PolicyRuns:
     What lies before the first node that a policy changes is computed as in the trained network, and goes on from where
     the policy before began. So policies that compress single layers are quickest in the order of the layers; any other
     order gives the same values.
+
+    Memory is bounded by `subject.kept_bytes`: where what the network knows of all batches takes more, it is not kept
+    but computed again. While it is replaced there may be twice as much, and the outputs and what is observed of the
+    trained network come on top.
 
     Args:
         subject: What is compressed; it has data.
@@ -93,10 +95,12 @@ class PolicyRuns:
         for inputs, known in zip(self._data, before, strict=True):
             found = dict(next(islice(self._plain.resume(known, begun, inputs), place - begun, None)))
             size += sum(value.nbytes for value in found.values() if isinstance(value, Tensor))
-            if size <= _MOST_KEPT:
+            if size <= self._subject.kept_bytes:
                 reached.append(found)
+            else:
+                reached.clear()
             yield inputs, found
-        if len(reached) == len(before):
+        if size <= self._subject.kept_bytes:
             self._place, self._kept = place, reached
 
     def _observe(self, network: GraphNetwork, known: dict[str, Any], start: int, inputs: Tensor) -> BatchRun:

@@ -26,11 +26,12 @@ class RepairedDivergence(SensitivityMetric):
     No labels are needed.
 
     Attributes:
-        recipe: How the layer is rounded.
+        recipe: How the layer is equalised, rounded and repaired; None takes that of the methods of the subject, by
+            which its candidates are made, or `LIGHT` where they have none.
         inputs: Number of inputs that are used, the first of the data.
     """
 
-    recipe: Recipe = LIGHT
+    recipe: Recipe | None = None
     inputs: int = 256
 
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
@@ -47,7 +48,8 @@ class RepairedDivergence(SensitivityMetric):
         Args:
             subject: What is compressed; it has data.
         """
-        return _RepairedPolicies(replace(subject, data=subject.need_data().take(self.inputs)), self.recipe)
+        recipe = self.recipe or subject.methods.repair or LIGHT
+        return _RepairedPolicies(replace(subject, data=subject.need_data().take(self.inputs)), recipe)
 
 
 class _RepairedPolicies:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nas.compression.sensitivity.additivity import POLICIES, draw_policies
 from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
-from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_subject
+from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_equalized_subject, make_subject
 from nas.evaluation.realize import one_thread
 from nas.jobs.console.damage_progress import follow_damage
 from nas.jobs.execution import Execution
@@ -139,7 +139,7 @@ def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, Measured
 def _measure_at_once(entries: DamageEntries) -> _Known:
     """The entries by a metric that finds them all together, in this process."""
     metric, reporter = SENSITIVITY_METRICS[entries.metric](), entries.execution.reporter
-    subject = make_subject(entries.subject.realizer(), CALIBRATION_SAMPLES)
+    subject = make_equalized_subject(entries.subject.realizer(), CALIBRATION_SAMPLES)
     subject = replace(subject, choices=entries.subject.space.slot_policies)
     data = subject.need_data()
     with one_thread(), reporter.bar("measure damage", None):
@@ -173,7 +173,8 @@ def _measure_missing(
     names, candidates, execution = [*alone] or [*whole], {**alone, **whole}, entries.execution
     timed = [names[-1], names[len(names) // 2], names[0]]
     missing = [name for name in dict.fromkeys([*timed, *candidates]) if name not in known]
-    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES)
+    workers = execution.workers.count
+    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES, workers)
     told, reporter, failed = not missing, execution.reporter, dict[str, str]()
     with execution.open_pool() as pool, follow_damage(reporter, len(missing)) as advance:
         measuring = pool.measuring(measurement)
@@ -190,7 +191,7 @@ def _measure_missing(
             advance()
             if not told and known.keys() | failed.keys() >= {*timed} and known.keys() & {*names}:
                 told = True
-                left_s = _estimate(known, alone, whole) / execution.workers.count
+                left_s = _estimate(known, alone, whole) / workers
                 reporter.say(f"damage   about {_describe(left_s)} to go, by the first measurements")
     if failed:
         count = f"{len(failed)} of {len(whole)} random policies could not be measured, and do not judge the table"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from nas.compression.compress import calibrate
-from nas.compression.sensitivity import policy_runs
 from nas.compression.sensitivity.policy_runs import PolicyRuns, compress_alone, join_outputs
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
@@ -27,11 +28,8 @@ def run_compressed(subject: CompressionSubject, policy: CompressionPolicy) -> Te
 
 
 @pytest.mark.parametrize("most_kept", [0, 2000, 2**20])
-def test_runs_compute_what_compressed_networks_do(
-    residual: CompressionSubject, most_kept: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policy_runs, "_MOST_KEPT", most_kept)
-    runs, found = PolicyRuns(residual), {}
+def test_runs_compute_what_compressed_networks_do(residual: CompressionSubject, most_kept: int) -> None:
+    runs, found = PolicyRuns(replace(residual, kept_bytes=most_kept)), {}
     for policy in ALONE + WHOLE + ALONE[::-1]:
         outputs = torch.cat([one.outputs for one in runs.run(policy)])
         torch.testing.assert_close(outputs, run_compressed(residual, policy), rtol=1e-5, atol=1e-6)

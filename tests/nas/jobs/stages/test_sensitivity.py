@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,22 @@ from torch import nn
 from typer.testing import CliRunner
 
 from nas.cli.main import app
+from nas.compression.equalization.registry import EQUALIZATIONS
+from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.z_score import ZScore
 from nas.compression.tracing.trace import trace
+from nas.compression.tracing.traced_file import save_traced
+from nas.evaluation.measurement import DataSource, ImageMeasurement
+from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.stages.damage_entries import DamageEntries
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
 from nas.jobs.stages.sensitivity import check_sensitivity
+from nas.jobs.stages.subject import Subject
 from nas.tasks.registry import TASKS
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.joint_space import JointSpace
 
 NETWORK = """
 from torch import nn
@@ -248,6 +256,23 @@ def test_a_searcher_that_compresses_needs_a_network(folder: Path) -> None:
     assert "searcher 'allocation' compresses one network, and measures it; name a space.network" in str(
         refused.exception
     )
+
+
+def test_another_recipe_is_another_table(tmp_path: Path) -> None:
+    traced, source = trace(nn.Linear(4, 2), [torch.zeros(2, 4)]), DataSource("digits", limit=100)
+    save_traced(tmp_path / "net.safetensors", traced)
+    sections = [
+        CompressionSection(repair=repair, equalization=equalization)
+        for repair in ("light", "full")
+        for equalization in (None, *EQUALIZATIONS)
+    ]
+    space, data = JointSpace(traced.space("small")), source.load()
+    measurement = ImageMeasurement(tmp_path / "net.safetensors", space.architectures, source)
+    digests = [
+        Subject(space, replace(measurement, methods=methods), data).digest
+        for methods in [DEFAULT_METHODS, *(section.methods() for section in sections)]
+    ]
+    assert len({*digests}) == len(digests)
 
 
 def test_what_a_metric_needs_of_the_task_is_known_before_anything_is_measured() -> None:
