@@ -32,6 +32,14 @@ class AttentionRank(SensitivityMetric):
     damage is that of an order, see `rank_damage`; activations are not considered.
     """
 
+    def check(self, subject: CompressionSubject) -> None:
+        """Data, and an attention that is understood."""
+        subject.need_data()
+        if next(_find_attentions(subject.traced.graph), None) is None:
+            raise ValueError(
+                "this metric orders attentions, and the network has none that is understood; take effective_rank"
+            )
+
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The damage of the policies of each layer, each of shape (policies,).
 
@@ -52,12 +60,9 @@ class AttentionRank(SensitivityMetric):
         Raises:
             ValueError: If the network has no attention that is understood.
         """
+        self.check(subject)
         graph, data = subject.traced.graph, subject.need_data()
         attentions = [*_find_attentions(graph)]
-        if not attentions:
-            raise ValueError(
-                "this metric orders attentions, and the network has none that is understood; take effective_rank"
-            )
         ranks = np.zeros(len(attentions))
         for inputs in data:
             ranks += _rank_maps(subject, attentions, inputs) * len(inputs) / len(data)

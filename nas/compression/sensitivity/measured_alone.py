@@ -24,6 +24,10 @@ class MeasuredAlone(SensitivityMetric):
 
     degradation: Degradation
 
+    def check(self, subject: CompressionSubject) -> None:
+        """What the degradation needs, see `Degradation.prepare`."""
+        self.degradation.prepare(subject)
+
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The mean degradation over all samples, in the unit of `degradation`, each of shape (policies,)."""
         return measure_each_alone(subject, self.measure_policies(subject))

@@ -21,15 +21,26 @@ class SensitivityMetric(ABC):
     The contract, which tests check for all registered metrics: Damage is finite and not negative, and 0 where a policy
     leaves a layer as it is. It is the same each time, and the network is not changed. Allocators minimise the sum of
     damages over layers, as if layers were independent. Metrics are frozen dataclasses; one that draws random numbers
-    has a seed.
+    has a seed. What `check` lets pass is measured, and what it refuses is refused by the other methods in its words.
     """
+
+    def check(self, subject: CompressionSubject) -> None:
+        """Makes sure, without any work, that a subject has what the metric needs: data, or what the metric says.
+
+        Args:
+            subject: What is to be compressed; the values of its data and its choices do not count.
+
+        Raises:
+            ValueError: If it has not.
+        """
+        subject.need_data()
 
     @abstractmethod
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The damage of the choices of every layer, float64, each of shape (choices of the layer,).
 
         Raises:
-            ValueError: If the metric needs data, labels or layers that the subject has not.
+            ValueError: If the metric needs what the subject has not, see `check`.
         """
 
     def measure_policies(self, subject: CompressionSubject) -> PolicyDamage | None:  # noqa: ARG002
@@ -46,7 +57,7 @@ class SensitivityMetric(ABC):
             A function of a policy; None for a metric that finds the damage of all choices together.
 
         Raises:
-            ValueError: If the metric needs data or labels that the subject has not.
+            ValueError: If the metric needs what the subject has not, see `check`.
         """
         return None
 

@@ -22,6 +22,9 @@ class WeightDistortion(SensitivityMetric):
     undoes the scale of a weight. Activations are not considered: policies with equal weight bits have equal damage.
     """
 
+    def check(self, subject: CompressionSubject) -> None:
+        """The weights are enough, which every network has."""
+
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The ratios of the policies of each layer, each of shape (policies,); 0 if all weights of the layer are 0."""
         return tuple(

@@ -20,6 +20,9 @@ class ZScore(SensitivityMetric):
     The damage is that of an order, see `rank_damage`. Activations are not considered.
     """
 
+    def check(self, subject: CompressionSubject) -> None:
+        """The weights are enough, which every network has."""
+
     def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
         """The damage of the policies of each layer, each of shape (policies,)."""
         return rank_damage(subject, -np.array([compute_large_share(weight) for weight in subject.weights]))

@@ -80,9 +80,7 @@ def check_sensitivity(metric: str, traced: TracedNetwork, task: Task) -> None:
     """
     ((_, shape),) = traced.graph.inputs
     data = CalibrationData(torch.zeros(1, *shape), torch.zeros(1))
-    SENSITIVITY_METRICS[metric]().measure_policies(
-        CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task)
-    )
+    SENSITIVITY_METRICS[metric]().check(CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task))
 
 
 def say_agreement(damage: Sequence[FloatArray], genes: Genes, costs: FloatArray, name: str, reporter: Reporter) -> None:

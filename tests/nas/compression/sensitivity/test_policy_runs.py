@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from nas.compression.sensitivity.policy_runs import PolicyRuns, compress_alone, 
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
 
 POLICIES = [LayerPolicy.parse(text) for text in ("w3a4", "w3a32", "w32a4")]
 ALONE = [compress_alone(3, layer, policy) for layer in (0, 1, 2) for policy in POLICIES]
@@ -36,6 +39,21 @@ def test_runs_compute_what_compressed_networks_do(residual: CompressionSubject, 
         assert torch.equal(found.setdefault(policy, outputs), outputs)  # to the last bit, so workers agree
     as_trained = torch.cat([one.outputs for one in runs.trained])
     assert torch.equal(as_trained, found[WHOLE[0]])
+
+
+@pytest.mark.parametrize(("kept_bytes", "begins"), [(160, 0), (159, 3)])
+def test_a_run_goes_on_from_what_was_kept_within_the_bound(
+    kept_bytes: int, begins: int, residual: CompressionSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resume(network: GraphNetwork, known: dict[str, Any], place: int, inputs: Tensor) -> Iterator[dict[str, Any]]:
+        places.append(place)
+        return original(network, known, place, inputs)
+
+    places, original, runs = list[int](), GraphNetwork.resume, PolicyRuns(replace(residual, kept_bytes=kept_bytes))
+    list(runs.run(ALONE[-2]))
+    monkeypatch.setattr(GraphNetwork, "resume", resume)
+    list(runs.run(ALONE[-2]))  # of the head, which reads 4 numbers of each of 10 samples in three batches
+    assert places.count(0) == begins
 
 
 def test_values_on_the_way_are_observed(residual: CompressionSubject) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor, nn
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.tasks.registry import TASKS
@@ -34,11 +38,18 @@ class Attending(nn.Module):
         return self.out((query @ key.mT).softmax(-1) @ value).mean(1)
 
 
-def make_network(name: str) -> TracedNetwork:
+@cache
+def trace_network(kind: str) -> TracedNetwork:
     torch.manual_seed(0)
     body = (nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(100, 3))
-    module = Attending() if name == "arank" else nn.Sequential(*body)
-    return trace(module.eval(), [torch.zeros(1, 2, 5, 5)])
+    single = (nn.Flatten(), nn.Linear(50, 4), nn.Linear(4, 1))
+    modules = {"attending": Attending(), "plain": nn.Sequential(*body), "single": nn.Sequential(*single)}
+    return trace(modules[kind].eval(), [torch.zeros(1, 2, 5, 5)])
+
+
+def make_network(name: str) -> TracedNetwork:
+    """A network that has what a metric needs."""
+    return trace_network("attending" if name == "arank" else "plain")
 
 
 @pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
@@ -62,15 +73,55 @@ def test_damage_is_that_of_each_choice(name: str) -> None:
         assert [max(value, 0.0) for value in alone] == [second[0], first[2]]
 
 
+def make_subjects(name: str) -> dict[str, CompressionSubject]:
+    """Subjects by what they lack, the network of a metric and others."""
+    traced, others, single = make_network(name), trace_network("plain"), trace_network("single")
+    inputs = torch.randn(8, 2, 5, 5, generator=torch.Generator().manual_seed(1))
+    classes, plain = CalibrationData(inputs, torch.arange(8) % 3), CalibrationData(inputs)
+    numbers = CalibrationData(inputs, torch.zeros(8, 3))
+    classification, regression = TASKS["classification"], TASKS["regression"]
+    return {
+        "nothing": CompressionSubject(traced, CHOICES, classes, task=classification),
+        "data": CompressionSubject(traced, CHOICES, task=classification),
+        "labels": CompressionSubject(traced, CHOICES, plain, task=classification),
+        "a task": CompressionSubject(traced, CHOICES, plain),
+        "classes": CompressionSubject(traced, CHOICES, numbers, task=regression),
+        "an attention": CompressionSubject(others, CHOICES, classes, task=classification),
+        "two outputs": CompressionSubject(single, CHOICES, plain, task=regression),
+    }
+
+
+NEEDS = {  # besides data
+    "weight_distortion": set[str](),
+    "z_score": set[str](),
+    "output_divergence": {"data", "a task", "classes", "two outputs"},
+    "measured_loss": {"data", "labels", "a task", "two outputs"},  # there are no labels for a single output either
+    "arank": {"data", "an attention", "two outputs"},
+    "macro_influence": {"data", "two outputs"},
+}
+
+
+def find_refusal(metric: SensitivityMetric, subject: CompressionSubject) -> str | None:
+    try:
+        metric.check(subject)
+    except ValueError as told:
+        return str(told)
+    return None
+
+
 @pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))
-def test_what_a_metric_needs_and_has_not_is_said_in_one_line(name: str) -> None:
-    bare = CompressionSubject(make_network(name), CHOICES)
-    if name in ("weight_distortion", "z_score"):
-        SENSITIVITY_METRICS[name]().damage(bare)
-        return
-    with pytest.raises(ValueError, match="needs calibration data") as told:
-        SENSITIVITY_METRICS[name]().damage(bare)
-    assert "\n" not in str(told.value)
+def test_what_a_metric_needs_and_has_not_is_said_in_one_line_before_any_work(name: str) -> None:
+    metric, refused = SENSITIVITY_METRICS[name](), set()
+    for lack, subject in make_subjects(name).items():
+        told = find_refusal(metric, subject)
+        if told is None:
+            assert all(np.isfinite(layer).all() for layer in metric.damage(subject))
+            continue
+        refused.add(lack)
+        assert "\n" not in told
+        with pytest.raises(ValueError, match=re.escape(told)):
+            metric.damage(subject)
+    assert refused == NEEDS.get(name, {"data"})
 
 
 @pytest.mark.parametrize("name", list(SENSITIVITY_METRICS))

@@ -209,6 +209,10 @@ def test_ranks_and_zeros_are_searched_with_bits(folder: Path) -> None:
             "unknown sensitivity metric 'guess'; known sensitivity",
         ),
         (
+            {"search": {"searcher": "allocation", "options": {"sensitivity": "arank"}}},
+            "this metric orders attentions, and the network has none that is understood; take effective_rank",
+        ),
+        (
             {"search": {"objectives": ["accuracy", "macro_f1"]}},
             "trades what is measured, such as accuracy, for what is tabulated",
         ),
@@ -280,3 +284,6 @@ def test_what_a_metric_needs_of_the_task_is_known_before_anything_is_measured() 
     check_sensitivity("output_distortion", traced, TASKS["regression"])
     with pytest.raises(ValueError, match=r"needs a task whose outputs are logits.* take output_distortion"):
         check_sensitivity("output_divergence", traced, TASKS["regression"])
+    check_sensitivity("lim", traced, TASKS["classification"])
+    with pytest.raises(ValueError, match=r"orders attentions, and the network has none that is understood"):
+        check_sensitivity("arank", traced, TASKS["classification"])
