@@ -5,7 +5,7 @@ PACKAGES := nas search_spaces predictors hardware results
 # What sums in floating point, and what is asserted of its outcome. The other tests load no torch, or read files, run
 # commands and talk to clusters, all of which are the same on any processor; `test-avx2` leaves them out.
 TORCH_TESTS := tests/search_spaces/elastic tests/nas/training --ignore tests/nas/training/distributed \
-	tests/nas/compression tests/nas/export tests/nas/tasks tests/nas/jobs/stages tests/nas/jobs/test_tasks.py
+	tests/nas/compression tests/nas/export tests/nas/tasks tests/nas/jobs/stages/test_finetune.py
 # One compute thread per process: two multi-threaded processes on two cores collapse instead of sharing.
 export OMP_NUM_THREADS ?= 1
 # Two such processes share the tests, file by file; those on Ray, whose cluster is one, are all of one process.
