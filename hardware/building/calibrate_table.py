@@ -41,7 +41,7 @@ def count_calibration_steps(timed: int) -> int:
 
 
 def build_random_network(space: JointSpace, candidate: Candidate, device: Device) -> RandomNetwork:
-    """A candidate with random weights, as a device executes it.
+    """A candidate with random weights, as a device executes it, but without low rank.
 
     Args:
         space: The joint space of the candidate.
@@ -69,7 +69,10 @@ def calibrate_table(
 ) -> LatencyTable:
     """Fits the calibration of a table that has every layer of a space.
 
-    Networks are timed without low rank: how layers of a shape act within a network does not depend on the rank.
+    Networks are timed without low rank: how layers of a shape act within a network does not depend on the rank. The
+    tensor between two factors has no cost of its own. Both are executed in one precision, so a runtime converts nothing
+    there; the costs of uses that are learnt from networks without ranks would say otherwise, for most of these uses
+    never occur without others, and share their costs. How large the error on networks with ranks is, is not known.
 
     Args:
         table: A table with an entry for every layer.

@@ -30,6 +30,8 @@ Readers = tuple[Reader, ...]
 def tabulate_tensors(space: JointSpace, device: Device, costs: TensorCosts, quantities: Quantities) -> list[Term]:
     """The costs of the tensors of all networks: one term for every tensor of the largest network.
 
+    The tensor between the factors of a layer of low rank is not among them, see `building.calibrate_table`.
+
     Args:
         space: The joint space of the networks.
         device: The device, which decides which layers compute on integers.

@@ -13,6 +13,7 @@ from hardware.building.build_table import check_unchanged, measure_missing
 from hardware.building.calibrate_table import calibrate_table, count_calibration_steps
 from hardware.device import DEVICES, USABLE_CPUS, check_threads, get_device
 from hardware.profiling.profiler import Profiler
+from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.plausibility import check_plausible
 from hardware.tables.table_file import load_table, save_table
@@ -29,7 +30,7 @@ from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.limit_check import check_limits
 from nas.jobs.stages.sampling import representative_sample
-from nas.jobs.stages.table_check import check_table
+from nas.jobs.stages.table_check import check_table, find_low_rank
 from search_spaces.joint_space import JointSpace
 
 _NOISY = 0.1  # relative spread of timings above which a machine is called noisy
@@ -145,6 +146,7 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
         f"{len(table.entries)} entries, spread {100 * spread:.1f} %; whole networks {describe_fit(table.calibration)}"
     )
     reporter.say(f"profile  {said}: {finished}")
+    _say_of_ranks(request, reporter)
     return request.check(StoredTable(finished, table))
 
 
@@ -158,6 +160,7 @@ def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
     Raises:
         ValueError: If there is none, or the job cannot use it; see `profile`.
     """
+    _say_of_ranks(request, reporter)
     if request.given is not None:
         return _read_given(request, request.given, reporter)
     finished = request.path_here()
@@ -205,6 +208,12 @@ def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> Stored
     if table.device.name in DEVICES and table.fingerprint:
         _say_of_other_cpus(table, create_profiler(table.device).fingerprint(), reporter)
     return request.check(StoredTable(path, table))
+
+
+def _say_of_ranks(request: TableRequest, reporter: Reporter) -> None:
+    """Says what the error of a table leaves out, where it predicts latencies of low rank."""
+    if LATENCY in request.search.table_costs and (policy := find_low_rank(request.space)):
+        reporter.say(f"profile  latency at {policy} is that of two layers; the error of tables is of networks without")
 
 
 def _say_of_other_cpus(table: LatencyTable, machine: Mapping[str, str], reporter: Reporter) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from hardware.calibration.calibration import Calibration
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable, MissingCost
 from hardware.tables.nearest import SIZE, find_nearest
@@ -30,7 +31,7 @@ def check_table(stored: StoredTable, space: JointSpace, search: SearchSection, d
 
     Raises:
         ValueError: If an entry is missing, which is named with what would do; if a network would cost nothing or less;
-            or if latency is limited, and told badly.
+            or if latency is limited, and told badly, or it is not known how well, as with low rank.
     """
     sample = space.sample(np.random.default_rng(0), _PRICED).genes
     for name in search.table_costs:
@@ -42,7 +43,13 @@ def check_table(stored: StoredTable, space: JointSpace, search: SearchSection, d
             raise ValueError(f"{stored.path}: {error}") from error
     if LATENCY in search.limits and not device.accept_poor_fit:
         _check_fit(stored)
+        _check_ranks(stored, space)
     return stored
+
+
+def find_low_rank(space: JointSpace) -> str:
+    """A policy of a space by which layers are of low rank, as text; empty if there is none."""
+    return next((str(policy) for policy in space.policies.all_policies if policy.low_rank is not None), "")
 
 
 def _check_fit(stored: StoredTable) -> None:
@@ -55,6 +62,15 @@ def _check_fit(stored: StoredTable) -> None:
         raise ValueError(
             f"{stored.path} was not calibrated on whole networks, and latency is limited; finish it with: nas profile "
             f"JOB, {remedy}"
+        )
+
+
+def _check_ranks(stored: StoredTable, space: JointSpace) -> None:
+    """Refuses hard limits on networks of low rank by a table that was held against networks without."""
+    if stored.table.calibration != Calibration() and (policy := find_low_rank(space)):
+        raise ValueError(
+            f"{stored.path} was calibrated on networks without low rank, so its error at {policy} is not known, and "
+            "latency is limited; leave out the limit or the ranks, or set device.accept_poor_fit"
         )
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hardware.building.calibrate_table import build_random_network
 from hardware.calibration.tensors import find_tensors
 from hardware.device import ONNXRUNTIME_CPU
+from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.workload import RandomNetwork
 from search_spaces.candidate import Candidate
+from search_spaces.compressed_layer import expand_layer
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.dataflow import make_slot
+from search_spaces.dataflow import make_chain, make_slot
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.low_rank import LowRank
 from search_spaces.network_graph import Node
 from search_spaces.operators.pointwise import Softmax
 from search_spaces.operators.products import Add
@@ -74,3 +79,17 @@ def test_a_policy_that_the_device_cannot_run_is_refused() -> None:
     space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace((LayerPolicy.quantized(8, 4),)))
     with pytest.raises(ValueError, match="runs no layer at w8a4"):
         build_random_network(space, space.smallest(), ONNXRUNTIME_CPU)
+
+
+def test_a_runtime_converts_nothing_between_two_factors() -> None:
+    """So the tensor between them has no cost in tables: 8-bit networks of low rank run one kernel more."""
+    first, middle, last = (
+        LayerSpec.conv(name, Convolution.square(16, 16), 8, activation="relu") for name in ("first", "middle", "last")
+    )
+    networks = []
+    for parts in ([(middle, W8)], expand_layer(middle, replace(W8, low_rank=LowRank(0.6)))):
+        placed = {layer.name: (layer, policy) for layer, policy in [(first, W8), *parts, (last, W8)]}
+        networks.append(RandomNetwork(make_chain(list(placed)), placed, {"images": first.input_shape}))
+    dense, low = OnnxRuntimeProfiler(ONNXRUNTIME_CPU).count_operators(networks)
+    more = {name: low.get(name, (0,))[0] - dense.get(name, (0,))[0] for name in {*dense, *low}}
+    assert {name: count for name, count in more.items() if count} == {"QLinearConv": 1}

@@ -10,6 +10,7 @@ import pytest
 from hardware.building.calibrate_table import build_random_network
 from hardware.calibration.calibration import Calibration
 from hardware.calibration.tensor_costs import TensorCost, TensorCosts
+from hardware.calibration.tensor_use import TensorUse
 from hardware.calibration.tensors import find_tensors
 from hardware.device import ONNXRUNTIME_CPU
 from hardware.tables.entry import LATENCY, Entry
@@ -47,7 +48,12 @@ def test_factors_are_priced_in_place_of_a_layer_of_low_rank() -> None:
     assert space.list_distinct_layers()[: len(SPACE.list_distinct_layers())] == SPACE.list_distinct_layers()
     table = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.list_distinct_layers())
     population = space.sample(np.random.default_rng(0), 30)
-    for price, candidate in zip(tabulate_prices(space, table)(population.genes), population.candidates, strict=True):
+    one_ms = TensorCosts({TensorUse.parse("float"): TensorCost(1.0, 0.0)})  # the mean of all uses, so every tensor's
+    apart = tabulate_prices(space, replace(table, calibration=Calibration(tensors=one_ms)))(population.genes)
+    prices = tabulate_prices(space, table)(population.genes)
+    for price, whole, candidate in zip(prices, apart, population.candidates, strict=True):
+        tensors = find_tensors(build_random_network(space, candidate, table.device))
+        assert whole - price == pytest.approx(len(tensors))  # as without low rank: nothing is converted between factors
         pairs = zip(space.architectures.layers(candidate.architecture), candidate.policy.layers, strict=True)
         assert price == pytest.approx(sum(table.latency_ms(*one) for pair in pairs for one in expand_layer(*pair)))
 

@@ -21,9 +21,10 @@ from hardware.tables.pricing import tabulate_prices
 from hardware.tables.roofline import Roofline
 from hardware.tables.table_file import load_table, save_table
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.files.job import load_job
+from nas.jobs.files.job import DeviceSection, load_job
+from nas.jobs.files.search_section import SearchSection
 from nas.jobs.run import profile_job, run_job, search_job
-from nas.jobs.stages.profile import find_table, table_of_this_machine
+from nas.jobs.stages.profile import TableRequest, find_table, table_of_this_machine
 from nas.jobs.workspace import Workspace
 from results.database.results_database import ResultsDatabase
 from search_spaces.compression_policy import LayerPolicy
@@ -216,3 +217,17 @@ def _exported_with(column: str, runs: Path) -> Path:
     """The table of exported networks that has a column."""
     (networks,) = (path for path in runs.glob("small/export-*/networks.csv") if column in path.read_text())
     return networks
+
+
+def test_what_the_error_of_a_table_leaves_out_is_said(tmp_path: Path) -> None:
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w8a8", "w8a8-rank0.8"]))
+    save_table(
+        Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.list_distinct_layers()), tmp_path / "npu.parquet"
+    )
+    device = DeviceSection(name="npu", table=str(tmp_path / "npu.parquet"))
+    request = TableRequest(device, SearchSection(objectives=["accuracy", "latency_ms"]), space, None, {}, tmp_path)
+    said = io.StringIO()
+    find_table(request, Reporter(Console(file=said, width=200)))
+    assert (
+        "latency at w8a8-rank0.8 is that of two layers; the error of tables is of networks without" in said.getvalue()
+    )
