@@ -102,7 +102,9 @@ def _compress(options: CompressOptions) -> None:
 def _finetune(options: FinetuneOptions) -> None:
     from nas.jobs.compress import finetune_found_job
     from nas.jobs.execution import Workers
+    from nas.jobs.stages.finetune import check_tuning
 
+    check_tuning(options.epochs, options.learning_rate)  # before a folder is made
     with _opened(options, Workers(), options.database) as workspace:
         finetune_found_job(workspace, options.key, options.epochs, options.learning_rate, options.candidate)
 

@@ -62,12 +62,23 @@ class FineTuning:
     learning_rate: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.epochs <= MOST_EPOCHS:
-            raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {self.epochs:g}")
-        if not 0 < self.learning_rate <= MOST_LEARNING_RATE:
-            raise ValueError(
-                f"learning_rate must be above 0 and at most {MOST_LEARNING_RATE:,.0f}, got {self.learning_rate:g}"
-            )
+        check_tuning(self.epochs, self.learning_rate)
+
+
+def check_tuning(epochs: float, learning_rate: float | None) -> None:
+    """Checks for how long a candidate is to be fine-tuned, and how fast.
+
+    Args:
+        epochs: Number of passes over the training samples.
+        learning_rate: Learning rate at the start; None if none is stated.
+
+    Raises:
+        ValueError: As `FineTuning` describes.
+    """
+    if not 0 < epochs <= MOST_EPOCHS:
+        raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {epochs:g}")
+    if learning_rate is not None and not 0 < learning_rate <= MOST_LEARNING_RATE:
+        raise ValueError(f"learning_rate must be above 0 and at most {MOST_LEARNING_RATE:,.0f}, got {learning_rate:g}")
 
 
 def finetune(
