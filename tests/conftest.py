@@ -39,13 +39,8 @@ _PATIENCE_S = 180.0  # for what takes seconds on an idle machine
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not.
-
-    Where processes share the tests, each takes whole files, as what modules set up is made once, and one all Ray tests.
-    """
+    """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not."""
     items.sort(key=_runs_on_ray)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if _runs_on_ray(item) else str(item.path)))
 
 
 def pytest_collection_finish() -> None:
