@@ -1,53 +1,24 @@
-"""Allocators by name. An entry loads its solver when it is created."""
+"""Allocators by name. An entry is loaded, and its solver, when its name is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from search_spaces.registry import Registry
+from search_spaces.registry import Located, Registry
 
 if TYPE_CHECKING:
     from nas.compression.allocation.allocator import Allocator
 
-
-def _milp() -> Allocator:
-    from nas.compression.allocation.milp import MilpAllocator
-
-    return MilpAllocator()
-
-
-def _frontier() -> Allocator:
-    from nas.compression.allocation.frontier_allocator import FrontierAllocator
-
-    return FrontierAllocator()
-
-
-def _dynamic_program() -> Allocator:
-    from nas.compression.allocation.dynamic_program import DynamicProgramAllocator
-
-    return DynamicProgramAllocator()
-
-
-def _local_search() -> Allocator:
-    from nas.compression.allocation.local_search import LocalSearchAllocator
-
-    return LocalSearchAllocator()
-
-
-def _greedy() -> Allocator:
-    from nas.compression.allocation.greedy import GreedyAllocator
-
-    return GreedyAllocator()
-
+_ROOM = "nas.compression.allocation"
 
 ALLOCATORS: Registry[Callable[[], Allocator]] = Registry(
     "allocator",
     {
-        "milp": _milp,
-        "frontier": _frontier,
-        "dynamic_program": _dynamic_program,
-        "local_search": _local_search,
-        "greedy": _greedy,
+        "milp": Located(f"{_ROOM}.milp", "MilpAllocator"),
+        "frontier": Located(f"{_ROOM}.frontier_allocator", "FrontierAllocator"),
+        "dynamic_program": Located(f"{_ROOM}.dynamic_program", "DynamicProgramAllocator"),
+        "local_search": Located(f"{_ROOM}.local_search", "LocalSearchAllocator"),
+        "greedy": Located(f"{_ROOM}.greedy", "GreedyAllocator"),
     },
 )

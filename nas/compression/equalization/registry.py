@@ -1,35 +1,22 @@
-"""Equalisations by name. An entry loads its module and torch when it is created."""
+"""Equalisations by name. An entry is loaded, and torch, when its name is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from search_spaces.registry import Registry
+from search_spaces.registry import Located, Registry
 
 if TYPE_CHECKING:
     from nas.compression.equalization.equalization import Equalization
 
-
-def _cross_layer() -> Equalization:
-    from nas.compression.equalization.cross_layer import CrossLayerEqualization
-
-    return CrossLayerEqualization()
-
-
-def _activation_aware() -> Equalization:
-    from nas.compression.equalization.activation_aware import ActivationAwareScaling
-
-    return ActivationAwareScaling()
-
-
-def _layer_norm() -> Equalization:
-    from nas.compression.equalization.layer_norm import LayerNormReparameterization
-
-    return LayerNormReparameterization()
-
+_ROOM = "nas.compression.equalization"
 
 EQUALIZATIONS: Registry[Callable[[], Equalization]] = Registry(
     "equalization",
-    {"cross_layer": _cross_layer, "activation_aware": _activation_aware, "layer_norm": _layer_norm},
+    {
+        "cross_layer": Located(f"{_ROOM}.cross_layer", "CrossLayerEqualization"),
+        "activation_aware": Located(f"{_ROOM}.activation_aware", "ActivationAwareScaling"),
+        "layer_norm": Located(f"{_ROOM}.layer_norm", "LayerNormReparameterization"),
+    },
 )

@@ -1,28 +1,21 @@
-"""Factorisations by name. An entry loads its module and torch when it is created."""
+"""Factorisations by name. An entry is loaded, and torch, when its name is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from search_spaces.registry import Registry
+from search_spaces.registry import Located, Registry
 
 if TYPE_CHECKING:
     from nas.compression.low_rank.factorization import Factorization
 
-
-def _svd() -> Factorization:
-    from nas.compression.low_rank.svd import TruncatedSvd
-
-    return TruncatedSvd()
-
-
-def _output_covariance() -> Factorization:
-    from nas.compression.low_rank.output_covariance import OutputCovariance
-
-    return OutputCovariance()
-
+_ROOM = "nas.compression.low_rank"
 
 FACTORIZATIONS: Registry[Callable[[], Factorization]] = Registry(
-    "factorization", {"svd": _svd, "output_covariance": _output_covariance}
+    "factorization",
+    {
+        "svd": Located(f"{_ROOM}.svd", "TruncatedSvd"),
+        "output_covariance": Located(f"{_ROOM}.output_covariance", "OutputCovariance"),
+    },
 )

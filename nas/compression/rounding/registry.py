@@ -1,53 +1,24 @@
-"""Roundings by name. An entry loads its module and torch when it is created."""
+"""Roundings by name. An entry is loaded, and torch, when its name is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from search_spaces.registry import Registry
+from search_spaces.registry import Located, Registry
 
 if TYPE_CHECKING:
     from nas.compression.rounding.rounding import Rounding
 
-
-def _nearest() -> Rounding:
-    from nas.compression.rounding.round_to_nearest import RoundToNearest
-
-    return RoundToNearest()
-
-
-def _ada_round() -> Rounding:
-    from nas.compression.rounding.ada_round import AdaRound
-
-    return AdaRound()
-
-
-def _ada_quant() -> Rounding:
-    from nas.compression.rounding.ada_quant import AdaQuant
-
-    return AdaQuant()
-
-
-def _gptq() -> Rounding:
-    from nas.compression.rounding.gptq import Gptq
-
-    return Gptq()
-
-
-def _quant_ease() -> Rounding:
-    from nas.compression.rounding.quant_ease import QuantEase
-
-    return QuantEase()
-
+_ROOM = "nas.compression.rounding"
 
 ROUNDINGS: Registry[Callable[[], Rounding]] = Registry(
     "rounding",
     {
-        "nearest": _nearest,
-        "ada_round": _ada_round,
-        "ada_quant": _ada_quant,
-        "gptq": _gptq,
-        "quant_ease": _quant_ease,
+        "nearest": Located(f"{_ROOM}.round_to_nearest", "RoundToNearest"),
+        "ada_round": Located(f"{_ROOM}.ada_round", "AdaRound"),
+        "ada_quant": Located(f"{_ROOM}.ada_quant", "AdaQuant"),
+        "gptq": Located(f"{_ROOM}.gptq", "Gptq"),
+        "quant_ease": Located(f"{_ROOM}.quant_ease", "QuantEase"),
     },
 )

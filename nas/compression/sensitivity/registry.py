@@ -1,26 +1,16 @@
-"""Sensitivity metrics by name. An entry loads its module and torch when it is created."""
+"""Sensitivity metrics by name. An entry is loaded, and torch, when its name is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from search_spaces.registry import Registry
+from search_spaces.registry import Located, Registry
 
 if TYPE_CHECKING:
     from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 
-
-def _weight_distortion() -> SensitivityMetric:
-    from nas.compression.sensitivity.weight_distortion import WeightDistortion
-
-    return WeightDistortion()
-
-
-def _repaired_divergence() -> SensitivityMetric:
-    from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
-
-    return RepairedDivergence()
+_ROOM = "nas.compression.sensitivity"
 
 
 def _output_distortion() -> SensitivityMetric:
@@ -44,60 +34,6 @@ def _measured_loss() -> SensitivityMetric:
     return MeasuredAlone(LossRise())
 
 
-def _fisher() -> SensitivityMetric:
-    from nas.compression.sensitivity.fisher import Fisher
-
-    return Fisher()
-
-
-def _gauss_newton_trace() -> SensitivityMetric:
-    from nas.compression.sensitivity.gauss_newton_trace import GaussNewtonTrace
-
-    return GaussNewtonTrace()
-
-
-def _hutchinson_trace() -> SensitivityMetric:
-    from nas.compression.sensitivity.hutchinson_trace import HutchinsonTrace
-
-    return HutchinsonTrace()
-
-
-def _top_eigenvalue() -> SensitivityMetric:
-    from nas.compression.sensitivity.top_eigenvalue import TopEigenvalue
-
-    return TopEigenvalue()
-
-
-def _z_score() -> SensitivityMetric:
-    from nas.compression.sensitivity.z_score import ZScore
-
-    return ZScore()
-
-
-def _input_output_similarity() -> SensitivityMetric:
-    from nas.compression.sensitivity.input_output_similarity import InputOutputSimilarity
-
-    return InputOutputSimilarity()
-
-
-def _attention_rank() -> SensitivityMetric:
-    from nas.compression.sensitivity.attention_rank import AttentionRank
-
-    return AttentionRank()
-
-
-def _effective_rank() -> SensitivityMetric:
-    from nas.compression.sensitivity.effective_rank import EffectiveRank
-
-    return EffectiveRank()
-
-
-def _activation_entropy() -> SensitivityMetric:
-    from nas.compression.sensitivity.activation_entropy import ActivationEntropy
-
-    return ActivationEntropy()
-
-
 def _macro_influence() -> SensitivityMetric:
     from nas.compression.sensitivity.macro_influence import CosineDistance
     from nas.compression.sensitivity.measured_alone import MeasuredAlone
@@ -105,30 +41,24 @@ def _macro_influence() -> SensitivityMetric:
     return MeasuredAlone(CosineDistance())
 
 
-def _optin() -> SensitivityMetric:
-    from nas.compression.sensitivity.optin import Optin
-
-    return Optin()
-
-
 SENSITIVITY_METRICS: Registry[Callable[[], SensitivityMetric]] = Registry(
     "sensitivity metric",
     {
-        "weight_distortion": _weight_distortion,
-        "repaired_divergence": _repaired_divergence,
+        "weight_distortion": Located(f"{_ROOM}.weight_distortion", "WeightDistortion"),
+        "repaired_divergence": Located(f"{_ROOM}.repaired_divergence", "RepairedDivergence"),
         "output_distortion": _output_distortion,
         "output_divergence": _output_divergence,
         "measured_loss": _measured_loss,
-        "fisher": _fisher,
-        "gauss_newton_trace": _gauss_newton_trace,
-        "hutchinson_trace": _hutchinson_trace,
-        "top_eigenvalue": _top_eigenvalue,
-        "z_score": _z_score,
-        "lim": _input_output_similarity,
-        "effective_rank": _effective_rank,
-        "arank": _attention_rank,
-        "activation_entropy": _activation_entropy,
+        "fisher": Located(f"{_ROOM}.fisher", "Fisher"),
+        "gauss_newton_trace": Located(f"{_ROOM}.gauss_newton_trace", "GaussNewtonTrace"),
+        "hutchinson_trace": Located(f"{_ROOM}.hutchinson_trace", "HutchinsonTrace"),
+        "top_eigenvalue": Located(f"{_ROOM}.top_eigenvalue", "TopEigenvalue"),
+        "z_score": Located(f"{_ROOM}.z_score", "ZScore"),
+        "lim": Located(f"{_ROOM}.input_output_similarity", "InputOutputSimilarity"),
+        "effective_rank": Located(f"{_ROOM}.effective_rank", "EffectiveRank"),
+        "arank": Located(f"{_ROOM}.attention_rank", "AttentionRank"),
+        "activation_entropy": Located(f"{_ROOM}.activation_entropy", "ActivationEntropy"),
         "macro_influence": _macro_influence,
-        "optin": _optin,
+        "optin": Located(f"{_ROOM}.optin", "Optin"),
     },
 )
