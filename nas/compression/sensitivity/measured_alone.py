@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from nas.compression.sensitivity.degradation import Degradation
 from nas.compression.sensitivity.joint_degradation import PolicyDegradation
-from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, SensitivityMetric, measure_each_alone
+from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, PolicywiseMetric
 from nas.compression.subject import CompressionSubject
-from search_spaces.additive_cost import FloatArray
 
 
 @dataclass(frozen=True)
-class MeasuredAlone(SensitivityMetric):
+class MeasuredAlone(PolicywiseMetric):
     """The degradation of the outputs over all data, for each policy of each layer: weights and activations together.
 
     Every policy takes the pass of the layers behind the compressed one; those before it are run once for all. Where the
@@ -27,10 +26,6 @@ class MeasuredAlone(SensitivityMetric):
     def check(self, subject: CompressionSubject) -> None:
         """What the degradation needs, see `Degradation.prepare`."""
         self.degradation.prepare(subject)
-
-    def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
-        """The mean degradation over all samples, in the unit of `degradation`, each of shape (policies,)."""
-        return measure_each_alone(subject, self.measure_policies(subject))
 
     def measure_policies(self, subject: CompressionSubject) -> PolicyDamage:
         """What measures the degradation by a policy, see `PolicyDegradation`.

@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.compression.sensitivity.policy_runs import PolicyRuns
-from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, SensitivityMetric, measure_each_alone
+from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, PolicywiseMetric
 from nas.compression.sensitivity.written_values import Written, find_written
 from nas.compression.subject import CompressionSubject
-from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 _TEMPERATURE = 4.0  # of the logits that are compared, as in the authors' code
@@ -23,7 +22,7 @@ _REFERENCE = LayerPolicy.quantized(4)  # of all layers: the policy under which b
 
 
 @dataclass(frozen=True)
-class Optin(SensitivityMetric):
+class Optin(PolicywiseMetric):
     """OPTIN of Khaki, Plataniotis, "The Need for Speed: Pruning Transformers with One Recipe", ICLR 2024.
 
     For each layer that comes behind, the squared distance of two Gram matrices: those of the normalised features of
@@ -41,14 +40,6 @@ class Optin(SensitivityMetric):
     inputs: int = 64
     tokens: int = 768
     seed: int = 0
-
-    def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
-        """The distances by the policies of each layer, each of shape (policies,).
-
-        Raises:
-            ValueError: If the subject has no data.
-        """
-        return measure_each_alone(subject, self.measure_policies(subject))
 
     def measure_policies(self, subject: CompressionSubject) -> PolicyDamage:
         """What measures the distance by a policy.

@@ -10,14 +10,13 @@ from torch import Tensor
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.repair.repair_network import Repairer
-from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, SensitivityMetric, measure_each_alone
+from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, PolicywiseMetric
 from nas.compression.subject import CompressionSubject
-from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import CompressionPolicy
 
 
 @dataclass(frozen=True)
-class RepairedDivergence(SensitivityMetric):
+class RepairedDivergence(PolicywiseMetric):
     """The divergence of outputs if one layer is compressed by a recipe, in nats: KL(original, compressed).
 
     Of outputs that are no probabilities it is the squared error (`repair.output_distance`).
@@ -33,14 +32,6 @@ class RepairedDivergence(SensitivityMetric):
 
     recipe: Recipe | None = None
     inputs: int = 256
-
-    def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
-        """The divergences of the policies of each layer, each of shape (policies,).
-
-        Raises:
-            ValueError: If the subject has no data.
-        """
-        return measure_each_alone(subject, self.measure_policies(subject))
 
     def measure_policies(self, subject: CompressionSubject) -> PolicyDamage:
         """What measures the divergence by a repaired policy, which rounding may make slightly negative.

@@ -62,17 +62,25 @@ class SensitivityMetric(ABC):
         return None
 
 
-def measure_each_alone(subject: CompressionSubject, measure: PolicyDamage) -> tuple[FloatArray, ...]:
-    """The damage of each choice of each layer as it is measured, each of shape (choices,); 0 where it is less.
+class PolicywiseMetric(SensitivityMetric):
+    """A metric that looks at policies one by one."""
 
-    Args:
-        subject: What is compressed.
-        measure: Measures the damage of a policy.
-    """
-    layers, neutral = len(subject.choices), LayerPolicy()
-    return tuple(
-        np.array(
-            [0.0 if policy == neutral else max(measure(compress_alone(layers, index, policy)), 0.0) for policy in known]
-        )
-        for index, known in enumerate(subject.choices)
-    )
+    @abstractmethod
+    def measure_policies(self, subject: CompressionSubject) -> PolicyDamage:
+        """What measures the damage of any policy of the network.
+
+        Args:
+            subject: What is compressed.
+
+        Raises:
+            ValueError: If the metric needs what the subject has not, see `check`.
+        """
+
+    def damage(self, subject: CompressionSubject) -> tuple[FloatArray, ...]:
+        """What is measured of each choice of each layer alone, each of shape (choices,); 0 where it is less."""
+        measure, layers, neutral = self.measure_policies(subject), len(subject.choices), LayerPolicy()
+
+        def find(index: int, policy: LayerPolicy) -> float:
+            return 0.0 if policy == neutral else max(measure(compress_alone(layers, index, policy)), 0.0)
+
+        return tuple(np.array([find(index, policy) for policy in known]) for index, known in enumerate(subject.choices))
