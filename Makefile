@@ -8,6 +8,8 @@ TORCH_TESTS := tests/search_spaces/elastic tests/nas/training --ignore tests/nas
 	tests/nas/compression tests/nas/export tests/nas/tasks tests/nas/jobs/stages/test_finetune.py
 # One compute thread per process: two multi-threaded processes on two cores collapse instead of sharing.
 export OMP_NUM_THREADS ?= 1
+# Two such processes share the tests, file by file; those on Ray, whose cluster is one, are all of one process.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 USABLE := from hardware.usable_cpus import *; print(min(2, count_usable_threads(read_usable_cpus())))
 
@@ -37,17 +39,17 @@ check: develop  ## lint, format, types and import rules
 	$(BIN)/lint-imports
 
 test: develop  ## the whole test suite
-	$(BIN)/pytest
+	$(PYTEST)
 
 AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 PLAIN := ATEN_CPU_CAPABILITY=default
 
 test-avx2: develop  ## what computes with torch, as a processor without AVX-512 computes it
-	$(AVX2) $(BIN)/pytest $(TORCH_TESTS)
+	$(AVX2) $(PYTEST) $(TORCH_TESTS)
 
 test-arithmetics: test  ## the whole test suite in three arithmetics, in which every training has another outcome
-	$(AVX2) $(BIN)/pytest
-	$(PLAIN) $(BIN)/pytest
+	$(AVX2) $(PYTEST)
+	$(PLAIN) $(PYTEST)
 
 clean:  ## what the other targets made, but not runs/
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

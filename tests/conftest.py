@@ -37,9 +37,16 @@ os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", token_hex(3
 _PATIENCE_S = 180.0  # for what takes seconds on an idle machine
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not.
+
+    Where processes share the tests, each takes whole files, as what modules set up is made once, and one all Ray tests.
+    Groups are read by a hook of pytest-xdist in between, so they are marked before it.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if _runs_on_ray(item) else str(item.path)))
+    yield
     items.sort(key=_runs_on_ray)
 
 
