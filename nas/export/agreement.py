@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.export.onnx_model import run_session
 from nas.tasks.regression import RescaledNetwork
 from search_spaces.compression_policy import FULL_PRECISION_BITS
-from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
+from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer, activation_grid
 
 if TYPE_CHECKING:
     import onnxruntime
 
 _FLOAT_TOLERANCE = 1e-4  # relative to the largest logit; sums in another order differ by less
-# For quantised networks, in 255ths of the range of the logits. Runtimes round the bias to a multiple of the product of
-# the steps of input and weight, so some activations are rounded to the neighbouring code.
+# For quantised networks, in steps of the outputs. Runtimes round the bias to a multiple of the product of the steps of
+# input and weight, so about one activation of a thousand is rounded to the neighbouring code.
 _MEAN_STEPS, _MAX_STEPS = 2.0, 16.0
+_NUDGE = 1e-6  # relative; moves inputs by little more than single precision tells apart
 _SMALLEST = 1e-30  # avoids a division by 0: where all logits are equal, any difference is too large
 
 
@@ -37,12 +39,14 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
 
     Raises:
         ExportMismatch: If an output of a network in floating point differs by more than 1e-4 of the largest, or the
-            outputs of a quantised one by more than 2 steps on average or 16 at most, of 255 over their range; or if
-            outputs are not finite, or all the same, with which everything could agree.
+            outputs of a quantised one by more than 2 steps on average or 16 at most, of 255 over their range, or of
+            the quantiser that rounds them where those are larger; or if outputs are not finite, or all the same, with
+            which everything could agree. Where it is the network that passes on the least difference many times as
+            large, the error says so.
     """
-    with torch.no_grad():
-        found = network(inputs)
-    expected = (found[0] if isinstance(found, tuple) else found).numpy()
+    # what is rounded of a rescaled network is smaller than its outputs, which are far from 0
+    compared = network.network if isinstance(network, RescaledNetwork) else network
+    expected, grid_step = _run(compared, inputs)
     if not np.isfinite(expected).all():
         raise ExportMismatch("the outputs of a network must be finite to be compared, and torch computes others")
     if expected.size != 1 and not np.ptp(expected) > 0:
@@ -50,8 +54,8 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
             f"the outputs of a network must differ to be compared, and all are {expected.flat[0]:.4g}: it has collapsed"
         )
     given = run_session(session, inputs.numpy())
-    if isinstance(network, RescaledNetwork):  # what is rounded is smaller than outputs that are far from 0
-        given, expected = (network.standardize(torch.from_numpy(one)).numpy() for one in (given, expected))
+    if isinstance(network, RescaledNetwork):
+        given = network.standardize(torch.from_numpy(given)).numpy()
     difference = np.abs(given - expected)
     if not _is_quantized(network):
         worst = float(difference.max() / max(np.abs(expected).max(), _SMALLEST))
@@ -60,12 +64,53 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
                 f"onnxruntime must agree with torch within {_FLOAT_TOLERANCE:g} relative, got {worst:.2g}"
             )
         return
-    steps = difference / max(np.ptp(expected) / 255, _SMALLEST)
+    # outputs on a grid cannot agree within less than its step, which few of them may not show
+    step = max(float(np.ptp(expected)) / 255, grid_step, _SMALLEST)
+    steps = difference / step
     if not (steps.mean() <= _MEAN_STEPS and steps.max() <= _MAX_STEPS):
         raise ExportMismatch(
             f"onnxruntime must agree with torch within {_MEAN_STEPS:g} quantisation steps on average and "
             f"{_MAX_STEPS:g} at most, got {steps.mean():.2f} and {steps.max():.1f}"
+            + _describe_amplification(compared, inputs, expected, step)
         )
+
+
+def _run(network: nn.Module, inputs: Tensor) -> tuple[NDArray[np.float32], float]:
+    """The first output of a network, and the step of the quantiser that rounded it; 0 if none did."""
+    latest: list[tuple[ActivationQuantizer, Tensor]] = []
+
+    def see(quantizer: nn.Module, _: Any, rounded: Tensor) -> None:
+        assert isinstance(quantizer, ActivationQuantizer)
+        latest[:] = [(quantizer, rounded)]
+
+    quantizers = [module for module in network.modules() if isinstance(module, ActivationQuantizer)]
+    hooks = [quantizer.register_forward_hook(see) for quantizer in quantizers]
+    try:
+        with torch.no_grad():
+            found = network(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    output: Tensor = found[0] if isinstance(found, tuple) else found
+    grid_step = 0.0
+    for quantizer, rounded in latest:
+        if rounded is output and quantizer.range is not None and quantizer.bits < FULL_PRECISION_BITS:
+            grid_step, _ = activation_grid(*quantizer.range, quantizer.bits)
+    return output.numpy(), grid_step
+
+
+def _describe_amplification(network: nn.Module, inputs: Tensor, expected: NDArray[np.float32], step: float) -> str:
+    """What to do where torch itself computes other outputs if inputs change by almost nothing; empty where not."""
+    if not inputs.is_floating_point():
+        return ""
+    moved = np.abs(_run(network, inputs * (1 + _NUDGE))[0] - expected) / step
+    if not moved.max() > _MEAN_STEPS:
+        return ""
+    return (
+        f"; in torch alone, inputs that are larger by a factor of 1 + {_NUDGE:g} move outputs by {moved.mean():.2f} "
+        f"and {moved.max():.1f} steps, so this network amplifies whatever a runtime rounds otherwise, and needs more "
+        "bits of activations, or more training"
+    )
 
 
 def _is_quantized(network: nn.Module) -> bool:

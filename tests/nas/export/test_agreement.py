@@ -1,8 +1,10 @@
-"""A wrong export is caught, whatever its bits."""
+"""A wrong export is caught, whatever its bits, and a right one passes."""
 
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
@@ -13,8 +15,12 @@ from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_model import open_session, to_onnx
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
+from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 
 class Net(nn.Module):
@@ -39,3 +45,49 @@ def test_other_weights_do_not_agree(policy: str) -> None:
     other.only.op.weight.data.mul_(-1)
     with pytest.raises(ExportMismatch, match=r"onnxruntime must agree with torch within .* got"):
         check_agreement(other, session, images)
+
+
+class Rounded(nn.Module):
+    """Codes of 8 bits and unit step of what is given, and, if `summed`, how far their sum is from one that is usual."""
+
+    def __init__(self, summed: bool) -> None:
+        super().__init__()
+        self.quantizer, self.summed = ActivationQuantizer(8), summed
+        self.quantizer.range = (0.0, 255.0)
+
+    def forward(self, values: Tensor) -> Tensor:
+        codes: Tensor = self.quantizer(values)
+        return codes.sum(1) - 127.0 * codes.shape[1] if self.summed else codes
+
+
+class Answers:
+    """A session that has one answer."""
+
+    def __init__(self, answer: Tensor) -> None:
+        self._answer = answer
+
+    def get_inputs(self) -> list[Any]:
+        return [SimpleNamespace(name="images")]
+
+    def run(self, _: None, inputs: dict[str, Any]) -> list[Any]:
+        return [self._answer.numpy()]
+
+
+def agree(network: nn.Module, answer: Tensor, inputs: Tensor) -> None:
+    check_agreement(network, cast("onnxruntime.InferenceSession", Answers(answer)), inputs)
+
+
+def test_steps_of_few_outputs_are_those_of_their_quantizer() -> None:
+    values = torch.tensor([[10.0], [30.0]])  # 255ths of this range are a thirteenth of the step
+    agree(Rounded(summed=False), values + 1, values)
+    with pytest.raises(ExportMismatch, match=r"got 3.00 and 3.0$"):
+        agree(Rounded(summed=False), values + 3, values)
+
+
+def test_a_network_that_amplifies_rounding_is_told_from_a_wrong_export() -> None:
+    ties, plain = torch.full((2, 64), 127.49999), torch.full((2, 64), 127.2)
+    for inputs, reason in ((ties, "amplifies"), (plain, r"steps on average and 16 at most, got .*\d$")):
+        inputs[0] = 125.0
+        outputs = Rounded(summed=True)(inputs)
+        with pytest.raises(ExportMismatch, match=reason):
+            agree(Rounded(summed=True), outputs + 64, inputs)
