@@ -13,7 +13,7 @@ from nas.compression.sensitivity.degradation import Degradation
 from nas.compression.sensitivity.joint_degradation import measure_degradations
 from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.subject import CompressionSubject
-from search_spaces.additive_cost import FloatArray
+from search_spaces.additive_cost import FloatArray, Term
 
 POLICIES = 30  # random ones by which additivity is judged (METHODS 2.3)
 LEAST_R2 = 0.7  # below it a sum over layers is not to be trusted (METHODS 2.3)
@@ -101,7 +101,12 @@ def compare_metrics(
 
 
 def judge_sums(
-    name: str, damage: Sequence[FloatArray], chosen: NDArray[np.int64], measured: FloatArray, seconds: float
+    name: str,
+    damage: Sequence[FloatArray],
+    chosen: NDArray[np.int64],
+    measured: FloatArray,
+    seconds: float,
+    pairs: Sequence[Term] = (),
 ) -> MetricQuality:
     """Holds the summed damage of policies against what was measured of them.
 
@@ -111,8 +116,9 @@ def judge_sums(
         chosen: The policies: the index of each layer's choice, shape (policies, layers).
         measured: Their degradation, shape (policies,); nothing can be told of fewer than two, or of equal ones.
         seconds: Time that the damage took.
+        pairs: What several layers damage together beyond the sum, see `sum_damage`.
     """
-    sums = sum_damage(damage, chosen)
+    sums = sum_damage(damage, chosen, pairs)
     if len(measured) < 2 or np.ptp(sums) == 0 or np.ptp(measured) == 0:
         return MetricQuality(name, 0.0, 0.0, 0.0, seconds)
     slope = float(np.corrcoef(sums, measured)[0, 1])
@@ -131,14 +137,17 @@ def correlate_ranks(first: FloatArray, second: FloatArray) -> tuple[float, float
     return float(spearmanr(first, second).statistic), float(kendalltau(first, second).statistic)
 
 
-def sum_damage(damage: Sequence[FloatArray], chosen: NDArray[np.int64]) -> FloatArray:
+def sum_damage(damage: Sequence[FloatArray], chosen: NDArray[np.int64], pairs: Sequence[Term] = ()) -> FloatArray:
     """The summed damage of policies, shape (policies,).
 
     Args:
         damage: For each layer the damage of its choices, shape (choices of the layer,).
         chosen: The index of each layer's choice, shape (policies, layers).
+        pairs: What several layers damage together beyond the sum: tables whose columns are indices of layers.
     """
-    return np.sum([values[column] for values, column in zip(damage, chosen.T, strict=True)], axis=0)
+    alone = [values[column] for values, column in zip(damage, chosen.T, strict=True)]
+    together = [term.table[tuple(chosen.T[layer] for layer in term.columns)] for term in pairs]
+    return np.sum([*alone, *together], axis=0)
 
 
 def draw_policies(choices: Sequence[int], count: int, seed: int) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ Every entry is measured for itself: which worker measures it, and in which order
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,7 +31,7 @@ from search_spaces.compression_policy import LayerPolicy
 
 CALIBRATION_SAMPLES = 512  # training samples on which damage is measured; the publications take 256 to 1,024
 _SEED = 0  # of the random policies; not that of the job, so that tables of equal inputs are equal
-_WHOLE_SHARE = 0.25  # of the samples, for random policies: what is asked is how they compare, on the same samples
+WHOLE_SHARE = 0.25  # of the samples, for random policies: what is asked is how they compare, on the same samples
 _TRIAL = 16  # part of the samples on which a metric is timed that finds all damage at once
 
 _Entry = tuple[int, int]  # index of a layer, and of a policy among its choices
@@ -64,7 +64,7 @@ class DamageEntries:
         choices, neutral = self.subject.space.slot_policies, LayerPolicy()
         entries = [(layer, choice, one) for layer, known in enumerate(choices) for choice, one in enumerate(known)]
         return {
-            (layer, choice): self._candidate(compress_alone(len(choices), layer, one).layers)
+            (layer, choice): self.make_candidate(compress_alone(len(choices), layer, one).layers)
             for layer, choice, one in entries
             if one != neutral
         }
@@ -73,9 +73,10 @@ class DamageEntries:
     def whole(self) -> list[Candidate]:
         """The networks under the random policies."""
         choices = self.subject.space.slot_policies
-        return [self._candidate([known[k] for known, k in zip(choices, one, strict=True)]) for one in self.chosen]
+        return [self.make_candidate([known[k] for known, k in zip(choices, one, strict=True)]) for one in self.chosen]
 
-    def _candidate(self, policies: Sequence[LayerPolicy]) -> Candidate:
+    def make_candidate(self, policies: Sequence[LayerPolicy]) -> Candidate:
+        """The network of the job under policies, one for each layer."""
         like = self.subject.space.largest()
         return replace(like, policy=replace(like.policy, layers=tuple(policies)))
 
@@ -145,7 +146,9 @@ def _measure_at_once(entries: DamageEntries) -> _Known:
     with one_thread(), reporter.bar("measure damage", None):
         begun = time.monotonic()
         metric.damage(replace(subject, data=data.take(max(len(data) // _TRIAL, 1))))
-        reporter.say(f"damage   about {_describe(_TRIAL * (time.monotonic() - begun))}, by a trial on few samples")
+        reporter.say(
+            f"damage   about {describe_duration(_TRIAL * (time.monotonic() - begun))}, by a trial on few samples"
+        )
         begun = time.monotonic()
         damage = metric.damage(subject)
         share_s = (time.monotonic() - begun) / max(len(entries.alone), 1)
@@ -173,29 +176,53 @@ def _measure_missing(
     names, candidates, execution = [*alone] or [*whole], {**alone, **whole}, entries.execution
     timed = [names[-1], names[len(names) // 2], names[0]]
     missing = [name for name in dict.fromkeys([*timed, *candidates]) if name not in known]
-    workers = execution.workers.count
-    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES, workers)
     told, reporter, failed = not missing, execution.reporter, dict[str, str]()
-    with execution.open_pool() as pool, follow_damage(reporter, len(missing)) as advance:
-        measuring = pool.measuring(measurement)
-        futures = {measuring.submit(candidates[name], 1.0 if name in alone else _WHOLE_SHARE): name for name in missing}
-        for future in as_completed(futures):
-            name, values = futures[future], future.result()
-            if not isinstance(values, Failure):
-                known[name] = MeasuredDamage(values[DAMAGE], values[SECONDS])
-                journal.add(name, known[name])
-            elif name in alone:
-                raise _refuse(entries, alone[name], values.reason)
-            else:
-                failed[name] = values.reason
-            advance()
-            if not told and known.keys() | failed.keys() >= {*timed} and known.keys() & {*names}:
-                told = True
-                left_s = _estimate(known, alone, whole) / workers
-                reporter.say(f"damage   about {_describe(left_s)} to go, by the first measurements")
+
+    def keep(name: str, found: MeasuredDamage | Failure) -> None:
+        nonlocal told
+        if not isinstance(found, Failure):
+            known[name] = found
+            journal.add(name, found)
+        elif name in alone:
+            raise _refuse(entries, alone[name], found.reason)
+        else:
+            failed[name] = found.reason
+        if not told and known.keys() | failed.keys() >= {*timed} and known.keys() & {*names}:
+            told = True
+            left_s = _estimate(known, alone, whole) / execution.workers.count
+            reporter.say(f"damage   about {describe_duration(left_s)} to go, by the first measurements")
+
+    wanted = {name: (candidates[name], 1.0 if name in alone else WHOLE_SHARE) for name in missing}
+    measure_in_workers(entries, wanted, keep)
     if failed:
         count = f"{len(failed)} of {len(whole)} random policies could not be measured, and do not judge the table"
         reporter.say(f"damage   {count}; the first: {next(iter(failed.values()))}")
+
+
+def measure_in_workers(
+    entries: DamageEntries,
+    wanted: Mapping[str, tuple[Candidate, float]],
+    keep: Callable[[str, MeasuredDamage | Failure], None],
+) -> None:
+    """Measures the damage of policies in the workers of the job, and shows how far it is.
+
+    Args:
+        entries: The metric, the subject and the workers.
+        wanted: By any name, a candidate and the share of the samples on which its damage is measured.
+        keep: Called in this process with each name and what was measured of it, as it comes.
+    """
+    execution, workers = entries.execution, entries.execution.workers.count
+    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES, workers)
+    with execution.open_pool() as pool, follow_damage(execution.reporter, len(wanted)) as advance:
+        measuring = pool.measuring(measurement)
+        futures = {measuring.submit(*asked): name for name, asked in wanted.items()}
+        for future in as_completed(futures):
+            values = future.result()
+            keep(
+                futures[future],
+                values if isinstance(values, Failure) else MeasuredDamage(values[DAMAGE], values[SECONDS]),
+            )
+            advance()
 
 
 def _estimate(known: _Known, alone: Mapping[str, Candidate], whole: Mapping[str, Candidate]) -> float:
@@ -203,9 +230,10 @@ def _estimate(known: _Known, alone: Mapping[str, Candidate], whole: Mapping[str,
     seconds = [known[name].seconds for name in (alone or whole) if name in known]
     left = [sum(name not in known for name in group) for group in (alone, whole)]
     # a policy of all layers runs all of the network, as that of the first layer does, which takes longest
-    share = _WHOLE_SHARE if alone else 1.0
+    share = WHOLE_SHARE if alone else 1.0
     return left[0] * float(np.mean(seconds)) + left[1] * share * max(seconds)
 
 
-def _describe(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
+    """A time as hours, minutes and seconds."""
     return str(timedelta(seconds=round(seconds)))

@@ -37,20 +37,25 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         TooManyFailures: If too many candidates could not be measured.
     """
     runs, reporter, names = execution.runs, execution.reporter, subject.metric_names
-    record = _record(section, subject, costs, execution)
-    known = read_sources(runs.database, subject.space, record.sources, names)
-    if len(known):
-        reporter.say(f"search   {len(known)} candidates of this supernet were measured before")
-    if isinstance(subject.measurement.space, GivenSpace) and not runs.database.has_run(record.run):
+    record, by_pairs = (_record(section, subject, costs, execution, pairs) for pairs in (False, True))
+    begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
+    if isinstance(subject.measurement.space, GivenSpace) and not begun and not begun_by_pairs:
         say_forecast(section.evaluations, subject, execution)
     method = section.method()
     leaves = subject.read_leaves() if method.needs_leaves else ()
-    damage = find_damage(method.damage_metric, subject, execution) if method.damage_metric is not None else ()
+    # a search that was begun without pair terms goes on without
+    damage = find_damage(method.damage_metric, subject, execution, pairs=not begun)
+    record = by_pairs if damage.pairs else record
+    if section.warm_start:
+        record = replace(record, sources=find_sources(runs.database, record, names))
+    known = read_sources(runs.database, subject.space, record.sources, names)
+    if len(known):
+        reporter.say(f"search   {len(known)} candidates of this supernet were measured before")
     with execution.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, subject.evaluate_by(measuring))
         plan = SearchPlan(
-            SearchProblem(subject.space, objectives, leaves, damage=damage),
+            SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.pairs),
             method,
             record,
             section.evaluations,
@@ -62,7 +67,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         result = run_search(plan, runs.database, progress)
     say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
     say_end(reporter, result, len(known), section.evaluations)
-    for column, name in enumerate(section.asked) if damage and len(result) else ():
+    for column, name in enumerate(section.asked) if damage.alone and len(result) else ():
         if name in names:
             measured = objectives[column].metric.costs(result.values[:, column])
             say_agreement(damage, result.population.genes, measured, name, reporter)
@@ -78,11 +83,10 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     return SearchOutcome(front, table, points.assign(group="measured"), record, costs.error_percent, result.failures)
 
 
-def _record(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> RunRecord:
-    """The record of the search, with the runs that it starts from."""
-    runs = execution.runs
+def _record(
+    section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution, pairs: bool
+) -> RunRecord:
+    """The record of the search, still without the runs that it starts from: one by pair terms is another run."""
     inputs = {**subject.inputs, **costs.inputs, "search": section.describe()}
-    record = runs.record("search", inputs, costs.device, subject.digest)
-    if not section.warm_start:
-        return record
-    return replace(record, sources=find_sources(runs.database, record, subject.metric_names))
+    inputs |= {"damage": "pairs"} if pairs else {}
+    return execution.runs.record("search", inputs, costs.device, subject.digest)

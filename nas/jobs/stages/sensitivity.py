@@ -8,15 +8,14 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from nas.compression.calibration_data import CalibrationData
-from nas.compression.sensitivity.additivity import LEAST_R2, MetricQuality, correlate_ranks, judge_sums, sum_damage
+from nas.compression.sensitivity.additivity import MetricQuality, correlate_ranks, judge_sums, sum_damage
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
@@ -31,9 +30,11 @@ from nas.jobs.stages.damage_entries import (
     name_entry,
     name_policy,
 )
+from nas.jobs.stages.pair_entries import BELOW, FALL_BACK, PairEntries, find_pairs
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray
 from nas.tasks.task import Task
+from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.search_space import Genes
@@ -44,18 +45,36 @@ JOURNAL = "unfinished.csv"
 _FEWEST = 3  # random policies: through two points there is always a line
 
 
-def find_damage(metric: str, subject: Subject, execution: Execution) -> tuple[FloatArray, ...]:
-    """The damage of each policy of each layer, shape (policies of the layer,) each; measured unless it is known.
+@dataclass(frozen=True, eq=False)
+class DamageTables:
+    """What the policies of the layers of a network damage.
+
+    Attributes:
+        alone: For each layer the damage of its policies alone, shape (policies of the layer,).
+        pairs: What neighbours damage together beyond the sum of both, where the job goes by it.
+    """
+
+    alone: tuple[FloatArray, ...] = ()
+    pairs: tuple[Term, ...] = ()
+
+
+def find_damage(metric: str | None, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
+    """The damage of each policy of each layer, and of pairs of them where layers do not damage on their own.
+
+    All of it is measured unless it is known.
 
     Args:
-        metric: Name of the sensitivity metric.
+        metric: Name of the sensitivity metric; None for no tables.
         subject: The given network, the samples and how networks are compressed.
         execution: The runs, the workers and the reporter of the job.
+        pairs: Whether pair terms may be used.
 
     Raises:
         ValueError: If the stored table was damaged, the metric needs what the job does not have, or a policy cannot be
             measured.
     """
+    if metric is None:
+        return DamageTables()
     reporter, space = execution.reporter, subject.space
     inputs = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
     folder = execution.runs.path("sensitivity", inputs | {"samples": CALIBRATION_SAMPLES})
@@ -63,8 +82,14 @@ def find_damage(metric: str, subject: Subject, execution: Execution) -> tuple[Fl
         begun = time.monotonic()
         _measure(DamageEntries(metric, subject, execution), folder)
         reporter.say(f"damage   {time.monotonic() - begun:.0f} s: {folder / TABLE}")
-    _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter)
-    return _read(folder / TABLE, space)
+    damage = _read(folder / TABLE, space)
+    if _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter):
+        return DamageTables(damage)
+    if not pairs:
+        reporter.say(f"damage   {BELOW}: {FALL_BACK}")
+        return DamageTables(damage)
+    folder = execution.runs.path("pairs", inputs | {"samples": CALIBRATION_SAMPLES})
+    return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
 
 
 def check_sensitivity(metric: str, traced: TracedNetwork, task: Task) -> None:
@@ -83,17 +108,17 @@ def check_sensitivity(metric: str, traced: TracedNetwork, task: Task) -> None:
     SENSITIVITY_METRICS[metric]().check(CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task))
 
 
-def say_agreement(damage: Sequence[FloatArray], genes: Genes, costs: FloatArray, name: str, reporter: Reporter) -> None:
+def say_agreement(damage: DamageTables, genes: Genes, costs: FloatArray, name: str, reporter: Reporter) -> None:
     """Prints how far the order of candidates by summed damage is that by a measured metric; nothing if all are alike.
 
     Args:
-        damage: For each layer the damage of its policies, shape (policies of the layer,).
+        damage: The tables.
         genes: The candidates: the index of each layer's policy, shape (n, layers).
         costs: The metric of the candidates as a cost, shape (n,).
         name: Name of the metric.
         reporter: Prints it.
     """
-    sums = sum_damage(damage, genes.astype(np.int64))
+    sums = sum_damage(damage.alone, genes.astype(np.int64), damage.pairs)
     if np.ptp(sums) > 0 and np.ptp(costs) > 0:
         found, _ = correlate_ranks(sums, costs)
         reporter.say(f"damage   rank correlation {found:.2f} with {name} of {len(costs)} measured candidates")
@@ -116,20 +141,16 @@ def _measure(entries: DamageEntries, folder: Path) -> None:
     (folder / JOURNAL).unlink()
 
 
-def _say_quality(stored: dict[str, float | str], reporter: Reporter) -> None:
-    """Prints what the table is worth, and what follows from it for the search."""
+def _say_quality(stored: dict[str, float | str], reporter: Reporter) -> bool:
+    """Prints what the table is worth; whether its sums are to be trusted, or nothing can be told of them."""
     policies = int(stored.pop("policies"))
     if policies < _FEWEST:
         reporter.say(f"damage   {policies} different policies, too few to tell whether the damage of layers adds up")
-        return
+        return True
     quality = MetricQuality(**stored)  # type: ignore[arg-type]
     ranks = f"rank correlation {quality.spearman:.2f} with {policies} random policies"
     reporter.say(f"damage   R2 {quality.r2:.2f} and {ranks}, after {quality.seconds:.0f} s of one worker")
-    if not quality.is_additive:
-        reporter.say(
-            f"damage   below an R2 of {LEAST_R2:g} layers do not damage on their own: the search goes by measuring, "
-            "which corrects the table"
-        )
+    return quality.is_additive
 
 
 def _write(path: Path, damage: tuple[FloatArray, ...], space: JointSpace) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import FloatArray, Objective, clip_to_constraints
+from search_spaces.additive_cost import Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
@@ -22,10 +23,12 @@ class SearchProblem:
         subspace: The part of the space that searchers which support it ask for candidates of; None is all of it.
         damage: For each slot, the damage of each of its policies alone, shape (policies of the slot,), by a sensitivity
             metric; empty if it was not measured.
+        pairs: The damage that several slots do together beyond the sum of their own: tables over their policies, whose
+            columns are indices of slots. It may be negative.
 
     Raises:
         ValueError: If there is no objective, all are constraints, two have the same metric, or the damage is not that
-            of the slots and their policies, or not finite and 0 or more.
+            of the slots and their policies, or not finite, or that of one slot is below 0.
     """
 
     space: JointSpace
@@ -33,6 +36,7 @@ class SearchProblem:
     leaves: tuple[Subspace, ...] = ()
     subspace: Subspace | None = None
     damage: tuple[FloatArray, ...] = ()
+    pairs: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]
@@ -43,6 +47,14 @@ class SearchProblem:
             raise ValueError(f"damage needs a value for each policy of each of {len(shapes)} layers, got other shapes")
         if not all(np.isfinite(known).all() and (known >= 0).all() for known in self.damage):
             raise ValueError("damage must be finite and 0 or more")
+        sizes = dict(enumerate(map(len, self.damage)))
+        for term in self.pairs:
+            shape = tuple(sizes.get(slot) for slot in term.columns)
+            if term.table.shape != shape or not np.isfinite(term.table).all():
+                raise ValueError(
+                    f"damage of the layers {term.columns} together must be finite, one value for each of their "
+                    f"policies, shape {shape}, got shape {term.table.shape}"
+                )
 
     @property
     def minimized(self) -> list[int]:

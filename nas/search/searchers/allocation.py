@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.compression.allocation.allocation_problem import PerLayer
+from nas.compression.allocation.allocation_problem import Joint, PerLayer
 from nas.objectives import AdditiveEvaluator, FloatArray
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.problem import SearchProblem
@@ -155,8 +155,8 @@ class AllocationSearcher(Searcher):
         if len(self._archive):
             rng, weights = self._forecast_rng, np.ones(len(self._tabulated)) / len(self._tabulated)
             model = self._model(self._measured[0])
-            damage = model.correct(model.expected)
-            pool = self.space.population(self._read_frontier(damage, weights, _MOST_FORECAST)).unique()
+            found = self._read_frontier(*model.correct(model.expected), weights, _MOST_FORECAST)
+            pool = self.space.population(found).unique()
             pool = pool.take(self._unseen.are_unseen(pool.genes))
             drawn = np.array([self._predict(pool.genes, rng) for _ in range(_DRAWS)])
             self.outlook = self._forecast.forecast(drawn, drawn) if len(pool) else None
@@ -167,7 +167,7 @@ class AllocationSearcher(Searcher):
         spread = np.empty((0, len(self._problem.damage)), dtype=np.int64)
         share = -(-count // len(self._tabulated))
         for weights in np.eye(len(self._tabulated)):  # one cost after the other
-            found = self._read_frontier(self._problem.damage, weights, share)
+            found = self._read_frontier(self._problem.damage, self._problem.pairs, weights, share)
             order = np.argsort([int(f"{row:020b}"[::-1], 2) for row in range(len(found))])  # van der Corput's
             spread = np.concatenate([spread, found[order]])
         return self.space.population(np.concatenate([self.space.uniform_policies, spread])).unique()
@@ -178,7 +178,7 @@ class AllocationSearcher(Searcher):
             return self._archive.genes
         model = self._model(self._measured[int(self._rng.integers(len(self._measured)))])
         weights = self._rng.dirichlet(np.ones(len(self._tabulated)))
-        pool = self._read_frontier(model.correct(model.draw(self._rng)), weights, _POINTS)
+        pool = self._read_frontier(*model.correct(model.draw(self._rng)), weights, _POINTS)
         genes = self.space.population(pool).unique().genes
         genes = genes[self._unseen.are_unseen(genes)]
         if not len(genes):
@@ -207,13 +207,14 @@ class AllocationSearcher(Searcher):
     def _model(self, column: int) -> DamageModel:
         """The model of a measured objective, fitted to all outcomes."""
         if column not in self._models:
-            archive = self._archive
-            self._models[column] = DamageModel(self._problem.damage, archive.genes, archive.costs[:, column])
+            problem, archive = self._problem, self._archive
+            costs = archive.costs[:, column]
+            self._models[column] = DamageModel(problem.damage, archive.genes, costs, problem.pairs)
         return self._models[column]
 
-    def _read_frontier(self, damage: PerLayer, weights: FloatArray, points: int) -> Genes:
+    def _read_frontier(self, damage: PerLayer, pairs: Joint, weights: FloatArray, points: int) -> Genes:
         """Allocations of least damage, evenly spread over weighted costs, shape (n, d) with n at most `points`."""
-        frontier = self._costs.find_frontier(damage, weights)
+        frontier = self._costs.find_frontier(damage, weights, pairs)
         budgets = np.linspace(frontier.costs[0], frontier.costs[-1], points)
         return np.unique(frontier.read_off(budgets), axis=0).astype(np.int16)
 

@@ -1,8 +1,8 @@
 """How a measured cost follows from the damage of the policies of all layers, corrected by what was measured.
 
-A sensitivity metric tells the damage of each policy of each layer alone. Its sum orders policies, in another unit than
-the cost and not without error. Both are learnt from measured candidates: the scale as a rising function of the sum, the
-error as a factor of each entry of the table.
+A sensitivity metric tells the damage of each policy of each layer alone and, where it was measured, what several layers
+damage together beyond that. The sum orders policies, in another unit than the cost and not without error. Both are
+learnt from measured candidates: the scale as a rising function of the sum, the error as a factor of each entry.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from nas.objectives import FloatArray
+from search_spaces.additive_cost import Term
 from search_spaces.search_space import Genes
 
 _SPREAD = 0.5  # standard deviation of the factor of an entry before anything is measured
@@ -27,7 +28,7 @@ _TINY = 1e-12  # keeps slopes and variances above 0
 class DamageModel:
     """A model of one cost, fitted to candidates of a space of one network.
 
-    With a sum s of damage, the cost is `a + b sqrt(s) + c s`, with b and c not below 0. An entry of the table is its
+    With a sum s of damage, the cost is `a + b sqrt(s) + c s`, with b and c not below 0. An entry of a table is its
     damage times a factor; the factors are normally distributed around 1, and independent, before anything is measured,
     and Gaussian conditioning on the residuals of the fit gives their distribution after.
 
@@ -35,14 +36,17 @@ class DamageModel:
         damage: For each layer, the damage of its policies, shape (policies of the layer,).
         genes: The measured candidates, shape (n, layers); n is 1 or more.
         costs: Their cost, shape (n,).
+        pairs: What several layers damage together beyond the sum of their own: tables over their policies, whose
+            columns are indices of layers.
     """
 
     damage: tuple[FloatArray, ...]
     genes: Genes
     costs: FloatArray
+    pairs: tuple[Term, ...] = ()
 
     def draw(self, rng: np.random.Generator) -> FloatArray:
-        """One draw of the factors of all entries, layer after layer, shape (entries,).
+        """One draw of the factors of all entries, layer after layer, then those of pairs, shape (entries,).
 
         Args:
             rng: Source of the random numbers.
@@ -56,14 +60,18 @@ class DamageModel:
         """The expected factors of all entries, shape (entries,)."""
         return 1.0 + self._condition(self._residuals)
 
-    def correct(self, factors: FloatArray) -> tuple[FloatArray, ...]:
-        """The table of damage with factors, for each layer of shape (policies of the layer,).
+    def correct(self, factors: FloatArray) -> tuple[tuple[FloatArray, ...], tuple[Term, ...]]:
+        """The tables of damage with factors: for each layer of shape (policies of the layer,), and those of pairs.
 
         Args:
             factors: A draw, or the expected factors.
         """
-        corrected = self._flat * np.maximum(factors, _LEAST_FACTOR)
-        return tuple(np.split(corrected, self._starts[1:]))
+        corrected = np.split(self._flat * np.maximum(factors, _LEAST_FACTOR), self._starts[1:])
+        together = corrected[len(self.damage) :]
+        return tuple(corrected[: len(self.damage)]), tuple(
+            Term(term.columns, known.reshape(term.table.shape))
+            for term, known in zip(self.pairs, together, strict=True)
+        )
 
     def predict(self, genes: Genes, factors: FloatArray) -> FloatArray:
         """The cost of candidates, shape (n,).
@@ -76,22 +84,27 @@ class DamageModel:
 
     @cached_property
     def _flat(self) -> FloatArray:
-        return np.concatenate(self.damage)
+        return np.concatenate([*self.damage, *(term.table.ravel() for term in self.pairs)])
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *map(len, self.damage)])[:-1]
+        """Where each table begins, those of the layers first."""
+        return np.cumsum([0, *map(len, self.damage), *(term.table.size for term in self.pairs)])[:-1]
 
     def _entries(self, genes: Genes) -> FloatArray:
-        """The entries of the table that candidates add up, as a mask of shape (n, entries)."""
+        """The entries of the tables that candidates add up, as a mask of shape (n, entries)."""
+        together = [
+            np.ravel_multi_index(tuple(genes[:, column] for column in term.columns), term.table.shape)
+            for term in self.pairs
+        ]
         mask = np.zeros((len(genes), len(self._flat)))
-        np.put_along_axis(mask, genes + self._starts, 1.0, axis=1)
+        np.put_along_axis(mask, np.column_stack([genes, *together]) + self._starts, 1.0, axis=1)
         return mask
 
     @cached_property
     def _fit(self) -> tuple[FloatArray, float]:
         """The coefficients of the cost, and the largest sum of damage, by which sums are divided."""
-        sums = self._entries(self.genes) @ self._flat
+        sums = np.maximum(self._entries(self.genes) @ self._flat, 0.0)
         largest = float(sums.max()) or 1.0
         columns = np.column_stack([np.ones(len(sums)), -np.ones(len(sums)), np.sqrt(sums / largest), sums / largest])
         (up, down, root, line), _ = nnls(columns, self.costs)
@@ -112,7 +125,7 @@ class DamageModel:
         """The change of each measured cost with the factor of each entry, shape (n, entries)."""
         (_, root, line), largest = self._fit
         parts = self._entries(self.genes) * self._flat
-        shares = parts.sum(axis=1) / largest
+        shares = parts.sum(axis=1) / largest  # below 0 where layers are taken to help each other by more than all do
         slope = (root / (2.0 * np.sqrt(np.maximum(shares, _TINY))) + line) / largest
         return np.asarray(np.where(shares > 0, slope, 0.0)[:, None] * parts)
 

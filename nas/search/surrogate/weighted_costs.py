@@ -38,22 +38,24 @@ class WeightedCosts:
         self._extents = [float(np.ptp(cost(uniform.genes))) or 1.0 for cost in self._costs]
         self._parts = [_split(cost, self._space) for cost in self._costs]
 
-    def find_frontier(self, damage: PerLayer, weights: FloatArray) -> Frontier:
+    def find_frontier(self, damage: PerLayer, weights: FloatArray, pairs: Joint = ()) -> Frontier:
         """The frontier of damage and the weighted sum of the costs.
 
         Args:
             damage: For each layer the damage of its policies, shape (policies of the layer,).
             weights: The weight of each cost, shape (costs,); not below 0, and one of them above.
+            pairs: The damage that several layers do together, where it is known; tables of neighbours keep one layer
+                open.
         """
         try:
-            return self._sweep(damage, weights)
+            return self._sweep(damage, weights, pairs)
         except (Unsupported, SolverFailed):
             if not any(joint for _, joint in self._parts):
                 raise
             self._parts = [(_fit_sum(cost, self._space), ()) for cost in self._costs]
-            return self._sweep(damage, weights)
+            return self._sweep(damage, weights, pairs)
 
-    def _sweep(self, damage: PerLayer, weights: FloatArray) -> Frontier:
+    def _sweep(self, damage: PerLayer, weights: FloatArray, pairs: Joint) -> Frontier:
         scaled = [
             _scale(alone, joint, extent / weight)
             for (alone, joint), extent, weight in zip(self._parts, self._extents, weights.tolist(), strict=True)
@@ -62,7 +64,7 @@ class WeightedCosts:
         alone = tuple(np.sum(tables, axis=0) for tables in zip(*(one for one, _ in scaled), strict=True))
         joint = tuple(term for _, terms in scaled for term in terms)
         most = sum(float(table.max()) for table in alone) + sum(float(term.table.max()) for term in joint)
-        problem = AllocationProblem(damage, (Budget("costs", alone, most, joint),))
+        problem = AllocationProblem(damage, (Budget("costs", alone, most, joint),), pairs=pairs)
         return Frontier.from_problem(problem, _BUCKETS)
 
 

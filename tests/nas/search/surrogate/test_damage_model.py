@@ -5,6 +5,7 @@ import pytest
 
 from nas.objectives import FloatArray
 from nas.search.surrogate.damage_model import DamageModel
+from search_spaces.additive_cost import Term
 from search_spaces.search_space import Genes
 
 RNG = np.random.default_rng(0)
@@ -57,9 +58,27 @@ def test_what_does_no_damage_never_does() -> None:
     genes = candidates(20, 1)
     model = DamageModel(WRONG, genes, cost(genes))
     for factors in (model.expected, model.draw(np.random.default_rng(0))):
-        corrected = model.correct(factors)
+        corrected, _ = model.correct(factors)
         assert [table[0] for table in corrected] == [0.0] * 6
         assert all((table[1:] > 0).all() for table in corrected)
+
+
+def test_what_two_layers_damage_together_is_learnt_like_what_each_does() -> None:
+    table = RNG.normal(scale=3.0, size=(4, 4))
+    pairs, wrong = (Term((1, 2), table * factor) for factor in (1.0, np.exp(RNG.normal(0.0, 0.3, size=(4, 4)))))
+
+    def together(genes: Genes) -> FloatArray:
+        return cost(genes) + 2.0 * table[genes[:, 1], genes[:, 2]]
+
+    known, unseen = candidates(60, 1), candidates(200, 2)
+    errors = []
+    for terms in ((), (wrong,), (pairs,)):
+        model = DamageModel(TRUTH, known, together(known), terms)
+        errors.append(np.abs(model.predict(unseen, model.expected) - together(unseen)).mean())
+        corrected, joint = model.correct(model.expected)
+        assert [one.shape for one in corrected] == [(4,)] * 6
+        assert [(one.columns, one.table.shape) for one in joint] == [((1, 2), (4, 4))] * len(terms)
+    assert errors[2] < errors[1] < errors[0] / 2
 
 
 def test_costs_that_do_not_rise_are_no_error() -> None:

@@ -1,0 +1,141 @@
+"""Where layers do not damage on their own, a job goes by what neighbours damage together, if that tells more."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from nas.cli.main import app
+from nas.data.sources import DataSource
+from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
+from nas.jobs.stages.pair_entries import PairEntries
+
+# With 2 bits the second weight of `first` and of `second`, which read corners that are always empty, becomes 0. What
+# they add grows by 1 then: from -1.5, which is rectified to 0, to -0.5 by one of them, and to 0.5 by both.
+NETWORK = """
+import torch
+from torch import nn
+
+class Coupled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(64, 1, bias=False), nn.Linear(64, 1, bias=False)
+        self.classify = nn.Linear(64, 9)
+        slope = -1.0 / (0.3 * {corner})
+        for layer in (self.first, self.second):
+            layer.weight.data.zero_()
+            layer.weight.data[0, 0], layer.weight.data[0, 32] = slope, 0.3 * slope
+        self.bias = nn.Parameter(torch.tensor([-1.5 - 2 * 1.3 * slope * {corner}]), requires_grad=False)
+
+    def forward(self, images):
+        pixels = images.flatten(1)
+        joined = (self.first(pixels) + self.second(pixels) + self.bias).relu()
+        return torch.cat([{gain} * joined, self.classify(pixels)], 1)
+
+def make():
+    torch.manual_seed(0)
+    return Coupled()
+"""
+JOB: dict[str, Any] = {
+    "name": "small",
+    "data": {"source": "digits", "limit": 400},
+    "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w2a32"]},
+    "search": {"evaluations": 6, "objectives": ["accuracy", "weight_bytes"]},
+    "export": {"count": 1},
+}
+
+
+def bring(monkeypatch: pytest.MonkeyPatch, folder: Path, gain: float) -> None:
+    """Writes the network, and the job on it, and goes to their folder."""
+    data = DataSource("digits", limit=400).load()
+    corner = float(data.transform.inputs(data.train.images[:1], 8)[0, 0, 0, 0])
+    assert corner < 0
+    (folder / "brought.py").write_text(NETWORK.format(corner=corner, gain=gain))
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "brought", raising=False)
+
+
+def compress(*options: str) -> str:
+    found = CliRunner().invoke(app, ["compress", "job.yaml", *options])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def test_two_layers_that_are_harmful_together_only_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(monkeypatch, tmp_path, gain=20.0)
+    said = compress()
+    assert "below an R2 of 0.7 layers do not damage on their own: measuring what a layer and the next" in said
+    alone, together = re.findall(r"R2 ([\d.]+) by layers alone, ([\d.]+) with", said)[0]
+    assert float(alone) < 0.7
+    assert float(together) == 1.0
+    assert "together: the search goes by these pair terms, too" in said
+    (table,) = tmp_path.glob("runs/small/sensitivity-*/damage.csv")
+    assert pd.read_csv(table).set_index(["layer", "policy"])["damage"].loc[["first", "second"]].max() < 1e-9
+    (pairs,) = tmp_path.glob("runs/small/pairs-*/pairs.csv")
+    found = pd.read_csv(pairs).set_index(["layer", "policy", "next", "next_policy"])["damage"]
+    assert found["first", "w2a32", "second", "w2a32"] == pytest.approx(20.0**2 * 0.5**2 / 10, rel=1e-3)
+    assert found.drop(("first", "w2a32", "second", "w2a32")).abs().max() < 1e-6
+    again = compress()
+    assert "measuring" not in again
+    assert "these pair terms, too" in again
+    assert "export   done before" in again
+
+
+def test_pair_terms_that_tell_no_more_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(monkeypatch, tmp_path, gain=20.0)
+    original = PairEntries.tabulate
+    monkeypatch.setattr(PairEntries, "tabulate", lambda *known: original(*known)[1:])  # without the pair that counts
+    said = compress()
+    alone, together = re.findall(r"R2 ([\d.]+) by layers alone, ([\d.]+) with", said)[0]
+    assert alone == together
+    assert "together: the search goes by measuring, which corrects the table" in said
+
+
+def test_layers_that_damage_on_their_own_are_measured_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(monkeypatch, tmp_path, gain=0.0)
+    assert "by layers alone" not in compress()
+    assert not list(tmp_path.glob("runs/small/pairs-*"))
+
+
+def test_a_killed_measurement_of_pairs_goes_on_and_any_number_of_workers_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(monkeypatch, tmp_path, gain=20.0)
+    compress("--runs", "whole")
+    added, original = list[str](), DamageJournal.add
+
+    def add(journal: DamageJournal, key: str, found: MeasuredDamage) -> None:
+        original(journal, key, found)
+        added.append(key)
+        if sum(key.startswith("pair") for key in added) == 1:
+            raise OSError("the power went off")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(DamageJournal, "add", add)
+        assert str(CliRunner().invoke(app, ["compress", "job.yaml"]).exception) == "the power went off"
+    assert list(tmp_path.glob("runs/small/pairs-*/unfinished.csv"))
+    compress("--workers", str(min(2, len(os.sched_getaffinity(0)))))
+    tables = [next(Path(runs).glob("small/pairs-*/pairs.csv")).read_text() for runs in ("whole", "runs")]
+    assert tables[0] == tables[1]
+
+
+def test_a_search_that_was_begun_without_pair_terms_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(monkeypatch, tmp_path, gain=20.0)
+    with monkeypatch.context() as before:
+        before.setattr("nas.jobs.stages.sensitivity.find_pairs", lambda *_: ())
+        compress()
+    again = compress()
+    assert "layers do not damage on their own: the search goes by measuring" in again
+    assert "export   done before" in again
