@@ -1,10 +1,11 @@
 """ResNet-20 without half and 70 % of its operations: rows of the table in `README.md`.
 
 In: the folder of the reference data. The fine-tuned network loses channels until a share of its multiply-accumulate
-operations is left: by widths that the exact solver allocates over measured damages, by the same share of all groups, by
-the magnitudes of all channels, and by torch-pruning (extra `benchmark`) with its own importance. All of ours are fitted
-on 1,024 training images without labels. Accuracy is that on all 10,000 test images; `--epoch` measures it also after
-one epoch over 8,000 images. `--latency` times stored networks in onnxruntime instead.
+operations is left: by widths that the exact solver allocates over damages that are measured around the best ones known,
+by the same share of all groups, by the magnitudes of all channels, and by torch-pruning (extra `benchmark`) with its
+own importance. All of ours are fitted on 1,024 training images without labels. Accuracy is that on all 10,000 test
+images; `--epoch` measures it also after one epoch over 8,000 images. `--latency` times stored networks in onnxruntime
+instead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 import torch
 import torch.nn.functional as F
@@ -26,7 +28,8 @@ from torch import Tensor, nn
 
 from hardware.profiling.stopwatch import Stopwatch
 from nas.compression.allocation.allocation_problem import AllocationProblem, PerLayer
-from nas.compression.allocation.registry import ALLOCATORS
+from nas.compression.allocation.milp import MilpAllocator
+from nas.compression.allocation.trust_region import allocate_in_trust_region
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.pruning.baselines import keep_most_important, keep_uniformly
 from nas.compression.pruning.magnitude import Magnitude
@@ -36,7 +39,6 @@ from nas.compression.pruning.width_costs import budget_macs
 from nas.compression.pruning.width_damage import WidthDamage
 from nas.compression.pruning.widths import Widths
 from nas.compression.repair.recipe import Recipe
-from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
@@ -52,7 +54,8 @@ from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.operators.pointwise import BatchNorm
 
 SHARES = (0.5, 0.3)  # of the operations that are left
-TRAINED, JUDGED = 10_000, 128  # training images; how many images of a sample judge damages
+TRAINED, JUDGED = 10_000, 256  # training images; how many images of a sample judge damages
+WIDTHS, ROUNDS = 16, 6  # of a group at the most; how often damages are measured around an allocation
 BLOCK = 8  # channels that kernels of onnxruntime compute at once: allocated widths are multiples of it
 QUICK = Recipe(rows=2048)  # of the networks whose damage is measured
 RATE, MOMENTUM, DECAY, STEP_IMAGES, SHIFT = 0.02, 0.9, 1e-4, 128, 4  # of the epoch: SGD, and images shifted by pixels
@@ -71,18 +74,18 @@ def load(data: Path, sample: int) -> tuple[CompressionSubject, Images, Images]:
     return subject, train, test
 
 
-def allocate(
-    pruner: Pruner, subject: CompressionSubject, widths: Widths, damage: PerLayer, share: float
-) -> tuple[TracedNetwork, TracedNetwork]:
-    """The network of the allocated widths, and the one of it and of uniform widths that is nearer to the whole one."""
-    budget = budget_macs(widths, share * subject.traced.graph.macs)
-    chosen = ALLOCATORS["dynamic_program"]().allocate(AllocationProblem(damage, (budget,)))
-    print([known[one] for known, one in zip(widths.choices, chosen, strict=True)], file=sys.stderr, flush=True)
-    tried = [pruner.prune(kept) for kept in (widths.keep_chosen(chosen), keep_uniformly(widths, budget.most))]
+def allocate(subject: CompressionSubject, widths: Widths, damage: PerLayer, share: float) -> list[int]:
+    """The indices of widths, by damages around the best ones known; other images judge than those that are fitted."""
+    problem = AllocationProblem(damage, (budget_macs(widths, share * subject.traced.graph.macs),))
+    uniform = keep_uniformly(widths, problem.budgets[0].most)
+    counts = [int(uniform[group.channels].sum()) for group in widths.channels.groups]
+    start = [int(np.argmax(np.array(known) <= most)) for known, most in zip(widths.choices, counts, strict=True)]
     data = subject.need_data()
-    expected = outputs_on(subject.traced.network(), data)
-    nearest = min(tried, key=lambda one: float(output_distance(expected, outputs_on(one.network(), data), None)))
-    return tried[0], nearest
+    judged = CalibrationData(data.inputs[-JUDGED:], batch=data.batch)
+    judge = WidthDamage(QUICK).judge_allocations(replace(subject, data=data.take(JUDGED)), widths, judged)
+    chosen = allocate_in_trust_region(problem, judge, start, allocator=MilpAllocator(), rounds=ROUNDS)
+    print([known[one] for known, one in zip(widths.choices, chosen, strict=True)], file=sys.stderr, flush=True)
+    return [*chosen]
 
 
 def prune_by_library(data: Path, share: float, everywhere: bool) -> TracedNetwork:
@@ -171,19 +174,17 @@ def prune_all(data: Path, subject: CompressionSubject, library: bool) -> dict[tu
     magnitude, pruner = Magnitude().score(subject, channels), Pruner(subject, channels)
     by_magnitude, surgeon = Widths.evenly(channels, magnitude), Surgeon(QUICK.rows).score(subject, channels)
     found = {}
-    for multiple in (1, BLOCK):
-        begin, widths = time.process_time(), Widths.evenly(channels, surgeon, multiple=multiple)
+    for name, multiple in (("allocated widths", 1), (f"allocated widths, multiples of {BLOCK}", BLOCK)):
+        widths = Widths.evenly(channels, surgeon, WIDTHS, multiple)
         damage = WidthDamage(QUICK).measure(replace(subject, data=few), widths)
-        print(f"damages: {time.process_time() - begin:.0f} s", file=sys.stderr, flush=True)
         for share in SHARES:
-            allocated, nearest = allocate(pruner, subject, widths, damage, share)
-            if multiple == 1:  # uniform widths are no multiples
-                found["allocated widths, or uniform ones if nearer", share] = nearest
-            else:
-                found[f"allocated widths, multiples of {multiple}", share] = allocated
+            begin = time.process_time()
+            found[name, share] = pruner.prune(widths.keep_chosen(allocate(subject, widths, damage, share)))
+            print(f"{name}: {time.process_time() - begin:.0f} s", file=sys.stderr, flush=True)
     for share in SHARES:
         most = share * subject.traced.graph.macs
-        found["uniform widths by magnitude", share] = pruner.prune(keep_uniformly(by_magnitude, most))
+        for name, ranked in (("surgeon", Widths.evenly(channels, surgeon)), ("magnitude", by_magnitude)):
+            found[f"uniform widths by {name}", share] = pruner.prune(keep_uniformly(ranked, most))
         kept = keep_most_important(by_magnitude, magnitude, most)
         found["magnitudes of all channels", share] = pruner.prune(kept)
         if library:

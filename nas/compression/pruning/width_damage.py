@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from nas.compression.calibration_data import CalibrationData
 from nas.compression.pruning.pruner import Pruner
 from nas.compression.pruning.widths import Widths
 from nas.compression.repair.recipe import LIGHT, Recipe
@@ -32,34 +33,48 @@ class WidthDamage:
     recipe: Recipe = LIGHT
 
     @torch.no_grad()
-    def measure(
-        self, subject: CompressionSubject, widths: Widths, around: Sequence[int] | None = None
-    ) -> tuple[FloatArray, ...]:
-        """The damage of the widths of each group, each of shape (widths,).
+    def measure(self, subject: CompressionSubject, widths: Widths) -> tuple[FloatArray, ...]:
+        """The damage of the widths of each group while all others have all channels, each of shape (widths,).
 
         Args:
             subject: The network and its calibration data.
             widths: The widths of its groups.
-            around: The index of the width that each group has while that of another is changed; by default all have all
-                channels. An allocation that is far from these is told better by damages around one that is near. They
-                are negative for wider groups.
 
         Raises:
             ValueError: If the subject has no data.
         """
-        pruner, data = Pruner(subject, widths.channels, self.recipe), subject.need_data()
-        expected = outputs_on(subject.traced.network(), data)
-        start = [0] * len(widths.choices) if around is None else [*around]
-
-        def measure(chosen: Sequence[int]) -> float:
-            network = pruner.prune(widths.keep_chosen(chosen), readers_alone=around is None).network()
-            return float(output_distance(expected, outputs_on(network, data), subject.task))
-
-        present = 0.0 if around is None else measure(start)
+        judge = self._judge(subject, widths, subject.need_data(), readers_alone=True)
         damage = tuple(np.zeros(len(known)) for known in widths.choices)
         for group, known in enumerate(widths.choices):
-            for choice in range(len(known)):
-                if choice != start[group]:
-                    found = measure([*start[:group], choice, *start[group + 1 :]]) - present
-                    damage[group][choice] = found if around is not None else max(found, 0.0)
+            for choice in range(1, len(known)):
+                damage[group][choice] = max(judge([choice if one == group else 0 for one in range(len(damage))]), 0.0)
         return damage
+
+    def judge_allocations(
+        self, subject: CompressionSubject, widths: Widths, judged: CalibrationData
+    ) -> Callable[[Sequence[int]], float]:
+        """A function that gives the damage of any widths of all groups together, by the indices of their choices.
+
+        All layers are fitted, for all make up for what is wrong before them. `allocate_in_trust_region` calls it.
+
+        Args:
+            subject: The network and the calibration data to which layers are fitted.
+            widths: The widths of its groups.
+            judged: Inputs by which networks are judged; others than those to which they are fitted tell more.
+
+        Raises:
+            ValueError: If the subject has no data.
+        """
+        return self._judge(subject, widths, judged, readers_alone=False)
+
+    def _judge(
+        self, subject: CompressionSubject, widths: Widths, data: CalibrationData, readers_alone: bool
+    ) -> Callable[[Sequence[int]], float]:
+        pruner, expected = Pruner(subject, widths.channels, self.recipe), outputs_on(subject.traced.network(), data)
+
+        @torch.no_grad()
+        def judge(chosen: Sequence[int]) -> float:
+            network = pruner.prune(widths.keep_chosen(chosen), readers_alone).network()
+            return float(output_distance(expected, outputs_on(network, data), subject.task))
+
+        return judge

@@ -72,7 +72,7 @@ def test_fitted_networks_are_closer_and_the_whole_one_stays(subject: Compression
         Pruner(replace(subject, data=None), channels)
 
 
-def test_damages_are_those_of_one_group_alone_or_around_an_allocation(subject: CompressionSubject) -> None:
+def test_damages_are_those_of_one_group_alone_or_of_widths_together(subject: CompressionSubject) -> None:
     channels = CoupledChannels.from_graph(subject.traced.graph)
     widths = Widths.evenly(channels, np.arange(14.0), 2)
     stem, hidden = WidthDamage().measure(subject, widths)
@@ -80,6 +80,6 @@ def test_damages_are_those_of_one_group_alone_or_around_an_allocation(subject: C
     assert min(stem[1], hidden[1]) > 0
     pruner = Pruner(subject, channels)
     assert stem[1] == pytest.approx(distance(subject, pruner.prune(widths.keep_chosen([1, 0]), True)))
-    stem, hidden = WidthDamage().measure(subject, widths, around=[1, 0])
-    assert (stem[1], hidden[0]) == (0.0, 0.0)
-    assert stem[0] < 0 < hidden[1]
+    together = WidthDamage().judge_allocations(subject, widths, subject.need_data())
+    assert together([1, 1]) == pytest.approx(distance(subject, pruner.prune(widths.keep_chosen([1, 1]))))
+    assert together([1, 1]) > together([1, 0]) > together([0, 0])
