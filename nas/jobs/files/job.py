@@ -188,8 +188,8 @@ class Job(Section):
             return self
         if self.space.network is None or self.search.quality != "measured":
             raise ValueError(
-                f"searcher {name!r} compresses one network, and measures it; name a space.network, and leave out "
-                "search.quality"
+                f"searcher {name!r} compresses one network, and measures it, where it goes by a sensitivity metric; "
+                "name a space.network, and leave out search.quality"
             )
         SENSITIVITY_METRICS.check_name(metric)
         return self

@@ -127,9 +127,8 @@ class SearchSection(Section):
     def describe(self) -> dict[str, Any]:
         """What decides the outcome of the search, for fingerprints: options that are left out count as they are."""
         absent = {name for name in ("timeout_s", "corruption") if getattr(self, name) is None}
-        return self.model_dump(exclude={"verify", "options", "most_failures"} | absent) | {
-            "options": asdict(self.method())
-        }
+        options = {name: value for name, value in asdict(self.method()).items() if value is not None}
+        return self.model_dump(exclude={"verify", "options", "most_failures"} | absent) | {"options": options}
 
     def method(self) -> SearchMethod:
         """The searcher with its options; loads its library."""
@@ -150,6 +149,11 @@ class SearchSection(Section):
         check_objectives(self.searcher, len(self.objectives))
         method = self.method()
         method.check_metrics(self.measured, [name for name in self.asked if name not in self.measured])
+        if method.damage_metric is not None and len(self.measured) == len(self.asked):
+            raise ValueError(
+                f"option sensitivity of searcher {self.searcher!r} trades damage for what is tabulated, such as "
+                f"weight_bytes; objectives need one such, got {', '.join(self.asked)}"
+            )
         if self.stop is not None and not method.has_outlook:
             able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].has_outlook)
             raise ValueError(

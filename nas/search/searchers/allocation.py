@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.compression.allocation.allocation_problem import Joint, PerLayer
 from nas.objectives import AdditiveEvaluator, FloatArray
 from nas.search.protocol.outlook import Outlook
 from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
 from nas.search.protocol.unseen import UnseenCandidates
+from nas.search.surrogate.allocated_design import allocate_design, list_tabulated
 from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.damage_model import DamageModel
 from nas.search.surrogate.gain_forecast import GainForecast, find_volume_reference
@@ -121,15 +121,15 @@ class AllocationSearcher(Searcher):
         self._problem = problem
         self._rng = np.random.default_rng(seed)
         self._forecast_rng = np.random.default_rng([seed, _FORECAST_STREAM])
-        columns = [*enumerate(problem.objectives)]
-        self._measured = [column for column, one in columns if not isinstance(one.evaluate, AdditiveEvaluator)]
-        self._tabulated = [column for column, one in columns if isinstance(one.evaluate, AdditiveEvaluator)]
+        self._tabulated = list_tabulated(problem)
+        self._measured = [column for column in range(len(problem.objectives)) if column not in self._tabulated]
         self._costs = WeightedCosts(problem, self._tabulated)
         self._archive = Archive(problem)
         self._forecast = GainForecast(self._archive)
         self._pending: Genes = self._archive.genes
         self._models: dict[int, DamageModel] = {}
-        self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, self._design(method.initial_design))
+        design = allocate_design(problem, self._costs, method.initial_design)
+        self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then the best of one draw after the other."""
@@ -155,22 +155,12 @@ class AllocationSearcher(Searcher):
         if len(self._archive):
             rng, weights = self._forecast_rng, np.ones(len(self._tabulated)) / len(self._tabulated)
             model = self._model(self._measured[0])
-            found = self._read_frontier(*model.correct(model.expected), weights, _MOST_FORECAST)
+            found = self._allocate(model, model.expected, weights, _MOST_FORECAST)
             pool = self.space.population(found).unique()
             pool = pool.take(self._unseen.are_unseen(pool.genes))
             drawn = np.array([self._predict(pool.genes, rng) for _ in range(_DRAWS)])
             self.outlook = self._forecast.forecast(drawn, drawn) if len(pool) else None
         return self.outlook
-
-    def _design(self, count: int) -> Population:
-        """Uniform policies, then `count` allocations of least damage, those far apart first."""
-        spread = np.empty((0, len(self._problem.damage)), dtype=np.int64)
-        share = -(-count // len(self._tabulated))
-        for weights in np.eye(len(self._tabulated)):  # one cost after the other
-            found = self._read_frontier(self._problem.damage, self._problem.pairs, weights, share)
-            order = np.argsort([int(f"{row:020b}"[::-1], 2) for row in range(len(found))])  # van der Corput's
-            spread = np.concatenate([spread, found[order]])
-        return self.space.population(np.concatenate([self.space.uniform_policies, spread])).unique()
 
     def _choose(self) -> Genes:
         """The candidate that adds most to the front in a draw, shape (1, d); none, shape (0, d), if there is none."""
@@ -178,7 +168,7 @@ class AllocationSearcher(Searcher):
             return self._archive.genes
         model = self._model(self._measured[int(self._rng.integers(len(self._measured)))])
         weights = self._rng.dirichlet(np.ones(len(self._tabulated)))
-        pool = self._read_frontier(*model.correct(model.draw(self._rng)), weights, _POINTS)
+        pool = self._allocate(model, model.draw(self._rng), weights, _POINTS)
         genes = self.space.population(pool).unique().genes
         genes = genes[self._unseen.are_unseen(genes)]
         if not len(genes):
@@ -212,11 +202,10 @@ class AllocationSearcher(Searcher):
             self._models[column] = DamageModel(problem.damage, archive.genes, costs, problem.pairs)
         return self._models[column]
 
-    def _read_frontier(self, damage: PerLayer, pairs: Joint, weights: FloatArray, points: int) -> Genes:
-        """Allocations of least damage, evenly spread over weighted costs, shape (n, d) with n at most `points`."""
-        frontier = self._costs.find_frontier(damage, weights, pairs)
-        budgets = np.linspace(frontier.costs[0], frontier.costs[-1], points)
-        return np.unique(frontier.read_off(budgets), axis=0).astype(np.int16)
+    def _allocate(self, model: DamageModel, factors: FloatArray, weights: FloatArray, points: int) -> Genes:
+        """Allocations of least damage by a corrected table, shape (n, d) with n at most `points`."""
+        damage, pairs = model.correct(factors)
+        return self._costs.allocate(damage, weights, points, pairs)
 
     def _forget(self, population: Population) -> None:
         self._unseen.admit(population.genes)

@@ -18,11 +18,13 @@ from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
 from nas.search.protocol.unseen import UnseenCandidates
+from nas.search.surrogate.allocated_design import allocate_design, list_tabulated
 from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.gain_forecast import GainForecast
 from nas.search.surrogate.inner_evolution import find_promising
 from nas.search.surrogate.ranking import choose_first_fronts
 from nas.search.surrogate.surrogate import Learner, Surrogate
+from nas.search.surrogate.weighted_costs import WeightedCosts
 from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -31,6 +33,7 @@ _GROWTH = 20  # a round has at least 1/20 of the archive's size: later fits take
 # Factors of the lower confidence bound, used by the rounds in turn: small ones exploit along the whole front, large
 # ones explore and find candidates that the limits leave little room for.
 _KAPPA = (0.5, 1.5)
+_ALLOCATED_SHARE = 0.7  # of a first design that a table of damage seeds
 _DRAWS = 24  # draws of the costs from which an outlook is computed
 _MOST_FORECAST = 200  # candidates of an outlook at most: joint draws take cubic time
 _FORECAST_STREAM = 0xFC  # forecasts have random numbers of their own, so that they do not change the search
@@ -44,6 +47,8 @@ class Linas(SearchMethod):
         predictor: Name of the predictor of costs that are not exact; see `predictors.registry`.
         initial_design: Number of candidates of the first design, before the first fit.
         inner_evaluations: Number of candidates whose costs are predicted in a round.
+        sensitivity: Name of the sensitivity metric by whose table of damage most of the first design is allocated, for
+            a given network; see `nas.compression.sensitivity.registry`. None takes no such table.
 
     Raises:
         ValueError: If the predictor is unknown, or a number is below 1.
@@ -54,11 +59,17 @@ class Linas(SearchMethod):
     predictor: str = DEFAULT_PREDICTOR
     initial_design: int = FIRST_DESIGN
     inner_evaluations: int = 20_000
+    sensitivity: str | None = None
 
     def __post_init__(self) -> None:
         PREDICTORS.check_name(self.predictor)
         check_count("initial_design", self.initial_design)
         check_count("inner_evaluations", self.inner_evaluations, most=1_000_000)
+
+    @property
+    def damage_metric(self) -> str | None:
+        """The metric that makes the table, if there is to be one."""
+        return self.sensitivity
 
     def create(self, problem: SearchProblem, seed: int) -> LinasSearcher:
         return LinasSearcher(problem, self, seed)
@@ -69,7 +80,8 @@ class LinasSearcher(Searcher):
 
     Unlike the publication, it looks up exact costs, ranks candidates by lower confidence bounds of the other costs,
     asks for no candidate that was told, has small rounds, and predicts all candidates of a small space. It starts with
-    a first design that spans the space, and every inner search also starts from the obvious candidates. Its predictors
+    a first design that spans the space, or holds allocations of least damage where the damage of policies is known
+    , and every inner search also starts from the obvious candidates. Its predictors
     read sizes and shares of policies as features, too. Outcomes that it is told before it asks count towards the first
     design.
 
@@ -86,7 +98,7 @@ class LinasSearcher(Searcher):
         self._problem, self._method = problem, method
         self._learner, self._kappa = Learner(method.predictor, seed), cycle(_KAPPA)
         self._rng = np.random.default_rng(seed)
-        design = create_first_design(self.space, method.initial_design, seed, problem.subspace)
+        design = _create_design(problem, method.initial_design, seed)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
         self._obvious = list_obvious_candidates(self.space, problem.subspace).genes
         self._archive = Archive(problem)
@@ -158,3 +170,18 @@ class LinasSearcher(Searcher):
             many = choose_first_fronts(min(len(self._archive), _MOST_FORECAST, len(pool)), *acquisition)
             self._pending_round = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
         return pool[chosen]
+
+
+def _create_design(problem: SearchProblem, size: int, seed: int) -> Population:
+    """The first design of a problem; most of it lies on the frontier of damage, where that is known.
+
+    The rest is of random policies: predictors learn little of a layer that has the same policy in all allocations.
+    """
+    filling = create_first_design(problem.space, size, seed, problem.subspace)
+    if not problem.damage:
+        return filling
+    costs = WeightedCosts(problem, list_tabulated(problem))
+    allocated = allocate_design(problem, costs, round(_ALLOCATED_SHARE * size))
+    mixed = filling.take(slice(round(_ALLOCATED_SHARE * size), None))
+    genes = np.concatenate([allocated.genes, mixed.genes, filling.genes])
+    return Population(problem.space, genes).unique().take(slice(0, size))

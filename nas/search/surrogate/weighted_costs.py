@@ -12,6 +12,7 @@ from nas.objectives import AdditiveEvaluator, FloatArray
 from nas.search.protocol.problem import SearchProblem
 from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace
+from search_spaces.search_space import Genes
 
 _MOST_TOGETHER = 2  # layers that decide a table which enters a sweep
 _FITTED = 2000  # random candidates to which a sum over layers is fitted
@@ -37,6 +38,24 @@ class WeightedCosts:
         self._costs = [one.cost for one in evaluators if isinstance(one, AdditiveEvaluator)]
         self._extents = [float(np.ptp(cost(uniform.genes))) or 1.0 for cost in self._costs]
         self._parts = [_split(cost, self._space) for cost in self._costs]
+
+    @property
+    def count(self) -> int:
+        """Number of costs."""
+        return len(self._costs)
+
+    def allocate(self, damage: PerLayer, weights: FloatArray, points: int, pairs: Joint = ()) -> Genes:
+        """Allocations of least damage, evenly spread over the weighted costs, shape (n, layers), of at most `points`.
+
+        Args:
+            damage: As for `find_frontier`.
+            weights: As for `find_frontier`.
+            points: Number of budgets for which they are read off.
+            pairs: As for `find_frontier`.
+        """
+        frontier = self.find_frontier(damage, weights, pairs)
+        budgets = np.linspace(frontier.costs[0], frontier.costs[-1], points)
+        return np.unique(frontier.read_off(budgets), axis=0).astype(np.int16)
 
     def find_frontier(self, damage: PerLayer, weights: FloatArray, pairs: Joint = ()) -> Frontier:
         """The frontier of damage and the weighted sum of the costs.

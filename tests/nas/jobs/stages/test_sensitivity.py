@@ -29,6 +29,7 @@ from nas.compression.tracing.trace import trace
 from nas.compression.tracing.traced_file import save_traced
 from nas.evaluation.measurement import DataSource, ImageMeasurement
 from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.damage_entries import DamageEntries
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
 from nas.jobs.stages.sensitivity import check_sensitivity
@@ -254,13 +255,34 @@ def test_supernets_are_not_repaired(folder: Path) -> None:
     assert "compression.repair is for a given network, and the job names a space" in str(refused.exception)
 
 
-def test_a_searcher_that_compresses_needs_a_network(folder: Path) -> None:
-    job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "search": {"searcher": "allocation"}}
+@pytest.mark.parametrize("search", [{"searcher": "allocation"}, {"options": {"sensitivity": "fisher"}}])
+def test_a_searcher_that_goes_by_damage_needs_a_network(folder: Path, search: dict[str, Any]) -> None:
+    job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "search": search}
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
     refused = CliRunner().invoke(app, ["run", "job.yaml"])
-    assert "searcher 'allocation' compresses one network, and measures it; name a space.network" in str(
-        refused.exception
+    assert re.search(
+        r"searcher '\w+' compresses one network, and measures it, where it goes by a sensitivity metric; "
+        "name a space.network",
+        str(refused.exception),
     )
+
+
+def test_linas_begins_with_allocations_by_damage(folder: Path) -> None:
+    options = {"sensitivity": "output_divergence", "initial_design": 10}
+    job = JOB | {"search": {**JOB["search"], "searcher": "linas", "options": options}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    found = CliRunner().invoke(app, ["run", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert "random ones of all, by output_divergence" in found.output
+    assert re.search(r"rank correlation -?[\d.]+ with accuracy of \d+ measured candidates", found.output)
+
+
+def test_linas_without_damage_is_the_run_that_it_was(folder: Path) -> None:
+    assert "sensitivity" not in SearchSection().describe()["options"]
+    named = SearchSection(options={"sensitivity": "fisher"}).describe()["options"]
+    assert named == SearchSection().describe()["options"] | {"sensitivity": "fisher"}
+    with pytest.raises(ValueError, match="trades damage for what is tabulated, such as weight_bytes"):
+        SearchSection(options={"sensitivity": "fisher"}, objectives=["accuracy"])
 
 
 def test_another_recipe_is_another_table(tmp_path: Path) -> None:
