@@ -102,6 +102,21 @@ def describe_plug_in_error(error: Exception) -> str:
     return ""
 
 
+def locate_error(error: BaseException, library: str) -> str:
+    """File and line of the innermost frame that called a library, such as `net.py:12`; empty if there is none.
+
+    Args:
+        error: What the library has raised.
+        library: Its package, whose frames are passed by, as are those of this distribution and of Python itself.
+    """
+    passed = {library} | _OWN | sys.stdlib_module_names
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        file = frame.f_code.co_filename
+        if not file.startswith("<") and _owner(frame) not in passed:
+            return f"{_shown(file)}:{line}"
+    return ""
+
+
 def _describe(code: str, error: BaseException, place: str) -> str:
     line = f"{code} raised {type(error).__name__}{f' at {place}' if place else ''}"
     said = cut(join_lines(str(error)), _MOST_SAID)

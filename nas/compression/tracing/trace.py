@@ -22,11 +22,12 @@ from torch.utils import _pytree as pytree
 
 from nas.compression.tracing.program_graph import read_program
 from nas.logs import quiet
+from nas.user_code import locate_error
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.operators.opaque import Constant, Opaque
-from search_spaces.quoting import describe_error
+from search_spaces.quoting import cut, join_lines
 
 _MOST_SAID = 300  # characters of a reason, in which torch quotes the code of the module
 _RELATIVE_TOLERANCE = 1e-4  # of the largest output: sums in another order differ by less
@@ -98,8 +99,9 @@ def trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) ->
         inputs: Examples of the arguments of `forward`, each of shape (batch, ...), in order or by name.
 
     Raises:
-        TraceError: If the examples differ in batch size, the module cannot be exported or changes its own tensors, or
-            the outputs of the network and the module differ by more than 1e-4 of the largest.
+        TraceError: If the examples differ in batch size, the module cannot be exported (the line of its code is named)
+            or changes its own tensors, its outputs are not finite, or those of the network and the module differ by
+            more than 1e-4 of the largest.
     """
     given = [*(inputs.values() if isinstance(inputs, Mapping) else inputs)]
     if not given or any(tensor.dim() == 0 or len(tensor) != len(given[0]) for tensor in given):
@@ -122,16 +124,24 @@ def _trace(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -
     """The network for any batch size or, if that fails, for the batch size of the inputs."""
     two, three = (_repeated(inputs, times) for times in (2, 3))  # torch.export takes a batch of 1 for a fixed size
     try:
-        traced = TracedNetwork(*read_program(_export(module, two, any_batch=True)))
+        traced = TracedNetwork(*_read(_export(module, two, any_batch=True)))
         _check(traced, module, three)
         return traced
     except Exception as any_batch:  # torch and the module may raise any error
         try:
-            traced = TracedNetwork(*read_program(_export(module, inputs, any_batch=False)), _one_line(any_batch))
+            traced = TracedNetwork(*_read(_export(module, inputs, any_batch=False)), _describe_failure(any_batch))
             _check(traced, module, inputs)
         except Exception as fixed:
-            raise TraceError(f"the module must be exported by torch.export, got {_one_line(fixed)}") from any_batch
+            raise TraceError(_describe_failure(fixed)) from any_batch
         return traced
+
+
+def _read(program: ExportedProgram) -> tuple[NetworkGraph, Mapping[str, Tensor]]:
+    """The graph and the tensors of a program."""
+    try:
+        return read_program(program)
+    except ValueError as error:
+        raise TraceError(str(error)) from error
 
 
 def _export(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor], any_batch: bool) -> ExportedProgram:
@@ -153,8 +163,12 @@ def _export(module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor], 
 def _check(traced: TracedNetwork, module: nn.Module, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> None:
     """Raises TraceError unless the graph gives what the module gives."""
     expected = module(**inputs) if isinstance(inputs, Mapping) else module(*inputs)
-    found = traced.network()(*(inputs.values() if isinstance(inputs, Mapping) else inputs))
     tensors = [value for value in pytree.tree_leaves(expected) if isinstance(value, Tensor)]
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        unsound = [name for name, tensor in module.state_dict().items() if not bool(tensor.isfinite().all())]
+        reason = f", as those of {unsound[0]}" if unsound else ""
+        raise TraceError(f"the outputs of a module must be finite numbers, got others for its examples{reason}")
+    found = traced.network()(*(inputs.values() if isinstance(inputs, Mapping) else inputs))
     for ours, theirs in zip(found if isinstance(found, tuple) else (found,), tensors, strict=True):
         difference = float((ours.double() - theirs.double()).abs().max() / theirs.abs().max().clamp_min(1e-12))
         if not difference <= _RELATIVE_TOLERANCE:
@@ -171,5 +185,11 @@ def _repeated(inputs: Sequence[Tensor] | Mapping[str, Tensor], size: int) -> Any
     return [torch.cat([tensor] * -(-size // len(tensor)))[:size] for tensor in inputs]
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {describe_error(error, _MOST_SAID)}"
+def _describe_failure(error: Exception) -> str:
+    """What stops a trace, in one line: what this module says, or what torch says of a line of the module's code."""
+    if isinstance(error, TraceError):
+        return str(error)
+    place = locate_error(error, "torch")
+    said = join_lines(str(error).strip().split("\n\n")[0])  # torch goes on with advice on its own settings
+    got = f"{type(error).__name__}{f' at {place}' if place else ''}"
+    return f"the module must be exported by torch.export, got {got}: {cut(said, _MOST_SAID)}"
