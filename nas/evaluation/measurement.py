@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nas.compression.data_free.input_file import load_inputs
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
 from nas.data.sources import DataSource
@@ -33,6 +34,8 @@ class ImageMeasurement:
         metrics: The metrics that are computed from one pass of a candidate over the images.
         processor: The processor on which workers measure: "cpu" or "cuda".
         methods: How candidates are compressed.
+        distilled: The file of the inputs that calibrate a given network in place of training images, as `save_inputs`
+            writes it; None takes training images.
     """
 
     checkpoint: Path
@@ -41,6 +44,7 @@ class ImageMeasurement:
     metrics: tuple[MeasuredMetric, ...] = (Accuracy(),)
     processor: str = "cpu"
     methods: CompressionMethods = DEFAULT_METHODS
+    distilled: Path | None = None
 
     def __call__(self) -> Measure:
         """Loads the network and the images.
@@ -62,7 +66,8 @@ class ImageMeasurement:
     def realizer(self, data: DataSplits) -> CandidateRealizer:
         """What makes and measures networks of candidates, from the checkpoint and these images."""
         if isinstance(self.space, GivenSpace):
-            return CandidateRealizer(load_traced(self.checkpoint), data, self.methods)
+            distilled = None if self.distilled is None else load_inputs(self.distilled)
+            return CandidateRealizer(load_traced(self.checkpoint), data, self.methods, distilled)
         trained = build_supernet(self.space, seed=0)
         load_checkpoint(self.checkpoint, trained)
         return CandidateRealizer(trained, data, self.methods)

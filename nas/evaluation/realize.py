@@ -49,13 +49,18 @@ class CandidateRealizer:
         source: The trained supernet, or the given network; it is not changed.
         data: The images: training images for re-calibration, validation images for measurement.
         methods: How candidates are compressed.
+        distilled: Inputs of a given network that take the place of training images, shape (n, ...); None if none do.
     """
 
     def __init__(
-        self, source: Supernet | TracedNetwork, data: DataSplits, methods: CompressionMethods = DEFAULT_METHODS
+        self,
+        source: Supernet | TracedNetwork,
+        data: DataSplits,
+        methods: CompressionMethods = DEFAULT_METHODS,
+        distilled: Tensor | None = None,
     ) -> None:
         self.source, self.methods = source, methods
-        self.data = data
+        self.data, self._distilled = data, distilled
         self.transform = data.transform
         self._calibration = data.train.take(slice(0, _NORM_IMAGES)).keep()
         self._kept_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resize_calibration)
@@ -72,7 +77,8 @@ class CandidateRealizer:
             if self._repairer is not None:
                 return self._repairer.repair(candidate.policy).to(self._calibration.labels.device)
         resolution = candidate.architecture.resolution
-        count = math.ceil(fidelity * len(self._calibration))
+        images = len(self._calibration if self._distilled is None else self._distilled)
+        count = math.ceil(fidelity * images)
         whole = count // _NORM_BATCH * _NORM_BATCH
         starts = range(0, whole, _NORM_BATCH) if whole else (0,)
         with one_thread():
@@ -119,7 +125,12 @@ class CandidateRealizer:
         return compressed
 
     def _calibration_inputs(self, resolution: int, start: int, end: int) -> Tensor:
-        """Inputs of a part of the calibration images, shape (end - start, channels, resolution, resolution)."""
+        """Inputs of a part of the calibration images, shape (end - start, channels, resolution, resolution).
+
+        There are fewer where fewer are distilled.
+        """
+        if self._distilled is not None:
+            return self._distilled[start:end].to(self._calibration.labels.device)
         pixels = 4 * self.data.channels * resolution**2  # bytes of an input
         if pixels * len(self._calibration) <= _MOST_KEPT:
             return self._kept_inputs(resolution)[start:end]
@@ -133,6 +144,8 @@ class CandidateRealizer:
     def calibration_data(self, count: int) -> CalibrationData:
         """Training samples as the given network reads them, with their labels, in the memory of the CPU.
 
+        Where inputs are distilled it is these, which have no labels.
+
         Args:
             count: Number of samples; all that calibrate, where there are fewer.
 
@@ -141,6 +154,8 @@ class CandidateRealizer:
         """
         if not isinstance(self.source, TracedNetwork):
             raise ValueError("calibration data is read for a given network, got a supernet")
+        if self._distilled is not None:
+            return CalibrationData(self._distilled[:count])
         ((_, shape),) = self.source.graph.inputs
         count = min(count, len(self._calibration))
         inputs = self._calibration_inputs(shape[-1], 0, count).cpu()  # where given networks lie, and are repaired

@@ -15,6 +15,7 @@ from nas.files import atomic_write
 from nas.jobs.console.data_report import show_survey, show_texts
 from nas.jobs.console.summary import summarize, summarize_finetuned
 from nas.jobs.stages.candidate_network import find_candidate
+from nas.jobs.stages.distill import check_distillation, distill
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.export import Export, export
 from nas.jobs.stages.finetune import FineTuning, Tuner, finetune
@@ -42,12 +43,15 @@ def check_job(workspace: Workspace) -> None:
     Raises:
         ValueError: If it cannot be trained, the given network does not fit, a sensitivity metric lacks what it needs,
             or no candidate keeps a limit on an analytic cost; see `check_training`, `check_network`,
-            `check_sensitivity`, `check_limits`, `check_task`.
+            `check_distillation`, `check_sensitivity`, `check_limits`, `check_task`.
     """
     if workspace.network is not None:
         check_network(workspace.network, workspace.data)
+        labelled = workspace.distilled_folder is None
+        if not labelled:
+            check_distillation(workspace.network)
         if (metric := workspace.job.search.method().damage_metric) is not None:
-            check_sensitivity(metric, workspace.network, workspace.data.task)
+            check_sensitivity(metric, workspace.network, workspace.data.task, labelled)
     else:
         check_training(workspace.training_task, workspace.data, workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)
@@ -90,7 +94,10 @@ def train_job(workspace: Workspace) -> Path:
     check_job(workspace)
     if workspace.network is not None:
         folder = workspace.network_folder
-        return store_network(workspace.network, workspace.data, folder, workspace.reporter, workspace.headline)
+        stored = store_network(workspace.network, workspace.data, folder, workspace.reporter, workspace.headline)
+        if workspace.distilled_folder is not None:
+            distill(workspace.network, workspace.distilled_folder, workspace.reporter)
+        return stored
     return train(workspace.training_task, workspace.workers, workspace.reporter)
 
 

@@ -21,11 +21,12 @@ from nas.evaluation.measurement import ImageMeasurement
 from nas.jobs.console.data_report import say_inputs, say_survey
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution, Tolerance, Workers
-from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.files.compression_section import DATA_FREE, CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.job_runs import JobRuns, stage_path
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages import train as training
+from nas.jobs.stages.distill import DISTILLATION, INPUTS
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import network_name, trace_network
 from nas.jobs.stages.profile import TableRequest, find_table
@@ -194,6 +195,14 @@ class Workspace:
         assert self.network is not None
         return stage_path(self.folder, "network", {"network": self.network.digest(), "data": self.data.digest})
 
+    @property
+    def distilled_folder(self) -> Path | None:
+        """Where the images lie that are distilled from the given network; None if training images calibrate it."""
+        if self.network is None or self.job.compression.calibration != DATA_FREE:
+            return None
+        inputs = {"network": self.network.digest(), "distillation": asdict(DISTILLATION)}
+        return stage_path(self.folder, "distilled", inputs)
+
     @cached_property
     def subject(self) -> Subject:
         """The trained network and the images on which candidates are measured.
@@ -203,7 +212,8 @@ class Workspace:
         """
         given = self.network is not None
         checkpoint = self.network_folder / training.NETWORK if given else self.training_task.folder / training.SUPERNET
-        if not StageFolder(checkpoint.parent).holds(checkpoint.name):
+        needed = [checkpoint] if self.distilled_folder is None else [checkpoint, self.distilled_folder / INPUTS]
+        if not all(StageFolder(file.parent).holds(file.name) for file in needed):
             what = "its network stored; store" if given else "a trained supernet; make"
             raise ValueError(f"job {self.job.name!r} needs {what} it with: nas train JOB")
         measurement = ImageMeasurement(
@@ -213,6 +223,7 @@ class Workspace:
             self.job.measured_metrics,
             self.workers.processor,
             self.job.compression.methods(),
+            *(file.resolve() for file in needed[1:]),
         )
         return Subject(self.space, measurement, self.data, tuple(self.job.packages))
 

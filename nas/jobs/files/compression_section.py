@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, model_validator
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nas.compression.methods import CompressionMethods
 
 DEFAULT_FACTORIZATION = "svd"
+TRAINING: Final = "training"
+DATA_FREE: Final = "data_free"
 
 
 class CompressionSection(Section):
@@ -24,7 +26,9 @@ class CompressionSection(Section):
 
     A step that a training with bits has learnt comes before that of the quantiser. `repair` is the recipe by which a
     given network is rounded and repaired; left out, its weights are rounded to the nearest codes. `equalization` is the
-    first step of that recipe. `factorization` says what layers of low rank of a given network keep.
+    first step of that recipe. `factorization` says what layers of low rank of a given network keep. `calibration` says
+    by which inputs a given network is calibrated, judged layer by layer and repaired: training samples, or images that
+    are distilled from the network alone (`nas.compression.data_free`).
     """
 
     observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
@@ -32,6 +36,7 @@ class CompressionSection(Section):
     repair: Literal["light", "full"] | None = None
     equalization: Annotated[str, AfterValidator(EQUALIZATIONS.check_name)] | None = None
     factorization: Annotated[str, AfterValidator(FACTORIZATIONS.check_name)] = DEFAULT_FACTORIZATION
+    calibration: Literal["training", "data_free"] = TRAINING
 
     @model_validator(mode="after")
     def _equalizes_what_is_repaired(self) -> CompressionSection:
@@ -40,8 +45,9 @@ class CompressionSection(Section):
         return self
 
     def described(self) -> dict[str, Any]:
-        """What names runs: no recipe and the default factorisation have no key, as in runs of before."""
+        """What names runs: no recipe, and other defaults that came later, have no key, as in runs of before."""
         usual = {"factorization"} if self.factorization == DEFAULT_FACTORIZATION else set()
+        usual |= {"calibration"} if self.calibration == TRAINING else set()
         return self.model_dump(exclude_none=True, exclude=usual)
 
     def methods(self) -> CompressionMethods:

@@ -17,7 +17,7 @@ from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.augmentation.registry import AUGMENTATIONS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
-from nas.jobs.files.compression_section import DEFAULT_FACTORIZATION, CompressionSection
+from nas.jobs.files.compression_section import DEFAULT_FACTORIZATION, TRAINING, CompressionSection
 from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.metric_checks import check_metrics
 from nas.jobs.files.search_section import SearchSection
@@ -199,6 +199,7 @@ class Job(Section):
         for key, asked in (
             ("repair", self.compression.repair is not None),
             ("factorization", self.compression.factorization != DEFAULT_FACTORIZATION),
+            ("calibration", self.compression.calibration != TRAINING),
         ):
             if asked and self.space.network is None:
                 raise ValueError(f"compression.{key} is for a given network, and the job names a space; leave it out")

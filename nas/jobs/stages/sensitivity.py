@@ -92,19 +92,20 @@ def find_damage(metric: str | None, subject: Subject, execution: Execution, pair
     return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
 
 
-def check_sensitivity(metric: str, traced: TracedNetwork, task: Task) -> None:
+def check_sensitivity(metric: str, traced: TracedNetwork, task: Task, labelled: bool = True) -> None:
     """Makes sure, without any work, that a metric has what it needs of a given network and of the task of its samples.
 
     Args:
         metric: Name of the sensitivity metric.
         traced: The network.
-        task: The task of the samples, all of which have labels.
+        task: The task of the samples.
+        labelled: Whether these have labels; distilled ones have none.
 
     Raises:
         ValueError: If it has not.
     """
     ((_, shape),) = traced.graph.inputs
-    data = CalibrationData(torch.zeros(1, *shape), torch.zeros(1))
+    data = CalibrationData(torch.zeros(1, *shape), torch.zeros(1) if labelled else None)
     SENSITIVITY_METRICS[metric]().check(CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task))
 
 

@@ -73,6 +73,7 @@ class Subject:
         stated += [] if recipe is None else [repr(recipe), str(REPAIR_SAMPLES)]
         factorization = measurement.methods.factorization
         stated += [] if factorization == DEFAULT_METHODS.factorization else [repr(factorization), str(REPAIR_SAMPLES)]
+        stated += [] if measurement.distilled is None else [digest_file(measurement.distilled)]
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

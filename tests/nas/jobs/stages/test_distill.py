@@ -1,0 +1,122 @@
+"""A given network is calibrated, judged and repaired by images that are distilled from it, where the job says so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from nas.cli.main import app
+from nas.compression.calibration_data import CalibrationData
+from nas.compression.compress import calibrate
+from nas.compression.data_free.distillation import distill_data
+from nas.compression.data_free.input_file import load_inputs
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.traced_file import load_traced
+from nas.data.sources import DataSource
+from nas.evaluation.realize import CandidateRealizer
+from nas.jobs.files.compression_section import CompressionSection
+from nas.jobs.stages.distill import DISTILLATION
+from nas.tasks.registry import TASKS
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.joint_space import JointSpace
+
+NETWORK = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
+
+def plain():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+"""
+JOB: dict[str, Any] = {
+    "name": "small",
+    "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w8a8", "w2a8"]},
+    "search": {"evaluations": 6, "objectives": ["accuracy", "weight_bytes"]},
+    "compression": {"calibration": "data_free"},
+    "export": {"count": 1},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a module that makes networks, and a job on one of them."""
+    (tmp_path / "brought.py").write_text(NETWORK)
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "brought", raising=False)
+    return tmp_path
+
+
+def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert f"distil   {DISTILLATION.images} images in" in found.output
+    assert list(folder.glob("runs/small/export-*/*.onnx"))
+    traced = load_traced(next(folder.glob("runs/small/network-*/network.safetensors")))
+    distilled = load_inputs(next(folder.glob("runs/small/distilled-*/inputs.safetensors")))
+    policies = [LayerPolicy.parse(text) for text in JOB["space"]["policies"]]
+    assert torch.equal(distilled, distill_data(traced, DISTILLATION).inputs)
+    data, task = CalibrationData(distilled), TASKS["classification"]
+    subject = CompressionSubject.uniform_choices(traced, policies, data, task=task)
+    expected = SENSITIVITY_METRICS["output_distortion"]().damage(subject)
+    table = pd.read_csv(next(folder.glob("runs/small/sensitivity-*/damage.csv")))
+    assert table["damage"].tolist() == pytest.approx([value for row in expected for value in row], rel=1e-3)
+
+    candidate = JointSpace(traced.space("small")).largest()
+    policy = CompressionPolicy((LayerPolicy.parse("w8a8"),) * 2)
+    realizer = CandidateRealizer(traced, DataSource("digits", limit=100).load(), distilled=distilled)
+    network = realizer.realize(replace(candidate, policy=policy))
+    by_hand = subject.compress(policy)
+    by_hand.keep_rounded_weights()
+    calibrate(by_hand, [distilled], subject.methods.observer)
+    assert (network(distilled) == by_hand(distilled)).all()
+
+    again = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert "distil   done before" in again.output
+    assert "export   done before" in again.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"space": {**JOB["space"], "network": "brought:plain"}},
+            "compression.calibration: data_free distils images from the network, and",
+        ),
+        (
+            {"search": {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": "measured_loss"}}},
+            "this needs labels and a task, and the subject has not both",
+        ),
+        (
+            {"space": {"name": "resnet_digits", "policies": ["w8a8"]}},
+            "compression.calibration is for a given network, and the job names a space; leave it out",
+        ),
+        (
+            {"compression": {"calibration": "none"}},
+            "compression.calibration",
+        ),
+    ],
+)
+def test_what_cannot_be_distilled_is_refused_in_one_line(
+    folder: Path, changes: dict[str, Any], words: str, refusal: Callable[..., str]
+) -> None:
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | changes))
+    assert words in refusal("compress", "job.yaml")
+    assert not list(folder.glob("runs/small/*-*"))
+
+
+def test_runs_by_training_images_keep_their_names() -> None:
+    assert "calibration" not in CompressionSection(repair="light").described()
+    assert CompressionSection(calibration="data_free").described()["calibration"] == "data_free"
