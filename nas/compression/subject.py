@@ -16,6 +16,7 @@ from nas.tasks.task import Task
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.weight_steps import to_output_first
+from search_spaces.operators.weighted import Embedding
 
 KEPT_BYTES = 2**30
 
@@ -38,7 +39,7 @@ class CompressionSubject:
 
     Raises:
         ValueError: If a layer has no policies, there are more or fewer entries than layers, a tensor of the network is
-            not finite, or the inputs have another shape or come in other batches than the network reads.
+            not finite, or the inputs have another shape or type or come in other batches than the network reads.
     """
 
     traced: TracedNetwork
@@ -147,8 +148,12 @@ def _check_fit(traced: TracedNetwork, data: CalibrationData) -> None:
     known, fixed = traced.graph.inputs, traced.graph.batch
     if len(known) != 1:
         raise ValueError(f"calibration data is for networks of one input, got one of {len(known)}")
-    ((_, shape),) = known
+    ((name, shape),) = known
     if tuple(data.inputs.shape[1:]) != tuple(shape):
         raise ValueError(f"the network reads inputs of shape {tuple(shape)}, got {tuple(data.inputs.shape[1:])}")
+    layers = [one for one in traced.graph.layers if not isinstance(one.operator, Embedding)]
+    for layer in [one for one in layers if any(unit.call.inputs[0] == name for unit in one.units)]:
+        if data.inputs.dtype != (needed := traced.parameters[layer.weight].dtype):
+            raise ValueError(f"layer {layer.name} reads inputs of {needed}, got {data.inputs.dtype}; convert them")
     if fixed is not None and (data.batch != fixed or len(data) % fixed):
         raise ValueError(f"the network runs at a batch of {fixed} alone, got {len(data)} inputs at {data.batch}")

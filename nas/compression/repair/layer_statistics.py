@@ -58,11 +58,16 @@ class LayerStatistics:
 
 
 class StatisticsSum:
-    """Adds up statistics over batches, in double precision."""
+    """Adds up statistics over batches, in double precision.
+
+    The products of a batch are in single precision, and those of values far from 0 would lose what the values differ
+    by. So they are products of the distances from the mean of the first batch (Chan, Golub and LeVeque, 1983).
+    """
 
     def __init__(self) -> None:
         self._count = 0
         self._sums: list[Tensor] = []
+        self._shifts: tuple[Tensor, Tensor] | None = None
 
     def add(self, inputs: Tensor, outputs: Tensor) -> None:
         """Adds pairs of inputs and outputs.
@@ -72,7 +77,10 @@ class StatisticsSum:
             outputs: Shape (n, groups * out).
         """
         aims = outputs.unflatten(1, (len(inputs), -1)).permute(1, 2, 0)
-        new = [inputs.transpose(1, 2) @ inputs, aims @ inputs, inputs.sum(1), aims.sum(2)]
+        if self._shifts is None:
+            self._shifts = inputs.mean(1), aims.mean(2)
+        read, due = inputs - self._shifts[0][:, None], aims - self._shifts[1][..., None]
+        new = [read.transpose(1, 2) @ read, due @ read, read.sum(1), due.sum(2)]
         if not self._sums:
             self._sums = [torch.zeros_like(one, dtype=torch.float64) for one in new]
         for total, one in zip(self._sums, new, strict=True):
@@ -86,9 +94,12 @@ class StatisticsSum:
             centred: Whether the layer has a bias that may be changed.
         """
         gram, cross, inputs, outputs = (total / self._count for total in self._sums)
-        if centred:
-            gram = gram - inputs[:, :, None] * inputs[:, None, :]
-            cross = cross - outputs[:, :, None] * inputs[:, None, :]
-        else:
+        gram = gram - inputs[:, :, None] * inputs[:, None, :]
+        cross = cross - outputs[:, :, None] * inputs[:, None, :]
+        assert self._shifts is not None
+        inputs, outputs = inputs + self._shifts[0], outputs + self._shifts[1]
+        if not centred:
+            gram = gram + inputs[:, :, None] * inputs[:, None, :]
+            cross = cross + outputs[:, :, None] * inputs[:, None, :]
             inputs, outputs = torch.zeros_like(inputs), torch.zeros_like(outputs)
         return LayerStatistics(gram.float(), cross.float(), inputs.float(), outputs.float())

@@ -30,7 +30,9 @@ def test_every_layer_has_choices(choices: tuple[tuple[LayerPolicy, ...], ...]) -
         CompressionSubject(TRACED, choices)
 
 
-def test_data_has_the_shape_that_the_network_reads() -> None:
+def test_data_has_the_shape_and_the_type_that_the_network_reads() -> None:
+    with pytest.raises(ValueError, match=r"layer 0 reads inputs of torch.float32, got torch.uint8; convert them"):
+        CompressionSubject.uniform_choices(TRACED, [FLOAT], CalibrationData(torch.zeros(1, 2, 5, 5, dtype=torch.uint8)))
     with pytest.raises(ValueError, match=r"reads inputs of shape \(2, 5, 5\), got \(3, 5, 5\)"):
         CompressionSubject.uniform_choices(TRACED, [FLOAT], CalibrationData(torch.zeros(1, 3, 5, 5)))
     with pytest.raises(ValueError, match="needs calibration data"):

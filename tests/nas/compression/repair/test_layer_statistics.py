@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from nas.compression.repair.layer_statistics import StatisticsSum
+from nas.compression.repair.recipe import LIGHT
 
 GENERATOR = torch.Generator().manual_seed(0)
 INPUTS = torch.randn(2, 400, 6, generator=GENERATOR) + 0.7
@@ -43,3 +44,12 @@ def test_damping_holds_a_weight_that_data_says_nothing_of() -> None:
     total = StatisticsSum()
     total.add(torch.zeros(2, 4, 6), torch.zeros(4, 6))
     torch.testing.assert_close(total.mean(centred=False).to_problem(WEIGHT, 8, damping=0.01).weight, WEIGHT)
+
+
+def test_inputs_that_are_all_alike_say_nothing_however_far_from_zero_they_are() -> None:
+    total = StatisticsSum()
+    for rows in (700, 1):
+        total.add(INPUTS[:, :1].repeat(1, rows, 1) * 1000, torch.full((rows, 6), 321.7))
+    problem = total.mean(centred=True).to_problem(WEIGHT, 4, damping=0.01)
+    torch.testing.assert_close(problem.weight, WEIGHT, rtol=1e-3, atol=1e-3)
+    assert bool(LIGHT.rounding.round(problem).weight.isfinite().all())
