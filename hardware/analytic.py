@@ -7,6 +7,7 @@ import numpy as np
 from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.joint_space import JointSpace
+from search_spaces.tabulated_slot import tabulate_non_layer
 
 
 def network_cost(space: JointSpace, name: str) -> AdditiveCost:
@@ -20,5 +21,7 @@ def network_cost(space: JointSpace, name: str) -> AdditiveCost:
         ValueError: If the name is unknown.
     """
     cost = ANALYTIC_COSTS[name]
-    constant = float(cost.non_layer_cost(space.architectures.non_layer_costs))
-    return AdditiveCost([*space.tabulate(cost.layer_cost).terms, Term((), np.array(constant))])
+    architectures, price = space.architectures, cost.non_layer_cost
+    constant = float(price(architectures.non_layer_costs))
+    besides = [tabulate_non_layer(architectures, slot, price) for slot in architectures.non_layer_slots]
+    return AdditiveCost([*space.tabulate(cost.layer_cost).terms, *besides, Term((), np.array(constant))])

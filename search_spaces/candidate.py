@@ -43,8 +43,21 @@ class OperatorBlock:
     operator: str | int | float
 
 
-Block = ConvBlock | OperatorBlock
-_BLOCK_TYPES: dict[str, type[ConvBlock] | type[OperatorBlock]] = {"conv": ConvBlock, "operator": OperatorBlock}
+@dataclass(frozen=True, slots=True)
+class ChannelBlock:
+    """What is kept of a group of channels of a given network.
+
+    Attributes:
+        group: Name of the group.
+        width: Number of channels.
+    """
+
+    group: str
+    width: int
+
+
+Block = ConvBlock | OperatorBlock | ChannelBlock
+_BLOCK_TYPES: dict[str, type[Block]] = {"conv": ConvBlock, "operator": OperatorBlock, "channels": ChannelBlock}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,8 @@ class Candidate:
 def _block_entry(block: Block) -> dict[str, Any]:
     if isinstance(block, OperatorBlock):
         return {"block": "operator", "operator": block.operator}
+    if isinstance(block, ChannelBlock):
+        return {"block": "channels", "group": block.group, "width": block.width}
     return {
         "block": "conv",
         "width": block.width,

@@ -5,6 +5,7 @@ Independent of families and of gene arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Value = int | float | str
@@ -60,7 +61,7 @@ class Gene:
 
 @dataclass(frozen=True, slots=True)
 class NonLayerCosts:
-    """What every network of a space stores and computes outside its layers, whatever its genes.
+    """What networks of a space store and compute outside their layers.
 
     Attributes:
         parameters: Trainable elements, such as those of layer norms and positional encodings.
@@ -71,3 +72,16 @@ class NonLayerCosts:
     parameters: int = 0
     bytes: int = 0
     macs: int = 0
+
+
+@dataclass(frozen=True)
+class NonLayerSlot:
+    """What networks store and compute outside their layers, as far as a few genes decide it.
+
+    Attributes:
+        genes: Names of the choices that `costs` reads.
+        costs: Function of the values of these choices, in that order.
+    """
+
+    genes: tuple[str, ...]
+    costs: Callable[[Sequence[Value]], NonLayerCosts]

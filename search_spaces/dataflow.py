@@ -5,10 +5,11 @@ Independent of any family and any runtime.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from search_spaces.choices import Value
 from search_spaces.network_graph import Node
 from search_spaces.operators.operator import Operator, Shape
 
@@ -31,6 +32,19 @@ class Slot(Operator):
     def output_shape(self, *inputs: Shape) -> Shape:
         """Raises ValueError: the layer that genes put into the slot decides the shape."""
         raise ValueError(f"what genes put into a slot decides its output, got inputs {inputs} and no genes")
+
+
+@dataclass(frozen=True)
+class OperatorSlot:
+    """A node that calls no layer, and whose operator a few genes decide all the same, such as its channels.
+
+    Attributes:
+        genes: Names of the choices that `operator` reads.
+        operator: Function of the values of these choices, in that order.
+    """
+
+    genes: tuple[str, ...]
+    operator: Callable[[Sequence[Value]], Operator]
 
 
 def make_slot(name: str, read: str) -> Node:
@@ -80,6 +94,20 @@ def check_dataflow(nodes: Sequence[Node], layers: Sequence[str], inputs: Sequenc
     named = [get_layer_name(node) for node in first]
     if sorted(map(str, named)) != sorted(layers):
         raise ValueError(f"a dataflow needs one slot per layer, {list(layers)}, got {named}")
+
+
+def place_operators(
+    nodes: Sequence[Node], slots: Mapping[str, OperatorSlot], values: Mapping[str, Value]
+) -> tuple[Node, ...]:
+    """Nodes with the operators that they have at the values of all genes.
+
+    Args:
+        nodes: The nodes of the largest network.
+        slots: Those whose operators genes decide, by name.
+        values: Values of the genes by name.
+    """
+    decided = {name: slot.operator([values[gene] for gene in slot.genes]) for name, slot in slots.items()}
+    return tuple(replace(node, operator=decided.get(node.name, node.operator)) for node in nodes)
 
 
 def find_deciding_layers(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:

@@ -31,6 +31,7 @@ class RestrictedSpace(SearchSpace):
 
     def __init__(self, whole: SearchSpace, selectors: Mapping[str, ValueSelector]) -> None:
         self.whole, self.inputs, self.non_layer_costs = whole, whole.inputs, whole.non_layer_costs
+        self.non_layer_slots, self.operator_slots = whole.non_layer_slots, whole.operator_slots
         self._kept = select_values(whole.name, whole.genes, selectors, ALL)
         remaining = {
             choice.name: tuple(choice.values[number] for number in kept)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
-from search_spaces.choices import Choice, Gene, NonLayerCosts, Value
-from search_spaces.dataflow import IMAGES, check_dataflow, make_chain
+from search_spaces.choices import Choice, Gene, NonLayerCosts, NonLayerSlot, Value
+from search_spaces.dataflow import IMAGES, OperatorSlot, check_dataflow, make_chain
 from search_spaces.layer_slot import LayerSlot, LayerTable
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
@@ -41,6 +41,8 @@ class SearchSpace(ABC):
         inputs: Shapes of the inputs of every network, without the batch axis, by name; None for the input shape of
             the first layer.
         non_layer_costs: Parameters, bytes and operations that every network has outside its layers.
+        non_layer_slots: What networks have there besides, by the genes that decide it.
+        operator_slots: Nodes without a layer whose operators genes decide, by name; all others are as `nodes` says.
 
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
@@ -56,6 +58,8 @@ class SearchSpace(ABC):
     _given: tuple[tuple[Any, ...], dict[str, Any]]
     inputs: Mapping[str, Shape | None] = MappingProxyType({IMAGES: None})
     non_layer_costs: NonLayerCosts = NonLayerCosts()
+    non_layer_slots: Sequence[NonLayerSlot] = ()
+    operator_slots: Mapping[str, OperatorSlot] = MappingProxyType({})
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
         """Keeps the arguments of the constructor, as which the space is pickled."""
@@ -181,11 +185,15 @@ class SearchSpace(ABC):
     @cached_property
     def slot_layers(self) -> Mapping[str, tuple[LayerSpec | None, ...]]:
         """The layer of every slot, by its name, for each combination of the values of its genes, in row-major order."""
-        values = {choice.name: choice.values for choice in self.choices}
-        return {
-            slot.name: tuple(slot.layer(each) for each in product(*(values[gene] for gene in slot.genes)))
-            for slot in self.slots
-        }
+        return {slot.name: tuple(map(slot.layer, self.list_values(slot.genes))) for slot in self.slots}
+
+    def list_values(self, genes: Sequence[str]) -> list[tuple[Value, ...]]:
+        """All combinations of the values of some genes, in row-major order.
+
+        Args:
+            genes: Names of the genes.
+        """
+        return [*product(*(self.choices[self.choice_index[gene]].values for gene in genes))]
 
     @cached_property
     def layer_table(self) -> LayerTable:

@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from search_spaces.additive_cost import FloatArray, Term
+from search_spaces.choices import NonLayerCosts, NonLayerSlot
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
@@ -93,6 +94,19 @@ def tabulate_gene(space: SearchSpace, gene: int, weights: FloatArray) -> Term:
             columns.insert(0, parent)
             table = wanted.reshape(-1, *[1] * table.ndim) * table
     return Term(tuple(columns), table)
+
+
+def tabulate_non_layer(space: SearchSpace, slot: NonLayerSlot, cost: Callable[[NonLayerCosts], float]) -> Term:
+    """A cost of what networks have outside their layers, as far as a few genes decide it.
+
+    Args:
+        space: The space of the genes.
+        slot: What networks have, by these genes.
+        cost: Gives the cost of that.
+    """
+    columns = tuple(space.choice_index[gene] for gene in slot.genes)
+    values = np.array([cost(slot.costs(each)) for each in space.list_values(slot.genes)])
+    return Term(columns, values.reshape([len(space.choices[column].values) for column in columns]))
 
 
 def tabulate_layer(

@@ -24,7 +24,7 @@ from hardware.tables.entry import Segment
 from hardware.tables.latency_table import LatencyTable
 from search_spaces.additive_cost import FloatArray
 from search_spaces.candidate import Candidate
-from search_spaces.dataflow import select_present_nodes
+from search_spaces.dataflow import place_operators, select_present_nodes
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
@@ -56,7 +56,9 @@ def build_random_network(space: JointSpace, candidate: Candidate, device: Device
     executed = [device.executed_as(policy) for policy in candidate.policy.layers]
     placed = {layer.name: (layer, policy) for layer, policy in zip(layers, executed, strict=True)}
     inputs = {name: layers[0].input_shape if shape is None else shape for name, shape in architectures.inputs.items()}
-    return RandomNetwork(tuple(select_present_nodes(architectures.nodes, list(placed))), placed, inputs)
+    values = architectures.decode_values(architectures.encode_once(candidate.architecture))
+    nodes = place_operators(architectures.nodes, architectures.operator_slots, values)
+    return RandomNetwork(tuple(select_present_nodes(nodes, list(placed))), placed, inputs)
 
 
 def calibrate_table(

@@ -91,6 +91,13 @@ class _Walk:
             producer: Quantity[Producer | None] = quantities.constant(Producer(IMAGES_CLASS))
             seen = quantities.constant(IMAGES_CLASS)
             self._made[name] = _Made(producer, seen, shape, quantities.derive(prod, shape))
+        self._operators = {
+            name: quantities.from_genes(
+                [space.architectures.choice_index[gene] for gene in slot.genes],
+                [slot.operator(values) for values in space.architectures.list_values(slot.genes)],
+            )
+            for name, slot in space.architectures.operator_slots.items()
+        }
         self._readers: defaultdict[str, Quantity[Readers]] = defaultdict(lambda: quantities.constant(()))
 
     def make(self, node: Node) -> None:
@@ -106,7 +113,8 @@ class _Walk:
             there = derive(_any_or_none, *self._deciding[node.name])
             join = partial(_joining_producer, name_operator(node.operator))
             producer = derive(join, there, *(one.node for one in inputs))
-            shape = derive(partial(_joined_shape, node.operator), there, *(one.shape for one in inputs))
+            operator = self._operators.get(node.name) or self._quantities.constant(node.operator)
+            shape = derive(_joined_shape, operator, there, *(one.shape for one in inputs))
             elements = derive(count_worked_elements, *(one.shape for one in inputs), shape)
         seen = derive(_seen, producer, *(one.node for one in inputs[:1]))
         self._made[node.name] = _Made(producer, seen, shape, elements)

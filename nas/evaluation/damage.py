@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass, replace
 from functools import cache
 
-from nas.compression.sensitivity.degradation import Divergence, SquaredError
+from nas.compression.sensitivity.degradation import find_output_degradation
 from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.sensitivity.sensitivity_metric import PolicyDamage
 from nas.compression.subject import KEPT_BYTES, CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
 from nas.evaluation.measurement import ImageMeasurement
+from nas.evaluation.narrow_damage import NarrowDamage
 from nas.evaluation.pool import Measure
 from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer, one_thread
 from search_spaces.candidate import Candidate
@@ -50,6 +51,10 @@ class DamageMeasurement:
         measures: dict[int, PolicyDamage] = {}
 
         @cache
+        def make_narrow(count: int) -> NarrowDamage:
+            return NarrowDamage(realizer, make_subject(realizer, count), self.metric)
+
+        @cache
         def make_whole() -> CompressionSubject:
             subject = make_equalized_subject(realizer, self.samples)
             return replace(subject, kept_bytes=KEPT_BYTES // self.workers)
@@ -57,6 +62,9 @@ class DamageMeasurement:
         def measure(candidate: Candidate, fidelity: float) -> dict[str, float]:
             samples, begun = math.ceil(fidelity * self.samples), time.perf_counter()
             with one_thread():
+                if not realizer.given.is_whole(candidate.architecture):
+                    damage = make_narrow(samples)(candidate)
+                    return {DAMAGE: damage, SECONDS: time.perf_counter() - begun}
                 if samples not in measures:
                     measures.clear()  # and with it the activations of other samples
                     whole = make_whole()
@@ -118,5 +126,4 @@ def measure_by(metric: str, subject: CompressionSubject) -> PolicyDamage:
     """
     if (measure := SENSITIVITY_METRICS[metric]().measure_policies(subject)) is not None:
         return measure
-    has_classes = subject.task is not None and subject.task.gives_probabilities
-    return PolicyDegradation(subject, Divergence() if has_classes else SquaredError())
+    return PolicyDegradation(subject, find_output_degradation(subject.task))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import lru_cache
 
 import torch
 
 from hardware.device import INT8, Device
 from hardware.profiling.workload import OnnxNetwork
+from nas.compression.pruning.narrow_network import narrow_network
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.quantized_graph import find_quantize_nodes, quantize_activations
 from nas.compression.tracing.trace import TracedNetwork
 from nas.export.onnx_graph_network import template_to_onnx
 from nas.export.onnx_template import OnnxTemplate, Quantized
-from search_spaces.candidate import Candidate
+from search_spaces.candidate import Architecture, Candidate
+from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.families.given import GivenSpace
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.operators.weighted import Embedding
+from search_spaces.search_space import SearchSpace
+
+_REMEMBERED = 16  # architectures, each of which was exported to ONNX in seconds; a policy takes far less
 
 
 class GivenWorkloads:
@@ -25,10 +31,12 @@ class GivenWorkloads:
 
     Args:
         traced: The network, with one input of floating-point numbers.
+        space: Its space, which knows the channels that a candidate keeps; None if all of them stay.
     """
 
-    def __init__(self, traced: TracedNetwork) -> None:
-        self._traced = traced
+    def __init__(self, traced: TracedNetwork, space: SearchSpace | None = None) -> None:
+        self._traced, self._space = traced, space
+        self._templates = lru_cache(_REMEMBERED)(self._make_template)
 
     def __call__(self, candidate: Candidate, device: Device) -> OnnxNetwork:
         """The ONNX network, in which those layers are quantised that the device executes at 8 bits.
@@ -42,12 +50,15 @@ class GivenWorkloads:
         """
         executed = [device.executed_as(policy) for policy in candidate.policy.layers]
         ((_, shape),) = self._traced.graph.inputs
-        return OnnxNetwork(self._template.form(self._find_quantized(executed)), (device.batch, *shape))
+        template = self._templates(candidate.architecture)
+        return OnnxNetwork(template.form(self._find_quantized(executed)), (device.batch, *shape))
 
-    @cached_property
-    def _template(self) -> OnnxTemplate:
-        graph = self._traced.graph
-        whole = compress(self._traced, CompressionPolicy((LayerPolicy(),) * len(graph.layers)))
+    def _make_template(self, architecture: Architecture) -> OnnxTemplate:
+        traced = self._traced
+        if isinstance(self._space, GivenSpace) and (kept := self._space.keep(architecture)) is not None:
+            traced = narrow_network(traced, CoupledChannels.from_graph(traced.graph), kept)
+        graph = traced.graph
+        whole = compress(traced, CompressionPolicy((LayerPolicy(),) * len(graph.layers)))
         examples = [
             torch.zeros(graph.batch or 2, *shape, dtype=torch.int64 if _is_tokens(graph, name) else torch.float32)
             for name, shape in graph.inputs

@@ -67,7 +67,7 @@ class ImageMeasurement:
         """What makes and measures networks of candidates, from the checkpoint and these images."""
         if isinstance(self.space, GivenSpace):
             distilled = None if self.distilled is None else load_inputs(self.distilled)
-            return CandidateRealizer(load_traced(self.checkpoint), data, self.methods, distilled)
+            return CandidateRealizer(load_traced(self.checkpoint), data, self.methods, distilled, self.space)
         trained = build_supernet(self.space, seed=0)
         load_checkpoint(self.checkpoint, trained)
         return CandidateRealizer(trained, data, self.methods)

@@ -6,9 +6,9 @@ Independent of searches and of the database.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import apply_policy, calibrate
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
-from nas.compression.repair.repair_network import Repairer
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.splits import DataSplits, Split
+from nas.evaluation.given_networks import GivenNetworks
 from nas.tasks.metrics.accuracy import Accuracy
 from nas.tasks.metrics.corruption import Corruption
 from nas.tasks.metrics.measured_metric import MeasuredMetric
@@ -29,6 +28,7 @@ from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.supernet import Supernet
+from search_spaces.families.given import GivenSpace
 
 # Number of images, and of images per batch, for batch-norm statistics: those of once-for-all (Cai et al., 2020, code).
 _NORM_IMAGES, _NORM_BATCH = 2000, 200
@@ -50,6 +50,7 @@ class CandidateRealizer:
         data: The images: training images for re-calibration, validation images for measurement.
         methods: How candidates are compressed.
         distilled: Inputs of a given network that take the place of training images, shape (n, ...); None if none do.
+        space: The space of a given network with widths to choose; None if all of its channels stay.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class CandidateRealizer:
         data: DataSplits,
         methods: CompressionMethods = DEFAULT_METHODS,
         distilled: Tensor | None = None,
+        space: GivenSpace | None = None,
     ) -> None:
         self.source, self.methods = source, methods
         self.data, self._distilled = data, distilled
+        self.given = GivenNetworks(self._make_subject, space)
         self.transform = data.transform
         self._calibration = data.train.take(slice(0, _NORM_IMAGES)).keep()
         self._kept_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resize_calibration)
@@ -74,8 +77,9 @@ class CandidateRealizer:
                 all of its own.
         """
         with one_thread():
-            if self._repairer is not None:
-                return self._repairer.repair(candidate.policy).to(self._calibration.labels.device)
+            if self.methods.repair is not None and isinstance(self.source, TracedNetwork):
+                repaired = self.given.repairer(candidate.architecture).repair(candidate.policy)
+                return repaired.to(self._calibration.labels.device)
         resolution = candidate.architecture.resolution
         images = len(self._calibration if self._distilled is None else self._distilled)
         count = math.ceil(fidelity * images)
@@ -92,28 +96,17 @@ class CandidateRealizer:
             return compressed  # gives what users read from the start
         return self.data.task.finish_network(compressed).to(self._calibration.labels.device)
 
-    @cached_property
-    def _repairer(self) -> Repairer | None:
-        """What rounds and repairs a given network, by the recipe of the methods; None if there is none."""
-        recipe = self.methods.repair
-        if recipe is None or not isinstance(self.source, TracedNetwork):
-            return None
-        data, policies = self.calibration_data(REPAIR_SAMPLES), [LayerPolicy()]
-        subject = CompressionSubject.uniform_choices(self.source, policies, data, self.methods, self.data.task)
-        return Repairer(subject, recipe)
-
-    @cached_property
-    def _directions(self) -> Mapping[str, Tensor]:
-        """What layers of low rank keep of a given network, by the factorisation of the methods."""
+    def _make_subject(self) -> CompressionSubject:
+        """The given network with the samples by which it is repaired."""
         assert isinstance(self.source, TracedNetwork)
-        return self.methods.factorization.find_directions(self.source, self.calibration_data(REPAIR_SAMPLES))
+        data, policies = self.calibration_data(REPAIR_SAMPLES), [LayerPolicy()]
+        return CompressionSubject.uniform_choices(self.source, policies, data, self.methods, self.data.task)
 
     def _compressed(self, candidate: Candidate, device: torch.device) -> nn.Module:
         """The network of a candidate with rounded weights; the ranges of its activations are not calibrated yet."""
         source, quantizer = self.source, self.methods.quantizer
         if isinstance(source, TracedNetwork):
-            reduced = any(entry.low_rank is not None for entry in candidate.policy.layers)
-            given = compress(source, candidate.policy, quantizer, self._directions if reduced else None).to(device)
+            given = self.given.subject(candidate.architecture).compress(candidate.policy).to(device)
             given.keep_rounded_weights()
             return given
         architecture = candidate.architecture

@@ -51,7 +51,8 @@ def check_job(workspace: Workspace) -> None:
         if not labelled:
             check_distillation(workspace.network)
         if (metric := workspace.job.search.method().damage_metric) is not None:
-            check_sensitivity(metric, workspace.network, workspace.data.task, labelled)
+            has_widths = workspace.importance is not None
+            check_sensitivity(metric, workspace.network, workspace.data.task, labelled, has_widths)
     else:
         check_training(workspace.training_task, workspace.data, workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)
@@ -93,8 +94,10 @@ def train_job(workspace: Workspace) -> Path:
     """Trains the supernet, or stores the given network; returns the path of its file."""
     check_job(workspace)
     if workspace.network is not None:
-        folder = workspace.network_folder
-        stored = store_network(workspace.network, workspace.data, folder, workspace.reporter, workspace.headline)
+        folder, ranked_by = workspace.network_folder, workspace.importance
+        stored = store_network(
+            workspace.network, workspace.data, folder, workspace.reporter, workspace.headline, ranked_by
+        )
         if workspace.distilled_folder is not None:
             distill(workspace.network, workspace.distilled_folder, workspace.reporter)
         return stored

@@ -117,7 +117,12 @@ class Workspace:
         section = self.job.space
         if self.network is not None:
             name = f"{network_name(str(section.network))}-{self.network.digest()[:8]}"
-            return JointSpace(self.network.space(name), section.policy_space())
+            if section.widths is None:
+                return JointSpace(self.network.space(name), section.policy_space())
+            widths = section.widths.list_widths(self.network.graph)
+            # the importance decides which channels a width stands for
+            narrow = self.network.space(f"{name}-{section.widths.importance}", widths)
+            return JointSpace(narrow, section.policy_space())
         architectures = create_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 
@@ -193,7 +198,15 @@ class Workspace:
     def network_folder(self) -> Path:
         """Where the given network is stored."""
         assert self.network is not None
-        return stage_path(self.folder, "network", {"network": self.network.digest(), "data": self.data.digest})
+        inputs = {"network": self.network.digest(), "data": self.data.digest}
+        if self.importance is not None:
+            inputs["importance"] = self.importance
+        return stage_path(self.folder, "network", inputs)
+
+    @property
+    def importance(self) -> str | None:
+        """Name of the importance by which channels of the given network are sorted; None where all stay."""
+        return None if self.job.space.widths is None else self.job.space.widths.importance
 
     @property
     def distilled_folder(self) -> Path | None:

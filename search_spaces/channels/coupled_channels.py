@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from search_spaces.channels.labels import ChannelLabels, Labels, ValueLabels
 from search_spaces.channels.registry import CHANNEL_RULES
 from search_spaces.channels.rule import KeptElements, KeptValues, follow_nothing
-from search_spaces.network_graph import NetworkGraph
+from search_spaces.network_graph import NetworkGraph, Node
+from search_spaces.operators.operator import Operator, Shape
 
 FIXED = -1  # stands for what must stay, in place of the number of a channel
 Place = tuple[str, int]  # name of a stored tensor, and one of its axes
@@ -45,6 +46,21 @@ class ChannelGroup:
     def channels(self) -> slice:
         """The channels of the group among all."""
         return slice(self.first, self.first + self.size)
+
+    def list_even_widths(self, count: int, multiple: int = 1) -> tuple[int, ...]:
+        """Numbers of channels in equal parts of all, such as eighths, each rounded up, falling from all of them.
+
+        Args:
+            count: How many; a smaller group has as many as it has channels.
+            multiple: All but the largest are rounded up to multiples of this.
+
+        Raises:
+            ValueError: If there is no width, or the multiple is below 1.
+        """
+        if not (count >= 1 and multiple >= 1):
+            raise ValueError(f"a group needs one or more widths, of multiples from 1, got {count} of {multiple}")
+        even = (-(-self.size * part // (count * multiple)) * multiple for part in range(count, 0, -1))
+        return tuple(dict.fromkeys(min(width, self.size) for width in even))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +112,16 @@ class CoupledChannels:
         """
         return _select(self.tensors, kept)
 
+    def shape_tensor(self, name: str, kept: KeptElements) -> Shape:
+        """The shape of a stored tensor without the channels that are not kept.
+
+        Args:
+            name: Its name.
+            kept: Whether each channel is kept, shape (channels,).
+        """
+        (axes,) = _select({name: self.tensors[name]}, kept).values()
+        return tuple(int(axis.sum()) for axis in axes)
+
     def narrow(self, kept: KeptElements) -> NetworkGraph:
         """The graph without the channels that are not kept; nodes and stored tensors keep their names.
 
@@ -111,13 +137,25 @@ class CoupledChannels:
                 f"of shape {kept.shape} with {kept.sum()} kept"
             )
         values = KeptValues(_select(self.values, kept))
-        nodes = []
-        for node in self.graph.nodes:
-            operator = node.operator
-            if operator.name in CHANNEL_RULES:
-                operator = CHANNEL_RULES[operator.name].narrow(operator, node, values)
-            nodes.append(replace(node, operator=operator))
+        nodes = (replace(node, operator=_narrow_operator(node, values)) for node in self.graph.nodes)
         return replace(self.graph, nodes=tuple(nodes))
+
+    def narrow_node(self, node: Node, kept: KeptElements) -> tuple[Operator, tuple[Shape, ...]]:
+        """The operator of one node without the channels that are not kept, and the shapes that it reads.
+
+        Args:
+            node: A node of the graph.
+            kept: Whether each channel is kept, shape (channels,).
+        """
+        near = {name: self.values[name] for name in (*node.inputs, node.name)}
+        values = KeptValues(_select(near, kept))
+        return _narrow_operator(node, values), tuple(values.shape(name) for name in node.inputs)
+
+
+def _narrow_operator(node: Node, values: KeptValues) -> Operator:
+    """The operator of a node without what is removed; one without a rule, around which nothing is, stays."""
+    name = node.operator.name
+    return CHANNEL_RULES[name].narrow(node.operator, node, values) if name in CHANNEL_RULES else node.operator
 
 
 def _select(axes: Mapping[str, tuple[Labels, ...]], kept: KeptElements) -> dict[str, tuple[KeptElements, ...]]:

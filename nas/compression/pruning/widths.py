@@ -58,8 +58,6 @@ class Widths:
             ValueError: If there is no width, the multiple is below 1, or the importances are not one number for each
                 channel.
         """
-        if not (count >= 1 and multiple >= 1):
-            raise ValueError(f"a group needs one or more widths, of multiples from 1, got {count} of {multiple}")
         if importance.shape != (channels.count,) or np.isnan(importance).any():
             raise ValueError(f"each of {channels.count} channels needs an importance, got shape {importance.shape}")
         ranks = np.zeros(channels.count)
@@ -67,8 +65,7 @@ class Widths:
         for group in channels.groups:
             order = np.argsort(-importance[group.channels], kind="stable")
             ranks[group.channels][order] = np.arange(group.size)
-            even = (-(-group.size * part // (count * multiple)) * multiple for part in range(count, 0, -1))
-            choices.append(tuple(dict.fromkeys(min(width, group.size) for width in even)))
+            choices.append(group.list_even_widths(count, multiple))
         return cls(channels, tuple(choices), ranks)
 
     def keep(self, widths: Sequence[int]) -> KeptElements:

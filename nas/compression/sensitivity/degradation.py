@@ -73,6 +73,15 @@ class LossRise(Degradation):
         return compare
 
 
+def find_output_degradation(task: Task | None) -> Degradation:
+    """The divergence of outputs that stand for probabilities, and the squared error of others.
+
+    Args:
+        task: Says what outputs mean.
+    """
+    return Divergence() if task is not None and task.gives_probabilities else SquaredError()
+
+
 def need_labels(subject: CompressionSubject) -> Task:
     """The task of a subject with labels.
 

@@ -8,6 +8,7 @@ from nas.compression.sensitivity.degradation import Degradation
 from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, PolicywiseMetric
 from nas.compression.subject import CompressionSubject
+from nas.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,7 @@ class MeasuredAlone(PolicywiseMetric):
             subject: What is compressed; it has data.
         """
         return PolicyDegradation(subject, self.degradation)
+
+    def find_degradation(self, task: Task | None) -> Degradation:  # noqa: ARG002
+        """The degradation of the metric."""
+        return self.degradation

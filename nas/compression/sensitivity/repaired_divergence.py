@@ -10,8 +10,10 @@ from torch import Tensor
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.repair import output_distance, outputs_on
 from nas.compression.repair.repair_network import Repairer
+from nas.compression.sensitivity.degradation import Degradation, find_output_degradation
 from nas.compression.sensitivity.sensitivity_metric import PolicyDamage, PolicywiseMetric
 from nas.compression.subject import CompressionSubject
+from nas.tasks.task import Task
 from search_spaces.compression_policy import CompressionPolicy
 
 
@@ -41,6 +43,10 @@ class RepairedDivergence(PolicywiseMetric):
         """
         recipe = self.recipe or subject.methods.repair or LIGHT
         return _RepairedPolicies(replace(subject, data=subject.need_data().take(self.inputs)), recipe)
+
+    def find_degradation(self, task: Task | None) -> Degradation:
+        """The divergence, or the squared error of outputs that are no probabilities."""
+        return find_output_degradation(task)
 
 
 class _RepairedPolicies:

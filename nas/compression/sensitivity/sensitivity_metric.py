@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nas.compression.sensitivity.degradation import Degradation
 from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.subject import CompressionSubject
+from nas.tasks.task import Task
 from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
@@ -58,6 +60,17 @@ class SensitivityMetric(ABC):
 
         Raises:
             ValueError: If the metric needs what the subject has not, see `check`.
+        """
+        return None
+
+    def find_degradation(self, task: Task | None) -> Degradation | None:  # noqa: ARG002
+        """What compares outputs in the unit of the damage; so the damage of any network can be measured, narrower ones.
+
+        Args:
+            task: Says what outputs mean.
+
+        Returns:
+            The degradation; None for a metric whose damage is in a unit of its own.
         """
         return None
 

@@ -25,6 +25,7 @@ from nas.logs import quiet
 from nas.user_code import locate_error
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.families.given import GivenSpace, StoredTensor
+from search_spaces.families.given_widths import GroupWidths
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.operators.opaque import Constant, Opaque
 from search_spaces.quoting import cut, join_lines
@@ -55,13 +56,21 @@ class TracedNetwork:
         """The network as a module in evaluation mode, which shares the tensors."""
         return GraphNetwork(self.graph, self.parameters).eval()
 
-    def space(self, name: str) -> GivenSpace:
-        """The search space with this network as its only architecture, under a name."""
+    def space(self, name: str, widths: GroupWidths = ()) -> GivenSpace:
+        """The search space of this network.
+
+        Args:
+            name: Name of the space.
+            widths: For each group of channels the numbers that may be kept, rising; empty to keep all channels.
+
+        Raises:
+            ValueError: As `GivenSpace` describes.
+        """
         stored = {
             name: StoredTensor(tensor.numel() * tensor.element_size(), tensor.numel() * tensor.requires_grad)
             for name, tensor in self.parameters.items()
         }
-        return GivenSpace(name, self.graph, stored)
+        return GivenSpace(name, self.graph, stored, widths)
 
     def digest(self) -> str:
         """A hash of the graph and of all tensors, as hexadecimal digits."""

@@ -27,6 +27,7 @@ MOST_INPUTS = 4096  # per inference of a device; no network is served with more 
 MOST_EXPORTED = 100  # networks; each is converted, checked and timed in seconds
 MOST_VALUE = 1e15  # of a cost or an option; those of the largest networks are less, and products of twenty are finite
 MOST_LISTED = 1000  # entries of a list or mapping that a person writes
+MOST_WIDTHS = 64  # of a group of channels; what two groups decide together is tabulated for all pairs of widths
 MOST_POLICIES = 200  # of one layer; there are fewer than that of different bits
 MOST_OBJECTIVES = 20  # beyond ten, nearly all candidates are on the front
 MOST_PHASES = 100  # of a schedule; published ones have up to ten

@@ -11,9 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from nas.jobs.files.bounds import MOST_LISTED, MOST_NUMBERS, MOST_POLICIES, MOST_SIDE, Selector
+from nas.compression.pruning.registry import IMPORTANCES
+from nas.jobs.files.bounds import MOST_LISTED, MOST_NUMBERS, MOST_POLICIES, MOST_SIDE, MOST_WIDTHS, Selector
 from nas.jobs.files.section import Section
+from search_spaces.channels.coupled_channels import CoupledChannels
+from search_spaces.families.given_widths import GroupWidths
 from search_spaces.joint_space import JointSpace
+from search_spaces.network_graph import NetworkGraph
 from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import SPACES, create_space
 from search_spaces.quoting import quote
@@ -42,6 +46,22 @@ class PolicyRuleSection(Section):
         return PolicyRule.from_json(self.model_dump(exclude_none=True))
 
 
+class WidthsSection(Section):
+    """How many channels the coupled groups of a given network may keep: `count` even parts, in multiples of `multiple`.
+
+    The channels that `importance` scores least are removed first.
+    """
+
+    count: Annotated[int, Field(ge=2, le=MOST_WIDTHS)] = 4
+    multiple: Annotated[int, Field(ge=1, le=MOST_SIDE)] = 8
+    importance: Annotated[str, AfterValidator(IMPORTANCES.check_name)] = "surgeon"
+
+    def list_widths(self, graph: NetworkGraph) -> GroupWidths:
+        """The widths of each group of channels of a graph, rising."""
+        groups = CoupledChannels.from_graph(graph).groups
+        return tuple(group.list_even_widths(self.count, self.multiple)[::-1] for group in groups)
+
+
 class SpaceSection(Section):
     """The networks, and the policies of their layers: `policies`, except for layers that `policies_for` names.
 
@@ -51,7 +71,7 @@ class SpaceSection(Section):
     Or `network` refers to a given network, see `nas.compression.tracing.reference.create_network`. `weights` is then
     the safetensors file of its weights, unless a callable creates it with them, and `inputs` the shape of one image,
     (channels, height, width), with equal height and width, or of the tokens of one text, (length,). A stored network,
-    `stored:` and its path, has both in its file.
+    `stored:` and its path, has both in its file. With `widths` it is searched how many channels are kept, too.
     """
 
     name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
@@ -61,6 +81,7 @@ class SpaceSection(Section):
     policies: Policies
     policies_for: Annotated[list[PolicyRuleSection], Field(max_length=MOST_LISTED)] = []
     only: Annotated[dict[str, Selector], Field(max_length=MOST_LISTED)] = {}
+    widths: WidthsSection | None = None
 
     @field_validator("only", mode="before")
     @classmethod
@@ -95,8 +116,10 @@ class SpaceSection(Section):
         if (self.name is None) == (self.network is None):
             raise ValueError("either name, of a space, or network, which is given, must be there, and not both")
         if self.name is not None:
-            if self.weights is not None or self.inputs is not None:
-                raise ValueError(f"weights and inputs are those of a given network; leave them out of {self.name!r}")
+            if self.weights is not None or self.inputs is not None or self.widths is not None:
+                raise ValueError(
+                    f"weights, inputs and widths are those of a given network; leave them out of {self.name!r}"
+                )
             reduced = [one for one in self.policy_space().all_policies if one.low_rank or one.sparsity]
             if reduced:
                 raise ValueError(

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nas.compression.sensitivity.additivity import POLICIES, draw_policies
 from nas.compression.sensitivity.policy_runs import compress_alone
@@ -27,20 +27,20 @@ from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
 from nas.jobs.stages.subject import Subject
 from nas.objectives import Failure, FloatArray
 from search_spaces.candidate import Candidate
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 CALIBRATION_SAMPLES = 512  # training samples on which damage is measured; the publications take 256 to 1,024
 _SEED = 0  # of the random policies; not that of the job, so that tables of equal inputs are equal
 WHOLE_SHARE = 0.25  # of the samples, for random policies: what is asked is how they compare, on the same samples
 _TRIAL = 16  # part of the samples on which a metric is timed that finds all damage at once
 
-_Entry = tuple[int, int]  # index of a layer, and of a policy among its choices
+_Entry = tuple[int, int]  # index of a gene, and of one of its values
 _Known = dict[str, MeasuredDamage]
 
 
 @dataclass(frozen=True, eq=False)
 class DamageEntries:
-    """What is to be measured: each policy of each layer alone, and random policies of all layers.
+    """What is to be measured: each policy of each layer alone, each width of each group of channels, and random ones.
 
     Attributes:
         metric: Name of the sensitivity metric.
@@ -54,41 +54,52 @@ class DamageEntries:
 
     @cached_property
     def chosen(self) -> NDArray[np.int64]:
-        """The different ones of 30 random policies: the index of each layer's choice, shape (policies, layers)."""
-        sizes = [len(known) for known in self.subject.space.slot_policies]
+        """The different ones of 30 random candidates: the index of each gene's value, shape (candidates, genes)."""
+        sizes = self.subject.space.cardinalities.tolist()
         return np.unique(draw_policies(sizes, POLICIES, _SEED), axis=0)
 
     @cached_property
     def alone(self) -> dict[_Entry, Candidate]:
-        """The networks in which one layer is compressed."""
-        choices, neutral = self.subject.space.slot_policies, LayerPolicy()
-        entries = [(layer, choice, one) for layer, known in enumerate(choices) for choice, one in enumerate(known)]
-        return {
-            (layer, choice): self.make_candidate(compress_alone(len(choices), layer, one).layers)
-            for layer, choice, one in entries
-            if one != neutral
+        """The networks in which one layer is compressed, or one group of channels narrower."""
+        space, neutral = self.subject.space, LayerPolicy()
+        largest, unchanged = space.architectures.cardinalities - 1, [neutral] * len(space.slots)
+        found = {
+            (gene, value): self.make_candidate(unchanged, [*largest[:gene], value, *largest[gene + 1 :]])
+            for gene, last in enumerate(largest.tolist())
+            for value in range(last)
         }
+        for layer, known in enumerate(space.slot_policies):
+            for choice, one in enumerate(known):
+                if one != neutral:
+                    entry = (len(largest) + layer, choice)
+                    found[entry] = self.make_candidate(compress_alone(len(space.slots), layer, one).layers)
+        return found
 
     @cached_property
-    def whole(self) -> list[Candidate]:
-        """The networks under the random policies."""
-        choices = self.subject.space.slot_policies
-        return [self.make_candidate([known[k] for known, k in zip(choices, one, strict=True)]) for one in self.chosen]
+    def whole(self) -> Sequence[Candidate]:
+        """The networks of the random candidates."""
+        return self.subject.space.population(self.chosen).candidates
 
-    def make_candidate(self, policies: Sequence[LayerPolicy]) -> Candidate:
-        """The network of the job under policies, one for each layer."""
-        like = self.subject.space.largest()
-        return replace(like, policy=replace(like.policy, layers=tuple(policies)))
+    def make_candidate(self, policies: Sequence[LayerPolicy], genes: ArrayLike | None = None) -> Candidate:
+        """The network of the job under policies, one for each layer.
+
+        Args:
+            policies: The policies.
+            genes: Genes of its widths; None for all channels.
+        """
+        space = self.subject.space.architectures
+        architecture = space.largest() if genes is None else space.decode(np.array(genes, dtype=np.int16))
+        return Candidate(architecture, CompressionPolicy(tuple(policies)))
 
     def tabulate(self, known: Mapping[str, MeasuredDamage]) -> tuple[FloatArray, ...]:
-        """The table: for each layer the damage of its policies, shape (policies of the layer,), 0 where it is less.
+        """The table: for each gene the damage of its values, shape (values,), 0 where it is less.
 
         Args:
             known: What was measured, by `name_entry` and `name_policy`.
         """
         return tuple(
-            np.array([self._damage((layer, choice), known) for choice in range(len(policies))])
-            for layer, policies in enumerate(self.subject.space.slot_policies)
+            np.array([self._damage((gene, value), known) for value in range(count)])
+            for gene, count in enumerate(self.subject.space.cardinalities.tolist())
         )
 
     def _damage(self, entry: _Entry, known: Mapping[str, MeasuredDamage]) -> float:
@@ -96,7 +107,7 @@ class DamageEntries:
 
 
 def name_entry(candidate: Candidate) -> str:
-    """The name of the entry of a candidate with one compressed layer."""
+    """The name of the entry of a candidate with one compressed layer or one narrower group."""
     return f"alone {candidate.key}"
 
 
@@ -128,6 +139,8 @@ def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, Measured
     choices = subject.space.slot_policies
     count = f"{sum(map(len, choices))} policies of {len(choices)} layers, and {len(entries.whole)} random ones of all"
     held = f", {len(known)} before" if known else ""
+    if groups := subject.space.architectures.genes:
+        count += f", with {sum(len(one.values) - 1 for one in groups)} widths of {len(groups)} groups of channels"
     reporter.say(f"damage   measuring {count}, by {entries.metric}{held}")
     if not by_policy and not alone.keys() <= known.keys():
         for name, measured in _measure_at_once(entries).items():
@@ -159,9 +172,15 @@ def _measure_at_once(entries: DamageEntries) -> _Known:
 
 
 def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueError:
-    """The error for a policy of one layer, without whose damage there is no table."""
-    compressed = zip(entries.subject.space.architectures.slots, candidate.policy.layers, strict=True)
-    ((name, policy),) = [(slot.name, one) for slot, one in compressed if one != LayerPolicy()]
+    """The error for a policy of one layer, or a width of one group, without whose damage there is no table."""
+    ((gene, value),) = [entry for entry, one in entries.alone.items() if one == candidate]
+    found = entries.subject.space.genes[gene]
+    if not found.is_policy:
+        return ValueError(
+            f"the damage of {found.name} {found.values[value]} by {entries.metric} must be a finite number, and could "
+            f"not be measured: {reason}; take fewer or larger widths, or another sensitivity metric"
+        )
+    name, policy = found.name.removesuffix(".policy"), found.values[value]
     return ValueError(
         f"the damage of {policy} for layer {name} by {entries.metric} must be a finite number, and could not be "
         f"measured: {reason}; leave the policy out by a rule in space.policies_for, or take another sensitivity metric"

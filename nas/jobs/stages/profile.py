@@ -242,7 +242,7 @@ def _calibrated(request: TableRequest, table: LatencyTable, profiler: Profiler, 
 
     Those of a given network are that network itself under random policies.
     """
-    build = None if request.network is None else GivenWorkloads(request.network)
+    build = None if request.network is None else GivenWorkloads(request.network, request.space.architectures)
     rng = np.random.default_rng(_CALIBRATION_SEED)
     sample = representative_sample(request.space, rng, request.device.calibration_networks)
     with reporter.bar("calibrate on networks", count_calibration_steps(len(sample))) as bar:

@@ -19,6 +19,7 @@ from nas.compression.sensitivity.additivity import MetricQuality, correlate_rank
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
+from nas.evaluation.narrow_damage import need_degradation
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution
@@ -39,7 +40,7 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.search_space import Genes
 
-TABLE = "damage.csv"  # columns layer, policy, damage
+TABLE = "damage.csv"  # columns layer, policy, damage; for a group of channels its gene and a width
 ADDITIVITY = "additivity.json"  # of the table, see `MetricQuality`; with the number of random policies
 JOURNAL = "unfinished.csv"
 _FEWEST = 3  # random policies: through two points there is always a line
@@ -50,7 +51,8 @@ class DamageTables:
     """What the policies of the layers of a network damage.
 
     Attributes:
-        alone: For each layer the damage of its policies alone, shape (policies of the layer,).
+        alone: For each gene the damage of its values alone, shape (values,): of widths, if there are any, then of the
+            policies of the layers.
         pairs: What neighbours damage together beyond the sum of both, where the job goes by it.
     """
 
@@ -59,9 +61,9 @@ class DamageTables:
 
 
 def find_damage(metric: str | None, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
-    """The damage of each policy of each layer, and of pairs of them where layers do not damage on their own.
+    """The damage of each width and policy alone, and of pairs of policies where layers do not damage on their own.
 
-    All of it is measured unless it is known.
+    All of it is measured unless it is known. Where widths are searched, pairs are not.
 
     Args:
         metric: Name of the sensitivity metric; None for no tables.
@@ -77,6 +79,8 @@ def find_damage(metric: str | None, subject: Subject, execution: Execution, pair
         return DamageTables()
     reporter, space = execution.reporter, subject.space
     inputs = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
+    if widths := {gene.name: gene.values for gene in space.architectures.genes}:
+        inputs["widths"] = widths
     folder = execution.runs.path("sensitivity", inputs | {"samples": CALIBRATION_SAMPLES})
     if not StageFolder(folder).holds(TABLE, ADDITIVITY):
         begun = time.monotonic()
@@ -85,14 +89,16 @@ def find_damage(metric: str | None, subject: Subject, execution: Execution, pair
     damage = _read(folder / TABLE, space)
     if _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter):
         return DamageTables(damage)
-    if not pairs:
+    if not pairs or widths:
         reporter.say(f"damage   {BELOW}: {FALL_BACK}")
         return DamageTables(damage)
     folder = execution.runs.path("pairs", inputs | {"samples": CALIBRATION_SAMPLES})
     return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
 
 
-def check_sensitivity(metric: str, traced: TracedNetwork, task: Task, labelled: bool = True) -> None:
+def check_sensitivity(
+    metric: str, traced: TracedNetwork, task: Task, labelled: bool = True, has_widths: bool = False
+) -> None:
     """Makes sure, without any work, that a metric has what it needs of a given network and of the task of its samples.
 
     Args:
@@ -100,10 +106,13 @@ def check_sensitivity(metric: str, traced: TracedNetwork, task: Task, labelled: 
         traced: The network.
         task: The task of the samples.
         labelled: Whether these have labels; distilled ones have none.
+        has_widths: Whether widths of groups of channels are searched, too.
 
     Raises:
-        ValueError: If it has not.
+        ValueError: If it has not, or its damage cannot be compared with that of widths.
     """
+    if has_widths:
+        need_degradation(metric, task)
     ((_, shape),) = traced.graph.inputs
     data = CalibrationData(torch.zeros(1, *shape), torch.zeros(1) if labelled else None)
     SENSITIVITY_METRICS[metric]().check(CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task))
@@ -114,7 +123,7 @@ def say_agreement(damage: DamageTables, genes: Genes, costs: FloatArray, name: s
 
     Args:
         damage: The tables.
-        genes: The candidates: the index of each layer's policy, shape (n, layers).
+        genes: The candidates, shape (n, genes).
         costs: The metric of the candidates as a cost, shape (n,).
         name: Name of the metric.
         reporter: Prints it.
@@ -156,9 +165,9 @@ def _say_quality(stored: dict[str, float | str], reporter: Reporter) -> bool:
 
 def _write(path: Path, damage: tuple[FloatArray, ...], space: JointSpace) -> None:
     rows = [
-        (slot.name, str(policy), value)
-        for slot, policies, known in zip(space.architectures.slots, space.slot_policies, damage, strict=True)
-        for policy, value in zip(policies, known.tolist(), strict=True)
+        (gene.name.removesuffix(".policy") if gene.is_policy else gene.name, str(value), found)
+        for gene, known in zip(space.genes, damage, strict=True)
+        for value, found in zip(gene.values, known.tolist(), strict=True)
     ]
     with atomic_write(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("layer", "policy", "damage"), *rows])
@@ -168,4 +177,4 @@ def _read(path: Path, space: JointSpace) -> tuple[FloatArray, ...]:
     """The table of a file that was found whole; its rows are in the order of the space."""
     with path.open(newline="", encoding="utf-8") as file:
         values = np.array([float(row["damage"]) for row in csv.DictReader(file)])
-    return tuple(np.split(values, np.cumsum([len(policies) for policies in space.slot_policies])[:-1]))
+    return tuple(np.split(values, np.cumsum(space.cardinalities)[:-1]))

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nas.compression.methods import DEFAULT_METHODS
+from nas.compression.repair.recipe import LIGHT
 from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer
@@ -74,6 +75,8 @@ class Subject:
         factorization = measurement.methods.factorization
         stated += [] if factorization == DEFAULT_METHODS.factorization else [repr(factorization), str(REPAIR_SAMPLES)]
         stated += [] if measurement.distilled is None else [digest_file(measurement.distilled)]
+        if isinstance(measurement.space, GivenSpace) and measurement.space.widths is not None:
+            stated += ["widths", repr(recipe or LIGHT), str(REPAIR_SAMPLES)]  # by which narrow networks are fitted
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nas.cluster import import_ray
+from nas.compression.pruning.narrow_network import sort_channels
+from nas.compression.pruning.registry import IMPORTANCES
+from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
 from nas.compression.tracing.traced_file import save_traced
 from nas.data.splits import DataSplits
-from nas.evaluation.realize import CandidateRealizer
+from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer, one_thread
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.training_progress import follow_training
@@ -21,6 +24,8 @@ from nas.tasks.metrics.accuracy import Accuracy
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.task import TrainingTask
 from results.metric import Metric
+from search_spaces.channels.coupled_channels import CoupledChannels
+from search_spaces.compression_policy import LayerPolicy
 
 SUPERNET, NETWORK = "supernet.safetensors", "network.safetensors"
 _ACCURACY = Accuracy()
@@ -112,7 +117,12 @@ def check_training(task: TrainingTask, data: DataSplits, workers: Workers) -> No
 
 
 def store_network(
-    network: TracedNetwork, data: DataSplits, folder: Path, reporter: Reporter, headline: MeasuredMetric = _ACCURACY
+    network: TracedNetwork,
+    data: DataSplits,
+    folder: Path,
+    reporter: Reporter,
+    headline: MeasuredMetric = _ACCURACY,
+    importance: str | None = None,
 ) -> Path:
     """Stores a given network, and says what the engine makes of it and how good it is as given.
 
@@ -122,12 +132,13 @@ def store_network(
         folder: Where it is stored; made, if it is not there.
         reporter: Is told.
         headline: How good a network is by the task of the data.
+        importance: Name of the importance by which the channels of each group are sorted before; None leaves them.
 
     Returns:
         The file of the network.
 
     Raises:
-        ValueError: If it is stored and was damaged.
+        ValueError: If it is stored and was damaged, or the network is not one for the importance.
     """
     file, stage = folder / NETWORK, StageFolder(folder)
     said = file.with_suffix(".txt")
@@ -136,7 +147,16 @@ def store_network(
         ((_, shape),) = network.graph.inputs
         realizer, images = CandidateRealizer(network, data), len(data.validation)
         found = realizer.measure_network(network.network(), shape[-1], data.validation, [headline])
-        lines = [*describe_network(network, data), _say_quality(headline.metric, found[headline.metric.name], images)]
+        lines = describe_network(network, data)
+        if importance is not None:
+            samples = realizer.calibration_data(REPAIR_SAMPLES)
+            subject = CompressionSubject.uniform_choices(network, [LayerPolicy()], samples, task=data.task)
+            channels = CoupledChannels.from_graph(network.graph)
+            with one_thread(), reporter.bar("rank channels", None):
+                network = sort_channels(network, channels, IMPORTANCES[importance]().score(subject, channels))
+            groups = f"{channels.count} channels in {len(channels.groups)} groups"
+            lines.append(f"{groups}, the most important first by {importance} on {len(samples)} training samples")
+        lines = [*lines, _say_quality(headline.metric, found[headline.metric.name], images)]
         save_traced(file, network)
         with atomic_write(said) as draft:
             draft.write_text("\n".join(lines), encoding="utf-8")

@@ -21,14 +21,14 @@ class SearchProblem:
         objectives: One or more; their order is that of the columns of values and of costs.
         leaves: The subspaces that a few-shot supernet serves with weights of their own; empty if it has one set.
         subspace: The part of the space that searchers which support it ask for candidates of; None is all of it.
-        damage: For each slot, the damage of each of its policies alone, shape (policies of the slot,), by a sensitivity
-            metric; empty if it was not measured.
-        pairs: The damage that several slots do together beyond the sum of their own: tables over their policies, whose
-            columns are indices of slots. It may be negative.
+        damage: For each gene the damage of each of its values alone, shape (values,), by a sensitivity metric: that of
+            widths of a given network and of policies of its layers; empty if it was not measured.
+        pairs: The damage that several genes do together beyond the sum of their own: tables over their values, whose
+            columns are indices of genes. It may be negative.
 
     Raises:
         ValueError: If there is no objective, all are constraints, two have the same metric, or the damage is not that
-            of the slots and their policies, or not finite, or that of one slot is below 0.
+            of the genes and their values, or not finite, or that of one gene is below 0.
     """
 
     space: JointSpace
@@ -42,9 +42,9 @@ class SearchProblem:
         names = [objective.metric.name for objective in self.objectives]
         if not self.minimized or len(set(names)) != len(names):
             raise ValueError(f"a search needs one or more objectives of distinct metrics, got {names}")
-        shapes = [(len(policies),) for policies in self.space.slot_policies]
+        shapes = [(len(gene.values),) for gene in self.space.genes]
         if self.damage and [known.shape for known in self.damage] != shapes:
-            raise ValueError(f"damage needs a value for each policy of each of {len(shapes)} layers, got other shapes")
+            raise ValueError(f"damage needs a value for each value of each of {len(shapes)} genes, got other shapes")
         if not all(np.isfinite(known).all() and (known >= 0).all() for known in self.damage):
             raise ValueError("damage must be finite and 0 or more")
         sizes = dict(enumerate(map(len, self.damage)))

@@ -22,7 +22,7 @@ from nas.search.surrogate.allocated_design import allocate_design, list_tabulate
 from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.damage_model import DamageModel
 from nas.search.surrogate.gain_forecast import GainForecast, find_volume_reference
-from nas.search.surrogate.weighted_costs import WeightedCosts
+from nas.search.surrogate.weighted_costs import WeightedCosts, list_uniform
 from results.pareto import hypervolume
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -65,11 +65,11 @@ class Allocation(SearchMethod):
         """Refuses a problem that it cannot search.
 
         Raises:
-            ValueError: If it has one objective, architectures to choose from, no table of damage, or not both measured
+            ValueError: If it has one objective, no table of damage, or not both measured
                 and tabulated objectives.
         """
         super().check(problem)
-        if len(problem.space.architectures.choices) or not problem.damage:
+        if not problem.damage:
             raise ValueError(
                 "searcher 'allocation' chooses the policies of one given network, whose damage was measured, got space "
                 f"{problem.space.name!r}; name another searcher, or a network in space.network"

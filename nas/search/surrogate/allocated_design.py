@@ -6,7 +6,7 @@ import numpy as np
 
 from nas.objectives import AdditiveEvaluator
 from nas.search.protocol.problem import SearchProblem
-from nas.search.surrogate.weighted_costs import WeightedCosts
+from nas.search.surrogate.weighted_costs import WeightedCosts, list_uniform
 from search_spaces.population import Population
 
 
@@ -19,7 +19,7 @@ def allocate_design(problem: SearchProblem, costs: WeightedCosts, count: int) ->
     """Uniform policies, then allocations of least damage, evenly spread over each cost, those far apart first.
 
     Args:
-        problem: The problem; its space has one architecture, whose damage is known.
+        problem: The problem of one network, with or without widths, whose damage is known.
         costs: Its tabulated costs, one or more.
         count: Number of allocations, about as many for each cost.
 
@@ -32,4 +32,4 @@ def allocate_design(problem: SearchProblem, costs: WeightedCosts, count: int) ->
         found = costs.allocate(problem.damage, weights, share, problem.pairs)
         order = np.argsort([int(f"{row:020b}"[::-1], 2) for row in range(len(found))])  # van der Corput's
         spread = np.concatenate([spread, found[order]])
-    return problem.space.population(np.concatenate([problem.space.uniform_policies, spread])).unique()
+    return problem.space.population(np.concatenate([list_uniform(problem.space), spread])).unique()

@@ -14,26 +14,31 @@ from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.search_space import Genes
 
-_MOST_TOGETHER = 2  # layers that decide a table which enters a sweep
+_MOST_TOGETHER = 2  # policies that decide a table which enters a sweep
 _FITTED = 2000  # random candidates to which a sum over layers is fitted
 _BUCKETS = 2000  # of costs on a frontier: a sweep over fifty layers takes some ten milliseconds
 
 
 class WeightedCosts:
-    """The tabulated costs of a problem, each divided by its extent over uniform policies, as costs of allocations.
+    """The tabulated costs of a problem, each divided by its extent over uniform candidates, as costs of allocations.
 
-    A cost with tables that more than two layers decide, such as a latency with its conversions in a residual network,
-    is replaced by the nearest sum over layers, as a sweep would take too long; so are all costs if their tables keep
-    too many layers open at once. Frontiers are then near ones; candidates are judged by their exact costs all the same.
+    Widths of groups of channels are allocated like policies of layers: a layer costs what they and its policy decide. A
+    sweep takes them in the order of the layers, so that few are open at once. A cost with tables that the policies of
+    more than two layers decide, such as a latency with its conversions in a residual network, is replaced by the
+    nearest sum over genes, as a sweep would take too long; so are all costs if their tables keep too many genes open at
+    once. Frontiers are then near ones; candidates are judged by their exact costs all the same.
 
     Args:
-        problem: The search problem; its space has one architecture.
+        problem: The search problem; its space is that of one network, with or without widths.
         columns: Indices of the objectives whose costs are tabulated.
     """
 
     def __init__(self, problem: SearchProblem, columns: list[int]) -> None:
         self._space = problem.space
-        uniform = problem.space.population(problem.space.uniform_policies)
+        self._order = _order_genes(problem.space)
+        narrowest = list_uniform(problem.space)
+        narrowest[:, : len(problem.space.architectures.choices)] = 0
+        uniform = problem.space.population(np.concatenate([list_uniform(problem.space), narrowest]))
         evaluators = [problem.objectives[column].evaluate for column in columns]
         self._costs = [one.cost for one in evaluators if isinstance(one, AdditiveEvaluator)]
         self._extents = [float(np.ptp(cost(uniform.genes))) or 1.0 for cost in self._costs]
@@ -45,7 +50,7 @@ class WeightedCosts:
         return len(self._costs)
 
     def allocate(self, damage: PerLayer, weights: FloatArray, points: int, pairs: Joint = ()) -> Genes:
-        """Allocations of least damage, evenly spread over the weighted costs, shape (n, layers), of at most `points`.
+        """Allocations of least damage, evenly spread over the weighted costs, shape (n, d), of at most `points`.
 
         Args:
             damage: As for `find_frontier`.
@@ -54,14 +59,16 @@ class WeightedCosts:
             pairs: As for `find_frontier`.
         """
         frontier = self.find_frontier(damage, weights, pairs)
-        budgets = np.linspace(frontier.costs[0], frontier.costs[-1], points)
-        return np.unique(frontier.read_off(budgets), axis=0).astype(np.int16)
+        found = frontier.read_off(np.linspace(frontier.costs[0], frontier.costs[-1], points))
+        genes = np.empty(found.shape, dtype=np.int16)
+        genes[:, self._order] = found
+        return np.unique(genes, axis=0)
 
     def find_frontier(self, damage: PerLayer, weights: FloatArray, pairs: Joint = ()) -> Frontier:
-        """The frontier of damage and the weighted sum of the costs.
+        """The frontier of damage and the weighted sum of the costs, over genes in the order of the sweep.
 
         Args:
-            damage: For each layer the damage of its policies, shape (policies of the layer,).
+            damage: For each gene the damage of its values, shape (values,).
             weights: The weight of each cost, shape (costs,); not below 0, and one of them above.
             pairs: The damage that several layers do together, where it is known; tables of neighbours keep one layer
                 open.
@@ -83,8 +90,31 @@ class WeightedCosts:
         alone = tuple(np.sum(tables, axis=0) for tables in zip(*(one for one, _ in scaled), strict=True))
         joint = tuple(term for _, terms in scaled for term in terms)
         most = sum(float(table.max()) for table in alone) + sum(float(term.table.max()) for term in joint)
-        problem = AllocationProblem(damage, (Budget("costs", alone, most, joint),), pairs=pairs)
+        place = np.argsort(self._order).tolist()
+        joint, pairs = (
+            tuple(term.relabel([place[column] for column in term.columns]) for term in terms) for terms in (joint, pairs)
+        )
+        budget = Budget("costs", tuple(alone[gene] for gene in self._order), most, joint)
+        problem = AllocationProblem(tuple(damage[gene] for gene in self._order), (budget,), pairs=pairs)
         return Frontier.from_problem(problem, _BUCKETS)
+
+
+def list_uniform(space: JointSpace) -> Genes:
+    """The genes of the largest network with each policy in all of its layers, shape (policies, d).
+
+    Args:
+        space: The joint space.
+    """
+    policies = space.uniform_policies
+    largest = np.tile(space.architectures.cardinalities - 1, (len(policies), 1))
+    return np.concatenate([largest, policies], axis=1).astype(np.int16)
+
+
+def _order_genes(space: JointSpace) -> list[int]:
+    """All genes: before the policy of each layer the widths that decide the layer, as far as no earlier one does."""
+    first = len(space.architectures.choices)
+    near = [(*slot.columns, policy) for policy, slot in enumerate(space.slots, start=first)]
+    return list(dict.fromkeys([*(gene for genes in near for gene in genes), *range(first)]))
 
 
 def _scale(alone: PerLayer, joint: Joint, divisor: float) -> tuple[PerLayer, Joint]:
@@ -96,17 +126,18 @@ def _scale(alone: PerLayer, joint: Joint, divisor: float) -> tuple[PerLayer, Joi
 
 
 def _split(cost: AdditiveCost, space: JointSpace) -> tuple[PerLayer, Joint]:
-    """The tables of a cost: exact ones where few layers decide together, else the nearest sum over layers."""
-    sizes = space.cardinalities.tolist()
-    if all(len(term.columns) <= _MOST_TOGETHER for term in cost.terms) and not cost.derived:
+    """The tables of a cost: exact ones where few policies decide together, else the nearest sum over genes."""
+    sizes, first = space.cardinalities.tolist(), len(space.architectures.choices)
+    policies = [sum(column >= first for column in term.columns) for term in cost.terms]
+    if max(policies, default=0) <= _MOST_TOGETHER and not cost.derived:
         return split_cost(cost, sizes)
     return _fit_sum(cost, space), ()
 
 
 def _fit_sum(cost: AdditiveCost, space: JointSpace) -> PerLayer:
-    """The sum over layers that is nearest to a cost by least squares, on uniform and random candidates."""
+    """The sum over genes that is nearest to a cost by least squares, on uniform and random candidates."""
     drawn = space.sample(np.random.default_rng(0), _FITTED)
-    population = space.population(np.concatenate([space.uniform_policies, drawn.genes]))
+    population = space.population(np.concatenate([list_uniform(space), drawn.genes]))
     features, values = population.one_hot(), cost(population.genes)
     # one-hot features of a layer sum to 1: the least norm among equal fits shares a constant out evenly
     weights = np.linalg.lstsq(features, values, rcond=None)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -11,14 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hardware.analytic import network_cost
 from nas.compression.compress import calibrate
-from nas.compression.pruning.narrow_network import narrow_network
+from nas.compression.pruning.narrow_network import narrow_network, sort_channels
+from nas.compression.pruning.widths import Widths
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.export.onnx_graph_network import traced_to_onnx
+from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.dataflow import place_operators
+from search_spaces.joint_space import JointSpace
 from search_spaces.operators.weighted import Convolution, Linear
+from search_spaces.policy_space import PolicySpace
 
 
 class Network(nn.Module):
@@ -139,6 +146,49 @@ def test_any_channel_can_be_removed_and_unread_ones_are_not_missed(make: Callabl
         unread = TracedNetwork(network.graph, {name: tensor.clone() for name, tensor in network.parameters.items()})
         silence(unread, channels, kept)
         torch.testing.assert_close(narrow.network()(inputs), unread.network()(inputs))
+
+
+@pytest.mark.parametrize("make", GROUPS)
+@pytest.mark.usefixtures("double_precision")
+def test_sorted_channels_compute_the_same_and_the_first_are_those_that_an_importance_keeps(
+    make: Callable[[], nn.Module],
+) -> None:
+    network = traced(make)
+    inputs, channels = torch.randn(3, 3, 8, 8), CoupledChannels.from_graph(network.graph)
+    importance = np.random.default_rng(0).random(channels.count)
+    ordered = sort_channels(network, channels, importance)
+    assert not all(torch.equal(ordered.parameters[name], one) for name, one in network.parameters.items())
+    torch.testing.assert_close(ordered.network()(inputs), network.network()(inputs))
+    half = [max(group.size // 2, 1) for group in channels.groups]
+    first, best = (
+        Widths.evenly(channels, order).keep(half) for order in (np.arange(channels.count, 0.0, -1), importance)
+    )
+    expected = narrow_network(network, channels, best).network()(inputs)
+    torch.testing.assert_close(narrow_network(ordered, channels, first).network()(inputs), expected)
+
+
+@pytest.mark.parametrize("make", GROUPS)
+def test_a_space_of_widths_costs_what_the_narrow_networks_cost(make: Callable[[], nn.Module]) -> None:
+    network, names = traced(make), [*ANALYTIC_COSTS]
+    groups = CoupledChannels.from_graph(network.graph).groups
+    widths = network.space("net", tuple(group.list_even_widths(3)[::-1] for group in groups))
+    space = JointSpace(widths, PolicySpace.parse(["w32a32", "w8a8"]))
+    drawn = space.sample(np.random.default_rng(0), 20)
+    costs = {name: network_cost(space, name)(drawn.genes) for name in names}
+    assert np.array_equal(space.encode(drawn.candidates).genes, drawn.genes)
+    for row, candidate in enumerate(drawn.candidates):
+        kept = widths.keep(candidate.architecture)
+        narrow = network if kept is None else narrow_network(network, CoupledChannels.from_graph(network.graph), kept)
+        alone = JointSpace(narrow.space("net"), space.policies)
+        expected = alone.encode([replace(candidate, architecture=alone.architectures.largest())]).genes
+        assert alone.layers(expected) == space.layers(drawn.genes[row : row + 1])
+        assert {name: costs[name][row] for name in names} == {
+            name: network_cost(alone, name)(expected)[0] for name in names
+        }
+        nodes = place_operators(
+            widths.nodes, widths.operator_slots, widths.decode_values(drawn.genes[row, : len(widths.choices)])
+        )
+        assert nodes == alone.architectures.nodes
 
 
 def silence(network: TracedNetwork, channels: CoupledChannels, kept: np.ndarray) -> None:
