@@ -131,6 +131,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/tracing/program_graph.py": TRACES,
     "nas/compression/tracing/recognition.py": TRACES,
     "nas/evaluation/local_pools.py": POOLS,
+    "search_spaces/families/given_widths.py": "tests/search_spaces/families/test_given.py: widths of a space",
     "nas/evaluation/measurement.py": POOLS,
     "nas/evaluation/measuring.py": POOLS,
     "nas/evaluation/pool.py": POOLS,

@@ -53,8 +53,10 @@ class ChannelWidths:
         seen = Counter[str]()
         self._gene_of: dict[int, str] = {}
         for index, group in enumerate(groups):
-            seen[group.name] += 1
-            name = group.name if seen[group.name] == 1 else f"{group.name}.{seen[group.name]}"
+            (tensor, _), _ = group.places[0]  # of the layer that yields these channels first
+            name = tensor.removesuffix(".weight")
+            seen[name] += 1
+            name = name if seen[name] == 1 else f"{name}.{seen[name]}"
             if len(widths[index]) > 1:
                 self._gene_of[index] = f"{name}.width"
         self._group_of = {gene: index for index, gene in self._gene_of.items()}

@@ -22,7 +22,7 @@ from nas.search.surrogate.allocated_design import allocate_design, list_tabulate
 from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.damage_model import DamageModel
 from nas.search.surrogate.gain_forecast import GainForecast, find_volume_reference
-from nas.search.surrogate.weighted_costs import WeightedCosts, list_uniform
+from nas.search.surrogate.weighted_costs import WeightedCosts
 from results.pareto import hypervolume
 from search_spaces.population import Population
 from search_spaces.search_space import Genes

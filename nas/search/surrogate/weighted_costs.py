@@ -92,7 +92,8 @@ class WeightedCosts:
         most = sum(float(table.max()) for table in alone) + sum(float(term.table.max()) for term in joint)
         place = np.argsort(self._order).tolist()
         joint, pairs = (
-            tuple(term.relabel([place[column] for column in term.columns]) for term in terms) for terms in (joint, pairs)
+            tuple(term.relabel([place[column] for column in term.columns]) for term in terms)
+            for terms in (joint, pairs)
         )
         budget = Budget("costs", tuple(alone[gene] for gene in self._order), most, joint)
         problem = AllocationProblem(tuple(damage[gene] for gene in self._order), (budget,), pairs=pairs)

@@ -190,9 +190,64 @@ def test_ranks_and_zeros_are_searched_with_bits(folder: Path) -> None:
     assert table["macs"].min() < 8 * 16 * 9 + 1280  # which bits alone cannot lower
 
 
+@pytest.mark.parametrize("searcher", ["allocation", "nsga2"])
+def test_widths_are_searched_with_bits_and_ranks(folder: Path, searcher: str) -> None:
+    known = ["w8a8", "w4a8", "w8a8-rank0.75"]
+    job = JOB | {
+        "space": {
+            **JOB["space"],
+            "policies": known,
+            "policies_for": [{"name": "0", "policies": ["w8a8", "w4a8"]}],
+            "widths": {"count": 2, "multiple": 4},
+        },
+        "search": {"searcher": searcher, "evaluations": 10, "objectives": ["accuracy", "weight_bytes", "macs"]},
+        "export": {"count": 3},
+    }
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert "8 channels in 1 groups, the most important first by surgeon on" in found.output
+    if searcher == "allocation":
+        (table,) = folder.glob("runs/small/sensitivity-*/damage.csv")
+        damage = pd.read_csv(table)
+        assert damage["layer"].tolist() == ["0.width"] * 2 + ["0"] * 2 + ["4"] * 3
+        assert damage["policy"].tolist()[:2] == ["4", "8"]
+        assert damage["damage"][0] > damage["damage"][1] == 0
+    (networks,) = folder.glob("runs/small/export-*/networks.csv")
+    exported = pd.read_csv(networks)
+    assert exported["macs"].min() < (8 * 16 * 9 + 1280) * 0.6  # by the width; a rank takes no more than a quarter
+    again = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert "export   done before" in again.output
+    tuned = CliRunner().invoke(app, ["finetune", "job.yaml", exported["key"].tolist()[-1], "--epochs", "0.1"])
+    assert tuned.exit_code == 0, tuned.output
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        (
+            {"space": {**JOB["space"], "widths": {"count": 2, "multiple": 8}}},
+            "no group of channels of the network has two or more widths; take more of them",
+        ),
+        (
+            {"space": {**JOB["space"], "widths": {"count": 0}}},
+            "space.widths.count: input should be greater",
+        ),
+        (
+            {"space": {**JOB["space"], "widths": {"importance": "guess"}}},
+            "unknown importance 'guess'; known importances",
+        ),
+        (
+            {"space": {"name": "resnet_digits", "policies": ["w8a8"], "widths": {}}},
+            "weights, inputs and widths are those of a given network; leave them out of 'resnet_digits'",
+        ),
+        (
+            {
+                "space": {**JOB["space"], "widths": {"multiple": 2}},
+                "search": {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": "fisher"}},
+            },
+            "sensitivity metric 'fisher' is in a unit of its own; take output_distortion",
+        ),
         (
             {"space": {**JOB["space"], "policies": ["w8a8", "w8a8-2:4"]}},
             "0 cannot take w8a8-2:4, give it other policies by a rule: 2:4 sparsity needs a multiple of 4 input",
