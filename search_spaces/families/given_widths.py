@@ -46,7 +46,7 @@ class ChannelWidths:
         if len(widths) != len(groups):
             raise ValueError(f"each of {len(groups)} groups of channels needs widths, got {len(widths)} entries")
         for group, known in zip(groups, widths, strict=True):
-            if not known or known[0] < 1 or known[-1] != group.size or list(known) != sorted({*known}):
+            if not (known and known[0] >= 1 and known[-1] == group.size and list(known) == sorted({*known})):
                 raise ValueError(f"widths of {group.name} must rise from 1 or more to {group.size}, got {known}")
         if not any(len(known) > 1 for known in widths):
             raise ValueError("no group of channels of the network has two or more widths; take more of them")

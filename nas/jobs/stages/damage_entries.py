@@ -23,7 +23,7 @@ from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_equal
 from nas.evaluation.realize import one_thread
 from nas.jobs.console.damage_progress import follow_damage
 from nas.jobs.execution import Execution
-from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
+from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
 from nas.jobs.stages.subject import Subject
 from nas.objectives import Failure, FloatArray
 from search_spaces.candidate import Candidate
@@ -68,12 +68,14 @@ class DamageEntries:
             for gene, last in enumerate(largest.tolist())
             for value in range(last)
         }
-        for layer, known in enumerate(space.slot_policies):
-            for choice, one in enumerate(known):
-                if one != neutral:
-                    entry = (len(largest) + layer, choice)
-                    found[entry] = self.make_candidate(compress_alone(len(space.slots), layer, one).layers)
-        return found
+        entries = [
+            (layer, value, one) for layer, known in enumerate(space.slot_policies) for value, one in enumerate(known)
+        ]
+        return found | {
+            (len(largest) + layer, value): self.make_candidate(compress_alone(len(space.slots), layer, one).layers)
+            for layer, value, one in entries
+            if one != neutral
+        }
 
     @cached_property
     def whole(self) -> Sequence[Candidate]:
@@ -85,7 +87,7 @@ class DamageEntries:
 
         Args:
             policies: The policies.
-            genes: Genes of its widths; None for all channels.
+            genes: Genes of its widths, shape (groups,); None for all channels.
         """
         space = self.subject.space.architectures
         architecture = space.largest() if genes is None else space.decode(np.array(genes, dtype=np.int16))
@@ -104,16 +106,6 @@ class DamageEntries:
 
     def _damage(self, entry: _Entry, known: Mapping[str, MeasuredDamage]) -> float:
         return max(known[name_entry(self.alone[entry])].damage, 0.0) if entry in self.alone else 0.0
-
-
-def name_entry(candidate: Candidate) -> str:
-    """The name of the entry of a candidate with one compressed layer or one narrower group."""
-    return f"alone {candidate.key}"
-
-
-def name_policy(candidate: Candidate) -> str:
-    """The name of a policy of all layers, which may be equal to that of an entry and is measured otherwise."""
-    return f"whole {candidate.key}"
 
 
 def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, MeasuredDamage]:
@@ -175,15 +167,13 @@ def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueE
     """The error for a policy of one layer, or a width of one group, without whose damage there is no table."""
     ((gene, value),) = [entry for entry, one in entries.alone.items() if one == candidate]
     found = entries.subject.space.genes[gene]
-    if not found.is_policy:
-        return ValueError(
-            f"the damage of {found.name} {found.values[value]} by {entries.metric} must be a finite number, and could "
-            f"not be measured: {reason}; take fewer or larger widths, or another sensitivity metric"
-        )
-    name, policy = found.name.removesuffix(".policy"), found.values[value]
+    what, remedy = f"{found.name} {found.values[value]}", "take fewer or larger widths"
+    if found.is_policy:
+        what = f"{found.values[value]} for layer {found.name.removesuffix('.policy')}"
+        remedy = "leave the policy out by a rule in space.policies_for"
     return ValueError(
-        f"the damage of {policy} for layer {name} by {entries.metric} must be a finite number, and could not be "
-        f"measured: {reason}; leave the policy out by a rule in space.policies_for, or take another sensitivity metric"
+        f"the damage of {what} by {entries.metric} must be a finite number, and could not be measured: {reason}; "
+        f"{remedy}, or take another sensitivity metric"
     )
 
 

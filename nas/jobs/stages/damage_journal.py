@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.files import atomic_write
+from search_spaces.candidate import Candidate
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,16 @@ class DamageJournal:
         row = [key, repr(found.damage), repr(found.seconds)]
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow([*row, _checksum(row)])
+
+
+def name_entry(candidate: Candidate) -> str:
+    """The name of the entry of a candidate with one compressed layer or one narrower group."""
+    return f"alone {candidate.key}"
+
+
+def name_policy(candidate: Candidate) -> str:
+    """The name of a policy of all layers, which may be equal to that of an entry and is measured otherwise."""
+    return f"whole {candidate.key}"
 
 
 def _checksum(row: list[str]) -> str:

@@ -27,10 +27,8 @@ from nas.jobs.stages.damage_entries import (
     DamageEntries,
     describe_duration,
     measure_in_workers,
-    name_entry,
-    name_policy,
 )
-from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
+from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
 from nas.objectives import Failure, FloatArray
 from search_spaces.additive_cost import Term
 from search_spaces.candidate import Candidate

@@ -28,9 +28,8 @@ from nas.jobs.stages.damage_entries import (
     CALIBRATION_SAMPLES,
     DamageEntries,
     measure_entries,
-    name_entry,
-    name_policy,
 )
+from nas.jobs.stages.damage_journal import name_entry, name_policy
 from nas.jobs.stages.pair_entries import BELOW, FALL_BACK, PairEntries, find_pairs
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray

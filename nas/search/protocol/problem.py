@@ -23,7 +23,7 @@ class SearchProblem:
         subspace: The part of the space that searchers which support it ask for candidates of; None is all of it.
         damage: For each gene the damage of each of its values alone, shape (values,), by a sensitivity metric: that of
             widths of a given network and of policies of its layers; empty if it was not measured.
-            pairs: The damage that several genes do together beyond the sum of their own: tables over their values, whose
+        pairs: The damage that several genes do together beyond the sum of their own: tables over their values, whose
             columns are indices of genes. It may be negative.
 
     Raises:
