@@ -28,7 +28,7 @@ from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages import train as training
 from nas.jobs.stages.distill import DISTILLATION, INPUTS
 from nas.jobs.stages.exact_costs import ExactCosts
-from nas.jobs.stages.given_network import network_name, trace_network
+from nas.jobs.stages.given_network import create_given_space, trace_network
 from nas.jobs.stages.profile import TableRequest, find_table
 from nas.jobs.stages.subject import Subject
 from nas.tasks.metrics.measured_metric import MeasuredMetric
@@ -116,13 +116,7 @@ class Workspace:
         """The joint space of the supernet or of the given network; `space` is a part of it, or all."""
         section = self.job.space
         if self.network is not None:
-            name = f"{network_name(str(section.network))}-{self.network.digest()[:8]}"
-            if section.widths is None:
-                return JointSpace(self.network.space(name), section.policy_space())
-            widths = section.widths.list_widths(self.network.graph)
-            # the importance decides which channels a width stands for
-            narrow = self.network.space(f"{name}-{section.widths.importance}", widths)
-            return JointSpace(narrow, section.policy_space())
+            return JointSpace(create_given_space(self.network, section), section.policy_space())
         architectures = create_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 

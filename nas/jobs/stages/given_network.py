@@ -15,6 +15,7 @@ from nas.data.splits import DataSplits
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.space_section import SpaceSection
 from nas.user_code import UserCodeError, user_code
+from search_spaces.families.given import GivenSpace
 
 
 def trace_network(
@@ -119,6 +120,23 @@ def _check_rules(section: SpaceSection, idle: Sequence[str]) -> None:
 def network_name(reference: str) -> str:
     """A short name of a network: that of its callable, its model, or its configuration file."""
     return Path(reference.rpartition(":")[2]).stem
+
+
+def create_given_space(traced: TracedNetwork, section: SpaceSection) -> GivenSpace:
+    """The space of a given network, with the widths that a section asks for.
+
+    Args:
+        traced: The network.
+        section: The space section of the job.
+
+    Raises:
+        ValueError: If widths are asked for, and the network has none to choose.
+    """
+    name = f"{network_name(str(section.network))}-{traced.digest()[:8]}"
+    if section.widths is None:
+        return traced.space(name)
+    # the importance decides for which channels a width stands
+    return traced.space(f"{name}-{section.widths.importance}", section.widths.list_widths(traced.graph))
 
 
 def check_network(traced: TracedNetwork, data: DataSplits) -> None:
