@@ -192,9 +192,8 @@ class Workspace:
     def network_folder(self) -> Path:
         """Where the given network is stored."""
         assert self.network is not None
-        inputs = {"network": self.network.digest(), "data": self.data.digest}
-        if self.importance is not None:
-            inputs["importance"] = self.importance
+        ranked = {} if self.importance is None else {"importance": self.importance}
+        inputs = {"network": self.network.digest(), "data": self.data.digest, **ranked}
         return stage_path(self.folder, "network", inputs)
 
     @property
