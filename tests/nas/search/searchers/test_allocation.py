@@ -160,6 +160,16 @@ def test_its_outlook_changes_nothing_that_is_asked(chain: Chain) -> None:
     assert np.array_equal(asked[0], asked[1])
 
 
+def test_it_says_when_the_front_has_stopped_moving(chain: Chain) -> None:
+    problem, known = chain.problem(), np.empty((0, 2))
+    searcher = Allocation().create(problem, 0)
+    while (outlook := searcher.forecast(10)) is None or outlook.high >= 0.005:
+        known = np.concatenate([known, chain.tell(searcher, searcher.ask(10), problem)])
+        assert len(known) <= 300
+    more = [chain.tell(searcher, searcher.ask(10), problem) for _ in range(-(-outlook.evaluations // 10))]
+    assert volume(np.concatenate([known, *more])) < 1.005 * volume(known)
+
+
 @pytest.mark.parametrize("change", ["no damage", "nothing measured", "nothing tabulated", "architectures"])
 def test_problems_of_another_kind_are_refused(chain: Chain, change: str) -> None:
     problem = chain.problem()
