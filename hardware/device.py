@@ -51,7 +51,9 @@ class Precision:
         return LayerPolicy.quantized(self.weight_bits[-1], self.activation_bits)
 
     def executes(self, policy: LayerPolicy) -> bool:
-        """Whether a layer under this policy is executed in this precision."""
+        """Whether a layer under this policy is executed in this precision, which has no steps for groups of inputs."""
+        if policy.group_size is not None:
+            return False
         return policy.weight_bits in self.weight_bits and policy.activation_bits == self.activation_bits
 
     def __str__(self) -> str:

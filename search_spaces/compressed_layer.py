@@ -13,6 +13,7 @@ from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.low_rank import LowRank, factorize_operator
 from search_spaces.sparsity import check_sparsity
+from search_spaces.weight_groups import check_group_size
 
 
 def name_factors(name: str) -> tuple[str, str]:
@@ -28,9 +29,9 @@ def expand_layer(layer: LayerSpec, policy: LayerPolicy) -> tuple[tuple[LayerSpec
         policy: Its policy.
 
     Raises:
-        ValueError: If the layer cannot be of that rank, or not be sparse in that way.
+        ValueError: If the layer cannot be of that rank, not be sparse in that way, or not have such groups of inputs.
     """
-    if policy.low_rank is None and policy.sparsity is None:
+    if policy.is_of_bits_alone:
         return ((layer, policy),)
     return _expand(layer, policy)
 
@@ -57,6 +58,8 @@ def _expand(layer: LayerSpec, policy: LayerPolicy) -> tuple[tuple[LayerSpec, Lay
         for call in one.calls:
             if rest.sparsity is not None:
                 check_sparsity(call.operator, rest.sparsity)
+            if rest.group_size is not None:
+                check_group_size(call.operator, rest.group_size)
     return tuple((one, rest) for one in layers)
 
 

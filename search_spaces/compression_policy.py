@@ -12,12 +12,14 @@ from typing import Any, Self
 from search_spaces.low_rank import LowRank
 from search_spaces.quoting import quote
 from search_spaces.sparsity import GroupedSparsity, Sparsity, parse_share, parse_sparsity
+from search_spaces.weight_groups import LARGEST_GROUP_SIZE, LEAST_GROUP_SIZE
 
 FULL_PRECISION_BITS = 32
 QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # the symmetric codes of a weight include -1, 0 and 1, so 2 bits are the fewest
 _PARTS = ("quantization", "sparsity", "low_rank")  # of a policy, in the order in which they are written
 _TEXT = re.compile(
     r"w(?P<weights>\d+)a(?P<activations>\d+)"
+    r"(?:-g(?P<size>\d{1,5}))?"
     r"(?:-rank(?P<rank>[\d.]+))?"
     r"(?:-(?:sparse(?P<share>[\d.]+)|(?P<group>[\d:]+)))?",
     re.ASCII,
@@ -31,13 +33,17 @@ class Quantization:
     Attributes:
         weight_bits: Bits of a weight: 32, which is floating point, or one of `QUANTIZED_BITS`.
         activation_bits: Bits of an element of the layer's input and output, from the same values.
+        group_size: Consecutive input channels of an output that share a step, from 2 to 4096
+            (`search_spaces.weight_groups`); None if an output has one step.
 
     Raises:
-        ValueError: If a bit-width is neither 32 nor one of `QUANTIZED_BITS`, or if both are 32.
+        ValueError: If a bit-width is neither 32 nor one of `QUANTIZED_BITS`, if both are 32, or if there is a group
+            size that lies outside or is one of weights of 32 bits.
     """
 
     weight_bits: int
     activation_bits: int
+    group_size: int | None = None
 
     def __post_init__(self) -> None:
         known = (*QUANTIZED_BITS, FULL_PRECISION_BITS)
@@ -46,9 +52,17 @@ class Quantization:
                 raise ValueError(f"a bit-width must be one of {known}, got {bits}")
         if self.weight_bits == self.activation_bits == FULL_PRECISION_BITS:
             raise ValueError(f"a quantisation must be of weights or activations, got {self}; None leaves both")
+        if self.group_size is not None:
+            if not LEAST_GROUP_SIZE <= self.group_size <= LARGEST_GROUP_SIZE:
+                raise ValueError(
+                    f"a group size must be from {LEAST_GROUP_SIZE} to {LARGEST_GROUP_SIZE}, got {self.group_size}"
+                )
+            if self.weight_bits == FULL_PRECISION_BITS:
+                raise ValueError(f"groups are those of weights that are rounded, got {self}; leave out the group size")
 
     def __str__(self) -> str:
-        return f"w{self.weight_bits}a{self.activation_bits}"
+        group = "" if self.group_size is None else f"-g{self.group_size}"
+        return f"w{self.weight_bits}a{self.activation_bits}{group}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,7 @@ class LayerPolicy:
     policies of today will be written as they are now, and their candidates keep their keys.
 
     Attributes:
-        quantization: Bits of weights and activations.
+        quantization: Bits of weights and activations, and what shares a step.
         sparsity: Which share of the weights is zero; of a layer of low rank, of both factors.
         low_rank: The rank of the weight, whose factors are quantised each.
     """
@@ -73,22 +87,25 @@ class LayerPolicy:
         return self
 
     @classmethod
-    def quantized(cls, weight_bits: int = 32, activation_bits: int = 32) -> LayerPolicy:
+    def quantized(cls, weight_bits: int = 32, activation_bits: int = 32, group_size: int | None = None) -> LayerPolicy:
         """A policy of bits alone; 32 and 32 leave the layer as it is.
 
         Args:
             weight_bits: Bits of a weight.
             activation_bits: Bits of input and output activations.
+            group_size: Input channels that share a step; None if an output has one step.
 
         Raises:
-            ValueError: If a bit-width is neither 32 nor one of `QUANTIZED_BITS`.
+            ValueError: As for `Quantization`, but that both may be 32 where there is no group size.
         """
-        neutral = weight_bits == activation_bits == FULL_PRECISION_BITS
-        return cls(None if neutral else Quantization(weight_bits, activation_bits))
+        neutral = weight_bits == activation_bits == FULL_PRECISION_BITS and group_size is None
+        return cls(None if neutral else Quantization(weight_bits, activation_bits, group_size))
 
     @classmethod
     def parse(cls, text: str) -> LayerPolicy:
-        """Reads the short form: bits such as `w4a8`, then a rank and zeros such as `-rank0.5`, `-sparse0.5` or `-2:4`.
+        """Reads the short form: bits such as `w4a8`, then groups such as `-g32`, a rank and zeros.
+
+        The latter are written like `-rank0.5`, and `-sparse0.5` or `-2:4`.
 
         `w32a32` leaves a layer as it is, and `w32a32-rank0.5` its bits.
 
@@ -98,12 +115,12 @@ class LayerPolicy:
         match = _TEXT.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"a layer policy is written like w8a8 (weight and activation bits), w8a8-rank0.5, w8a8-sparse0.5 or "
-                f"w8a8-2:4, got {quote(text)}"
+                f"a layer policy is written like w8a8 (weight and activation bits), w8a8-g32, w8a8-rank0.5, "
+                f"w8a8-sparse0.5 or w8a8-2:4, got {quote(text)}"
             )
-        zeros, rank = match["share"] or match["group"], match["rank"]
+        zeros, rank, size = match["share"] or match["group"], match["rank"], match["size"]
         return replace(
-            cls.quantized(int(match["weights"]), int(match["activations"])),
+            cls.quantized(int(match["weights"]), int(match["activations"]), None if size is None else int(size)),
             sparsity=None if zeros is None else parse_sparsity(zeros),
             low_rank=None if rank is None else LowRank(parse_share(rank)),
         )
@@ -112,7 +129,8 @@ class LayerPolicy:
         rank = "" if self.low_rank is None else f"-rank{self.low_rank}"
         prefix = "" if isinstance(self.sparsity, GroupedSparsity) else "sparse"
         zeros = "" if self.sparsity is None else f"-{prefix}{self.sparsity}"
-        return f"w{self.weight_bits}a{self.activation_bits}{rank}{zeros}"
+        group = "" if self.group_size is None else f"-g{self.group_size}"
+        return f"w{self.weight_bits}a{self.activation_bits}{group}{rank}{zeros}"
 
     @property
     def weight_bits(self) -> int:
@@ -123,6 +141,16 @@ class LayerPolicy:
     def activation_bits(self) -> int:
         """Bits of input and output activations; 32 where they are not quantised."""
         return self.quantization.activation_bits if self.quantization else FULL_PRECISION_BITS
+
+    @property
+    def group_size(self) -> int | None:
+        """Input channels that share a step; None where an output has one step, or weights are not quantised."""
+        return self.quantization.group_size if self.quantization else None
+
+    @property
+    def is_of_bits_alone(self) -> bool:
+        """Whether every layer can take the policy, also one of a supernet: it says nothing but bits."""
+        return self.low_rank is None and self.sparsity is None and self.group_size is None
 
     def to_json(self) -> dict[str, Any]:
         """The parts that are not None, as texts by name."""

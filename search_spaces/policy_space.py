@@ -137,8 +137,8 @@ class PolicySpace:
         """Refuses a space with layers of which a rule matches none, or that cannot take a policy that they may choose.
 
         Raises:
-            ValueError: If a rule matches no layer, or a layer cannot be of the rank of a policy or not be sparse in its
-                way.
+            ValueError: If a rule matches no layer, or a layer cannot be of the rank of a policy, not be sparse in its
+                way or not have its groups of inputs.
         """
         for rule in self.rules:
             if space.slots and not any(rule.fits(slot, space) for slot in space.slots):
@@ -154,7 +154,7 @@ class PolicySpace:
 
 def _check_fit(slot: LayerSlot, policy: LayerPolicy, space: SearchSpace) -> None:
     """Raises ValueError if a layer that a slot may hold cannot take a policy."""
-    if policy.low_rank is None and policy.sparsity is None:
+    if policy.is_of_bits_alone:
         return
     for layer in space.slot_layers[slot.name]:
         try:
@@ -166,8 +166,8 @@ def _check_fit(slot: LayerSlot, policy: LayerPolicy, space: SearchSpace) -> None
 def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
     """The index of a policy among others, or else of the nearest one.
 
-    Distances are those of bits. Shares of rank and of weights that are not zero count as the bits of a weight that they
-    are of, which are at most 32.
+    Distances are those of bits, with the share that a weight has in a step of its group. Shares of rank and of weights
+    that are not zero count as the bits of a weight that they are of, which are at most 32.
 
     Args:
         policy: The policy that is looked for.
@@ -175,11 +175,17 @@ def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> in
     """
 
     def distance(other: LayerPolicy) -> float:
-        bits = abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
+        bits: float = abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
+        bits += abs(_share_of_step(other) - _share_of_step(policy))
         shares = zip(_list_shares(other), _list_shares(policy), strict=True)
         return bits + FULL_PRECISION_BITS * sum(abs(one - another) for one, another in shares)
 
     return known.index(policy) if policy in known else min(range(len(known)), key=lambda index: distance(known[index]))
+
+
+def _share_of_step(policy: LayerPolicy) -> float:
+    """Bits of the step of a group for each of its inputs; 0 where an output has one step."""
+    return 0.0 if policy.group_size is None else FULL_PRECISION_BITS / policy.group_size
 
 
 def _list_shares(policy: LayerPolicy) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.export.foreign_operations import FOREIGN_OPERATIONS, ForeignOperation
+from nas.export.onnx_grouped_weight import OnnxGroupedWeight
 from nas.export.onnx_layer import (
     OnnxWeight,
     apply_hard_sigmoid,
@@ -132,6 +133,9 @@ def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | N
     has_bias = len(unit.call.parameters) > 1 or unit.norm is not None
     least = find_least_weight_scale(bias, input_quantizer or nn.Identity())
     inputs_first = _is_stored_inputs_first(operator, network.graph.shapes[unit.call.inputs[0]])
+    if quantizer is not None and quantizer.group_size is not None:
+        grouped = OnnxGroupedWeight(weight, quantizer, gain, inputs_first and isinstance(operator, Linear))
+        return _OnnxUnit(operator, grouped, bias if has_bias else None)
     stored_weight = OnnxWeight(weight, quantizer, gain, least, transposed=inputs_first)
     if not stored_weight.quantized and not inputs_first:
         stored_weight.value = to_stored_layout(stored_weight.get_buffer("value"), operator)
@@ -172,7 +176,9 @@ class _OnnxUnit(nn.Module):
         bias: Bias, shape (out,); None for no bias.
     """
 
-    def __init__(self, operator: Convolution | Linear, weight: OnnxWeight, bias: Tensor | None) -> None:
+    def __init__(
+        self, operator: Convolution | Linear, weight: OnnxWeight | OnnxGroupedWeight, bias: Tensor | None
+    ) -> None:
         super().__init__()
         self.operator, self.weight = operator, weight
         self.register_buffer("bias", bias)

@@ -58,15 +58,18 @@ class GraphNetwork(nn.Module):
         """The attribute under which a stored tensor lies, by the name that the nodes use."""
         return self._stored[name]
 
-    def round_weight(self, name: str, bits: int, quantizer: Quantizer = REFERENCE) -> None:
+    def round_weight(
+        self, name: str, bits: int, quantizer: Quantizer = REFERENCE, group_size: int | None = None
+    ) -> None:
         """Has a weight rounded in every forward pass from now on; rounded values that were kept are forgotten.
 
         Args:
             name: Name of the weight, as the nodes use it.
             bits: Bits of its codes; 32 leave the weight as it is.
             quantizer: Chooses the steps of the codes.
+            group_size: Input channels that share a step; None if an output channel has one step.
         """
-        self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits, quantizer)
+        self._weight_quantizers[self._stored[name]] = WeightQuantizer(bits, quantizer, group_size)
         self._kept.pop(name, None)
 
     def weight_quantizer(self, name: str) -> WeightQuantizer | None:

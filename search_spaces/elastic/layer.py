@@ -90,11 +90,11 @@ class Layer(nn.Module):
             quantizer: Chooses the steps of the weight, unless the layer has a learnt step.
 
         Raises:
-            ValueError: If the policy is of low rank or sparse, which the layers of a supernet cannot be.
+            ValueError: If the policy says more than bits, which the layers of a supernet cannot follow.
         """
-        if policy.low_rank is not None or policy.sparsity is not None:
+        if not policy.is_of_bits_alone:
             raise ValueError(
-                f"low rank and sparsity are for given networks, not for layers of a supernet; got {policy}"
+                f"low rank, sparsity and groups are for given networks, not for layers of a supernet; got {policy}"
             )
         self.policy = policy
         self.register_buffer("_rounded", None, persistent=False)  # a buffer moves with the layer to another device

@@ -1,6 +1,7 @@
 """Quantisers as modules: they round float tensors to a grid of few values, with straight-through gradients.
 
-Weights are symmetric per output channel, with the steps of a `Quantizer`, or learnt ones by double rounding;
+Weights are symmetric per output channel or group of inputs, with the steps of a `Quantizer`, or learnt ones by double
+rounding;
 activations are asymmetric per tensor. Independent of layers and of policies.
 """
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.double_rounding import double_rounding, lower_codes, lower_scale, master_codes
-from search_spaces.elastic.weight_steps import SMALLEST_STEP, MaxAbsSteps, Quantizer
+from search_spaces.elastic.weight_steps import SMALLEST_STEP, MaxAbsSteps, Quantizer, to_step_rows
 
 REFERENCE = MaxAbsSteps()
 _PRODUCER = "rounded_by"  # attribute under which a rounded tensor keeps its quantiser
@@ -46,16 +47,17 @@ def value_range(activation: Tensor) -> tuple[float, float]:
 
 
 class WeightQuantizer(nn.Module):
-    """Fake-quantises a weight of shape (out, ...): symmetric, one step per output channel.
+    """Fake-quantises a weight of shape (out, ...): symmetric, one step per output channel or per group of inputs.
 
     Args:
         bits: Bits of a code; 32 returns the input object unchanged.
         quantizer: Chooses the steps of weights that have not learnt theirs.
+        group_size: Consecutive input channels that share a step; None if an output channel has one step.
     """
 
-    def __init__(self, bits: int, quantizer: Quantizer = REFERENCE) -> None:
+    def __init__(self, bits: int, quantizer: Quantizer = REFERENCE, group_size: int | None = None) -> None:
         super().__init__()
-        self.bits, self.quantizer = bits, quantizer
+        self.bits, self.quantizer, self.group_size = bits, quantizer, group_size
 
     def forward(self, weight: Tensor, step: Tensor | None = None) -> Tensor:
         """The rounded weight; by double rounding if a learnt `step` of shape (out,) is given."""
@@ -64,9 +66,18 @@ class WeightQuantizer(nn.Module):
         if step is not None:
             return double_rounding(weight, step, self.bits)
         limit = 2 ** (self.bits - 1) - 1
-        scale = self.quantizer.steps(weight, self.bits)
+        scale = self.steps(weight)
         zeros = torch.zeros_like(scale, dtype=torch.int32)
-        return torch.fake_quantize_per_channel_affine(weight, scale.float(), zeros, 0, -limit, limit)
+        rows = to_step_rows(weight, self.group_size)
+        return torch.fake_quantize_per_channel_affine(rows, scale.float(), zeros, 0, -limit, limit).view_as(weight)
+
+    def steps(self, weight: Tensor) -> Tensor:
+        """The steps that the quantiser chooses, shape (out,); of groups, shape (out * in / group_size,), by output.
+
+        Args:
+            weight: Shape (out, in, ...).
+        """
+        return self.quantizer.steps(to_step_rows(weight, self.group_size), self.bits)
 
     @torch.no_grad()
     def codes(self, weight: Tensor, step: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -78,7 +89,7 @@ class WeightQuantizer(nn.Module):
 
         Returns:
             Codes, int8, in the shape of the weight, from -(2^(bits - 1) - 1) to 2^(bits - 1) - 1; and the step by which
-            they are multiplied, shape (out,).
+            they are multiplied, as `steps` gives them.
 
         Raises:
             ValueError: If the quantiser has 32 bits, and so no codes.
@@ -88,9 +99,10 @@ class WeightQuantizer(nn.Module):
         if step is not None:
             return lower_codes(master_codes(weight, step), self.bits), lower_scale(step, self.bits)
         limit = 2 ** (self.bits - 1) - 1
-        scale = self.quantizer.steps(weight, self.bits)
-        codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
-        return codes.to(torch.int8), scale
+        scale = self.steps(weight)
+        rows = to_step_rows(weight, self.group_size)
+        codes = (rows / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-limit, limit)
+        return codes.view_as(weight).to(torch.int8), scale
 
 
 class ActivationQuantizer(nn.Module):

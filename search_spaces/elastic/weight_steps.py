@@ -47,6 +47,20 @@ class MaxAbsSteps(Quantizer):
         return (largest / (2 ** (bits - 1) - 1)).clamp_min(SMALLEST_STEP)
 
 
+def to_step_rows(weight: Tensor, group_size: int | None) -> Tensor:
+    """A weight in which each row has a step of its own: it is quantised as a weight with so many output channels.
+
+    Args:
+        weight: Shape (out, in, ...).
+        group_size: Consecutive input channels that share a step; None if an output channel has one step.
+
+    Returns:
+        The weight itself, or shape (out * in / group_size, group_size, ...): the groups of the first output channel,
+        those of the second, and so on.
+    """
+    return weight if group_size is None else weight.reshape(-1, group_size, *weight.shape[2:])
+
+
 def to_output_first(weight: Tensor, operator: Operator) -> Tensor:
     """A stored weight with its output channels first; only transposed convolutions store their weight otherwise.
 

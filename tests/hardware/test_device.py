@@ -21,6 +21,7 @@ def test_narrow_weights_are_executed_in_int8(policy: str, executed: str) -> None
         LayerPolicy.quantized(4, 4),
         LayerPolicy.quantized(8, 32),
         LayerPolicy.quantized(32, 8),
+        LayerPolicy.quantized(8, 8, group_size=32),  # computed in floating point, and never priced as integers
     ],
 )
 def test_other_policies_are_refused(policy: LayerPolicy) -> None:

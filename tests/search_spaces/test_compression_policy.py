@@ -13,21 +13,31 @@ def test_a_policy_is_read_as_it_is_written(policy: LayerPolicy) -> None:
     assert LayerPolicy.from_json(policy.to_json()) == policy
 
 
-REDUCED = ["w4a8-rank0.5", "w32a32-rank0.05", "w4a8-sparse0.5", "w8a8-2:4", "w32a32-1:4", "w3a32-rank0.25-sparse0.9"]
+REDUCED = [
+    "w4a8-g32",
+    "w4a32-g4096-rank0.5-2:4",
+    "w4a8-rank0.5",
+    "w32a32-rank0.05",
+    "w4a8-sparse0.5",
+    "w8a8-2:4",
+    "w32a32-1:4",
+    "w3a32-rank0.25-sparse0.9",
+]
 
 
 @pytest.mark.parametrize("text", REDUCED)
-def test_ranks_and_zeros_are_written_as_they_are_read(text: str) -> None:
+def test_groups_ranks_and_zeros_are_written_as_they_are_read(text: str) -> None:
     policy = LayerPolicy.parse(text)
     assert str(policy) == text
     assert LayerPolicy.from_json(policy.to_json()) == policy
-    assert policy != LayerPolicy.quantized(policy.weight_bits, policy.activation_bits)
+    assert not policy.is_of_bits_alone
 
 
 def test_every_part_has_a_name_of_its_own() -> None:
     whole = LayerPolicy.parse("w4a8-rank0.50-sparse0.9")
     assert whole.to_json() == {"quantization": "w4a8", "sparsity": "0.9", "low_rank": "0.5"}
     assert LayerPolicy.parse("w32a32-2:4").to_json() == {"sparsity": "2:4"}
+    assert LayerPolicy.parse("w4a8-g32").to_json() == {"quantization": "w4a8-g32"}
     with pytest.raises(ValueError, match=r"is written like \{'low_rank': '0.5'\}, got \{'low_rank': '0.50'\}"):
         LayerPolicy.from_json({"low_rank": "0.50"})  # another text would be another key
     with pytest.raises(ValueError, match=r"has the parts quantization, sparsity, low_rank, got thinning"):
@@ -54,10 +64,14 @@ def test_illegal_texts_are_refused(name: str) -> None:
         ("w8a8-sparse0.0", "a share of zeros must be from 0.01 to 0.99, got 0.0"),
         ("w8a8-4:2", "keeps n of m weights, 1 <= n < m <= 32, got 4:2"),
         ("w8a8-2:4-rank0.5", "written like w8a8"),
+        ("w8a8-rank0.5-g32", "written like w8a8"),
+        ("w8a8-g1", "a group size must be from 2 to 4096, got 1"),
+        ("w32a8-g32", "groups are those of weights that are rounded, got w32a8-g32"),
+        ("w32a32-g32", "a quantisation must be of weights or activations, got w32a32-g32"),
         ("w8a8-sparse0.5-2:4", "written like w8a8"),
     ],
 )
-def test_illegal_ranks_and_zeros_are_refused(name: str, message: str) -> None:
+def test_illegal_groups_ranks_and_zeros_are_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LayerPolicy.parse(name)
 

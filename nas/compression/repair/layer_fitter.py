@@ -84,12 +84,15 @@ class LayerFitter:
         weight = to_output_first(self._network.tensor(name).detach(), operator)
         rows = to_rows(weight, operator)
         kept = rows != 0 if name in self._sparse else None
-        problem = statistics.to_problem(rows, bits, self._recipe.damping, kept)
+        quantizer = self._network.weight_quantizer(name)
+        group_size = None if quantizer is None else quantizer.group_size
+        blocks = 1 if group_size is None else weight.shape[1] // group_size
+        problem = statistics.to_problem(rows, bits, self._recipe.damping, kept, blocks)
         fitted = problem.weight
         if bits != FULL_PRECISION_BITS:
             rounded = self._recipe.rounding.round(problem)
             fitted = rounded.weight
-            self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()))
+            self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()), group_size)
         self._network.tensor(name).copy_(to_stored_layout(fitted.reshape(weight.shape), operator))
         if shift is not None and movable:
             self._network.tensor(shift[0]).add_(statistics.bias(fitted).flatten(), alpha=shift[1])

@@ -29,7 +29,9 @@ class LayerStatistics:
     input_mean: Tensor
     output_mean: Tensor
 
-    def to_problem(self, weight: Tensor, bits: int, damping: float, kept: Tensor | None = None) -> RoundingProblem:
+    def to_problem(
+        self, weight: Tensor, bits: int, damping: float, kept: Tensor | None = None, blocks: int = 1
+    ) -> RoundingProblem:
         """The problem of rounding to codes the weight that fits best, which is that of the problem.
 
         The weight that fits best differs from the trained one where the inputs do: it makes up for what was rounded
@@ -40,12 +42,13 @@ class LayerStatistics:
             bits: Bits of a code; 32 if only the weight that fits best is asked for.
             damping: Share of the mean power of the inputs that is added to the power of each.
             kept: Which weights may be other than 0, bool, in the shape of the weight; None if all may.
+            blocks: Number of steps of an output channel.
         """
         power = self.gram.diagonal(dim1=1, dim2=2).mean(1) * damping
         strength = power.clamp_min(_LEAST_POWER)[:, None, None]
         gram = self.gram + strength * torch.eye(self.gram.shape[1], dtype=self.gram.dtype, device=self.gram.device)
         fit = torch.linalg.solve(gram, self.cross + strength * weight, left=False)
-        problem = RoundingProblem(fit, gram, bits, kept)
+        problem = RoundingProblem(fit, gram, bits, kept, blocks)
         return replace(problem, weight=fit_weight(problem))
 
     def bias(self, weight: Tensor) -> Tensor:

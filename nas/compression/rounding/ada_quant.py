@@ -39,7 +39,7 @@ class AdaQuant(Rounding):
         first = problem.choose_steps()
         best = RoundedWeight(problem.nearest(first), first)
         scale = problem.error(best.weight).clamp_min(torch.finfo(first.dtype).tiny)
-        scaled = (problem.weight / first[..., None]).requires_grad_()
+        scaled = (problem.weight / problem.spread(first)).requires_grad_()
         growth = torch.zeros_like(first, requires_grad=True)
         groups = [{"params": [scaled], "lr": self.learning_rate}, {"params": [growth], "lr": self.step_rate}]
         adam = torch.optim.Adam(groups)
@@ -47,7 +47,7 @@ class AdaQuant(Rounding):
             clipped = scaled.clamp(-problem.largest, problem.largest)
             codes = problem.mask(clipped + (clipped.round() - clipped).detach())
             steps = first * growth.exp()
-            loss = (problem.error(codes * steps[..., None]) / scale).sum()
+            loss = (problem.error(codes * problem.spread(steps)) / scale).sum()
             adam.zero_grad()
             loss.backward()
             best = keep_better(problem, best, RoundedWeight(codes.detach().round(), steps.detach()))

@@ -44,7 +44,7 @@ class AdaRound(Rounding):
     def round(self, problem: RoundingProblem) -> RoundedWeight:
         """Codes in the steps of `RoundingProblem.choose_steps`, each next to the weight."""
         steps = problem.choose_steps()
-        scaled = problem.weight / steps[..., None]
+        scaled = problem.weight / problem.spread(steps)
         floor, nearest = scaled.floor(), RoundedWeight(problem.nearest(steps), steps)
         share = ((scaled - floor - _LOW) / (_HIGH - _LOW)).clamp(1e-4, 1 - 1e-4)
         choice = share.logit().requires_grad_()
@@ -54,7 +54,7 @@ class AdaRound(Rounding):
         for iteration in range(self.iterations):
             up = _stretched(choice)
             codes = problem.mask((floor + up).clamp(-problem.largest, problem.largest))
-            loss = (problem.error(codes * steps[..., None])[..., None] / scale).sum()
+            loss = (problem.error(codes * problem.spread(steps))[..., None] / scale).sum()
             if iteration >= begin:
                 left = (self.iterations - iteration) / (self.iterations - begin)
                 sharpness = 2 + 18 * (1 + math.cos(math.pi * (1 - left))) / 2  # from 20 to 2, as in the paper

@@ -30,17 +30,20 @@ class Gptq(Rounding):
         weight = problem.weight.take_along_dim(along, 2)
         codes = torch.empty_like(weight)
         kept = None if problem.kept is None else problem.kept.take_along_dim(along, 2).mT
+        scale = problem.spread(steps).expand_as(weight).take_along_dim(along, 2).mT.contiguous()  # of each column
         for start in range(0, weight.shape[2], BLOCK):
             end = start + BLOCK
             rows = factor[:, start:end]
             block = weight[..., start:end].mT.contiguous()  # (groups, columns, out): a column lies in one piece
             errors, rounded = torch.empty_like(block), torch.empty_like(block)
             for column in range(block.shape[1]):
-                rounded[:, column] = (block[:, column] / steps).round_().clamp_(-problem.largest, problem.largest)
+                rounded[:, column] = (
+                    (block[:, column] / scale[:, start + column]).round_().clamp_(-problem.largest, problem.largest)
+                )
                 if kept is not None:
                     rounded[:, column] *= kept[:, start + column]
                 row = rows[:, column, start + column : end, None]
-                errors[:, column] = (block[:, column] - rounded[:, column] * steps) / row[:, 0]
+                errors[:, column] = (block[:, column] - rounded[:, column] * scale[:, start + column]) / row[:, 0]
                 block[:, column + 1 :].addcmul_(row[:, 1:], errors[:, None, column], value=-1)
             codes[..., start:end] = rounded.mT
             weight[..., end:] -= errors.mT @ rows[..., end:]

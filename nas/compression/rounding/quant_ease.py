@@ -66,10 +66,12 @@ def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Ten
     """
     changed = False
     kept = None if problem.kept is None else problem.kept.mT
+    columns = problem.spread(steps).expand_as(codes).mT
     for start in range(0, codes.shape[2], BLOCK):
         end = start + BLOCK
         own, block = (_copy_transposed(part[..., start:end]) for part in (residual, codes))
-        scale = power[:, start:end, None] * steps[:, None]
+        widths = columns[:, start:end]
+        scale = power[:, start:end, None] * widths
         moves = torch.zeros_like(own)  # of the weight
         for column in range(own.shape[1]):
             best = block[:, column] + own[:, column] / scale[:, column]
@@ -78,7 +80,7 @@ def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Ten
                 change *= kept[:, start + column]
             if change.any():
                 block[:, column] += change
-                moves[:, column] = change * steps
+                moves[:, column] = change * widths[:, column]
                 row = problem.gram[:, start + column, start + column + 1 : end, None]
                 own[:, column + 1 :].addcmul_(row, moves[:, None, column], value=-1)
         if moves.any():

@@ -26,12 +26,14 @@ class RoundingProblem:
         gram: Mean of x xᵀ over the inputs x of each group, shape (groups, in, in), positive definite.
         bits: Bits of a code.
         kept: Which weights may be other than 0, bool, in the shape of the weight; None if all may.
+        blocks: Number of steps of an output channel, each of which serves as many consecutive inputs.
     """
 
     weight: Tensor
     gram: Tensor
     bits: int
     kept: Tensor | None = None
+    blocks: int = 1
 
     @property
     def largest(self) -> int:
@@ -52,9 +54,17 @@ class RoundingProblem:
         """The nearest codes, shape (groups, out, in).
 
         Args:
-            steps: The step of each output channel, shape (groups, out).
+            steps: The steps of each output channel, shape (groups, out, blocks).
         """
-        return self.mask((self.weight / steps[..., None]).round_().clamp_(-self.largest, self.largest))
+        return self.mask((self.weight / self.spread(steps)).round_().clamp_(-self.largest, self.largest))
+
+    def spread(self, steps: Tensor) -> Tensor:
+        """The step of every weight, in a shape that broadcasts over the weight: (groups, out, in or 1).
+
+        Args:
+            steps: Shape (groups, out, blocks).
+        """
+        return spread_steps(steps, self.weight.shape[2])
 
     def mask(self, codes: Tensor) -> Tensor:
         """The same codes or weights, but 0 where nothing else may be, shape (groups, out, in).
@@ -65,16 +75,18 @@ class RoundingProblem:
         return codes if self.kept is None else codes * self.kept
 
     def choose_steps(self) -> Tensor:
-        """Steps that are best for the nearest codes if inputs are uncorrelated, shape (groups, out).
+        """Steps that are best for the nearest codes if inputs are uncorrelated, shape (groups, out, blocks).
 
         As `quantizers.mse`, with the error of a weight weighed by the mean square of its input.
         """
         power = self.gram.diagonal(dim1=1, dim2=2)[:, None]
-        reference = (self.mask(self.weight).abs().amax(2) / self.largest).clamp_min(SMALLEST_STEP)
+        magnitudes = self.mask(self.weight).abs().unflatten(2, (self.blocks, -1))
+        reference = (magnitudes.amax(3) / self.largest).clamp_min(SMALLEST_STEP)
         best, least = reference, torch.full_like(reference, torch.inf)
         for share in _SHARES:
             steps = reference * share
-            error = (self.nearest(steps).mul_(steps[..., None]).sub_(self.weight).square_() * power).sum(2)
+            error = self.nearest(steps).mul_(self.spread(steps)).sub_(self.weight).square_() * power
+            error = error.unflatten(2, (self.blocks, -1)).sum(3)
             best = torch.where(error < least, steps, best)
             least = torch.minimum(error, least)
         return best
@@ -86,7 +98,7 @@ class RoundedWeight:
 
     Attributes:
         codes: Whole numbers in floating point, shape (groups, out, in).
-        steps: The step of each output channel, positive, shape (groups, out).
+        steps: The steps of each output channel, positive, shape (groups, out, blocks).
     """
 
     codes: Tensor
@@ -95,7 +107,18 @@ class RoundedWeight:
     @property
     def weight(self) -> Tensor:
         """The rounded weight, shape (groups, out, in)."""
-        return self.codes * self.steps[..., None]
+        return self.codes * spread_steps(self.steps, self.codes.shape[2])
+
+
+def spread_steps(steps: Tensor, inputs: int) -> Tensor:
+    """The step of every weight, shape (groups, out, inputs); or (groups, out, 1) where all inputs share one.
+
+    Args:
+        steps: Shape (groups, out, blocks).
+        inputs: Number of inputs of an output channel, a multiple of the blocks.
+    """
+    blocks = steps.shape[2]
+    return steps if blocks == 1 else steps.repeat_interleave(inputs // blocks, 2)
 
 
 class Rounding(ABC):
@@ -113,17 +136,25 @@ class Rounding(ABC):
 
 
 def refit_steps(problem: RoundingProblem, rounded: RoundedWeight) -> RoundedWeight:
-    """The same codes in the steps of least error, which is a linear problem of one unknown per output channel.
+    """The same codes in steps of less error: each step is set to its best value given the others, in order.
 
-    A channel of which no positive step is better than none keeps its step.
+    With one block, it is the step of least error. A step for which no positive value is better than none stays.
 
     Args:
         problem: What was rounded.
         rounded: The codes and their present steps.
     """
-    response = rounded.codes @ problem.gram
-    best = (response * problem.weight).sum(2) / (response * rounded.codes).sum(2)
-    return RoundedWeight(rounded.codes, torch.where(best > SMALLEST_STEP, best, rounded.steps))
+    steps, width = rounded.steps.clone(), problem.weight.shape[2] // problem.blocks
+    aims = problem.weight - rounded.weight  # what the other blocks leave to the block at hand, once its own is added
+    for block in range(problem.blocks):
+        own = slice(block * width, (block + 1) * width)
+        codes = rounded.codes[..., own]
+        aims[..., own] += codes * steps[..., block, None]
+        response = codes @ problem.gram[:, own]
+        best = (response * aims).sum(2) / (response[..., own] * codes).sum(2)
+        steps[..., block] = torch.where(best > SMALLEST_STEP, best, steps[..., block])
+        aims[..., own] -= codes * steps[..., block, None]
+    return RoundedWeight(rounded.codes, steps)
 
 
 def keep_better(problem: RoundingProblem, first: RoundedWeight, second: RoundedWeight) -> RoundedWeight:
@@ -136,4 +167,4 @@ def keep_better(problem: RoundingProblem, first: RoundedWeight, second: RoundedW
     """
     better = problem.error(second.weight) < problem.error(first.weight)
     codes = torch.where(better[..., None], second.codes, first.codes)
-    return RoundedWeight(codes, torch.where(better, second.steps, first.steps))
+    return RoundedWeight(codes, torch.where(better[..., None], second.steps, first.steps))

@@ -25,7 +25,7 @@ def compute_weight_error(subject: CompressionSubject, layer: int, policy: LayerP
     """
     named, weight = subject.traced.graph.layers[layer], subject.weights[layer]
     directions = None if policy.low_rank is None else subject.directions[named.weight]
-    rounder = WeightQuantizer(policy.weight_bits, subject.methods.quantizer)
+    rounder = WeightQuantizer(policy.weight_bits, subject.methods.quantizer, policy.group_size)
     return multiply_factors([rounder(part) for part in reduce_weight(weight, named, policy, directions)]) - weight
 
 

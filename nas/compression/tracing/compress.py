@@ -14,6 +14,7 @@ from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPol
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import REFERENCE, ActivationQuantizer
 from search_spaces.elastic.weight_steps import Quantizer
+from search_spaces.weight_groups import check_group_size
 
 
 def compress(
@@ -37,7 +38,7 @@ def compress(
 
     Raises:
         ValueError: If the policy has more or fewer entries than the network has layers, or a layer cannot be of its
-            rank or not be sparse in its way.
+            rank, not be sparse in its way or not have its groups of inputs.
     """
     copies = {
         name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in traced.parameters.items()
@@ -68,5 +69,7 @@ def view_compressed(
     network = GraphNetwork(graph, reduced.parameters, rounding)
     for layer, entry in zip(reduced.graph.layers, entries, strict=True):
         if entry.weight_bits != FULL_PRECISION_BITS:
-            network.round_weight(layer.weight, entry.weight_bits, quantizer)
+            if entry.group_size is not None:
+                check_group_size(layer.operator, entry.group_size)
+            network.round_weight(layer.weight, entry.weight_bits, quantizer, entry.group_size)
     return network.eval()

@@ -120,11 +120,11 @@ class SpaceSection(Section):
                 raise ValueError(
                     f"weights, inputs and widths are those of a given network; leave them out of {self.name!r}"
                 )
-            reduced = [one for one in self.policy_space().all_policies if one.low_rank or one.sparsity]
-            if reduced:
+            further = [one for one in self.policy_space().all_policies if not one.is_of_bits_alone]
+            if further:
                 raise ValueError(
-                    f"low rank and sparsity are for a given network, and {self.name!r} is a supernet; "
-                    f"leave out {', '.join(map(str, reduced))}"
+                    f"low rank, sparsity and groups are for a given network, and {self.name!r} is a supernet; "
+                    f"leave out {', '.join(map(str, further))}"
                 )
             JointSpace(self.restrict(create_space(self.name, image_channels=1, classes=2)), self.policy_space())
         elif self.stored is not None:

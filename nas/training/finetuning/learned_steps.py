@@ -12,7 +12,8 @@ from torch.nn.utils.parametrize import register_parametrization, remove_parametr
 from nas.compression.rounding.fixed_steps import FixedSteps
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.graph_network import GraphNetwork
-from search_spaces.elastic.weight_steps import SMALLEST_STEP, to_output_first, to_stored_layout
+from search_spaces.elastic.quantizers import WeightQuantizer
+from search_spaces.elastic.weight_steps import SMALLEST_STEP, to_output_first, to_step_rows, to_stored_layout
 from search_spaces.network_graph import WeightedLayer
 from search_spaces.operators.operator import Operator
 
@@ -21,29 +22,31 @@ class LearnedSteps(nn.Module):
     """Rounds a weight, as a parametrisation of torch: gradients reach the weight, and the step of every channel.
 
     The gradient of a weight is that of the rounded one where no code is clipped, and 0 elsewhere. That of a step is
-    divided by the root of the number of weights of its channel times the largest code, so that steps and weights change
-    at comparable rates (section 2.2).
+    divided by the root of the number of its weights times the largest code, so that steps and weights change at
+    comparable rates (section 2.2).
 
     Args:
-        steps: The steps at the beginning, shape (out,), positive.
-        bits: Bits of a code.
+        steps: The steps at the beginning, shape (rows,), positive; one for each row of `to_step_rows`.
+        quantizer: The quantiser of the weight, with the bits of a code and the size of groups.
         operator: The operator of the weight.
     """
 
-    def __init__(self, steps: Tensor, bits: int, operator: Operator) -> None:
+    def __init__(self, steps: Tensor, quantizer: WeightQuantizer, operator: Operator) -> None:
         super().__init__()
-        self.steps, self._limit, self._operator = nn.Parameter(steps.clone()), 2 ** (bits - 1) - 1, operator
+        self.steps, self._limit, self._operator = nn.Parameter(steps.clone()), 2 ** (quantizer.bits - 1) - 1, operator
+        self._group_size = quantizer.group_size
 
     def forward(self, weight: Tensor) -> Tensor:
         """The rounded weight, in the stored layout of the weight."""
         first = to_output_first(weight, self._operator)
-        shape = (-1, *[1] * (first.dim() - 1))
-        share = 1 / math.sqrt(first[0].numel() * self._limit)
+        rows = to_step_rows(first, self._group_size)
+        shape = (-1, *[1] * (rows.dim() - 1))
+        share = 1 / math.sqrt(rows[0].numel() * self._limit)
         # has the value of the steps, and a share of their gradient
         steps = (self.steps * share + (self.steps * (1 - share)).detach()).clamp_min(SMALLEST_STEP).view(shape)
-        codes = (first / steps).clamp(-self._limit, self._limit)
+        codes = (rows / steps).clamp(-self._limit, self._limit)
         codes = codes + (codes.round() - codes).detach()
-        return to_stored_layout(codes * steps, self._operator)
+        return to_stored_layout((codes * steps).view_as(first), self._operator)
 
 
 class StepLearning:
@@ -55,29 +58,30 @@ class StepLearning:
     """
 
     def __init__(self, network: GraphNetwork) -> None:
-        self._network, self._learned = network, dict[str, tuple[int, LearnedSteps]]()
+        self._network, self._learned = network, dict[str, tuple[WeightQuantizer, LearnedSteps]]()
         for layer in network.graph.layers:
             quantizer = network.weight_quantizer(layer.weight)
             if quantizer is None or quantizer.bits == FULL_PRECISION_BITS or layer.weight in self._learned:
                 continue
             weight, operator = network.tensor(layer.weight), _operator(layer)
-            steps = quantizer.quantizer.steps(to_output_first(weight.detach(), operator), quantizer.bits)
-            learned = LearnedSteps(steps, quantizer.bits, operator)
+            steps = quantizer.steps(to_output_first(weight.detach(), operator))
+            learned = LearnedSteps(steps, quantizer, operator)
             network.round_weight(layer.weight, FULL_PRECISION_BITS)  # the parametrisation rounds it
             register_parametrization(network, network.attribute(layer.weight), learned)
-            self._learned[layer.weight] = (quantizer.bits, learned)
+            self._learned[layer.weight] = (quantizer, learned)
 
     @property
     def steps(self) -> Mapping[str, nn.Parameter]:
-        """The steps that are trained, shape (out,), by the name of their weight."""
+        """The steps that are trained, shape (rows,), by the name of their weight."""
         return {name: learned.steps for name, (_, learned) in self._learned.items()}
 
     @torch.no_grad()
     def finish(self) -> None:
         """Leaves the network with its weights on their grids, in fixed steps, as exports and `compress` have it."""
-        for name, (bits, learned) in self._learned.items():
+        for name, (quantizer, learned) in self._learned.items():
             remove_parametrizations(self._network, self._network.attribute(name), leave_parametrized=True)
-            self._network.round_weight(name, bits, FixedSteps.of(learned.steps.clamp_min(SMALLEST_STEP)))
+            steps = FixedSteps.of(learned.steps.clamp_min(SMALLEST_STEP))
+            self._network.round_weight(name, quantizer.bits, steps, quantizer.group_size)
 
 
 def _operator(layer: WeightedLayer) -> Operator:

@@ -20,3 +20,8 @@ def test_quantised_weights_bring_a_scale_per_channel(bits: int) -> None:
     policy = LayerPolicy.quantized(bits, 8)
     assert WEIGHT_BYTES.layer_cost(CONV, policy) == 18_432 * bits / 8 + (64 + 128) * 4
     assert WEIGHT_BYTES.layer_cost(LINEAR, policy) == 30 * bits / 8 + (3 + 3) * 4
+
+
+def test_groups_bring_a_scale_each() -> None:
+    policy = LayerPolicy.quantized(4, 8, group_size=16)
+    assert WEIGHT_BYTES.layer_cost(CONV, policy) == 18_432 * 4 / 8 + (64 * 2 + 128) * 4

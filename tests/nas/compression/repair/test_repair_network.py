@@ -193,6 +193,7 @@ def test_a_constant_that_is_added_is_no_shortcut(inputs: tuple[int, ...], consta
 
 
 BODY = ("w4a32", "w4a32-sparse0.3")
+GROUPED = ("w3a8", "w3a8-g4", "w3a8", "w3a8-g2", "w2a8-g3", "w3a8-g8")
 REDUCED = ("w4a8-rank0.6", "w4a8-rank0.6-sparse0.3", "w4a8", "w4a8-sparse0.5", "w4a8-2:3", "w8a8-rank0.75")
 
 
@@ -222,7 +223,7 @@ def test_only_zeros_that_the_policy_asks_for_stay(subject: CompressionSubject) -
     assert not repair_network(found, sparse).tensor("body.weight")[weight == 0].any()
 
 
-@pytest.mark.parametrize("policies", [["w3a8"] * 6, REDUCED])
+@pytest.mark.parametrize("policies", [["w3a8"] * 6, GROUPED, REDUCED])
 def test_exports_write_the_codes_that_were_found(subject: CompressionSubject, policies: Sequence[str]) -> None:
     policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
     network, inputs = repair_network(subject, policy), subject.need_data().inputs[:8]
@@ -232,6 +233,13 @@ def test_exports_write_the_codes_that_were_found(subject: CompressionSubject, po
     with torch.no_grad():
         expected = network(inputs)
     assert float((torch.from_numpy(found) - expected).abs().max()) < 0.05 * float(expected.abs().max())
+    if policies == GROUPED:
+        nearest = compress(subject.traced, policy)
+        calibrate(nearest, subject.need_data())
+        assert 4 * distance(network, subject) < distance(nearest, subject)
+        quantizer, weight = network.weight_quantizer("body.weight"), network.tensor("body.weight")
+        assert quantizer is not None
+        torch.testing.assert_close(quantizer(weight), weight, rtol=1e-6, atol=1e-8)
     if policies == REDUCED:  # half of the weights of the transposed convolution are zero codes
         codes = [numpy_helper.to_array(one) for one in onnx.load_from_string(model).graph.initializer]
         (zeros,) = [int((one == 0).sum()) for one in codes if one.dtype == np.int8 and one.size == 8 * 6 * 2 * 2]

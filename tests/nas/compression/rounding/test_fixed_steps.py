@@ -23,5 +23,5 @@ def test_rounding_is_idempotent(bits: int) -> None:
 
 
 def test_they_are_for_one_weight() -> None:
-    with pytest.raises(ValueError, match="for 3 output channels, got a weight of 2"):
+    with pytest.raises(ValueError, match="for a weight of 3 rows, got one of 2"):
         FixedSteps.of(STEPS).steps(torch.zeros(2, 2), 4)

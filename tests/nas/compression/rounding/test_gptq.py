@@ -16,9 +16,9 @@ def one_after_the_other(problem: RoundingProblem) -> RoundedWeight:
         order = gram.diagonal().argsort(descending=True)
         left, weight = torch.linalg.inv(gram[order][:, order]), problem.weight[group][:, order].clone()
         for column, place in enumerate(order.tolist()):
-            code = (weight[:, column] / steps[group]).round().clamp(-problem.largest, problem.largest)
+            code = (weight[:, column] / steps[group, :, 0]).round().clamp(-problem.largest, problem.largest)
             codes[group, :, place] = code
-            error = (weight[:, column] - code * steps[group]) / left[column, column]
+            error = (weight[:, column] - code * steps[group, :, 0]) / left[column, column]
             weight -= error[:, None] * left[column]
             left = left - left[:, column, None] * left[column] / left[column, column]
     return keep_better(problem, RoundedWeight(problem.nearest(steps), steps), RoundedWeight(codes, steps))

@@ -35,15 +35,15 @@ def test_no_single_code_can_be_improved_at_the_end() -> None:
         for change in (-1, 1):
             codes = rounded.codes.clone()
             codes[..., column] = (codes[..., column] + change).clamp(-3, 3)
-            assert (least <= PROBLEM.error(codes * rounded.steps[..., None]) + 1e-12).all()
+            assert (least <= PROBLEM.error(codes * rounded.steps) + 1e-12).all()
 
 
 def sweep(problem: RoundingProblem, rounded: RoundedWeight) -> RoundedWeight:
     """One sweep by its definition: the gradient is found anew for each column."""
     codes = rounded.codes.clone()
     for column in range(codes.shape[2]):
-        gradient = ((problem.weight - codes * rounded.steps[..., None]) * problem.gram[:, None, column]).sum(2)
-        best = codes[..., column] + gradient / (problem.gram[:, None, column, column] * rounded.steps)
+        gradient = ((problem.weight - codes * rounded.steps) * problem.gram[:, None, column]).sum(2)
+        best = codes[..., column] + gradient / (problem.gram[:, None, column, column] * rounded.steps[..., 0])
         codes[..., column] = best.round().clamp(-problem.largest, problem.largest)
     return RoundedWeight(codes, rounded.steps)
 

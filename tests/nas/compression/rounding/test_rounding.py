@@ -26,13 +26,15 @@ def correlated(bits: int, groups: int = 2, inputs: int = 12, outputs: int = 5) -
     return RoundingProblem(weight, rows.transpose(1, 2) @ rows / 200 + 1e-3 * torch.eye(inputs), bits)
 
 
+@pytest.mark.parametrize("blocks", [1, 3])
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
-def test_codes_are_on_the_grid_and_no_worse_than_the_nearest(name: str, bits: int) -> None:
-    problem = correlated(bits)
+def test_codes_are_on_the_grid_and_no_worse_than_the_nearest(name: str, bits: int, blocks: int) -> None:
+    problem = replace(correlated(bits), blocks=blocks)
     before = problem.weight.clone(), problem.gram.clone()
     rounded = ROUNDINGS[name]().round(problem)
     assert torch.equal(rounded.codes, rounded.codes.round())
     assert rounded.codes.abs().max() <= problem.largest
+    assert rounded.steps.shape == (2, 5, blocks)
     assert rounded.steps.isfinite().all()
     assert (rounded.steps > 0).all()
     nearest = ROUNDINGS["nearest"]().round(problem)
@@ -91,6 +93,22 @@ def test_a_fit_of_the_steps_is_the_best_there_is(name: str) -> None:
     for factor in (0.9, 0.99, 1.01, 1.1):
         assert (least <= problem.error(RoundedWeight(rounded.codes, fitted.steps * factor).weight) + 1e-6).all()
     assert (problem.error(keep_better(problem, rounded, fitted).weight) <= problem.error(rounded.weight)).all()
+
+
+def test_a_fit_of_the_steps_of_blocks_goes_down_to_the_best(name: str) -> None:
+    """No single step can be improved in the end."""
+    problem = replace(correlated(3), blocks=3)
+    rounded = ROUNDINGS[name]().round(problem)
+    error = problem.error(rounded.weight)
+    for _ in range(100):
+        rounded = refit_steps(problem, rounded)
+        before, error = error, problem.error(rounded.weight)
+        assert (error <= before * (1 + 1e-5) + 1e-6).all()
+    for block in range(3):
+        for factor in (0.99, 1.01):
+            steps = rounded.steps.clone()
+            steps[..., block] *= factor
+            assert (error <= problem.error(RoundedWeight(rounded.codes, steps).weight) + 1e-5).all()
 
 
 def test_a_rounding_is_a_value(name: str) -> None:
