@@ -254,7 +254,8 @@ def test_widths_are_searched_with_bits_and_ranks(folder: Path, searcher: str) ->
         ),
         (
             {"space": {"name": "resnet_digits", "policies": ["w8a8", "w4a8-rank0.5"]}},
-            "low rank and sparsity are for a given network, and 'resnet_digits' is a supernet; leave out w4a8-rank0.5",
+            "low rank, sparsity and groups are for a given network, and 'resnet_digits' is a supernet; "
+            "leave out w4a8-rank0.5",
         ),
         (
             {"space": {"name": "resnet_digits", "policies": ["w8a8"]}},
