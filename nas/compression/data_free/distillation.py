@@ -65,7 +65,7 @@ def distill_data(
 
     Raises:
         ValueError: If the network has no batch normalisation or cannot be described by them (`StatisticsDistance`
-            tells when), or runs at another batch size alone.
+            tells when), runs at another batch size alone, or its values grow beyond what floating point holds.
     """
     distance, size = StatisticsDistance(traced, distillation.reading, inputs), traced.graph.batch
     if size is not None and (distillation.batch != size or distillation.images % size):
@@ -94,4 +94,10 @@ def _distill_batch(noise: Tensor, distance: StatisticsDistance, distillation: Di
             (images.grad,) = torch.autograd.grad(loss, [images])
             optimizer.step()
             schedule.step(loss.item())
-    return images.detach()
+    found = images.detach()
+    if not bool(found.isfinite().all()):
+        raise ValueError(
+            "this network cannot be described by inputs: those that are distilled from it became NaN or infinite; give "
+            "calibration data, of which a few dozen inputs without labels do"
+        )
+    return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nas.compression.data_free.distillation import Distillation, distill_data
@@ -28,10 +30,8 @@ def check_distillation(network: TracedNetwork) -> None:
     Raises:
         ValueError: If it has no batch normalisation, or cannot be described by them; see `StatisticsDistance`.
     """
-    try:
+    with _refusing():
         StatisticsDistance(network, DISTILLATION.reading)
-    except ValueError as error:
-        raise ValueError(f"compression.calibration: data_free distils images from the network, and {error}") from error
 
 
 def distill(network: TracedNetwork, folder: Path, reporter: Reporter) -> Path:
@@ -46,16 +46,29 @@ def distill(network: TracedNetwork, folder: Path, reporter: Reporter) -> Path:
         The file of the images, see `nas.compression.data_free.input_file`.
 
     Raises:
-        ValueError: If it is stored and was damaged, or as `check_distillation` describes.
+        ValueError: If it is stored and was damaged, if what was distilled is not finite, of which nothing is stored, or
+            as `check_distillation` describes.
     """
     file, stage, begun = folder / INPUTS, StageFolder(folder), time.monotonic()
     if stage.holds(file.name):
         reporter.say(f"distil   done before: {file}")
         return file
     folder.mkdir(parents=True, exist_ok=True)
-    with one_thread(), reporter.bar("distil images", None):
+    with _refusing(), one_thread(), reporter.bar("distil images", None):
         found = distill_data(network, DISTILLATION)
     save_inputs(file, found.inputs)
     stage.record(file.name)
     reporter.say(f"distil   {len(found)} images in {time.monotonic() - begun:.0f} s: {file}")
     return file
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Says of a network that cannot be distilled what the job is to do instead."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(
+            f"compression.calibration: data_free distils images from the network, and {error} "
+            "(compression.calibration: training takes those of data)"
+        ) from error

@@ -64,6 +64,11 @@ class Subject:
         return digest_file(self.checkpoint)
 
     @cached_property
+    def _distilled_digest(self) -> str | None:
+        """The SHA-256 of the file of distilled inputs; None if training images calibrate."""
+        return None if self.measurement.distilled is None else digest_file(self.measurement.distilled)
+
+    @cached_property
     def digest(self) -> str:
         """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
@@ -74,7 +79,7 @@ class Subject:
         stated += [] if recipe is None else [repr(recipe), str(REPAIR_SAMPLES)]
         factorization = measurement.methods.factorization
         stated += [] if factorization == DEFAULT_METHODS.factorization else [repr(factorization), str(REPAIR_SAMPLES)]
-        stated += [] if measurement.distilled is None else [digest_file(measurement.distilled)]
+        stated += [] if self._distilled_digest is None else [self._distilled_digest]
         if isinstance(measurement.space, GivenSpace) and measurement.space.widths is not None:
             stated += ["widths", repr(recipe or LIGHT), str(REPAIR_SAMPLES)]  # by which narrow networks are fitted
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
@@ -83,11 +88,13 @@ class Subject:
     @property
     def inputs(self) -> dict[str, object]:
         """The inputs of a stage that measures candidates."""
-        return {
+        found: dict[str, object] = {
             "supernet": f"sha256:{self.checkpoint_digest}",
             "processor": self.measurement.processor,
             "metrics": self.metric_names,
         }
+        # absent without, as in runs of before
+        return found if self._distilled_digest is None else found | {"distilled": f"sha256:{self._distilled_digest}"}
 
     def read_leaves(self) -> tuple[Subspace, ...]:
         """The subspaces for which a few-shot supernet has weights of their own; empty if it has one set of weights."""

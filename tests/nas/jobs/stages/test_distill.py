@@ -12,20 +12,24 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from torch import nn
 from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
 from nas.compression.data_free.distillation import distill_data
-from nas.compression.data_free.input_file import load_inputs
+from nas.compression.data_free.input_file import load_inputs, save_inputs
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.traced_file import load_traced
+from nas.compression.tracing.trace import trace
+from nas.compression.tracing.traced_file import load_traced, save_traced
 from nas.data.sources import DataSource
+from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.realize import CandidateRealizer
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.stages.distill import DISTILLATION
+from nas.jobs.stages.subject import Subject
 from nas.tasks.registry import TASKS
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
@@ -38,6 +42,11 @@ def make():
 
 def plain():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+def steep():
+    net = make()
+    net[0].weight.data *= 1e30  # whose squares are infinite
+    return net
 """
 JOB: dict[str, Any] = {
     "name": "small",
@@ -115,6 +124,28 @@ def test_what_cannot_be_distilled_is_refused_in_one_line(
     (folder / "job.yaml").write_text(yaml.safe_dump(JOB | changes))
     assert words in refusal("compress", "job.yaml")
     assert not list(folder.glob("runs/small/*-*"))
+
+
+def test_images_that_are_no_numbers_are_refused_and_not_stored(folder: Path, refusal: Callable[..., str]) -> None:
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"space": {**JOB["space"], "network": "brought:steep"}}))
+    line = refusal("compress", "job.yaml")
+    assert "those that are distilled from it became NaN or infinite; give calibration data" in line
+    assert "compression.calibration: training takes those of data" in line
+    assert not list(folder.glob("runs/small/distilled-*/*.safetensors"))
+
+
+def test_other_distilled_images_are_another_run(tmp_path: Path) -> None:
+    traced, source = trace(nn.Linear(4, 2), [torch.zeros(2, 4)]), DataSource("digits", limit=100)
+    save_traced(tmp_path / "net.safetensors", traced)
+    space, data = JointSpace(traced.space("small")), source.load()
+    measurement = ImageMeasurement(tmp_path / "net.safetensors", space.architectures, source)
+    assert "distilled" not in Subject(space, measurement, data).inputs
+    found = []
+    for value in (0.0, 1.0):
+        path = tmp_path / f"{value}.safetensors"
+        save_inputs(path, torch.full((2, 4), value))
+        found.append(Subject(space, replace(measurement, distilled=path), data).inputs["distilled"])
+    assert found[0] != found[1]
 
 
 def test_runs_by_training_images_keep_their_names() -> None:
