@@ -50,14 +50,8 @@ def check_job(workspace: Workspace) -> None:
         labelled = workspace.distilled_folder is None
         if not labelled:
             check_distillation(workspace.network)
-        if not labelled and workspace.importance is not None:
-            raise ValueError(
-                "space.widths ranks channels by training samples, and compression.calibration: data_free is for jobs "
-                "without; leave out one of them"
-            )
         if (metric := workspace.job.search.method().damage_metric) is not None:
-            has_widths = workspace.importance is not None
-            check_sensitivity(metric, workspace.network, workspace.data.task, labelled, has_widths)
+            check_sensitivity(metric, workspace.network, workspace.data.task, labelled)
     else:
         check_training(workspace.training_task, workspace.data, workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)

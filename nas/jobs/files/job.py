@@ -19,7 +19,7 @@ from nas.data.augmentation.registry import AUGMENTATIONS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
 from nas.jobs.files.compression_section import DEFAULT_FACTORIZATION, TRAINING, CompressionSection
 from nas.jobs.files.data_section import DataSection
-from nas.jobs.files.metric_checks import check_metrics
+from nas.jobs.files.metric_checks import check_metrics, check_widths
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, check_folder_name, has_controls, read_section
 from nas.jobs.files.space_section import SpaceSection
@@ -140,6 +140,7 @@ class Job(Section):
     @model_validator(mode="after")
     def _judges_by_metrics_of_its_task(self) -> Job:
         check_metrics(self.task, self.search)
+        check_widths(self.space, self.compression, self.task, self.search)
         if self.search.corruption is not None and self.data.tokenizer is not None:
             raise ValueError("search.corruption is of images, and the samples of this job are texts; leave it out")
         return self

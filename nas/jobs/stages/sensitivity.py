@@ -19,7 +19,6 @@ from nas.compression.sensitivity.additivity import MetricQuality, correlate_rank
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
-from nas.evaluation.narrow_damage import need_degradation
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution
@@ -95,9 +94,7 @@ def find_damage(metric: str | None, subject: Subject, execution: Execution, pair
     return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
 
 
-def check_sensitivity(
-    metric: str, traced: TracedNetwork, task: Task, labelled: bool = True, has_widths: bool = False
-) -> None:
+def check_sensitivity(metric: str, traced: TracedNetwork, task: Task, labelled: bool = True) -> None:
     """Makes sure, without any work, that a metric has what it needs of a given network and of the task of its samples.
 
     Args:
@@ -105,13 +102,10 @@ def check_sensitivity(
         traced: The network.
         task: The task of the samples.
         labelled: Whether these have labels; distilled ones have none.
-        has_widths: Whether widths of groups of channels are searched, too.
 
     Raises:
-        ValueError: If it has not, or its damage cannot be compared with that of widths.
+        ValueError: If it has not.
     """
-    if has_widths:
-        need_degradation(metric, task)
     ((_, shape),) = traced.graph.inputs
     data = CalibrationData(torch.zeros(1, *shape), torch.zeros(1) if labelled else None)
     SENSITIVITY_METRICS[metric]().check(CompressionSubject.uniform_choices(traced, [LayerPolicy()], data, task=task))

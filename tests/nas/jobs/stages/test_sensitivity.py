@@ -222,6 +222,19 @@ def test_widths_are_searched_with_bits_and_ranks(folder: Path, searcher: str) ->
     assert tuned.exit_code == 0, tuned.output
 
 
+@pytest.mark.parametrize("command", ["train", "search", "export"])
+def test_what_excludes_widths_is_refused_by_all_commands(
+    folder: Path, command: str, refusal: Callable[..., str]
+) -> None:
+    widths = {**JOB["space"], "widths": {"multiple": 2}}
+    search = {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": "fisher"}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"space": widths, "search": search}))
+    assert "sensitivity metric 'fisher' is in a unit of its own; take output_distortion" in refusal(command, "job.yaml")
+    distilling = {"space": widths, "compression": {"calibration": "data_free"}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | distilling))
+    assert "data_free is for jobs without; leave out one of them" in refusal(command, "job.yaml")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -240,13 +253,6 @@ def test_widths_are_searched_with_bits_and_ranks(folder: Path, searcher: str) ->
         (
             {"space": {"name": "resnet_digits", "policies": ["w8a8"], "widths": {}}},
             "weights, inputs and widths are those of a given network; leave them out of 'resnet_digits'",
-        ),
-        (
-            {
-                "space": {**JOB["space"], "widths": {"multiple": 2}},
-                "search": {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": "fisher"}},
-            },
-            "sensitivity metric 'fisher' is in a unit of its own; take output_distortion",
         ),
         (
             {"space": {**JOB["space"], "policies": ["w8a8", "w8a8-2:4"]}},
