@@ -187,11 +187,12 @@ class Job(Section):
         name, metric = self.search.searcher, self.search.method().damage_metric
         if metric is None:
             return self
-        if self.space.network is None or self.search.quality != "measured":
+        if self.search.quality != "measured":
             raise ValueError(
-                f"searcher {name!r} compresses one network, and measures it, where it goes by a sensitivity metric; "
-                "name a space.network, and leave out search.quality"
+                f"searcher {name!r} measures where it goes by a sensitivity metric; leave out search.quality"
             )
+        if self.space.network is None and not self.search.method().allocates_architectures:
+            raise ValueError(f"searcher {name!r} compresses one network, and measures it; name a space.network")
         SENSITIVITY_METRICS.check_name(metric)
         return self
 

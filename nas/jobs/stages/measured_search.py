@@ -12,8 +12,9 @@ from nas.jobs.stages.expected_values import combine_columns, expect_all
 from nas.jobs.stages.forecast import say_forecast
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
-from nas.jobs.stages.sensitivity import find_damage, say_agreement
+from nas.jobs.stages.sensitivity import DamageTables, find_damage, say_agreement
 from nas.jobs.stages.subject import Subject
+from nas.jobs.stages.supernet_damage import find_supernet_damage
 from nas.jobs.stages.warm_start import find_sources, read_sources
 from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
@@ -39,12 +40,13 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     runs, reporter, names = execution.runs, execution.reporter, subject.metric_names
     record, by_pairs = (_record(section, subject, costs, execution, pairs) for pairs in (False, True))
     begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
-    if isinstance(subject.measurement.space, GivenSpace) and not begun and not begun_by_pairs:
+    given = isinstance(subject.measurement.space, GivenSpace)
+    if given and not begun and not begun_by_pairs:
         say_forecast(section.evaluations, subject, execution)
     method = section.method()
     leaves = subject.read_leaves() if method.needs_leaves else ()
     # a search that was begun without pair terms goes on without
-    damage = find_damage(method.damage_metric, subject, execution, pairs=not begun)
+    damage = _find_damage(method.damage_metric, subject, execution, pairs=not begun)
     record = by_pairs if damage.pairs else record
     if section.warm_start:
         record = replace(record, sources=find_sources(runs.database, record, names))
@@ -67,7 +69,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         result = run_search(plan, runs.database, progress)
     say_failures(reporter, "search", result.failures, len(result) + len(result.failures))
     say_end(reporter, result, len(known), section.evaluations)
-    for column, name in enumerate(section.asked) if damage.alone and len(result) else ():
+    for column, name in enumerate(section.asked) if given and damage.alone and len(result) else ():
         if name in names:
             measured = objectives[column].metric.costs(result.values[:, column])
             say_agreement(damage, result.population.genes, measured, name, reporter)
@@ -81,6 +83,15 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     points = Judged(everything.population, expected, values, everything.values).table(objectives)
     table = points.iloc[rows].reset_index(drop=True)
     return SearchOutcome(front, table, points.assign(group="measured"), record, costs.error_percent, result.failures)
+
+
+def _find_damage(metric: str | None, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
+    """The damage of the policies of a given network, or of the layers of a supernet; none without a metric."""
+    if metric is None:
+        return DamageTables()
+    if isinstance(subject.measurement.space, GivenSpace):
+        return find_damage(metric, subject, execution, pairs)
+    return find_supernet_damage(metric, subject, execution)
 
 
 def _record(

@@ -58,13 +58,13 @@ class DamageTables:
     pairs: tuple[Term, ...] = ()
 
 
-def find_damage(metric: str | None, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
+def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
     """The damage of each width and policy alone, and of pairs of policies where layers do not damage on their own.
 
     All of it is measured unless it is known. Where widths are searched, pairs are not.
 
     Args:
-        metric: Name of the sensitivity metric; None for no tables.
+        metric: Name of the sensitivity metric.
         subject: The given network, the samples and how networks are compressed.
         execution: The runs, the workers and the reporter of the job.
         pairs: Whether pair terms may be used.
@@ -73,8 +73,6 @@ def find_damage(metric: str | None, subject: Subject, execution: Execution, pair
         ValueError: If the stored table was damaged, the metric needs what the job does not have, or a policy cannot be
             measured.
     """
-    if metric is None:
-        return DamageTables()
     reporter, space = execution.reporter, subject.space
     inputs = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
     if widths := {gene.name: gene.values for gene in space.architectures.genes}:

@@ -18,13 +18,15 @@ from search_spaces.population import Population
 from search_spaces.subspace import Subspace
 
 FIRST_DESIGN = 30  # candidates: with fewer, predictors know too little; with more, a small budget is soon spent
-_OBVIOUS_SHARE = 0.8  # largest share of obvious candidates, so that some lie between the extremes
+OBVIOUS_SHARE = 0.8  # largest share of obvious candidates, so that some lie between the extremes
 _STREAM = 0xF1  # the design has random numbers of its own: it is the same for every searcher with the same seed
 _CONCENTRATION = 0.4  # parameter of the Dirichlet distribution of policy shares: below 1, one policy often dominates
 _DRAWS = 4  # candidates drawn for each that is wanted, as some turn out equal
 
 
-def create_first_design(space: JointSpace, size: int, seed: int, subspace: Subspace | None = None) -> Population:
+def create_first_design(
+    space: JointSpace, size: int, seed: int, subspace: Subspace | None = None, obvious_share: float = OBVIOUS_SHARE
+) -> Population:
     """Lists the first candidates of a search: the obvious ones, then a space-filling rest.
 
     Args:
@@ -32,13 +34,14 @@ def create_first_design(space: JointSpace, size: int, seed: int, subspace: Subsp
         size: How many candidates; in a small space, where draws repeat, it may be fewer.
         seed: Seed of the space-filling candidates; equal seeds give equal designs, whatever the searcher.
         subspace: The part of the space that candidates are taken from; None is all of it.
+        obvious_share: The largest share of obvious candidates.
 
     Returns:
         Distinct candidates, the most informative first, so that the first k of them are a good design of k.
     """
     opened = subspace or Subspace.whole(space)
     obvious = list_obvious_candidates(space, opened)
-    few = obvious.take(slice(0, round(size * _OBVIOUS_SHARE)))
+    few = obvious.take(slice(0, round(size * obvious_share)))
     filling = _fill_space(space, opened, size * _DRAWS, np.random.default_rng([seed, _STREAM]))
     genes = np.concatenate([few.genes, filling.genes, obvious.genes])
     return Population(space, genes).unique().take(slice(0, size))

@@ -22,7 +22,8 @@ class SearchProblem:
         leaves: The subspaces that a few-shot supernet serves with weights of their own; empty if it has one set.
         subspace: The part of the space that searchers which support it ask for candidates of; None is all of it.
         damage: For each gene the damage of each of its values alone, shape (values,), by a sensitivity metric: that of
-            widths of a given network and of policies of its layers; empty if it was not measured.
+            widths of a given network and of policies of its layers; of a supernet for each policy gene alone. Empty if
+            it was not measured.
         pairs: The damage that several genes do together beyond the sum of their own: tables over their values, whose
             columns are indices of genes. It may be negative.
 
@@ -43,7 +44,8 @@ class SearchProblem:
         if not self.minimized or len(set(names)) != len(names):
             raise ValueError(f"a search needs one or more objectives of distinct metrics, got {names}")
         shapes = [(len(gene.values),) for gene in self.space.genes]
-        if self.damage and [known.shape for known in self.damage] != shapes:
+        policies = shapes[len(self.space.architectures.choices) :]
+        if self.damage and [known.shape for known in self.damage] not in (shapes, policies):
             raise ValueError(f"damage needs a value for each value of each of {len(shapes)} genes, got other shapes")
         if not all(np.isfinite(known).all() and (known >= 0).all() for known in self.damage):
             raise ValueError("damage must be finite and 0 or more")

@@ -45,6 +45,7 @@ class SearchMethod(ABC):
         most_objectives: How many it supports; None is any number.
         needs_leaves: Whether it searches the leaves of a few-shot supernet.
         uses_low_fidelity: Whether it also asks for evaluations at a fidelity below 1, which only measurements can give.
+        allocates_architectures: Whether it takes the damage of policies of a supernet, too, not only of a network.
         has_outlook: Whether its searchers forecast the gain of more evaluations; see `Searcher.forecast`.
     """
 
@@ -52,6 +53,7 @@ class SearchMethod(ABC):
     most_objectives: ClassVar[int | None] = None
     needs_leaves: ClassVar[bool] = False
     uses_low_fidelity: ClassVar[bool] = False
+    allocates_architectures: ClassVar[bool] = False
     has_outlook: ClassVar[bool] = False
 
     @property

@@ -18,7 +18,12 @@ from nas.search.protocol.problem import SearchProblem
 from nas.search.protocol.search_method import SearchMethod, check_count
 from nas.search.protocol.searcher import Searcher
 from nas.search.protocol.unseen import UnseenCandidates
-from nas.search.surrogate.allocated_design import allocate_design, list_tabulated
+from nas.search.surrogate.allocated_design import (
+    allocate_architectures,
+    allocate_design,
+    has_architectures_without_damage,
+    list_tabulated,
+)
 from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.gain_forecast import GainForecast
 from nas.search.surrogate.inner_evolution import find_promising
@@ -34,6 +39,7 @@ _GROWTH = 20  # a round has at least 1/20 of the archive's size: later fits take
 # ones explore and find candidates that the limits leave little room for.
 _KAPPA = (0.5, 1.5)
 _ALLOCATED_SHARE = 0.7  # of a first design that a table of damage seeds
+_ALLOCATED = 20  # best candidates of a supernet whose architectures enter an inner search with allocated policies
 _DRAWS = 24  # draws of the costs from which an outlook is computed
 _MOST_FORECAST = 200  # candidates of an outlook at most: joint draws take cubic time
 _FORECAST_STREAM = 0xFC  # forecasts have random numbers of their own, so that they do not change the search
@@ -47,13 +53,14 @@ class Linas(SearchMethod):
         predictor: Name of the predictor of costs that are not exact; see `predictors.registry`.
         initial_design: Number of candidates of the first design, before the first fit.
         inner_evaluations: Number of candidates whose costs are predicted in a round.
-        sensitivity: Name of the sensitivity metric by whose table of damage most of the first design is allocated, for
-            a given network; see `nas.compression.sensitivity.registry`. None takes no such table.
+        sensitivity: Name of the sensitivity metric by whose table of damage most of the first design is allocated; see
+            `nas.compression.sensitivity.registry`. None takes no such table.
 
     Raises:
         ValueError: If the predictor is unknown, or a number is below 1.
     """
 
+    allocates_architectures = True
     has_outlook = True
 
     predictor: str = DEFAULT_PREDICTOR
@@ -80,9 +87,9 @@ class LinasSearcher(Searcher):
 
     Unlike the publication, it looks up exact costs, ranks candidates by lower confidence bounds of the other costs,
     asks for no candidate that was told, has small rounds, and predicts all candidates of a small space. It starts with
-    a first design that spans the space, or holds allocations of least damage where the damage of policies is known
-    , and every inner search also starts from the obvious candidates. Its predictors
-    read sizes and shares of policies as features, too. Outcomes that it is told before it asks count towards the first
+    a first design that spans the space, or holds allocations of least damage where the damage of policies is known, and
+    every inner search also starts from the obvious candidates. Its predictors read sizes and shares of policies as
+    features, too. Outcomes that it is told before it asks count towards the first
     design.
 
     Args:
@@ -159,7 +166,8 @@ class LinasSearcher(Searcher):
     def _find_round(self, n: int) -> Genes:
         """Genes of the `n` unseen candidates that are predicted to be best, shape (n, d); fewer if fewer are left."""
         surrogate = Surrogate(self._problem, self._learner, self._archive, self._rng, next(self._kappa))
-        best = np.concatenate([self._obvious, self._archive.sort_best_first()])
+        ranked = self._archive.sort_best_first()
+        best = np.concatenate([self._obvious, self._allocate(ranked[:_ALLOCATED]), ranked])
         pool = find_promising(self._unseen, surrogate, best, self._method.inner_evaluations)
         self.outlook, self._pending_round = None, None
         if len(pool) == 0:
@@ -171,17 +179,28 @@ class LinasSearcher(Searcher):
             self._pending_round = surrogate, Population(self.space, pool[chosen]), Population(self.space, pool[many])
         return pool[chosen]
 
+    def _allocate(self, genes: Genes) -> Genes:
+        """The architectures of candidates with allocated policies, where damage is known; none for a given network."""
+        if not has_architectures_without_damage(self._problem):
+            return genes[:0]
+        return allocate_architectures(self._problem, Population(self.space, genes), len(self._archive)).genes
+
 
 def _create_design(problem: SearchProblem, size: int, seed: int) -> Population:
-    """The first design of a problem; most of it lies on the frontier of damage, where that is known.
+    """The first design of a problem; where damage is known, the policies of most of it are allocated by that.
 
-    The rest is of random policies: predictors learn little of a layer that has the same policy in all allocations.
+    The rest has the same policy in all layers, or random ones: predictors learn little of a layer that has the same
+    policy in all allocations.
     """
-    filling = create_first_design(problem.space, size, seed, problem.subspace)
     if not problem.damage:
-        return filling
-    costs = WeightedCosts(problem, list_tabulated(problem))
-    allocated = allocate_design(problem, costs, round(_ALLOCATED_SHARE * size))
-    mixed = filling.take(slice(round(_ALLOCATED_SHARE * size), None))
-    genes = np.concatenate([allocated.genes, mixed.genes, filling.genes])
-    return Population(problem.space, genes).unique().take(slice(0, size))
+        return create_first_design(problem.space, size, seed, problem.subspace)
+    others = round((1 - _ALLOCATED_SHARE) * size)
+    if has_architectures_without_damage(problem):
+        found = create_first_design(problem.space, size, seed, problem.subspace, 1 - _ALLOCATED_SHARE)
+        spread = found.take(slice(others, None))
+        parts = [found.take(slice(0, others)), allocate_architectures(problem, spread, seed), spread]
+    else:
+        costs = WeightedCosts(problem, list_tabulated(problem))
+        filling = create_first_design(problem.space, size, seed, problem.subspace)
+        parts = [allocate_design(problem, costs, size - others), filling.take(slice(size - others, None)), filling]
+    return parts[0].join(*parts[1:]).unique().take(slice(0, size))

@@ -1,13 +1,23 @@
-"""Candidates that a table of damage tells to be good: the first that a search of a given network evaluates."""
+"""Candidates that a table of damage tells to be good: the first that a search evaluates.
+
+Of a given network they are allocations over all costs. Of a supernet they are architectures with allocated policies, by
+a table that is the same for all architectures, at no more than they cost with others.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nas.objectives import AdditiveEvaluator
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
+from nas.compression.allocation.frontier import Frontier
+from nas.objectives import AdditiveEvaluator, FloatArray
 from nas.search.protocol.problem import SearchProblem
 from nas.search.surrogate.weighted_costs import WeightedCosts, list_uniform
 from search_spaces.population import Population
+from search_spaces.search_space import Genes
+
+_FITTED = 400  # random policies to which the cost of an architecture is fitted: more than it has numbers
+_BUCKETS = 1000  # of costs on a frontier
 
 
 def list_tabulated(problem: SearchProblem) -> list[int]:
@@ -33,3 +43,53 @@ def allocate_design(problem: SearchProblem, costs: WeightedCosts, count: int) ->
         order = np.argsort([int(f"{row:020b}"[::-1], 2) for row in range(len(found))])  # van der Corput's
         spread = np.concatenate([spread, found[order]])
     return problem.space.population(np.concatenate([list_uniform(problem.space), spread])).unique()
+
+
+def has_architectures_without_damage(problem: SearchProblem) -> bool:
+    """Whether damage is known of policies, and not of choices of architectures beside them, as of a supernet."""
+    return 0 < len(problem.damage) < len(problem.space.cardinalities)
+
+
+def allocate_architectures(problem: SearchProblem, population: Population, seed: int) -> Population:
+    """The architectures of candidates with the policies of least damage that cost no more (METHODS 10, B).
+
+    Costs are those of all tabulated objectives, each divided by its extent. They depend on the policies of an
+    architecture as a sum over its layers, or nearly so; each candidate keeps its policies if no others are better.
+
+    Args:
+        problem: The problem, with a table of damage for all layers of the largest architecture.
+        population: The candidates, n of them.
+        seed: Seed of the random policies to which the sums are fitted.
+
+    Returns:
+        As many candidates of the same architectures, some of which may be equal.
+    """
+    rng = np.random.default_rng(seed)
+    return problem.space.population(np.array([_allocate_policies(problem, row, rng) for row in population.genes]))
+
+
+def _allocate_policies(problem: SearchProblem, genes: Genes, rng: np.random.Generator) -> Genes:
+    """The genes of an architecture with the policies of least damage that cost no more than its own, shape (d,)."""
+    space, border = problem.space, len(problem.space.architectures.choices)
+    rows = np.tile(genes, (_FITTED, 1))
+    rows[1:, border:] = rng.integers(0, space.cardinalities[border:], size=(_FITTED - 1, len(space.slot_policies)))
+    population = space.population(rows)
+    costs = _weigh_costs(problem, population)
+    features = population.one_hot()[:, int(space.cardinalities[:border].sum()) :]
+    tables = np.linalg.lstsq(features, costs, rcond=None)[0]
+    ends = np.cumsum(space.cardinalities[border:])[:-1]
+    active = space.is_active(population.genes[:1])[0, border:]
+    alone = tuple(np.split(tables, ends))
+    damage = tuple(known * there for known, there in zip(problem.damage, active, strict=True))
+    own = float(sum(known[gene] for known, gene in zip(alone, genes[border:], strict=True)))
+    frontier = Frontier.from_problem(AllocationProblem(damage, (Budget("costs", alone, own, ()),)), _BUCKETS)
+    found = genes.copy()
+    if len(frontier.costs):
+        found[border:] = frontier.read_off(np.array([own]))[0]
+    return found
+
+
+def _weigh_costs(problem: SearchProblem, population: Population) -> FloatArray:
+    """The sum of all tabulated costs, each divided by its extent over the population, shape (n,)."""
+    columns = [problem.objectives[column].evaluate(population) for column in list_tabulated(problem)]
+    return np.asarray(sum(values / (float(np.ptp(values)) or 1.0) for values in columns))

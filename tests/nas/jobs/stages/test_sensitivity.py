@@ -317,15 +317,12 @@ def test_supernets_are_not_repaired(folder: Path) -> None:
     assert "compression.repair is for a given network, and the job names a space" in str(refused.exception)
 
 
-@pytest.mark.parametrize("search", [{"searcher": "allocation"}, {"options": {"sensitivity": "fisher"}}])
-def test_a_searcher_that_goes_by_damage_needs_a_network(folder: Path, search: dict[str, Any]) -> None:
-    job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "search": search}
+def test_a_searcher_that_compresses_needs_a_network(folder: Path) -> None:
+    job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "search": {"searcher": "allocation"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
     refused = CliRunner().invoke(app, ["run", "job.yaml"])
-    assert re.search(
-        r"searcher '\w+' compresses one network, and measures it, where it goes by a sensitivity metric; "
-        "name a space.network",
-        str(refused.exception),
+    assert "searcher 'allocation' compresses one network, and measures it; name a space.network" in str(
+        refused.exception
     )
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hardware.analytic import network_cost
-from nas.objectives import AdditiveEvaluator, Objective
+from nas.objectives import AdditiveEvaluator, FloatArray, Objective
 from nas.search.protocol.problem import SearchProblem
 from nas.search.searchers.linas import Linas
-from nas.search.surrogate.allocated_design import allocate_design, list_tabulated
+from nas.search.surrogate.allocated_design import allocate_architectures, allocate_design, list_tabulated
 from nas.search.surrogate.weighted_costs import WeightedCosts
 from results.metric import METRICS
 from search_spaces.additive_cost import Term
@@ -20,6 +20,8 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
+from search_spaces.population import Population
+from search_spaces.presets import create_space
 
 
 @pytest.fixture
@@ -65,3 +67,29 @@ def test_linas_begins_with_allocations_where_damage_is_known(problem: SearchProb
     shared = [sum(row.tobytes() in allocated for row in one.genes) for one in (plain, seeded)]
     assert shared[1] == min(len(allocated), 10) > shared[0]
     assert len(seeded) == len(plain) == 10
+
+
+def test_architectures_keep_their_cost_and_lose_damage() -> None:
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(["w8a8", "w4a8", "w2a8"]))
+    rng = np.random.default_rng(0)
+    damage = tuple(np.concatenate([[0.0], np.sort(rng.lognormal(sigma=1.5, size=2))]) for _ in space.slot_policies)
+    size = AdditiveEvaluator(network_cost(space, "weight_bytes"))
+    objectives = (
+        Objective(METRICS["accuracy"], lambda population: np.zeros(len(population))),
+        Objective(METRICS["weight_bytes"], size),
+    )
+    problem, border = SearchProblem(space, objectives, damage=damage), len(space.architectures.choices)
+    before = space.sample(rng, 12)
+    after = allocate_architectures(problem, before, 0)
+    assert (after.genes[:, :border] == before.genes[:, :border]).all()
+    assert (size(after) <= size(before) * (1 + 1e-6)).all()
+
+    def add_up(population: Population) -> FloatArray:
+        active = space.is_active(population.genes)[:, border:]
+        columns = population.genes[:, border:]
+        return np.sum([active[:, slot] * table[columns[:, slot]] for slot, table in enumerate(damage)], axis=0)
+
+    assert (add_up(after) <= add_up(before) + 1e-9).all()
+    assert (add_up(after) < add_up(before)).mean() > 0.8
+    seeded = Linas(initial_design=10).create(problem, 0).ask(10).genes
+    assert len(np.unique(seeded, axis=0)) == 10
