@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from math import isfinite
 
 import numpy as np
 
@@ -43,17 +44,24 @@ def allocate_in_trust_region(
         For each layer the index of its choice. Nothing that was measured within the budgets did less damage.
 
     Raises:
-        ValueError: If a start exceeds a budget, or the reach or the rounds are below 1.
+        ValueError: If a start exceeds a budget or is no choice of each layer, alike in tied ones, a damage is not
+            finite, or the reach or the rounds are below 1.
         Unsupported: If the problem is not within the abilities of the allocator.
         Infeasible: If no allocation keeps all budgets.
     """
     if not (reach >= 1 and rounds >= 1):
         raise ValueError(f"a trust region needs a reach and rounds from 1, got {reach} and {rounds}")
+    groups = LayerGroups.from_problem(problem)
     for start in starts:
-        if excesses := problem.excesses(start):
-            over = ", ".join(f"{name} by {excess:g}" for name, excess in excesses.items())
-            raise ValueError(f"a start must keep all budgets, got one that exceeds {over}")
-    measure, groups = cache(damage_of), LayerGroups.from_problem(problem)
+        _check_start(problem, groups, start)
+
+    @cache
+    def measure(chosen: tuple[int, ...]) -> float:
+        found = damage_of(chosen)
+        if not isfinite(found):
+            raise ValueError(f"the damage of an allocation must be a finite number, got {found} of {chosen}")
+        return found
+
     solver = allocator or DynamicProgramAllocator()
     best = min([solver.allocate(problem), *(tuple(map(int, start)) for start in starts)], key=measure)
     for _ in range(rounds):
@@ -73,6 +81,20 @@ def allocate_in_trust_region(
                 break
             reach //= 2
     return best
+
+
+def _check_start(problem: AllocationProblem, groups: LayerGroups, start: Sequence[int]) -> None:
+    """Raises ValueError if a start is no allocation of a problem."""
+    fits = len(start) == len(problem.sizes) and all(
+        0 <= choice < size for choice, size in zip(start, problem.sizes, strict=True)
+    )
+    if not fits or groups.spread(groups.gather(start)) != tuple(start):
+        raise ValueError(
+            f"a start must have a choice of each layer, of {problem.sizes}, the same for tied ones, got {tuple(start)}"
+        )
+    if excesses := problem.excesses(start):
+        over = ", ".join(f"{name} by {excess:g}" for name, excess in excesses.items())
+        raise ValueError(f"a start must keep all budgets, got one that exceeds {over}")
 
 
 def _restrict(
