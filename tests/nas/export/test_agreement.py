@@ -48,12 +48,12 @@ def test_other_weights_do_not_agree(policy: str) -> None:
 
 
 class Rounded(nn.Module):
-    """Codes of 8 bits and unit step of what is given, and, if `summed`, how far their sum is from one that is usual."""
+    """Codes of unit step of what is given, and, if `summed`, how far their sum is from one that is usual."""
 
-    def __init__(self, summed: bool) -> None:
+    def __init__(self, summed: bool, bits: int = 8) -> None:
         super().__init__()
-        self.quantizer, self.summed = ActivationQuantizer(8), summed
-        self.quantizer.range = (0.0, 255.0)
+        self.quantizer, self.summed = ActivationQuantizer(bits), summed
+        self.quantizer.range = (0.0, 2.0**bits - 1)
 
     def forward(self, values: Tensor) -> Tensor:
         codes: Tensor = self.quantizer(values)
@@ -82,6 +82,38 @@ def test_steps_of_few_outputs_are_those_of_their_quantizer() -> None:
     agree(Rounded(summed=False), values + 1, values)
     with pytest.raises(ExportMismatch, match=r"got 3.00 and 3.0$"):
         agree(Rounded(summed=False), values + 3, values)
+
+
+# outputs of all codes, evenly and mostly of one, and three of the 256 codes
+FEW_CODES = [(2, 0, 3, 1), (3, 0, 7, 1), (4, 0, 15, 1), (2, 0, 3, 20), (4, 0, 15, 20), (8, 120, 122, 1), (8, 0, 2, 20)]
+
+
+@pytest.mark.parametrize(("bits", "low", "high", "most_frequent"), FEW_CODES)
+def test_of_few_codes_wrong_outputs_are_refused_and_a_code_of_a_few_is_not(
+    bits: int, low: int, high: int, most_frequent: int
+) -> None:
+    network, generator = Rounded(summed=False, bits=bits), torch.Generator().manual_seed(0)
+    codes = torch.tensor([*range(low, high + 1), *[low + 1] * most_frequent], dtype=torch.float32)
+    right = codes[torch.randint(len(codes), (64, 10), generator=generator)]
+    shuffled = right.flatten()[torch.randperm(right.numel(), generator=generator)].reshape(right.shape)
+    for wrong in (torch.zeros_like(right), right.median().expand_as(right), low + high - right, shuffled):
+        with pytest.raises(ExportMismatch, match=r"onnxruntime must agree with torch within .* got"):
+            agree(network, wrong, right)
+    neighbour = right.clone()
+    neighbour[::16, 0] += torch.where(right[::16, 0] < high, 1, -1)
+    agree(network, neighbour, right)
+    if high - low > 2:
+        far = right.clone()
+        far[0, 0] = low if right[0, 0] > (low + high) / 2 else high
+        with pytest.raises(ExportMismatch, match=r"onnxruntime must agree with torch within .* got"):
+            agree(network, far, right)
+
+
+def test_a_single_code_may_be_the_only_one_that_differs() -> None:
+    values = torch.tensor([[1.0, 1.0, 1.0, 2.0]])
+    agree(Rounded(summed=False, bits=2), torch.ones_like(values), values)
+    with pytest.raises(ExportMismatch, match=r"within 0.25 quantisation steps on average .* got 0.50 and 1.0$"):
+        agree(Rounded(summed=False, bits=2), torch.tensor([[1.0, 1.0, 2.0, 1.0]]), values)
 
 
 def test_a_network_that_amplifies_rounding_is_told_from_a_wrong_export() -> None:
