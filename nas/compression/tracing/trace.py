@@ -201,4 +201,4 @@ def _describe_failure(error: Exception) -> str:
     place = locate_error(error, "torch")
     said = join_lines(str(error).strip().split("\n\n")[0])  # torch goes on with advice on its own settings
     got = f"{type(error).__name__}{f' at {place}' if place else ''}"
-    return f"the module must be exported by torch.export, got {got}: {cut(said, _MOST_SAID)}"
+    return f"the module must be exported by torch.export, got {got}{f': {cut(said, _MOST_SAID)}' if said else ''}"

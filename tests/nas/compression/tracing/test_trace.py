@@ -137,6 +137,11 @@ def test_a_batch_that_is_fixed_is_kept_and_said(size: int) -> None:
         found.network()(torch.randn(7, 4))
 
 
+def silent(_: Module, x: Tensor) -> Tensor:
+    """Fails without a word."""
+    raise ValueError
+
+
 def test_the_module_stays_as_it_is() -> None:
     module = Module(lambda m, x: m.drop(m.norm(x)), norm=nn.BatchNorm1d(4), drop=nn.Dropout(0.5)).train()
     module.norm.eval()
@@ -155,6 +160,7 @@ def test_the_module_stays_as_it_is() -> None:
             lambda m, x: x if x.sum() > 0 else -x,
             r"^the module must be exported by torch.export, got Guard\w+ at \S*test_trace.py:\d+: Could not guard",
         ),
+        (silent, r"^the module must be exported by torch.export, got ValueError at \S*test_trace.py:\d+$"),
         (lambda m, x: m.norm.running_mean.add_(1) + x, "^a network must leave its tensors as they are in evaluation"),
         (lambda m, x: m.norm(x), "^the outputs of a module must be finite .* as those of norm.running_var$"),
         (lambda m, x: x.sum(1) / 0, "^the outputs of a module must be finite numbers, got others for its examples"),
