@@ -65,8 +65,7 @@ class Allocation(SearchMethod):
         """Refuses a problem that it cannot search.
 
         Raises:
-            ValueError: If it has one objective, no table of damage, or not both measured
-                and tabulated objectives.
+            ValueError: If it has one objective, no table of damage, or not both measured and tabulated objectives.
         """
         super().check(problem)
         if not problem.damage:

@@ -89,8 +89,7 @@ class LinasSearcher(Searcher):
     asks for no candidate that was told, has small rounds, and predicts all candidates of a small space. It starts with
     a first design that spans the space, or holds allocations of least damage where the damage of policies is known, and
     every inner search also starts from the obvious candidates. Its predictors read sizes and shares of policies as
-    features, too. Outcomes that it is told before it asks count towards the first
-    design.
+    features, too. Outcomes that it is told before it asks count towards the first design.
 
     Args:
         problem: The search problem.
