@@ -26,7 +26,7 @@ from nas.compression.tracing.trace import trace
 from nas.compression.tracing.traced_file import load_traced, save_traced
 from nas.data.sources import DataSource
 from nas.evaluation.measurement import ImageMeasurement
-from nas.evaluation.realize import CandidateRealizer
+from nas.evaluation.realize import CandidateRealizer, one_thread
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.stages.distill import DISTILLATION
 from nas.jobs.stages.subject import Subject
@@ -76,7 +76,8 @@ def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
     traced = load_traced(next(folder.glob("runs/small/network-*/network.safetensors")))
     distilled = load_inputs(next(folder.glob("runs/small/distilled-*/inputs.safetensors")))
     policies = [LayerPolicy.parse(text) for text in JOB["space"]["policies"]]
-    assert torch.equal(distilled, distill_data(traced, DISTILLATION).inputs)
+    with one_thread():  # sums of several threads have another order
+        assert torch.equal(distilled, distill_data(traced, DISTILLATION).inputs)
     data, task = CalibrationData(distilled), TASKS["classification"]
     subject = CompressionSubject.uniform_choices(traced, policies, data, task=task)
     expected = SENSITIVITY_METRICS["output_distortion"]().damage(subject)
@@ -87,10 +88,11 @@ def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
     policy = CompressionPolicy((LayerPolicy.parse("w8a8"),) * 2)
     realizer = CandidateRealizer(traced, DataSource("digits", limit=100).load(), distilled=distilled)
     network = realizer.realize(replace(candidate, policy=policy))
-    by_hand = subject.compress(policy)
-    by_hand.keep_rounded_weights()
-    calibrate(by_hand, [distilled], subject.methods.observer)
-    assert (network(distilled) == by_hand(distilled)).all()
+    with one_thread():
+        by_hand = subject.compress(policy)
+        by_hand.keep_rounded_weights()
+        calibrate(by_hand, [distilled], subject.methods.observer)
+        assert (network(distilled) == by_hand(distilled)).all()
 
     again = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert "distil   done before" in again.output

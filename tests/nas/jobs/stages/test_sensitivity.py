@@ -212,7 +212,8 @@ def test_widths_are_searched_with_bits_and_ranks(folder: Path, searcher: str) ->
         damage = pd.read_csv(table)
         assert damage["layer"].tolist() == ["0.width"] * 2 + ["0"] * 2 + ["4"] * 3
         assert damage["policy"].tolist()[:2] == ["4", "8"]
-        assert damage["damage"][0] > damage["damage"][1] == 0
+        # by definition 0 for all channels, and a squared difference for less of them
+        assert damage["damage"][0] > 0 == damage["damage"][1]
     (networks,) = folder.glob("runs/small/export-*/networks.csv")
     exported = pd.read_csv(networks)
     assert exported["macs"].min() < (8 * 16 * 9 + 1280) * 0.6  # by the width; a rank takes no more than a quarter
