@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_equalized_subject, make_subject
 from nas.evaluation.realize import one_thread
-from nas.jobs.console.damage_progress import follow_damage
+from nas.jobs.console.damage_progress import describe_duration, follow_damage
 from nas.jobs.execution import Execution
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
 from nas.jobs.stages.subject import Subject
@@ -93,6 +92,16 @@ class DamageEntries:
         architecture = space.largest() if genes is None else space.decode(np.array(genes, dtype=np.int16))
         return Candidate(architecture, CompressionPolicy(tuple(policies)))
 
+    def take_measured(self, known: Mapping[str, MeasuredDamage]) -> tuple[NDArray[np.int64], FloatArray]:
+        """The random candidates that were measured, as `chosen` has them, and their damage, shape (candidates,).
+
+        Args:
+            known: What was measured, by `name_policy`.
+        """
+        names = [name_policy(one) for one in self.whole]
+        held = [name in known for name in names]
+        return self.chosen[held], np.array([known[name].damage for name in names if name in known])
+
     def tabulate(self, known: Mapping[str, MeasuredDamage]) -> tuple[FloatArray, ...]:
         """The table: for each gene the damage of its values, shape (values,), 0 where it is less.
 
@@ -151,9 +160,8 @@ def _measure_at_once(entries: DamageEntries) -> _Known:
     with one_thread(), reporter.bar("measure damage", None):
         begun = time.monotonic()
         metric.damage(replace(subject, data=data.take(max(len(data) // _TRIAL, 1))))
-        reporter.say(
-            f"damage   about {describe_duration(_TRIAL * (time.monotonic() - begun))}, by a trial on few samples"
-        )
+        trial_s = _TRIAL * (time.monotonic() - begun)
+        reporter.say(f"damage   about {describe_duration(trial_s)}, by a trial on few samples")
         begun = time.monotonic()
         damage = metric.damage(subject)
         share_s = (time.monotonic() - begun) / max(len(entries.alone), 1)
@@ -221,16 +229,15 @@ def measure_in_workers(
         keep: Called in this process with each name and what was measured of it, as it comes.
     """
     execution, workers = entries.execution, entries.execution.workers.count
-    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, CALIBRATION_SAMPLES, workers)
+    samples = entries.subject.count_calibrating(CALIBRATION_SAMPLES)  # of which shares are taken
+    measurement = DamageMeasurement(entries.subject.measurement, entries.metric, samples, workers)
     with execution.open_pool() as pool, follow_damage(execution.reporter, len(wanted)) as advance:
         measuring = pool.measuring(measurement)
         futures = {measuring.submit(*asked): name for name, asked in wanted.items()}
         for future in as_completed(futures):
             values = future.result()
-            keep(
-                futures[future],
-                values if isinstance(values, Failure) else MeasuredDamage(values[DAMAGE], values[SECONDS]),
-            )
+            found = values if isinstance(values, Failure) else MeasuredDamage(values[DAMAGE], values[SECONDS])
+            keep(futures[future], found)
             advance()
 
 
@@ -241,8 +248,3 @@ def _estimate(known: _Known, alone: Mapping[str, Candidate], whole: Mapping[str,
     # a policy of all layers runs all of the network, as that of the first layer does, which takes longest
     share = WHOLE_SHARE if alone else 1.0
     return left[0] * float(np.mean(seconds)) + left[1] * share * max(seconds)
-
-
-def describe_duration(seconds: float) -> str:
-    """A time as hours, minutes and seconds."""
-    return str(timedelta(seconds=round(seconds)))

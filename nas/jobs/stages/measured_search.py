@@ -34,6 +34,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         execution: The workers, the runs and the reporter of the job.
 
     Raises:
+        ValueError: If it was begun by pair terms that are not found any more, or as `find_damage` describes.
         NothingFeasible: If no candidate keeps the limits, by its measured or by its expected values.
         TooManyFailures: If too many candidates could not be measured.
     """
@@ -47,6 +48,11 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     leaves = subject.read_leaves() if method.needs_leaves else ()
     # a search that was begun without pair terms goes on without
     damage = _find_damage(method.damage_metric, subject, execution, pairs=not begun)
+    if begun_by_pairs and not begun and not damage.pairs:
+        raise ValueError(
+            f"the search of job {runs.job!r} was begun by pair terms, and there are none now; bring back the folders "
+            "sensitivity-* and pairs-* of the job as they were, or begin another by another name or --runs"
+        )
     record = by_pairs if damage.pairs else record
     if section.warm_start:
         record = replace(record, sources=find_sources(runs.database, record, names))

@@ -21,11 +21,11 @@ from nas.compression.sensitivity.additivity import LEAST_R2, MetricQuality, judg
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.damage import make_subject
 from nas.files import atomic_write
+from nas.jobs.console.damage_progress import describe_duration
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.damage_entries import (
     WHOLE_SHARE,
     DamageEntries,
-    describe_duration,
     measure_in_workers,
 )
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
@@ -37,6 +37,8 @@ from search_spaces.compression_policy import LayerPolicy
 TABLE = "pairs.csv"  # columns layer, policy, next, policy of the next, damage
 ADDITIVITY = "additivity.json"  # of the table alone, and with pairs; see `MetricQuality`
 JOURNAL = "unfinished.csv"
+FEWEST = 3  # random policies: through two points there is always a line
+LEAST_GAIN = 0.02  # of R2, with pair terms; what is less tells nothing among 30 random policies
 _TIMED = 3  # policies that are measured before it is said how long the others take
 _NEIGHBOURS = "a layer and the next"
 BELOW = f"below an R2 of {LEAST_R2:g} layers do not damage on their own"
@@ -96,16 +98,25 @@ class PairEntries:
             tables[layer][choice, other] = both - alone[layer][choice] - alone[layer + 1][other]
         return tuple(Term((layer, layer + 1), table) for layer, table in enumerate(tables))
 
+    def describe(self, candidate: Candidate) -> str:
+        """The policies of the layers that a candidate compresses, with the names of these, for a line."""
+        slots = self.entries.subject.space.architectures.slots
+        named = zip(slots, candidate.policy.layers, strict=True)
+        return " with ".join(f"{policy} for layer {slot.name}" for slot, policy in named if policy != LayerPolicy())
+
     def judge(self, known: _Known, pairs: tuple[Term, ...]) -> MetricQuality:
         """How far the sums of the table, and of pair terms, tell what the random policies damage.
 
         Args:
-            known: What was measured of all that is wanted.
+            known: What was measured of all that is wanted; random policies may lack, and do not judge then.
             pairs: The pair terms; there may be none.
         """
-        measured = np.array([known[name_policy(one)].damage for one in self.entries.whole])
-        seconds = sum(known[name].seconds for name in self.wanted)
-        return judge_sums(self.entries.metric, self.damage, self.entries.chosen, measured, seconds, pairs)
+        seconds = sum(known[name].seconds for name in self.wanted if name in known)
+        return judge_sums(self.entries.metric, self.damage, *self.entries.take_measured(known), seconds, pairs)
+
+
+class _Unmeasured(Exception):
+    """Of one layer or of two the damage cannot be measured; without it there are no pair terms."""
 
 
 def find_pairs(wanted: PairEntries, folder: Path) -> tuple[Term, ...]:
@@ -117,7 +128,8 @@ def find_pairs(wanted: PairEntries, folder: Path) -> tuple[Term, ...]:
 
     Returns:
         Tables of each layer and the next; none if there is no next, if the metric finds all damage at once, so that no
-        damage of two layers is in its unit, if one cannot be measured, or if R2 is not higher with them.
+        damage of two layers is in its unit, if one cannot be measured, at which it stops, or too few random policies
+        can, or if R2 is not higher with them by `LEAST_GAIN`.
 
     Raises:
         ValueError: If what is stored was damaged.
@@ -130,12 +142,12 @@ def find_pairs(wanted: PairEntries, folder: Path) -> tuple[Term, ...]:
         return ()
     if not StageFolder(folder).holds(TABLE, ADDITIVITY):
         reporter.say(f"damage   {BELOW}: measuring what {_NEIGHBOURS} damage together")
-        if failure := _measure(wanted, folder):
-            reporter.say(f"damage   not all could be measured ({failure}): {FALL_BACK}")
+        if reason := _measure(wanted, folder):
+            reporter.say(f"damage   {reason}: {FALL_BACK}")
             return ()
     stored = json.loads((folder / ADDITIVITY).read_text(encoding="utf-8"))
     alone, together = MetricQuality(**stored["alone"]), MetricQuality(**stored["together"])
-    helps = together.r2 > alone.r2
+    helps = together.r2 - alone.r2 >= LEAST_GAIN
     reporter.say(
         f"damage   R2 {alone.r2:.2f} by layers alone, {together.r2:.2f} with what {_NEIGHBOURS} damage together: "
         + ("the search goes by these pair terms, too" if helps else FALL_BACK)
@@ -146,30 +158,38 @@ def find_pairs(wanted: PairEntries, folder: Path) -> tuple[Term, ...]:
 
 
 def _measure(wanted: PairEntries, folder: Path) -> str:
-    """Measures, and writes the tables and what they are worth; returns the first reason why one was not measured."""
+    """Measures, and writes the tables and what they are worth; returns the reason if there can be none."""
     folder.mkdir(parents=True, exist_ok=True)
     entries, journal, begun = wanted.entries, DamageJournal(folder / JOURNAL), time.monotonic()
-    known, failed = journal.read(), list[str]()
+    known, failed, judging = journal.read(), list[str](), {name_policy(one) for one in entries.whole}
     missing = {name: (one, WHOLE_SHARE) for name, one in wanted.wanted.items() if name not in known}
     # some from the first to the last layer come first, which tell how long the others will take
     timed = {name: missing[name] for name in [*missing][:: max(len(missing) // _TIMED, 1)]}
     rest = {name: one for name, one in missing.items() if name not in timed}
 
     def keep(name: str, found: MeasuredDamage | Failure) -> None:
-        if isinstance(found, Failure):
+        if not isinstance(found, Failure):
+            known[name] = found
+            journal.add(name, found)
+        elif name in judging:
             failed.append(found.reason)
-            return
-        known[name] = found
-        journal.add(name, found)
+        else:
+            raise _Unmeasured(f"{wanted.describe(missing[name][0])} could not be measured ({found.reason})")
 
     reporter = entries.execution.reporter
-    measure_in_workers(entries, timed, keep)
-    if rest and (seconds := [known[name].seconds for name in timed if name in known]):
-        left_s = len(rest) * float(np.mean(seconds)) / entries.execution.workers.count
-        reporter.say(f"damage   {len(rest)} of {len(missing)} policies left, about {describe_duration(left_s)}")
-    measure_in_workers(entries, rest, keep)
+    try:
+        measure_in_workers(entries, timed, keep)
+        if rest and (seconds := [known[name].seconds for name in timed if name in known]):
+            left_s = len(rest) * float(np.mean(seconds)) / entries.execution.workers.count
+            reporter.say(f"damage   {len(rest)} of {len(missing)} policies left, about {describe_duration(left_s)}")
+        measure_in_workers(entries, rest, keep)
+    except _Unmeasured as error:
+        return str(error)
     if failed:
-        return failed[0]
+        count = f"{len(failed)} of {len(judging)} random policies could not be measured, and do not judge pair terms"
+        reporter.say(f"damage   {count}; the first: {failed[0]}")
+    if (left := len(judging) - len(failed)) < FEWEST:
+        return f"{left} random policies are too few to judge pair terms"
     pairs = wanted.tabulate(known)
     with atomic_write(folder / TABLE) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(_list_rows(entries, pairs))

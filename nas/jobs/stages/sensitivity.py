@@ -28,8 +28,8 @@ from nas.jobs.stages.damage_entries import (
     DamageEntries,
     measure_entries,
 )
-from nas.jobs.stages.damage_journal import name_entry, name_policy
-from nas.jobs.stages.pair_entries import BELOW, FALL_BACK, PairEntries, find_pairs
+from nas.jobs.stages.damage_journal import name_entry
+from nas.jobs.stages.pair_entries import BELOW, FALL_BACK, FEWEST, PairEntries, find_pairs
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray
 from nas.tasks.task import Task
@@ -41,7 +41,6 @@ from search_spaces.search_space import Genes
 TABLE = "damage.csv"  # columns layer, policy, damage; for a group of channels its gene and a width
 ADDITIVITY = "additivity.json"  # of the table, see `MetricQuality`; with the number of random policies
 JOURNAL = "unfinished.csv"
-_FEWEST = 3  # random policies: through two points there is always a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +73,11 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
             measured.
     """
     reporter, space = execution.reporter, subject.space
-    inputs = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
+    inputs: dict[str, object] = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
     if widths := {gene.name: gene.values for gene in space.architectures.genes}:
         inputs["widths"] = widths
-    folder = execution.runs.path("sensitivity", inputs | {"samples": CALIBRATION_SAMPLES})
+    inputs["samples"] = subject.count_calibrating(CALIBRATION_SAMPLES)
+    folder = execution.runs.path("sensitivity", inputs)
     if not StageFolder(folder).holds(TABLE, ADDITIVITY):
         begun = time.monotonic()
         _measure(DamageEntries(metric, subject, execution), folder)
@@ -88,7 +88,7 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
     if not pairs or widths:
         reporter.say(f"damage   {BELOW}: {FALL_BACK}")
         return DamageTables(damage)
-    folder = execution.runs.path("pairs", inputs | {"samples": CALIBRATION_SAMPLES})
+    folder = execution.runs.path("pairs", inputs)
     return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
 
 
@@ -130,11 +130,9 @@ def _measure(entries: DamageEntries, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     known = measure_entries(entries, folder / JOURNAL)
     damage = entries.tabulate(known)
-    names = [name_policy(one) for one in entries.whole]
-    held = [name in known for name in names]
-    measured = np.array([known[name].damage for name in names if name in known])
+    chosen, measured = entries.take_measured(known)
     seconds = sum(known[name_entry(one)].seconds for one in entries.alone.values())
-    quality = judge_sums(entries.metric, damage, entries.chosen[held], measured, seconds)
+    quality = judge_sums(entries.metric, damage, chosen, measured, seconds)
     _write(folder / TABLE, damage, entries.subject.space)
     with atomic_write(folder / ADDITIVITY) as draft:
         draft.write_text(json.dumps(asdict(quality) | {"policies": len(measured)}), encoding="utf-8")
@@ -145,7 +143,7 @@ def _measure(entries: DamageEntries, folder: Path) -> None:
 def _say_quality(stored: dict[str, float | str], reporter: Reporter) -> bool:
     """Prints what the table is worth; whether its sums are to be trusted, or nothing can be told of them."""
     policies = int(stored.pop("policies"))
-    if policies < _FEWEST:
+    if policies < FEWEST:
         reporter.say(f"damage   {policies} different policies, too few to tell whether the damage of layers adds up")
         return True
     quality = MetricQuality(**stored)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+from nas.compression.data_free.input_file import load_inputs
 from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.repair.recipe import LIGHT
 from nas.data.splits import DataSplits
@@ -95,6 +96,11 @@ class Subject:
         }
         # absent without, as in runs of before
         return found if self._distilled_digest is None else found | {"distilled": f"sha256:{self._distilled_digest}"}
+
+    def count_calibrating(self, most: int) -> int:
+        """How many samples calibrate a given network, training samples or distilled ones: `most`, or all if fewer."""
+        distilled = self.measurement.distilled
+        return min(most, len(self.data.train if distilled is None else load_inputs(distilled)))
 
     def read_leaves(self) -> tuple[Subspace, ...]:
         """The subspaces for which a few-shot supernet has weights of their own; empty if it has one set of weights."""

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from nas.cli.main import app
+from nas.compression.sensitivity.additivity import MetricQuality
+from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.data.sources import DataSource
+from nas.evaluation.damage import DamageMeasurement
+from nas.jobs.stages.damage_entries import DamageEntries
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
 from nas.jobs.stages.pair_entries import PairEntries
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 # With 2 bits the second weight of `first` and of `second`, which read corners that are always empty, becomes 0. What
 # they add grows by 1 then: from -1.5, which is rectified to 0, to -0.5 by one of them, and to 0.5 by both.
@@ -101,6 +109,63 @@ def test_pair_terms_that_tell_no_more_are_left_out(tmp_path: Path, monkeypatch: 
     assert "together: the search goes by measuring, which corrects the table" in said
 
 
+@pytest.mark.parametrize(("gain", "helps"), [(0.019, False), (0.021, True)])
+def test_pair_terms_that_tell_hardly_more_are_left_out(
+    gain: float, helps: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*known: Any) -> MetricQuality:
+        return MetricQuality("output_distortion", 0.5 + gain * bool(known[-1]), 0.0, 0.0, 0.0)
+
+    bring(monkeypatch, tmp_path, gain=20.0)
+    monkeypatch.setattr(PairEntries, "judge", judge)
+    assert ("together: the search goes by these pair terms, too" in compress()) == helps
+
+
+def test_random_policies_that_cannot_be_measured_do_not_judge_and_pairs_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(measured: PolicyDegradation, policy: CompressionPolicy) -> float:
+        return math.nan if policy == failing else original(measured, policy)
+
+    bring(monkeypatch, tmp_path, gain=20.0)
+    original, failing = PolicyDegradation.__call__, CompressionPolicy((LayerPolicy.parse("w2a32"),) * 3)
+    monkeypatch.setattr(PolicyDegradation, "__call__", measure)
+    said = compress()
+    assert re.search(r"1 of \d random policies could not be measured, and do not judge pair terms; the first: ", said)
+    assert "together: the search goes by these pair terms, too" in said
+    assert "measuring" not in compress()
+
+
+def test_a_pair_that_cannot_be_measured_stops_the_others_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(measured: PolicyDegradation, policy: CompressionPolicy) -> float:
+        return math.nan if policy == failing else original(measured, policy)
+
+    bring(monkeypatch, tmp_path, gain=20.0)
+    compressed = LayerPolicy.parse("w2a32")
+    failing = CompressionPolicy((compressed, compressed, LayerPolicy()))
+    original = PolicyDegradation.__call__
+    monkeypatch.setattr(PolicyDegradation, "__call__", measure)
+    monkeypatch.setattr(DamageEntries, "chosen", np.array([[0, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 1]]))
+    said = compress()
+    assert "damage   w2a32 for layer first with w2a32 for layer second could not be measured (" in said
+    assert said.count("the search goes by measuring, which corrects the table") == 1
+    (journal,) = tmp_path.glob("runs/small/pairs-*/unfinished.csv")
+    assert journal.read_text().count("whole") == 1  # of 4: one tells the time, the others come last
+
+
+def test_shares_are_those_of_the_samples_that_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    original = DamageMeasurement.__call__
+    monkeypatch.setattr(
+        DamageMeasurement, "__call__", lambda measured: found.append(measured.samples) or original(measured)
+    )
+    bring(monkeypatch, tmp_path, gain=20.0)
+    compress()
+    assert {*found} == {len(DataSource("digits", limit=400).load().train)}
+
+
 def test_layers_that_damage_on_their_own_are_measured_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bring(monkeypatch, tmp_path, gain=0.0)
     assert "by layers alone" not in compress()
@@ -127,6 +192,18 @@ def test_a_killed_measurement_of_pairs_goes_on_and_any_number_of_workers_gives_t
     compress("--workers", str(min(2, len(os.sched_getaffinity(0)))))
     tables = [next(Path(runs).glob("small/pairs-*/pairs.csv")).read_text() for runs in ("whole", "runs")]
     assert tables[0] == tables[1]
+
+
+def test_a_search_that_was_begun_by_pair_terms_does_not_begin_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Callable[..., str]
+) -> None:
+    bring(monkeypatch, tmp_path, gain=20.0)
+    compress()
+    with monkeypatch.context() as without:
+        without.setattr("nas.jobs.stages.sensitivity.find_pairs", lambda *_: ())
+        line = refusal("compress", "job.yaml")
+    assert "the search of job 'small' was begun by pair terms, and there are none now; bring back the folders" in line
+    assert "export   done before" in compress()
 
 
 def test_a_search_that_was_begun_without_pair_terms_goes_on_without(
