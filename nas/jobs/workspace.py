@@ -150,8 +150,7 @@ class Workspace:
         """The surroundings in which stages run: runs, workers, reporter."""
         job = self.job
         common: dict[str, Any] = {"data": self.data.digest, "space": job.space.described()}
-        common |= {"training": job.training.described(), "seed": job.seed}
-        common |= self._packages
+        common |= {"training": job.training.described(), "seed": job.seed} | self._packages
         if self.data.stated_names:
             common["outputs"] = self.data.stated_names
         if job.compression != CompressionSection():
@@ -214,14 +213,15 @@ class Workspace:
         """The trained network and the images on which candidates are measured.
 
         Raises:
-            ValueError: If the supernet is not trained, or the given network is not stored, or its file was damaged.
+            ValueError: If the supernet is not trained, the network or distilled images not there, or a file damaged.
         """
         given = self.network is not None
         checkpoint = self.network_folder / training.NETWORK if given else self.training_task.folder / training.SUPERNET
-        needed = [checkpoint] if self.distilled_folder is None else [checkpoint, self.distilled_folder / INPUTS]
-        if not all(StageFolder(file.parent).holds(file.name) for file in needed):
-            what = "its network stored; store" if given else "a trained supernet; make"
-            raise ValueError(f"job {self.job.name!r} needs {what} it with: nas train JOB")
+        stored = "its network stored; store it" if given else "a trained supernet; make it"
+        distilled = None if self.distilled_folder is None else (self.distilled_folder / INPUTS).resolve()
+        for file, what in ((checkpoint, stored), (distilled, "images distilled from its network; distil them")):
+            if file is not None and not StageFolder(file.parent).holds(file.name):
+                raise ValueError(f"job {self.job.name!r} needs {what} with: nas train JOB (there is no {file})")
         measurement = ImageMeasurement(
             checkpoint.resolve(),
             self.trained_space.architectures,
@@ -229,7 +229,7 @@ class Workspace:
             self.job.measured_metrics,
             self.workers.processor,
             self.job.compression.methods(),
-            *(file.resolve() for file in needed[1:]),
+            distilled=distilled,
         )
         return Subject(self.space, measurement, self.data, tuple(self.job.packages))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -97,6 +98,10 @@ def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
     again = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert "distil   done before" in again.output
     assert "export   done before" in again.output
+    shutil.rmtree(next(folder.glob("runs/small/distilled-*")))
+    refused = str(CliRunner().invoke(app, ["finetune", "job.yaml", "0"]).exception)
+    assert "needs images distilled from its network; distil them with: nas train JOB" in refused
+    assert "inputs.safetensors" in refused
 
 
 @pytest.mark.parametrize(
