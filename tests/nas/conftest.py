@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -155,3 +155,19 @@ def finished_run(workspace: Callable[..., Workspace], tmp_path_factory: pytest.T
     with open_job_folder(opened.folder), opened:
         run_job(opened)
     return runs
+
+
+@pytest.fixture
+def bring_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Writes a module `brought` and, if there is one, a job, and goes to their folder, from which jobs import it."""
+
+    def bring(source: str, job: Mapping[str, object] | None = None) -> Path:
+        (tmp_path / "brought.py").write_text(source)
+        if job is not None:
+            (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        monkeypatch.delitem(sys.modules, "brought", raising=False)
+        return tmp_path
+
+    return bring

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from nas.jobs.console.reporter import Reporter
 
@@ -32,8 +31,3 @@ def follow_damage(reporter: Reporter, total: int) -> Iterator[Callable[[], None]
                 said = time.monotonic()
 
         yield advance
-
-
-def describe_duration(seconds: float) -> str:
-    """A time as hours, minutes and seconds."""
-    return str(timedelta(seconds=round(seconds)))

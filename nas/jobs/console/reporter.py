@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -19,6 +18,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from nas.jobs.console.plain_text import describe_duration
 from search_spaces.quoting import escape_lines
 
 
@@ -56,7 +56,7 @@ class Bar:
     def left(self) -> str:
         """Estimate of the time left, as hours, minutes and seconds; dashes while there is no estimate."""
         (task,) = self._progress.tasks
-        return "-:--:--" if task.time_remaining is None else str(timedelta(seconds=round(task.time_remaining)))
+        return "-:--:--" if task.time_remaining is None else describe_duration(task.time_remaining)
 
 
 class Reporter:

@@ -20,7 +20,8 @@ from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_equalized_subject, make_subject
 from nas.evaluation.realize import one_thread
-from nas.jobs.console.damage_progress import describe_duration, follow_damage
+from nas.jobs.console.damage_progress import follow_damage
+from nas.jobs.console.plain_text import describe_duration
 from nas.jobs.execution import Execution
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
 from nas.jobs.stages.subject import Subject
@@ -67,9 +68,8 @@ class DamageEntries:
             for gene, last in enumerate(largest.tolist())
             for value in range(last)
         }
-        entries = [
-            (layer, value, one) for layer, known in enumerate(space.slot_policies) for value, one in enumerate(known)
-        ]
+        layers = enumerate(space.slot_policies)
+        entries = [(layer, value, one) for layer, known in layers for value, one in enumerate(known)]
         return found | {
             (len(largest) + layer, value): self.make_candidate(compress_alone(len(space.slots), layer, one).layers)
             for layer, value, one in entries

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 
 from nas.evaluation.measuring import measure_here
+from nas.jobs.console.plain_text import describe_duration
 from nas.jobs.execution import Execution
 from nas.jobs.stages.subject import Subject
 
@@ -26,7 +26,7 @@ def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> No
     measure_here(measurement, space.smallest(), 1.0)  # where it fails, the search will say so
     each_s = time.monotonic() - begun
     on = "" if workers.count == 1 else f" on {workers.count} workers"
-    left = timedelta(seconds=round(evaluations * each_s / workers.count))
+    left = describe_duration(evaluations * each_s / workers.count)
     execution.reporter.say(
         f"search   up to {evaluations} candidates at about {each_s:.2g} s each{on}: {left} at most, besides what it "
         "needs to know first"

@@ -21,7 +21,7 @@ from nas.compression.sensitivity.additivity import LEAST_R2, MetricQuality, judg
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.damage import make_subject
 from nas.files import atomic_write
-from nas.jobs.console.damage_progress import describe_duration
+from nas.jobs.console.plain_text import describe_duration
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.damage_entries import (
     WHOLE_SHARE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -59,14 +58,9 @@ JOB: dict[str, Any] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(bring_network: Callable[..., Path]) -> Path:
     """The current folder, with a module that makes networks, and a job on one of them."""
-    (tmp_path / "brought.py").write_text(NETWORK)
-    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "brought", raising=False)
-    return tmp_path
+    return bring_network(NETWORK, JOB)
 
 
 def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:

@@ -75,14 +75,11 @@ JOB: dict[str, Any] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(bring_network: Callable[..., Path]) -> Path:
     """The current folder, with a module that makes networks."""
-    (tmp_path / "brought.py").write_text(NETWORK)
-    (tmp_path / "torn.py").write_text("def make(:")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "brought", raising=False)
-    return tmp_path
+    path = bring_network(NETWORK)
+    (path / "torn.py").write_text("def make(:")
+    return path
 
 
 def test_nothing_but_the_file_the_device_and_data_are_needed(folder: Path) -> None:

@@ -73,6 +73,16 @@ def bring(monkeypatch: pytest.MonkeyPatch, folder: Path, gain: float) -> None:
     monkeypatch.delitem(sys.modules, "brought", raising=False)
 
 
+def fail_for(monkeypatch: pytest.MonkeyPatch, failing: CompressionPolicy) -> None:
+    """Lets the damage of one policy be no number."""
+    original = PolicyDegradation.__call__
+
+    def measure(measured: PolicyDegradation, policy: CompressionPolicy) -> float:
+        return math.nan if policy == failing else original(measured, policy)
+
+    monkeypatch.setattr(PolicyDegradation, "__call__", measure)
+
+
 def compress(*options: str) -> str:
     found = CliRunner().invoke(app, ["compress", "job.yaml", *options])
     assert found.exit_code == 0, found.output
@@ -124,12 +134,8 @@ def test_pair_terms_that_tell_hardly_more_are_left_out(
 def test_random_policies_that_cannot_be_measured_do_not_judge_and_pairs_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(measured: PolicyDegradation, policy: CompressionPolicy) -> float:
-        return math.nan if policy == failing else original(measured, policy)
-
     bring(monkeypatch, tmp_path, gain=20.0)
-    original, failing = PolicyDegradation.__call__, CompressionPolicy((LayerPolicy.parse("w2a32"),) * 3)
-    monkeypatch.setattr(PolicyDegradation, "__call__", measure)
+    fail_for(monkeypatch, CompressionPolicy((LayerPolicy.parse("w2a32"),) * 3))
     said = compress()
     assert re.search(r"1 of \d random policies could not be measured, and do not judge pair terms; the first: ", said)
     assert "together: the search goes by these pair terms, too" in said
@@ -139,14 +145,9 @@ def test_random_policies_that_cannot_be_measured_do_not_judge_and_pairs_are_used
 def test_a_pair_that_cannot_be_measured_stops_the_others_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(measured: PolicyDegradation, policy: CompressionPolicy) -> float:
-        return math.nan if policy == failing else original(measured, policy)
-
     bring(monkeypatch, tmp_path, gain=20.0)
     compressed = LayerPolicy.parse("w2a32")
-    failing = CompressionPolicy((compressed, compressed, LayerPolicy()))
-    original = PolicyDegradation.__call__
-    monkeypatch.setattr(PolicyDegradation, "__call__", measure)
+    fail_for(monkeypatch, CompressionPolicy((compressed, compressed, LayerPolicy())))
     monkeypatch.setattr(DamageEntries, "chosen", np.array([[0, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 1]]))
     said = compress()
     assert "damage   w2a32 for layer first with w2a32 for layer second could not be measured (" in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -58,14 +57,9 @@ JOB: dict[str, Any] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(bring_network: Callable[..., Path]) -> Path:
     """The current folder, with a module that makes a network, and a job on it."""
-    (tmp_path / "brought.py").write_text(NETWORK)
-    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "brought", raising=False)
-    return tmp_path
+    return bring_network(NETWORK, JOB)
 
 
 def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) -> None:
