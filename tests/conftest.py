@@ -38,16 +38,17 @@ _PATIENCE_S = 180.0  # for what takes seconds on an idle machine
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Puts the Ray tests at the end: the processes of a cluster work as long as it lives, whether it is used or not.
 
-    Where processes share the tests, each takes whole files, as what modules set up is made once, and one all Ray tests.
+    Where processes share the tests, each takes whole files, as what modules set up is made once, and one all Ray tests,
+    which come first there: as the last they would keep one process for minutes while the other has nothing left to do.
     Groups are read by a hook of pytest-xdist in between, so they are marked before it.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group("ray" if _runs_on_ray(item) else str(item.path)))
     yield
-    items.sort(key=_runs_on_ray)
+    items.sort(key=_runs_on_ray, reverse=hasattr(config, "workerinput"))
 
 
 def pytest_collection_finish() -> None:
