@@ -1,4 +1,7 @@
-"""How widths are chosen without damages: the same share of all groups, or the least important channels of all."""
+"""How widths and blocks are chosen without damages.
+
+Widths: the same share of all groups, or the least important channels of all. Blocks: those that are evenly spread.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,25 @@ def keep_most_important(widths: Widths, importance: FloatArray, most_macs: float
     ranks = np.empty(channels.count)
     ranks[order] = np.arange(channels.count)
     return _largest(widths, most_macs, [ranks < count for count in range(len(first), channels.count + 1)])
+
+
+def keep_evenly(count: int, kept: int) -> tuple[int, ...]:
+    """Which blocks a network keeps if they are spread evenly, the first and the last among them: a free baseline.
+
+    Source: Liu et al., "Accelerating Inference in Large Language Models with a Unified Layer Skipping Strategy", 2024;
+    the indices are `round(j (count - 1) / (kept - 1))`, which are as even as can be for any speed-up. One block that
+    is kept is the first.
+
+    Args:
+        count: Number of blocks.
+        kept: How many are kept, such as `count` over the speed-up, rounded down.
+
+    Raises:
+        ValueError: If more blocks are to be kept than there are, or fewer than none.
+    """
+    if not 0 <= kept <= count:
+        raise ValueError(f"from 0 to {count} of {count} blocks can be kept, got {kept}")
+    return tuple(round(number * (count - 1) / max(kept - 1, 1)) for number in range(kept))
 
 
 def _largest(widths: Widths, most_macs: float, rising: list[KeptElements]) -> KeptElements:

@@ -1,8 +1,8 @@
-"""Removes channels from a traced network, or puts them into another order: a network like any other."""
+"""Removes channels or blocks from a traced network, or puts channels into another order: a network like any other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from search_spaces.additive_cost import FloatArray
 from search_spaces.channels.coupled_channels import FIXED, CoupledChannels
 from search_spaces.channels.labels import Labels
 from search_spaces.channels.rule import KeptElements
+from search_spaces.removable_blocks import RemovableBlocks
 
 
 def narrow_network(traced: TracedNetwork, channels: CoupledChannels, kept: KeptElements) -> TracedNetwork:
@@ -38,6 +39,21 @@ def narrow_network(traced: TracedNetwork, channels: CoupledChannels, kept: KeptE
         for name, elements in channels.tensor_elements(kept).items()
     }
     return replace(traced, graph=graph, parameters=parameters)
+
+
+def remove_blocks(traced: TracedNetwork, blocks: RemovableBlocks, removed: Collection[str]) -> TracedNetwork:
+    """A network without some blocks, which is traced, compressed and exported like any other; tensors are shared.
+
+    Args:
+        traced: The network in which the blocks were found, or what it is with fewer channels; it is not changed.
+        blocks: Its blocks.
+        removed: Names of the blocks that are left out.
+
+    Raises:
+        ValueError: If a name is that of no block.
+    """
+    graph = blocks.remove(removed, traced.graph)
+    return replace(traced, graph=graph, parameters={name: traced.parameters[name] for name in graph.parameter_shapes})
 
 
 def sort_channels(traced: TracedNetwork, channels: CoupledChannels, importance: FloatArray) -> TracedNetwork:

@@ -1,14 +1,15 @@
-"""Removes channels from a network and fits what is left of its layers to what the whole network yields."""
+"""Removes channels and blocks from a network, and fits what is left of it to what the whole network yields."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from nas.compression.pruning.narrow_network import narrow_network
+from nas.compression.pruning.narrow_network import narrow_network, remove_blocks
 from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.layer_fitter import LayerFitter
 from nas.compression.repair.recipe import LIGHT, Recipe
@@ -20,15 +21,16 @@ from search_spaces.channels.coupled_channels import FIXED, CoupledChannels
 from search_spaces.channels.rule import KeptElements
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy, LayerPolicy
 from search_spaces.network_graph import Node
+from search_spaces.removable_blocks import RemovableBlocks
 
 
 class Pruner:
-    """Removes any choices of channels from one network; the original is run once.
+    """Removes any choices of channels and blocks from one network; the original is run once.
 
     Each layer gets the weights that yield, from what the narrow network lets it read, what the layer of the whole one
     yields (least squares over unlabelled inputs; He et al., "Channel pruning", ICCV 2017, section 3.1): it makes up for
-    channels that are gone. It is done layer by layer, as `repair_network` does it for rounded layers, with the mean put
-    right in biases and norms.
+    what is gone. It is done layer by layer, as `repair_network` does it for rounded layers, with the mean put right in
+    biases and norms.
 
     Args:
         subject: The network and its calibration data.
@@ -51,26 +53,30 @@ class Pruner:
         }
 
     @torch.no_grad()
-    def prune(self, kept: KeptElements, readers_alone: bool = False) -> TracedNetwork:
-        """The network without the channels that are not kept.
+    def prune(self, kept: KeptElements, readers_alone: bool = False, removed: Collection[str] = ()) -> TracedNetwork:
+        """The network without the channels that are not kept, and without some blocks.
 
         Args:
             kept: Whether each channel is kept, shape (channels,).
             readers_alone: Whether only layers that read removed channels are fitted, else all layers, which make up for
                 what is wrong before them as well.
+            removed: Names of the blocks (`RemovableBlocks`) that are left out; with fewer channels these are to be
+                blocks that `search_spaces.families.given_blocks` allows beside widths.
 
         Raises:
-            ValueError: If nothing of a group is kept.
+            ValueError: If nothing of a group is kept, or a name is that of no block.
         """
         traced = self._subject.traced
         narrow, elements = narrow_network(traced, self._channels, kept), self._channels.tensor_elements(kept)
-        network = compress(narrow, CompressionPolicy((LayerPolicy(),) * len(traced.graph.layers)))
+        if removed:
+            narrow = remove_blocks(narrow, self._blocks, removed)
+        network = compress(narrow, CompressionPolicy((LayerPolicy(),) * len(narrow.graph.layers)))
+        units = {layer.units[0].call.name: layer.units[0] for layer in narrow.graph.layers}
         chosen = [
             name
             for name, unit in self._units.items()
-            if not (readers_alone and all(axis.all() for axis in elements[unit.call.parameters[0]]))
+            if name in units and not (readers_alone and all(axis.all() for axis in elements[unit.call.parameters[0]]))
         ]
-        units = {layer.units[0].call.name: layer.units[0] for layer in narrow.graph.layers}
         references = {name: self._narrow_reference(name, kept) for name in chosen}
         fitted = {name: (units[name], FULL_PRECISION_BITS) for name in chosen}
         fitter = LayerFitter(network, fitted, references, self._recipe)
@@ -80,6 +86,10 @@ class Pruner:
             for name in narrow.parameters
         }
         return replace(narrow, parameters=tensors)
+
+    @cached_property
+    def _blocks(self) -> RemovableBlocks:
+        return RemovableBlocks.from_graph(self._subject.traced.graph)
 
     def _narrow_reference(self, name: str, kept: KeptElements) -> LayerReference:
         """What a layer should yield, of the channels that are kept."""
