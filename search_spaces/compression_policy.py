@@ -9,18 +9,19 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from search_spaces.low_rank import LowRank
+from search_spaces.low_rank import LowRank, LowRankCorrection
 from search_spaces.quoting import quote
 from search_spaces.sparsity import GroupedSparsity, Sparsity, parse_share, parse_sparsity
 from search_spaces.weight_groups import LARGEST_GROUP_SIZE, LEAST_GROUP_SIZE
 
 FULL_PRECISION_BITS = 32
 QUANTIZED_BITS = (2, 3, 4, 5, 6, 7, 8)  # the symmetric codes of a weight include -1, 0 and 1, so 2 bits are the fewest
-_PARTS = ("quantization", "sparsity", "low_rank")  # of a policy, in the order in which they are written
+_PARTS = ("quantization", "sparsity", "low_rank", "correction")  # of a policy, in the order in which JSON has them
 _TEXT = re.compile(
     r"w(?P<weights>\d+)a(?P<activations>\d+)"
     r"(?:-g(?P<size>\d{1,5}))?"
     r"(?:-rank(?P<rank>[\d.]+))?"
+    r"(?:-correct(?P<correction>[\d.]+))?"
     r"(?:-(?:sparse(?P<share>[\d.]+)|(?P<group>[\d:]+)))?",
     re.ASCII,
 )
@@ -76,11 +77,25 @@ class LayerPolicy:
         quantization: Bits of weights and activations, and what shares a step.
         sparsity: Which share of the weights is zero; of a layer of low rank, of both factors.
         low_rank: The rank of the weight, whose factors are quantised each.
+        correction: The rank of what is added to a rounded weight to make up for its rounding; None adds nothing.
+
+    Raises:
+        ValueError: If there is a correction, but weights are of 32 bits, of low rank or sparse.
     """
 
     quantization: Quantization | None = None
     sparsity: Sparsity | None = None
     low_rank: LowRank | None = None
+    correction: LowRankCorrection | None = None
+
+    def __post_init__(self) -> None:
+        if self.correction is None:
+            return
+        if self.weight_bits == FULL_PRECISION_BITS or self.low_rank is not None or self.sparsity is not None:
+            raise ValueError(
+                f"a correction makes up for rounding alone, so its layer has weights of fewer than 32 bits, and "
+                f"neither rank nor zeros; got {self}"
+            )
 
     def __deepcopy__(self, _memo: dict[int, object]) -> Self:
         """Itself: networks are copied often, and what they are made of never changes."""
@@ -105,7 +120,8 @@ class LayerPolicy:
     def parse(cls, text: str) -> LayerPolicy:
         """Reads the short form: bits such as `w4a8`, then groups such as `-g32`, a rank and zeros.
 
-        The latter are written like `-rank0.5`, and `-sparse0.5` or `-2:4`.
+        The latter are written like `-rank0.5`, and `-sparse0.5` or `-2:4`. In their place there may be a correction of
+        the rounding, such as `-correct0.1`.
 
         `w32a32` leaves a layer as it is, and `w32a32-rank0.5` its bits.
 
@@ -116,13 +132,15 @@ class LayerPolicy:
         if match is None:
             raise ValueError(
                 f"a layer policy is written like w8a8 (weight and activation bits), w8a8-g32, w8a8-rank0.5, "
-                f"w8a8-sparse0.5 or w8a8-2:4, got {quote(text)}"
+                f"w8a8-sparse0.5, w8a8-2:4 or w3a8-correct0.1, got {quote(text)}"
             )
         zeros, rank, size = match["share"] or match["group"], match["rank"], match["size"]
+        correction = match["correction"]
         return replace(
             cls.quantized(int(match["weights"]), int(match["activations"]), None if size is None else int(size)),
             sparsity=None if zeros is None else parse_sparsity(zeros),
             low_rank=None if rank is None else LowRank(parse_share(rank)),
+            correction=None if correction is None else LowRankCorrection(parse_share(correction)),
         )
 
     def __str__(self) -> str:
@@ -130,7 +148,8 @@ class LayerPolicy:
         prefix = "" if isinstance(self.sparsity, GroupedSparsity) else "sparse"
         zeros = "" if self.sparsity is None else f"-{prefix}{self.sparsity}"
         group = "" if self.group_size is None else f"-g{self.group_size}"
-        return f"w{self.weight_bits}a{self.activation_bits}{group}{rank}{zeros}"
+        correction = "" if self.correction is None else f"-correct{self.correction}"
+        return f"w{self.weight_bits}a{self.activation_bits}{group}{rank}{correction}{zeros}"
 
     @property
     def weight_bits(self) -> int:
@@ -150,7 +169,12 @@ class LayerPolicy:
     @property
     def is_of_bits_alone(self) -> bool:
         """Whether every layer can take the policy, also one of a supernet: it says nothing but bits."""
-        return self.low_rank is None and self.sparsity is None and self.group_size is None
+        return self.has_no_factors and self.sparsity is None and self.group_size is None
+
+    @property
+    def has_no_factors(self) -> bool:
+        """Whether one layer runs in place of the layer: it is not of low rank, and nothing of low rank is added."""
+        return self.low_rank is None and self.correction is None
 
     def to_json(self) -> dict[str, Any]:
         """The parts that are not None, as texts by name."""
@@ -168,11 +192,12 @@ class LayerPolicy:
         unknown = parts.keys() - {*_PARTS}
         if unknown:
             raise ValueError(f"a layer policy has the parts {', '.join(_PARTS)}, got {', '.join(sorted(unknown))}")
-        sparsity, low_rank = parts.get("sparsity"), parts.get("low_rank")
+        sparsity, low_rank, correction = (parts.get(name) for name in _PARTS[1:])
         policy = cls(
             _parse_quantization(parts["quantization"]) if "quantization" in parts else None,
             None if sparsity is None else parse_sparsity(sparsity),
             None if low_rank is None else LowRank(parse_share(low_rank)),
+            None if correction is None else LowRankCorrection(parse_share(correction)),
         )
         if policy.to_json() != parts:
             raise ValueError(f"a part of a policy is written like {policy.to_json()}, got {parts}")

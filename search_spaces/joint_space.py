@@ -220,11 +220,11 @@ class JointSpace:
     def list_distinct_layers(self) -> list[LayerSpec]:
         """Every distinct layer that a candidate can contain, unnamed and call by call, in a fixed order.
 
-        The factors of layers of low rank follow on the layers.
+        The factors of layers of low rank and of corrections follow on the layers.
         """
         layers = [layer for slot in self.slots for layer in slot.layers if layer is not None]
         for slot, policies in zip(self.slots, self.slot_policies, strict=True):
-            reduced = [policy for policy in policies if policy.low_rank is not None]
+            reduced = [policy for policy in policies if not policy.has_no_factors]
             pairs = [(layer, policy) for layer in slot.layers if layer is not None for policy in reduced]
             layers += [factor for pair in pairs for factor, _ in expand_layer(*pair)]
         return list(dict.fromkeys(call.unnamed for layer in layers for call in layer.calls))

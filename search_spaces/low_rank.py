@@ -1,4 +1,6 @@
-"""Low rank as a part of a policy: a layer becomes two layers, whose product approximates its weight.
+"""Low rank as a part of a policy: two layers in a row run in place of a layer, or beside it.
+
+In place of it, their product approximates its weight; beside it, what rounding took from the weight.
 
 Which factors these are is decided where the network is compressed; here stands what they look like.
 """
@@ -11,6 +13,8 @@ from math import prod
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution, Linear
 from search_spaces.sparsity import check_share
+
+CORRECTION_BITS = 8  # of the weights of both factors of a correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,32 @@ class LowRank:
         return repr(float(self.share))  # a share of numpy is written as one of Python
 
 
+@dataclass(frozen=True, slots=True)
+class LowRankCorrection:
+    """The rank of what is added to a rounded weight to make up for its rounding (low-rank error correction).
+
+    Two factors run beside the rounded layer, and their output is added to its own. Both have weights of
+    `CORRECTION_BITS` bits, so a share s of the rank at which they have as many weights as the layer adds at most
+    s `CORRECTION_BITS` bits to each weight of the layer.
+
+    Source: Chai et al., "INT2.1", 2023, section 3; factors of 8 bits, where theirs are of 16.
+
+    Attributes:
+        share: Rank over that rank, from 0.01 to 0.99, as that of `LowRank`. The rank is rounded down.
+
+    Raises:
+        ValueError: If the share is outside.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        check_share("the rank of a correction, as a share of the one at which it is as large as the layer,", self.share)
+
+    def __str__(self) -> str:
+        return repr(float(self.share))  # a share of numpy is written as one of Python
+
+
 def is_factorable(operator: Operator) -> bool:
     """Whether an operator can be split into two: a linear layer, or a convolution of one group, not transposed."""
     if isinstance(operator, Convolution):
@@ -43,8 +73,8 @@ def is_factorable(operator: Operator) -> bool:
     return isinstance(operator, Linear)
 
 
-def find_rank(operator: Operator, low_rank: LowRank) -> int:
-    """The rank of an operator that is split into two.
+def find_rank(operator: Operator, low_rank: LowRank | LowRankCorrection) -> int:
+    """The rank of the two operators that run in place of one, or beside it.
 
     Args:
         operator: An operator with a weight.
@@ -67,8 +97,8 @@ def find_rank(operator: Operator, low_rank: LowRank) -> int:
     return rank
 
 
-def factorize_operator(operator: Operator, low_rank: LowRank) -> tuple[Operator, Operator]:
-    """The two operators that run in place of one, without and with its bias.
+def factorize_operator(operator: Operator, low_rank: LowRank | LowRankCorrection) -> tuple[Operator, Operator]:
+    """The two operators that run in place of one, without and with its bias; or beside it, both without.
 
     The first has the kernel, stride, padding and dilation, and as many outputs as the rank; the second is linear at
     every position.
@@ -81,9 +111,10 @@ def factorize_operator(operator: Operator, low_rank: LowRank) -> tuple[Operator,
         ValueError: As for `find_rank`.
     """
     rank = find_rank(operator, low_rank)
+    assert isinstance(operator, Convolution | Linear)
+    bias = operator.bias and isinstance(low_rank, LowRank)
     if isinstance(operator, Linear):
-        return replace(operator, out_features=rank, bias=False), replace(operator, in_features=rank)
-    assert isinstance(operator, Convolution)
+        return replace(operator, out_features=rank, bias=False), replace(operator, in_features=rank, bias=bias)
     ones, axes = (1,) * len(operator.kernel), len(operator.kernel)
-    second = Convolution(rank, operator.out_channels, ones, ones, ((0, 0),) * axes, ones, bias=operator.bias)
+    second = Convolution(rank, operator.out_channels, ones, ones, ((0, 0),) * axes, ones, bias=bias)
     return replace(operator, out_channels=rank, bias=False), second

@@ -14,6 +14,7 @@ from search_spaces.compressed_layer import expand_layer
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
+from search_spaces.low_rank import CORRECTION_BITS
 from search_spaces.operators.weighted import Convolution
 from search_spaces.search_space import SearchSpace
 
@@ -166,8 +167,8 @@ def _check_fit(slot: LayerSlot, policy: LayerPolicy, space: SearchSpace) -> None
 def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> int:
     """The index of a policy among others, or else of the nearest one.
 
-    Distances are those of bits, with the share that a weight has in a step of its group. Shares of rank and of weights
-    that are not zero count as the bits of a weight that they are of, which are at most 32.
+    Distances are those of bits, with the share that a weight has in a step of its group and in a correction. Shares of
+    rank and of weights that are not zero count as the bits of a weight that they are of, which are at most 32.
 
     Args:
         policy: The policy that is looked for.
@@ -176,16 +177,17 @@ def find_nearest_policy(policy: LayerPolicy, known: Sequence[LayerPolicy]) -> in
 
     def distance(other: LayerPolicy) -> float:
         bits: float = abs(other.weight_bits - policy.weight_bits) + abs(other.activation_bits - policy.activation_bits)
-        bits += abs(_share_of_step(other) - _share_of_step(policy))
+        bits += abs(_count_bits_beside(other) - _count_bits_beside(policy))
         shares = zip(_list_shares(other), _list_shares(policy), strict=True)
         return bits + FULL_PRECISION_BITS * sum(abs(one - another) for one, another in shares)
 
     return known.index(policy) if policy in known else min(range(len(known)), key=lambda index: distance(known[index]))
 
 
-def _share_of_step(policy: LayerPolicy) -> float:
-    """Bits of the step of a group for each of its inputs; 0 where an output has one step."""
-    return 0.0 if policy.group_size is None else FULL_PRECISION_BITS / policy.group_size
+def _count_bits_beside(policy: LayerPolicy) -> float:
+    """Bits of the step of a group for each of its inputs, and of a correction for each weight of its layer."""
+    step = 0.0 if policy.group_size is None else FULL_PRECISION_BITS / policy.group_size
+    return step + (0.0 if policy.correction is None else CORRECTION_BITS * policy.correction.share)
 
 
 def _list_shares(policy: LayerPolicy) -> tuple[float, float]:

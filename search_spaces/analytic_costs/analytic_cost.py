@@ -25,7 +25,7 @@ class AnalyticCost:
     Attributes:
         unit: Unit that is shown to people, such as `bytes`.
         part_cost: Function that gives the cost of a layer under a policy, for one input. It is never asked for a policy
-            of low rank, see `layer_cost`.
+            of low rank or with a correction, see `layer_cost`.
         non_layer_cost: Function that gives the cost of what every network of a space has outside its layers, which no
             policy compresses.
         format: Format string with one field by which a value is written for people, such as `{:,.0f}`.

@@ -94,7 +94,8 @@ class Layer(nn.Module):
         """
         if not policy.is_of_bits_alone:
             raise ValueError(
-                f"low rank, sparsity and groups are for given networks, not for layers of a supernet; got {policy}"
+                f"low rank, corrections, sparsity and groups are for given networks, not for layers of a supernet; "
+                f"got {policy}"
             )
         self.policy = policy
         self.register_buffer("_rounded", None, persistent=False)  # a buffer moves with the layer to another device

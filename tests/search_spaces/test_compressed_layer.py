@@ -13,8 +13,10 @@ from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
 CONV = LayerSpec.conv("stage", Convolution.square(16, 32, 3, stride=2), 8, activation="relu")
+COSTS = dict(ANALYTIC_COSTS.items())
 TWICE = replace(CONV, further_calls=(replace(CONV, input_shape=(16, 4, 4)),))
 LOW = LayerPolicy.parse("w4a8-rank0.5-sparse0.5")
+CORRECTED = LayerPolicy.parse("w2a4-g16-correct0.2")
 
 
 def test_a_layer_that_keeps_its_weight_is_itself() -> None:
@@ -43,6 +45,20 @@ def test_costs_are_those_of_the_layers_that_run() -> None:
     assert found["parameters"] == weights + 64
     stored_bits = weights + (13 * 144 // 2 + 13 * 32 // 2) * 4  # a bitmap, and codes of half of the weights
     assert found["weight_bytes"] == stored_bits / 8 + 4 * (13 + 32 + 64)  # scales of both, and the normalisation
+
+
+def test_a_corrected_layer_is_itself_and_both_factors_of_8_bits() -> None:
+    (layer, rest), (first, one), (second, other) = expand_layer(TWICE, CORRECTED)
+    assert (layer, rest) == (TWICE, LayerPolicy.parse("w2a4-g16"))
+    assert one == other == LayerPolicy.parse("w8a4")
+    assert (first.out_channels, second.normalized, second.activation) == (5, False, None)  # 0.2 * 26.2
+    assert [call.output_shape for call in second.calls] == [call.output_shape for call in TWICE.calls]
+    weights = 5 * (144 + 32)
+    found = {name: cost.layer_cost(CONV, CORRECTED) - cost.layer_cost(CONV, rest) for name, cost in COSTS.items()}
+    assert found["macs"] == 16 * weights
+    assert found["bops"] == 16 * weights * 8 * 4
+    assert found["parameters"] == weights
+    assert found["weight_bytes"] == weights + 4 * (5 + 32)  # scales of both
 
 
 def test_zeros_save_bytes_and_nothing_else() -> None:

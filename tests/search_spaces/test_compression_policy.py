@@ -22,11 +22,13 @@ REDUCED = [
     "w8a8-2:4",
     "w32a32-1:4",
     "w3a32-rank0.25-sparse0.9",
+    "w2a8-correct0.1",
+    "w3a32-g32-correct0.05",
 ]
 
 
 @pytest.mark.parametrize("text", REDUCED)
-def test_groups_ranks_and_zeros_are_written_as_they_are_read(text: str) -> None:
+def test_groups_ranks_corrections_and_zeros_are_written_as_they_are_read(text: str) -> None:
     policy = LayerPolicy.parse(text)
     assert str(policy) == text
     assert LayerPolicy.from_json(policy.to_json()) == policy
@@ -37,10 +39,11 @@ def test_every_part_has_a_name_of_its_own() -> None:
     whole = LayerPolicy.parse("w4a8-rank0.50-sparse0.9")
     assert whole.to_json() == {"quantization": "w4a8", "sparsity": "0.9", "low_rank": "0.5"}
     assert LayerPolicy.parse("w32a32-2:4").to_json() == {"sparsity": "2:4"}
+    assert LayerPolicy.parse("w2a8-correct0.10").to_json() == {"quantization": "w2a8", "correction": "0.1"}
     assert LayerPolicy.parse("w4a8-g32").to_json() == {"quantization": "w4a8-g32"}
     with pytest.raises(ValueError, match=r"is written like \{'low_rank': '0.5'\}, got \{'low_rank': '0.50'\}"):
         LayerPolicy.from_json({"low_rank": "0.50"})  # another text would be another key
-    with pytest.raises(ValueError, match=r"has the parts quantization, sparsity, low_rank, got thinning"):
+    with pytest.raises(ValueError, match=r"has the parts quantization, sparsity, low_rank, correction, got thinning"):
         LayerPolicy.from_json({"thinning": "0.5"})
 
 
@@ -69,6 +72,10 @@ def test_illegal_texts_are_refused(name: str) -> None:
         ("w32a8-g32", "groups are those of weights that are rounded, got w32a8-g32"),
         ("w32a32-g32", "a quantisation must be of weights or activations, got w32a32-g32"),
         ("w8a8-sparse0.5-2:4", "written like w8a8"),
+        ("w2a8-correct0.0", r"the rank of a correction, .*, must be from 0.01 to 0.99, got 0.0"),
+        ("w32a8-correct0.1", "weights of fewer than 32 bits, and neither rank nor zeros; got w32a8-correct0.1"),
+        ("w4a8-correct0.1-2:4", "neither rank nor zeros; got w4a8-correct0.1-2:4"),
+        ("w4a8-rank0.5-correct0.1", "neither rank nor zeros; got w4a8-rank0.5-correct0.1"),
     ],
 )
 def test_illegal_groups_ranks_and_zeros_are_refused(name: str, message: str) -> None:

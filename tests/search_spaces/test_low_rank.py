@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from search_spaces.low_rank import LowRank, factorize_operator, find_rank
+from search_spaces.low_rank import LowRank, LowRankCorrection, factorize_operator, find_rank
 from search_spaces.operators.operator import Operator, Shape
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
@@ -33,6 +33,9 @@ def test_factors_have_the_output_of_the_layer_and_at_most_the_share_of_its_costs
     assert first.macs(inputs) + second.macs(between) <= share * operator.macs(inputs)
     assert first.parameters == first.weights
     assert second.parameters - second.weights == operator.parameters - operator.weights  # the bias
+    beside = factorize_operator(operator, LowRankCorrection(share))  # where the layer keeps its bias
+    assert [one.weight_shape for one in beside] == [first.weight_shape, second.weight_shape]
+    assert sum(one.parameters for one in beside) == first.weights + second.weights
 
 
 @pytest.mark.parametrize(

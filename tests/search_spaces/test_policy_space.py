@@ -63,8 +63,10 @@ def test_what_a_layer_cannot_take_is_refused_before_anything_runs() -> None:
 
 
 def test_the_nearest_policy_is_so_in_every_part() -> None:
-    known = [LayerPolicy.parse(text) for text in ("w8a8", "w4a8-rank0.5", "w4a8-sparse0.5", "w4a8-rank0.25")]
-    for text, nearest in (("w4a8", 0), ("w4a8-rank0.3", 3), ("w3a8-rank0.6", 1), ("w2a8-2:4", 2), ("w8a8", 0)):
+    texts = ("w8a8", "w4a8-rank0.5", "w4a8-sparse0.5", "w4a8-rank0.25", "w2a8-correct0.5")
+    known = [LayerPolicy.parse(text) for text in texts]
+    pairs = {"w4a8": 0, "w4a8-rank0.3": 3, "w3a8-rank0.6": 1, "w2a8-2:4": 2, "w8a8": 0, "w2a8": 4}
+    for text, nearest in pairs.items():
         assert find_nearest_policy(LayerPolicy.parse(text), known) == nearest
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.repair import Repair, count_uses, find_shift
 from nas.compression.subject import CompressionSubject
+from nas.compression.tracing.reduced_network import name_sum
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.network_graph import Node
 from search_spaces.operators.weighted import Convolution
@@ -22,14 +23,17 @@ class BiasCorrection(Repair):
     """Moves the mean error of each channel into its bias (Nagel et al., ICCV 2019, section 4.2; with data, appendix D).
 
     Where a batch norm follows, its mean takes the error. Layers are corrected one after the other, so each sees what
-    the corrected ones before it yield. A tensor that several nodes use is left alone.
+    the corrected ones before it yield. A tensor that several nodes use is left alone, and so are layers with a low-rank
+    correction, whose fit has put the mean right.
     """
 
     @torch.no_grad()
     def repair(self, network: GraphNetwork, subject: CompressionSubject) -> None:
         """Shifts biases and means of norms."""
         batches, uses = [*subject.need_data()], count_uses(network.graph)
-        shifts = {layer.units[0].call.name: find_shift(layer.units[0]) for layer in subject.traced.graph.layers}
+        known = {node.name for node in network.graph.nodes}
+        units = {layer.units[0].call.name: layer.units[0] for layer in subject.traced.graph.layers}
+        shifts = {name: find_shift(unit) for name, unit in units.items() if name_sum(name) not in known}
         found = {name: shift for name, shift in shifts.items() if shift is not None and uses[shift[0]] == 1}
         expected: dict[str, Tensor] = {}
         original = subject.traced.network()

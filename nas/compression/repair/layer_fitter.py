@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.compression.low_rank.corrected_rounding import round_with_correction
 from nas.compression.repair.layer_rows import draw_positions, sample_inputs, sample_outputs, to_rows
 from nas.compression.repair.layer_statistics import LayerStatistics, StatisticsSum
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.references import LayerReference
 from nas.compression.repair.repair import count_uses, find_shift
 from nas.compression.rounding.fixed_steps import FixedSteps
+from nas.compression.rounding.rounding import RoundedWeight
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.torch_forms import run_operator
@@ -35,6 +37,8 @@ class LayerFitter:
             of low rank, is fitted to what it yields itself before it is rounded.
         recipe: How layers are rounded.
         sparse: Names of the weights whose zeros stay zeros. Those of other weights are values like any other.
+        corrections: The weights of both factors of each corrected weight, by its name. They are fitted with it, so
+            their layers are not among `layers`; the unit of the corrected layer has the normalisation behind the sum.
     """
 
     def __init__(
@@ -44,9 +48,10 @@ class LayerFitter:
         references: Mapping[str, LayerReference],
         recipe: Recipe,
         sparse: Collection[str] = (),
+        corrections: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self._network, self._layers, self._references, self._recipe = network, layers, references, recipe
-        self._sparse = frozenset(sparse)
+        self._sparse, self._corrections = frozenset(sparse), corrections or {}
         self._uses = count_uses(network.graph)
         nodes = {node.name: node for node in network.graph.nodes}
         self._others = {
@@ -88,14 +93,27 @@ class LayerFitter:
         group_size = None if quantizer is None else quantizer.group_size
         blocks = 1 if group_size is None else weight.shape[1] // group_size
         problem = statistics.to_problem(rows, bits, self._recipe.damping, kept, blocks)
-        fitted = problem.weight
-        if bits != FULL_PRECISION_BITS:
-            rounded = self._recipe.rounding.round(problem)
-            fitted = rounded.weight
-            self._network.round_weight(name, bits, FixedSteps.of(rounded.steps.flatten()), group_size)
-        self._network.tensor(name).copy_(to_stored_layout(fitted.reshape(weight.shape), operator))
+        fitted = stored = problem.weight
+        if name in self._corrections:
+            rank = len(self._network.tensor(self._corrections[name][0]))
+            corrected = round_with_correction(problem, self._recipe.rounding, rank)
+            fitted, stored = corrected.weight, self._fix_steps(name, corrected.rounded)
+            for factor, rounded in zip(self._corrections[name], (corrected.first, corrected.second), strict=True):
+                found = self._fix_steps(factor, rounded)
+                self._network.tensor(factor).copy_(found.view_as(self._network.tensor(factor)))
+        elif bits != FULL_PRECISION_BITS:
+            fitted = stored = self._fix_steps(name, self._recipe.rounding.round(problem))
+        self._network.tensor(name).copy_(to_stored_layout(stored.reshape(weight.shape), operator))
         if shift is not None and movable:
             self._network.tensor(shift[0]).add_(statistics.bias(fitted).flatten(), alpha=shift[1])
+
+    def _fix_steps(self, name: str, rounded: RoundedWeight) -> Tensor:
+        """Has a weight rounded in the steps that were found for it; gives the rounded weight, (groups, out, in)."""
+        quantizer = self._network.weight_quantizer(name)
+        assert quantizer is not None
+        steps = FixedSteps.of(rounded.steps.flatten())
+        self._network.round_weight(name, quantizer.bits, steps, quantizer.group_size)
+        return rounded.weight
 
     def _statistics(self, unit: Unit, inputs: Sequence[Tensor], centred: bool) -> LayerStatistics:
         """Statistics of what a layer reads and of what it should yield before its own bias is added."""

@@ -8,6 +8,7 @@ output of a layer is added to a shortcut, the output to be met is what the sum s
 the errors of the shortcut too. With many bits there is little to make up for, and a sample of inputs may mislead: then
 nearest codes are offered, too, and what yields outputs closer to the original ones is kept. The second factor of a
 layer of low rank makes up for what the first one left out, and what is left of a sparse layer for what was made zero.
+The factors of a correction are fitted with the layer that they correct.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.references import record_references
 from nas.compression.repair.repair import Repair, output_distance, outputs_on
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.reduced_network import list_approximate_weights, list_sparse_weights
+from nas.compression.tracing.reduced_network import (
+    list_approximate_weights,
+    list_corrections,
+    list_sparse_weights,
+)
 from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -67,17 +72,23 @@ class Repairer:
         Raises:
             ValueError: If the policy has more or fewer entries than the network has layers.
         """
-        methods = self._subject.methods
+        methods, traced = self._subject.methods, self._subject.traced
         network = self._subject.compress(policy)
-        fitted = set(list_approximate_weights(self._subject.traced, policy))
+        fitted, corrections = set(list_approximate_weights(traced, policy)), list_corrections(traced, policy)
+        factors = {name for pair in corrections.values() for name in pair}
+        whole = {layer.weight: layer.units[0] for layer in traced.graph.layers}  # with what lies behind a correction
         bits = {
-            layer.units[0].call.name: (layer.units[0], FULL_PRECISION_BITS if quantizer is None else quantizer.bits)
+            layer.units[0].call.name: (
+                whole[layer.weight] if layer.weight in corrections else layer.units[0],
+                FULL_PRECISION_BITS if quantizer is None else quantizer.bits,
+            )
             for layer in network.graph.layers
             if ((quantizer := network.weight_quantizer(layer.weight)) is not None or layer.weight in fitted)
             and can_be_rows(layer.operator)
+            and layer.weight not in factors
         }
-        sparse = set(list_sparse_weights(self._subject.traced, policy))
-        fitter = LayerFitter(network, bits, self._references, self._recipe, sparse)
+        sparse = set(list_sparse_weights(traced, policy))
+        fitter = LayerFitter(network, bits, self._references, self._recipe, sparse, corrections)
         if self._recipe.sequential:
 
             def prepare(node: Node, inputs: Sequence[Sequence[Any]]) -> None:
@@ -88,7 +99,9 @@ class Repairer:
 
             run_batches(network, [*self._data], prepare, fitter.see)
         else:
-            exact = CompressionPolicy(tuple(replace(entry, quantization=None) for entry in policy.layers))
+            exact = CompressionPolicy(
+                tuple(replace(entry, quantization=None, correction=None) for entry in policy.layers)
+            )
             run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
         if min((rounded for _, rounded in bits.values()), default=0) >= self._recipe.nearest_from_bits:

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
-from search_spaces.low_rank import factorize_operator
+from search_spaces.low_rank import CORRECTION_BITS, factorize_operator
 from search_spaces.operators.operator import Operator
 from search_spaces.sparsity import count_stored_bits
 
@@ -16,7 +16,8 @@ from search_spaces.sparsity import count_stored_bits
 def rank_damage(subject: CompressionSubject, importance: FloatArray) -> tuple[FloatArray, ...]:
     """The rank of a layer times the bits that a policy takes from its weights; values of other layers say no more.
 
-    Zeros and low rank take the bits that are not stored (`search_spaces.sparsity.count_stored_bits`).
+    Zeros and low rank take the bits that are not stored (`search_spaces.sparsity.count_stored_bits`); a correction
+    gives back its own.
 
     A bit that is saved does the damage of the rank, from 1 for the least important layer. So the allocator `greedy`
     lowers layers in their order under a budget of weight bits, and any mean of bits can be met. An exact allocator
@@ -39,4 +40,6 @@ def rank_damage(subject: CompressionSubject, importance: FloatArray) -> tuple[Fl
 def _count_bits(operator: Operator, policy: LayerPolicy) -> int:
     """Bits that the weights of a layer take under a policy."""
     operators = (operator,) if policy.low_rank is None else factorize_operator(operator, policy.low_rank)
-    return sum(count_stored_bits(part.weights, policy.weight_bits, policy.sparsity) for part in operators)
+    added = () if policy.correction is None else factorize_operator(operator, policy.correction)
+    stored = sum(count_stored_bits(part.weights, policy.weight_bits, policy.sparsity) for part in operators)
+    return stored + sum(part.weights for part in added) * CORRECTION_BITS

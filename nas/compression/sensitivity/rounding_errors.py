@@ -7,7 +7,8 @@ from torch import Tensor
 
 from nas.compression.sensitivity.tapped_network import TappedNetwork
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.reduced_network import multiply_factors, reduce_weight
+from nas.compression.tracing.reduced_network import join_weights, reduce_weight
+from search_spaces.compressed_layer import expand_policy
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantizer
 
@@ -16,7 +17,8 @@ from search_spaces.elastic.quantizers import ActivationQuantizer, WeightQuantize
 def compute_weight_error(subject: CompressionSubject, layer: int, policy: LayerPolicy) -> Tensor:
     """What a policy makes of the weight of a layer, by rounding, zeros and rank, less the weight: shape (out, ...).
 
-    Of a layer of low rank it is the product of the factors, each of which is rounded.
+    Of a layer of low rank it is the product of the factors, each of which is rounded; of a corrected one it is the sum
+    with such a product.
 
     Args:
         subject: What is compressed.
@@ -25,8 +27,13 @@ def compute_weight_error(subject: CompressionSubject, layer: int, policy: LayerP
     """
     named, weight = subject.traced.graph.layers[layer], subject.weights[layer]
     directions = None if policy.low_rank is None else subject.directions[named.weight]
-    rounder = WeightQuantizer(policy.weight_bits, subject.methods.quantizer, policy.group_size)
-    return multiply_factors([rounder(part) for part in reduce_weight(weight, named, policy, directions)]) - weight
+    quantizer = subject.methods.quantizer
+    parts = reduce_weight(weight, named, policy, directions, quantizer)
+    rounded = [
+        WeightQuantizer(rest.weight_bits, quantizer, rest.group_size)(part)
+        for part, rest in zip(parts, expand_policy(policy), strict=True)
+    ]
+    return join_weights(rounded) - weight
 
 
 class ActivationErrors:

@@ -27,7 +27,8 @@ def compress(
 
     Activations are rounded over the range of each batch until `calibrate` fixes their ranges. Of an embedding only the
     weight is rounded, not the activations around it. A weight that several nodes use is rounded once. A layer of low
-    rank is two layers, each with a weight that is rounded; so is the activation between them.
+    rank is two layers, each with a weight that is rounded; so is the activation between them. A corrected layer is
+    three: it and both factors of what makes up for its rounding.
 
     Args:
         traced: The network; it is not changed, and its tensors are copied.
@@ -38,7 +39,7 @@ def compress(
 
     Raises:
         ValueError: If the policy has more or fewer entries than the network has layers, or a layer cannot be of its
-            rank, not be sparse in its way or not have its groups of inputs.
+            rank, not be corrected, not be sparse in its way or not have its groups of inputs.
     """
     copies = {
         name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in traced.parameters.items()
@@ -63,7 +64,7 @@ def view_compressed(
     Raises:
         ValueError: As for `compress`.
     """
-    reduced, entries = reduce_network(traced, policy, directions)
+    reduced, entries = reduce_network(traced, policy, directions, quantizer)
     graph = quantize_activations(reduced.graph, [entry.activation_bits for entry in entries])
     rounding = {name: ActivationQuantizer(bits) for name, bits in find_quantize_nodes(graph).items()}
     network = GraphNetwork(graph, reduced.parameters, rounding)

@@ -123,8 +123,8 @@ class SpaceSection(Section):
             further = [one for one in self.policy_space().all_policies if not one.is_of_bits_alone]
             if further:
                 raise ValueError(
-                    f"low rank, sparsity and groups are for a given network, and {self.name!r} is a supernet; "
-                    f"leave out {', '.join(map(str, further))}"
+                    f"low rank, corrections, sparsity and groups are for a given network, and {self.name!r} is a "
+                    f"supernet; leave out {', '.join(map(str, further))}"
                 )
             JointSpace(self.restrict(create_space(self.name, image_channels=1, classes=2)), self.policy_space())
         elif self.stored is not None:

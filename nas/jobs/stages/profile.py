@@ -211,9 +211,10 @@ def _read_given(request: TableRequest, path: Path, reporter: Reporter) -> Stored
 
 
 def _say_of_ranks(request: TableRequest, reporter: Reporter) -> None:
-    """Says what the error of a table leaves out, where it predicts latencies of low rank."""
+    """Says what the error of a table leaves out, where it predicts latencies of low rank and of corrections."""
     if LATENCY in request.search.table_costs and (policy := find_low_rank(request.space)):
-        reporter.say(f"profile  latency at {policy} is that of two layers; the error of tables is of networks without")
+        told = f"latency at {policy} is that of all layers in its place"
+        reporter.say(f"profile  {told}; the error of tables is of networks without")
 
 
 def _say_of_other_cpus(table: LatencyTable, machine: Mapping[str, str], reporter: Reporter) -> None:

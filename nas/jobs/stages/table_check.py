@@ -48,8 +48,8 @@ def check_table(stored: StoredTable, space: JointSpace, search: SearchSection, d
 
 
 def find_low_rank(space: JointSpace) -> str:
-    """A policy of a space by which layers are of low rank, as text; empty if there is none."""
-    return next((str(policy) for policy in space.policies.all_policies if policy.low_rank is not None), "")
+    """A policy of a space by which layers are of low rank, or corrected by one, as text; empty if there is none."""
+    return next((str(policy) for policy in space.policies.all_policies if not policy.has_no_factors), "")
 
 
 def _check_fit(stored: StoredTable) -> None:
@@ -69,8 +69,8 @@ def _check_ranks(stored: StoredTable, space: JointSpace) -> None:
     """Refuses hard limits on networks of low rank by a table that was held against networks without."""
     if stored.table.calibration != Calibration() and (policy := find_low_rank(space)):
         raise ValueError(
-            f"{stored.path} was calibrated on networks without low rank, so its error at {policy} is not known, and "
-            "latency is limited; leave out the limit or the ranks, or set device.accept_poor_fit"
+            f"{stored.path} was calibrated on networks without factors of low rank, so its error at {policy} is not "
+            "known, and latency is limited; leave out the limit or such policies, or set device.accept_poor_fit"
         )
 
 

@@ -36,6 +36,9 @@ def test_a_layer_of_low_rank_costs_what_its_factors_cost() -> None:
     )
     assert table.cost(LATENCY, [(CONV, low)]) == table.latency_ms(CONV, low) == pytest.approx(0.4)
     assert table.cost(LATENCY, [(CONV, sparse)]) == 1.0  # zeros are multiplied, too
+    beside = [layer for layer, _ in expand_layer(CONV, LayerPolicy.parse("w2a8-correct0.5"))[1:]]
+    table.entries.update({((layer.unnamed, W8),): Entry({LATENCY: 0.2}) for layer in beside})
+    assert table.cost(LATENCY, [(CONV, LayerPolicy.parse("w2a8-correct0.5"))]) == pytest.approx(1.4)
 
 
 def test_layers_cost_what_they_cost_together_or_else_their_sum(table: LatencyTable) -> None:

@@ -194,6 +194,7 @@ def test_a_constant_that_is_added_is_no_shortcut(inputs: tuple[int, ...], consta
 
 BODY = ("w4a32", "w4a32-sparse0.3")
 GROUPED = ("w3a8", "w3a8-g4", "w3a8", "w3a8-g2", "w2a8-g3", "w3a8-g8")
+CORRECTED = ("w3a8-correct0.4", "w2a8-correct0.5", "w3a8", "w3a8", "w2a8-g3-correct0.3", "w2a8-correct0.4")
 REDUCED = ("w4a8-rank0.6", "w4a8-rank0.6-sparse0.3", "w4a8", "w4a8-sparse0.5", "w4a8-2:3", "w8a8-rank0.75")
 
 
@@ -213,6 +214,16 @@ def test_factors_and_what_is_left_of_a_weight_make_up_for_what_is_not(
         assert not repaired.tensor(layer.weight)[zeros].any()
 
 
+@pytest.mark.parametrize("sequential", [True, False])
+def test_a_correction_brings_the_outputs_closer(subject: CompressionSubject, sequential: bool) -> None:
+    found = []
+    for text in ("w2a32", "w2a32-correct0.5"):
+        entries = [text, text, "w32a32", "w32a32", text, text]  # grouped and transposed ones cannot
+        policy = CompressionPolicy(tuple(map(LayerPolicy.parse, entries)))
+        found.append(distance(repair_network(subject, policy, Recipe(sequential=sequential)), subject))
+    assert 1.5 * found[1] < found[0]
+
+
 def test_only_zeros_that_the_policy_asks_for_stay(subject: CompressionSubject) -> None:
     traced = subject.traced
     weight = traced.parameters["body.weight"].detach().clone()
@@ -223,7 +234,7 @@ def test_only_zeros_that_the_policy_asks_for_stay(subject: CompressionSubject) -
     assert not repair_network(found, sparse).tensor("body.weight")[weight == 0].any()
 
 
-@pytest.mark.parametrize("policies", [["w3a8"] * 6, GROUPED, REDUCED])
+@pytest.mark.parametrize("policies", [["w3a8"] * 6, GROUPED, REDUCED, CORRECTED])
 def test_exports_write_the_codes_that_were_found(subject: CompressionSubject, policies: Sequence[str]) -> None:
     policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
     network, inputs = repair_network(subject, policy), subject.need_data().inputs[:8]

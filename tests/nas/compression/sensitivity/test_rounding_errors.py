@@ -24,8 +24,20 @@ def test_weights_are_rounded_and_32_bits_leave_them(perceptron: CompressionSubje
     assert not compute_weight_error(perceptron, 0, LayerPolicy.quantized(32, 8)).any()
 
 
-@pytest.mark.parametrize("text", ["w4a32-rank0.75", "w32a32-rank0.4", "w3a32-sparse0.5", "w8a32-rank0.75-sparse0.25"])
-def test_what_runs_under_a_rank_and_zeros_is_the_weight_and_its_error(residual: CompressionSubject, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "w4a32-rank0.75",
+        "w32a32-rank0.4",
+        "w3a32-sparse0.5",
+        "w8a32-rank0.75-sparse0.25",
+        "w2a32-correct0.6",
+        "w2a32-g2-correct0.6",
+    ],
+)
+def test_what_runs_under_a_rank_a_correction_or_zeros_is_the_weight_and_its_error(
+    residual: CompressionSubject, text: str
+) -> None:
     policy = LayerPolicy.parse(text)
     tensors = dict(residual.traced.parameters)
     name = residual.traced.graph.layers[1].weight
@@ -34,6 +46,13 @@ def test_what_runs_under_a_rank_and_zeros_is_the_weight_and_its_error(residual: 
     alone = (LayerPolicy(), policy, LayerPolicy())
     found = compress(residual.traced, CompressionPolicy(alone))(residual.need_data().inputs)
     torch.testing.assert_close(found, expected)
+
+
+def test_a_correction_takes_the_more_of_the_rounding_the_higher_its_rank(perceptron: CompressionSubject) -> None:
+    texts = ["w2a32", *(f"w2a32-correct{share}" for share in (0.4, 0.8))]
+    errors = [float(compute_weight_error(perceptron, 0, LayerPolicy.parse(text)).square().sum()) for text in texts]
+    assert errors == sorted(errors, reverse=True)
+    assert 2 * errors[-1] < errors[0]
 
 
 def test_activations_are_rounded_over_the_ranges_of_all_data(residual: CompressionSubject) -> None:

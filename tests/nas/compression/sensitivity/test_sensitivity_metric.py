@@ -129,7 +129,8 @@ def test_ranks_and_zeros_are_choices_like_others(name: str) -> None:
     """What is left of a weight does less damage the more it is."""
     traced = make_network(name)
     texts = ["w32a32-sparse0.2", "w32a32-sparse0.9", "w8a8-sparse0.2", "w8a8-sparse0.9"]
-    texts += [] if name == "arank" else ["w32a32-rank0.9", "w32a32-rank0.4"]  # its network has a layer of rank 1
+    if name != "arank":  # whose network has a layer of rank 1
+        texts += ["w32a32-rank0.9", "w32a32-rank0.4", "w4a32-correct0.9", "w2a32"]
     inputs = torch.randn(24, 2, 5, 5, generator=torch.Generator().manual_seed(1))
     data = CalibrationData(inputs, traced.network()(inputs).argmax(1), batch=8)
     subject = CompressionSubject.uniform_choices(

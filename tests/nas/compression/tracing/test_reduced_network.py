@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.compression.tracing.reduced_network import multiply_factors, reduce_network, reduce_weight
+from nas.compression.tracing.reduced_network import join_weights, name_sum, reduce_network, reduce_weight
 from nas.compression.tracing.trace import TracedNetwork, trace
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
@@ -46,7 +46,7 @@ def test_the_product_of_the_factors_is_what_runs(traced: TracedNetwork) -> None:
     assert reduced.graph.macs < traced.graph.macs
     plain = dict(traced.parameters)
     for layer, entry in zip(traced.graph.layers, chosen.layers, strict=True):
-        plain[layer.weight] = multiply_factors(reduce_weight(plain[layer.weight], layer, entry)).detach()
+        plain[layer.weight] = join_weights(reduce_weight(plain[layer.weight], layer, entry)).detach()
     images = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     expected = TracedNetwork(traced.graph, plain).network()(images)
     torch.testing.assert_close(reduced.network()(images), expected)
@@ -68,11 +68,21 @@ def test_what_is_left_alone_is_shared(traced: TracedNetwork) -> None:
     assert "mix.weight" not in reduced.graph.parameter_shapes
 
 
+def test_a_sum_with_both_factors_takes_the_place_of_a_corrected_layer(traced: TracedNetwork) -> None:
+    reduced, entries = reduce_network(traced, policy(FLOAT, FLOAT, FLOAT, "w2a8-correct0.75"))
+    assert entries[3:] == policy("w2a8", "w8a8", "w8a8").layers
+    assert [len(layer.units) for layer in reduced.graph.layers] == [1, 1, 1, 2, 2, 2]
+    assert reduced.parameters["mix.weight"] is traced.parameters["mix.weight"]
+    assert reduced.graph.outputs == tuple(map(name_sum, traced.graph.outputs))
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
         ((FLOAT, "w8a8-rank0.5", FLOAT, FLOAT), "grouped or transposed"),
         ((FLOAT, FLOAT, "w8a8-rank0.5", FLOAT), "grouped or transposed"),
+        ((FLOAT, "w2a8-correct0.5", FLOAT, FLOAT), "grouped or transposed"),
+        (("w3a8-g3-correct0.5", FLOAT, FLOAT, FLOAT), "groups of 3 need a multiple of as many input channels, got 4"),
         ((FLOAT, "w8a8-2:4", FLOAT, FLOAT), "a multiple of 4 input channels, got 1"),
         ((FLOAT,), r"one entry per layer \(4\), got 1"),
     ],

@@ -163,7 +163,7 @@ def test_damage_that_is_no_number_is_refused_before_it_is_a_table(
 
 
 def test_ranks_and_zeros_are_searched_with_bits(folder: Path) -> None:
-    known = ["w8a8", "w4a8", "w4a8-rank0.5", "w8a8-rank0.75", "w4a8-sparse0.5"]
+    known = ["w8a8", "w4a8", "w4a8-rank0.5", "w8a8-rank0.75", "w4a8-sparse0.5", "w2a8-correct0.3"]
     job = JOB | {
         "space": {
             **JOB["space"],
@@ -255,7 +255,7 @@ def test_what_excludes_widths_is_refused_by_all_commands(
         ),
         (
             {"space": {"name": "resnet_digits", "policies": ["w8a8", "w4a8-rank0.5"]}},
-            "low rank, sparsity and groups are for a given network, and 'resnet_digits' is a supernet; "
+            "low rank, corrections, sparsity and groups are for a given network, and 'resnet_digits' is a supernet; "
             "leave out w4a8-rank0.5",
         ),
         (

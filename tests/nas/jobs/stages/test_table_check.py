@@ -100,15 +100,16 @@ def test_limits_need_a_table_that_was_held_against_networks() -> None:
     _check(_table(DIGITS), LIMITED)
 
 
-def test_limits_on_what_no_calibration_was_held_against_are_refused() -> None:
-    space = JointSpace(DIGITS, PolicySpace((W8, LayerPolicy.parse("w8a8-rank0.8"))))
+@pytest.mark.parametrize("text", ["w8a8-rank0.8", "w3a8-correct0.3"])
+def test_limits_on_what_no_calibration_was_held_against_are_refused(text: str) -> None:
+    space = JointSpace(DIGITS, PolicySpace((W8, LayerPolicy.parse(text))))
     entries = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.list_distinct_layers())
     fitted = replace(entries, calibration=Calibration(0.1, quality=FitQuality(1.0, 0.99, 0.99, 60)))
 
     def check(table: LatencyTable, search: SearchSection, accept: bool = False) -> None:
         check_table(StoredTable(Path("npu.parquet"), table), space, search, DeviceSection(accept_poor_fit=accept))
 
-    with pytest.raises(ValueError, match=r"networks without low rank, so its error at w8a8-rank0\.8 is not known"):
+    with pytest.raises(ValueError, match=f"networks without factors of low rank, so its error at {text} is not known"):
         check(fitted, LIMITED)
     check(fitted, SEARCH)
     check(fitted, LIMITED, accept=True)

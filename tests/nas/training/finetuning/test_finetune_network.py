@@ -64,6 +64,15 @@ def test_it_learns_and_leaves_the_original_alone(traced: TracedNetwork, data: Da
     assert not any(parameter.grad is not None for parameter in network.parameters())
 
 
+def test_a_corrected_layer_is_trained_with_its_factors(traced: TracedNetwork, data: DataSplits, tmp_path: Path) -> None:
+    network = compress(traced, CompressionPolicy((LayerPolicy.parse("w2a8-correct0.5"),) * 2))
+    calibrate(network, [inputs(data)])
+    before = {layer.weight: network.tensor(layer.weight).detach().clone() for layer in network.graph.layers}
+    assert len(before) == 6
+    finetune_network(network, traced.network(), data, TUNING, tmp_path)
+    assert not any(torch.equal(network.tensor(name), weight) for name, weight in before.items())
+
+
 @pytest.mark.parametrize("texts", [("w3a8-sparse0.5", "w32a32-sparse0.5"), ("w8a8-rank0.5-sparse0.5", "w8a8")])
 def test_zeros_of_sparse_layers_stay(
     traced: TracedNetwork, data: DataSplits, tmp_path: Path, texts: tuple[str, ...]
