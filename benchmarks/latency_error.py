@@ -30,7 +30,7 @@ from hardware.profiling.stopwatch import Stopwatch
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import tabulate_prices
-from nas.jobs.files.job import DeviceSection
+from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.stages.sampling import representative_sample
 from search_spaces.additive_cost import FloatArray
 from search_spaces.joint_space import JointSpace

@@ -49,7 +49,11 @@ REPAIR = "tests/nas/compression/repair/test_repair_network.py: networks that are
 REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one contract"
 CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, and networks that are narrowed"
 WIDTHS = "tests/nas/compression/pruning/test_widths.py: widths, their costs and baselines on one network"
+DISTILLED = "tests/nas/jobs/stages/test_distill.py: jobs whose images are distilled"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/compression/data_free/distilled_source.py": DISTILLED,
+    "nas/data/network_inputs.py": DISTILLED,
+    "nas/jobs/files/device_section.py": "tests/nas/jobs/files/test_job.py: the sections of a job",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/forecast.py": "tests/nas/jobs/stages/test_sensitivity.py: it is said once, beforehand",
     "nas/jobs/stages/tuners.py": "tests/nas/jobs/stages/test_finetune.py, and of given networks test_compress.py",

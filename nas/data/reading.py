@@ -18,11 +18,13 @@ class Columns:
         inputs: The column of images or texts; None takes one of the usual names.
         labels: The column of labels, or one for each output; empty takes one of the usual names.
         text: Whether inputs are texts; else they are images.
+        labelled: Whether labels are read; else they need not be there, and those that are there are left aside.
     """
 
     inputs: str | None = None
     labels: tuple[str, ...] = ()
     text: bool = False
+    labelled: bool = True
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from nas.data.storage.cache import Cache
 from nas.data.storage.encoded_copy import copy_large_blocks
 from nas.data.survey.headers import find_channels, find_side
 from nas.tasks.classification import CLASSIFICATION
-from nas.tasks.task import Task
+from nas.tasks.task import EncodedLabels, RawLabels, Task
 
 _FEWEST = 50  # fewest training images: fewer are not enough to calibrate batch norms and activation ranges
 _MOST_IN_MEMORY = 256 * 2**20  # bytes of a decoded set that is kept in memory, in every process
@@ -37,7 +37,7 @@ _SMALL_SPLIT = 32 * 2**20  # bytes of a decoded split that is kept in memory tho
 
 @dataclass(frozen=True)
 class DataSource:
-    """A source of labelled samples, as a value that can be sent to other processes and loaded there.
+    """A source of samples, as a value that can be sent to other processes and loaded there.
 
     Attributes:
         source: Name, folder or file of the data set.
@@ -172,7 +172,7 @@ def _arrange(source: DataSource) -> Arrangement:
     stored = _read(source)
     parts = {"train": stored.train, "validation": stored.validation, "test": stored.test}
     given = {name: records for name, records in parts.items() if records is not None}
-    encoded = source.task.encode([records.labels for records in given.values()], stored.names)
+    encoded = _encode(source, [records.labels for records in given.values()], stored.names)
     labels = dict(zip(given, encoded.labels, strict=True))
     rows = _choose_rows(source, labels)
     _check_training(source, labels["train"][rows["train"]], encoded.names)
@@ -181,11 +181,18 @@ def _arrange(source: DataSource) -> Arrangement:
     return Arrangement(source, stored, arranged, encoded.names)
 
 
+def _encode(source: DataSource, labels: Sequence[RawLabels], names: tuple[str, ...] | None) -> EncodedLabels:
+    """The labels of each split as the task has them; without labels no numbers, and no names of outputs."""
+    if source.reading.columns.labelled:
+        return source.task.encode(labels, names)
+    return EncodedLabels(tuple(torch.zeros(len(part), 0) for part in labels), ())
+
+
 def _read(source: DataSource) -> StoredSplits:
     columns = source.reading.columns
     if source.dataset is not None:
         refuse_columns(columns, "data sets of data.dataset")
-        return read_user_dataset(source.dataset)
+        return read_user_dataset(source.dataset, columns.labelled)
     if source.source == EMBEDDED:
         refuse_columns(columns, "the digits")
         return read_digits()
@@ -198,7 +205,8 @@ def _choose_rows(source: DataSource, labels: Mapping[str, Tensor]) -> dict[str, 
     Rows for training and validation are in random order: the first of them serve where a part is enough, and files
     are often sorted by class. The split that is read most often comes first, as it is the first to be kept.
     """
-    strata = source.task.find_strata(labels["train"])
+    labelled = source.reading.columns.labelled
+    strata = source.task.find_strata(labels["train"]) if labelled else torch.zeros(len(labels["train"])).long()
     train, test = torch.arange(len(strata)), _list_rows(labels.get("test"))
     if test is None:
         test, train = hold_out(strata, source.split_seed)
@@ -220,7 +228,8 @@ def _list_rows(labels: Tensor | None) -> Tensor | None:
 def _check_training(source: DataSource, labels: Tensor, names: Sequence[str]) -> None:
     if len(labels) < _FEWEST:
         raise ValueError(f"a data set must leave {_FEWEST} or more training images, got {len(labels)}")
-    source.task.check_training(labels, names)
+    if source.reading.columns.labelled:
+        source.task.check_training(labels, names)
 
 
 def _choose_decoder(source: DataSource, given: Sequence[Records]) -> Decoder:

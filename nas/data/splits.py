@@ -19,11 +19,12 @@ from nas.tasks.task import Task
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled samples, such as those for training.
+    """Samples with their labels, such as those for training.
 
     Attributes:
         inputs: The inputs of n samples.
-        labels: Their labels as the task encodes them, such as class numbers, int64, shape (n,).
+        labels: Their labels as the task encodes them, such as class numbers, int64, shape (n,); of samples without
+            labels shape (n, 0).
     """
 
     inputs: Inputs
@@ -34,7 +35,7 @@ class Split:
         """Samples in memory.
 
         Args:
-            images: Pixels from 0 to 255, uint8, shape (n, channels, height, width).
+            images: Pixels from 0 to 255, uint8, shape (n, channels, height, width); or other inputs, shape (n, ...).
             labels: The labels, shape (n, ...).
         """
         return cls(TensorInputs(images), labels)
@@ -70,7 +71,7 @@ class DataSplits:
         train: Samples for training weights, recalibrating batch norms and calibrating activation ranges.
         validation: Samples on which candidates are measured, while a search chooses among them.
         test: Samples by which nothing is chosen, for the final reports.
-        names: Name of each output of a network, such as that of its class.
+        names: Name of each output of a network, such as that of its class; empty if there are no labels to tell it.
         task: What the labels mean.
         stated: How samples become inputs of a network, such as the normalisation that the user gave; None normalises by
             the training images.
@@ -89,8 +90,13 @@ class DataSplits:
     contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def labelled(self) -> bool:
+        """Whether the samples have labels."""
+        return self.train.labels.shape[1:] != (0,)
+
+    @property
     def classes(self) -> int:
-        """Number of outputs of a network, which are classes where the task has classes."""
+        """Number of outputs of a network, which are classes where the task has classes; 0 if no labels tell it."""
         return len(self.names)
 
     @property

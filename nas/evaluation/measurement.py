@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nas.compression.data_free.distilled_source import DistilledSource
 from nas.compression.data_free.input_file import load_inputs
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.tracing.traced_file import load_traced
@@ -30,7 +31,7 @@ class ImageMeasurement:
         checkpoint: The file of a trained supernet, or of a given network as it was traced.
         space: The space of that network. It does not count when measurements are compared, as the checkpoint decides
             the space.
-        data: The source of the images.
+        data: The source of the images, which may be distilled.
         metrics: The metrics that are computed from one pass of a candidate over the images.
         processor: The processor on which workers measure: "cpu" or "cuda".
         methods: How candidates are compressed.
@@ -40,7 +41,7 @@ class ImageMeasurement:
 
     checkpoint: Path
     space: SearchSpace = field(compare=False)
-    data: DataSource
+    data: DataSource | DistilledSource
     metrics: tuple[MeasuredMetric, ...] = (Accuracy(),)
     processor: str = "cpu"
     methods: CompressionMethods = DEFAULT_METHODS

@@ -67,6 +67,7 @@ class CandidateRealizer:
         self.transform = data.transform
         self._calibration = data.train.take(slice(0, _NORM_IMAGES)).keep()
         self._kept_inputs = lru_cache(maxsize=_CACHED_RESOLUTIONS)(self._resize_calibration)
+        self._kept_references = lru_cache(maxsize=1)(lambda resolution: self._refer(data.validation, resolution))
 
     def realize(self, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
         """The candidate as a stand-alone network: extracted, compressed and calibrated.
@@ -135,9 +136,9 @@ class CandidateRealizer:
         return self.transform.inputs(images, resolution)
 
     def calibration_data(self, count: int) -> CalibrationData:
-        """Training samples as the given network reads them, with their labels, in the memory of the CPU.
+        """Training samples as the given network reads them, with labels where they have some, in the CPU's memory.
 
-        Where inputs are distilled it is these, which have no labels.
+        Where inputs are distilled it is these, which have none.
 
         Args:
             count: Number of samples; all that calibrate, where there are fewer.
@@ -152,7 +153,7 @@ class CandidateRealizer:
         ((_, shape),) = self.source.graph.inputs
         count = min(count, len(self._calibration))
         inputs = self._calibration_inputs(shape[-1], 0, count).cpu()  # where given networks lie, and are repaired
-        return CalibrationData(inputs, self._calibration.labels[:count].cpu())
+        return CalibrationData(inputs, self._calibration.labels[:count].cpu() if self.data.labelled else None)
 
     def measure(
         self, candidate: Candidate, metrics: Sequence[MeasuredMetric], fidelity: float = 1.0
@@ -166,8 +167,10 @@ class CandidateRealizer:
         """
         validation = self.data.validation
         images = validation.take(slice(0, math.ceil(fidelity * len(validation))))
-        network = self.realize(candidate, fidelity)
-        return self.measure_network(network, candidate.architecture.resolution, images, metrics)
+        network, resolution = self.realize(candidate, fidelity), candidate.architecture.resolution
+        needed = not all(one.needs_labels for one in metrics)
+        references = self._kept_references(resolution)[: len(images)] if needed else None
+        return self.measure_network(network, resolution, images, metrics, references)
 
     def measure_accuracy(self, candidate: Candidate, fidelity: float = 1.0) -> float:
         """Accuracy of a candidate in percent, measured as `measure` does.
@@ -185,6 +188,7 @@ class CandidateRealizer:
         resolution: int,
         images: Split,
         metrics: Sequence[MeasuredMetric] = (_ACCURACY,),
+        references: Tensor | None = None,
     ) -> dict[str, float]:
         """Metrics by name of a network, or of any other function from inputs to outputs, from one pass over samples.
 
@@ -193,12 +197,15 @@ class CandidateRealizer:
         Args:
             network: From inputs, shape (batch, channels, resolution, resolution), to outputs, shape (batch, outputs).
             resolution: Side in pixels of the inputs.
-            images: The labelled samples, one or more.
+            images: The samples, one or more.
             metrics: The metrics that are computed from the outputs.
+            references: The outputs of the given network for these samples, shape (n, outputs), where they are known.
 
         Raises:
             ValueError: If an output is not finite: the largest logit would be an answer like any other.
         """
+        if references is None and not all(one.needs_labels for one in metrics):
+            references = self._refer(images, resolution)
         found: dict[Corruption | None, list[Tensor]] = {one.corruption: [] for one in metrics}
         with one_thread():
             for number, start in enumerate(range(0, len(images), _EVALUATION_BATCH)):
@@ -210,7 +217,22 @@ class CandidateRealizer:
             whole = {corruption: torch.cat(outputs) for corruption, outputs in found.items()}
             if not all(bool(outputs.isfinite().all()) for outputs in whole.values()):
                 raise ValueError("the outputs of the network are not finite for some images")
-            return {one.metric.name: one.value(whole[one.corruption], images.labels) for one in metrics}
+            values = {}
+            for one in metrics:
+                expected = images.labels if one.needs_labels else references
+                assert expected is not None  # or it was computed above
+                values[one.metric.name] = one.value(whole[one.corruption], expected)
+            return values
+
+    @torch.no_grad()
+    def _refer(self, images: Split, resolution: int) -> Tensor:
+        """The outputs of the given network for samples, shape (n, outputs)."""
+        if not isinstance(self.source, TracedNetwork):
+            raise ValueError("outputs are compared with those of a given network, got a supernet")
+        network = self.source.network().to(images.labels.device)
+        batches = self.transform.batches(images, resolution, _EVALUATION_BATCH)
+        with one_thread():
+            return torch.cat([network(inputs) for inputs, _ in batches])
 
 
 @contextmanager

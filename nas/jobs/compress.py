@@ -10,7 +10,7 @@ from typing import Any
 from hardware.document import make_document
 from nas.jobs.files.job import Job
 from nas.jobs.files.space_section import STORED
-from nas.jobs.run import finetune_job, run_job
+from nas.jobs.run import check_tuning_data, finetune_job, run_job
 from nas.jobs.stages.candidate_network import find_candidate, store_candidate
 from nas.jobs.workspace import Workspace
 from search_spaces.quoting import quote
@@ -31,13 +31,16 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
             job says of the search of the supernet does not count: it is searched by its sensitivity.
 
     Raises:
-        ValueError: If the preset is unknown or the job states another recipe, or as `compressing` describes.
+        ValueError: If the preset is unknown, the job states another recipe or has no samples to train on, or as
+            `compressing` describes.
     """
     if preset not in (None, *PRESETS):
         raise ValueError(f"--preset must be {', '.join(PRESETS[:-1])} or {PRESETS[-1]}, got {quote(preset)}")
     repair, stated = LIGHT if preset in (None, FINETUNE) else str(preset), workspace.job.compression.repair
     if preset is not None and stated not in (None, repair):
         raise ValueError(f"--preset {preset} repairs by {repair}, the job by compression.repair: {stated}; take one")
+    if preset == FINETUNE:
+        check_tuning_data(workspace.job)
     with compressing(workspace, repair, key) as given:
         exported = run_job(given)
         for found in exported.networks["key"].unique() if preset == FINETUNE else ():

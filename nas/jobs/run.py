@@ -14,6 +14,7 @@ from nas.evaluation.remote_profiler import remote_profiler
 from nas.files import atomic_write
 from nas.jobs.console.data_report import show_survey, show_texts
 from nas.jobs.console.summary import summarize, summarize_finetuned
+from nas.jobs.files.job import Job
 from nas.jobs.stages.candidate_network import find_candidate
 from nas.jobs.stages.distill import check_distillation, distill
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
@@ -47,8 +48,8 @@ def check_job(workspace: Workspace) -> None:
     """
     if workspace.network is not None:
         check_network(workspace.network, workspace.data)
-        labelled = workspace.distilled_folder is None
-        if not labelled:
+        labelled = workspace.job.labelled and workspace.distilled is None
+        if workspace.distilled is not None:
             check_distillation(workspace.network)
         if (metric := workspace.job.search.method().damage_metric) is not None:
             check_sensitivity(metric, workspace.network, workspace.data.task, labelled)
@@ -59,7 +60,13 @@ def check_job(workspace: Workspace) -> None:
 
 
 def show_data(workspace: Workspace) -> None:
-    """Shows what the data of the job hold, with examples: a sheet of images in the job's folder, or a few texts."""
+    """Shows what the data of the job hold, with examples: a sheet of images in the job's folder, or a few texts.
+
+    Raises:
+        ValueError: If the job has no data.
+    """
+    if not workspace.job.has_data:
+        raise ValueError("this job has no data: by compression.calibration: data_free and no section data, it has none")
     data, reporter = workspace.data, workspace.reporter
     show_survey(workspace.survey, reporter)
     if workspace.job.data.tokenizer is not None:
@@ -95,10 +102,10 @@ def train_job(workspace: Workspace) -> Path:
     if workspace.network is not None:
         folder, ranked_by = workspace.network_folder, workspace.importance
         stored = store_network(
-            workspace.network, workspace.data, folder, workspace.reporter, workspace.headline, ranked_by
+            workspace.network, workspace.data, folder, workspace.reporter, workspace.job.headline, ranked_by
         )
-        if workspace.distilled_folder is not None:
-            distill(workspace.network, workspace.distilled_folder, workspace.reporter)
+        if workspace.distilled is not None:
+            distill(workspace.network, workspace.distilled.calibration.parent, workspace.reporter)
         return stored
     return train(workspace.training_task, workspace.workers, workspace.reporter)
 
@@ -154,6 +161,16 @@ def export_job(workspace: Workspace) -> Export:
     return exported
 
 
+def check_tuning_data(job: Job) -> None:
+    """Makes sure that a job has samples to train on.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    if not job.has_data:
+        raise ValueError("fine-tuning needs training samples, labelled or not, and this job has no section data")
+
+
 def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_rate: float | None = None) -> Export:
     """Trains one candidate of the results database further, with its bits, and exports it.
 
@@ -165,9 +182,11 @@ def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_r
             given network, by Adam.
 
     Raises:
-        ValueError: If epochs or learning rate are not above 0, the supernet is not trained or the network not stored,
-            no candidate or several have keys that begin with these digits, or the candidate is not of the job's space.
+        ValueError: If the job has no data, epochs or learning rate are not above 0, the supernet is not trained or the
+            network not stored, no candidate or several have keys that begin with these digits, or the candidate is not
+            of the job's space.
     """
+    check_tuning_data(workspace.job)
     given = workspace.network is not None
     default_rate = 0.001 if given else 0.01
     tuning = FineTuning(epochs, default_rate if learning_rate is None else learning_rate)

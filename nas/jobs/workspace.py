@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nas.compression.data_free.distilled_source import DistilledSource
 from nas.compression.tracing.trace import TracedNetwork
 from nas.data.decoding.text_encoder import TextEncoder
 from nas.data.sources import DataSource
@@ -26,12 +27,11 @@ from nas.jobs.files.job import Job
 from nas.jobs.job_runs import JobRuns, stage_path
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages import train as training
-from nas.jobs.stages.distill import DISTILLATION, INPUTS
+from nas.jobs.stages.distill import distill_all, find_distilled
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import create_given_space, trace_network
 from nas.jobs.stages.profile import TableRequest, find_table
 from nas.jobs.stages.subject import Subject
-from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.plan import TrainingPlan
 from nas.training.task import TrainingTask
 from nas.user_code import import_callable
@@ -93,7 +93,13 @@ class Workspace:
 
     @cached_property
     def data(self) -> DataSplits:
-        """The samples; what was read, and what may be wrong with it, is said once."""
+        """The samples; what was read, and what may be wrong with it, is said once.
+
+        Where the job has none, images are distilled from its network, unless that was done before.
+        """
+        if not self.job.has_data and self.network is not None and self.distilled is not None:
+            distill_all(self.network, self.distilled, self.reporter)
+            return self.distilled.load()
         say_survey(self.survey, self.reporter)
         data = replace(self.source.load(), contents=self.survey.contents)
         say_inputs(data, self.reporter)
@@ -119,11 +125,6 @@ class Workspace:
             return JointSpace(create_given_space(self.network, section), section.policy_space())
         architectures = create_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
-
-    @property
-    def headline(self) -> MeasuredMetric:
-        """By which networks are judged where nothing else is asked for."""
-        return self.job.task.find_measured(self.job.task.headline)
 
     def check_task(self) -> None:
         """Makes sure that metrics of one's own can be imported, and that weights of classes are those of the data.
@@ -180,7 +181,7 @@ class Workspace:
         }
         plan = TrainingPlan(space, schedule, settings, job.seed)
         folder = stage_path(self.folder, "train", inputs)
-        return TrainingTask(self.resolved_source, plan, folder, watched=self.headline)
+        return TrainingTask(self.resolved_source, plan, folder, watched=self.job.headline)
 
     @property
     def _packages(self) -> dict[str, list[str]]:
@@ -200,13 +201,12 @@ class Workspace:
         """Name of the importance by which channels of the given network are sorted; None where all stay."""
         return None if self.job.space.widths is None else self.job.space.widths.importance
 
-    @property
-    def distilled_folder(self) -> Path | None:
+    @cached_property
+    def distilled(self) -> DistilledSource | None:
         """Where the images lie that are distilled from the given network; None if training images calibrate it."""
         if self.network is None or self.job.compression.calibration != DATA_FREE:
             return None
-        inputs = {"network": self.network.digest(), "distillation": asdict(DISTILLATION)}
-        return stage_path(self.folder, "distilled", inputs)
+        return find_distilled(self.network, self.folder.resolve(), self.job.task.create())
 
     @cached_property
     def subject(self) -> Subject:
@@ -218,14 +218,14 @@ class Workspace:
         given = self.network is not None
         checkpoint = self.network_folder / training.NETWORK if given else self.training_task.folder / training.SUPERNET
         stored = "its network stored; store it" if given else "a trained supernet; make it"
-        distilled = None if self.distilled_folder is None else (self.distilled_folder / INPUTS).resolve()
+        distilled = None if self.distilled is None else self.distilled.calibration
         for file, what in ((checkpoint, stored), (distilled, "images distilled from its network; distil them")):
             if file is not None and not StageFolder(file.parent).holds(file.name):
                 raise ValueError(f"job {self.job.name!r} needs {what} with: nas train JOB (there is no {file})")
         measurement = ImageMeasurement(
             checkpoint.resolve(),
             self.trained_space.architectures,
-            self.resolved_source,
+            self.distilled if self.distilled is not None and not self.job.has_data else self.resolved_source,
             self.job.measured_metrics,
             self.workers.processor,
             self.job.compression.methods(),

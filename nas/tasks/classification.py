@@ -28,6 +28,7 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     headline: ClassVar[str] = "accuracy"
+    unlabelled_headline: ClassVar[str] = "top1_agreement"
     smooths_labels: ClassVar[bool] = True
     weighs_classes: ClassVar[bool] = True
     gives_probabilities: ClassVar[bool] = True

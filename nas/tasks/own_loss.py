@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nas.tasks.classification import CLASSIFICATION
 from nas.tasks.numbers import encode_numbers, group_by_quantile, is_number, list_entries
+from nas.tasks.registry import OWN_LOSS
 from nas.tasks.task import EncodedLabels, RawLabels, Task
 from nas.user_code import import_callable, user_code
 from search_spaces.quoting import quote
@@ -33,7 +34,7 @@ class OwnLoss(Task):
             the numbers of a label.
     """
 
-    name: ClassVar[str] = "of an own loss"
+    name: ClassVar[str] = OWN_LOSS
     headline: ClassVar[str] = ""
 
     loss: str

@@ -9,7 +9,8 @@ from search_spaces.registry import Located, Registry
 if TYPE_CHECKING:
     from nas.tasks.task import Task
 
-CLASSIFICATION = "classification"
+CLASSIFICATION, MULTI_LABEL, REGRESSION = "classification", "multi_label", "regression"
+OWN_LOSS = "of an own loss"  # the kind of a task that has no name
 
 
 def _is_task(entry: object) -> bool:
@@ -22,8 +23,8 @@ TASKS: Registry[Task] = Registry(
     "task",
     {
         CLASSIFICATION: Located("nas.tasks.classification", "CLASSIFICATION"),
-        "multi_label": Located("nas.tasks.multi_label", "MULTI_LABEL"),
-        "regression": Located("nas.tasks.regression", "REGRESSION"),
+        MULTI_LABEL: Located("nas.tasks.multi_label", "MULTI_LABEL"),
+        REGRESSION: Located("nas.tasks.regression", "REGRESSION"),
     },
     _is_task,
 )

@@ -85,6 +85,7 @@ class Task(ABC):
         name: Name of the kind of task.
         headline: Name of the measured metric by which networks are judged where nothing else is asked for; empty if
             the task has none.
+        unlabelled_headline: The same where samples have no labels, and networks are compared with the one as given.
         smooths_labels: Whether label smoothing has a meaning.
         weighs_classes: Whether classes can be given weights.
         gives_probabilities: Whether outputs stand for probabilities, which `view_as_logits` shows.
@@ -92,6 +93,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     headline: ClassVar[str]
+    unlabelled_headline: ClassVar[str] = "explained_variance"
     smooths_labels: ClassVar[bool] = False
     weighs_classes: ClassVar[bool] = False
     gives_probabilities: ClassVar[bool] = False

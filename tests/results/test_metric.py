@@ -12,7 +12,9 @@ from results.metric import METRICS, Metric, describe_metrics, extend_metrics, ge
 def test_only_maximised_metrics_change_sign() -> None:
     assert get_metric("accuracy").costs(np.array([90.0, 95.0])).tolist() == [-90.0, -95.0]
     for name, entry in METRICS.items():
-        assert (entry.costs(1.0) == -1.0) == (name == "r2" or name.endswith(("accuracy", "_f1", "_precision")))
+        assert (entry.costs(1.0) == -1.0) == name.endswith(
+            ("accuracy", "_f1", "_precision", "r2", "_agreement", "_variance")
+        )
 
 
 def test_values_are_bounded_by_their_unit_or_by_what_they_are() -> None:

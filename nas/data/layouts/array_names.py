@@ -32,13 +32,21 @@ def choose_arrays(
         alone: Whether the archive is of this split alone, so that names need not tell it.
 
     Returns:
-        The arrays of images and of labels; None if the archive has none of this split.
+        The arrays of images and of labels, which are none where labels are not read; None if the archive has none of
+        this split.
 
     Raises:
         ValueError: If an array that a job names is missing, or the training arrays are.
     """
     by_name = {name.lower(): name for name in reversed(names)}
     usual = SPLIT_ARRAYS[split] + (SPLIT_ARRAYS["train"] if alone and split != "train" else ())
+    if not columns.labelled:
+        images = next((by_name[pair[0]] for pair in usual if pair[0] in by_name), None)
+        images = images if columns.inputs is None else _find(columns.inputs, names, split, alone)
+        if images is None and split == "train":
+            lacking = f"array {quote(columns.inputs)} (data.input_column)" if columns.inputs else "x_train or images"
+            raise ValueError(f"{path} must have {lacking}, got {', '.join(names)}")
+        return None if images is None else (images, ())
     if columns.inputs is None and not columns.labels:
         pairs = [(by_name[pair[0]], (by_name[pair[1]],)) for pair in usual if all(name in by_name for name in pair)]
         if not pairs and split == "train":

@@ -1,4 +1,4 @@
-"""A folder with a sub-folder of images for each class, or with one such folder for each split."""
+"""A folder with a sub-folder of images for each class, or with one such folder for each split; or images alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import accumulate, repeat
 from pathlib import Path
 from typing import overload
 
-from nas.data.layouts.columns import refuse_columns
+from nas.data.layouts.columns import combine_labels, refuse_columns
 from nas.data.layouts.file_paths import FilePaths
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import FileRecords, StoredSplits
@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = (
 
 
 class ClassFolders(Layout):
-    """`FOLDER/CLASS/IMAGE`, or `FOLDER/train|val|test/CLASS/IMAGE`; images may lie deeper.
+    """`FOLDER/CLASS/IMAGE`, or `FOLDER/train|val|test/CLASS/IMAGE`; images may lie deeper, and without labels anywhere.
 
     Hidden files and folders, and files that are no images by name, are skipped; a note counts the latter. A folder that
     holds nothing but one folder, of folders, stands for that.
@@ -35,14 +35,21 @@ class ClassFolders(Layout):
     expected = "a folder with a sub-folder of images per class or with train/CLASS, val/CLASS and test/CLASS"
 
     def recognizes(self, path: Path) -> bool:
-        """Whether it is a folder with a folder that is not hidden."""
-        return path.is_dir() and bool(_list_folders(path))
+        """Whether it is a folder with a folder that is not hidden, or with an image."""
+        return path.is_dir() and (bool(_list_folders(path)) or any(_is_image(entry, path) for entry in path.iterdir()))
 
     def read(self, path: Path, columns: Columns) -> StoredSplits:
         """Lists the images; names of folders are the labels."""
         refuse_columns(columns, "folders of classes")
+        if not columns.labelled:
+            return _read_unlabelled(path)
         root = find_root(path)
         folders = _list_folders(root)
+        if not folders:
+            raise ValueError(
+                f"{root} must have a sub-folder of images per class, got images alone; for images without labels state "
+                "data.labelled: false"
+            )
         splits, notes = _find_splits(root, folders)
         names = tuple(
             sorted({one.name for folder in splits.values() for one in _list_folders(folder)})
@@ -144,6 +151,19 @@ def _read(folder: Path, names: tuple[str, ...], skipped: Counter[str]) -> FileRe
     skipped.update(_describe(file) for file in list_visible(folder) if _is_image(file, folder))
     paths, labels = FilePaths.join(parts), _RepeatedNames(names, [*map(len, parts)])
     return FileRecords(paths, RawLabels(labels, _Places(paths), str(folder)))
+
+
+def _read_unlabelled(path: Path) -> StoredSplits:
+    """All images of a folder, or of those of its splits; other files are left aside."""
+    folders = {SPLITS[one.name.lower()]: one for one in _list_folders(path) if one.name.lower() in SPLITS}
+    splits = folders if "train" in folders else {"train": path}
+    records = {}
+    for split, folder in splits.items():
+        paths = FilePaths.of(folder, _list_class(folder, Counter()))
+        if not len(paths):
+            raise ValueError(f"{folder} holds no images, such as .jpg or .png files")
+        records[split] = FileRecords(paths, RawLabels(combine_labels([], len(paths)), _Places(paths), str(folder)))
+    return StoredSplits.of(records)
 
 
 def _list_class(folder: Path, skipped: Counter[str]) -> list[Path]:

@@ -15,6 +15,8 @@ IMAGES = ("image", "img", "images", "picture", "photo")  # usual names of column
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path", *IMAGES)
 TEXTS = ("text", "sentence", "content", "review")
 LABELS = ("label", "labels", "fine_label", "class", "class_name", "target", "category")
+UNLABELLED = ()
+"""The label of a sample whose label is not read: no numbers, which is not the same as a missing one."""
 _SPLIT_COLUMNS = ("split", "splits", "subset", "partition", "set", "usage", "data_split")  # in lower case
 # Plain decimal numbers alone: 01 and 001 are different names, and 1_0 is one, though Python reads them as numbers.
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -32,19 +34,31 @@ def find_columns(
         where: The table, for messages.
         usual: Usual names of a column of inputs, in lower case.
 
+    Returns:
+        The column of inputs, and those of labels, which are none where labels are not read.
+
     Raises:
         ValueError: If there is none.
     """
     inputs = columns.inputs or _find(names, usual, "data.input_column", where)
-    labels = columns.labels or (_find(names, LABELS, "data.label_column", where),)
+    labels = columns.labels
+    if columns.labelled and not labels:
+        labels = (_find(names, LABELS, "data.label_column", where),)
     for name, key in [(inputs, "data.input_column"), *((label, "data.label_column") for label in labels)]:
         if name not in names:
             raise ValueError(f"{where} has no column {name!r} ({key}), but {list_names(names)}")
     return inputs, labels
 
 
-def combine_labels(columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    """One label for each row: the cell of the only column, or a list of the cells of all columns."""
+def combine_labels(columns: Sequence[Sequence[Any]], rows: int) -> Sequence[Any]:
+    """One label for each row: the cell of the only column, or a list of the cells of all columns.
+
+    Args:
+        columns: The cells of each column; none where labels are not read.
+        rows: Number of rows.
+    """
+    if not columns:
+        return [UNLABELLED] * rows
     return columns[0] if len(columns) == 1 else [list(cells) for cells in zip(*columns, strict=True)]
 
 

@@ -129,7 +129,7 @@ def _read(path: Path, inputs: str, columns: Sequence[str]) -> ArrayRecords:
         )
     if images.ndim == 4 and images.shape[-1] not in _CHANNELS and images.shape[1] in _CHANNELS:
         images = np.moveaxis(images, 1, -1)
-    values = combine_labels([_read_labels(archive, name, inputs, len(images)) for name in columns])
+    values = combine_labels([_read_labels(archive, name, inputs, len(images)) for name in columns], len(images))
     return ArrayRecords(
         images, RawLabels(values, NumberedPlaces(f"{path} {inputs}[", "]"), f"{path} {', '.join(columns)}")
     )

@@ -146,7 +146,7 @@ def read_parquet(path: Path, columns: Columns) -> ParquetRecords:
             read = lambda name: file.read(columns=[name])[name].to_pylist()  # noqa: E731
             refuse_split_column(file.schema_arrow.names, (inputs, *names), read, str(path))
             table = file.read(columns=list(names))
-            labels = combine_labels([table[name].to_pylist() for name in names])
+            labels = combine_labels([table[name].to_pylist() for name in names], file.metadata.num_rows)
             groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
             largest = max(_column_bytes(group, inputs) for group in groups)
     except (OSError, UnicodeError, pa.ArrowException) as error:
@@ -207,7 +207,7 @@ def _read_names(path: Path, columns: Columns) -> tuple[str, ...] | None:
     with open_parquet(path) as file:
         _, labels = _find_columns(file, columns, path)
         written = (file.schema_arrow.metadata or {}).get(b"huggingface")
-    if len(labels) > 1 or written is None:
+    if len(labels) != 1 or written is None:
         return name_outputs(labels)
     try:
         info = json.loads(written)

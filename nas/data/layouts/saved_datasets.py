@@ -112,8 +112,8 @@ def _read(path: Path, split: str, part: Any, columns: Columns) -> SavedRecords:
     plain = part.with_format(None)
     refuse_split_column(part.column_names, (inputs, *names), plain.__getitem__, f"{path} {split}")
     with _naming_damage(path):
-        table = plain.select_columns(list(names))[:]
-    labels = combine_labels([table[name] for name in names])
+        table = plain.select_columns(list(names))[:] if names else {}
+    labels = combine_labels([table[name] for name in names], len(part))
     if not len(labels):
         raise ValueError(f"{path} has no samples in {split}")
     return SavedRecords(
@@ -127,7 +127,7 @@ def _find_columns(path: Path, part: Any, columns: Columns) -> tuple[str, tuple[s
 
 def _find_names(path: Path, part: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
     """Names of the outputs: those of several columns of labels, or of the classes of one."""
-    feature = part.features[labels[0]]
+    feature = part.features[labels[0]] if labels else None
     names = getattr(getattr(feature, "feature", feature), "names", None)
     if len(labels) > 1 or names is None:
         return name_outputs(labels)

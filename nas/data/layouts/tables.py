@@ -109,7 +109,7 @@ def _read_labels(
         )
         for table, column in zip(tables, cells, strict=True):
             read[id(table)].append([next(parsed) for _ in column])
-    return {key: combine_labels(columns) for key, columns in read.items()}
+    return {id(table): combine_labels(read[id(table)], len(table.lines)) for table in tables}
 
 
 def _read(table: TextTable, column: str, labels: Sequence[Any], text: bool) -> Records:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nas.data.decoding.decoder import Stored
 from nas.data.layouts.class_folders import IMAGE_SUFFIXES
-from nas.data.layouts.columns import LABELS, combine_labels, name_outputs, parse_cells
+from nas.data.layouts.columns import LABELS, UNLABELLED, combine_labels, name_outputs, parse_cells
 from nas.data.layouts.joined_records import JoinedRecords
 from nas.data.layouts.layout import Layout
 from nas.data.layouts.records import Records, StoredSplits
@@ -140,8 +140,10 @@ def _choose_input(members: Mapping[str, Member], columns: Columns, where: str) -
 
 def _read_label(path: Path, members: Mapping[str, Member], columns: Columns, where: str) -> Any:
     """The label of a sample: the text of a member, or a value of its JSON."""
+    if not columns.labelled:
+        return UNLABELLED
     if columns.labels and all(name in members for name in columns.labels):
-        return combine_labels([[_read_text(path, members[name], where).strip()] for name in columns.labels])[0]
+        return combine_labels([[_read_text(path, members[name], where).strip()] for name in columns.labels], 1)[0]
     ends = [end for end in _LABELS if end in members and not (columns.text and end == "txt")]
     if columns.labels and "json" not in ends:
         raise ValueError(f"{where} has no member .{columns.labels[0]} (data.label_column), but {', '.join(members)}")
@@ -168,7 +170,7 @@ def _find_value(text: str, columns: Columns, where: str) -> Any:
             f"{where} must have {missing[0] if missing else 'label'} in its JSON, or data.label_column names it; it "
             f"has {', '.join(map(str, list(content)[:10]))}"
         )
-    return combine_labels([[content[name]] for name in names])[0]
+    return combine_labels([[content[name]] for name in names], 1)[0]
 
 
 def _read_text(path: Path, member: Member, where: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from nas.data.decoding.decoder import Stored
+from nas.data.layouts.columns import UNLABELLED, combine_labels
 from nas.data.layouts.records import Records, StoredSplits
 from nas.data.layouts.split_files import SPLITS
 from nas.tasks.task import NumberedPlaces, RawLabels
@@ -25,7 +26,7 @@ _READINGS = 4  # of each of them: a random flip in half of the readings passes 8
 _ARRAYS = ("F", "I;16")  # modes of Pillow whose arrays say all of an image
 
 
-def read_user_dataset(reference: str) -> StoredSplits:
+def read_user_dataset(reference: str, labelled: bool = True) -> StoredSplits:
     """The splits that a function gives.
 
     The function takes no arguments and returns a map-style `Dataset` of pairs (image, label), or a mapping of such by
@@ -35,13 +36,16 @@ def read_user_dataset(reference: str) -> StoredSplits:
 
     Args:
         reference: `package.module:function`.
+        labelled: Whether labels are read; else a sample may be an image alone, and what comes with it is left aside.
 
     Raises:
         ValueError: If the function or its data set raises, or gives something else; samples differ when they are read
             again; the message names the function.
     """
     parts = _open(reference)
-    records = {split: _read(reference, split) for split in parts}
+    records = {split: _read(reference, split, labelled) for split in parts}
+    if not labelled:
+        return StoredSplits.of(records)
     names = getattr(parts["train"], "classes", None)
     numbers = all(isinstance(value, int) for part in records.values() for value in part.labels.values)
     stated = isinstance(names, Sequence) and numbers and all(isinstance(name, str) for name in names)
@@ -56,11 +60,13 @@ class UserRecords(Records):
         reference: `package.module:function`, which is called once in every process.
         split: Name of the split.
         labels: The label of each sample.
+        labelled: Whether labels are read.
     """
 
     reference: str
     split: str
     labels: RawLabels
+    labelled: bool = True
 
     def read(self, rows: Sequence[int]) -> list[Stored]:
         """The images at rows, as arrays or as bytes of encoded images.
@@ -71,7 +77,7 @@ class UserRecords(Records):
         part = _open(self.reference)[self.split]
         found: list[Stored] = []
         for row in rows:
-            image, given = _get(self.reference, part, row)
+            image, given = _get(self.reference, part, row, self.labelled)
             label, listed = _label(given), self.labels.values[row]
             if label != listed and not (label != label and listed != listed):  # NaN is the same label, though no equal
                 raise ValueError(
@@ -101,7 +107,7 @@ def _open(reference: str) -> dict[str, Any]:
     return found
 
 
-def _read(reference: str, split: str) -> UserRecords:
+def _read(reference: str, split: str, labelled: bool) -> UserRecords:
     part, place = _open(reference)[split], NumberedPlaces(f"{reference} {split}[", "]")
     with user_code(reference):
         count = len(part)
@@ -109,18 +115,18 @@ def _read(reference: str, split: str) -> UserRecords:
         raise ValueError(f"{reference} gives no samples for {split}")
     compared = sorted({int(row) for row in np.linspace(0, count - 1, _COMPARED)})
     for row in compared:
-        _check_same(reference, part, row, place(row))
-    labels = _list_targets(part, count)
-    if labels is None or any(labels[row] != _label(_get(reference, part, row)[1]) for row in compared):
+        _check_same(reference, part, row, place(row), labelled)
+    labels: Sequence[Any] | None = _list_targets(part, count) if labelled else combine_labels([], count)
+    if labels is None or any(labels[row] != _label(_get(reference, part, row, labelled)[1]) for row in compared):
         labels = [_label(_get(reference, part, row)[1]) for row in range(count)]
-    return UserRecords(reference, split, RawLabels(labels, place, f"{reference} {split}"))
+    return UserRecords(reference, split, RawLabels(labels, place, f"{reference} {split}"), labelled)
 
 
-def _check_same(reference: str, part: Any, row: int, where: str) -> None:
+def _check_same(reference: str, part: Any, row: int, where: str, labelled: bool) -> None:
     """A sample must be the same whenever it is read, or neither splits nor results would be."""
     first: Stored = None
     for reading in range(_READINGS):
-        again = _store(_get(reference, part, row)[0], where)
+        again = _store(_get(reference, part, row, labelled)[0], where)
         if reading == 0:
             first = np.array(again) if isinstance(again, np.ndarray) else again  # its own memory, if that is reused
         elif not (np.array_equal(first, again) if isinstance(first, np.ndarray) else first == again):
@@ -130,9 +136,12 @@ def _check_same(reference: str, part: Any, row: int, where: str) -> None:
             )
 
 
-def _get(reference: str, part: Any, row: int) -> tuple[Any, Any]:
+def _get(reference: str, part: Any, row: int, labelled: bool = True) -> tuple[Any, Any]:
+    """An image and its label, which is none where labels are not read."""
     with user_code(reference):
         sample = part[row]
+    if not labelled:
+        return (sample[0] if isinstance(sample, tuple | list) and len(sample) else sample), UNLABELLED
     if not isinstance(sample, tuple | list) or len(sample) != 2:
         raise ValueError(f"{reference} must give pairs (image, label), got {type(sample).__name__} at {row}")
     return sample[0], sample[1]
@@ -151,7 +160,7 @@ def _label(value: Any) -> Any:
     """A label as a number, a name, or a list of these."""
     if isinstance(value, Tensor | np.ndarray | np.generic):
         return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
+    return list(value) if isinstance(value, tuple) and value != UNLABELLED else value
 
 
 def _store(image: Any, where: str) -> Stored:

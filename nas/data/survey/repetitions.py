@@ -60,7 +60,7 @@ def _find_within(train: HashedSplit) -> list[str]:
         return []
     pairs = np.stack([order[again], order[again + 1]], axis=1)
     lines = [f"{len(pairs):,} training samples occur more than once: {_show_pairs(train, pairs, train)}"]
-    first, second = (train.labels[pairs[:, side]].reshape(len(pairs), -1) for side in (0, 1))
+    first, second = (train.labels[pairs[:, side]].reshape(len(pairs), train.labels[0].numel()) for side in (0, 1))
     differ = pairs[(first != second).any(1).numpy()]
     if len(differ):
         lines.append(

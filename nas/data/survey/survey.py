@@ -17,7 +17,7 @@ class Outputs:
 
     Attributes:
         samples: Number of samples.
-        counts: Samples of each class, or with each of several labels; empty where labels are numbers.
+        counts: Samples of each class, or with each of several labels; empty where labels are numbers, or none.
         ranges: The least, mean and greatest value of each output, where labels are numbers; else empty.
     """
 
@@ -76,6 +76,8 @@ class Survey:
         """The numbers of samples and classes, in a line."""
         sizes = [f"{outputs.samples:,} {use}" for use, outputs in zip(_USES, self.splits.values(), strict=True)]
         counts = self.splits["train"].counts
+        if not self.names:
+            return f"{', '.join(sizes)}; without labels"
         if not counts:
             return f"{', '.join(sizes)}; {len(self.names)} outputs: {_list(self.names)}"
         least, most = min(counts), max(counts)

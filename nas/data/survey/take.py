@@ -127,8 +127,8 @@ def _shorten(hashes: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _describe_labels(labels: Tensor, outputs: int) -> Outputs:
-    if not len(labels):
-        return Outputs(0)
+    if not labels.numel():
+        return Outputs(len(labels))
     if labels.ndim == 1 and not labels.is_floating_point():
         return Outputs(len(labels), tuple(torch.bincount(labels, minlength=outputs).tolist()))
     values = labels.double().reshape(len(labels), -1)

@@ -45,7 +45,8 @@ def say_inputs(data: DataSplits, reporter: Reporter) -> None:
         if constant:
             channels = f"channel{'s' if len(constant) > 1 else ''} {' and '.join(constant)}"
             reporter.say(f"data     look at this: {channels} never change, so nothing can be learnt from them")
-    mixed, overall = compare_mixing(data.train.inputs, data.task.find_strata(data.train.labels))
+    strata = data.task.find_strata(data.train.labels) if data.labelled else data.train.labels.new_zeros(len(data.train))
+    mixed, overall = compare_mixing(data.train.inputs, strata.long())
     if mixed > _MOST_ALIKE * overall:
         reporter.say(
             "data     look at this: the files are sorted by label: rows that a training reads in random order together "

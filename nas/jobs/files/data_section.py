@@ -27,7 +27,7 @@ class DataSection(Section):
     """Where samples come from; see `nas.data.sources.DataSource`, `Reading` and `nas.data.decoding.image_decoder`.
 
     `mean` and `std` of each channel, on a scale of 0 to 1, are those with which a given network was trained; without
-    them images are normalised by those of the training images.
+    them images are normalised by those of the training images. Samples need no labels where `labelled` is false.
     """
 
     source: str = EMBEDDED
@@ -38,6 +38,7 @@ class DataSection(Section):
     mean: Annotated[list[Share], Field(max_length=_MOST_CHANNELS)] | None = None
     std: Annotated[list[Deviation], Field(max_length=_MOST_CHANNELS)] | None = None
     input_column: str | None = None
+    labelled: bool = True
     label_column: str | Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
     channels: Annotated[int, Field(ge=1, le=_MOST_CHANNELS)] | None = None
     fit: Fit = "crop"
@@ -55,6 +56,12 @@ class DataSection(Section):
             raise ValueError(f"mean and std are given together, one each per channel, got {self.mean} and {self.std}")
         if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
             raise ValueError(f"value_range is the value of black, then that of white, got {self.value_range}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_no_labels_that_are_not_read(self) -> DataSection:
+        if not self.labelled and self.label_column is not None:
+            raise ValueError(f"label_column names labels, and labelled: false reads none; got {self.label_column}")
         return self
 
     @model_validator(mode="after")
@@ -114,7 +121,7 @@ class DataSection(Section):
         red, green, blue = self.background
         labels = [self.label_column] if isinstance(self.label_column, str) else self.label_column or []
         return Reading(
-            Columns(self.input_column, tuple(labels), text=self.tokenizer is not None),
+            Columns(self.input_column, tuple(labels), self.tokenizer is not None, self.labelled),
             self.channels,
             self.fit,
             (red, green, blue),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from hardware.device import Device, get_device
 from hardware.tables.entry import LATENCY
 from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.low_rank.registry import FACTORIZATIONS
@@ -16,9 +14,10 @@ from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.augmentation.registry import AUGMENTATIONS
-from nas.jobs.files.bounds import MOST_EXPORTED, MOST_INPUTS, MOST_MEASURED, MOST_THREADS, Seed
-from nas.jobs.files.compression_section import DEFAULT_FACTORIZATION, TRAINING, CompressionSection
+from nas.jobs.files.bounds import MOST_EXPORTED, MOST_MEASURED, Seed
+from nas.jobs.files.compression_section import DATA_FREE, DEFAULT_FACTORIZATION, TRAINING, CompressionSection
 from nas.jobs.files.data_section import DataSection
+from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.files.metric_checks import check_metrics, check_widths
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, check_folder_name, has_controls, read_section
@@ -37,37 +36,6 @@ from search_spaces.quoting import quote
 from search_spaces.registry import Registry
 
 
-class DeviceSection(Section):
-    """The device whose latency counts: one of this machine, with threads and inputs per inference, or that of a table.
-
-    A limit on latency is refused if the table's error on whole networks is known and large; `accept_poor_fit` accepts
-    any. That error is not known of imported and estimated tables.
-    """
-
-    name: str = "onnxruntime_cpu"
-    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
-    batch: Annotated[int, Field(ge=1, le=MOST_INPUTS)] = 1
-    table: str | None = None
-    calibration_networks: Annotated[int, Field(ge=4, le=MOST_MEASURED)] = 300
-    accept_poor_fit: bool = False
-
-    @model_validator(mode="after")
-    def _is_here_or_has_a_table(self) -> DeviceSection:
-        if self.table is None:
-            self.here()
-        elif (self.threads, self.batch) != (1, 1):
-            raise ValueError("threads and batch are those of the table, where one is given; leave them out")
-        return self
-
-    def here(self) -> Device:
-        """The device on this machine.
-
-        Raises:
-            ValueError: If its name is not registered.
-        """
-        return replace(get_device(self.name), threads=self.threads, batch=self.batch)
-
-
 class FitSection(Section):
     """The predictor of measured metrics, and the number of candidates that are measured to fit it."""
 
@@ -79,6 +47,10 @@ class ExportSection(Section):
     """The number of networks of the front that are exported."""
 
     count: Annotated[int, Field(ge=1, le=MOST_EXPORTED)] = 3
+
+
+# The sections on which it depends by what networks are judged.
+_SECTIONS: dict[str, type[Section]] = {"task": TaskSection, "data": DataSection, "compression": CompressionSection}
 
 
 class Job(Section):
@@ -118,6 +90,21 @@ class Job(Section):
         return sorted(found - {""})
 
     @property
+    def has_data(self) -> bool:
+        """Whether there are samples, or else images that are distilled from the given network stand in for all."""
+        return "data" in self.model_fields_set or self.compression.calibration != DATA_FREE
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels."""
+        return self.has_data and self.data.labelled
+
+    @property
+    def headline(self) -> MeasuredMetric:
+        """By which networks are judged where nothing else is asked for."""
+        return self.task.find_measured(self.task.choose_headline(self.labelled))
+
+    @property
     def measured_metrics(self) -> tuple[MeasuredMetric, ...]:
         """What is measured of candidates, in the order of the search."""
         corruption = None if self.search.corruption is None else self.search.corruption.corruption()
@@ -128,18 +115,21 @@ class Job(Section):
     def _trades_what_its_task_is_judged_by(cls, document: Any) -> Any:
         """Objectives that are not named are those of the task; what is wrong with other keys is told elsewhere."""
         search = document.get("search", {}) if isinstance(document, dict) else None
-        if not isinstance(search, dict) or "task" not in document or "objectives" in search:
+        if not isinstance(search, dict) or "objectives" in search:
             return document
         try:
-            headline = TaskSection.model_validate(document["task"]).headline
+            judged = {name: one.model_validate(document[name]) for name, one in _SECTIONS.items() if name in document}
+            job = cls.model_construct(set(judged), **judged)
         except ValidationError:
             return document
-        objectives = [headline, *SearchSection.model_fields["objectives"].default[1:]]
+        if "task" not in document and job.labelled:  # accuracy, and no task is loaded to know it
+            return document
+        objectives = [job.headline.metric.name, *SearchSection.model_fields["objectives"].default[1:]]
         return document | {"search": search | {"objectives": objectives}}
 
     @model_validator(mode="after")
     def _judges_by_metrics_of_its_task(self) -> Job:
-        check_metrics(self.task, self.search)
+        check_metrics(self.task, self.search, self.labelled, self.space.network is not None)
         check_widths(self.space, self.compression, self.task, self.search)
         if self.search.corruption is not None and self.data.tokenizer is not None:
             raise ValueError("search.corruption is of images, and the samples of this job are texts; leave it out")
@@ -205,6 +195,14 @@ class Job(Section):
         ):
             if asked and self.space.network is None:
                 raise ValueError(f"compression.{key} is for a given network, and the job names a space; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _trains_by_labels(self) -> Job:
+        if not self.data.labelled and self.space.network is None:
+            raise ValueError("data.labelled: false is for a given network; a supernet is trained by labels")
+        if not self.labelled and self.task.loss is not None:
+            raise ValueError("task.loss needs labels, and this job has none; name what the outputs are, as task.name")
         return self
 
     @model_validator(mode="after")

@@ -13,19 +13,35 @@ from search_spaces.registry import unknown_name_error
 CORRUPTED = "corrupted_accuracy"
 
 
-def check_metrics(task: TaskSection, search: SearchSection) -> None:
+def check_metrics(task: TaskSection, search: SearchSection, labelled: bool = True, given: bool = True) -> None:
     """Checks the objectives and limits of a search.
 
     Args:
         task: The task of the job, with metrics of one's own.
         search: The search section of the job.
+        labelled: Whether samples have labels.
+        given: Whether candidates are made of a given network, whose outputs theirs can be compared with.
 
     Raises:
-        ValueError: If a metric is unknown or for another task, none is measured, or a limit is beyond what values of
-            its metric can be; or a corruption is stated and none measured under it, or the other way round.
+        ValueError: If a metric is unknown or for another task, needs labels or a given network where there are none,
+            none is measured, or a limit is beyond what values of its metric can be; or a corruption is stated and none
+            measured under it, or the other way round.
     """
     suitable = [name for name in MEASURED_METRICS if task.kind in MEASURED_METRICS[name].tasks]
     measured = [*task.metrics, *suitable]
+    without = [name for name in suitable if not MEASURED_METRICS[name].needs_labels]
+    for name in search.asked if not labelled else ():
+        if name in measured and name not in without:
+            raise ValueError(
+                f"{name} needs labels, and this job has none (data.labelled: false, or compression.calibration: "
+                f"{DATA_FREE} without a section data); name {' or '.join(without)}"
+            )
+    for name in search.asked if not given else ():
+        if name in without:
+            raise ValueError(
+                f"{name} compares candidates with a given network (space.network), and this job trains a supernet; "
+                "leave it out"
+            )
     others = [name for name in METRICS if name not in MEASURED_METRICS]
     for name in search.asked:
         if name in measured or name in others:

@@ -18,7 +18,7 @@ from nas.tasks.metrics.corruption import Corruption
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.tasks.metrics.own_metric import OwnMetric
 from nas.tasks.metrics.registry import MEASURED_METRICS
-from nas.tasks.registry import CLASSIFICATION, TASKS
+from nas.tasks.registry import CLASSIFICATION, OWN_LOSS, TASKS
 from results.metric import METRICS, Metric
 from search_spaces.quoting import quote
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nas.tasks.task import Task
 
 _MOST_OUTPUTS = 1_000_000  # of a network; no published one has more
-_OWN_LOSS = "of an own loss"  # the kind of a task that has no name
 # Beginnings and ends of names of columns, which say how a value came about.
 _TAKEN = re.compile(r"(expected|test|measured|predicted|before)_.*|.*_std")
 
@@ -84,11 +83,16 @@ class TaskSection(Section):
     @property
     def kind(self) -> str:
         """The name of the task, as measured metrics are for tasks."""
-        return _OWN_LOSS if self.loss is not None else self.name or CLASSIFICATION
+        return OWN_LOSS if self.loss is not None else self.name or CLASSIFICATION
 
-    @property
-    def headline(self) -> str:
-        """The name of the metric by which networks are judged where nothing else is asked for."""
+    def choose_headline(self, labelled: bool) -> str:
+        """The name of the metric by which networks are judged where nothing else is asked for.
+
+        Args:
+            labelled: Whether samples have labels.
+        """
+        if not labelled:
+            return self.create().unlabelled_headline
         return next(iter(self.metrics)) if self.loss is not None else self.create().headline
 
     @property

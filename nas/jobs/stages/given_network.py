@@ -161,11 +161,11 @@ def check_network(traced: TracedNetwork, data: DataSplits) -> None:
         raise ValueError(f"space.inputs must be data.length, {list(data.train.inputs.shape)} tokens, got {list(shape)}")
     if len(shape) > 1 and shape[0] != data.channels:
         raise ValueError(f"space.inputs must have the {data.channels} channels of the images, got {list(shape)}")
-    if outputs != [(data.classes,)]:
+    if (outputs != [(data.classes,)]) if data.labelled else [len(shape) for shape in outputs] != [1]:
         found = " and ".join(map(str, outputs))
         kind = "logits" if data.task.gives_probabilities else "numbers"
         raise ValueError(
-            f"a given network must return one tensor of {data.classes} {kind} per image, got {found}; "
+            f"a given network must return one tensor of {data.classes or 'some'} {kind} per image, got {found}; "
             "name a callable that makes it for the outputs that the data need"
         )
     if graph.batch is not None:

@@ -23,7 +23,7 @@ from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import create_profiler
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.table_summary import describe_fit
-from nas.jobs.files.job import DeviceSection
+from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.job_runs import Inputs, stage_path
 from nas.jobs.stage_folder import StageFolder

@@ -11,7 +11,7 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable, MissingCost
 from hardware.tables.nearest import SIZE, find_nearest
 from hardware.tables.pricing import tabulate_prices
-from nas.jobs.files.job import DeviceSection
+from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import StoredTable
 from search_spaces.joint_space import JointSpace

@@ -11,6 +11,7 @@ from nas.compression.pruning.registry import IMPORTANCES
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
 from nas.compression.tracing.traced_file import save_traced
+from nas.data.network_inputs import NetworkInputs
 from nas.data.splits import DataSplits
 from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer, one_thread
 from nas.files import atomic_write
@@ -146,7 +147,12 @@ def store_network(
         folder.mkdir(parents=True, exist_ok=True)
         ((_, shape),) = network.graph.inputs
         realizer, images = CandidateRealizer(network, data), len(data.validation)
-        found = realizer.measure_network(network.network(), shape[-1], data.validation, [headline])
+        if headline.needs_labels:
+            found = realizer.measure_network(network.network(), shape[-1], data.validation, [headline])
+            quality = _say_quality(headline.metric, found[headline.metric.name], images)
+        else:
+            kind = "distilled" if isinstance(data.transform, NetworkInputs) else "validation"
+            quality = f"without labels: candidates are compared with its outputs on {images:,} {kind} images"
         lines = describe_network(network, data)
         if importance is not None:
             samples = realizer.calibration_data(REPAIR_SAMPLES)
@@ -156,7 +162,7 @@ def store_network(
                 network = sort_channels(network, channels, IMPORTANCES[importance]().score(subject, channels))
             groups = f"{channels.count} channels in {len(channels.groups)} groups"
             lines.append(f"{groups}, the most important first by {importance} on {len(samples)} training samples")
-        lines = [*lines, _say_quality(headline.metric, found[headline.metric.name], images)]
+        lines.append(quality)
         save_traced(file, network)
         with atomic_write(said) as draft:
             draft.write_text("\n".join(lines), encoding="utf-8")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # metrics are named, listed and priced where no torch is load
 
 
 class MeasuredMetric(ABC):
-    """A number computed from the outputs of a network for labelled samples.
+    """A number computed from the outputs of a network, and from labels or the outputs of the network as it was given.
 
     Tests hold all measured metrics to this contract. The value is finite and in the unit of the metric. It does not
     depend on the order of the samples. No network has a better value than one that is right, and certain, everywhere.
@@ -25,10 +25,13 @@ class MeasuredMetric(ABC):
 
     Attributes:
         tasks: Names of the tasks that it is for.
+        needs_labels: Whether outputs are compared with labels; else they are with those of a given network before it
+            was compressed, on the same samples.
         corruption: What is done to the samples before the network sees them; None leaves them as they are.
     """
 
     tasks: ClassVar[tuple[str, ...]] = (CLASSIFICATION,)
+    needs_labels: ClassVar[bool] = True
     corruption: Corruption | None = None
 
     @property
@@ -44,7 +47,7 @@ class MeasuredMetric(ABC):
             outputs: Outputs of the network, float, shape (samples, outputs), such as logits of classes; one sample or
                 more.
             labels: The labels as the task encodes them, such as class indices, int64, shape (samples,), on the same
-                torch device as the outputs.
+                torch device as the outputs; or the outputs of the network as it was given, of the shape of `outputs`.
         """
 
     def standard_error(self, values: FloatArray, images: int) -> FloatArray | None:  # noqa: ARG002

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.tasks.metrics.accuracy import Accuracy, CorruptedAccuracy, Top5Accuracy
+from nas.tasks.metrics.agreement import ExplainedVariance, OutputDivergence, Top1Agreement
 from nas.tasks.metrics.average_precision import MeanAveragePrecision
 from nas.tasks.metrics.calibration import ExpectedCalibrationError
 from nas.tasks.metrics.errors import R2, MeanAbsoluteError, RootMeanSquaredError
@@ -23,6 +24,9 @@ _METRICS: tuple[MeasuredMetric, ...] = (
     MeanAbsoluteError(),
     RootMeanSquaredError(),
     R2(),
+    Top1Agreement(),
+    ExplainedVariance(),
+    OutputDivergence(),
 )
 MEASURED_METRICS: Registry[MeasuredMetric] = Registry(
     "measured metric",

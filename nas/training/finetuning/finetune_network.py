@@ -1,4 +1,4 @@
-"""Quantisation-aware fine-tuning of a compressed network, by labels and by the network that it was made of."""
+"""Quantisation-aware fine-tuning of a compressed network, by the network that it was made of, and by labels."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def finetune_network(
 ) -> None:
     """Trains the weights, their steps, biases and normalisations of a compressed network; or resumes such a training.
 
-    The loss is that of the task by labels, plus the divergence of the outputs from those of the original network
-    (Hinton et al., 2015). The steps of weights are trained (LSQ, Esser et al., ICLR 2020). Ranges of activations, and
-    means and variances of batch normalisations, stay as they are: exports fold these into weights.
+    The loss is that of the task by labels, where there are some, plus the divergence of the outputs from those of the
+    original network (Hinton et al., 2015). The steps of weights are trained (LSQ, Esser et al., ICLR 2020). Ranges of
+    activations, and means and variances of batch normalisations, stay as they are: exports fold these into weights.
 
     Args:
         network: A compressed and calibrated network, changed in place. Afterwards its weights lie on their grids.
@@ -141,7 +141,9 @@ class _FineTuning:
         self._adam.param_groups[0]["lr"] = learning_rate
         self._adam.zero_grad()
         outputs = self._network(batch.inputs)
-        loss = task.compute_mixed_loss(outputs, batch.labels, batch.mixture) + distill(task, "kl", outputs, expected)
+        loss = distill(task, "kl", outputs, expected)
+        if self._data.labelled:
+            loss = task.compute_mixed_loss(outputs, batch.labels, batch.mixture) + loss
         loss.backward()
         found = loss.item()
         if not math.isfinite(found):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -22,6 +24,7 @@ from nas.jobs.files.job import load_job
 from nas.jobs.job_folder import open_job_folder
 from nas.jobs.run import train_job
 from nas.jobs.workspace import Workspace
+from results.database.results_database import ResultsDatabase
 from results.evaluation import Evaluation
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -70,6 +73,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         workspace.database.begin(record)
         workspace.database.append([Evaluation(smallest, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
     return Trained(job, found.runs, smallest)
+
+
+def test_without_labels_candidates_are_compared_with_the_network_itself(bring_network: Callable[..., Path]) -> None:
+    search = {"evaluations": 5, "limits": {"explained_variance": 0.5}, "objectives": ["top1_agreement", "weight_bytes"]}
+    space = {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w8a8", "w2a8"]}
+    job = {"name": "one", "data": {"source": "photos.npz", "labelled": False}, "space": space, "search": search}
+    folder = bring_network(
+        "from torch import nn\n\n"
+        "def make():\n    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3))\n",
+        job | {"export": {"count": 1}},
+    )
+    np.savez(folder / "photos.npz", images=np.random.default_rng(0).integers(0, 256, (120, 8, 8), dtype=np.uint8))
+    found = CliRunner().invoke(app, ["compress", "job.yaml", "--preset", "finetune"])
+    assert found.exit_code == 0, found.output
+    assert "without labels: candidates are compared with its outputs on 19 validation images" in found.output
+    with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
+        measured = database.frame(source="measured")
+        tuned = database.frame(source="finetuned")
+    exact = measured[measured["mean_weight_bits"] == 32]
+    assert exact[["top1_agreement", "explained_variance"]].to_numpy() == pytest.approx(np.array([[100.0, 1.0]]))
+    assert (measured["explained_variance"] < 1 - 1e-6).sum() == len(measured) - 1
+    assert len(tuned) == 1
 
 
 def test_a_candidate_of_a_supernet_is_compressed_as_the_network_that_it_is(trained: Trained) -> None:

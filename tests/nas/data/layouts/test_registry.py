@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data.layouts.registry import LAYOUTS, read_path
-from nas.data.reading import Columns
+from nas.data.reading import Columns, Reading
 from nas.data.sources import DataSource
 from nas.data.splits import DataSplits
+from nas.data.survey.take import take_survey
 
 SIDE = 6
 NAMES = ("bird", "cat", "dog")
@@ -175,6 +176,75 @@ def test_the_same_samples_are_the_same_data(kind: str, tmp_path: Path) -> None:
         read = [records.read([row])[0] for row in order]
         assert all(np.array_equal(one, other) for one, other in zip(records.read(order), read, strict=True))
         assert str(tmp_path) in records.where(3)
+
+
+def strip_folders(root: Path) -> None:
+    for path in sorted(root.rglob("*.png")):
+        path.rename(path.parents[1] / f"{path.parent.name}{path.name}")
+    for name in NAMES:
+        for empty in list(root.rglob(name)):
+            empty.rmdir()
+
+
+def strip_parquet(root: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for path in root.rglob("*.parquet"):
+        stored = pq.read_table(path)
+        pq.write_table(stored.drop_columns(stored.column_names[-1]), path)
+
+
+def strip_tar(root: Path) -> None:
+    for path in root.glob("*.tar"):
+        with tarfile.open(path) as tar:
+            kept = [(one, tar.extractfile(one).read()) for one in tar if one.name.endswith("png")]  # type: ignore[union-attr]
+        with tarfile.open(path, "w") as tar:
+            for one, content in kept:
+                tar.addfile(one, io.BytesIO(content))
+
+
+def strip_arrays(root: Path) -> None:
+    (path,) = root.iterdir()
+    arrays = {name: array for name, array in np.load(path).items() if "labels" not in name}
+    np.savez_compressed(path, **arrays)
+
+
+def strip_lines(root: Path) -> None:
+    for path in root.glob("*.csv"):
+        path.write_text("\n".join(line.rpartition(",")[0] for line in path.read_text().split("\n")))
+
+
+STRIPPERS: dict[str, Callable[[Path], None]] = {
+    "class folders": strip_folders,
+    "Parquet": strip_parquet,
+    "Parquet of Hugging Face": strip_parquet,
+    "WebDataset": strip_tar,
+    "MedMNIST": strip_arrays,
+    "CSV": strip_lines,
+}
+
+
+@pytest.mark.parametrize("kind", [*WRITERS, *(f"{kind} without labels" for kind in STRIPPERS)])
+def test_labels_need_not_be_there_and_are_left_aside(kind: str, tmp_path: Path) -> None:
+    kind, strip, _ = kind.partition(" without labels")
+    WRITERS[kind][1](tmp_path)
+    if strip:
+        STRIPPERS[kind](tmp_path)
+    root = next(tmp_path.iterdir()) if kind in ("datasets.save_to_disk", "MedMNIST") else tmp_path
+    source = DataSource(str(root), reading=Reading(Columns(labelled=False)))
+    data = source.load()
+    assert (data.labelled, data.names, data.train.labels.shape) == (False, (), (SIZES["train"], 0))
+    for split, part in zip(SIZES, (data.train, data.validation, data.test), strict=True):
+        seen = sorted(image.permute(1, 2, 0).numpy().tobytes() for image in part.images)
+        assert seen == sorted(pixels.tobytes() for _, pixels, _ in SAMPLES[split])
+    assert "without labels" in take_survey(source, tmp_path / "kept").describe_samples()
+
+
+def test_images_alone_are_no_classes(tmp_path: Path) -> None:
+    class_folders(tmp_path)
+    strip_folders(tmp_path)
+    with pytest.raises(ValueError, match="for images without labels state data"):
+        read_path(tmp_path / "train", Columns())
 
 
 def test_a_data_set_of_a_users_code_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

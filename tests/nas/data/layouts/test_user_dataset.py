@@ -41,6 +41,15 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
     return write
 
 
+@pytest.mark.parametrize("made", ["Small()", "torch.rand(3, 3, 4, 5)"])
+def test_labels_are_left_aside(write: Callable[..., str], made: str) -> None:
+    found = read_user_dataset(write("torch.full((3, 4, 5), row / 9)", "torch.rand(1)", made=made), labelled=False)
+    (stored,) = found.train.read([2])
+    assert isinstance(stored, np.ndarray)
+    assert stored.shape == (4, 5, 3)
+    assert not any(found.train.labels.values)
+
+
 @pytest.mark.parametrize(
     ("image", "shape"),
     [

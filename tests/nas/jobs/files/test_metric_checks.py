@@ -25,6 +25,23 @@ def test_metrics_of_the_task_and_of_ones_own_are_traded() -> None:
     check({}, objectives=["corrupted_accuracy"], corruption={"name": "contrast"})
 
 
+def test_without_labels_candidates_are_compared_with_the_given_network() -> None:
+    unlabelled = SearchSection.model_validate({"objectives": ["top1_agreement", "explained_variance", "macs"]})
+    check_metrics(TaskSection(), unlabelled, labelled=False)
+    for task, search, words in (
+        ({}, {"objectives": ["accuracy", "macs"]}, "accuracy needs labels, and this job has none"),
+        (
+            {"name": "regression"} | OWN,
+            {"objectives": ["explained_variance", "macs"], "limits": {"ink": 1.0}},
+            "ink needs labels, and this job has none .*; name explained_variance",
+        ),
+    ):
+        with pytest.raises(ValueError, match=words):
+            check_metrics(TaskSection.model_validate(task), SearchSection.model_validate(search), labelled=False)
+    with pytest.raises(ValueError, match="compares candidates with a given network"):
+        check_metrics(TaskSection(), unlabelled, given=False)
+
+
 @pytest.mark.parametrize(
     ("task", "search", "words"),
     [

@@ -27,8 +27,9 @@ from nas.compression.tracing.traced_file import load_traced, save_traced
 from nas.data.sources import DataSource
 from nas.evaluation.measurement import ImageMeasurement
 from nas.evaluation.realize import CandidateRealizer, one_thread
+from nas.export.onnx_model import open_session, run_session
 from nas.jobs.files.compression_section import CompressionSection
-from nas.jobs.stages.distill import DISTILLATION
+from nas.jobs.stages.distill import DISTILLATION, HELD_OUT
 from nas.jobs.stages.subject import Subject
 from nas.tasks.registry import TASKS
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -50,6 +51,7 @@ def steep():
 """
 JOB: dict[str, Any] = {
     "name": "small",
+    "data": {"source": "digits"},
     "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w8a8", "w2a8"]},
     "search": {"evaluations": 6, "objectives": ["accuracy", "weight_bytes"]},
     "compression": {"calibration": "data_free"},
@@ -96,6 +98,35 @@ def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
     refused = str(CliRunner().invoke(app, ["finetune", "job.yaml", "0"]).exception)
     assert "needs images distilled from its network; distil them with: nas train JOB" in refused
     assert "inputs.safetensors" in refused
+
+
+def test_without_data_other_distilled_images_tell_how_good_candidates_are(
+    folder: Path, refusal: Callable[..., str]
+) -> None:
+    job = {key: section for key, section in JOB.items() if key != "data"}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    assert "accuracy needs labels, and this job has none" in refusal("compress", "job.yaml")
+    assert not list(folder.glob("runs/*"))
+    search = {"evaluations": 6, "objectives": ["top1_agreement", "weight_bytes"], "limits": {"output_divergence": 2.0}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(job | {"search": search}))
+    assert "fine-tuning needs training samples" in refusal("compress", "job.yaml", "--preset", "finetune")
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert f"candidates are compared with its outputs on {HELD_OUT.images * 2 // 3} distilled images" in found.output
+    traced = load_traced(next(folder.glob("runs/small/network-*/network.safetensors")))
+    held_out = load_inputs(next(folder.glob("runs/small/held-out-*/inputs.safetensors")))
+    calibrating = load_inputs(next(folder.glob("runs/small/distilled-*/inputs.safetensors")))
+    assert not (held_out[: len(calibrating)] == calibrating).flatten(1).all(1).any()
+    judged = held_out[: HELD_OUT.images * 2 // 3]
+    (file,) = folder.glob("runs/small/export-*/networks.csv")
+    (row,) = pd.read_csv(file).to_dict("records")
+    session = open_session(Path(file.parent / row["file"]).read_bytes())
+    with torch.no_grad():
+        expected = traced.network()(judged).argmax(1)
+    agreeing = (torch.from_numpy(run_session(session, judged.numpy())).argmax(1) == expected).double().mean()
+    assert row["measured_top1_agreement"] == pytest.approx(100 * float(agreeing), abs=1.0)
+    assert row["expected_top1_agreement_std"] > 0
+    assert "this job has no data" in refusal("data", "job.yaml")
 
 
 @pytest.mark.parametrize(

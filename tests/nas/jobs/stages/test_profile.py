@@ -21,7 +21,8 @@ from hardware.tables.pricing import tabulate_prices
 from hardware.tables.roofline import Roofline
 from hardware.tables.table_file import load_table, save_table
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.files.job import DeviceSection, load_job
+from nas.jobs.files.device_section import DeviceSection
+from nas.jobs.files.job import load_job
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.run import profile_job, run_job, search_job
 from nas.jobs.stages.profile import TableRequest, find_table, table_of_this_machine

@@ -13,7 +13,7 @@ from hardware.calibration.tensor_costs import TensorCost, TensorCosts
 from hardware.calibration.tensor_use import TensorUse
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.roofline import Roofline
-from nas.jobs.files.job import DeviceSection
+from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.table_check import check_table
