@@ -21,6 +21,7 @@ class Stream(IntEnum):
     SPLIT = auto()
     BITS = auto()
     VALIDATION = auto()
+    RANKS = auto()
 
 
 def numpy_generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -17,6 +17,7 @@ from nas.interruption import deferred_interrupts
 from nas.tensor_files import read_tensors, save_tensors
 from nas.training.distributed.team import SingleProcess
 from nas.training.finetuning.learned_steps import StepLearning
+from nas.training.finetuning.nested_ranks import NestedLoss, NestedRanks
 from nas.training.progress import StepCallback, StepReport, ignore_step
 from nas.training.settings import TrainingSettings
 from nas.training.step.batches import TrainingBatches
@@ -38,6 +39,7 @@ class NetworkFineTuning:
         settings: The batch size and the augmentation of samples; by default images are shifted.
         seed: Of the order and the augmentation of the samples.
         sparse: Names of the weights of which those that are 0 at the beginning stay 0.
+        nested: Makes every smaller rank of layers of low rank usable, too; None trains all components together.
 
     Raises:
         ValueError: If the epochs or the learning rate are not above 0.
@@ -48,6 +50,7 @@ class NetworkFineTuning:
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     seed: int = 0
     sparse: tuple[str, ...] = ()
+    nested: NestedRanks | None = None
 
     def __post_init__(self) -> None:
         if not (0 < self.epochs < math.inf and 0 < self.learning_rate < math.inf):
@@ -78,8 +81,9 @@ def finetune_network(
         on_step: Called after every step.
 
     Raises:
-        ValueError: If the folder holds the checkpoint of another fine-tuning, or a damaged one, or the batch size does
-            not suit the samples, or the loss or a weight becomes infinite or NaN.
+        ValueError: If the folder holds the checkpoint of another fine-tuning, or a damaged one, the batch size does not
+            suit the samples, ranks are to be nested and no layer has factors, or the loss or a weight becomes infinite
+            or NaN.
         KeyboardInterrupt: After an interrupt, once the checkpoint of the step is written.
     """
     training = _FineTuning(network, original, data, tuning, folder / _CHECKPOINT)
@@ -114,7 +118,8 @@ class _FineTuning:
         settings.check_inputs(data.train.inputs.shape, data.task)
         self._network, self._original, self._checkpoint = network, original, checkpoint
         self._data, self._tuning = data, tuning
-        self._identity = json.dumps({**asdict(tuning), "settings": settings.described(), "start": _digest(network)})
+        stated = {name: value for name, value in asdict(tuning).items() if name != "nested" or value is not None}
+        self._identity = json.dumps({**stated, "settings": settings.described(), "start": _digest(network)})
         kept = {network.attribute(name): network.tensor(name).detach() != 0 for name in tuning.sparse}
         self._learning = StepLearning(network)
         for tensor in network.parameters():
@@ -126,6 +131,7 @@ class _FineTuning:
             (self._parameters[name if name in self._parameters else attribute], kept[attribute])
             for attribute, name in trained.items()
         ]
+        self._nested = None if tuning.nested is None else NestedLoss(network, tuning.nested, data.task, tuning.seed)
         self._adam = torch.optim.Adam(self._parameters.values(), lr=0.0)
         self._batches = TrainingBatches(data, settings, tuning.seed, SingleProcess(), torch.device("cpu"))
         self.steps = math.ceil(tuning.epochs * self._batches.steps_per_epoch)
@@ -144,6 +150,8 @@ class _FineTuning:
         loss = distill(task, "kl", outputs, expected)
         if self._data.labelled:
             loss = task.compute_mixed_loss(outputs, batch.labels, batch.mixture) + loss
+        if self._nested is not None:
+            loss = loss + self._nested(step, batch.inputs, outputs)
         loss.backward()
         found = loss.item()
         if not math.isfinite(found):
