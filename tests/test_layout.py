@@ -55,6 +55,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/data/network_inputs.py": DISTILLED,
     "nas/jobs/files/device_section.py": "tests/nas/jobs/files/test_job.py: the sections of a job",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
+    "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",
     "nas/jobs/stages/forecast.py": "tests/nas/jobs/stages/test_sensitivity.py: it is said once, beforehand",
     "nas/jobs/stages/tuners.py": "tests/nas/jobs/stages/test_finetune.py, and of given networks test_compress.py",
     "nas/compression/pruning/baselines.py": WIDTHS,

@@ -100,13 +100,10 @@ def train_job(workspace: Workspace) -> Path:
     """Trains the supernet, or stores the given network; returns the path of its file."""
     check_job(workspace)
     if workspace.network is not None:
-        folder, ranked_by = workspace.network_folder, workspace.importance
-        stored = store_network(
-            workspace.network, workspace.data, folder, workspace.reporter, workspace.job.headline, ranked_by
-        )
+        network, folder, reporter = workspace.network, workspace.network_folder, workspace.reporter
         if workspace.distilled is not None:
-            distill(workspace.network, workspace.distilled.calibration.parent, workspace.reporter)
-        return stored
+            distill(network, workspace.distilled.calibration.parent, reporter)
+        return store_network(network, workspace.data, folder, reporter, workspace.job.headline, workspace.ranking)
     return train(workspace.training_task, workspace.workers, workspace.reporter)
 
 

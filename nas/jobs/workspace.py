@@ -27,6 +27,7 @@ from nas.jobs.files.job import Job
 from nas.jobs.job_runs import JobRuns, stage_path
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages import train as training
+from nas.jobs.stages.channel_ranking import ChannelRanking
 from nas.jobs.stages.distill import distill_all, find_distilled
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import create_given_space, trace_network
@@ -192,14 +193,13 @@ class Workspace:
     def network_folder(self) -> Path:
         """Where the given network is stored."""
         assert self.network is not None
-        ranked = {} if self.importance is None else {"importance": self.importance}
-        inputs = {"network": self.network.digest(), "data": self.data.digest, **ranked}
-        return stage_path(self.folder, "network", inputs)
+        inputs = {"network": self.network.digest(), "data": self.data.digest}
+        return stage_path(self.folder, "network", inputs if self.ranking is None else inputs | self.ranking.inputs)
 
     @property
-    def importance(self) -> str | None:
-        """Name of the importance by which channels of the given network are sorted; None where all stay."""
-        return None if self.job.space.widths is None else self.job.space.widths.importance
+    def ranking(self) -> ChannelRanking | None:
+        """By what channels of the given network are ranked; None where all stay."""
+        return None if (widths := self.job.space.widths) is None else ChannelRanking(widths.importance, self.distilled)
 
     @cached_property
     def distilled(self) -> DistilledSource | None:

@@ -130,7 +130,7 @@ class Job(Section):
     @model_validator(mode="after")
     def _judges_by_metrics_of_its_task(self) -> Job:
         check_metrics(self.task, self.search, self.labelled, self.space.network is not None)
-        check_widths(self.space, self.compression, self.task, self.search)
+        check_widths(self.space, self.task, self.search)
         if self.search.corruption is not None and self.data.tokenizer is not None:
             raise ValueError("search.corruption is of images, and the samples of this job are texts; leave it out")
         return self

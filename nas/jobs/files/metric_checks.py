@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.jobs.files.compression_section import DATA_FREE, CompressionSection
+from nas.jobs.files.compression_section import DATA_FREE
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.space_section import SpaceSection
 from nas.jobs.files.task_section import TaskSection
@@ -62,28 +62,19 @@ def check_metrics(task: TaskSection, search: SearchSection, labelled: bool = Tru
     _check_limits(task, search)
 
 
-def check_widths(
-    space: SpaceSection, compression: CompressionSection, task: TaskSection, search: SearchSection
-) -> None:
+def check_widths(space: SpaceSection, task: TaskSection, search: SearchSection) -> None:
     """Checks what a job of a given network states beside widths; nothing if it states none. Loads torch only then.
 
     Args:
         space: The space of the job.
-        compression: Says by which samples the network is calibrated.
         task: Says what the outputs mean.
         search: Says by which sensitivity metric it goes, if by any.
 
     Raises:
-        ValueError: If channels would be ranked by samples that are not there, or the damage of widths is not in the
-            unit of the sensitivity metric.
+        ValueError: If the damage of widths is not in the unit of the sensitivity metric.
     """
     if space.widths is None:
         return
-    if compression.calibration == DATA_FREE:
-        raise ValueError(
-            "space.widths ranks channels by training samples, and compression.calibration: data_free is for jobs "
-            "without; leave out one of them"
-        )
     if (metric := search.method().damage_metric) is not None:
         from nas.evaluation.narrow_damage import need_degradation
 

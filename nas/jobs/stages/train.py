@@ -6,27 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nas.cluster import import_ray
-from nas.compression.pruning.narrow_network import sort_channels
-from nas.compression.pruning.registry import IMPORTANCES
-from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
 from nas.compression.tracing.traced_file import save_traced
 from nas.data.network_inputs import NetworkInputs
 from nas.data.splits import DataSplits
-from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer, one_thread
+from nas.evaluation.realize import CandidateRealizer
 from nas.files import atomic_write
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Workers
 from nas.jobs.stage_folder import StageFolder
+from nas.jobs.stages.channel_ranking import ChannelRanking
 from nas.jobs.stages.given_network import describe_network
 from nas.memory import release_memory
 from nas.tasks.metrics.accuracy import Accuracy
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from nas.training.task import TrainingTask
 from results.metric import Metric
-from search_spaces.channels.coupled_channels import CoupledChannels
-from search_spaces.compression_policy import LayerPolicy
 
 SUPERNET, NETWORK = "supernet.safetensors", "network.safetensors"
 _ACCURACY = Accuracy()
@@ -123,7 +119,7 @@ def store_network(
     folder: Path,
     reporter: Reporter,
     headline: MeasuredMetric = _ACCURACY,
-    importance: str | None = None,
+    ranking: ChannelRanking | None = None,
 ) -> Path:
     """Stores a given network, and says what the engine makes of it and how good it is as given.
 
@@ -133,13 +129,13 @@ def store_network(
         folder: Where it is stored; made, if it is not there.
         reporter: Is told.
         headline: How good a network is by the task of the data.
-        importance: Name of the importance by which the channels of each group are sorted before; None leaves them.
+        ranking: By what the channels of each group are sorted before; None leaves them.
 
     Returns:
         The file of the network.
 
     Raises:
-        ValueError: If it is stored and was damaged, or the network is not one for the importance.
+        ValueError: If it is stored and was damaged, or the network cannot be ranked so.
     """
     file, stage = folder / NETWORK, StageFolder(folder)
     said = file.with_suffix(".txt")
@@ -154,14 +150,9 @@ def store_network(
             kind = "distilled" if isinstance(data.transform, NetworkInputs) else "validation"
             quality = f"without labels: candidates are compared with its outputs on {images:,} {kind} images"
         lines = describe_network(network, data)
-        if importance is not None:
-            samples = realizer.calibration_data(REPAIR_SAMPLES)
-            subject = CompressionSubject.uniform_choices(network, [LayerPolicy()], samples, task=data.task)
-            channels = CoupledChannels.from_graph(network.graph)
-            with one_thread(), reporter.bar("rank channels", None):
-                network = sort_channels(network, channels, IMPORTANCES[importance]().score(subject, channels))
-            groups = f"{channels.count} channels in {len(channels.groups)} groups"
-            lines.append(f"{groups}, the most important first by {importance} on {len(samples)} training samples")
+        if ranking is not None:
+            network, said_of_it = ranking.sort(network, data, reporter)
+            lines.append(said_of_it)
         lines.append(quality)
         save_traced(file, network)
         with atomic_write(said) as draft:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,6 +21,7 @@ from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
 from nas.compression.data_free.distillation import distill_data
 from nas.compression.data_free.input_file import load_inputs, save_inputs
+from nas.compression.pruning.registry import IMPORTANCES
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import trace
@@ -32,6 +34,7 @@ from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.stages.distill import DISTILLATION, HELD_OUT
 from nas.jobs.stages.subject import Subject
 from nas.tasks.registry import TASKS
+from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
 
@@ -90,6 +93,22 @@ def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
         by_hand.keep_rounded_weights()
         calibrate(by_hand, [distilled], subject.methods.observer)
         assert (network(distilled) == by_hand(distilled)).all()
+
+
+def test_channels_are_ranked_by_distilled_images(folder: Path) -> None:
+    widths = {"space": {**JOB["space"], "policies": ["w8a8"], "widths": {"count": 2, "multiple": 2}}}
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | widths))
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    assert f"the most important first by surgeon on {DISTILLATION.images} distilled inputs" in found.output
+    traced = load_traced(next(folder.glob("runs/small/network-*/network.safetensors")))
+    data = CalibrationData(load_inputs(next(folder.glob("runs/small/distilled-*/inputs.safetensors"))))
+    subject = CompressionSubject.uniform_choices(traced, [LayerPolicy()], data)
+    with one_thread():
+        scores = IMPORTANCES["surgeon"]().score(subject, CoupledChannels.from_graph(traced.graph))
+    assert (np.diff(scores) <= 0).all()
+    narrow = pd.read_csv(next(folder.glob("runs/small/sensitivity-*/damage.csv")))
+    assert narrow["damage"][0] > 0 == narrow["damage"][1]  # of half of the channels, and of all
 
     again = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert "distil   done before" in again.output

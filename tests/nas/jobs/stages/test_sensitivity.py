@@ -225,9 +225,6 @@ def test_what_excludes_widths_is_refused_by_all_commands(
     search = {**JOB["search"], "searcher": "allocation", "options": {"sensitivity": "fisher"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"space": widths, "search": search}))
     assert "sensitivity metric 'fisher' is in a unit of its own; take output_distortion" in refusal(command, "job.yaml")
-    distilling = {"space": widths, "compression": {"calibration": "data_free"}, "data": {"source": "digits"}}
-    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | distilling))
-    assert "data_free is for jobs without; leave out one of them" in refusal(command, "job.yaml")
 
 
 @pytest.mark.parametrize(
