@@ -11,6 +11,7 @@ from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.expected_values import combine_columns, expect_all
 from nas.jobs.stages.forecast import say_forecast
 from nas.jobs.stages.measurements import Measurements
+from nas.jobs.stages.measuring_work import tabulate_work
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
 from nas.jobs.stages.sensitivity import DamageTables, find_damage, say_agreement
 from nas.jobs.stages.subject import Subject
@@ -39,12 +40,18 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         TooManyFailures: If too many candidates could not be measured.
     """
     runs, reporter, names = execution.runs, execution.reporter, subject.metric_names
-    record, by_pairs = (_record(section, subject, costs, execution, pairs) for pairs in (False, True))
+    method = section.method()
+    work = tabulate_work(subject) if method.weighs_work else None
+    records = [_record(section, subject, costs, execution, pairs) for pairs in (False, True)]
+    if any(runs.database.has_run(one.run) for one in records):
+        work = None  # a search that was begun before work was weighed goes on without
+    if work is not None:
+        records = [_record(section, subject, costs, execution, pairs, by_work=True) for pairs in (False, True)]
+    record, by_pairs = records
     begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
     given = isinstance(subject.measurement.space, GivenSpace)
     if given and not begun and not begun_by_pairs:
         say_forecast(section.evaluations, subject, execution)
-    method = section.method()
     leaves = subject.read_leaves() if method.needs_leaves else ()
     # a search that was begun without pair terms goes on without
     damage = _find_damage(method.damage_metric, subject, execution, pairs=not begun)
@@ -63,7 +70,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, subject.evaluate_by(measuring))
         plan = SearchPlan(
-            SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.pairs),
+            SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.pairs, work=work),
             method,
             record,
             section.evaluations,
@@ -101,9 +108,15 @@ def _find_damage(metric: str | None, subject: Subject, execution: Execution, pai
 
 
 def _record(
-    section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution, pairs: bool
+    section: SearchSection,
+    subject: Subject,
+    costs: ExactCosts,
+    execution: Execution,
+    pairs: bool,
+    by_work: bool = False,
 ) -> RunRecord:
-    """The record of the search, still without the runs that it starts from: one by pair terms is another run."""
+    """The record of the search, still without the runs that it starts from: by pair terms or work it is another run."""
     inputs = {**subject.inputs, **costs.inputs, "search": section.describe()}
     inputs |= {"damage": "pairs"} if pairs else {}
+    inputs |= {"gain": "for its work"} if by_work else {}
     return execution.runs.record("search", inputs, costs.device, subject.digest)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.objectives import FloatArray, Objective, clip_to_constraints
-from search_spaces.additive_cost import Term
+from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.subspace import Subspace
 
@@ -26,6 +26,8 @@ class SearchProblem:
             it was not measured.
         pairs: The damage that several genes do together beyond the sum of their own: tables over their values, whose
             columns are indices of genes. It may be negative.
+        work: What it takes to measure a candidate, above 0, in a unit of its own, as far as that is known beforehand;
+            None if it is the same for all.
 
     Raises:
         ValueError: If there is no objective, all are constraints, two have the same metric, or the damage is not that
@@ -38,6 +40,7 @@ class SearchProblem:
     subspace: Subspace | None = None
     damage: tuple[FloatArray, ...] = ()
     pairs: tuple[Term, ...] = ()
+    work: AdditiveCost | None = None
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]

@@ -47,6 +47,7 @@ class Allocation(SearchMethod):
     """
 
     least_objectives = 2
+    weighs_work = True
     has_outlook = True
 
     sensitivity: str = "output_distortion"
@@ -104,8 +105,8 @@ class AllocationSearcher(Searcher):
 
     In each draw the table of damage of one measured objective is drawn from its model, the tabulated costs are weighted
     at random, and the exact frontier of both is computed; of its unseen candidates within the limits, the one that adds
-    the largest hypervolume, by measured costs that are drawn anew, is asked for. Tabulated costs of candidates are the
-    exact ones, whatever the weights.
+    the largest hypervolume for the work of measuring it, by measured costs that are drawn anew, is asked for. Tabulated
+    costs of candidates are the exact ones, whatever the weights.
 
     Args:
         problem: The search problem, with a table of damage.
@@ -162,7 +163,7 @@ class AllocationSearcher(Searcher):
         return self.outlook
 
     def _choose(self) -> Genes:
-        """The candidate that adds most to the front in a draw, shape (1, d); none, shape (0, d), if there is none."""
+        """The candidate that adds most for its work in a draw, shape (1, d); none, shape (0, d), if there is none."""
         if not len(self._archive):
             return self._archive.genes
         model = self._model(self._measured[int(self._rng.integers(len(self._measured)))])
@@ -179,6 +180,8 @@ class AllocationSearcher(Searcher):
         new = costs[len(self._pending) :]
         feasible = (new <= self._problem.cost_limits).all(axis=1)
         volumes = np.array([hypervolume(np.concatenate([front, one[None]]), reference) for one in new])
+        if self._problem.work is not None:
+            volumes = (volumes - hypervolume(front, reference)) / self._problem.work(genes)
         best = int(np.lexsort((volumes, feasible))[-1])
         return self._unseen.admit(genes[best : best + 1])
 

@@ -17,6 +17,7 @@ from nas.search.registry import create_searcher
 from nas.search.searchers.allocation import Allocation, AllocationSearcher
 from results.metric import METRICS
 from results.pareto import hypervolume
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.families.given import GivenSpace, StoredTensor
 from search_spaces.joint_space import JointSpace
 from search_spaces.network_graph import NetworkGraph, Node
@@ -70,6 +71,26 @@ def chain() -> Chain:
     stored = {name: StoredTensor(4 * prod(shape), prod(shape)) for name, shape in graph.parameter_shapes.items()}
     policies = PolicySpace.parse(["w32a32", "w8a8", "w5a8", "w3a8", "w2a8"])
     return Chain(JointSpace(GivenSpace("chain", graph, stored), policies), 0)
+
+
+def test_gain_is_weighed_against_work(chain: Chain) -> None:
+    """Candidates of little work are chosen, and the same each time."""
+    heavy = chain.space.tabulate(
+        lambda layer, policy: layer.operator.weights * (9.0 if policy == LayerPolicy() else 1.0)
+    )
+    problem, found = chain.problem(), {}
+    for name, work in (("all alike", None), ("by work", heavy), ("again", heavy)):
+        searcher = Allocation(initial_design=8).create(replace(problem, work=work), 0)
+        asked = []
+        for _ in range(10):
+            population = searcher.ask(4)
+            chain.tell(searcher, population, problem)
+            asked.append(population.genes)
+        found[name] = np.concatenate(asked)
+    closed_loop = {name: float(heavy(genes[16:]).sum()) for name, genes in found.items()}
+    assert (found["by work"] == found["again"]).all()
+    assert closed_loop["by work"] < closed_loop["all alike"]
+    assert (found["by work"][:12] == found["all alike"][:12]).all()  # the first design does not depend on it
 
 
 def run(chain: Chain, seed: int, sizes: list[int], limit: float | None = None) -> tuple[FloatArray, FloatArray]:
