@@ -302,6 +302,16 @@ def test_what_is_repaired_is_another_run_than_what_is_not(folder: Path) -> None:
     assert len(list(folder.glob("runs/small/export-*"))) == 2
 
 
+def test_a_search_that_was_begun_before_work_was_weighed_goes_on_without(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("nas.jobs.stages.measured_search.tabulate_work", lambda _: None)
+        assert CliRunner().invoke(app, ["compress", "job.yaml"]).exit_code == 0
+    assert "export   done before" in CliRunner().invoke(app, ["compress", "job.yaml"]).output
+    assert len(list(folder.glob("runs/small/export-*"))) == 1
+
+
 def test_supernets_are_not_repaired(folder: Path) -> None:
     job = JOB | {"space": {"name": "resnet_digits", "policies": ["w8a8"]}, "compression": {"repair": "light"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
