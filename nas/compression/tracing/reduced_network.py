@@ -109,7 +109,8 @@ def reduce_weight(
         output channels first; they require gradients as it does.
 
     Raises:
-        ValueError: If the layer cannot be of that rank or not be sparse in that way.
+        ValueError: If the layer cannot be of that rank, not be sparse in that way or, where it is corrected, not have
+            its groups of inputs.
     """
     parts, operators = [weight.detach()], [unit.call.operator for unit in layer.units]
     share = policy.low_rank or policy.correction
