@@ -38,6 +38,7 @@ from nas.compression.tracing.trace import trace
 from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session
+from nas.tasks.metrics.agreement import ExplainedVariance, Top1Agreement
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
@@ -77,9 +78,7 @@ def allocate(subject: CompressionSubject) -> CompressionPolicy:
 
 def compare_outputs(expected: Tensor, found: Tensor) -> dict[str, float]:
     """What is kept of the variance of outputs, shape (n, ..., classes), and how often the largest entry is the same."""
-    variance = (expected - expected.mean(0)).square().sum()
-    same = (expected.argmax(-1) == found.argmax(-1)).double().mean()
-    return {"kept": 1 - float((found - expected).square().sum() / variance), "top-1": float(same)}
+    return {"kept": ExplainedVariance().value(found, expected), "top-1": Top1Agreement().value(found, expected) / 100}
 
 
 def judge(network: GraphNetwork, expected: Tensor, judging: CalibrationData) -> dict[str, Any]:

@@ -53,6 +53,7 @@ DISTILLED = "tests/nas/jobs/stages/test_distill.py: jobs whose images are distil
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/data_free/distilled_source.py": DISTILLED,
     "nas/data/network_inputs.py": DISTILLED,
+    "nas/tasks/divergence.py": "tests/nas/tasks/metrics/test_agreement.py: it is that of probabilities",
     "nas/jobs/files/device_section.py": "tests/nas/jobs/files/test_job.py: the sections of a job",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",

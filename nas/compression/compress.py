@@ -59,10 +59,21 @@ def calibrate(network: nn.Module, batches: Iterable[Tensor], observer: Observer 
         network: A network from `apply_policy` or `tracing.compress`, in evaluation mode; it is changed in place.
         batches: Inputs of the network, each of shape (batch, ...).
         observer: Takes the range of an activation from one batch.
+
+    Raises:
+        ValueError: If there is no batch, or an input is not finite: ranges would be those of nothing.
     """
+    count = 0
     with calibrating(network, observer):
         for inputs in batches:
+            if not bool(inputs.isfinite().all()):
+                raise ValueError(f"networks are calibrated by finite inputs, got NaN or infinity in batch {count}")
             network(inputs)
+            count += 1
+    if not count:
+        raise ValueError(
+            "networks are calibrated by one or more batches of inputs, got none; a few dozen inputs will do"
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.subject import CompressionSubject
+from nas.tasks.divergence import compute_divergence
 from nas.tasks.task import Task
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.network_graph import NetworkGraph, Unit
@@ -70,8 +71,8 @@ def output_distance(expected: Tensor, found: Tensor, task: Task | None) -> Tenso
         logits = [outputs for outputs in viewed if outputs is not None] or None
     if logits is None:
         return F.mse_loss(found, expected)
-    target, ours = (outputs.log_softmax(-1) for outputs in logits)
-    return F.kl_div(ours, target, reduction="batchmean", log_target=True)
+    target, ours = logits
+    return compute_divergence(ours, target)
 
 
 def count_uses(graph: NetworkGraph) -> Counter[str]:

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from nas.compression.subject import CompressionSubject
+from nas.tasks.divergence import compute_divergence
 from nas.tasks.task import Task
 
 Compare = Callable[[Tensor, Tensor, Tensor | None], float]
@@ -53,8 +53,7 @@ class Divergence(Degradation):
         task = need_probabilities(subject)
 
         def compare(outputs: Tensor, reference: Tensor, _: Tensor | None) -> float:
-            ours, theirs = (_log_probabilities(task, values) for values in (outputs, reference))
-            return float(F.kl_div(ours, theirs, reduction="batchmean", log_target=True))
+            return float(compute_divergence(*(_view_as_logits(task, values) for values in (outputs, reference))))
 
         return compare
 
@@ -110,7 +109,7 @@ def need_probabilities(subject: CompressionSubject) -> Task:
     return subject.task
 
 
-def _log_probabilities(task: Task, outputs: Tensor) -> Tensor:
+def _view_as_logits(task: Task, outputs: Tensor) -> Tensor:
     logits = task.view_as_logits(outputs.double())
     assert logits is not None
-    return logits.log_softmax(-1)
+    return logits

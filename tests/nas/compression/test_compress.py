@@ -100,6 +100,13 @@ def test_what_is_rounded_is_not_rounded_to_a_second_grid(network: nn.Module, bit
     assert (second.input_quantizer.range == first.output_quantizer.range) is shared
 
 
+def test_ranges_of_nothing_are_refused(network: nn.Module) -> None:
+    compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, W8A8)))
+    for batches, words in (([], "one or more batches of inputs, got none"), ([batch(0) * torch.nan], "got NaN")):
+        with pytest.raises(ValueError, match=words):
+            calibrate(compressed, batches)
+
+
 def test_calibrated_networks_treat_images_one_by_one(network: nn.Module) -> None:
     compressed = apply_policy(network, LAYERS, CompressionPolicy((W8A8, W8A8))).double()  # no rounding flips a code
     inputs = torch.cat([batch(1)[:1], 5 * batch(2)[:1]]).double()
