@@ -30,7 +30,7 @@ from nas.tasks.metrics.agreement import ExplainedVariance, Top1Agreement
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
-SEEDS, POLICIES, TESTED = (0, 1, 2), 16, 2_000
+POLICIES, TESTED = 16, 2_000
 JUDGING = 256  # images on which agreement is measured, as in a job without data
 BITS = (2, 3, 4, 6, 8)
 METRICS = (Top1Agreement(), ExplainedVariance())
@@ -52,7 +52,9 @@ def run(network: GraphNetwork, inputs: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of the reference data")
-    data = parser.parse_args().data
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    data, seeds = arguments.data, arguments.seeds
     traced, normalization = traced_resnet20(data), Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     splits = load_images(str(data / "cifar10"), limit=TESTED)
     test, labels = normalization.inputs(splits.test.images[:TESTED], 32), splits.test.labels[:TESTED]
@@ -67,7 +69,7 @@ def main() -> None:
         whole = accuracy(original, test, labels)
         correlations: dict[tuple[str, str], list[float]] = {}
         gaps: dict[str, list[float]] = {kind: [] for kind in images}
-        for seed in SEEDS:
+        for seed in range(seeds):
             rng, lost, found = np.random.default_rng(seed), [], []
             for _ in range(POLICIES):
                 network = compress(traced, draw_policy(len(traced.graph.layers), rng))
@@ -82,13 +84,13 @@ def main() -> None:
                     tau = float(spearmanr(values[:, at, column], -np.array(lost)).statistic)
                     correlations.setdefault((kind, metric.metric.name), []).append(tau)
                 gaps[kind].append(float(np.mean(100 - values[:, at, 0] - np.array(lost))))
-    seeds = f"{SEEDS[0]} to {SEEDS[-1]}, {POLICIES} policies each"
+    drawn, command = f"{', '.join(map(str, range(seeds)))}; {POLICIES} policies each", f"{COMMAND} --seeds {seeds}"
     for (kind, name), samples in correlations.items():
         title = f"ResNet-20, rank correlation of `{name}` on {JUDGING} {kind} images with accuracy on {TESTED:,}"
-        print(row(title, samples, "{:.3f}", seeds, COMMAND, 1))
+        print(row(title, samples, "{:.3f}", drawn, command, 1))
     for kind, samples in gaps.items():
         title = f"ResNet-20, share that disagrees on {JUDGING} {kind} images, less the accuracy that is lost, mean"
-        print(row(title, samples, "{:.1f} points", seeds, COMMAND, 1))
+        print(row(title, samples, "{:.1f} points", drawn, command, 1))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class ExportSection(Section):
     count: Annotated[int, Field(ge=1, le=MOST_EXPORTED)] = 3
 
 
-# The sections on which it depends by what networks are judged.
+# By which metric networks are judged, where a job does not say, depends on these sections.
 _SECTIONS: dict[str, type[Section]] = {"task": TaskSection, "data": DataSection, "compression": CompressionSection}
 
 
