@@ -21,7 +21,6 @@ from report import row
 
 from nas.compression.allocation.allocation_problem import AllocationProblem
 from nas.compression.allocation.milp import MilpAllocator
-from nas.compression.allocation.trust_region import allocate_in_trust_region
 from nas.compression.pruning.baselines import keep_evenly
 from nas.compression.pruning.block_allocation import BlockDamage, budget_blocks, select_blocks
 from nas.compression.pruning.narrow_network import remove_blocks
@@ -34,7 +33,6 @@ from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.removable_blocks import RemovableBlocks
 
 REMOVED = (1, 2, 3, 4)  # of seven blocks
-FITTED = "fitted divergence, measured anew around the best"
 DAMAGES = {
     "LAPTOP-Diff, squared error": BlockDamage(),
     "Macro Influence, cosine": BlockDamage(CosineDistance()),
@@ -62,10 +60,6 @@ def choose_blocks(
         for count, budget in budgets.items():
             problem = AllocationProblem(damage, (budget,))
             found[name, count] = select_blocks(blocks, MilpAllocator().allocate(problem))
-            if metric.recipe is not None:
-                judge = metric.judge_allocations(few, blocks)
-                chosen = allocate_in_trust_region(problem, judge, allocator=MilpAllocator(), rounds=2)
-                found[FITTED, count] = select_blocks(blocks, chosen)
     return found
 
 

@@ -56,8 +56,24 @@ class ChannelBlock:
     width: int
 
 
-Block = ConvBlock | OperatorBlock | ChannelBlock
-_BLOCK_TYPES: dict[str, type[Block]] = {"conv": ConvBlock, "operator": OperatorBlock, "channels": ChannelBlock}
+@dataclass(frozen=True, slots=True)
+class KeptBlock:
+    """A block of a given network that may be left out, and is not.
+
+    Attributes:
+        name: Name of the block.
+    """
+
+    name: str
+
+
+Block = ConvBlock | OperatorBlock | ChannelBlock | KeptBlock
+_BLOCK_TYPES: dict[str, type[Block]] = {
+    "conv": ConvBlock,
+    "operator": OperatorBlock,
+    "channels": ChannelBlock,
+    "kept": KeptBlock,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +152,8 @@ def _block_entry(block: Block) -> dict[str, Any]:
         return {"block": "operator", "operator": block.operator}
     if isinstance(block, ChannelBlock):
         return {"block": "channels", "group": block.group, "width": block.width}
+    if isinstance(block, KeptBlock):
+        return {"block": "kept", "name": block.name}
     return {
         "block": "conv",
         "width": block.width,

@@ -110,38 +110,55 @@ def place_operators(
     return tuple(replace(node, operator=decided.get(node.name, node.operator)) for node in nodes)
 
 
-def find_deciding_layers(nodes: Sequence[Node]) -> Mapping[str, tuple[str, ...]]:
-    """By the name of each node, the layers that decide whether a network has the node.
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """When a network has a node of the largest one, and what is read in its place if it has not.
+
+    Attributes:
+        layers: Names of the layers of which the network has one or more if it has the node; empty if every network has
+            the node.
+        bypass: Name of an earlier value, which readers of the node read in its place; None if every network has it.
+    """
+
+    layers: tuple[str, ...] = ()
+    bypass: str | None = None
+
+
+def find_presence(nodes: Sequence[Node]) -> Mapping[str, Presence]:
+    """By the name of each node, when a network has the node, as far as names tell.
 
     A network has a slot if it has its layer, and any other node if it has one or more layers of the block of the node.
-    A node whose block has no layers is in every network.
+    A node whose block has no layers is in every network. In place of a node its first input is read.
     """
     members: dict[str, list[str]] = {}
     for node in nodes:
         if layer := get_layer_name(node):
             members.setdefault(get_block_name(layer), []).append(layer)
-    return {
-        node.name: (layer,) if (layer := get_layer_name(node)) else tuple(members.get(get_block_name(node.name), ()))
-        for node in nodes
-    }
+    found = {}
+    for node in nodes:
+        layer = get_layer_name(node)
+        layers = (layer,) if layer else tuple(members.get(get_block_name(node.name), ()))
+        found[node.name] = Presence(layers, node.inputs[0]) if layers else Presence()
+    return found
 
 
-def select_present_nodes(nodes: Sequence[Node], layers: Sequence[str]) -> list[Node]:
+def select_present_nodes(
+    nodes: Sequence[Node], layers: Sequence[str], presence: Mapping[str, Presence] | None = None
+) -> list[Node]:
     """The nodes of a network that has only some of the layers.
-
-    A node that is left out passes its first input on: nodes that read it read that input instead.
 
     Args:
         nodes: The nodes of the largest network, in execution order.
         layers: Names of the layers that the network has.
+        presence: When networks have each node; None takes what the names tell (`find_presence`).
     """
     value: dict[str, str] = {}
-    deciding, there = find_deciding_layers(nodes), set(layers)
+    known, there = presence or find_presence(nodes), set(layers)
     present = []
     for node in nodes:
-        inputs = tuple(value.get(name, name) for name in node.inputs)
-        missing = bool(deciding[node.name]) and not there.intersection(deciding[node.name])
-        value[node.name] = inputs[0] if missing else node.name
-        if not missing:
-            present.append(replace(node, inputs=inputs))
+        needed, bypass = known[node.name].layers, known[node.name].bypass
+        if bypass is not None and there.isdisjoint(needed):
+            value[node.name] = value.get(bypass, bypass)
+        else:
+            present.append(replace(node, inputs=tuple(value.get(name, name) for name in node.inputs)))
     return present

@@ -38,7 +38,7 @@ class RestrictedSpace(SearchSpace):
             for choice, kept in zip(whole.choices, self._kept, strict=True)
         }
         choices = [_restrict_choice(choice, remaining) for choice in whole.choices]
-        super().__init__(whole.name, choices, whole.slots, whole.nodes)
+        super().__init__(whole.name, choices, whole.slots, whole.nodes, whole.presence)
         self._table = [np.array(kept, dtype=np.int16) for kept in self._kept]
 
     def decode(self, genes: Genes) -> Architecture:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from search_spaces.candidate import Architecture
 from search_spaces.choices import Choice, Gene, NonLayerCosts, NonLayerSlot, Value
-from search_spaces.dataflow import IMAGES, OperatorSlot, check_dataflow, make_chain
+from search_spaces.dataflow import IMAGES, OperatorSlot, Presence, check_dataflow, find_presence, make_chain
 from search_spaces.layer_slot import LayerSlot, LayerTable
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
@@ -43,12 +43,14 @@ class SearchSpace(ABC):
         non_layer_costs: Parameters, bytes and operations that every network has outside its layers.
         non_layer_slots: What networks have there besides, by the genes that decide it.
         operator_slots: Nodes without a layer whose operators genes decide, by name; all others are as `nodes` says.
+        presence: When networks have each node, by its name.
 
     Args:
         name: Identifies the space in candidates, checkpoints and databases.
         choices: The choices, each after the one that it depends on.
         slots: Every layer of the largest network, in execution order.
         nodes: The nodes that join the layers, in execution order; None if each layer reads the one before.
+        presence: When networks have each node; None takes what the names of nodes tell (`find_presence`).
 
     Raises:
         ValueError: If two choices share a name, if a choice has more values than a gene of 16 bits can index, or if the
@@ -76,13 +78,19 @@ class SearchSpace(ABC):
         return self
 
     def __init__(
-        self, name: str, choices: Sequence[Choice], slots: Sequence[LayerSlot], nodes: Sequence[Node] | None = None
+        self,
+        name: str,
+        choices: Sequence[Choice],
+        slots: Sequence[LayerSlot],
+        nodes: Sequence[Node] | None = None,
+        presence: Mapping[str, Presence] | None = None,
     ) -> None:
         self.name = name
         self.choices = tuple(choices)
         self.slots = tuple(slots)
         layers = [slot.name for slot in slots]
         self.nodes = make_chain(layers) if nodes is None else tuple(nodes)
+        self.presence = find_presence(self.nodes) if presence is None else presence
         check_dataflow(self.nodes, layers, tuple(self.inputs))
         self._genes = lru_cache(_REMEMBERED_GENES)(self._encode_read_only)
         self._layers = lru_cache(_REMEMBERED_LAYERS)(self._look_up_layers)

@@ -58,7 +58,7 @@ def build_random_network(space: JointSpace, candidate: Candidate, device: Device
     inputs = {name: layers[0].input_shape if shape is None else shape for name, shape in architectures.inputs.items()}
     values = architectures.decode_values(architectures.encode_once(candidate.architecture))
     nodes = place_operators(architectures.nodes, architectures.operator_slots, values)
-    return RandomNetwork(tuple(select_present_nodes(nodes, list(placed))), placed, inputs)
+    return RandomNetwork(tuple(select_present_nodes(nodes, list(placed), architectures.presence)), placed, inputs)
 
 
 def calibrate_table(

@@ -13,11 +13,17 @@ from math import prod
 
 from hardware.calibration.tensor_costs import TensorCosts
 from hardware.calibration.tensor_use import NodeClass, Producer, Reader, TensorUse
-from hardware.calibration.tensors import IMAGES_CLASS, count_worked_elements, fuse_activations, name_operator
+from hardware.calibration.tensors import (
+    IMAGES_CLASS,
+    count_worked_elements,
+    find_fused_activations,
+    fuse_activations,
+    name_operator,
+)
 from hardware.device import Device
 from search_spaces.additive_cost import Term
 from search_spaces.compression_policy import LayerPolicy
-from search_spaces.dataflow import Slot, find_deciding_layers, get_layer_name
+from search_spaces.dataflow import Slot, get_layer_name
 from search_spaces.joint_space import JointSpace
 from search_spaces.layer_spec import LayerSpec
 from search_spaces.network_graph import Node
@@ -55,8 +61,8 @@ class _Made:
 
     Attributes:
         producer: The node of that name; None in networks without the node.
-        node: Class of the node, or in networks without it that of its first input.
-        shape: Shape of its output, or in networks without the node that of its first input.
+        node: Class of the node, or in networks without it that of what is read in its place.
+        shape: Shape of its output, or in networks without the node that of what is read in its place.
         elements: Number of elements that the node works on, see `Tensor`.
     """
 
@@ -80,9 +86,11 @@ class _Walk:
             for gene, (slot, tabulated, policies) in enumerate(slots, start=first_policy)
         }
         filled = {name: quantities.derive(_is_layer, layer) for name, (layer, _) in self._layers.items()}
-        self._deciding = {
-            name: [filled[layer] for layer in layers]
-            for name, layers in find_deciding_layers(space.architectures.nodes).items()
+        presence, fused = space.architectures.presence, find_fused_activations(space.architectures.nodes)
+        self._deciding = {name: [filled[layer] for layer in one.layers] for name, one in presence.items()}
+        # what is read in place of a node that networks may lack
+        self._bypass = {
+            name: fused.get(one.bypass, one.bypass) for name, one in presence.items() if one.bypass is not None
         }
         first, _ = next(iter(self._layers.values()))
         self._made = {}
@@ -103,20 +111,22 @@ class _Walk:
     def make(self, node: Node) -> None:
         """Derives how the output of a node is made from how its inputs are made."""
         derive, inputs = self._quantities.derive, [self._made[name] for name in node.inputs]
+        passed = [self._made[self._bypass[node.name]]] if node.name in self._bypass else []
         if isinstance(node.operator, Slot):
             layer, policy = self._layers[str(get_layer_name(node))]
             called = derive(partial(_called, node.operator.call), layer)
             producer = derive(_layer_producer, called, policy)
-            shape = derive(_layer_shape, called, inputs[0].shape)
+            shape = derive(_layer_shape, called, *(one.shape for one in passed))
             elements = derive(prod, shape)
         else:
             there = derive(_any_or_none, *self._deciding[node.name])
             join = partial(_joining_producer, name_operator(node.operator))
             producer = derive(join, there, *(one.node for one in inputs))
             operator = self._operators.get(node.name) or self._quantities.constant(node.operator)
-            shape = derive(_joined_shape, operator, there, *(one.shape for one in inputs))
+            join_shapes = partial(_joined_shape, len(inputs))
+            shape = derive(join_shapes, operator, there, *(one.shape for one in (*inputs, *passed)))
             elements = derive(count_worked_elements, *(one.shape for one in inputs), shape)
-        seen = derive(_seen, producer, *(one.node for one in inputs[:1]))
+        seen = derive(_seen, producer, *(one.node for one in passed))
         self._made[node.name] = _Made(producer, seen, shape, elements)
 
     def read(self, node: Node) -> None:
@@ -128,8 +138,9 @@ class _Walk:
         for index, name in enumerate(node.inputs):
             partners = [self._made[other].node for at, other in enumerate(node.inputs) if at != index]
             reader = derive(_reader, label, readers if partners else nobody, *partners)
-            read = derive(_read, there, reader, readers if index == 0 else nobody)
-            self._readers[name] = derive(_both, self._readers[name], read)
+            self._readers[name] = derive(_both, self._readers[name], derive(_read, there, reader))
+        if (bypass := self._bypass.get(node.name)) is not None:
+            self._readers[bypass] = derive(_both, self._readers[bypass], derive(_passed, there, readers))
 
     def term(self, name: str, costs: TensorCosts) -> Term:
         """The cost of the output of a node, where the node is there."""
@@ -166,25 +177,30 @@ def _layer_producer(layer: LayerSpec | None, policy: LayerPolicy) -> Producer | 
     return Producer(NodeClass.from_layer(layer, policy)) if layer else None
 
 
-def _layer_shape(layer: LayerSpec | None, passed: Shape) -> Shape:
-    return layer.output_shape if layer else passed
+def _layer_shape(layer: LayerSpec | None, *passed: Shape) -> Shape:
+    return layer.output_shape if layer else passed[0]
 
 
 def _joining_producer(kind: str, there: bool, *inputs: NodeClass) -> Producer | None:
     return Producer.from_inputs(kind, inputs) if there else None
 
 
-def _joined_shape(operator: Operator, there: bool, *inputs: Shape) -> Shape:
-    return operator.output_shape(*inputs) if there else inputs[0]
+def _joined_shape(count: int, operator: Operator, there: bool, *shapes: Shape) -> Shape:
+    """The output shape of a node that reads some of the shapes, or in networks without it the last one."""
+    return operator.output_shape(*shapes[:count]) if there else shapes[-1]
 
 
 def _reader(label: str, readers: Readers, *partners: NodeClass) -> Reader:
     return Reader.from_node(label, partners, readers)
 
 
-def _read(there: bool, reader: Reader, passed: Readers) -> Readers:
-    """The node as a reader, or in networks without it the readers of its output, which read its first input instead."""
-    return (reader,) if there else passed
+def _read(there: bool, reader: Reader) -> Readers:
+    return (reader,) if there else ()
+
+
+def _passed(there: bool, readers: Readers) -> Readers:
+    """The readers of the output of a node in networks without it, where they read another value instead."""
+    return () if there else readers
 
 
 def _both(readers: Readers, others: Readers) -> Readers:

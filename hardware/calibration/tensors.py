@@ -76,18 +76,23 @@ def fuse_activations(nodes: Sequence[Node]) -> list[Node]:
 
     Such an activation and the node that it reads count as one node, which has the name of that node.
     """
-    readers = Counter(name for node in nodes for name in node.inputs)
-    weightless = {node.name for node in nodes if not isinstance(node.operator, Slot)}
-    value = {
-        node.name: node.inputs[0]
-        for node in nodes
-        if isinstance(node.operator, Activation) and node.inputs[0] in weightless and readers[node.inputs[0]] == 1
-    }
+    value = find_fused_activations(nodes)
     return [
         replace(node, inputs=tuple(value.get(name, name) for name in node.inputs))
         for node in nodes
         if node.name not in value
     ]
+
+
+def find_fused_activations(nodes: Sequence[Node]) -> dict[str, str]:
+    """The activations that `fuse_activations` leaves out, and the nodes as which they count, by name."""
+    readers = Counter(name for node in nodes for name in node.inputs)
+    weightless = {node.name for node in nodes if not isinstance(node.operator, Slot)}
+    return {
+        node.name: node.inputs[0]
+        for node in nodes
+        if isinstance(node.operator, Activation) and node.inputs[0] in weightless and readers[node.inputs[0]] == 1
+    }
 
 
 def _find_readers(nodes: Sequence[Node], classes: dict[str, NodeClass]) -> defaultdict[str, list[Reader]]:

@@ -1,4 +1,4 @@
-"""The damage of candidates with fewer channels than the given network: by their outputs against those of that one."""
+"""The damage of candidates with fewer channels or blocks than the given network, by their outputs against its own."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def need_degradation(metric: str, task: Task | None) -> Degradation:
     degradation = SENSITIVITY_METRICS[metric]().find_degradation(task)
     if degradation is None:
         raise ValueError(
-            f"the damage of widths is measured by outputs, and sensitivity metric {metric!r} is in a unit of its own; "
-            "take output_distortion, output_divergence, measured_loss or repaired_divergence"
+            f"the damage of widths and blocks is told by outputs, and sensitivity metric {metric!r} is in a unit of "
+            "its own; take output_distortion, output_divergence, measured_loss or repaired_divergence"
         )
     return degradation

@@ -1,19 +1,20 @@
-"""The one network that a user brings, as a space: every weight has a policy, and groups of channels may have widths.
+"""The one network that a user brings, as a space: every weight has a policy, channels and blocks may be left out.
 
 A given network is one more family, whose shapes come from a graph instead of choices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 
-from search_spaces.candidate import Architecture, ChannelBlock
+from search_spaces.candidate import Architecture, ChannelBlock, KeptBlock
 from search_spaces.channels.rule import KeptElements
 from search_spaces.choices import NonLayerCosts, NonLayerSlot, Value
 from search_spaces.dataflow import Slot
+from search_spaces.families.given_blocks import KEPT, BlockChoices, is_there, list_blocks_beside_widths, list_choices
 from search_spaces.families.given_widths import ChannelWidths, GroupWidths
 from search_spaces.layer_slot import LayerSlot
 from search_spaces.layer_spec import LayerSpec
@@ -37,77 +38,120 @@ class StoredTensor:
 
 
 class GivenSpace(SearchSpace):
-    """A space of one network, with a slot for each weight of its graph, and of what it is with fewer channels.
+    """A space of one network, with a slot for each weight of its graph, and of what it is without channels or blocks.
 
     Args:
         name: Name of the space, and so of the network in candidates.
         graph: The network.
         stored: Sizes of its tensors, by the names that the nodes use.
         widths: For each group of its channels (`CoupledChannels.from_graph`) the numbers of channels that may be kept,
-            rising to all of them; empty if all channels stay, so that there is one architecture.
+            rising to all of them; empty if all channels stay.
+        blocks: Names of the blocks (`RemovableBlocks.from_graph`) that may be left out; with widths these must be among
+            `given_blocks.list_blocks_beside_widths`.
 
     Raises:
-        ValueError: If the network has no weight that a policy could compress, or the widths are not those of its
-            groups (`ChannelWidths`).
+        ValueError: If the network has no weight that a policy could compress, or the widths or blocks are not those of
+            its groups (`ChannelWidths`) and of the graph.
     """
 
     def __init__(
-        self, name: str, graph: NetworkGraph, stored: Mapping[str, StoredTensor], widths: GroupWidths = ()
+        self,
+        name: str,
+        graph: NetworkGraph,
+        stored: Mapping[str, StoredTensor],
+        widths: GroupWidths = (),
+        blocks: Collection[str] = (),
     ) -> None:
         if not graph.layers:
             raise ValueError(f"a network must have a convolution, linear layer or embedding, got none in {name!r}")
+        if widths and (unfit := [block for block in blocks if block not in list_blocks_beside_widths(graph)]):
+            raise ValueError(
+                f"beside widths, blocks with the same channels at both ends are left out, got {unfit[0]!r}"
+            )
         self.graph, self.widths = graph, ChannelWidths(graph, widths) if widths else None
+        self.blocks = BlockChoices(graph, blocks) if blocks else None
         self.inputs: dict[str, Shape | None] = dict(graph.inputs)
         self._side = _image_side(graph)
-        nodes = tuple(_dataflow(graph))
+        fused = _find_fused(graph)
+        nodes = tuple(_dataflow(graph, fused))
         others = [node for node in nodes if not isinstance(node.operator, Slot)]
         slots = []
         for layer in graph.layers:
+            within = self.blocks.find_genes(layer.units[0].call.name) if self.blocks else ()
             genes = self.widths.find_layer_genes(layer) if self.widths else ()
-            slots.append(LayerSlot(layer.name, genes, partial(self._make_layer, layer, genes)))
+            slots.append(LayerSlot(layer.name, within + genes, partial(self._make_layer, layer, within, genes)))
         self.non_layer_costs, self.non_layer_slots = NonLayerCosts(), []
-        for genes, parts in _group_non_layers(graph, stored, self.widths).items():
-            slot = NonLayerSlot(genes, partial(self._sum_non_layers, parts, genes))
-            if genes:
+        for (within, genes), parts in self._group_non_layers(stored).items():
+            slot = NonLayerSlot(within + genes, partial(self._sum_non_layers, parts, within, genes))
+            if slot.genes:
                 self.non_layer_slots.append(slot)
             else:
                 self.non_layer_costs = slot.costs(())
         self.operator_slots = self.widths.find_operator_slots(others) if self.widths else {}
-        super().__init__(name, self.widths.choices if self.widths else [], slots, nodes)
+        presence = self.blocks.find_presence(nodes, fused) if self.blocks else None
+        super().__init__(name, list_choices(self.blocks, self.widths), slots, nodes, presence)
 
     def decode(self, genes: Genes) -> Architecture:
-        """The network with the widths of one gene vector of shape (d,)."""
-        if self.widths is None:
-            return Architecture(self.name, self._side, ())
-        widths = {name.removesuffix(".width"): int(value) for name, value in self.decode_values(genes).items()}
-        return Architecture(self.name, self._side, (tuple(ChannelBlock(*one) for one in widths.items()),))
+        """The network with the blocks and widths of one gene vector of shape (d,)."""
+        values, active = self.decode_values(genes), self.is_active(genes[None])[0]
+        blocks, widths = list[KeptBlock](), list[ChannelBlock]()
+        for (gene, value), there in zip(values.items(), active, strict=True):
+            name, _, dimension = gene.rpartition(".")
+            if dimension != KEPT and there:
+                widths.append(ChannelBlock(name, int(value)))
+            elif dimension == KEPT and value:
+                blocks.append(KeptBlock(name))
+        stages = [tuple(blocks)] if self.blocks else []
+        return Architecture(self.name, self._side, (*stages, tuple(widths)) if self.widths else tuple(stages))
 
     def encode(self, architecture: Architecture) -> Genes:
-        """The gene vector, shape (d,): a width for each group.
+        """The gene vector, shape (d,): whether each block is kept, and a width for each group.
 
         Raises:
-            ValueError: If the architecture is not that of the given network, or has widths that are none of its.
+            ValueError: If the architecture is not that of the given network, or has blocks or widths that it has not.
         """
         self.check(architecture)
-        blocks = [block for stage in architecture.stages for block in stage]
-        if len(blocks) != len(self.choices) or not all(isinstance(block, ChannelBlock) for block in blocks):
-            known = "the network with all channels" if self.widths is None else f"{len(self.choices)} widths of it"
-            raise ValueError(f"an architecture of space {self.name!r} is {known}, got {architecture}")
-        widths = {f"{block.group}.width": block.width for block in blocks if isinstance(block, ChannelBlock)}
-        return self.encode_values(widths, architecture)
+        values: dict[str, Value] = {}
+        for block in (block for stage in architecture.stages for block in stage):
+            if isinstance(block, ChannelBlock):
+                values[f"{block.group}.width"] = block.width
+            elif isinstance(block, KeptBlock):
+                values[f"{block.name}.{KEPT}"] = 1
+            else:
+                raise ValueError(f"an architecture of space {self.name!r} has no blocks like {block}")
+        return self.encode_values(values, architecture)
 
     def keep(self, architecture: Architecture) -> KeptElements | None:
         """The channels that an architecture keeps, the first of each group, shape (channels,); None if it keeps all.
+
+        Of groups within blocks that it leaves out it keeps all.
+
+        Raises:
+            ValueError: If the architecture is not of this space.
+        """
+        self.encode_once(architecture)
+        blocks = [block for stage in architecture.stages for block in stage if isinstance(block, ChannelBlock)]
+        names, widths = [f"{block.group}.width" for block in blocks], [block.width for block in blocks]
+        kept = None if self.widths is None else self.widths.keep(names, widths)
+        return None if kept is None or kept.all() else kept
+
+    def find_removed(self, architecture: Architecture) -> tuple[str, ...]:
+        """Names of the blocks that an architecture leaves out.
 
         Raises:
             ValueError: If the architecture is not of this space.
         """
         values = self.decode_values(self.encode_once(architecture))
-        kept = None if self.widths is None else self.widths.keep([*values], [*values.values()])
-        return None if kept is None or kept.all() else kept
+        named = ((*gene.rpartition("."), value) for gene, value in values.items())
+        return tuple(name for name, _, dimension, value in named if dimension == KEPT and not value)
 
-    def _make_layer(self, layer: WeightedLayer, genes: tuple[str, ...], widths: Sequence[Value]) -> LayerSpec:
-        """A layer with all of its calls, at some widths."""
+    def _make_layer(
+        self, layer: WeightedLayer, within: tuple[str, ...], genes: tuple[str, ...], values: Sequence[Value]
+    ) -> LayerSpec | None:
+        """A layer with all of its calls, at some widths; None without the block that has it."""
+        if not is_there(within, values):
+            return None
+        widths = values[len(within) :]
         first, *further = (self._call(layer.name, unit, genes, widths) for unit in layer.units)
         return replace(first, further_calls=tuple(further))
 
@@ -120,9 +164,13 @@ class GivenSpace(SearchSpace):
             call, (shape, *_) = self.widths.channels.narrow_node(unit.call, self.widths.keep(genes, widths))
         return LayerSpec(name, call, shape, unit.norm is not None, activation)
 
-    def _sum_non_layers(self, parts: _Parts, genes: tuple[str, ...], widths: Sequence[Value]) -> NonLayerCosts:
-        """What tensors and nodes cost at some widths."""
-        trained = size = macs = 0
+    def _sum_non_layers(
+        self, parts: _Parts, within: tuple[str, ...], genes: tuple[str, ...], values: Sequence[Value]
+    ) -> NonLayerCosts:
+        """What tensors and nodes cost at some widths; nothing without the blocks that have them."""
+        if not is_there(within, values):
+            return NonLayerCosts()
+        trained, size, macs, widths = 0, 0, 0, values[len(within) :]
         kept = None if self.widths is None else self.widths.keep(genes, widths)
         for name, stored in parts.tensors:
             whole = left = prod(self.graph.parameter_shapes[name])
@@ -136,6 +184,37 @@ class GivenSpace(SearchSpace):
             macs += operator.macs(*shapes)
         return NonLayerCosts(trained, size, macs)
 
+    def _group_non_layers(
+        self, stored: Mapping[str, StoredTensor]
+    ) -> Mapping[tuple[tuple[str, ...], tuple[str, ...]], _Parts]:
+        """What no layer counts, by the choices of blocks and of widths that decide it.
+
+        A layer counts the parameters of its first call and of the normalisation that is fused with it. The statistics
+        of normalisations are not counted at all, as an export folds them into weights.
+        """
+        graph, blocks, widths = self.graph, self.blocks, self.widths
+        units = [layer.units[0] for layer in graph.layers]
+        first = [node for unit in units for node in (unit.call, unit.norm) if node is not None]
+        counted = {name for node in first for name in node.parameters}
+        counted |= {
+            name
+            for node in graph.nodes
+            for name, role in zip(node.parameters, node.operator.parameter_shapes, strict=True)
+            if role in STATISTICS
+        }
+        parts: dict[tuple[tuple[str, ...], tuple[str, ...]], _Parts] = {}
+        for name in graph.parameter_shapes:
+            if name not in counted:
+                genes = widths.find_tensor_genes(name) if widths else ()
+                within = blocks.find_tensor_genes(name) if blocks else ()
+                parts.setdefault((within, genes), _Parts()).tensors.append((name, stored[name]))
+        for node in graph.nodes:
+            if node.weight is None and node.operator.macs(*(graph.shapes[one] for one in node.inputs)):
+                genes = widths.find_genes(node) if widths else ()
+                within = blocks.find_genes(node.name) if blocks else ()
+                parts.setdefault((within, genes), _Parts()).nodes.append(node)
+        return parts
+
 
 @dataclass(frozen=True)
 class _Parts:
@@ -145,48 +224,21 @@ class _Parts:
     nodes: list[Node] = field(default_factory=list)
 
 
-def _dataflow(graph: NetworkGraph) -> Iterator[Node]:
+def _find_fused(graph: NetworkGraph) -> Mapping[str, str]:
+    """For every node that runs fused with a call of a layer, the call."""
+    units = [unit for layer in graph.layers for unit in layer.units]
+    return {node.name: unit.call.name for unit in units for node in (unit.norm, unit.activation) if node is not None}
+
+
+def _dataflow(graph: NetworkGraph, fused: Mapping[str, str]) -> Iterator[Node]:
     """The nodes of a graph, in which each call of a layer and what runs fused with it are one slot."""
-    slots: dict[str, Slot] = {}
-    value: dict[str, str] = {}  # for every node that is fused with a call, the slot of that call
-    for layer in graph.layers:
-        for call, unit in enumerate(layer.units):
-            slots[unit.call.name] = Slot(layer.name, call)
-            value |= {node.name: unit.call.name for node in (unit.norm, unit.activation) if node is not None}
+    slots = {unit.call.name: Slot(layer.name, call) for layer in graph.layers for call, unit in enumerate(layer.units)}
     for node in graph.nodes:
-        inputs = tuple(value.get(name, name) for name in node.inputs)
+        inputs = tuple(fused.get(name, name) for name in node.inputs)
         if node.name in slots:
             yield Node(node.name, slots[node.name], inputs)
-        elif node.name not in value:
+        elif node.name not in fused:
             yield Node(node.name, node.operator, inputs, node.parameters)
-
-
-def _group_non_layers(
-    graph: NetworkGraph, stored: Mapping[str, StoredTensor], widths: ChannelWidths | None
-) -> Mapping[tuple[str, ...], _Parts]:
-    """What no layer counts, by the choices that decide it.
-
-    A layer counts the parameters of its first call and of the normalisation that is fused with it. The statistics of
-    normalisations are not counted at all, as an export folds them into weights.
-    """
-    first = [node for layer in graph.layers for node in (layer.units[0].call, layer.units[0].norm) if node is not None]
-    counted = {name for node in first for name in node.parameters}
-    counted |= {
-        name
-        for node in graph.nodes
-        for name, role in zip(node.parameters, node.operator.parameter_shapes, strict=True)
-        if role in STATISTICS
-    }
-    parts: dict[tuple[str, ...], _Parts] = {}
-    for name in graph.parameter_shapes:
-        if name not in counted:
-            genes = widths.find_tensor_genes(name) if widths else ()
-            parts.setdefault(genes, _Parts()).tensors.append((name, stored[name]))
-    for node in graph.nodes:
-        if node.weight is None and node.operator.macs(*(graph.shapes[one] for one in node.inputs)):
-            genes = widths.find_genes(node) if widths else ()
-            parts.setdefault(genes, _Parts()).nodes.append(node)
-    return parts
 
 
 def _image_side(graph: NetworkGraph) -> int:

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from search_spaces.channels.coupled_channels import FIXED, CoupledChannels
+from search_spaces.channels.coupled_channels import FIXED, ChannelGroup, CoupledChannels
 from search_spaces.channels.rule import KeptElements
 from search_spaces.choices import Choice, Value
 from search_spaces.dataflow import OperatorSlot
@@ -63,6 +63,14 @@ class ChannelWidths:
         self.choices = [Choice(gene, widths[index]) for index, gene in self._gene_of.items()]
         self._number = np.repeat(np.arange(len(groups)), [group.size for group in groups])
         self._kept = lru_cache(_REMEMBERED)(self._keep_first)
+
+    def find_group(self, gene: str) -> ChannelGroup:
+        """The group of channels whose width a choice is.
+
+        Args:
+            gene: Name of the choice.
+        """
+        return self.channels.groups[self._group_of[gene]]
 
     def keep(self, genes: Sequence[str], widths: Sequence[Value]) -> KeptElements:
         """The channels that widths leave, the first of each group and all of other groups, shape (channels,).
@@ -142,7 +150,7 @@ class ChannelWidths:
     def _keep_first(self, genes: tuple[str, ...], widths: tuple[Value, ...]) -> KeptElements:
         kept = self.channels.keep_all()
         for gene, width in zip(genes, widths, strict=True):
-            group = self.channels.groups[self._group_of[gene]]
+            group = self.find_group(gene)
             kept[group.first + int(width) : group.first + group.size] = False
         kept.flags.writeable = False  # it is shared by all who ask
         return kept

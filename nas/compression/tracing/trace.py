@@ -10,7 +10,7 @@ import hashlib
 import io
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -56,12 +56,13 @@ class TracedNetwork:
         """The network as a module in evaluation mode, which shares the tensors."""
         return GraphNetwork(self.graph, self.parameters).eval()
 
-    def space(self, name: str, widths: GroupWidths = ()) -> GivenSpace:
+    def space(self, name: str, widths: GroupWidths = (), blocks: Collection[str] = ()) -> GivenSpace:
         """The search space of this network.
 
         Args:
             name: Name of the space.
             widths: For each group of channels the numbers that may be kept, rising; empty to keep all channels.
+            blocks: Names of the blocks that may be left out.
 
         Raises:
             ValueError: As `GivenSpace` describes.
@@ -70,7 +71,7 @@ class TracedNetwork:
             name: StoredTensor(tensor.numel() * tensor.element_size(), tensor.numel() * tensor.requires_grad)
             for name, tensor in self.parameters.items()
         }
-        return GivenSpace(name, self.graph, stored, widths)
+        return GivenSpace(name, self.graph, stored, widths, blocks)
 
     def digest(self) -> str:
         """A hash of the graph and of all tensors, as hexadecimal digits."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nas.jobs.console.reporter import Reporter
+from search_spaces.families.given_blocks import KEPT
+from search_spaces.joint_space import JointSpace
 
 _LINE_S = 30.0  # time between two lines, as in a training
 
@@ -31,3 +33,17 @@ def follow_damage(reporter: Reporter, total: int) -> Iterator[Callable[[], None]
                 said = time.monotonic()
 
         yield advance
+
+
+def describe_entries(space: JointSpace, random: int) -> str:
+    """How much of a given network is measured for a table of damage, in words.
+
+    Args:
+        space: Its space.
+        random: Number of random candidates.
+    """
+    policies, further = space.slot_policies, space.architectures.genes
+    widths = [len(one.values) - 1 for one in further if one.dimension != KEPT]
+    found = f"{sum(map(len, policies))} policies of {len(policies)} layers, and {random} random ones of all"
+    found += f", with {sum(widths)} widths of {len(widths)} groups of channels" if widths else ""
+    return found + (f", without {blocks} blocks in turn" if (blocks := len(further) - len(widths)) else "")

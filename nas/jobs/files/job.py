@@ -18,7 +18,7 @@ from nas.jobs.files.bounds import MOST_EXPORTED, MOST_MEASURED, Seed
 from nas.jobs.files.compression_section import DATA_FREE, DEFAULT_FACTORIZATION, TRAINING, CompressionSection
 from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.device_section import DeviceSection
-from nas.jobs.files.metric_checks import check_metrics, check_widths
+from nas.jobs.files.metric_checks import check_metrics, check_pruning
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.section import Section, check_folder_name, has_controls, read_section
 from nas.jobs.files.space_section import SpaceSection
@@ -130,7 +130,7 @@ class Job(Section):
     @model_validator(mode="after")
     def _judges_by_metrics_of_its_task(self) -> Job:
         check_metrics(self.task, self.search, self.labelled, self.space.network is not None)
-        check_widths(self.space, self.task, self.search)
+        check_pruning(self.space, self.task, self.search)
         if self.search.corruption is not None and self.data.tokenizer is not None:
             raise ValueError("search.corruption is of images, and the samples of this job are texts; leave it out")
         return self

@@ -62,8 +62,8 @@ def check_metrics(task: TaskSection, search: SearchSection, labelled: bool = Tru
     _check_limits(task, search)
 
 
-def check_widths(space: SpaceSection, task: TaskSection, search: SearchSection) -> None:
-    """Checks what a job of a given network states beside widths; nothing if it states none. Loads torch only then.
+def check_pruning(space: SpaceSection, task: TaskSection, search: SearchSection) -> None:
+    """Checks what a job of a given network states beside widths or blocks, if anything. Loads torch only then.
 
     Args:
         space: The space of the job.
@@ -71,9 +71,9 @@ def check_widths(space: SpaceSection, task: TaskSection, search: SearchSection) 
         search: Says by which sensitivity metric it goes, if by any.
 
     Raises:
-        ValueError: If the damage of widths is not in the unit of the sensitivity metric.
+        ValueError: If the damage of widths and blocks is not in the unit of the sensitivity metric.
     """
-    if space.widths is None:
+    if space.widths is None and space.blocks is None:
         return
     if (metric := search.method().damage_metric) is not None:
         from nas.evaluation.narrow_damage import need_degradation

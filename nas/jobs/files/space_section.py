@@ -15,12 +15,14 @@ from nas.compression.pruning.registry import IMPORTANCES
 from nas.jobs.files.bounds import MOST_LISTED, MOST_NUMBERS, MOST_POLICIES, MOST_SIDE, MOST_WIDTHS, Selector
 from nas.jobs.files.section import Section
 from search_spaces.channels.coupled_channels import CoupledChannels
+from search_spaces.families.given_blocks import list_blocks_beside_widths
 from search_spaces.families.given_widths import GroupWidths
 from search_spaces.joint_space import JointSpace
 from search_spaces.network_graph import NetworkGraph
 from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.presets import SPACES, create_space
 from search_spaces.quoting import quote
+from search_spaces.removable_blocks import RemovableBlocks
 from search_spaces.restricted_space import RestrictedSpace
 from search_spaces.search_space import SearchSpace
 
@@ -71,7 +73,8 @@ class SpaceSection(Section):
     Or `network` refers to a given network, see `nas.compression.tracing.reference.create_network`. `weights` is then
     the safetensors file of its weights, unless a callable creates it with them, and `inputs` the shape of one image,
     (channels, height, width), with equal height and width, or of the tokens of one text, (length,). A stored network,
-    `stored:` and its path, has both in its file. With `widths` it is searched how many channels are kept, too.
+    `stored:` and its path, has both in its file. With `widths` it is searched how many channels are kept, too, and with
+    `blocks: removable` which blocks.
     """
 
     name: Annotated[str, AfterValidator(SPACES.check_name)] | None = None
@@ -82,6 +85,7 @@ class SpaceSection(Section):
     policies_for: Annotated[list[PolicyRuleSection], Field(max_length=MOST_LISTED)] = []
     only: Annotated[dict[str, Selector], Field(max_length=MOST_LISTED)] = {}
     widths: WidthsSection | None = None
+    blocks: Literal["removable"] | None = None
 
     @field_validator("only", mode="before")
     @classmethod
@@ -116,9 +120,9 @@ class SpaceSection(Section):
         if (self.name is None) == (self.network is None):
             raise ValueError("either name, of a space, or network, which is given, must be there, and not both")
         if self.name is not None:
-            if self.weights is not None or self.inputs is not None or self.widths is not None:
+            if any(one is not None for one in (self.weights, self.inputs, self.widths, self.blocks)):
                 raise ValueError(
-                    f"weights, inputs and widths are those of a given network; leave them out of {self.name!r}"
+                    f"weights, inputs, widths and blocks are those of a given network; leave them out of {self.name!r}"
                 )
             further = [one for one in self.policy_space().all_policies if not one.is_of_bits_alone]
             if further:
@@ -139,6 +143,26 @@ class SpaceSection(Section):
         if self.network is not None and self.only:
             raise ValueError("only narrows a space; a given network has no choices, so leave it out")
         return self
+
+    def list_blocks(self, graph: NetworkGraph) -> tuple[str, ...]:
+        """Names of the blocks of a graph that may be left out.
+
+        Args:
+            graph: The given network.
+
+        Raises:
+            ValueError: If blocks are to be left out, and there is none that can be.
+        """
+        if self.blocks is None:
+            return ()
+        beside = "" if self.widths is None else ", beside widths of the same channels,"
+        found = RemovableBlocks.from_graph(graph).names if self.widths is None else list_blocks_beside_widths(graph)
+        if not found:
+            raise ValueError(
+                f"space.blocks leaves out blocks between values of one shape{beside} through which all that follows "
+                "must pass, and the network has none; take no space.blocks"
+            )
+        return found
 
     @property
     def stored(self) -> Path | None:

@@ -20,7 +20,7 @@ from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_equalized_subject, make_subject
 from nas.evaluation.realize import one_thread
-from nas.jobs.console.damage_progress import follow_damage
+from nas.jobs.console.damage_progress import describe_entries, follow_damage
 from nas.jobs.console.plain_text import describe_duration
 from nas.jobs.execution import Execution
 from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
@@ -40,7 +40,7 @@ _Known = dict[str, MeasuredDamage]
 
 @dataclass(frozen=True, eq=False)
 class DamageEntries:
-    """What is to be measured: each policy of each layer alone, each width of each group of channels, and random ones.
+    """What is to be measured: each policy of each layer, each width of channels and no block alone, and random ones.
 
     Attributes:
         metric: Name of the sensitivity metric.
@@ -55,12 +55,13 @@ class DamageEntries:
     @cached_property
     def chosen(self) -> NDArray[np.int64]:
         """The different ones of 30 random candidates: the index of each gene's value, shape (candidates, genes)."""
-        sizes = self.subject.space.cardinalities.tolist()
-        return np.unique(draw_policies(sizes, POLICIES, _SEED), axis=0)
+        space = self.subject.space
+        drawn = space.population(draw_policies(space.cardinalities.tolist(), POLICIES, _SEED))
+        return np.unique(drawn.genes.astype(np.int64), axis=0)
 
     @cached_property
     def alone(self) -> dict[_Entry, Candidate]:
-        """The networks in which one layer is compressed, or one group of channels narrower."""
+        """The networks in which one layer is compressed, one group of channels narrower, or one block left out."""
         space, neutral = self.subject.space, LayerPolicy()
         largest, unchanged = space.architectures.cardinalities - 1, [neutral] * len(space.slots)
         found = {
@@ -82,15 +83,17 @@ class DamageEntries:
         return self.subject.space.population(self.chosen).candidates
 
     def make_candidate(self, policies: Sequence[LayerPolicy], genes: ArrayLike | None = None) -> Candidate:
-        """The network of the job under policies, one for each layer.
+        """The network of the job under policies.
 
         Args:
-            policies: The policies.
-            genes: Genes of its widths, shape (groups,); None for all channels.
+            policies: A policy for each layer of the whole network; those of layers that are left out do not count.
+            genes: Genes of its blocks and widths, shape (genes,); None for all blocks and channels.
         """
         space = self.subject.space.architectures
         architecture = space.largest() if genes is None else space.decode(np.array(genes, dtype=np.int16))
-        return Candidate(architecture, CompressionPolicy(tuple(policies)))
+        there = {layer.name for layer in space.layers(architecture)}
+        chosen = (policy for slot, policy in zip(space.slots, policies, strict=True) if slot.name in there)
+        return Candidate(architecture, CompressionPolicy(tuple(chosen)))
 
     def take_measured(self, known: Mapping[str, MeasuredDamage]) -> tuple[NDArray[np.int64], FloatArray]:
         """The random candidates that were measured, as `chosen` has them, and their damage, shape (candidates,).
@@ -132,17 +135,13 @@ def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, Measured
         ValueError: If the metric needs what the job does not have, or the damage of a policy of a layer cannot be
             measured, or is not finite.
     """
-    subject, reporter = entries.subject, entries.execution.reporter
-    metric = SENSITIVITY_METRICS[entries.metric]()
-    by_policy = metric.measure_policies(make_subject(subject.realizer(), 1)) is not None
+    realizer, metric = entries.subject.realizer(), SENSITIVITY_METRICS[entries.metric]()
+    by_policy = metric.measure_policies(make_subject(realizer, 1)) is not None
     journal = DamageJournal(path)
     known, alone = journal.read(), {name_entry(one): one for one in entries.alone.values()}
-    choices = subject.space.slot_policies
-    count = f"{sum(map(len, choices))} policies of {len(choices)} layers, and {len(entries.whole)} random ones of all"
+    count = describe_entries(entries.subject.space, len(entries.whole))
     held = f", {len(known)} before" if known else ""
-    if groups := subject.space.architectures.genes:
-        count += f", with {sum(len(one.values) - 1 for one in groups)} widths of {len(groups)} groups of channels"
-    reporter.say(f"damage   measuring {count}, by {entries.metric}{held}")
+    entries.execution.reporter.say(f"damage   measuring {count}, by {entries.metric}{held}")
     if not by_policy and not alone.keys() <= known.keys():
         for name, measured in _measure_at_once(entries).items():
             known[name] = measured
@@ -172,10 +171,10 @@ def _measure_at_once(entries: DamageEntries) -> _Known:
 
 
 def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueError:
-    """The error for a policy of one layer, or a width of one group, without whose damage there is no table."""
+    """The error for a policy of a layer, a width of a group, or a block left out, without whose damage is no table."""
     ((gene, value),) = [entry for entry, one in entries.alone.items() if one == candidate]
     found = entries.subject.space.genes[gene]
-    what, remedy = f"{found.name} {found.values[value]}", "take fewer or larger widths"
+    what, remedy = f"{found.name} {found.values[value]}", "take fewer or larger widths, or no space.blocks"
     if found.is_policy:
         what = f"{found.values[value]} for layer {found.name.removesuffix('.policy')}"
         remedy = "leave the policy out by a rule in space.policies_for"

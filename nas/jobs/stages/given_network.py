@@ -123,20 +123,21 @@ def network_name(reference: str) -> str:
 
 
 def create_given_space(traced: TracedNetwork, section: SpaceSection) -> GivenSpace:
-    """The space of a given network, with the widths that a section asks for.
+    """The space of a given network, with the widths and blocks that a section asks for.
 
     Args:
         traced: The network.
         section: The space section of the job.
 
     Raises:
-        ValueError: If widths are asked for, and the network has none to choose.
+        ValueError: If widths or blocks are asked for, and the network has none to choose.
     """
     name = f"{network_name(str(section.network))}-{traced.digest()[:8]}"
+    blocks = section.list_blocks(traced.graph)
     if section.widths is None:
-        return traced.space(name)
+        return traced.space(name, blocks=blocks)
     # the importance decides for which channels a width stands
-    return traced.space(f"{name}-{section.widths.importance}", section.widths.list_widths(traced.graph))
+    return traced.space(f"{name}-{section.widths.importance}", section.widths.list_widths(traced.graph), blocks)
 
 
 def check_network(traced: TracedNetwork, data: DataSplits) -> None:

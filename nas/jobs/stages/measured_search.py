@@ -70,7 +70,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, subject.evaluate_by(measuring))
         plan = SearchPlan(
-            SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.pairs, work=work),
+            SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.together, work=work),
             method,
             record,
             section.evaluations,

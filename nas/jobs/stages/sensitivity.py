@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,19 +49,42 @@ class DamageTables:
     """What the policies of the layers of a network damage.
 
     Attributes:
-        alone: For each gene the damage of its values alone, shape (values,): of widths, if there are any, then of the
-            policies of the layers.
+        alone: For each gene the damage of its values alone, shape (values,): of blocks and widths, if there are any,
+            then of the policies of the layers; 0 of genes that another one may make inactive.
         pairs: What neighbours damage together beyond the sum of both, where the job goes by it.
+        conditional: The damage of genes that others may make inactive, such as policies of layers within a block, as
+            tables with the gene that does: 0 where it does.
     """
 
     alone: tuple[FloatArray, ...] = ()
     pairs: tuple[Term, ...] = ()
+    conditional: tuple[Term, ...] = ()
+
+    @classmethod
+    def from_entries(cls, damage: Sequence[FloatArray], space: JointSpace) -> DamageTables:
+        """The tables of the damage of each gene's values.
+
+        Args:
+            damage: For each gene the damage of its values where it is active, shape (values,).
+            space: The space of the genes.
+        """
+        alone, conditional = list[FloatArray](), list[Term]()
+        for gene, known in enumerate(damage):
+            if (condition := space.find_condition(gene)) is not None:
+                conditional.append(Term((condition[0], gene), condition[1][:, None] * known))
+            alone.append(known if condition is None else np.zeros(len(known)))
+        return cls(tuple(alone), (), tuple(conditional))
+
+    @property
+    def together(self) -> tuple[Term, ...]:
+        """All that several genes decide together."""
+        return self.conditional + self.pairs
 
 
 def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
     """The damage of each width and policy alone, and of pairs of policies where layers do not damage on their own.
 
-    All of it is measured unless it is known. Where widths are searched, pairs are not.
+    All of it is measured unless it is known. Where widths or blocks are searched, pairs are not.
 
     Args:
         metric: Name of the sensitivity metric.
@@ -83,11 +107,12 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
         _measure(DamageEntries(metric, subject, execution), folder)
         reporter.say(f"damage   {time.monotonic() - begun:.0f} s: {folder / TABLE}")
     damage = _read(folder / TABLE, space)
+    tables = DamageTables.from_entries(damage, space)
     if _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter):
-        return DamageTables(damage)
+        return tables
     if not pairs or widths:
         reporter.say(f"damage   {BELOW}: {FALL_BACK}")
-        return DamageTables(damage)
+        return tables
     folder = execution.runs.path("pairs", inputs)
     return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
 
@@ -119,7 +144,7 @@ def say_agreement(damage: DamageTables, genes: Genes, costs: FloatArray, name: s
         name: Name of the metric.
         reporter: Prints it.
     """
-    sums = sum_damage(damage.alone, genes.astype(np.int64), damage.pairs)
+    sums = sum_damage(damage.alone, genes.astype(np.int64), damage.together)
     if np.ptp(sums) > 0 and np.ptp(costs) > 0:
         found, _ = correlate_ranks(sums, costs)
         reporter.say(f"damage   rank correlation {found:.2f} with {name} of {len(costs)} measured candidates")
@@ -132,7 +157,8 @@ def _measure(entries: DamageEntries, folder: Path) -> None:
     damage = entries.tabulate(known)
     chosen, measured = entries.take_measured(known)
     seconds = sum(known[name_entry(one)].seconds for one in entries.alone.values())
-    quality = judge_sums(entries.metric, damage, chosen, measured, seconds)
+    tables = DamageTables.from_entries(damage, entries.subject.space)
+    quality = judge_sums(entries.metric, tables.alone, chosen, measured, seconds, tables.together)
     _write(folder / TABLE, damage, entries.subject.space)
     with atomic_write(folder / ADDITIVITY) as draft:
         draft.write_text(json.dumps(asdict(quality) | {"policies": len(measured)}), encoding="utf-8")

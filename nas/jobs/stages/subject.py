@@ -83,6 +83,8 @@ class Subject:
         stated += [] if self._distilled_digest is None else [self._distilled_digest]
         if isinstance(measurement.space, GivenSpace) and measurement.space.widths is not None:
             stated += ["widths", repr(recipe or LIGHT), str(REPAIR_SAMPLES)]  # by which narrow networks are fitted
+        if isinstance(measurement.space, GivenSpace) and measurement.space.blocks is not None:
+            stated += ["blocks", repr(recipe or LIGHT), str(REPAIR_SAMPLES)]  # and networks without blocks
         described = [*parts, repr(measurement.methods), *self.packages, *stated]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 

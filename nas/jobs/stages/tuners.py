@@ -89,7 +89,8 @@ class GivenNetworkTuner(Tuner):
         assert isinstance(network, GraphNetwork)
         assert isinstance(source, TracedNetwork)
         settings = TrainingSettings(min(TrainingSettings().batch_size, len(data.train)))
-        sparse = tuple(list_sparse_weights(source, self.candidate.policy))
+        made = realizer.given.subject(self.candidate.architecture).traced
+        sparse = tuple(list_sparse_weights(made, self.candidate.policy))
         tuning = NetworkFineTuning(self.tuning.epochs, self.tuning.learning_rate, settings, self.seed, sparse)
         finetune_network(network, source.network(), data, tuning, folder, watch)
         return network

@@ -12,12 +12,14 @@ from hardware.device import ONNXRUNTIME_CPU
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import calibrate
+from nas.compression.pruning.narrow_network import remove_blocks
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.export.onnx_graph_network import traced_to_onnx
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
+from search_spaces.removable_blocks import RemovableBlocks
 
 
 class Net(nn.Module):
@@ -62,6 +64,20 @@ def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork,
     exported = OnnxNetwork(traced_to_onnx(network, [inputs]), built.input_shape)
     ran, wanted = OnnxRuntimeProfiler(device).count_operators([built, exported])
     assert ran == wanted
+
+
+def test_without_blocks_it_is_what_is_left(traced: TracedNetwork) -> None:
+    blocks, device = RemovableBlocks.from_graph(traced.graph), ONNXRUNTIME_CPU
+    space = JointSpace(traced.space("net", blocks=blocks.names), PolicySpace.parse(["w32a32", "w8a8"]))
+    genes = np.random.default_rng(3).integers(0, 2, (1, len(space.genes)))
+    genes[:, : len(blocks.names)] = 0
+    candidate = space.population(genes)[0]
+    left = remove_blocks(traced, blocks, blocks.names)
+    assert len(candidate.policy.layers) == len(left.graph.layers) < len(traced.graph.layers)
+    built = GivenWorkloads(traced, space.architectures)(candidate, device)
+    wanted = GivenWorkloads(left)(candidate, device)
+    ran, expected = OnnxRuntimeProfiler(device).count_operators([built, wanted])
+    assert ran == expected
 
 
 def test_a_policy_that_no_kernel_runs_is_refused(traced: TracedNetwork) -> None:

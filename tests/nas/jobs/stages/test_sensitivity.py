@@ -43,6 +43,14 @@ from torch import nn
 def make():
     return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
 
+class Sum(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+def residual():
+    blocks = [Sum(nn.Conv2d(8, 12, 3, 1, 1), nn.ReLU(), nn.Conv2d(12, 8, 3, 1, 1)) for _ in range(2)]
+    return nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), *blocks, nn.Flatten(), nn.Linear(128, 10))
+
 def broken():
     net = make()
     net[4].weight.data[0] = float("inf")
@@ -217,6 +225,35 @@ def test_widths_are_searched_with_bits_and_ranks(folder: Path, searcher: str) ->
     assert tuned.exit_code == 0, tuned.output
 
 
+@pytest.mark.parametrize(("searcher", "widths"), [("allocation", {"count": 2, "multiple": 4}), ("linas", None)])
+def test_blocks_are_searched_with_bits_and_widths(folder: Path, searcher: str, widths: dict[str, int] | None) -> None:
+    space = {**JOB["space"], "network": "brought:residual", "policies": ["w8a8", "w4a8"], "blocks": "removable"}
+    job = JOB | {
+        "space": space | ({"widths": widths} if widths else {}),
+        "search": {"searcher": searcher, "evaluations": 12, "objectives": ["accuracy", "weight_bytes", "macs"]},
+        "export": {"count": 4},
+    }
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    if searcher == "allocation":
+        assert "groups of channels, without 2 blocks in turn, by output_distortion" in found.output
+        (table,) = folder.glob("runs/small/sensitivity-*/damage.csv")
+        damage = pd.read_csv(table, index_col=["layer", "policy"])["damage"]
+        for block in ("1.kept", "2.kept"):
+            assert damage[block, "0"] > 0 == damage[block, "1"]
+    (networks,) = folder.glob("runs/small/export-*/networks.csv")
+    exported = pd.read_csv(networks)
+    stem, block, head = 8 * 16 * 9, 2 * 12 * 8 * 16 * 9, 1280
+    assert exported["macs"].min() < stem + block + head  # which takes both blocks to be out, or narrow
+    if widths is None:
+        assert set(exported["macs"]) <= {stem + count * block + head for count in range(3)}
+    assert "export   done before" in CliRunner().invoke(app, ["compress", "job.yaml"]).output
+    smallest = exported.sort_values("macs")["key"].tolist()[0]
+    tuned = CliRunner().invoke(app, ["finetune", "job.yaml", smallest, "--epochs", "0.1"])
+    assert tuned.exit_code == 0, tuned.output
+
+
 @pytest.mark.parametrize("command", ["train", "search", "export"])
 def test_what_excludes_widths_is_refused_by_all_commands(
     folder: Path, command: str, refusal: Callable[..., str]
@@ -235,6 +272,10 @@ def test_what_excludes_widths_is_refused_by_all_commands(
             "no group of channels of the network has two or more widths; take more of them",
         ),
         (
+            {"space": {**JOB["space"], "blocks": "removable"}},
+            "space.blocks leaves out blocks between values of one shape through which all that follows must pass",
+        ),
+        (
             {"space": {**JOB["space"], "widths": {"count": 0}}},
             "space.widths.count: input should be greater",
         ),
@@ -244,7 +285,7 @@ def test_what_excludes_widths_is_refused_by_all_commands(
         ),
         (
             {"space": {"name": "resnet_digits", "policies": ["w8a8"], "widths": {}}},
-            "weights, inputs and widths are those of a given network; leave them out of 'resnet_digits'",
+            "weights, inputs, widths and blocks are those of a given network; leave them out of 'resnet_digits'",
         ),
         (
             {"space": {**JOB["space"], "policies": ["w8a8", "w8a8-2:4"]}},
