@@ -92,6 +92,7 @@ def test_an_allocation_is_the_best_of_all_combinations(subject: CompressionSubje
         budget_blocks(blocks, "bops", 1.0)
 
 
+@torch.no_grad()
 def test_what_is_left_is_fitted_to_the_whole_network(subject: CompressionSubject) -> None:
     traced, inputs = subject.traced, subject.need_data().inputs
     blocks, channels = RemovableBlocks.from_graph(traced.graph), CoupledChannels.from_graph(traced.graph)
