@@ -2,10 +2,11 @@
 
 In: the folder of the reference data. The fine-tuned network is calibrated, allocated and repaired on 1,024 training
 images without labels, by recipe `LIGHT`, with activations of 8 bits; accuracy is that on all 10,000 test images, which
-nothing else has seen. Each sample of calibration images is another slice of the training images. Sizes between whole
-bits, and `mixed` ones, are allocated by the exact frontier over damages that are measured after repair. Seconds are
-those of one core (processor time), so they do not depend on what else runs. `--front` times 20 sizes of one sample
-instead.
+nothing else has seen, and `behind fp32` how many points less than the network as it was given, with the standard error
+of that difference on these images, of which both misjudge mostly the same. Each sample of calibration images is another
+slice of the training images. Sizes between whole bits, and `mixed` ones, are allocated by the exact frontier over
+damages that are measured after repair. Seconds are those of one core (processor time), so they do not depend on what
+else runs. `--front` times 20 sizes of one sample instead.
 """
 
 from __future__ import annotations
@@ -33,14 +34,13 @@ from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.data.normalization import Normalization
 from nas.data.sources import load_images
-from nas.training.recalibration import measure_accuracy
 from search_spaces.additive_cost import FloatArray
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
 IMAGES, BATCH, SAMPLES = 1024, 64, 3
 BITS = (2, 3, 4, 5, 6, 8)
-UNIFORM, MIXED = (3, 4, 5, 6, 8), (2.5, 3.0, 4.0)
+UNIFORM, MIXED = (3, 4, 5, 6, 8), (2.5, 3.0, 4.0, 5.0)
 FRONT = tuple(np.linspace(2.5, 8.0, 20).tolist())
 STUDENT = 4.303  # Student's t for a two-sided interval of 95 % over three samples
 Images = tuple[torch.Tensor, torch.Tensor]  # inputs and labels
@@ -71,9 +71,18 @@ def allocate(
     return [CompressionPolicy(tuple(LayerPolicy.quantized(BITS[choice], 8) for choice in one)) for one in chosen]
 
 
-def accuracy(network: GraphNetwork, images: torch.Tensor, labels: torch.Tensor) -> float:
+def judge(network: GraphNetwork, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Whether each image is classified rightly, bool, shape (images,)."""
     network.keep_rounded_weights()
-    return measure_accuracy(network, zip(images.split(50), labels.split(50), strict=True))
+    return torch.cat([network(batch).argmax(1) for batch in images.split(50)]) == labels
+
+
+def accuracy(network: GraphNetwork, images: torch.Tensor, labels: torch.Tensor) -> float:
+    return percentage(judge(network, images, labels))
+
+
+def percentage(right: torch.Tensor) -> float:
+    return 100 * right.double().mean().item()
 
 
 def load(data: Path, sample: int) -> tuple[CompressionSubject, Images]:
@@ -88,18 +97,18 @@ def load(data: Path, sample: int) -> tuple[CompressionSubject, Images]:
     return subject, (normalization.inputs(splits.test.images, 32), splits.test.labels)
 
 
-def measure_sample(data: Path, sample: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Accuracies by policy, in percent, and seconds by step, with one sample of calibration images."""
+def measure_sample(data: Path, sample: int) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    """What each policy classifies rightly, and seconds by step, with one sample of calibration images."""
     subject, test = load(data, sample)
-    percent, repair_s = {"fp32": accuracy(subject.traced.network(), *test)}, []
+    right, repair_s = {"fp32": judge(subject.traced.network(), *test)}, []
     repairer = Repairer(subject)
 
     def measure(name: str, policy: CompressionPolicy) -> None:
         begin = time.process_time()
         network = repairer.repair(policy)
         repair_s.append(time.process_time() - begin)
-        percent[name] = accuracy(network, *test)
-        print(sample, name, f"{percent[name]:.2f} %, {repair_s[-1]:.1f} s", file=sys.stderr, flush=True)
+        right[name] = judge(network, *test)
+        print(sample, name, f"{percentage(right[name]):.2f} %, {repair_s[-1]:.1f} s", file=sys.stderr, flush=True)
 
     for bits in UNIFORM:
         measure(f"uniform, {bits} bits", uniform(subject.traced, bits))
@@ -108,7 +117,7 @@ def measure_sample(data: Path, sample: int) -> tuple[dict[str, float], dict[str,
     damages_s = time.process_time() - begin
     for size, policy in zip(MIXED, allocate(subject, damage, list(MIXED)), strict=True):
         measure(f"mixed, {size:g} mean bits", policy)
-    return percent, {"damages of all layers and bits": damages_s, "one size, repaired": statistics.median(repair_s)}
+    return right, {"damages of all layers and bits": damages_s, "one size, repaired": statistics.median(repair_s)}
 
 
 def time_front(data: Path) -> float:
@@ -134,9 +143,12 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
         found = [*pool.map(measure_sample, repeat(arguments.data), range(SAMPLES))]
     for name in found[0][0]:
-        samples = [percent[name] for percent, _ in found]
+        samples = [percentage(right[name]) for right, _ in found]
         half = STUDENT * statistics.stdev(samples) / SAMPLES**0.5
-        target = f"ResNet-20, {name}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %)"
+        behind = torch.stack([right["fp32"].double() - right[name].double() for right, _ in found]).mean(0)
+        error = 100 * behind.std().item() / len(behind) ** 0.5
+        target = f"ResNet-20, {name}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %), "
+        target += f"{100 * behind.mean().item():.2f} behind fp32 (standard error {error:.2f})"
         print(row(target, samples, "{:.2f} %", f"{SAMPLES} samples of calibration images", COMMAND, 1))
     for name in found[0][1]:
         samples = [seconds[name] for _, seconds in found]

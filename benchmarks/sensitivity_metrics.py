@@ -3,7 +3,8 @@
 In: the folder of the reference data. Out: a Markdown table for `README.md`. All metrics are held against the same
 random policies of weights at 2 to 8 bits and activations at 8, whose divergence of outputs is measured on the same
 training images; each seed takes other images and other policies. Seconds are those of one core (processor time) for the
-damage of all layers and bits. `--metrics` names some, as those of second order take minutes.
+damage of all layers and bits. `--metrics` names some, as those of second order take minutes; `--repaired` measures the
+policies as jobs make them, after repair by recipe `LIGHT`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from compress_resnet20 import BITS, traced_resnet20
 
@@ -22,18 +24,19 @@ from nas.compression.sensitivity.additivity import POLICIES, MetricQuality, draw
 from nas.compression.sensitivity.degradation import Divergence
 from nas.compression.sensitivity.joint_degradation import measure_degradations
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
 from nas.compression.subject import CompressionSubject
 from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from nas.tasks.registry import CLASSIFICATION, TASKS
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 IMAGES = 128
 WITHOUT_ATTENTION = [name for name in SENSITIVITY_METRICS if name != "arank"]
 
 
-def measure(data: Path, names: list[str], seed: int) -> list[MetricQuality]:
-    """The quality of metrics on images and policies of a seed."""
+def measure(data: Path, names: list[str], repaired: bool, seed: int) -> list[MetricQuality]:
+    """The quality of metrics on images and policies of a seed; policies are rounded to nearest codes or repaired."""
     normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     train = load_images(str(data / "cifar10"), limit=10_000).train.take(slice(seed * IMAGES, (seed + 1) * IMAGES))
     labels = torch.as_tensor(train.labels).long()
@@ -44,7 +47,12 @@ def measure(data: Path, names: list[str], seed: int) -> list[MetricQuality]:
         task=TASKS[CLASSIFICATION],
     )
     chosen = draw_policies([len(BITS)] * len(subject.choices), POLICIES, seed)
-    measured = measure_degradations(subject, map(tuple, chosen.tolist()), Divergence())
+    if repaired:
+        degrade = RepairedDivergence(inputs=IMAGES).measure_policies(subject)
+        policies = [tuple(map(tuple.__getitem__, subject.choices, choices)) for choices in chosen.tolist()]
+        measured = np.array([degrade(CompressionPolicy(policy)) for policy in policies])
+    else:
+        measured = measure_degradations(subject, map(tuple, chosen.tolist()), Divergence())
     found = []
     for name in names:
         begin = time.process_time()
@@ -59,10 +67,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, help="folder of the reference data")
     parser.add_argument("--metrics", nargs="+", default=WITHOUT_ATTENTION, choices=WITHOUT_ATTENTION)
+    parser.add_argument("--repaired", action="store_true", help="measure the policies after repair")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = [measure(arguments.data, arguments.metrics, seed) for seed in range(arguments.seeds)]
+    found = [measure(arguments.data, arguments.metrics, arguments.repaired, seed) for seed in range(arguments.seeds)]
     print("| metric | R2 | rank correlation | Kendall's tau | seconds |\n| --- | --- | --- | --- | --- |")
     for name, *columns in zip(arguments.metrics, *found, strict=True):
         values = [[getattr(one, part) for one in columns] for part in ("r2", "spearman", "kendall", "seconds")]
