@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from nas.compression.low_rank.corrected_rounding import round_with_correction
-from nas.compression.repair.layer_rows import draw_positions, sample_inputs, sample_outputs, to_rows
-from nas.compression.repair.layer_statistics import LayerStatistics, StatisticsSum
+from nas.compression.repair.layer_rows import draw_positions, find_entries, sample_inputs, sample_outputs, to_rows
+from nas.compression.repair.layer_statistics import DealtSum
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.references import LayerReference
 from nas.compression.repair.repair import count_uses, find_shift
@@ -85,24 +85,30 @@ class LayerFitter:
         shift = find_shift(unit)
         movable = shift is not None and self._uses[shift[0]] == 1
         known = node.name in self._references
-        statistics = self._statistics(unit, inputs[0], movable) if known else self._own_statistics(unit, inputs[0])
+        total = self._sum(unit, inputs[0]) if known else self._sum_own(unit, inputs[0])
+        statistics = total.mean(centred=movable and known)
         weight = to_output_first(self._network.tensor(name).detach(), operator)
         rows = to_rows(weight, operator)
         kept = rows != 0 if name in self._sparse else None
         quantizer = self._network.weight_quantizer(name)
         group_size = None if quantizer is None else quantizer.group_size
         blocks = 1 if group_size is None else weight.shape[1] // group_size
-        problem = statistics.to_problem(rows, bits, self._recipe.damping, kept, blocks)
-        fitted = stored = problem.weight
+        problem = statistics.fitting.to_problem(rows, bits, self._recipe.damping, kept, blocks)
         if name in self._corrections:
             rank = len(self._network.tensor(self._corrections[name][0]))
             corrected = round_with_correction(problem, self._recipe.rounding, rank)
             fitted, stored = corrected.weight, self._fix_steps(name, corrected.rounded)
             for factor, rounded in zip(self._corrections[name], (corrected.first, corrected.second), strict=True):
-                found = self._fix_steps(factor, rounded)
-                self._network.tensor(factor).copy_(found.view_as(self._network.tensor(factor)))
-        elif bits != FULL_PRECISION_BITS:
-            fitted = stored = self._fix_steps(name, self._recipe.rounding.round(problem))
+                values = self._fix_steps(factor, rounded)
+                self._network.tensor(factor).copy_(values.view_as(self._network.tensor(factor)))
+        else:
+            plain = rows if quantizer is None else to_rows(quantizer(weight), operator)
+            found = None if bits == FULL_PRECISION_BITS else self._recipe.rounding.round(problem)
+            fitted = stored = problem.weight if found is None else found.weight
+            if statistics.prefers(plain, fitted):
+                fitted, stored = plain, rows
+            elif found is not None:
+                self._fix_steps(name, found)
         self._network.tensor(name).copy_(to_stored_layout(stored.reshape(weight.shape), operator))
         if shift is not None and movable:
             self._network.tensor(shift[0]).add_(statistics.bias(fitted).flatten(), alpha=shift[1])
@@ -115,9 +121,9 @@ class LayerFitter:
         self._network.round_weight(name, quantizer.bits, steps, quantizer.group_size)
         return rounded.weight
 
-    def _statistics(self, unit: Unit, inputs: Sequence[Tensor], centred: bool) -> LayerStatistics:
+    def _sum(self, unit: Unit, inputs: Sequence[Tensor]) -> DealtSum:
         """Statistics of what a layer reads and of what it should yield before its own bias is added."""
-        call, reference, total = unit.call, self._references[unit.call.name], StatisticsSum()
+        call, reference, total = unit.call, self._references[unit.call.name], DealtSum(self._recipe.judge_every)
         other = self._take_other(call.name)
         bias = self._network.tensor(call.parameters[1]) if len(call.parameters) > 1 else 0.0
         for batch, (positions, outputs) in enumerate(zip(reference.positions, reference.outputs, strict=True)):
@@ -125,12 +131,12 @@ class LayerFitter:
             if other is not None:
                 lacking = reference.others[batch] - sample_outputs(call.operator, other[batch], positions)
                 aims = aims + lacking * self._inverse_gain(unit)
-            total.add(sample_inputs(call.operator, inputs[batch], positions), aims)
-        return total.mean(centred)
+            self._add(total, call, inputs[batch], positions, aims)
+        return total
 
-    def _own_statistics(self, unit: Unit, inputs: Sequence[Tensor]) -> LayerStatistics:
+    def _sum_own(self, unit: Unit, inputs: Sequence[Tensor]) -> DealtSum:
         """Statistics of what a layer reads and of what it yields at full precision, which has no bias to be moved."""
-        call, total = unit.call, StatisticsSum()
+        call, total = unit.call, DealtSum(self._recipe.judge_every)
         parameters = [self._network.tensor(name) for name in call.parameters]
         generator = torch.Generator().manual_seed(self._recipe.seed)
         entries = sum(map(len, inputs))
@@ -139,8 +145,13 @@ class LayerFitter:
             count = -(-self._recipe.rows * len(batch) // entries)
             positions = draw_positions(call.operator, outputs, count, generator)
             aims = sample_outputs(call.operator, outputs, positions)
-            total.add(sample_inputs(call.operator, batch, positions), aims)
-        return total.mean(centred=False)
+            self._add(total, call, batch, positions, aims)
+        return total
+
+    def _add(self, total: DealtSum, call: Node, inputs: Tensor, positions: Tensor, aims: Tensor) -> None:
+        """Adds what the outputs at some positions of a batch read, and what they should be."""
+        entries = find_entries(call.operator, inputs, positions)
+        total.add(sample_inputs(call.operator, inputs, positions), aims, entries, len(inputs))
 
     def _take_other(self, layer: str) -> Sequence[Any] | None:
         """What is added to the output of a layer, if it is known; dropped if no other layer needs it."""

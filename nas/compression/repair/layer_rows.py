@@ -51,6 +51,19 @@ def draw_positions(operator: Operator, output: Tensor, count: int, generator: to
     return (entries[:, None] * places + taken).flatten()
 
 
+def find_entries(operator: Operator, inputs: Tensor, positions: Tensor) -> Tensor:
+    """Which entry of the first axis each position of an output lies in, shape (positions,).
+
+    Args:
+        operator: A linear layer or a convolution.
+        inputs: The input of the layer, shape (entries, ...).
+        positions: As `draw_positions` gives them, shape (positions,).
+    """
+    shape = tuple(inputs.shape[1:])
+    sides = operator.output_shape(shape)[1:] if isinstance(operator, Convolution) else shape[:-1]
+    return positions // math.prod(sides)
+
+
 def sample_outputs(operator: Operator, output: Tensor, positions: Tensor) -> Tensor:
     """The outputs at some positions, shape (positions, out).
 

@@ -51,6 +51,14 @@ class LayerStatistics:
         problem = RoundingProblem(fit, gram, bits, kept, blocks)
         return replace(problem, weight=fit_weight(problem))
 
+    def error(self, weight: Tensor) -> Tensor:
+        """Mean squared error of the outputs of a weight, less what is the same for all weights; a scalar.
+
+        Args:
+            weight: Shape (groups, out, in).
+        """
+        return ((weight @ self.gram - 2 * self.cross) * weight).sum()
+
     def bias(self, weight: Tensor) -> Tensor:
         """The bias with which a weight yields outputs of the right mean, shape (groups, out).
 
@@ -60,15 +68,88 @@ class LayerStatistics:
         return self.output_mean - (weight @ self.input_mean[..., None])[..., 0]
 
 
+@dataclass(frozen=True, eq=False)
+class DealtStatistics:
+    """Statistics of the inputs to which a layer is fitted, and of others that judge the fit.
+
+    Attributes:
+        fitting: What the layer is fitted to.
+        judging: What judges; None if there are too few inputs.
+        share: Share of all pairs that judge.
+    """
+
+    fitting: LayerStatistics
+    judging: LayerStatistics | None
+    share: float
+
+    def prefers(self, weight: Tensor, other: Tensor) -> bool:
+        """Whether a weight has smaller errors than another one where both are judged; else, or if nothing judges, no.
+
+        Args:
+            weight: Shape (groups, out, in).
+            other: In the same shape.
+        """
+        return self.judging is not None and bool(self.judging.error(weight) < self.judging.error(other))
+
+    def bias(self, weight: Tensor) -> Tensor:
+        """The bias with which a weight yields outputs of the right mean over all inputs, shape (groups, out).
+
+        Args:
+            weight: Shape (groups, out, in).
+        """
+        found = self.fitting.bias(weight)
+        return found if self.judging is None else torch.lerp(found, self.judging.bias(weight), self.share)
+
+
+class DealtSum:
+    """Adds up statistics over batches, of one of every few inputs apart.
+
+    Args:
+        every: One of so many inputs judges.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every, self._seen = every, 0
+        self._fitting, self._judging = StatisticsSum(), StatisticsSum()
+
+    def add(self, inputs: Tensor, outputs: Tensor, entries: Tensor, count: int) -> None:
+        """Adds the pairs of a batch.
+
+        Args:
+            inputs: Shape (groups, n, in).
+            outputs: Shape (n, groups * out).
+            entries: Which input of the batch a pair is of, shape (n,).
+            count: Number of inputs in the batch.
+        """
+        judges = (self._seen + entries) % self._every == self._every - 1
+        self._seen += count
+        for total, chosen in ((self._fitting, ~judges), (self._judging, judges)):
+            if bool(chosen.any()):
+                total.add(inputs[:, chosen], outputs[chosen])
+
+    def mean(self, centred: bool) -> DealtStatistics:
+        """The statistics of all pairs.
+
+        Args:
+            centred: Whether the layer has a bias that may be changed.
+        """
+        judged, count = self._judging.count, self._fitting.count + self._judging.count
+        judging = self._judging.mean(centred) if judged else None
+        return DealtStatistics(self._fitting.mean(centred), judging, judged / count)
+
+
 class StatisticsSum:
     """Adds up statistics over batches, in double precision.
 
     The products of a batch are in single precision, and those of values far from 0 would lose what the values differ
     by. So they are products of the distances from the mean of the first batch (Chan, Golub and LeVeque, 1983).
+
+    Attributes:
+        count: Number of pairs so far.
     """
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
         self._sums: list[Tensor] = []
         self._shifts: tuple[Tensor, Tensor] | None = None
 
@@ -88,7 +169,7 @@ class StatisticsSum:
             self._sums = [torch.zeros_like(one, dtype=torch.float64) for one in new]
         for total, one in zip(self._sums, new, strict=True):
             total += one
-        self._count += inputs.shape[1]
+        self.count += inputs.shape[1]
 
     def mean(self, centred: bool) -> LayerStatistics:
         """The statistics of all pairs, in single precision.
@@ -96,7 +177,7 @@ class StatisticsSum:
         Args:
             centred: Whether the layer has a bias that may be changed.
         """
-        gram, cross, inputs, outputs = (total / self._count for total in self._sums)
+        gram, cross, inputs, outputs = (total / self.count for total in self._sums)
         gram = gram - inputs[:, :, None] * inputs[:, None, :]
         cross = cross - outputs[:, :, None] * inputs[:, None, :]
         assert self._shifts is not None

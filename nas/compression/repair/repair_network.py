@@ -5,8 +5,8 @@ al., 2023), as the sequential mode of AdaQuant does it (Hubara et al., ICML 2021
 before it yield once they are compressed, the outputs to be met those of the original network. Two more things are
 fitted exactly. The mean error goes into the bias, or into the mean of the normalisation that follows. And where the
 output of a layer is added to a shortcut, the output to be met is what the sum still lacks, so that a layer makes up for
-the errors of the shortcut too. With many bits there is little to make up for, and a sample of inputs may mislead: then
-nearest codes are offered, too, and what yields outputs closer to the original ones is kept. The second factor of a
+the errors of the shortcut too. Where there is little to make up for, a sample of inputs may mislead: a layer keeps its
+nearest codes if these do better on some of the inputs, to which nothing is fitted. The second factor of a
 layer of low rank makes up for what the first one left out, and what is left of a sparse layer for what was made zero.
 The factors of a correction are fitted with the layer that they correct.
 """
@@ -104,27 +104,19 @@ class Repairer:
             )
             run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
-        if min((rounded for _, rounded in bits.values()), default=0) >= self._recipe.nearest_from_bits:
-            nearest = self._subject.compress(policy)
-            calibrate(nearest, self._data, methods.observer)
-            network = self._closer(network, nearest)
         for repair in self._recipe.repairs:
             network = self._keep_closer(network, repair)
         return network
 
     def _keep_closer(self, network: GraphNetwork, repair: Repair) -> GraphNetwork:
-        """The network after a repair, or as it was if that was closer to the original."""
+        """The network after a repair, or as it was if its outputs on the data were closer to the original ones."""
         repaired = copy.deepcopy(network)
         with torch.enable_grad():
             repair.repair(repaired, self._subject)
-        return self._closer(network, repaired)
-
-    def _closer(self, first: GraphNetwork, second: GraphNetwork) -> GraphNetwork:
-        """The network whose outputs on the data are closer to the original ones; the first of two alike."""
         task = self._subject.task
-        distances = (output_distance(self._expected, outputs_on(one, self._data), task) for one in (first, second))
-        here, there = distances
-        return second if bool(there < here) else first
+        distances = (output_distance(self._expected, outputs_on(one, self._data), task) for one in (network, repaired))
+        before, after = distances
+        return repaired if bool(after < before) else network
 
     @cached_property
     def _expected(self) -> Tensor:
