@@ -17,6 +17,7 @@ from search_spaces.quoting import quote
 
 LIGHT, FINETUNE = "light", "finetune"
 PRESETS = (LIGHT, "full", FINETUNE)
+_SEARCHER, _SENSITIVITY = "allocation", "repaired_divergence"  # damage as it is in what is exported: after repair
 _OF_SUPERNETS = ("searcher", "options", "quality", "warm_start")  # keys of the section search
 
 
@@ -88,11 +89,14 @@ def compressing(workspace: Workspace, repair: str = LIGHT, key: str | None = Non
             "of the job's supernet by --candidate"
         )
     given = workspace.job if key is None else _give_candidate(workspace, key)
-    job = _take_defaults(given, {"search": {"searcher": "allocation"}, "compression": {"repair": repair}})
+    search: dict[str, Any] = {"searcher": _SEARCHER}
+    if given.search.searcher == _SEARCHER or "searcher" not in given.search.model_fields_set:
+        search["options"] = {"sensitivity": _SENSITIVITY}
+    job = _take_defaults(given, {"search": search, "compression": {"repair": repair}})
     if job != given and key is None:
         workspace.reporter.say(
-            f"compress search.searcher: allocation and compression.repair: {repair}, where the job says nothing; state "
-            "them for nas search or nas export"
+            f"compress search: {{searcher: {_SEARCHER}, options: {{sensitivity: {_SENSITIVITY}}}}} and "
+            f"compression.repair: {repair}, where the job says nothing; state them for nas search or nas export"
         )
     with replace(workspace, job=job) as opened:
         yield opened
@@ -123,5 +127,14 @@ def _take_defaults(job: Job, defaults: Mapping[str, Mapping[str, Any]]) -> Job:
     Raises:
         ValueError: If a value does not suit the job.
     """
-    document = job.model_dump(exclude_unset=True)
-    return make_document(document | {name: {**one, **document.get(name, {})} for name, one in defaults.items()}, Job)
+    return make_document(_merge(defaults, job.model_dump(exclude_unset=True)), Job)
+
+
+def _merge(defaults: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stated, and defaults for the rest, section by section."""
+    sections = {
+        name: _merge(value, stated[name])
+        for name, value in defaults.items()
+        if isinstance(value, Mapping) and name in stated
+    }
+    return {**defaults, **stated, **sections}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,12 +11,12 @@ from torch import Tensor
 
 from nas.compression.low_rank.corrected_rounding import round_with_correction
 from nas.compression.repair.layer_rows import draw_positions, find_entries, sample_inputs, sample_outputs, to_rows
-from nas.compression.repair.layer_statistics import DealtSum
+from nas.compression.repair.layer_statistics import DealtStatistics, DealtSum
 from nas.compression.repair.recipe import Recipe
 from nas.compression.repair.references import LayerReference
 from nas.compression.repair.repair import count_uses, find_shift
 from nas.compression.rounding.fixed_steps import FixedSteps
-from nas.compression.rounding.rounding import RoundedWeight
+from nas.compression.rounding.rounding import RoundedWeight, RoundingProblem
 from search_spaces.compression_policy import FULL_PRECISION_BITS
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.torch_forms import run_operator
@@ -91,9 +92,10 @@ class LayerFitter:
         rows = to_rows(weight, operator)
         kept = rows != 0 if name in self._sparse else None
         quantizer = self._network.weight_quantizer(name)
+        nearest = rows if quantizer is None else to_rows(quantizer(weight), operator)
         group_size = None if quantizer is None else quantizer.group_size
         blocks = 1 if group_size is None else weight.shape[1] // group_size
-        problem = statistics.fitting.to_problem(rows, bits, self._recipe.damping, kept, blocks)
+        problem = statistics.whole.to_problem(rows, bits, self._recipe.damping, kept, blocks)
         if name in self._corrections:
             rank = len(self._network.tensor(self._corrections[name][0]))
             corrected = round_with_correction(problem, self._recipe.rounding, rank)
@@ -101,17 +103,30 @@ class LayerFitter:
             for factor, rounded in zip(self._corrections[name], (corrected.first, corrected.second), strict=True):
                 values = self._fix_steps(factor, rounded)
                 self._network.tensor(factor).copy_(values.view_as(self._network.tensor(factor)))
+        elif self._keeps_nearest(nearest, statistics, replace(problem, weight=rows)):
+            fitted, stored = nearest, rows
+        elif bits != FULL_PRECISION_BITS:
+            fitted = stored = self._fix_steps(name, self._recipe.rounding.round(problem))
         else:
-            plain = rows if quantizer is None else to_rows(quantizer(weight), operator)
-            found = None if bits == FULL_PRECISION_BITS else self._recipe.rounding.round(problem)
-            fitted = stored = problem.weight if found is None else found.weight
-            if statistics.prefers(plain, fitted):
-                fitted, stored = plain, rows
-            elif found is not None:
-                self._fix_steps(name, found)
+            fitted = stored = problem.weight
         self._network.tensor(name).copy_(to_stored_layout(stored.reshape(weight.shape), operator))
         if shift is not None and movable:
-            self._network.tensor(shift[0]).add_(statistics.bias(fitted).flatten(), alpha=shift[1])
+            self._network.tensor(shift[0]).add_(statistics.whole.bias(fitted).flatten(), alpha=shift[1])
+
+    def _keeps_nearest(self, nearest: Tensor, statistics: DealtStatistics, problem: RoundingProblem) -> bool:
+        """Whether nearest codes do better, where both are judged, than what is fitted to the rest of the inputs.
+
+        Args:
+            nearest: The weight of nearest codes, shape (groups, out, in).
+            statistics: What the layer reads and should yield.
+            problem: That of all inputs, with the weight as it is.
+        """
+        judging, bits = statistics.judging, problem.bits
+        if judging is None or bits < self._recipe.nearest_from_bits:
+            return False
+        part = statistics.fitting.to_problem(problem.weight, bits, self._recipe.damping, problem.kept, problem.blocks)
+        fitted = part.weight if bits == FULL_PRECISION_BITS else self._recipe.rounding.round(part).weight
+        return bool(judging.error(nearest) < judging.error(fitted))
 
     def _fix_steps(self, name: str, rounded: RoundedWeight) -> Tensor:
         """Has a weight rounded in the steps that were found for it; gives the rounded weight, (groups, out, in)."""

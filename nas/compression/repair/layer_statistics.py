@@ -51,6 +51,23 @@ class LayerStatistics:
         problem = RoundingProblem(fit, gram, bits, kept, blocks)
         return replace(problem, weight=fit_weight(problem))
 
+    def join(self, other: LayerStatistics, share: float) -> LayerStatistics:
+        """The statistics of the pairs of both (Chan, Golub and LeVeque, 1983).
+
+        Args:
+            other: Statistics of other pairs of the layer.
+            share: Their share of all pairs.
+        """
+        apart = other.input_mean - self.input_mean
+        outputs = other.output_mean - self.output_mean
+        between = share * (1 - share) * apart[:, None, :]
+        return LayerStatistics(
+            torch.lerp(self.gram, other.gram, share) + apart[:, :, None] * between,
+            torch.lerp(self.cross, other.cross, share) + outputs[:, :, None] * between,
+            torch.lerp(self.input_mean, other.input_mean, share),
+            torch.lerp(self.output_mean, other.output_mean, share),
+        )
+
     def error(self, weight: Tensor) -> Tensor:
         """Mean squared error of the outputs of a weight, less what is the same for all weights; a scalar.
 
@@ -70,35 +87,17 @@ class LayerStatistics:
 
 @dataclass(frozen=True, eq=False)
 class DealtStatistics:
-    """Statistics of the inputs to which a layer is fitted, and of others that judge the fit.
+    """Statistics of what a layer reads, dealt into two parts, one of which can judge what is fitted to the other.
 
     Attributes:
-        fitting: What the layer is fitted to.
-        judging: What judges; None if there are too few inputs.
-        share: Share of all pairs that judge.
+        whole: Those of all pairs.
+        fitting: Those of the pairs to which is fitted.
+        judging: Those of the pairs that judge; None if there are too few inputs.
     """
 
+    whole: LayerStatistics
     fitting: LayerStatistics
     judging: LayerStatistics | None
-    share: float
-
-    def prefers(self, weight: Tensor, other: Tensor) -> bool:
-        """Whether a weight has smaller errors than another one where both are judged; else, or if nothing judges, no.
-
-        Args:
-            weight: Shape (groups, out, in).
-            other: In the same shape.
-        """
-        return self.judging is not None and bool(self.judging.error(weight) < self.judging.error(other))
-
-    def bias(self, weight: Tensor) -> Tensor:
-        """The bias with which a weight yields outputs of the right mean over all inputs, shape (groups, out).
-
-        Args:
-            weight: Shape (groups, out, in).
-        """
-        found = self.fitting.bias(weight)
-        return found if self.judging is None else torch.lerp(found, self.judging.bias(weight), self.share)
 
 
 class DealtSum:
@@ -133,9 +132,12 @@ class DealtSum:
         Args:
             centred: Whether the layer has a bias that may be changed.
         """
-        judged, count = self._judging.count, self._fitting.count + self._judging.count
-        judging = self._judging.mean(centred) if judged else None
-        return DealtStatistics(self._fitting.mean(centred), judging, judged / count)
+        fitting = self._fitting.mean(centred)
+        if not self._judging.count:
+            return DealtStatistics(fitting, fitting, None)
+        judging = self._judging.mean(centred)
+        share = self._judging.count / (self._fitting.count + self._judging.count)
+        return DealtStatistics(fitting.join(judging, share), fitting, judging)
 
 
 class StatisticsSum:

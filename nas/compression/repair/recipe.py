@@ -27,11 +27,13 @@ class Recipe:
             then closer to the original ones (`repair.output_distance`).
         seed: Of the positions at which outputs are taken.
         equalization: Carried out before anything is rounded; None leaves the scales of channels as they are.
-        judge_every: One of so many inputs judges whether a layer is fitted or keeps its nearest codes, and nothing is
-            fitted to these: what fits best to a few inputs need not do so to others. With fewer inputs all are fitted.
+        nearest_from_bits: Least bits of a weight from which a layer keeps its nearest codes if these do better, on
+            inputs that judge, than what is fitted to the others. With few bits they never do.
+        judge_every: One of so many inputs judges. With fewer inputs all layers are fitted.
 
     Raises:
-        ValueError: If there are no rows, the damping is not above 0, or all inputs would judge.
+        ValueError: If there are no rows, the damping is not above 0, the least bits are below 2, or all inputs would
+            judge.
     """
 
     rounding: Rounding = _DESCENT
@@ -41,6 +43,7 @@ class Recipe:
     repairs: tuple[Repair, ...] = ()
     seed: int = 0
     equalization: Equalization | None = None
+    nearest_from_bits: int = 5
     judge_every: int = 4
 
     def __post_init__(self) -> None:
@@ -48,6 +51,8 @@ class Recipe:
             raise ValueError(f"a layer must be fitted to one or more outputs, got {self.rows}")
         if not 0 < self.damping < float("inf"):
             raise ValueError(f"the damping must be a number above 0, got {self.damping}")
+        if not self.nearest_from_bits >= 2:
+            raise ValueError(f"codes have 2 bits or more, got nearest ones from {self.nearest_from_bits} bits")
         if not self.judge_every >= 2:
             raise ValueError(f"one of 2 or more inputs must judge what is fitted to the others, got {self.judge_every}")
 

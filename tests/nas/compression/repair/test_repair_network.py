@@ -274,5 +274,7 @@ def test_bad_recipes_are_refused() -> None:
         Recipe(rows=0)
     with pytest.raises(ValueError, match="a number above 0, got nan"):
         Recipe(damping=float("nan"))
+    with pytest.raises(ValueError, match="2 bits or more"):
+        Recipe(nearest_from_bits=1)
     with pytest.raises(ValueError, match="one of 2 or more inputs must judge"):
         Recipe(judge_every=1)
