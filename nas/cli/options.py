@@ -129,7 +129,7 @@ class FinetuneOptions(JobOptions):
     epochs: Annotated[float, typer.Option(help="Passes over the training images.")] = 2.0
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="Learning rate at the start; it falls to 0. Default: 0.01, or 0.001 for a given network."),
+        typer.Option(help="Learning rate at the start; it falls to 0. Default: 0.01, or 0.0001 for a given network."),
     ] = None
     candidate: Annotated[
         str | None,

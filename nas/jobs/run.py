@@ -175,7 +175,7 @@ def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_r
         workspace: The job, whose supernet must be trained, or whose given network must be stored.
         key: First digits of the candidate's key.
         epochs: Number of passes over the training samples.
-        learning_rate: Learning rate at the start, which falls to 0; None is 0.01 for a subnet, by SGD, and 0.001 for a
+        learning_rate: Learning rate at the start, which falls to 0; None is 0.01 for a subnet, by SGD, and 0.0001 for a
             given network, by Adam.
 
     Raises:
@@ -185,7 +185,7 @@ def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_r
     """
     check_tuning_data(workspace.job)
     given = workspace.network is not None
-    default_rate = 0.001 if given else 0.01
+    default_rate = 0.0001 if given else 0.01
     tuning = FineTuning(epochs, default_rate if learning_rate is None else learning_rate)
     subject = workspace.subject
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)

@@ -46,7 +46,7 @@ class NetworkFineTuning:
     """
 
     epochs: float = 2.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     seed: int = 0
     sparse: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -21,9 +20,10 @@ from search_spaces.operators.operator import Operator
 class LearnedSteps(nn.Module):
     """Rounds a weight, as a parametrisation of torch: gradients reach the weight, and the step of every channel.
 
-    The gradient of a weight is that of the rounded one where no code is clipped, and 0 elsewhere. That of a step is
-    divided by the root of the number of its weights times the largest code, so that steps and weights change at
-    comparable rates (section 2.2).
+    The gradient of a weight is that of the rounded one where no code is clipped, and 0 elsewhere. A step is trained as
+    a multiple of what it was at the beginning, so a rate is a share of it: Adam moves all that it trains by the rate,
+    which may be as much as a step of 8 bits is. Adam divides by the size of gradients, so the factor by which LSQ
+    scales those of steps (section 2.2) would have no effect.
 
     Args:
         steps: The steps at the beginning, shape (rows,), positive; one for each row of `to_step_rows`.
@@ -33,17 +33,21 @@ class LearnedSteps(nn.Module):
 
     def __init__(self, steps: Tensor, quantizer: WeightQuantizer, operator: Operator) -> None:
         super().__init__()
-        self.steps, self._limit, self._operator = nn.Parameter(steps.clone()), 2 ** (quantizer.bits - 1) - 1, operator
+        self.multiples = nn.Parameter(torch.ones_like(steps))
+        self.register_buffer("_start", steps.clone(), persistent=False)
+        self._limit, self._operator = 2 ** (quantizer.bits - 1) - 1, operator
         self._group_size = quantizer.group_size
+
+    @property
+    def steps(self) -> Tensor:
+        """The steps as they are now, shape (rows,), positive."""
+        return (self.multiples * self.get_buffer("_start")).clamp_min(SMALLEST_STEP)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The rounded weight, in the stored layout of the weight."""
         first = to_output_first(weight, self._operator)
         rows = to_step_rows(first, self._group_size)
-        shape = (-1, *[1] * (rows.dim() - 1))
-        share = 1 / math.sqrt(rows[0].numel() * self._limit)
-        # has the value of the steps, and a share of their gradient
-        steps = (self.steps * share + (self.steps * (1 - share)).detach()).clamp_min(SMALLEST_STEP).view(shape)
+        steps = self.steps.view(-1, *[1] * (rows.dim() - 1))
         codes = (rows / steps).clamp(-self._limit, self._limit)
         codes = codes + (codes.round() - codes).detach()
         return to_stored_layout((codes * steps).view_as(first), self._operator)
@@ -71,16 +75,16 @@ class StepLearning:
             self._learned[layer.weight] = (quantizer, learned)
 
     @property
-    def steps(self) -> Mapping[str, nn.Parameter]:
-        """The steps that are trained, shape (rows,), by the name of their weight."""
-        return {name: learned.steps for name, (_, learned) in self._learned.items()}
+    def multiples(self) -> Mapping[str, nn.Parameter]:
+        """What steps are multiplied by, which is trained, shape (rows,), by the name of their weight."""
+        return {name: learned.multiples for name, (_, learned) in self._learned.items()}
 
     @torch.no_grad()
     def finish(self) -> None:
         """Leaves the network with its weights on their grids, in fixed steps, as exports and `compress` have it."""
         for name, (quantizer, learned) in self._learned.items():
             remove_parametrizations(self._network, self._network.attribute(name), leave_parametrized=True)
-            steps = FixedSteps.of(learned.steps.clamp_min(SMALLEST_STEP))
+            steps = FixedSteps.of(learned.steps)
             self._network.round_weight(name, quantizer.bits, steps, quantizer.group_size)
 
 

@@ -121,5 +121,5 @@ def test_another_training_or_a_useless_one_is_refused(traced: TracedNetwork, dat
         useless.tensor("1.bias").fill_(torch.nan)
     with pytest.raises(ValueError, match="the loss became nan at step 1; no step was taken yet"):
         finetune_network(useless, traced.network(), data, TUNING, tmp_path)
-    with pytest.raises(ValueError, match=re.escape("epochs and learning_rate must be above 0, got nan and 0.001")):
+    with pytest.raises(ValueError, match=re.escape("epochs and learning_rate must be above 0, got nan and 0.0001")):
         NetworkFineTuning(epochs=float("nan"))
