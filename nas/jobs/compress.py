@@ -89,15 +89,14 @@ def compressing(workspace: Workspace, repair: str = LIGHT, key: str | None = Non
             "of the job's supernet by --candidate"
         )
     given = workspace.job if key is None else _give_candidate(workspace, key)
-    search: dict[str, Any] = {"searcher": _SEARCHER}
-    if given.search.searcher == _SEARCHER or "searcher" not in given.search.model_fields_set:
-        search["options"] = {"sensitivity": _SENSITIVITY}
-    job = _take_defaults(given, {"search": search, "compression": {"repair": repair}})
+    defaults: dict[str, dict[str, Any]] = {"search": {"searcher": _SEARCHER}, "compression": {"repair": repair}}
+    job = _take_defaults(given, defaults)
+    if job.search.searcher == _SEARCHER and job.compression.repair is not None:
+        defaults["search"]["options"] = {"sensitivity": _SENSITIVITY}
+        job = _take_defaults(given, defaults)
     if job != given and key is None:
-        workspace.reporter.say(
-            f"compress search: {{searcher: {_SEARCHER}, options: {{sensitivity: {_SENSITIVITY}}}}} and "
-            f"compression.repair: {repair}, where the job says nothing; state them for nas search or nas export"
-        )
+        used = ", ".join(f"{name}: {value}" for name, value in _list_added(given, job))
+        workspace.reporter.say(f"compress {used}, where the job says nothing; state them for nas search or nas export")
     with replace(workspace, job=job) as opened:
         yield opened
 
@@ -138,3 +137,14 @@ def _merge(defaults: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, 
         if isinstance(value, Mapping) and name in stated
     }
     return {**defaults, **stated, **sections}
+
+
+def _list_added(given: Job, job: Job) -> Iterator[tuple[str, str]]:
+    """The keys that defaults have added to a job, with their values."""
+    for name, one, other in (
+        ("search.searcher", given.search.searcher, job.search.searcher),
+        ("search.options.sensitivity", given.search.options.get("sensitivity"), job.search.options.get("sensitivity")),
+        ("compression.repair", given.compression.repair, job.compression.repair),
+    ):
+        if one != other:
+            yield name, str(other)

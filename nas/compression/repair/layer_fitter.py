@@ -52,6 +52,7 @@ class LayerFitter:
         corrections: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self._network, self._layers, self._references, self._recipe = network, layers, references, recipe
+        self._samples: list[int] = []  # number of inputs of the network in each batch
         self._sparse, self._corrections = frozenset(sparse), corrections or {}
         self._uses = count_uses(network.graph)
         nodes = {node.name: node for node in network.graph.nodes}
@@ -65,10 +66,14 @@ class LayerFitter:
     def see(self, name: str, values: Sequence[Any]) -> None:
         """Keeps a value if it is added to the output of a layer, until the last such layer is fitted.
 
+        The input of the network, which is seen before a layer is fitted, tells how many samples a batch has.
+
         Args:
             name: Name of the value: of an input of the network, or of a node.
             values: Its batches, each of shape (batch, ...).
         """
+        if name == self._network.graph.inputs[0][0]:
+            self._samples = [*map(len, values)]
         if name in self._others.values():
             self._values[name] = values
 
@@ -122,11 +127,10 @@ class LayerFitter:
             problem: That of all inputs, with the weight as it is.
         """
         judging, bits = statistics.judging, problem.bits
-        if judging is None or bits < self._recipe.nearest_from_bits:
+        if judging is None or not self._recipe.nearest_from_bits <= bits < FULL_PRECISION_BITS:
             return False
         part = statistics.fitting.to_problem(problem.weight, bits, self._recipe.damping, problem.kept, problem.blocks)
-        fitted = part.weight if bits == FULL_PRECISION_BITS else self._recipe.rounding.round(part).weight
-        return bool(judging.error(nearest) < judging.error(fitted))
+        return bool(judging.error(nearest) < judging.error(self._recipe.rounding.round(part).weight))
 
     def _fix_steps(self, name: str, rounded: RoundedWeight) -> Tensor:
         """Has a weight rounded in the steps that were found for it; gives the rounded weight, (groups, out, in)."""
@@ -146,7 +150,7 @@ class LayerFitter:
             if other is not None:
                 lacking = reference.others[batch] - sample_outputs(call.operator, other[batch], positions)
                 aims = aims + lacking * self._inverse_gain(unit)
-            self._add(total, call, inputs[batch], positions, aims)
+            self._add(total, call, inputs[batch], positions, aims, self._samples[batch])
         return total
 
     def _sum_own(self, unit: Unit, inputs: Sequence[Tensor]) -> DealtSum:
@@ -155,18 +159,21 @@ class LayerFitter:
         parameters = [self._network.tensor(name) for name in call.parameters]
         generator = torch.Generator().manual_seed(self._recipe.seed)
         entries = sum(map(len, inputs))
-        for batch in inputs:
+        for batch, samples in zip(inputs, self._samples, strict=True):
             outputs = run_operator(call.operator, [batch], parameters)
             count = -(-self._recipe.rows * len(batch) // entries)
             positions = draw_positions(call.operator, outputs, count, generator)
             aims = sample_outputs(call.operator, outputs, positions)
-            self._add(total, call, batch, positions, aims)
+            self._add(total, call, batch, positions, aims, samples)
         return total
 
-    def _add(self, total: DealtSum, call: Node, inputs: Tensor, positions: Tensor, aims: Tensor) -> None:
-        """Adds what the outputs at some positions of a batch read, and what they should be."""
-        entries = find_entries(call.operator, inputs, positions)
-        total.add(sample_inputs(call.operator, inputs, positions), aims, entries, len(inputs))
+    def _add(self, total: DealtSum, call: Node, inputs: Tensor, positions: Tensor, aims: Tensor, samples: int) -> None:
+        """Adds what the outputs at some positions of a batch read, and what they should be.
+
+        Where the first axis is one of windows or tokens, those of a sample are taken to be neighbours.
+        """
+        entries = find_entries(call.operator, inputs, positions) * samples // len(inputs)
+        total.add(sample_inputs(call.operator, inputs, positions), aims, entries, samples)
 
     def _take_other(self, layer: str) -> Sequence[Any] | None:
         """What is added to the output of a layer, if it is known; dropped if no other layer needs it."""

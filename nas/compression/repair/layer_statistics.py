@@ -92,7 +92,7 @@ class DealtStatistics:
     Attributes:
         whole: Those of all pairs.
         fitting: Those of the pairs to which is fitted.
-        judging: Those of the pairs that judge; None if there are too few inputs.
+        judging: Those of the pairs that judge; None if there are pairs of one part alone.
     """
 
     whole: LayerStatistics
@@ -132,10 +132,10 @@ class DealtSum:
         Args:
             centred: Whether the layer has a bias that may be changed.
         """
-        fitting = self._fitting.mean(centred)
-        if not self._judging.count:
-            return DealtStatistics(fitting, fitting, None)
-        judging = self._judging.mean(centred)
+        if not (self._fitting.count and self._judging.count):
+            only = (self._fitting if self._fitting.count else self._judging).mean(centred)
+            return DealtStatistics(only, only, None)
+        fitting, judging = self._fitting.mean(centred), self._judging.mean(centred)
         share = self._judging.count / (self._fitting.count + self._judging.count)
         return DealtStatistics(fitting.join(judging, share), fitting, judging)
 

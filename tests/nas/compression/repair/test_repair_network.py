@@ -264,6 +264,13 @@ def test_exports_write_the_codes_that_were_found(subject: CompressionSubject, po
         assert zeros >= 96
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_one_output_is_enough(subject: CompressionSubject, seed: int) -> None:
+    """Whether the only output that was drawn is of an input that judges, or of one that is fitted to."""
+    network = repair_network(subject, uniform(subject.traced, "w6a8"), Recipe(rows=1, seed=seed))
+    assert np.isfinite(distance(network, subject))
+
+
 def test_data_is_needed(traced: TracedNetwork) -> None:
     with pytest.raises(ValueError, match="needs calibration data"):
         Repairer(CompressionSubject.uniform_choices(traced, [FLOAT]))
