@@ -28,8 +28,8 @@ IMAGE_SUFFIXES = (
 class ClassFolders(Layout):
     """`FOLDER/CLASS/IMAGE`, or `FOLDER/train|val|test/CLASS/IMAGE`; images may lie deeper, and without labels anywhere.
 
-    Hidden files and folders, and files that are no images by name, are skipped; a note counts the latter. A folder that
-    holds nothing but one folder, of folders, stands for that.
+    Hidden files and folders, files that are no images by name, and images beside folders of classes or splits are
+    skipped; a note counts the latter two. A folder that holds nothing but one folder, of folders, stands for that.
     """
 
     expected = "a folder with a sub-folder of images per class or with train/CLASS, val/CLASS and test/CLASS"
@@ -42,8 +42,8 @@ class ClassFolders(Layout):
         """Lists the images; names of folders are the labels."""
         refuse_columns(columns, "folders of classes")
         if not columns.labelled:
-            return _read_unlabelled(path)
-        root = find_root(path)
+            return _read_unlabelled(find_root(path))
+        root, skipped = find_root(path), Counter[str]()
         folders = _list_folders(root)
         if not folders:
             raise ValueError(
@@ -56,12 +56,10 @@ class ClassFolders(Layout):
             if splits
             else [folder.name for folder in folders]
         )
-        skipped = Counter[str]()
         records = {split: _read(folder, names, skipped) for split, folder in (splits or {"train": root}).items()}
-        if skipped:
-            shown = ", ".join(f"{count} {kind}" for kind, count in skipped.most_common(10))
-            notes = (*notes, f"left out, as they are no images by name, or lie in no folder of a class: {shown}")
-        return StoredSplits.of(records, names=names, notes=notes)
+        if splits:
+            skipped.update(_count_loose(root))
+        return StoredSplits.of(records, names=names, notes=(*notes, *_note_skipped(skipped)))
 
 
 def find_root(path: Path) -> Path:
@@ -148,22 +146,34 @@ def _read(folder: Path, names: tuple[str, ...], skipped: Counter[str]) -> FileRe
     parts = [FilePaths.of(folder, _list_class(folder / name, skipped)) for name in names]
     if not any(map(len, parts)):
         raise ValueError(f"the sub-folders of {folder} hold no images, such as .jpg or .png files")
-    skipped.update(_describe(file) for file in list_visible(folder) if _is_image(file, folder))
+    skipped.update(_count_loose(folder))
     paths, labels = FilePaths.join(parts), _RepeatedNames(names, [*map(len, parts)])
     return FileRecords(paths, RawLabels(labels, _Places(paths), str(folder)))
 
 
-def _read_unlabelled(path: Path) -> StoredSplits:
-    """All images of a folder, or of those of its splits; other files are left aside."""
-    folders = {SPLITS[one.name.lower()]: one for one in _list_folders(path) if one.name.lower() in SPLITS}
-    splits = folders if "train" in folders else {"train": path}
-    records = {}
-    for split, folder in splits.items():
-        paths = FilePaths.of(folder, _list_class(folder, Counter()))
+def _read_unlabelled(root: Path) -> StoredSplits:
+    """All images of a folder, or of those of its splits, which are told as with labels; what is left out is counted."""
+    (splits, notes), skipped, records = _find_splits(root, _list_folders(root)), Counter[str](), {}
+    for split, folder in (splits or {"train": root}).items():
+        paths = FilePaths.of(folder, _list_class(folder, skipped))
         if not len(paths):
             raise ValueError(f"{folder} holds no images, such as .jpg or .png files")
         records[split] = FileRecords(paths, RawLabels(combine_labels([], len(paths)), _Places(paths), str(folder)))
-    return StoredSplits.of(records)
+    if splits:
+        skipped.update(_count_loose(root))
+    return StoredSplits.of(records, notes=(*notes, *_note_skipped(skipped)))
+
+
+def _count_loose(folder: Path) -> Counter[str]:
+    """The images that lie in a folder itself, by their kind."""
+    return Counter(_describe(file) for file in list_visible(folder) if _is_image(file, folder))
+
+
+def _note_skipped(skipped: Counter[str]) -> tuple[str, ...]:
+    """One note on the files that were left out, if there are any."""
+    shown = ", ".join(f"{count} {kind}" for kind, count in skipped.most_common(10))
+    left_out = "left out, as they are no images by name, or lie beside the folders of classes or splits"
+    return (f"{left_out}: {shown}",) if skipped else ()
 
 
 def _list_class(folder: Path, skipped: Counter[str]) -> list[Path]:

@@ -39,7 +39,8 @@ def test_hidden_folders_and_what_systems_leave_are_skipped(tmp_path: Path) -> No
     assert found.names == plain.names == ("class0", "class1", "class2")
     assert found.digest == plain.digest
     (note,) = ClassFolders().read(littered, Columns()).notes
-    assert note == "left out, as they are no images by name, or lie in no folder of a class: 1 .csv, 1 .txt"
+    assert note.startswith("left out, as they are no images by name, or lie beside the folders of classes or splits")
+    assert note.endswith(": 1 .csv, 1 .txt")
 
 
 def test_images_that_are_not_read_are_counted(tmp_path: Path) -> None:
@@ -102,6 +103,31 @@ def test_an_only_folder_stands_for_what_it_holds(tmp_path: Path) -> None:
     assert ClassFolders().read(tmp_path, Columns()).names == ("class0", "class1", "class2")
     write_classes(tmp_path / "split" / "photos" / "train", 6)
     assert ClassFolders().read(tmp_path / "split", Columns()).names == ("class0", "class1", "class2")
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_splits_are_found_alike_with_and_without_labels(tmp_path: Path, labelled: bool) -> None:
+    write_classes(tmp_path / "outer" / "photos" / "train", 10)
+    write_classes(tmp_path / "outer" / "photos" / "test", 6)
+    (tmp_path / "outer" / "photos" / "train" / "class0" / "a.heic").touch()
+    (tmp_path / "outer" / "photos" / "loose.png").touch()
+    stored = ClassFolders().read(tmp_path, Columns(labelled=labelled))
+    assert stored.test is not None
+    assert (len(stored.train), stored.validation, len(stored.test)) == (10, None, 6)
+    assert [set(note.partition(": ")[2].split(", ")) for note in stored.notes] == [{"1 .heic", "1 .png"}]
+
+
+@pytest.mark.parametrize(
+    ("names", "rule"),
+    [
+        (("training_set", "test_set"), "must have a folder train"),
+        (("val", "test"), "must have a folder train"),
+        (("train", "val", "valid", "extra"), "either folders of classes or the splits"),
+    ],
+)
+def test_unlabelled_splits_that_are_unclear_are_refused(tmp_path: Path, names: tuple[str, ...], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        ClassFolders().read(rename(tmp_path, *names), Columns(labelled=False))
 
 
 @pytest.mark.parametrize("columns", [Columns("image"), Columns(labels=("breed",))])
