@@ -185,13 +185,18 @@ class LayerPolicy:
         """Reads what `to_json` wrote.
 
         Raises:
-            ValueError: If a part is unknown, or its text is not one that `to_json` writes.
+            ValueError: If a part is unknown or no text, or its text is not one that `to_json` writes.
         """
         if not parts:
             return cls()
         unknown = parts.keys() - {*_PARTS}
         if unknown:
             raise ValueError(f"a layer policy has the parts {', '.join(_PARTS)}, got {', '.join(sorted(unknown))}")
+        if other := [name for name, part in parts.items() if not isinstance(part, str)]:
+            raise ValueError(
+                f"a part of a policy is a text, got {quote(parts[other[0]])} as {other[0]}, which is none; "
+                'write it like "w8a8" or "0.5", or leave it out'
+            )
         sparsity, low_rank, correction = (parts.get(name) for name in _PARTS[1:])
         policy = cls(
             _parse_quantization(parts["quantization"]) if "quantization" in parts else None,

@@ -1,5 +1,7 @@
 """Policies are written as they are read, and say nothing of what they leave alone."""
 
+from typing import Any
+
 import pytest
 
 from search_spaces.compression_policy import FULL_PRECISION_BITS, QUANTIZED_BITS, LayerPolicy, Quantization
@@ -45,6 +47,13 @@ def test_every_part_has_a_name_of_its_own() -> None:
         LayerPolicy.from_json({"low_rank": "0.50"})  # another text would be another key
     with pytest.raises(ValueError, match=r"has the parts quantization, sparsity, low_rank, correction, got thinning"):
         LayerPolicy.from_json({"thinning": "0.5"})
+
+
+@pytest.mark.parametrize("name", ["quantization", "sparsity", "low_rank", "correction"])
+@pytest.mark.parametrize("part", [0.1, 8, None, ["0.5"]], ids=str)
+def test_a_part_that_is_no_text_is_refused(name: str, part: Any) -> None:
+    with pytest.raises(ValueError, match=rf"a part of a policy is a text, got .* as {name}, which is none; write it"):
+        LayerPolicy.from_json({"quantization": "w8a8"} | {name: part})
 
 
 def test_parts_that_are_not_there_are_not_written() -> None:
