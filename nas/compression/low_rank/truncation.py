@@ -54,17 +54,27 @@ def measure_importance(network: GraphNetwork) -> dict[str, Tensor]:
 def find_ranks(network: GraphNetwork, least: float = 0.01) -> dict[str, int]:
     """The smallest ranks, by layer, behind which no component reaches a share of the largest importance of its layer.
 
+    Where all components are zero, that is a rank of 1, the smallest that a layer can have, unless the share is 0.
+
     Args:
         network: A compressed network.
         least: The share, from 0, which keeps all components, to 1.
 
     Raises:
-        ValueError: If the share is outside.
+        ValueError: If the share is outside, or an importance is not finite, as of weights that are NaN.
     """
     if not 0 <= least <= 1:
         raise ValueError(f"the least share of an importance must be from 0 to 1, got {least}")
     found = {}
     for layer, importance in measure_importance(network).items():
+        if not importance.isfinite().all():
+            raise ValueError(
+                f"the importance of components must be finite, got {float(importance[~importance.isfinite()][0])} in "
+                f"{layer}; take weights that are finite, such as those from before the training diverged"
+            )
+        if least > 0 and not importance.any():
+            found[layer] = 1  # every component reaches a share of 0, so the rule below would keep them all
+            continue
         (reaching,) = (importance >= least * importance.max()).nonzero(as_tuple=True)
         found[layer] = int(reaching[-1]) + 1
     return found

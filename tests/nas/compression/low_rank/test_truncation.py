@@ -66,6 +66,11 @@ def test_ranks_end_where_nothing_of_importance_follows(network: GraphNetwork) ->
     assert find_ranks(changed, 0.0)["0"] == len(importance)
     with pytest.raises(ValueError, match="from 0 to 1, got nan"):
         find_ranks(changed, float("nan"))
+    changed.tensor(second).zero_()
+    assert (find_ranks(changed)["0"], find_ranks(changed, 0.0)["0"]) == (1, len(importance))
+    changed.tensor(second)[0, 4] = float("nan")
+    with pytest.raises(ValueError, match="importance of components must be finite, got nan in 0; take weights"):
+        find_ranks(changed)
 
 
 @pytest.mark.parametrize(
