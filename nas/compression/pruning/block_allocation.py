@@ -51,8 +51,9 @@ class BlockDamage:
             blocks: Its blocks.
 
         Raises:
-            ValueError: If the degradation needs what the subject has not.
+            ValueError: If there are no blocks, or the degradation needs what the subject has not.
         """
+        _check_any(blocks)
         judge = self.judge_allocations(subject, blocks)
         return tuple(np.array([0.0, max(judge(row), 0.0)]) for row in np.eye(len(blocks.blocks), dtype=int).tolist())
 
@@ -66,7 +67,7 @@ class BlockDamage:
             blocks: Its blocks.
 
         Raises:
-            ValueError: If the degradation needs what the subject has not.
+            ValueError: If the degradation needs what the subject has not; of the function, as for `select_blocks`.
         """
         compare, traced, data = self.degradation.prepare(subject), subject.traced, subject.need_data()
         channels = CoupledChannels.from_graph(traced.graph)
@@ -92,7 +93,17 @@ def select_blocks(blocks: RemovableBlocks, chosen: Sequence[int]) -> tuple[str, 
     Args:
         blocks: The blocks.
         chosen: For each block 1 if it is left out, else 0.
+
+    Raises:
+        ValueError: If there are not as many values as blocks, or one is neither 0 nor 1.
     """
+    if len(chosen) != len(blocks.blocks):
+        raise ValueError(
+            f"an allocation of blocks has one value for each of {len(blocks.blocks)}, got {len(chosen)}; "
+            "give 0 for each that stays and 1 for each that is left out"
+        )
+    if other := [out for out in chosen if out not in (0, 1)]:
+        raise ValueError(f"a value of a block must be 0, which keeps it, or 1, which leaves it out, got {other[0]}")
     return tuple(block.name for block, out in zip(blocks.blocks, chosen, strict=True) if out)
 
 
@@ -105,8 +116,9 @@ def budget_blocks(blocks: RemovableBlocks, cost: str, most: float) -> Budget:
         most: The upper bound.
 
     Raises:
-        ValueError: If the cost is neither.
+        ValueError: If there are no blocks, or the cost is neither.
     """
+    _check_any(blocks)
     if cost not in _COUNTS:
         raise ValueError(f"a budget of blocks is one of {' or '.join(_COUNTS)}, got {cost!r}")
     count = _COUNTS[cost]
@@ -115,6 +127,15 @@ def budget_blocks(blocks: RemovableBlocks, cost: str, most: float) -> Budget:
     # what always stays is a part of the cost of the first block, whatever becomes of it
     tables = [np.array([one, 0.0]) + (whole - sum(saved)) * (number == 0) for number, one in enumerate(saved)]
     return Budget(cost, tuple(tables), most)
+
+
+def _check_any(blocks: RemovableBlocks) -> None:
+    """Refuses to allocate the blocks of a network that has none."""
+    if not blocks.blocks:
+        raise ValueError(
+            "an allocation of blocks leaves out blocks between values of one shape through which all that follows must "
+            "pass, and the network has none; allocate the policies of its layers"
+        )
 
 
 def _count_elements(graph: NetworkGraph) -> int:

@@ -92,6 +92,31 @@ def test_an_allocation_is_the_best_of_all_combinations(subject: CompressionSubje
         budget_blocks(blocks, "bops", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ([2, 0, 0, 0], "must be 0, which keeps it, or 1, which leaves it out, got 2"),
+        ([1, 0, -1, 0], "got -1"),
+        ([float("nan"), 0, 0, 0], "got nan"),
+        ([1, 0, 0], "one value for each of 4, got 3; give 0"),
+    ],
+)
+def test_what_is_no_allocation_is_refused(subject: CompressionSubject, chosen: list[int], message: str) -> None:
+    blocks = RemovableBlocks.from_graph(subject.traced.graph)
+    with pytest.raises(ValueError, match=message):
+        select_blocks(blocks, chosen)
+    with pytest.raises(ValueError, match=message):
+        BlockDamage().judge_allocations(subject, blocks)(chosen)
+
+
+def test_a_network_without_blocks_is_refused_by_what_it_lacks(subject: CompressionSubject) -> None:
+    none = replace(RemovableBlocks.from_graph(subject.traced.graph), blocks=(), needed_by={})
+    with pytest.raises(ValueError, match=r"leaves out blocks between values of one shape .* and the network has none"):
+        BlockDamage().measure(subject, none)
+    with pytest.raises(ValueError, match="and the network has none; allocate the policies of its layers"):
+        budget_blocks(none, "macs", 1.0)
+
+
 @torch.no_grad()
 def test_what_is_left_is_fitted_to_the_whole_network(subject: CompressionSubject) -> None:
     traced, inputs = subject.traced, subject.need_data().inputs
