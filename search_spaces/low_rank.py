@@ -12,7 +12,7 @@ from math import prod
 
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution, Linear
-from search_spaces.sparsity import check_share
+from search_spaces.sparsity import LARGEST_SHARE, LEAST_SHARE, check_share
 
 CORRECTION_BITS = 8  # of the weights of both factors of a correction
 
@@ -84,15 +84,23 @@ def find_rank(operator: Operator, low_rank: LowRank | LowRankCorrection) -> int:
         ValueError: If it is neither a linear layer nor a convolution of one group that is not transposed, or is so
             small that the rank would be 0.
     """
+    what = "low rank" if isinstance(low_rank, LowRank) else "a correction"
     if not is_factorable(operator):
         kind = "a convolution that is grouped or transposed" if isinstance(operator, Convolution) else operator.name
-        raise ValueError(f"low rank is for linear layers and convolutions of one group, got {kind}")
-    outputs, *inputs = operator.weight_shape or ()
-    rank = int(low_rank.share * outputs * prod(inputs) / (outputs + prod(inputs)))
-    if not rank >= 1:
+        raise ValueError(f"{what} is for linear layers and convolutions of one group, got {kind}")
+    outputs, *places = operator.weight_shape or ()
+    inputs = prod(places)
+
+    def round_down(share: float) -> int:
+        return int(share * outputs * inputs / (outputs + inputs))
+
+    if not (rank := round_down(low_rank.share)) >= 1:
+        hundredths = range(round(100 * LEAST_SHARE), round(100 * LARGEST_SHARE) + 1)
+        least = next((number / 100 for number in hundredths if round_down(number / 100) >= 1), None)
+        way = f"take {least} or more" if least is not None else "no share of so small a layer is, so take none"
         raise ValueError(
-            f"low rank must leave a rank of 1 or more, got {low_rank.share} of the rank at which {outputs} outputs and "
-            f"{prod(inputs)} inputs save nothing, {outputs * prod(inputs) / (outputs + prod(inputs)):.2f}"
+            f"{what} must be of rank 1 or more, got {low_rank.share} of the rank at which factors have as many weights "
+            f"as {outputs} outputs of {inputs} inputs, {outputs * inputs / (outputs + inputs):.2f}; {way}"
         )
     return rank
 

@@ -44,12 +44,26 @@ def test_factors_have_the_output_of_the_layer_and_at_most_the_share_of_its_costs
         (Convolution.square(8, 8, 3, groups=8), "got a convolution that is grouped or transposed"),
         (replace(STRIDED, transposed=True), "got a convolution that is grouped or transposed"),
         (Embedding(8, 4), "of one group, got embedding"),
-        (Linear(4, 1), r"a rank of 1 or more, got 0.5 of the rank at which 1 outputs and 4 inputs save nothing, 0.80"),
+        (Linear(4, 1), r"of rank 1 or more, got 0.5 of .* as many weights as 1 outputs of 4 inputs, 0.80; no share"),
     ],
 )
 def test_what_cannot_be_of_low_rank_is_refused(operator: Operator, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         find_rank(operator, LowRank(0.5))
+
+
+@pytest.mark.parametrize(
+    ("operator", "least"), [(Linear(6, 6), 0.34), (Linear(25, 4), 0.3), (Convolution.square(2, 3, 3), 0.39)]
+)
+def test_a_share_that_is_too_small_is_refused_with_the_least_that_is_not(operator: Operator, least: float) -> None:
+    for kind, name in ((LowRank, "low rank"), (LowRankCorrection, "a correction")):
+        with pytest.raises(
+            ValueError, match=rf"^{name} must be of rank 1 or more, got 0.2 of .*; take {least} or more$"
+        ):
+            find_rank(operator, kind(0.2))
+        assert find_rank(operator, kind(least)) == 1
+        with pytest.raises(ValueError, match=f"^{name} is for linear layers"):
+            find_rank(Embedding(8, 4), kind(0.5))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, float("nan"), -0.5])
