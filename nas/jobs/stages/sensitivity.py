@@ -98,8 +98,9 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
     """
     reporter, space = execution.reporter, subject.space
     inputs: dict[str, object] = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
-    if widths := {gene.name: gene.values for gene in space.architectures.genes}:
-        inputs["widths"] = widths
+    if architecture_genes := {gene.name: gene.values for gene in space.architectures.genes}:
+        # of blocks as well as widths; another key would be another folder, and earlier runs would be measured again
+        inputs["widths"] = architecture_genes
     inputs["samples"] = subject.count_calibrating(CALIBRATION_SAMPLES)
     folder = execution.runs.path("sensitivity", inputs)
     if not StageFolder(folder).holds(TABLE, ADDITIVITY):
@@ -110,7 +111,7 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
     tables = DamageTables.from_entries(damage, space)
     if _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter):
         return tables
-    if not pairs or widths:
+    if not pairs or architecture_genes:
         reporter.say(f"damage   {BELOW}: {FALL_BACK}")
         return tables
     folder = execution.runs.path("pairs", inputs)
