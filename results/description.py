@@ -22,6 +22,7 @@ def describe(candidate: Candidate) -> str:
     depths = "-".join(str(len(stage)) for stage in architecture.stages)
     left = [f", channels {'-'.join(widths)}"] if widths else []
     left += [f", with {' '.join(kept)}"] if kept else []
+    left += [", without blocks"] if architecture.stages[:1] == ((),) else []  # the first stage is that of blocks
     shape = f"{architecture.resolution} px, blocks {depths}: {blocks}" if blocks else architecture.space + "".join(left)
     return shape + (f"; {policy}" if policy else "")
 
