@@ -12,7 +12,7 @@ from nas.evaluation.realize import REPAIR_SAMPLES
 from nas.jobs.stages.subject import Subject
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.compressed_layer import expand_layer
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.families.given import GivenSpace
 from search_spaces.layer_spec import LayerSpec
 
@@ -26,7 +26,9 @@ def tabulate_work(subject: Subject) -> AdditiveCost | None:
 
     These are the forward passes over the validation images and, where networks are repaired, over its samples, and the
     products of inputs and outputs to which each layer is fitted that is not left as it is (`nas.compression.repair`),
-    which have the largest part. Seconds follow them as far as kernels are equally fast.
+    which have the largest part. Seconds follow them as far as kernels are equally fast. The fit of what is left without
+    some channels or blocks (`nas.compression.pruning`) is left out: it is done once for policies that are measured in
+    turn, so that no sum over the layers of a candidate tells it.
 
     Args:
         subject: The network, the images and how candidates are compressed.
@@ -44,11 +46,16 @@ def tabulate_work(subject: Subject) -> AdditiveCost | None:
 
     def count(layer: LayerSpec, policy: LayerPolicy) -> float:
         parts = [part for part, _ in expand_layer(layer, policy)]
-        fitted = [] if policy == LayerPolicy() else parts
+        fitted = parts if _changes_weights(policy) else []
         return float(images * sum(part.macs for part in parts) + rows * sum(map(_count_fit, fitted)))
 
     work = subject.space.tabulate(count)
     return work if any(np.ptp(term.table) > 0 for term in work.terms) else None
+
+
+def _changes_weights(policy: LayerPolicy) -> bool:
+    """Whether a policy changes the weights of a layer, so that a repair fits them; rounded activations do not."""
+    return policy.weight_bits < FULL_PRECISION_BITS or policy.sparsity is not None or not policy.has_no_factors
 
 
 def _count_fit(layer: LayerSpec) -> int:

@@ -40,10 +40,11 @@ def test_layers_that_are_repaired_are_work_and_small_ranks_save_some() -> None:
     assert none == (64 * 32 + 32 * 10) * (len(opened.data.validation) + len(opened.data.train))
 
 
-def test_between_bits_there_is_no_difference() -> None:
+def test_between_bits_of_fitted_weights_or_of_activations_there_is_no_difference() -> None:
     assert tabulate_work(subject("w8a8", "w4a8", repaired=True)) is None
     assert tabulate_work(subject("w32a32", "w4a8", repaired=False)) is None
     assert tabulate_work(subject("w8a8", "w8a8-rank0.5", repaired=False)) is not None
+    assert tabulate_work(subject("w32a32", "w32a8", repaired=True)) is None  # no weight is fitted
     supernet = create_space("resnet_digits", 1, 10)
     opened = subject("w32a32", "w4a8", repaired=True)
     assert tabulate_work(replace(opened, measurement=replace(opened.measurement, space=supernet))) is None
