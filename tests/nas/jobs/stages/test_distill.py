@@ -56,7 +56,11 @@ JOB: dict[str, Any] = {
     "name": "small",
     "data": {"source": "digits"},
     "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w8a8", "w2a8"]},
-    "search": {"evaluations": 6, "objectives": ["accuracy", "weight_bytes"]},
+    "search": {
+        "options": {"sensitivity": "output_distortion"},
+        "evaluations": 6,
+        "objectives": ["accuracy", "weight_bytes"],
+    },
     "compression": {"calibration": "data_free"},
     "export": {"count": 1},
 }

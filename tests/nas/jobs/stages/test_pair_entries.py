@@ -56,7 +56,12 @@ JOB: dict[str, Any] = {
     "name": "small",
     "data": {"source": "digits", "limit": 400},
     "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w2a32"]},
-    "search": {"evaluations": 6, "objectives": ["accuracy", "weight_bytes"]},
+    "search": {
+        "searcher": "allocation",
+        "options": {"sensitivity": "output_distortion"},
+        "evaluations": 6,
+        "objectives": ["accuracy", "weight_bytes"],
+    },
     "export": {"count": 1},
 }
 

@@ -59,7 +59,11 @@ def broken():
 JOB: dict[str, Any] = {
     "name": "small",
     "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w8a8", "w4a8", "w2a8"]},
-    "search": {"evaluations": 10, "objectives": ["accuracy", "weight_bytes"]},
+    "search": {
+        "options": {"sensitivity": "output_distortion"},
+        "evaluations": 10,
+        "objectives": ["accuracy", "weight_bytes"],
+    },
     "export": {"count": 1},
 }
 
@@ -237,7 +241,7 @@ def test_blocks_are_searched_with_bits_and_widths(folder: Path, searcher: str, w
     found = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert found.exit_code == 0, found.output
     if searcher == "allocation":
-        assert "groups of channels, without 2 blocks in turn, by output_distortion" in found.output
+        assert "groups of channels, without 2 blocks in turn, by repaired_divergence" in found.output
         (table,) = folder.glob("runs/small/sensitivity-*/damage.csv")
         damage = pd.read_csv(table, index_col=["layer", "policy"])["damage"]
         for block in ("1.kept", "2.kept"):
