@@ -12,13 +12,13 @@ from math import prod
 
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution, Linear
-from search_spaces.sparsity import LARGEST_SHARE, LEAST_SHARE, check_share
+from search_spaces.sparsity import LARGEST_SHARE, LEAST_SHARE, Share
 
 CORRECTION_BITS = 8  # of the weights of both factors of a correction
 
 
 @dataclass(frozen=True, slots=True)
-class LowRank:
+class LowRank(Share):
     """The rank of a layer, in units of the rank at which its two factors have as many weights as itself.
 
     A weight of m outputs and n inputs and kernel places has factors of r (m + n) weights, so they save nothing from the
@@ -31,17 +31,11 @@ class LowRank:
         ValueError: If the share is outside.
     """
 
-    share: float
-
-    def __post_init__(self) -> None:
-        check_share("a share of the rank at which nothing is saved", self.share)
-
-    def __str__(self) -> str:
-        return repr(float(self.share))  # a share of numpy is written as one of Python
+    what = "a share of the rank at which nothing is saved"
 
 
 @dataclass(frozen=True, slots=True)
-class LowRankCorrection:
+class LowRankCorrection(Share):
     """The rank of what is added to a rounded weight to make up for its rounding (low-rank error correction).
 
     Two factors run beside the rounded layer, and their output is added to its own. Both have weights of
@@ -57,13 +51,7 @@ class LowRankCorrection:
         ValueError: If the share is outside.
     """
 
-    share: float
-
-    def __post_init__(self) -> None:
-        check_share("the rank of a correction, as a share of the one at which it is as large as the layer,", self.share)
-
-    def __str__(self) -> str:
-        return repr(float(self.share))  # a share of numpy is written as one of Python
+    what = "the rank of a correction, as a share of the one at which it is as large as the layer,"
 
 
 def is_factorable(operator: Operator) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution, Linear
@@ -19,7 +20,22 @@ _MASK_BITS = 1  # of a weight in a bitmap, which says whether it is stored
 
 
 @dataclass(frozen=True, slots=True)
-class UnstructuredSparsity:
+class Share:
+    """A part of a policy that is one share, from 0.01 to 0.99, and is written as that number."""
+
+    what: ClassVar[str]  # what it is a share of, for messages
+
+    share: float
+
+    def __post_init__(self) -> None:
+        check_share(self.what, self.share)
+
+    def __str__(self) -> str:
+        return repr(float(self.share))  # a share of numpy is written as one of Python
+
+
+@dataclass(frozen=True, slots=True)
+class UnstructuredSparsity(Share):
     """A share of the weights of a layer is zero, wherever they are.
 
     Attributes:
@@ -29,13 +45,7 @@ class UnstructuredSparsity:
         ValueError: If the share is outside.
     """
 
-    share: float
-
-    def __post_init__(self) -> None:
-        check_share("a share of zeros", self.share)
-
-    def __str__(self) -> str:
-        return repr(float(self.share))  # a share of numpy is written as one of Python
+    what = "a share of zeros"
 
     @property
     def kept_share(self) -> float:
