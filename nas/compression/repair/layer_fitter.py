@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -97,7 +96,6 @@ class LayerFitter:
         rows = to_rows(weight, operator)
         kept = rows != 0 if name in self._sparse else None
         quantizer = self._network.weight_quantizer(name)
-        nearest = rows if quantizer is None else to_rows(quantizer(weight), operator)
         group_size = None if quantizer is None else quantizer.group_size
         blocks = 1 if group_size is None else weight.shape[1] // group_size
         problem = statistics.whole.to_problem(rows, bits, self._recipe.damping, kept, blocks)
@@ -108,7 +106,7 @@ class LayerFitter:
             for factor, rounded in zip(self._corrections[name], (corrected.first, corrected.second), strict=True):
                 values = self._fix_steps(factor, rounded)
                 self._network.tensor(factor).copy_(values.view_as(self._network.tensor(factor)))
-        elif self._keeps_nearest(nearest, statistics, replace(problem, weight=rows)):
+        elif (nearest := self._keep_nearest(weight, node, statistics, problem)) is not None:
             fitted, stored = nearest, rows
         elif bits != FULL_PRECISION_BITS:
             fitted = stored = self._fix_steps(name, self._recipe.rounding.round(problem))
@@ -118,19 +116,26 @@ class LayerFitter:
         if shift is not None and movable:
             self._network.tensor(shift[0]).add_(statistics.whole.bias(fitted).flatten(), alpha=shift[1])
 
-    def _keeps_nearest(self, nearest: Tensor, statistics: DealtStatistics, problem: RoundingProblem) -> bool:
-        """Whether nearest codes do better, where both are judged, than what is fitted to the rest of the inputs.
+    def _keep_nearest(
+        self, weight: Tensor, node: Node, statistics: DealtStatistics, problem: RoundingProblem
+    ) -> Tensor | None:
+        """The weight of nearest codes, shape (groups, out, in), if it does better, where both are judged, than a fit.
 
         Args:
-            nearest: The weight of nearest codes, shape (groups, out, in).
-            statistics: What the layer reads and should yield.
-            problem: That of all inputs, with the weight as it is.
+            weight: The weight as it is, output channels first.
+            node: The node that calls the layer.
+            statistics: What the layer reads and should yield; the fit is to the inputs that do not judge.
+            problem: That of all inputs.
         """
         judging, bits = statistics.judging, problem.bits
         if judging is None or not self._recipe.nearest_from_bits <= bits < FULL_PRECISION_BITS:
-            return False
-        part = statistics.fitting.to_problem(problem.weight, bits, self._recipe.damping, problem.kept, problem.blocks)
-        return bool(judging.error(nearest) < judging.error(self._recipe.rounding.round(part).weight))
+            return None
+        quantizer = self._network.weight_quantizer(node.parameters[0])
+        assert quantizer is not None
+        rows, nearest = (to_rows(one, node.operator) for one in (weight, quantizer(weight)))
+        part = statistics.fitting.to_problem(rows, bits, self._recipe.damping, problem.kept, problem.blocks)
+        fitted = self._recipe.rounding.round(part).weight
+        return nearest if bool(judging.error(nearest) < judging.error(fitted)) else None
 
     def _fix_steps(self, name: str, rounded: RoundedWeight) -> Tensor:
         """Has a weight rounded in the steps that were found for it; gives the rounded weight, (groups, out, in)."""
