@@ -32,6 +32,7 @@ class RepairedDivergence(PolicywiseMetric):
         inputs: Number of inputs that are used, the first of the data.
     """
 
+    fits = True
     recipe: Recipe | None = None
     inputs: int = 256
 

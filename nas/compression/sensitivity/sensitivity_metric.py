@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,7 +25,12 @@ class SensitivityMetric(ABC):
     leaves a layer as it is. It is the same each time, and the network is not changed. Allocators minimise the sum of
     damages over layers, as if layers were independent. Metrics are frozen dataclasses; one that draws random numbers
     has a seed. What `check` lets pass is measured, and what it refuses is refused by the other methods in its words.
+
+    Attributes:
+        fits: Whether layers are fitted for each policy that is measured, which takes many times as long as running it.
     """
+
+    fits: ClassVar[bool] = False
 
     def check(self, subject: CompressionSubject) -> None:
         """Makes sure, without any work, that a subject has what the metric needs: data, or what the metric says.

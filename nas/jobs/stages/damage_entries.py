@@ -187,10 +187,10 @@ def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueE
 def _measure_missing(
     entries: DamageEntries, alone: Mapping[str, Candidate], known: _Known, journal: DamageJournal
 ) -> None:
-    """Measures in the workers what is not known: first of the last, the middle and the first layer, then in order."""
+    """Measures in the workers what is not known: first of the last, the middle, the first and of all layers."""
     whole = {name_policy(one): one for one in entries.whole}
     names, candidates, execution = [*alone] or [*whole], {**alone, **whole}, entries.execution
-    timed = [names[-1], names[len(names) // 2], names[0]]
+    timed = [names[-1], names[len(names) // 2], names[0], *[*whole][:1]]
     missing = [name for name in dict.fromkeys([*timed, *candidates]) if name not in known]
     told, reporter, failed = not missing, execution.reporter, dict[str, str]()
 
@@ -244,6 +244,6 @@ def _estimate(known: _Known, alone: Mapping[str, Candidate], whole: Mapping[str,
     """Seconds that one worker takes for the rest, by what is known."""
     seconds = [known[name].seconds for name in (alone or whole) if name in known]
     left = [sum(name not in known for name in group) for group in (alone, whole)]
-    # a policy of all layers runs all of the network, as that of the first layer does, which takes longest
-    share = WHOLE_SHARE if alone else 1.0
-    return left[0] * float(np.mean(seconds)) + left[1] * share * max(seconds)
+    # where the one of all layers that was timed could not be measured, the others take as long as the dearest layer
+    whole_s = [known[name].seconds for name in whole if name in known] or [max(seconds)]
+    return left[0] * float(np.mean(seconds)) + left[1] * float(np.mean(whole_s))

@@ -28,6 +28,6 @@ def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> No
     on = "" if workers.count == 1 else f" on {workers.count} workers"
     left = describe_duration(evaluations * each_s / workers.count)
     execution.reporter.say(
-        f"search   up to {evaluations} candidates at about {each_s:.2g} s each{on}: {left} at most, besides what it "
+        f"search   up to {evaluations} candidates at about {each_s:.2g} s each{on}: about {left}, besides what it "
         "needs to know first"
     )

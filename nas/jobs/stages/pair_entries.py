@@ -128,19 +128,25 @@ def find_pairs(wanted: PairEntries, folder: Path) -> tuple[Term, ...]:
 
     Returns:
         Tables of each layer and the next; none if there is no next, if the metric finds all damage at once, so that no
-        damage of two layers is in its unit, if one cannot be measured, at which it stops, or too few random policies
-        can, or if R2 is not higher with them by `LEAST_GAIN`.
+        damage of two layers is in its unit, or fits layers for every pair, if one cannot be measured, at which it
+        stops, or too few random policies can, or if R2 is not higher with them by `LEAST_GAIN`.
 
     Raises:
         ValueError: If what is stored was damaged.
     """
     entries = wanted.entries
     metric, reporter = SENSITIVITY_METRICS[entries.metric](), entries.execution.reporter
-    if len(wanted.damage) < 2 or metric.measure_policies(make_subject(entries.subject.realizer(), 1)) is None:
-        why = "there is one layer" if len(wanted.damage) < 2 else f"{entries.metric} knows no damage of two layers"
+    known, why = StageFolder(folder).holds(TABLE, ADDITIVITY), ""
+    if len(wanted.damage) < 2:
+        why = "there is one layer"
+    elif metric.measure_policies(make_subject(entries.subject.realizer(), 1)) is None:
+        why = f"{entries.metric} knows no damage of two layers"
+    elif metric.fits and not known:
+        why = f"{entries.metric} would fit layers anew {len(wanted.wanted)} times to measure pairs of them"
+    if why:
         reporter.say(f"damage   {BELOW}, and {why}: {FALL_BACK}")
         return ()
-    if not StageFolder(folder).holds(TABLE, ADDITIVITY):
+    if not known:
         reporter.say(f"damage   {BELOW}: measuring what {_NEIGHBOURS} damage together")
         if reason := _measure(wanted, folder):
             reporter.say(f"damage   {reason}: {FALL_BACK}")

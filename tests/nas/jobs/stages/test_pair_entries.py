@@ -114,6 +114,16 @@ def test_two_layers_that_are_harmful_together_only_are_told(tmp_path: Path, monk
     assert "export   done before" in again
 
 
+def test_a_metric_that_fits_layers_measures_no_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(monkeypatch, tmp_path, gain=20.0)
+    search = JOB["search"] | {"options": {"sensitivity": "repaired_divergence"}}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(JOB | {"search": search}))
+    monkeypatch.setattr("nas.compression.sensitivity.additivity.LEAST_R2", 1.1)
+    said = compress()
+    assert "repaired_divergence would fit layers anew 12 times to measure pairs of them: the search goes by" in said
+    assert not [*tmp_path.glob("runs/small/pairs-*")]
+
+
 def test_pair_terms_that_tell_no_more_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bring(monkeypatch, tmp_path, gain=20.0)
     original = PairEntries.tabulate
