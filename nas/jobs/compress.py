@@ -61,13 +61,39 @@ def finetune_found_job(
         of: First digits of the key of the candidate of the supernet that was compressed; None if none was.
 
     Raises:
-        ValueError: As `finetune_job` and `compressing` describe.
+        ValueError: If the job states no recipe of repair, and the candidate was found by none or by several; or as
+            `finetune_job` and `compressing` describe.
     """
     if of is None and workspace.network is None:
         finetune_job(workspace, key, epochs, learning_rate)
         return
-    with compressing(workspace, LIGHT, of) as given:
+    job = workspace.job if of is None else _give_candidate(workspace, of)
+    if "repair" not in job.compression.model_fields_set:
+        repair = _find_repair(workspace, key)
+        job = _take_defaults(job, {"compression": {"repair": repair}})
+        workspace.reporter.say(f"finetune starts from compression.repair: {repair or 'null'}, by which it was found")
+    with replace(workspace, job=job) as given:
         finetune_job(given, key, epochs, learning_rate)
+
+
+def _find_repair(workspace: Workspace, key: str) -> str | None:
+    """The recipe by which a candidate was repaired in the runs that found it; those of the job count before others."""
+    database = workspace.database
+    key = database.candidate(key).key
+    found = database.frame(key=key)
+    records = [database.record(run) for run in found["run"][found["source"] != "finetuned"].unique()]
+    records = [one for one in records if one.job == workspace.job.name] or records
+    stated = (one.inputs.get("compression") for one in records)
+    # no recipe, or no section, stands for nearest codes; see `CompressionSection.described`
+    repairs = {str(part["repair"]) if isinstance(part, Mapping) and "repair" in part else None for part in stated}
+    if len(repairs) != 1:
+        known = " and ".join(sorted(one or "null" for one in repairs)) or "none"
+        raise ValueError(
+            f"candidate {key} must have been found by one compression.repair, got {known}; state in the job the one "
+            "from which fine-tuning is to start"
+        )
+    (repair,) = repairs
+    return repair
 
 
 @contextmanager

@@ -5,19 +5,22 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.compression.tracing.trace import trace
 from nas.compression.tracing.traced_file import load_traced, save_traced
+from nas.evaluation.realize import CandidateRealizer
 from nas.export.onnx_model import open_session, run_session
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import load_job
@@ -95,6 +98,50 @@ def test_without_labels_candidates_are_compared_with_the_network_itself(bring_ne
     assert exact[["top1_agreement", "explained_variance"]].to_numpy() == pytest.approx(np.array([[100.0, 1.0]]))
     assert (measured["explained_variance"] < 1 - 1e-6).sum() == len(measured) - 1
     assert len(tuned) == 1
+
+
+def test_fine_tuning_starts_from_the_network_that_was_measured(
+    bring_network: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w8a8", "w2a8"]}
+    folder = bring_network(
+        "from torch import nn\n\n"
+        "def make():\n    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))\n",
+        GIVEN | {"space": space},
+    )
+    images = torch.rand(8, 1, 8, 8)
+    known: dict[str, Tensor] = {}  # outputs of networks that were made to be measured or trained
+    original = CandidateRealizer.realize
+
+    def realize(realizer: CandidateRealizer, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
+        network = original(realizer, candidate, fidelity)
+        known[candidate.key] = network(images)
+        return network
+
+    def begin(network: nn.Module, *_: object) -> None:
+        known["begun"] = network(images)
+        raise ValueError("it has begun")
+
+    monkeypatch.setattr(CandidateRealizer, "realize", realize)
+    monkeypatch.setattr("nas.jobs.stages.tuners.finetune_network", begin)
+    begun = []
+    for command in ("run", "compress", "compress --preset full"):
+        runs = ("--runs", command)
+        found = CliRunner().invoke(app, [*command.split(), "job.yaml", *runs])
+        assert found.exit_code == 0, found.output
+        (networks,) = folder.glob(f"{command}/one/export-*/networks.csv")
+        key = str(pd.read_csv(networks, dtype=str)["key"][0])
+        measured = known[key]
+        tuned = CliRunner().invoke(app, ["finetune", "job.yaml", key, *runs])
+        assert str(tuned.exception) == "it has begun"
+        assert torch.equal(known["begun"], measured), command
+        begun.append(measured)
+    assert not any(torch.equal(one, other) for one, other in combinations(begun, 2))
+    CliRunner().invoke(app, ["compress", "job.yaml", *runs])
+    tuned = CliRunner().invoke(app, ["finetune", "job.yaml", key, *runs])
+    assert f"candidate {key} must have been found by one compression.repair, got full and light; state" in (
+        str(tuned.exception)
+    )
 
 
 def test_a_candidate_of_a_supernet_is_compressed_as_the_network_that_it_is(trained: Trained) -> None:

@@ -118,7 +118,8 @@ def test_channels_are_ranked_by_distilled_images(folder: Path) -> None:
     assert "distil   done before" in again.output
     assert "export   done before" in again.output
     shutil.rmtree(next(folder.glob("runs/small/distilled-*")))
-    refused = str(CliRunner().invoke(app, ["finetune", "job.yaml", "0"]).exception)
+    key = str(pd.read_csv(next(folder.glob("runs/small/export-*/networks.csv")), dtype=str)["key"][0])
+    refused = str(CliRunner().invoke(app, ["finetune", "job.yaml", key]).exception)
     assert "needs images distilled from its network; distil them with: nas train JOB" in refused
     assert "inputs.safetensors" in refused
 
