@@ -6,6 +6,7 @@ A stage that needs the outcome of an earlier one, which is not there, says so in
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nas.data.survey.contact_sheet import draw_sheet
@@ -22,6 +23,7 @@ from nas.jobs.stages.export import Export, export
 from nas.jobs.stages.finetune import FineTuning, Tuner, finetune
 from nas.jobs.stages.fit import Fitted, check_space, fit, read_fitted
 from nas.jobs.stages.given_network import check_network
+from nas.jobs.stages.given_values import measure_given
 from nas.jobs.stages.limit_check import check_limits
 from nas.jobs.stages.measured_search import measured_search
 from nas.jobs.stages.predicted_search import predicted_search
@@ -138,8 +140,9 @@ def fit_job(workspace: Workspace) -> Fitted:
 
 def search_job(workspace: Workspace) -> SearchOutcome:
     """Runs the search, on the outcomes of the earlier stages, and stores the expected values of its front."""
-    section, subject, execution = workspace.job.search, workspace.subject, workspace.execution
+    section, execution = workspace.job.search, workspace.execution
     check_limits(ExactCosts(workspace.space, None), section)
+    subject = replace(workspace.subject, given=measure_given(section, workspace.subject, execution))
     if section.quality == "measured":
         outcome = measured_search(section, subject, workspace.costs(), execution)
     else:

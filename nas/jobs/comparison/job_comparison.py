@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.jobs.files.comparison_file import JobComparisonFile
+from nas.jobs.stages.given_values import measure_given
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective
 from nas.search.comparison import Comparison
 from nas.search.protocol.problem import SearchProblem
@@ -34,15 +35,16 @@ def compare_on_job(file: JobComparisonFile, work: Workspace) -> Iterator[tuple[C
     file.check(search.objectives)
     with work.execution.open_pool() as pool:
         subject, costs = work.subject, work.costs()
+        given = measure_given(search, subject, work.execution)
         measuring = pool.measuring(subject.measurement)
-        problem = SearchProblem(subject.space, costs.job_objectives(search, subject.evaluate_by(measuring)))
+        problem = SearchProblem(subject.space, costs.job_objectives(search, subject.evaluate_by(measuring), given))
         reference = tuple(file.reference[name] for name in search.objectives)
         inputs = {
             "subject": subject.digest,
             **costs.inputs,
             "space": job.space.described(),
             "search": search.describe(),
-        }
+        } | ({"given": given} if given else {})
         comparison = Comparison(problem, reference, tuple(file.budgets))
         comparison.check_reference(_bound_values(problem.objectives))
         yield comparison, inputs

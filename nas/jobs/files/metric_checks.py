@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.jobs.files.compression_section import DATA_FREE
+from nas.jobs.files.limit import check_limit
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.files.space_section import SpaceSection
 from nas.jobs.files.task_section import TaskSection
@@ -24,8 +25,8 @@ def check_metrics(task: TaskSection, search: SearchSection, labelled: bool = Tru
 
     Raises:
         ValueError: If a metric is unknown or for another task, needs labels or a given network where there are none,
-            none is measured, or a limit is beyond what values of its metric can be; or a corruption is stated and none
-            measured under it, or the other way round.
+            none is measured, or a limit is beyond what values of its metric can be, or a share of a given network that
+            is not there; or a corruption is stated and none measured under it, or the other way round.
     """
     suitable = [name for name in MEASURED_METRICS if task.kind in MEASURED_METRICS[name].tasks]
     measured = [*task.metrics, *suitable]
@@ -59,7 +60,7 @@ def check_metrics(task: TaskSection, search: SearchSection, labelled: bool = Tru
         )
     if search.corruption is not None and CORRUPTED not in search.asked:
         raise ValueError(f"search.corruption is for {CORRUPTED}; name that in objectives or limits, or leave it out")
-    _check_limits(task, search)
+    _check_limits(task, search, given)
 
 
 def check_pruning(space: SpaceSection, task: TaskSection, search: SearchSection) -> None:
@@ -81,12 +82,16 @@ def check_pruning(space: SpaceSection, task: TaskSection, search: SearchSection)
         need_degradation(metric, task.create())
 
 
-def _check_limits(task: TaskSection, search: SearchSection) -> None:
+def _check_limits(task: TaskSection, search: SearchSection, given: bool) -> None:
     own = task.own_metrics
     for name, limit in search.limits.items():
-        metric = own[name] if name in own else get_metric(name)
-        least, most = metric.bounds
+        if isinstance(limit, str):
+            if not given:
+                raise ValueError(
+                    f"search.limits.{name} is {limit}, and this job trains a supernet, so that no network is given "
+                    "(space.network); state a number"
+                )
+            continue  # it is a number once the network is measured
         if name not in search.measured and not limit > 0:
             raise ValueError(f"search.limits.{name} must be above 0, as every {name} is, got {limit:g}")
-        if not least <= limit <= most:
-            raise ValueError(f"search.limits.{name} must lie in [{least:g}, {most:g}], in {metric.unit}, got {limit:g}")
+        check_limit(own[name] if name in own else get_metric(name), limit, f"{limit:g}")

@@ -15,10 +15,10 @@ from nas.jobs.files.bounds import (
     MOST_MEASUREMENT_S,
     MOST_OBJECTIVES,
     Evaluations,
-    Finite,
     Scalar,
     Share,
 )
+from nas.jobs.files.limit import Limit
 from nas.jobs.files.section import Section
 from nas.search.protocol.search_method import SearchMethod
 from nas.search.registry import SEARCHERS, check_objectives, read_options
@@ -72,14 +72,15 @@ def is_table_cost(name: str) -> bool:
 class SearchSection(Section):
     """The search: the searcher, the objectives and limits, and when it ends.
 
-    `options` are those of the searcher, the fields of its `nas.search.protocol.search_method.SearchMethod`. `quality`
-    says whether the search measures the measured metrics of its candidates, or predicts them and measures those of its
-    front afterwards. `verify` is the largest number of candidates of the front that are kept. If the search measures,
-    `in_flight` is the number of candidates that are asked for and not told yet (left out: it asks in batches), and with
-    `warm_start` it starts from the measurements of earlier searches of the same supernet. `stop` ends a search early.
-    `most_failures` is the share of the evaluations that may fail, one at least; a measurement that takes longer than
-    `timeout_s` has failed. Both hold wherever the job measures candidates. `corruption` is what is done to images for
-    metrics of robustness.
+    A limit is a number, or a share of the value of the given network, such as `99.9 % of given`. `options` are those of
+    the searcher, the fields of its `nas.search.protocol.search_method.SearchMethod`. `quality` says whether the search
+    measures the measured metrics of its candidates, or predicts them and measures those of its front afterwards.
+    `verify` is the largest number of candidates of the front that are kept. If the search measures, `in_flight` is the
+    number of candidates that are asked for and not told yet (left out: it asks in batches), and with `warm_start` it
+    starts from the measurements of earlier searches of the same supernet. `stop` ends a search early. `most_failures`
+    is the share of the evaluations that may fail, one at least; a measurement that takes longer than `timeout_s` has
+    failed. Both hold wherever the job measures candidates. `corruption` is what is done to images for metrics of
+    robustness.
     """
 
     searcher: Annotated[str, AfterValidator(SEARCHERS.check_name)] = "linas"
@@ -87,7 +88,7 @@ class SearchSection(Section):
     quality: Literal["measured", "predicted"] = "measured"
     evaluations: Evaluations = 200
     objectives: Annotated[list[str], Field(max_length=MOST_OBJECTIVES)] = ["accuracy", "latency_ms", "weight_bytes"]
-    limits: Annotated[dict[str, Finite], Field(max_length=MOST_OBJECTIVES)] = {}
+    limits: Annotated[dict[str, Limit], Field(max_length=MOST_OBJECTIVES)] = {}
     verify: Annotated[int, Field(ge=3, le=MOST_MEASURED)] = 24
     in_flight: Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)] | None = None
     warm_start: bool = True

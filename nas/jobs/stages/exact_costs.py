@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from hardware.analytic import network_cost
-from hardware.tables.latency_table import LatencyTable
+from hardware.tables.latency_table import LatencyTable, MissingCost
 from hardware.tables.pricing import tabulate_prices
+from nas.jobs.files.limit import resolve_limit
 from nas.jobs.files.search_section import SearchSection, is_table_cost
 from nas.objectives import AdditiveEvaluator, Evaluator, Objective
 from results.metric import Metric, get_metric
@@ -77,6 +79,30 @@ class ExactCosts:
             raise ValueError(f"{name} is priced by a latency table, and none was read; name it as an objective")
         return tabulate_prices(self.space, self.stored.table, name)
 
+    def find_limit(self, name: str, limit: float | str) -> float:
+        """A limit of a cost as a number.
+
+        Args:
+            name: Name of the cost.
+            limit: A number, or a share of the cost of the given network, whole and at full precision.
+
+        Raises:
+            ValueError: As `additive` describes, if the table does not price the given network, or `resolve_limit`
+                refuses the share.
+        """
+        if not isinstance(limit, str):
+            return limit
+        whole = replace(self, space=JointSpace(self.space.architectures))
+        genes = whole.space.encode([whole.space.largest()]).genes
+        try:
+            (given,) = whole.additive(name)(genes).tolist()
+        except MissingCost as error:
+            raise ValueError(
+                f"search.limits.{name} is {limit}, which the latency table does not tell at full precision ({error}); "
+                "add w32a32 to space.policies, or state a number"
+            ) from error
+        return resolve_limit(get_metric(name), limit, given)
+
     def objective(self, name: str, limit: float | None = None, constraint: bool = False) -> Objective:
         """The objective of a cost.
 
@@ -92,19 +118,27 @@ class ExactCosts:
             get_metric(name), AdditiveEvaluator(self.additive(name)), limit, exact=True, constraint=constraint
         )
 
-    def job_objectives(self, section: SearchSection, quality: Mapping[Metric, Evaluator]) -> tuple[Objective, ...]:
+    def job_objectives(
+        self, section: SearchSection, quality: Mapping[Metric, Evaluator], given: Mapping[str, float]
+    ) -> tuple[Objective, ...]:
         """The objectives of a search, then the metrics that it only limits, as constraints.
 
         Args:
             section: The search section of the job.
             quality: Evaluators of the metrics that are not exact: they measure or predict.
+            given: The values of the given network in those metrics of which limits are shares.
+
+        Raises:
+            ValueError: If a limit is a share of what it cannot be; see `find_limit` and `resolve_limit`.
         """
         by_name = {metric.name: metric for metric in quality}
 
         def objective(name: str) -> Objective:
-            limit, constraint = section.limits.get(name), name not in section.objectives
-            if name in by_name:
-                return Objective(by_name[name], quality[by_name[name]], limit, constraint=constraint)
-            return self.objective(name, limit, constraint)
+            stated, constraint = section.limits.get(name), name not in section.objectives
+            if name not in by_name:
+                return self.objective(name, None if stated is None else self.find_limit(name, stated), constraint)
+            metric = by_name[name]
+            limit = None if stated is None else resolve_limit(metric, stated, given.get(name, nan))
+            return Objective(metric, quality[metric], limit, constraint=constraint)
 
         return tuple(objective(name) for name in section.asked)

@@ -10,6 +10,7 @@ from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.expected_values import combine_columns, expect_all
 from nas.jobs.stages.forecast import say_forecast
+from nas.jobs.stages.given_values import judge_as_expected
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.measuring_work import tabulate_work
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
@@ -68,7 +69,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         reporter.say(f"search   {len(known)} candidates of this supernet were measured before")
     with execution.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
         measuring = pool.measuring(subject.measurement)
-        objectives = costs.job_objectives(section, subject.evaluate_by(measuring))
+        objectives = costs.job_objectives(section, subject.evaluate_by(measuring), subject.given)
         plan = SearchPlan(
             SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.together, work=work),
             method,
@@ -91,7 +92,8 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     expected = expect_all(everything, subject, runs.seed)
     means = {name: column.mean for name, column in expected.items()}
     values = combine_columns(objectives, everything.population, means)
-    front, rows = find_front(everything.population, objectives, values, section.verify)
+    judged = judge_as_expected(section, objectives, everything.population, expected, subject.given)
+    front, rows = find_front(everything.population, judged, values, section.verify)
     reporter.say(f"search   {len(rows)} candidates are on the front")
     points = Judged(everything.population, expected, values, everything.values).table(objectives)
     table = points.iloc[rows].reset_index(drop=True)
@@ -117,6 +119,7 @@ def _record(
 ) -> RunRecord:
     """The record of the search, still without the runs that it starts from: by pair terms or work it is another run."""
     inputs = {**subject.inputs, **costs.inputs, "search": section.describe()}
+    inputs |= {"given": dict(subject.given)} if subject.given else {}
     inputs |= {"damage": "pairs"} if pairs else {}
     inputs |= {"gain": "for its work"} if by_work else {}
     return execution.runs.record("search", inputs, costs.device, subject.digest)

@@ -12,6 +12,7 @@ from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_all
 from nas.jobs.stages.fit import Fitted
+from nas.jobs.stages.given_values import judge_as_expected
 from nas.jobs.stages.measurements import Measurements, measure
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
 from nas.objectives import Objective
@@ -39,8 +40,11 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     """
     runs, reporter, subject = execution.runs, execution.reporter, fitted.subject
     asked = {"fit": fitted.section.model_dump(), "search": section.describe()}
+    asked |= {"given": dict(subject.given)} if subject.given else {}
     record = runs.record("search", {**subject.inputs, **costs.inputs, **asked}, costs.device)
-    objectives = costs.job_objectives(section, {one: fitted.predictions[one.name] for one in subject.metrics})
+    objectives = costs.job_objectives(
+        section, {one: fitted.predictions[one.name] for one in subject.metrics}, subject.given
+    )
     plan = SearchPlan(
         SearchProblem(subject.space, objectives),
         section.method(),
@@ -65,7 +69,8 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     kept = [row for row, candidate in enumerate(promising.population.candidates) if candidate.key not in failed]
     predicted = {name: promising.column(name)[kept] for name in subject.metric_names}
     verified = Judged(measured.population, expected, values, measured.values, predicted).table(objectives)
-    front, rows = find_front(measured.population, objectives, values)
+    judged = judge_as_expected(section, objectives, measured.population, expected, subject.given)
+    front, rows = find_front(measured.population, judged, values)
     reporter.say(f"search   {len(rows)} of {len(measured)} verified candidates are on the front")
     points = _points(result, objectives, verified)
     table, failures = verified.iloc[rows].reset_index(drop=True), (*result.failures, *measured.failures)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -33,12 +34,14 @@ class Subject:
         measurement: Describes how a candidate is measured, so that any worker can do it.
         data: The images.
         packages: Names and versions of other packages that had a part in it.
+        given: The measured values of the network as it was given, of which limits are shares, by name of the metric.
     """
 
     space: JointSpace
     measurement: ImageMeasurement
     data: DataSplits
     packages: tuple[str, ...] = ()
+    given: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def checkpoint(self) -> Path:

@@ -38,6 +38,10 @@ def test_without_labels_candidates_are_compared_with_the_given_network() -> None
     ):
         with pytest.raises(ValueError, match=words):
             check_metrics(TaskSection.model_validate(task), SearchSection.model_validate(search), labelled=False)
+    shares = SearchSection(objectives=["accuracy", "macs"], limits={"accuracy": "99 % of given"})
+    check_metrics(TaskSection(), shares)
+    with pytest.raises(ValueError, match=r"limits.accuracy is 99 % of given, and this job trains a supernet"):
+        check_metrics(TaskSection(), shares, given=False)
     with pytest.raises(ValueError, match="compares candidates with a given network"):
         check_metrics(TaskSection(), unlabelled, given=False)
 

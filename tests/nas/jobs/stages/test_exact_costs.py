@@ -37,10 +37,26 @@ def test_without_a_table_costs_hold_on_any_device() -> None:
 def test_objectives_stand_in_the_order_of_the_job_and_limits_after_them(synthetic_table: Path) -> None:
     costs = ExactCosts(SPACE, StoredTable(synthetic_table, load_table(synthetic_table)))
     section = SearchSection(objectives=["latency_ms", "accuracy"], limits={"accuracy": 60.0, "weight_bytes": 5e4})
-    objectives = costs.job_objectives(section, {get_metric("accuracy"): never})
+    objectives = costs.job_objectives(section, {get_metric("accuracy"): never}, {})
     assert [one.metric.name for one in objectives] == ["latency_ms", "accuracy", "weight_bytes"]
     assert [one.limit for one in objectives] == [None, 60.0, 5e4]
     assert [one.constraint for one in objectives] == [False, False, True]
     assert [one.exact for one in objectives] == [True, False, True]
     assert costs.error_percent == 3.5
     assert costs.inputs["latency_table"] == synthetic_table
+
+
+def test_limits_may_be_shares_of_the_largest_network_at_full_precision(synthetic_table: Path) -> None:
+    table = StoredTable(synthetic_table, load_table(synthetic_table))
+    costs = ExactCosts(JointSpace(SPACE.architectures, PolicySpace.parse(["w8a8", "w4a8"])), table)
+    whole = SPACE.encode([SPACE.largest()])  # its first policy is w32a32
+    section = SearchSection(
+        objectives=["accuracy"],
+        limits={"accuracy": "99 % of given", "weight_bytes": "25 % of given", "latency_ms": "50 % of given"},
+    )
+    objectives = costs.job_objectives(section, {get_metric("accuracy"): never}, {"accuracy": 90.0})
+    expected = [89.1, *(share * ExactCosts(SPACE, table).additive(name)(whole.genes)[0] for share, name in SHARES)]
+    assert [one.limit for one in objectives] == pytest.approx(expected)
+
+
+SHARES = ((0.25, "weight_bytes"), (0.5, "latency_ms"))

@@ -21,7 +21,7 @@ POLICIES = PolicySpace.parse(["w32a32", "w8a8", "w4a8"])
 DIGITS = create_space("mobilenet_v3_digits", 1, 10)
 
 
-def limited(**limits: float) -> SearchSection:
+def limited(**limits: float | str) -> SearchSection:
     return SearchSection(objectives=["accuracy"], limits=limits)
 
 
@@ -53,3 +53,12 @@ def test_a_space_of_one_network_is_its_own_least() -> None:
 
 def test_what_nothing_tells_exactly_is_not_judged() -> None:
     check_limits(ExactCosts(JointSpace(DIGITS, POLICIES), None), limited(accuracy=100.0, latency_ms=1e-9))
+
+
+def test_shares_of_the_given_network_are_checked_as_what_they_are() -> None:
+    costs = ExactCosts(JointSpace(DIGITS, PolicySpace.parse(["w8a8", "w4a8"])), None)
+    check_limits(costs, limited(weight_bytes="50 % of given", accuracy="99.9 % of given"))
+    with pytest.raises(ValueError, match=r"weight_bytes must be \d+ or more, as no.* got 0.1 % of given, \d+.*; relax"):
+        check_limits(costs, limited(weight_bytes="0.1 % of given"))
+    with pytest.raises(ValueError, match=r"latency_ms is 50 % of given, .*; add w32a32 to space.policies"):
+        check_limits(costs, limited(latency_ms="50 % of given"))

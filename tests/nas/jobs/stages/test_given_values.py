@@ -1,0 +1,103 @@
+"""Limits that are shares of the given network: it is measured once, and fronts keep what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from nas.cli.main import app
+from nas.evaluation.realize import CandidateRealizer
+from nas.jobs.files.search_section import SearchSection
+from nas.jobs.stages.expected_values import ExpectedValues
+from nas.jobs.stages.given_values import judge_as_expected
+from nas.objectives import Objective
+from results.database.results_database import ResultsDatabase
+from results.metric import get_metric
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
+from search_spaces.presets import create_space
+
+NETWORK = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Conv2d(1, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+"""
+JOB: dict[str, Any] = {
+    "name": "small",
+    "data": {"source": "photos.npz", "labelled": False},
+    "space": {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w32a32", "w8a8", "w4a8", "w2a8"]},
+    "search": {
+        "searcher": "allocation",
+        "evaluations": 16,
+        "objectives": ["explained_variance", "weight_bytes"],
+        "limits": {"explained_variance": "98 % of given", "weight_bytes": "70 % of given"},
+    },
+    "export": {"count": 1},
+}
+
+
+def search(folder: Path, **changed: Any) -> str:
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"search": JOB["search"] | changed}))
+    ended = CliRunner().invoke(app, ["compress", "job.yaml"])
+    return ended.output if ended.exception is None else str(ended.exception)
+
+
+@pytest.fixture
+def folder(bring_network: Callable[..., Path]) -> Path:
+    """The current folder, with a module that makes a network, and images without labels."""
+    folder = bring_network(NETWORK)
+    np.savez(folder / "photos.npz", images=np.random.default_rng(0).integers(0, 256, (150, 8, 8), dtype=np.uint8))
+    return folder
+
+
+def test_the_given_network_is_measured_once_and_the_front_keeps_its_shares(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = search(folder)
+    assert "explained_variance must be 0.9800 or more, 98 % of given: it was 1.0000" in said
+    with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
+        front = database.frame(source="expected")
+        measured = database.frame(source="measured")
+    whole = measured["weight_bytes"].max()
+    assert (measured["weight_bytes"] > 0.7 * whole).any()  # uniform policies, which tell that they do not keep it
+    assert len(front)
+    assert (front["weight_bytes"] <= 0.7 * whole).all()
+    assert (front["expected_explained_variance"] >= 0.98).all()
+
+    def measure_again(*_: object, **__: object) -> None:
+        raise AssertionError("it was measured")
+
+    monkeypatch.setattr(CandidateRealizer, "measure_network", measure_again)
+    again = search(folder)
+    assert "98 % of given: it was 1.0000" in again
+    assert "export   done before" in again
+
+
+def test_a_share_of_what_is_0_is_refused_before_anything_is_searched(folder: Path) -> None:
+    limits = {"output_divergence": "101 % of given"}
+    said = search(folder, objectives=["output_divergence", "weight_bytes"], limits=limits)
+    assert "output_divergence of the network as given is 0; state a number" in said
+    assert not [*folder.glob("runs/small/sensitivity-*")]
+
+
+def judge(policies: list[str]) -> float | None:
+    """The limit of 98 % of a measured accuracy of 90, where the largest network is expected to have one of 85."""
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(policies))
+    population = space.encode([space.smallest(), space.largest()])
+    section = SearchSection(objectives=["accuracy", "macs"], limits={"accuracy": "98 % of given"})
+    objective = Objective(get_metric("accuracy"), lambda some: np.zeros(len(some)), 88.2)
+    expected = {"accuracy": ExpectedValues(np.array([70.0, 85.0]), np.ones(2))}
+    (judged,) = judge_as_expected(section, (objective,), population, expected, {"accuracy": 90.0})
+    return judged.limit
+
+
+def test_expected_values_are_held_against_that_of_the_given_network_where_it_is_known() -> None:
+    assert judge(["w32a32", "w8a8"]) == pytest.approx(0.98 * 85.0)
+    assert judge(["w8a8", "w4a8"]) == 88.2
