@@ -147,6 +147,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/evaluation/worker_process.py": POOLS,
     "nas/export/onnx_layer.py": "tests/nas/export/test_onnx_model.py: what a layer becomes shows in the model",
     "nas/export/onnx_template.py": "tests/nas/evaluation/test_given_workloads.py: its forms are what exports are",
+    "nas/search/surrogate/floor_bisection.py": "tests/nas/search/searchers/test_allocation.py: it asks step by step",
     "nas/search/protocol/outlook.py": "what it says is read in tests/nas/search/surrogate/test_gain_forecast.py",
     "nas/search/protocol/search_method.py": "tests/nas/search/test_registry.py: what methods say and refuse",
     "nas/search/runner/in_flight.py": "tests/nas/search/runner/test_loop.py: only runs make use of it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -68,6 +69,33 @@ def score_layers(problem: AllocationProblem, groups: LayerGroups, choice: int) -
     return scores
 
 
+@dataclass
+class Bisection:
+    """The search for the last of L + 1 conditions that holds, by at most ceil(log2(L + 1)) of them.
+
+    Attributes:
+        unknown: The last one that may hold, L at first.
+        known: The last one that is known to hold; the first is taken to.
+    """
+
+    unknown: int
+    known: int = 0
+
+    @property
+    def middle(self) -> int | None:
+        """The condition to be looked at next, by index; None once `known` is the last that holds."""
+        return (self.known + self.unknown + 1) // 2 if self.known < self.unknown else None
+
+    def tell(self, holds: bool) -> None:
+        """Takes whether the condition in the middle holds."""
+        middle = self.middle
+        assert middle is not None  # who tells has asked
+        if holds:
+            self.known = middle
+        else:
+            self.unknown = middle - 1
+
+
 def bisect_last(holds: Sequence[Callable[[], bool]]) -> int:
     """The last of L + 1 conditions that holds, by index, in at most ceil(log2(L + 1)) calls.
 
@@ -75,14 +103,10 @@ def bisect_last(holds: Sequence[Callable[[], bool]]) -> int:
         holds: The conditions. The first is taken to hold, and where one holds, those before it should, too. If they do
             not, the result is one that was found to hold, or the first.
     """
-    known, unknown = 0, len(holds) - 1
-    while known < unknown:
-        middle = (known + unknown + 1) // 2
-        if holds[middle]():
-            known = middle
-        else:
-            unknown = middle - 1
-    return known
+    bisection = Bisection(len(holds) - 1)
+    while (middle := bisection.middle) is not None:
+        bisection.tell(holds[middle]())
+    return bisection.known
 
 
 def _keeps(quality: Callable[[tuple[int, ...]], float], floor: float, chosen: tuple[int, ...]) -> bool:

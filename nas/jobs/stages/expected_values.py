@@ -6,17 +6,19 @@ Independent of searches and of the database.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.jobs.files.limit import resolve_limit
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.subject import Subject
 from nas.objectives import FloatArray, Objective
 from nas.search.surrogate.surrogate import extract_search_features
 from nas.tasks.metrics.measured_metric import MeasuredMetric
 from predictors.posterior import infer_noise_free
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.population import Population
 
 
@@ -82,6 +84,45 @@ def expect_all(measured: Measurements, subject: Subject, seed: int) -> dict[str,
     images = len(subject.data.validation)
     metrics = subject.measurement.metrics
     return {one.metric.name: expect_values(measured, one, images, seed) for one in metrics}
+
+
+def judge_as_expected(
+    limits: Mapping[str, float | str],
+    objectives: tuple[Objective, ...],
+    population: Population,
+    expected: Mapping[str, ExpectedValues],
+    given: Mapping[str, float],
+) -> tuple[Objective, ...]:
+    """The objectives by which expected values are judged: limits are shares of the expected value of the given network.
+
+    The network as it was given may have had luck with the validation images, as any candidate. If it is among them,
+    its expected value takes the place of the measured one.
+
+    Args:
+        limits: The limits that the job states, by name of the metric.
+        objectives: The objectives of the search.
+        population: The candidates that were measured, n of them.
+        expected: Their expected values by name of the metric, shape (n,).
+        given: The values of the network as it was given, as `nas.jobs.stages.given_values` found them.
+    """
+    rows = _find_as_given(population) if given else []
+    judged = []
+    for one in objectives:
+        name = one.metric.name
+        if name in given and rows:
+            one = replace(one, limit=resolve_limit(one.metric, limits[name], expected[name].mean[rows[0]]))
+        judged.append(one)
+    return tuple(judged)
+
+
+def _find_as_given(population: Population) -> list[int]:
+    """The rows of the whole network at full precision."""
+    space, whole = population.space, LayerPolicy()
+    if not all(whole in known for known in space.slot_policies):
+        return []
+    widest = [size - 1 for size in space.architectures.cardinalities.tolist()]
+    genes = [*widest, *(known.index(whole) for known in space.slot_policies)]
+    return np.flatnonzero((population.genes == genes).all(axis=1)).tolist()
 
 
 def combine_columns(

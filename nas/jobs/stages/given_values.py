@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
-
-import numpy as np
 
 from hardware.input_file import read_text
 from nas.compression.tracing.trace import TracedNetwork
@@ -15,11 +11,7 @@ from nas.jobs.execution import Execution
 from nas.jobs.files.limit import resolve_limit
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stage_folder import StageFolder
-from nas.jobs.stages.expected_values import ExpectedValues
 from nas.jobs.stages.subject import Subject
-from nas.objectives import Objective
-from search_spaces.compression_policy import LayerPolicy
-from search_spaces.population import Population
 
 _VALUES = "given.json"
 _MOST_BYTES = 1 << 16  # of the file: a number for each of a few metrics
@@ -61,42 +53,3 @@ def measure_given(section: SearchSection, subject: Subject, execution: Execution
         bound = f"{limit} or {'more' if metric.maximize else 'less'}"
         execution.reporter.say(f"limits   {metric.name} must be {bound}, {stated}: it was {metric.render(value)}")
     return measured
-
-
-def judge_as_expected(
-    section: SearchSection,
-    objectives: tuple[Objective, ...],
-    population: Population,
-    expected: Mapping[str, ExpectedValues],
-    given: Mapping[str, float],
-) -> tuple[Objective, ...]:
-    """The objectives by which expected values are judged: limits are shares of the expected value of the given network.
-
-    The network as it was given may have had luck with the validation images, as any candidate. If it is among them,
-    its expected value takes the place of the measured one.
-
-    Args:
-        section: The search section of the job.
-        objectives: The objectives of the search.
-        population: The candidates that were measured, n of them.
-        expected: Their expected values by name of the metric, shape (n,).
-        given: The values of the network as it was given, as `measure_given` found them.
-    """
-    rows = _find_as_given(population) if given else []
-    judged = []
-    for one in objectives:
-        name = one.metric.name
-        if name in given and rows:
-            one = replace(one, limit=resolve_limit(one.metric, section.limits[name], expected[name].mean[rows[0]]))
-        judged.append(one)
-    return tuple(judged)
-
-
-def _find_as_given(population: Population) -> list[int]:
-    """The rows of the whole network at full precision."""
-    space, whole = population.space, LayerPolicy()
-    if not all(whole in known for known in space.slot_policies):
-        return []
-    widest = [size - 1 for size in space.architectures.cardinalities.tolist()]
-    genes = [*widest, *(known.index(whole) for known in space.slot_policies)]
-    return np.flatnonzero((population.genes == genes).all(axis=1)).tolist()

@@ -8,9 +8,8 @@ from nas.jobs.console.search_progress import follow_search, say_end, say_failure
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
-from nas.jobs.stages.expected_values import combine_columns, expect_all
+from nas.jobs.stages.expected_values import combine_columns, expect_all, judge_as_expected
 from nas.jobs.stages.forecast import say_forecast
-from nas.jobs.stages.given_values import judge_as_expected
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.measuring_work import tabulate_work
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
@@ -92,7 +91,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     expected = expect_all(everything, subject, runs.seed)
     means = {name: column.mean for name, column in expected.items()}
     values = combine_columns(objectives, everything.population, means)
-    judged = judge_as_expected(section, objectives, everything.population, expected, subject.given)
+    judged = judge_as_expected(section.limits, objectives, everything.population, expected, subject.given)
     front, rows = find_front(everything.population, judged, values, section.verify)
     reporter.say(f"search   {len(rows)} candidates are on the front")
     points = Judged(everything.population, expected, values, everything.values).table(objectives)

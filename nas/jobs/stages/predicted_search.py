@@ -10,9 +10,8 @@ from nas.jobs.console.search_progress import follow_search, say_end, say_failure
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
-from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_all
+from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_all, judge_as_expected
 from nas.jobs.stages.fit import Fitted
-from nas.jobs.stages.given_values import judge_as_expected
 from nas.jobs.stages.measurements import Measurements, measure
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
 from nas.objectives import Objective
@@ -69,7 +68,7 @@ def predicted_search(section: SearchSection, fitted: Fitted, costs: ExactCosts, 
     kept = [row for row, candidate in enumerate(promising.population.candidates) if candidate.key not in failed]
     predicted = {name: promising.column(name)[kept] for name in subject.metric_names}
     verified = Judged(measured.population, expected, values, measured.values, predicted).table(objectives)
-    judged = judge_as_expected(section, objectives, measured.population, expected, subject.given)
+    judged = judge_as_expected(section.limits, objectives, measured.population, expected, subject.given)
     front, rows = find_front(measured.population, judged, values)
     reporter.say(f"search   {len(rows)} of {len(measured)} verified candidates are on the front")
     points = _points(result, objectives, verified)

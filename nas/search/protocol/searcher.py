@@ -24,7 +24,7 @@ class Searcher(ABC):
     evaluation failed has no costs: it is as infeasible as can be, and is not asked for again at any fidelity.
 
     Attributes:
-        batch: Number of candidates to ask for at a time that suits it best.
+        batch: Number of candidates to ask for at a time that suits it best; outcomes may change it.
         outlook: Its last forecast of the gain of more evaluations; None if it has made none.
     """
 

@@ -90,8 +90,8 @@ def _search_in_batches(
     searcher: Searcher, recorder: Recorder, plan: SearchPlan, enough: Callable[[int], bool]
 ) -> Iterator[Outcome]:
     """Outcomes of whole batches; the next batch is asked for after the searcher was told the last one."""
-    batch, asked = plan.dispatch.batch or searcher.batch, 0
-    while asked < plan.budget and not enough(batch):
+    asked = 0
+    while asked < plan.budget and not enough(batch := plan.dispatch.batch or searcher.batch):
         # a whole batch is asked for, also where less of the budget is left: a larger budget can then continue the run
         population = searcher.ask(batch)
         if population.fidelity == FULL_FIDELITY:

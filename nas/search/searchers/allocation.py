@@ -21,12 +21,14 @@ from nas.search.protocol.unseen import UnseenCandidates
 from nas.search.surrogate.allocated_design import allocate_design, list_tabulated
 from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.damage_model import DamageModel
+from nas.search.surrogate.floor_bisection import FloorBisection, has_floor
 from nas.search.surrogate.gain_forecast import GainForecast, find_volume_reference
 from nas.search.surrogate.weighted_costs import WeightedCosts
 from results.pareto import hypervolume
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
 
+_BATCH = 10  # candidates between two corrections of the table
 _POINTS = 60  # allocations that are read off a frontier and compared
 _DRAWS = 24  # draws of the table from which an outlook is computed
 _MOST_FORECAST = 60  # candidates of an outlook at most
@@ -40,13 +42,13 @@ class Allocation(SearchMethod):
     Attributes:
         sensitivity: Name of the sensitivity metric that makes the table; see `nas.compression.sensitivity.registry`.
         initial_design: Number of allocations, evenly spread over the costs, that are measured before the table is
-            corrected; besides them, all layers are given the same policy, with each policy once.
+            corrected; besides them, all layers are given the same policy, with each policy once. Where one cost is
+            minimised above a floor, a bisection of its frontier takes their place.
 
     Raises:
         ValueError: If the number is below 1.
     """
 
-    least_objectives = 2
     weighs_work = True
     has_outlook = True
 
@@ -66,7 +68,7 @@ class Allocation(SearchMethod):
         """Refuses a problem that it cannot search.
 
         Raises:
-            ValueError: If it has one objective, no table of damage, or not both measured and tabulated objectives.
+            ValueError: If it has no table of damage, or not both measured and tabulated objectives and constraints.
         """
         super().check(problem)
         if not problem.damage:
@@ -93,7 +95,7 @@ class Allocation(SearchMethod):
         if not measured or not tabulated:
             raise ValueError(
                 "searcher 'allocation' trades what is measured, such as accuracy, for what is tabulated, such as "
-                f"weight_bytes; objectives need both, got {', '.join([*measured, *tabulated])}"
+                f"weight_bytes; objectives and limits need both, got {', '.join([*measured, *tabulated])}"
             )
 
     def create(self, problem: SearchProblem, seed: int) -> AllocationSearcher:
@@ -108,13 +110,14 @@ class AllocationSearcher(Searcher):
     the largest hypervolume for the work of measuring it, by measured costs that are drawn anew, is asked for. Tabulated
     costs of candidates are the exact ones, whatever the weights.
 
+    Where one cost is minimised and what is measured is only limited, it first bisects the frontier of damage and that
+    cost, one candidate at a time.
+
     Args:
         problem: The search problem, with a table of damage.
         method: The options.
         seed: Seed of all random choices.
     """
-
-    batch = 10
 
     def __init__(self, problem: SearchProblem, method: Allocation, seed: int) -> None:
         self.space = problem.space
@@ -128,12 +131,16 @@ class AllocationSearcher(Searcher):
         self._forecast = GainForecast(self._archive)
         self._pending: Genes = self._archive.genes
         self._models: dict[int, DamageModel] = {}
-        design = allocate_design(problem, self._costs, method.initial_design)
+        self._floor = FloorBisection(problem, self._costs) if has_floor(problem) else None
+        count = method.initial_design if self._floor is None else 0
+        design = allocate_design(problem, self._costs, count)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
+        self._set_batch()
 
     def ask(self, n: int) -> Population:
         """The next `n` candidates: those of the first design, then the best of one draw after the other."""
-        asked = self._unseen.take_designed(n)
+        asked = self._archive.genes[:0] if self._floor is None else self._unseen.admit(self._floor.step)
+        asked = np.concatenate([asked, self._unseen.take_designed(n - len(asked))])
         self._pending = np.concatenate([self._pending, asked])
         while len(asked) < n and len(chosen := self._choose()):
             asked = np.concatenate([asked, chosen])
@@ -142,13 +149,13 @@ class AllocationSearcher(Searcher):
 
     def tell(self, population: Population, costs: FloatArray, violations: FloatArray) -> None:
         """Keeps the outcome; the models are fitted to it when they are next used."""
-        self._forget(population)
+        self._forget(population, costs)
         self._archive.add(population, costs, violations)
         self._models = {}
 
     def tell_failures(self, population: Population) -> None:
         """Asks for these candidates no more; nothing is fitted to them."""
-        self._forget(population)
+        self._forget(population, np.full((len(population), len(self._problem.objectives)), np.inf))
 
     def forecast(self, n: int) -> Outlook | None:  # noqa: ARG002 the frontier is the same, however many are asked for
         """The gain of as many evaluations as were made so far, but of at most 60; None before the first outcome."""
@@ -209,7 +216,15 @@ class AllocationSearcher(Searcher):
         damage, pairs = model.correct(factors)
         return self._costs.allocate(damage, weights, points, pairs)
 
-    def _forget(self, population: Population) -> None:
+    def _forget(self, population: Population, costs: FloatArray) -> None:
+        """Waits for candidates no more: their costs are told, or infinite where they could not be measured."""
+        if self._floor is not None:
+            self._floor.learn(population.genes, costs)
+            self._set_batch()
         self._unseen.admit(population.genes)
         known = {genes.tobytes() for genes in population.genes}
         self._pending = self._pending[[genes.tobytes() not in known for genes in self._pending]]
+
+    def _set_batch(self) -> None:
+        """A step of the bisection depends on the one before, so that others would only delay it."""
+        self.batch = _BATCH if self._floor is None or not len(self._floor.step) else 1

@@ -31,14 +31,14 @@ def allocate_design(problem: SearchProblem, costs: WeightedCosts, count: int) ->
     Args:
         problem: The problem of one network, with or without widths, whose damage is known.
         costs: Its tabulated costs, one or more.
-        count: Number of allocations, about as many for each cost.
+        count: Number of allocations, about as many for each cost; 0 gives uniform policies alone.
 
     Returns:
         Distinct candidates.
     """
     spread = np.empty((0, len(problem.damage)), dtype=np.int64)
     share = -(-count // costs.count)
-    for weights in np.eye(costs.count):  # one cost after the other
+    for weights in np.eye(costs.count) if share else ():  # one cost after the other
         found = costs.allocate(problem.damage, weights, share, problem.pairs)
         order = np.argsort([int(f"{row:020b}"[::-1], 2) for row in range(len(found))])  # van der Corput's
         spread = np.concatenate([spread, found[order]])

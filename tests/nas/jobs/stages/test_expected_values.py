@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_values
+from nas.jobs.stages.expected_values import ExpectedValues, combine_columns, expect_values, judge_as_expected
 from nas.jobs.stages.measurements import Measurements
 from nas.objectives import FloatArray, Objective
 from nas.tasks.metrics.accuracy import Accuracy
 from nas.tasks.metrics.worst_class_accuracy import WorstClassAccuracy
 from results.metric import METRICS
 from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
 from search_spaces.presets import create_space
 
@@ -112,3 +113,19 @@ def test_values_that_are_known_are_not_evaluated(population: Population) -> None
     three = population.take(slice(0, 3))
     found = combine_columns(objectives, three, {"accuracy": np.array([90.0, 91.0, 92.0])})
     assert found.tolist() == [[90.0, 3.0], [91.0, 3.0], [92.0, 3.0]]
+
+
+def judge(policies: list[str]) -> float | None:
+    """The limit of 98 % of a measured accuracy of 90, where the largest network is expected to have one of 85."""
+    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(policies))
+    population = space.encode([space.smallest(), space.largest()])
+    limits = {"accuracy": "98 % of given"}
+    objective = Objective(METRICS["accuracy"], lambda some: np.zeros(len(some)), 88.2)
+    expected = {"accuracy": ExpectedValues(np.array([70.0, 85.0]), np.ones(2))}
+    (judged,) = judge_as_expected(limits, (objective,), population, expected, {"accuracy": 90.0})
+    return judged.limit
+
+
+def test_expected_values_are_held_against_that_of_the_given_network_where_it_is_known() -> None:
+    assert judge(["w32a32", "w8a8"]) == pytest.approx(0.98 * 85.0)
+    assert judge(["w8a8", "w4a8"]) == 88.2

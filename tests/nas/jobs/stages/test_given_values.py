@@ -13,15 +13,7 @@ from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.evaluation.realize import CandidateRealizer
-from nas.jobs.files.search_section import SearchSection
-from nas.jobs.stages.expected_values import ExpectedValues
-from nas.jobs.stages.given_values import judge_as_expected
-from nas.objectives import Objective
 from results.database.results_database import ResultsDatabase
-from results.metric import get_metric
-from search_spaces.joint_space import JointSpace
-from search_spaces.policy_space import PolicySpace
-from search_spaces.presets import create_space
 
 NETWORK = """
 from torch import nn
@@ -80,24 +72,17 @@ def test_the_given_network_is_measured_once_and_the_front_keeps_its_shares(
     assert "export   done before" in again
 
 
+def test_the_cheapest_network_above_a_floor_is_found(folder: Path) -> None:
+    search(folder, objectives=["weight_bytes"], limits={"explained_variance": "98 % of given"}, evaluations=12)
+    with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
+        measured, (cheapest,) = database.frame(source="measured"), database.frame(source="expected")["weight_bytes"]
+    assert len(measured) == 12
+    assert cheapest == measured["weight_bytes"][measured["explained_variance"] >= 0.98].min()
+    assert cheapest < 0.3 * measured["weight_bytes"].max()
+
+
 def test_a_share_of_what_is_0_is_refused_before_anything_is_searched(folder: Path) -> None:
     limits = {"output_divergence": "101 % of given"}
     said = search(folder, objectives=["output_divergence", "weight_bytes"], limits=limits)
     assert "output_divergence of the network as given is 0; state a number" in said
     assert not [*folder.glob("runs/small/sensitivity-*")]
-
-
-def judge(policies: list[str]) -> float | None:
-    """The limit of 98 % of a measured accuracy of 90, where the largest network is expected to have one of 85."""
-    space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(policies))
-    population = space.encode([space.smallest(), space.largest()])
-    section = SearchSection(objectives=["accuracy", "macs"], limits={"accuracy": "98 % of given"})
-    objective = Objective(get_metric("accuracy"), lambda some: np.zeros(len(some)), 88.2)
-    expected = {"accuracy": ExpectedValues(np.array([70.0, 85.0]), np.ones(2))}
-    (judged,) = judge_as_expected(section, (objective,), population, expected, {"accuracy": 90.0})
-    return judged.limit
-
-
-def test_expected_values_are_held_against_that_of_the_given_network_where_it_is_known() -> None:
-    assert judge(["w32a32", "w8a8"]) == pytest.approx(0.98 * 85.0)
-    assert judge(["w8a8", "w4a8"]) == 88.2

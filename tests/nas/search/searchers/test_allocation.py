@@ -217,3 +217,48 @@ def test_damage_is_checked(chain: Chain) -> None:
     for wrong in (problem.damage[1:], (-problem.damage[0], *problem.damage[1:]), (np.full(5, np.nan),) * 8):
         with pytest.raises(ValueError, match="damage"):
             replace(problem, damage=wrong)
+
+
+@pytest.mark.parametrize("floor", [95.0, 85.0])
+def test_above_a_floor_the_frontier_is_bisected_first(chain: Chain, floor: float) -> None:
+    """In about log2 of its points, one by one; what is found is then improved by what is measured after."""
+    accuracy, size = chain.problem().objectives
+    problem = replace(chain.problem(), objectives=(size, replace(accuracy, limit=floor, constraint=True)))
+    searcher = Allocation().create(problem, 0)
+    values, bisected = np.empty((0, 2)), 0
+    while searcher.batch == 1:
+        values = np.concatenate([values, chain.tell(searcher, searcher.ask(1), problem)])
+        bisected += 1
+    assert 5 <= bisected <= 7
+    frontier = Frontier.from_problem(AllocationProblem(chain.damage, (size_budget(chain),)))
+    steps = chain.space.population(frontier.read_off(np.linspace(frontier.costs[0], frontier.costs[-1], 128)))
+    kept = chain.cost(steps) >= floor
+    found = values[values[:, 1] >= floor, 0].min()
+    assert found <= size.evaluate(steps)[kept].min()
+    uniform = searcher.ask(5)
+    assert sorted(map(tuple, uniform.genes)) == [(policy,) * 8 for policy in range(5)]
+    values = np.concatenate([values, chain.tell(searcher, uniform, problem)])
+    for _ in range(5):
+        values = np.concatenate([values, chain.tell(searcher, searcher.ask(5), problem)])
+    best = values[values[:, 1] >= floor, 0].min()
+    truth = Frontier.from_problem(AllocationProblem(chain.truth, (size_budget(chain),)))
+    possible = truth.costs[100.0 - np.minimum(3.0 * np.sqrt(truth.damages) + 0.5 * truth.damages, 90.0) >= floor].min()
+    assert possible <= best < found
+
+
+def test_a_bisection_waits_for_no_failure_and_asks_for_nothing_twice(chain: Chain) -> None:
+    accuracy, size = chain.problem().objectives
+    problem = replace(chain.problem(), objectives=(size, replace(accuracy, limit=90.0, constraint=True)))
+    searcher, again = (Allocation().create(problem, 0) for _ in range(2))
+    asked = []
+    for number in range(12):
+        population = searcher.ask(3)
+        assert (again.ask(3).genes == population.genes).all()
+        for one in (searcher, again):
+            if number % 3 == 1:
+                one.tell_failures(population)
+            else:
+                chain.tell(one, population, problem)
+        asked.append(population.genes)
+    assert searcher.batch == 10
+    assert len(np.unique(np.concatenate(asked), axis=0)) == 36
