@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from search_spaces.compression_policy import FULL_PRECISION_BITS
+
 
 def estimate_hessian_traces(
     loss: Tensor, weights: Sequence[Tensor], probes: int, generator: torch.Generator
@@ -53,11 +55,12 @@ def compute_bit_probabilities(traces: Sequence[float], bits: Sequence[Sequence[i
     """The probabilities with which training draws the bit-widths of each layer.
 
     All bit-widths are equally probable for a layer whose trace is at most the mean over layers. A more sensitive layer
-    draws them in proportion to their number of bits.
+    draws those of integers in proportion to their number of bits. Floating point keeps its equal share there, too: its
+    32 bits are no measure of a precision, and by them a sensitive layer would hardly ever be rounded.
 
     Args:
         traces: One finite number per layer, comparable across layers; see `estimate_hessian_traces`.
-        bits: For each layer the bit-widths that it chooses from, all positive.
+        bits: For each layer the bit-widths that it chooses from, all positive; 32 is floating point.
 
     Returns:
         One probability for each bit-width of each layer; those of a layer sum to 1.
@@ -72,9 +75,16 @@ def compute_bit_probabilities(traces: Sequence[float], bits: Sequence[Sequence[i
             raise ValueError(f"bits must be positive bit-widths, at least one; got {list(known)}")
     threshold = mean(traces)  # exact: a mean that is rounded could lie below traces that are all equal
     return [
-        [number / sum(known) if trace > threshold else 1 / len(known) for number in known]
+        _prefer_bits(known) if trace > threshold else [1 / len(known)] * len(known)
         for trace, known in zip(traces, bits, strict=True)
     ]
+
+
+def _prefer_bits(bits: Sequence[int]) -> list[float]:
+    """The probabilities of the bit-widths of a sensitive layer."""
+    rounded = [number for number in bits if number != FULL_PRECISION_BITS]
+    share = len(rounded) / len(bits)  # what is left by floating point
+    return [1 / len(bits) if one == FULL_PRECISION_BITS else share * one / sum(rounded) for one in bits]
 
 
 def _draw_signs(weight: Tensor, generator: torch.Generator) -> Tensor:

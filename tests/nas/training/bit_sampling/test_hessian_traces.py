@@ -64,6 +64,16 @@ def test_odds_are_uniform_up_to_the_mean_and_proportional_to_bits_above() -> Non
         np.testing.assert_allclose(compute_bit_probabilities([equal] * 3, [[4, 8]] * 3), 0.5)
 
 
+def test_floating_point_is_drawn_at_its_own_rate_and_changes_no_ratio_of_the_others() -> None:
+    """METHODS 5.1: 8, 4 and 3 bits are drawn in 8, 4 and 3 of 15 cases, of those in which there are any."""
+    _, plain = compute_bit_probabilities([0.0, 1.0], [[8, 4, 3]] * 2)
+    np.testing.assert_allclose(plain, [8 / 15, 4 / 15, 3 / 15])
+    _, (floating, *others) = compute_bit_probabilities([0.0, 1.0], [[32, 8, 4, 3]] * 2)
+    assert floating == 1 / 4
+    np.testing.assert_allclose(np.array(others) / sum(others), plain)
+    assert compute_bit_probabilities([0.0, 1.0], [[32, 32]] * 2)[1] == [0.5, 0.5]
+
+
 @pytest.mark.parametrize(("traces", "bits"), [([], [8]), ([float("nan")], [8]), ([1.0], []), ([1.0], [8, 0])])
 def test_odds_refuse_what_is_no_trace_or_bit_width(traces: list[float], bits: list[int]) -> None:
     with pytest.raises(ValueError, match="must be"):

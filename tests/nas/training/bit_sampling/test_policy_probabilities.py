@@ -19,7 +19,7 @@ from nas.training.step.gradients import Batch
 from search_spaces.subspace import Subspace
 
 BITS = ("w32a32", "w8a8", "w4a8")
-PROPORTIONAL = pytest.approx([32 / 44, 8 / 44, 4 / 44])
+PROPORTIONAL = pytest.approx([1 / 3, 2 / 3 * 8 / 12, 2 / 3 * 4 / 12])
 UNIFORM = pytest.approx([1 / 3] * 3)
 BATCH = Batch(torch.randn(16, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(16) % 10)
 
@@ -70,7 +70,7 @@ def test_the_sensitive_layer_is_drawn_with_more_bits(lab: Callable[..., Any], mo
         assert row == (PROPORTIONAL if space.genes[number].name == "stages.1.0.depthwise.policy" else UNIFORM)
     number = next(n for n, gene in enumerate(space.genes) if gene.name == "stages.1.0.depthwise.policy")
     genes = Subspace.whole(space).with_probabilities(probabilities).sample(np.random.default_rng(0), 4000).genes
-    assert (np.bincount(genes[:, number]) / 4000).tolist() == pytest.approx([32 / 44, 8 / 44, 4 / 44], abs=0.03)
+    assert (np.bincount(genes[:, number]) / 4000).tolist() == pytest.approx([3 / 9, 4 / 9, 2 / 9], abs=0.03)
 
 
 def test_a_split_supernet_without_float_weights_has_probabilities(lab: Callable[..., Any]) -> None:
