@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import fsum
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_the_mirror_keeps_a_budget_of_damage_at_the_least_cost(seed: int) -> Non
     assert problem.damage_of(chosen) <= most_damage
     tighter = FrontierAllocator().allocate(problem.mirror(most_damage * (1 - 8 / 50)))
     assert problem.budgets[0].spend(chosen) <= problem.budgets[0].spend(tighter)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_mirror_of_whole_damages_equals_brute_force(seed: int) -> None:
+    """METHODS 6.2: the least size within a budget of errors, each of which is worth a bucket of its own."""
+    rng = np.random.default_rng(seed)
+    damage, costs = (tuple(rng.integers(0, 20, size=(5, 4)).astype(float)) for _ in range(2))
+    problem, most_damage = AllocationProblem(damage, (Budget("bytes", costs, 1e9),)), float(rng.integers(30, 60))
+    chosen = DynamicProgramAllocator().allocate(problem.mirror(most_damage))
+    every = [row for row in product(range(4), repeat=5) if problem.damage_of(row) <= most_damage]
+    assert problem.damage_of(chosen) <= most_damage
+    assert problem.budgets[0].spend(chosen) == min(map(problem.budgets[0].spend, every))
 
 
 def test_few_buckets_do_not_make_a_problem_infeasible() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.calibration_data import CalibrationData
+from nas.compression.equalization import activation_aware
 from nas.compression.equalization.activation_aware import ActivationAwareScaling
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
@@ -49,6 +50,13 @@ def test_it_is_never_worse_than_nearest_codes() -> None:
     for factor in (0.1, 1.0, 3.0):
         subject = subject_of(factor)
         assert error(ActivationAwareScaling().equalize(subject), subject) <= error(subject.traced, subject) * 1.0001
+
+
+def test_an_exponent_of_0_is_rounding_to_nearest_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation_aware, "_EXPONENTS", [0.0])
+    subject = subject_of(50.0)
+    found = ActivationAwareScaling().equalize(subject)
+    assert all(torch.equal(found.parameters[name], tensor) for name, tensor in subject.traced.parameters.items())
 
 
 def test_equal_channels_stay() -> None:

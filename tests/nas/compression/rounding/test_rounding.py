@@ -48,6 +48,12 @@ def test_codes_are_on_the_grid_and_no_worse_than_the_nearest(name: str, bits: in
     assert torch.equal(again.steps, rounded.steps)
 
 
+def test_with_16_bits_hardly_anything_is_lost(name: str) -> None:
+    problem = correlated(16)
+    power = problem.error(torch.zeros_like(problem.weight)).sum()
+    assert problem.error(ROUNDINGS[name]().round(problem).weight).sum() < 1e-6 * power
+
+
 def test_weights_that_stay_zero_stay_zero(name: str) -> None:
     """The others make up for them, as far as the rounding makes up for anything."""
     dense = correlated(4)

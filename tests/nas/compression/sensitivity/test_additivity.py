@@ -29,7 +29,7 @@ class Apart(nn.Module):
 
 def test_an_additive_network_has_r2_of_1() -> None:
     torch.manual_seed(0)
-    policies = [LayerPolicy.quantized(bits) for bits in (8, 4, 3, 2)]
+    policies = [LayerPolicy.parse(text) for text in ("w8a32", "w4a32", "w3a32", "w2a32", "w32a32-sparse0.5")]
     data = CalibrationData(torch.randn(8, 4))
     subject = CompressionSubject.uniform_choices(trace(Apart(), [torch.zeros(2, 4)]), policies, data)
     metrics = {"distortion": MeasuredAlone(SquaredError()), "weights": WeightDistortion()}

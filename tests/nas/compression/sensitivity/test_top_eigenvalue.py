@@ -23,6 +23,19 @@ def test_eigenvalues_are_those_of_the_dense_blocks(perceptron: CompressionSubjec
     np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 
+def test_of_a_quadratic_it_is_known_to_a_thousandth() -> None:
+    """METHODS 2.4, F1: the Hessian of a mean squared error by a linear layer is twice the second moments of its inputs.
+
+    One eigenvalue stands apart: the rule of stopping ends between two that are close.
+    """
+    torch.manual_seed(0)
+    factor, targets = torch.randn(30, 6) * torch.tensor([3.0, 1.0, 1.0, 1.0, 1.0, 1.0]), torch.randn(30, 1)
+    data, traced = CalibrationData(factor, targets, batch=7), trace(nn.Linear(6, 1, bias=False), [factor[:2]])
+    subject = CompressionSubject.uniform_choices(traced, [LayerPolicy.quantized(2)], data, task=TASKS["regression"])
+    (found,) = TopEigenvalue().find_eigenvalues(LossHessian(subject))
+    assert found == pytest.approx(float(torch.linalg.eigvalsh(2 * factor.T @ factor / 30)[-1]), rel=1e-3)
+
+
 class Square(nn.Module):
     """The square of a linear layer: the squared error of a target above it is concave in the weight."""
 

@@ -12,6 +12,7 @@ from nas.compression.allocation.allocation_problem import AllocationProblem, Bud
 from nas.compression.allocation.cost_tables import budget_cost
 from nas.compression.allocation.frontier import Frontier
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective, compute_costs, compute_violations
+from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import create_searcher
 from nas.search.searchers.allocation import Allocation, AllocationSearcher
@@ -120,6 +121,26 @@ def test_it_keeps_the_contract_of_searchers(chain: Chain) -> None:
 def test_uniform_policies_come_first(chain: Chain) -> None:
     genes, _ = run(chain, 0, [5])
     assert sorted(map(tuple, genes)) == [(policy,) * 8 for policy in range(5)]
+
+
+@pytest.mark.parametrize("limit", [None, 30_000.0])
+def test_no_point_of_the_front_is_worse_than_a_uniform_policy_of_its_size_or_smaller(
+    chain: Chain, limit: float | None
+) -> None:
+    """Though the table says that mixed policies are better, which are all worse."""
+
+    class Deceptive(Chain):
+        def cost(self, population: Population) -> FloatArray:
+            return super().cost(population) - 30.0 * (np.ptp(population.genes, axis=1) > 0)
+
+    deceptive = Deceptive(chain.space, 0)
+    objectives = deceptive.problem(limit).objectives
+    genes, values = run(deceptive, 0, [13, 10, 10], limit)
+    front, _ = find_front(chain.space.population(genes), objectives, values)
+    uniform = chain.space.population(np.repeat(np.arange(5)[:, None], 8, axis=1))
+    known = np.column_stack([objective.evaluate(uniform) for objective in objectives])
+    for accuracy, size in front.values:
+        assert accuracy >= known[known[:, 1] <= size, 0].max(initial=0.0)
 
 
 def test_failures_are_not_asked_for_again_and_stop_nothing(chain: Chain) -> None:
