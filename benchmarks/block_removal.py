@@ -42,7 +42,10 @@ COMMAND = "python benchmarks/block_removal.py DATA"
 
 
 def choose_blocks(
-    subject: CompressionSubject, blocks: RemovableBlocks, counts: tuple[int, ...]
+    subject: CompressionSubject,
+    blocks: RemovableBlocks,
+    counts: tuple[int, ...],
+    damages: Mapping[str, BlockDamage] = DAMAGES,
 ) -> Mapping[tuple[str, int], tuple[str, ...]]:
     """Which blocks are left out, by how they were chosen and their number."""
     number, found = len(blocks.names), {}
@@ -53,7 +56,7 @@ def choose_blocks(
         evenly = [int(index not in kept) for index in range(number)]
         found["evenly spread", count] = select_blocks(blocks, evenly)
         budgets[count] = budget_blocks(blocks, "macs", blocks.remove(select_blocks(blocks, evenly)).macs)
-    for name, metric in DAMAGES.items():
+    for name, metric in damages.items():
         begin = time.process_time()
         damage = metric.measure(few, blocks)
         print(f"{name}: {time.process_time() - begin:.0f} s", file=sys.stderr, flush=True)

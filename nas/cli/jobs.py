@@ -104,9 +104,10 @@ def _finetune(options: FinetuneOptions) -> None:
     from nas.jobs.execution import Workers
     from nas.jobs.stages.finetune import check_tuning
 
-    check_tuning(options.epochs, options.learning_rate)  # before a folder is made
+    epochs, learning_rate, weight = options.epochs, options.learning_rate, options.feature_distillation
+    check_tuning(epochs, learning_rate, weight)  # before a folder is made
     with _opened(options, Workers(), options.database) as workspace:
-        finetune_found_job(workspace, options.key, options.epochs, options.learning_rate, options.candidate)
+        finetune_found_job(workspace, options.key, epochs, learning_rate, options.candidate, weight)
 
 
 def _address(ray: bool, ray_address: str | None) -> str | None:

@@ -131,6 +131,12 @@ class FinetuneOptions(JobOptions):
         float | None,
         typer.Option(help="Learning rate at the start; it falls to 0. Default: 0.01, or 0.0001 for a given network."),
     ] = None
+    feature_distillation: Annotated[
+        float,
+        typer.Option(
+            help="Weight in the loss of how far ends of blocks are from those of the given network, each by its norm."
+        ),
+    ] = 0.0
     candidate: Annotated[
         str | None,
         typer.Option(metavar="OF", help="KEY was found by nas compress --candidate OF; name that candidate."),

@@ -49,7 +49,12 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
 
 
 def finetune_found_job(
-    workspace: Workspace, key: str, epochs: float, learning_rate: float | None = None, of: str | None = None
+    workspace: Workspace,
+    key: str,
+    epochs: float,
+    learning_rate: float | None = None,
+    of: str | None = None,
+    feature_distillation: float = 0.0,
 ) -> None:
     """Trains one candidate further that `nas run` or `nas compress` has found, with its bits, and exports it.
 
@@ -59,13 +64,14 @@ def finetune_found_job(
         epochs: Number of passes over the training samples.
         learning_rate: As for `finetune_job`.
         of: First digits of the key of the candidate of the supernet that was compressed; None if none was.
+        feature_distillation: As for `finetune_job`.
 
     Raises:
         ValueError: If the job states no recipe of repair, and the candidate was found by none or by several; or as
             `finetune_job` and `compressing` describe.
     """
     if of is None and workspace.network is None:
-        finetune_job(workspace, key, epochs, learning_rate)
+        finetune_job(workspace, key, epochs, learning_rate, feature_distillation)
         return
     job = workspace.job if of is None else _give_candidate(workspace, of)
     if "repair" not in job.compression.model_fields_set:
@@ -73,7 +79,7 @@ def finetune_found_job(
         job = _take_defaults(job, {"compression": {"repair": repair}})
         workspace.reporter.say(f"finetune starts from compression.repair: {repair or 'null'}, by which it was found")
     with replace(workspace, job=job) as given:
-        finetune_job(given, key, epochs, learning_rate)
+        finetune_job(given, key, epochs, learning_rate, feature_distillation)
 
 
 def _find_repair(workspace: Workspace, key: str) -> str | None:

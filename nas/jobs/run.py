@@ -171,7 +171,34 @@ def check_tuning_data(job: Job) -> None:
         raise ValueError("fine-tuning needs training samples, labelled or not, and this job has no section data")
 
 
-def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_rate: float | None = None) -> Export:
+def _check_features(job: Job, given: bool) -> None:
+    """Makes sure that features of what a job compresses are to be compared with those of a given network.
+
+    Args:
+        job: The job.
+        given: Whether its network is given; a candidate of a supernet learns from the largest network.
+
+    Raises:
+        ValueError: If there is none, or channels of its features are rescaled.
+    """
+    if not given:
+        raise ValueError(
+            "feature distillation compares features with those of a given network, got a supernet; leave it out"
+        )
+    if job.compression.equalization is not None:
+        raise ValueError(
+            "feature distillation compares features in the scale of the given network, and compression.equalization "
+            f"of this job rescales them, by {job.compression.equalization}; leave one of them out"
+        )
+
+
+def finetune_job(
+    workspace: Workspace,
+    key: str,
+    epochs: float = 2.0,
+    learning_rate: float | None = None,
+    feature_distillation: float = 0.0,
+) -> Export:
     """Trains one candidate of the results database further, with its bits, and exports it.
 
     Args:
@@ -180,16 +207,19 @@ def finetune_job(workspace: Workspace, key: str, epochs: float = 2.0, learning_r
         epochs: Number of passes over the training samples.
         learning_rate: Learning rate at the start, which falls to 0; None is 0.01 for a subnet, by SGD, and 0.0001 for a
             given network, by Adam.
+        feature_distillation: Weight in the loss of what the ends of blocks differ from those of the given network.
 
     Raises:
-        ValueError: If the job has no data, epochs or learning rate are not above 0, the supernet is not trained or the
-            network not stored, no candidate or several have keys that begin with these digits, or the candidate is not
-            of the job's space.
+        ValueError: If the job has no data, epochs or learning rate are not above 0, features are to be compared and
+            have no counterpart, the supernet is not trained or the network not stored, no candidate or several have
+            keys that begin with these digits, or the candidate is not of the job's space.
     """
     check_tuning_data(workspace.job)
     given = workspace.network is not None
+    if feature_distillation:
+        _check_features(workspace.job, given)
     default_rate = 0.0001 if given else 0.01
-    tuning = FineTuning(epochs, default_rate if learning_rate is None else learning_rate)
+    tuning = FineTuning(epochs, default_rate if learning_rate is None else learning_rate, feature_distillation)
     subject = workspace.subject
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
     if given:

@@ -92,9 +92,6 @@ class GraphNetwork(nn.Module):
         Raises:
             ValueError: If the network runs at one batch size alone, and the inputs have another.
         """
-        batch = inputs[0].shape[0]
-        if self.graph.batch is not None and batch != self.graph.batch:
-            raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         outputs = self._walk(self._name_inputs(inputs), self._runner(inputs[0]))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -119,6 +116,9 @@ class GraphNetwork(nn.Module):
         Yields:
             The values that are still to be read or returned, by name: before each node, and after the last one. It is
             one dictionary, which changes from step to step.
+
+        Raises:
+            ValueError: As for `forward`.
         """
         yield from self._walk.steps(self._name_inputs(inputs), self._runner(inputs[0]))
 
@@ -136,6 +136,9 @@ class GraphNetwork(nn.Module):
         yield from self._walk.steps(known, self._runner(first_input), start)
 
     def _name_inputs(self, inputs: Sequence[Tensor]) -> dict[str, Any]:
+        batch = inputs[0].shape[0]
+        if self.graph.batch is not None and batch != self.graph.batch:
+            raise ValueError(f"this network runs at a batch of {self.graph.batch} alone, got {batch}")
         return dict(zip(dict(self.graph.inputs), inputs, strict=True))
 
     def _runner(self, first_input: Tensor) -> Callable[[Node, Sequence[Tensor]], Any]:

@@ -19,6 +19,7 @@ MOST_EPOCHS = 1_000_000  # of one training step each, more than a week on the sm
 MOST_LEARNING_RATE = 1e4  # of a normalised network; a step of more is beyond what float32 weights recover from
 MOST_WEIGHT_DECAY = 10.0  # a step takes the learning rate times this off a weight: beyond, more than all of it at 0.1
 MOST_NODES = 100  # of a cell; those of published spaces have up to ten
+MOST_LOSS_WEIGHT = 1e6  # of a term of a loss; beyond, float32 holds little of the other terms
 MOST_IMAGES_AT_ONCE = 1_000_000  # in one batch: a gigabyte already for the smallest images
 MOST_SIDE = 4096  # pixels of a side, or channels, of an image that a network takes
 MOST_NUMBERS = 1 << 25  # in one image; activations take a hundred times as many, in gigabytes

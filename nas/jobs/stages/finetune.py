@@ -12,7 +12,7 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
-from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE
+from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE, MOST_LOSS_WEIGHT
 from nas.jobs.job_runs import Inputs
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
@@ -52,25 +52,29 @@ class FineTuning:
     Attributes:
         epochs: Number of passes over the training images.
         learning_rate: Learning rate at the start; it falls to 0 on a cosine.
+        feature_distillation: Weight in the loss of what features of a given network without blocks differ from its own;
+            0 compares outputs alone.
 
     Raises:
-        ValueError: If the epochs are not above 0 and at most a million, or the learning rate not above 0 and at most
-            10,000.
+        ValueError: If the epochs are not above 0 and at most a million, the learning rate not above 0 and at most
+            10,000, or the weight not within 0 and a million.
     """
 
     epochs: float
     learning_rate: float
+    feature_distillation: float = 0.0
 
     def __post_init__(self) -> None:
-        check_tuning(self.epochs, self.learning_rate)
+        check_tuning(self.epochs, self.learning_rate, self.feature_distillation)
 
 
-def check_tuning(epochs: float, learning_rate: float | None) -> None:
+def check_tuning(epochs: float, learning_rate: float | None, feature_distillation: float) -> None:
     """Checks for how long a candidate is to be fine-tuned, and how fast.
 
     Args:
         epochs: Number of passes over the training samples.
         learning_rate: Learning rate at the start; None if none is stated.
+        feature_distillation: Weight of features in the loss.
 
     Raises:
         ValueError: As `FineTuning` describes.
@@ -79,6 +83,11 @@ def check_tuning(epochs: float, learning_rate: float | None) -> None:
         raise ValueError(f"epochs must be above 0 and at most {MOST_EPOCHS:,.0f}, got {epochs:g}")
     if learning_rate is not None and not 0 < learning_rate <= MOST_LEARNING_RATE:
         raise ValueError(f"learning_rate must be above 0 and at most {MOST_LEARNING_RATE:,.0f}, got {learning_rate:g}")
+    if not 0 <= feature_distillation <= MOST_LOSS_WEIGHT:
+        raise ValueError(
+            f"feature_distillation must lie in [0, {MOST_LOSS_WEIGHT:,.0f}], the weight of features in the loss; got "
+            f"{feature_distillation:g}"
+        )
 
 
 def finetune(
@@ -106,12 +115,14 @@ def finetune(
     """
     runs, reporter = execution.runs, execution.reporter
     location = "any" if table is None else table.location
+    features = {"feature_distillation": tuning.feature_distillation} if tuning.feature_distillation else {}
     inputs = {
         **subject.inputs,
         "subject": subject.digest,
         "candidate": candidate.key,
         "epochs": tuning.epochs,
         "learning_rate": tuning.learning_rate,
+        **features,  # no entry where it is not used, as in fine-tunings of before
         "location": location,
         **tuner.inputs,
     }

@@ -91,6 +91,13 @@ class GivenNetworkTuner(Tuner):
         settings = TrainingSettings(min(TrainingSettings().batch_size, len(data.train)))
         made = realizer.given.subject(self.candidate.architecture).traced
         sparse = tuple(list_sparse_weights(made, self.candidate.policy))
-        tuning = NetworkFineTuning(self.tuning.epochs, self.tuning.learning_rate, settings, self.seed, sparse)
+        tuning = NetworkFineTuning(
+            self.tuning.epochs,
+            self.tuning.learning_rate,
+            settings,
+            self.seed,
+            sparse,
+            feature_distillation=self.tuning.feature_distillation,
+        )
         finetune_network(network, source.network(), data, tuning, folder, watch)
         return network

@@ -16,6 +16,7 @@ from nas.data.splits import DataSplits
 from nas.interruption import deferred_interrupts
 from nas.tensor_files import read_tensors, save_tensors
 from nas.training.distributed.team import SingleProcess
+from nas.training.finetuning.feature_distillation import compare_features, pair_features, run_with_features
 from nas.training.finetuning.learned_steps import StepLearning
 from nas.training.finetuning.nested_ranks import NestedLoss, NestedRanks
 from nas.training.progress import StepCallback, StepReport, ignore_step
@@ -40,9 +41,11 @@ class NetworkFineTuning:
         seed: Of the order and the augmentation of the samples.
         sparse: Names of the weights of which those that are 0 at the beginning stay 0.
         nested: Makes every smaller rank of layers of low rank usable, too; None trains all components together.
+        feature_distillation: Weight in the loss of what the ends of blocks differ from those of the original network
+            (`compare_features`), 0 or above; 0 compares the outputs alone.
 
     Raises:
-        ValueError: If the epochs or the learning rate are not above 0.
+        ValueError: If the epochs or the learning rate are not above 0, or the weight is negative, infinite or NaN.
     """
 
     epochs: float = 2.0
@@ -51,10 +54,13 @@ class NetworkFineTuning:
     seed: int = 0
     sparse: tuple[str, ...] = ()
     nested: NestedRanks | None = None
+    feature_distillation: float = 0.0
 
     def __post_init__(self) -> None:
         if not (0 < self.epochs < math.inf and 0 < self.learning_rate < math.inf):
             raise ValueError(f"epochs and learning_rate must be above 0, got {self.epochs} and {self.learning_rate}")
+        if not 0 <= self.feature_distillation < math.inf:
+            raise ValueError(f"feature_distillation must be a number of 0 or above, got {self.feature_distillation}")
 
 
 def finetune_network(
@@ -68,12 +74,14 @@ def finetune_network(
     """Trains the weights, their steps, biases and normalisations of a compressed network; or resumes such a training.
 
     The loss is that of the task by labels, where there are some, plus the divergence of the outputs from those of the
-    original network (Hinton et al., 2015). The steps of weights are trained (LSQ, Esser et al., ICLR 2020). Ranges of
-    activations, and means and variances of batch normalisations, stay as they are: exports fold these into weights.
+    original network (Hinton et al., 2015) and, where that is asked for, what features differ from its own. The steps of
+    weights are trained (LSQ, Esser et al., ICLR 2020). Ranges of activations, and means and variances of batch
+    normalisations, stay as they are: exports fold these into weights.
 
     Args:
         network: A compressed and calibrated network, changed in place. Afterwards its weights lie on their grids.
-        original: The network that it was made of; not changed.
+        original: The network that it was made of; not changed. For features to be compared, their channels must not
+            have been rescaled meanwhile (`nas.compression.equalization`).
         data: The samples, of which the training samples are read.
         tuning: How long and how fast.
         folder: The folder of the checkpoint `finetuning.safetensors`, from which the same call goes on, also after the
@@ -82,8 +90,8 @@ def finetune_network(
 
     Raises:
         ValueError: If the folder holds the checkpoint of another fine-tuning, or a damaged one, the batch size does not
-            suit the samples, ranks are to be nested and no layer has factors, or the loss or a weight becomes infinite
-            or NaN.
+            suit the samples, ranks are to be nested and no layer has factors, features are to be compared and none has
+            its shape, or the loss or a weight becomes infinite or NaN.
         KeyboardInterrupt: After an interrupt, once the checkpoint of the step is written.
     """
     training = _FineTuning(network, original, data, tuning, folder / _CHECKPOINT)
@@ -118,7 +126,9 @@ class _FineTuning:
         settings.check_inputs(data.train.inputs.shape, data.task)
         self._network, self._original, self._checkpoint = network, original, checkpoint
         self._data, self._tuning = data, tuning
-        stated = {name: value for name, value in asdict(tuning).items() if name != "nested" or value is not None}
+        # what came later has no entry where it is not used, so trainings of before go on
+        late = ("nested", "feature_distillation")
+        stated = {name: value for name, value in asdict(tuning).items() if name not in late or value}
         self._identity = json.dumps({**stated, "settings": settings.described(), "start": _digest(network)})
         kept = {network.attribute(name): network.tensor(name).detach() != 0 for name in tuning.sparse}
         self._learning = StepLearning(network)
@@ -131,6 +141,8 @@ class _FineTuning:
             (self._parameters[name if name in self._parameters else attribute], kept[attribute])
             for attribute, name in trained.items()
         ]
+        features = pair_features(network.graph, original.graph) if tuning.feature_distillation else {}
+        self._learning_features, self._taught_features = [*features], [*features.values()]
         self._nested = None if tuning.nested is None else NestedLoss(network, tuning.nested, data.task, tuning.seed)
         self._adam = torch.optim.Adam(self._parameters.values(), lr=0.0)
         self._batches = TrainingBatches(data, settings, tuning.seed, SingleProcess(), torch.device("cpu"))
@@ -143,13 +155,15 @@ class _FineTuning:
         ((_, shape),) = self._network.graph.inputs
         batch = self._batches.load(step, shape[-1])
         with torch.no_grad():
-            expected = self._original(batch.inputs)
+            expected, taught = run_with_features(self._original, self._taught_features, batch.inputs)
         self._adam.param_groups[0]["lr"] = learning_rate
         self._adam.zero_grad()
-        outputs = self._network(batch.inputs)
+        outputs, learning = run_with_features(self._network, self._learning_features, batch.inputs)
         loss = distill(task, "kl", outputs, expected)
         if self._data.labelled:
             loss = task.compute_mixed_loss(outputs, batch.labels, batch.mixture) + loss
+        if learning:
+            loss = loss + tuning.feature_distillation * compare_features(learning, taught)
         if self._nested is not None:
             loss = loss + self._nested(step, batch.inputs, outputs)
         loss.backward()

@@ -79,6 +79,7 @@ def test_what_cannot_be_fine_tuned_is_refused(
         (["search", "JOB", "--workers", "4000"], "got 4000"),
         (["finetune", "JOB", "0a", "--epochs", "nan"], "got nan"),
         (["finetune", "JOB", "0a", "--learning-rate", "0"], "got 0"),
+        (["finetune", "JOB", "0a", "--feature-distillation", "nan"], "feature_distillation must lie in [0, 1,000,000]"),
     ],
 )
 def test_a_command_that_cannot_run_leaves_no_folder(

@@ -178,6 +178,20 @@ def test_what_is_exported_may_be_fine_tuned(trained: Trained) -> None:
     assert "finetune done before" in CliRunner().invoke(app, arguments).output
 
 
+def test_features_are_compared_with_a_given_network_in_its_scale(trained: Trained, tmp_path: Path) -> None:
+    arguments = ["finetune", str(trained.job), trained.candidate.key, "--runs", str(tmp_path / "runs")]
+    ended = CliRunner().invoke(app, [*arguments, "--feature-distillation", "1"])
+    assert "with those of a given network, got a supernet; leave it out" in str(ended.exception)
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+    save_traced(tmp_path / "net.safetensors", trace(module, [torch.rand(2, 1, 8, 8)]))
+    space = {"network": f"stored:{tmp_path / 'net.safetensors'}", **GIVEN["space"]}
+    compression = {"repair": "light", "equalization": "cross_layer"}
+    arguments[1] = str(tmp_path / "job.yaml")
+    Path(arguments[1]).write_text(yaml.safe_dump(GIVEN | {"space": space, "compression": compression}))
+    ended = CliRunner().invoke(app, [*arguments, "--feature-distillation", "1"])
+    assert "compression.equalization of this job rescales them, by cross_layer" in str(ended.exception)
+
+
 def test_what_does_not_fit_together_is_refused_in_one_line(trained: Trained) -> None:
     for options, words in (
         ((), "or name a candidate of the job's supernet by --candidate"),

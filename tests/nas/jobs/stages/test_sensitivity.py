@@ -254,8 +254,11 @@ def test_blocks_are_searched_with_bits_and_widths(folder: Path, searcher: str, w
         assert set(exported["macs"]) <= {stem + count * block + head for count in range(3)}
     assert "export   done before" in CliRunner().invoke(app, ["compress", "job.yaml"]).output
     smallest = exported.sort_values("macs")["key"].tolist()[0]
-    tuned = CliRunner().invoke(app, ["finetune", "job.yaml", smallest, "--epochs", "0.1"])
-    assert tuned.exit_code == 0, tuned.output
+    arguments = ["finetune", "job.yaml", smallest, "--epochs", "0.1"]
+    for options in ([], [] if widths else ["--feature-distillation", "1"]):
+        tuned = CliRunner().invoke(app, [*arguments, *options])
+        assert tuned.exit_code == 0, tuned.output
+    assert len([*folder.glob("runs/small/finetune-*/fine-tuned-*.onnx")]) == (1 if widths else 2)
 
 
 @pytest.mark.parametrize("command", ["train", "search", "export"])
