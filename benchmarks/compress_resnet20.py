@@ -5,7 +5,8 @@ images without labels, by recipe `LIGHT`, with activations of 8 bits; accuracy i
 nothing else has seen, and `behind fp32` how many points less than the network as it was given, with the standard error
 of that difference on these images, of which both misjudge mostly the same. Each sample of calibration images is another
 slice of the training images. Sizes between whole bits, and `mixed` ones, are allocated by the exact frontier over
-damages that are measured after repair. Seconds are those of one core (processor time), so they do not depend on what
+damages that are measured after repair. Uniform ones are made in several ways (`Recipe.single_steps`), so the seconds of
+one size are those of `mixed` ones. Seconds are those of one core (processor time), so they do not depend on what
 else runs. `--front` times 20 sizes of one sample instead.
 """
 
@@ -115,6 +116,7 @@ def measure_sample(data: Path, sample: int) -> tuple[dict[str, torch.Tensor], di
     begin = time.process_time()
     damage = RepairedDivergence().damage(subject)
     damages_s = time.process_time() - begin
+    repair_s.clear()  # uniform policies are made in several ways
     for size, policy in zip(MIXED, allocate(subject, damage, list(MIXED)), strict=True):
         measure(f"mixed, {size:g} mean bits", policy)
     return right, {"damages of all layers and bits": damages_s, "one size, repaired": statistics.median(repair_s)}

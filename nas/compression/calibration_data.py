@@ -65,6 +65,26 @@ class CalibrationData:
         labels = None if self.labels is None else self.labels[:count]
         return CalibrationData(self.inputs[:count], labels, self.batch)
 
+    def deal(self, every: int, together: int = 1) -> tuple[CalibrationData, CalibrationData] | None:
+        """The data in two parts, so that what is fitted to the first can be judged by the second.
+
+        Args:
+            every: One of so many inputs judges.
+            together: Number of consecutive inputs that stay in one part, where a network runs whole batches alone.
+
+        Returns:
+            The inputs to which is fitted, and those that judge, in their order; None if one part had none.
+        """
+        judges = torch.arange(len(self)) // together % every == every - 1
+        if bool(judges.all()) or not bool(judges.any()):
+            return None
+        labels = self.labels
+        fitting, judging = (
+            CalibrationData(self.inputs[part], None if labels is None else labels[part], self.batch)
+            for part in (~judges, judges)
+        )
+        return fitting, judging
+
     def shuffled(self, generator: torch.Generator) -> CalibrationData:
         """The same data in a random order.
 

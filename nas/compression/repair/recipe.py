@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nas.compression.equalization.equalization import Equalization
+from nas.compression.repair.batch_norm import BatchNormReestimation
+from nas.compression.repair.bias_correction import BiasCorrection
 from nas.compression.repair.bias_tuning import BiasTuning
 from nas.compression.repair.repair import Repair
 from nas.compression.rounding.quant_ease import QuantEase
 from nas.compression.rounding.rounding import Rounding
 
 _DESCENT = QuantEase()
+_SINGLE = (BiasCorrection(), BatchNormReestimation())  # all that are registered and take no gradients
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Recipe:
         nearest_from_bits: Least bits of a weight from which a layer keeps its nearest codes if these do better, on
             inputs that judge, than what is fitted to the others. With few bits they never do.
         judge_every: One of so many inputs judges. With fewer inputs all layers are fitted.
+        single_steps: Repairs that uniform policies are tried with in place of all that the recipe does, besides those
+            in `repairs`: each alone, after rounding to nearest codes. What does best on inputs that judge is kept.
 
     Raises:
         ValueError: If there are no rows, the damping is not above 0, the least bits are below 2, or all inputs would
@@ -45,6 +50,7 @@ class Recipe:
     equalization: Equalization | None = None
     nearest_from_bits: int = 5
     judge_every: int = 4
+    single_steps: tuple[Repair, ...] = _SINGLE
 
     def __post_init__(self) -> None:
         if not self.rows >= 1:

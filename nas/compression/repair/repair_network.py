@@ -9,14 +9,19 @@ the errors of the shortcut too. Where there is little to make up for, a sample o
 nearest codes if these do better on some of the inputs, to which nothing is fitted. The second factor of a
 layer of low rank makes up for what the first one left out, and what is left of a sparse layer for what was made zero.
 The factors of a correction are fitted with the layer that they correct.
+
+Uniform policies are what all others are held against, so they are made in the best of several ways: by the whole
+recipe, and of nearest codes, as they are or with a single step of repair. That is judged in the same manner, for the
+whole network: by the outputs for inputs to which nothing is fitted.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -35,7 +40,7 @@ from nas.compression.tracing.reduced_network import (
     list_corrections,
     list_sparse_weights,
 )
-from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.network_graph import Node
@@ -54,7 +59,7 @@ class Repairer:
     """
 
     def __init__(self, subject: CompressionSubject, recipe: Recipe = LIGHT) -> None:
-        self._recipe, self._data = recipe, subject.need_data()
+        self._recipe, self._data, self._given = recipe, subject.need_data(), subject
         if recipe.equalization is not None:
             subject = replace(subject, traced=recipe.equalization.equalize(subject))
         self._subject = subject
@@ -64,7 +69,8 @@ class Repairer:
     def repair(self, policy: CompressionPolicy) -> GraphNetwork:
         """A calibrated network that rounds as the policy says.
 
-        Its weights lie on their grids, so whatever exports it writes these codes.
+        Whatever exports it writes the codes with which it runs. Where all layers have the same policy, it is made in
+        the way that does best on the inputs that judge (`Recipe.single_steps`), else by the whole recipe.
 
         Args:
             policy: One entry for each of the layers of the network.
@@ -72,6 +78,62 @@ class Repairer:
         Raises:
             ValueError: If the policy has more or fewer entries than the network has layers.
         """
+        uniform = len(set(policy.layers)) == 1 and policy.layers[0] != LayerPolicy()
+        return self._ways[self._choose_way(policy) if uniform else 0](policy)
+
+    def fit(self, policy: CompressionPolicy) -> GraphNetwork:
+        """The same by the whole recipe, whatever the policy; layers that are compressed alone have their own judge.
+
+        Args:
+            policy: One entry for each of the layers of the network.
+
+        Raises:
+            ValueError: If the policy has more or fewer entries than the network has layers.
+        """
+        return self._fit(policy, self._recipe.repairs)
+
+    def _choose_way(self, policy: CompressionPolicy) -> int:
+        """Index of the way whose network, made of the inputs that do not judge, is closest to the original on the rest.
+
+        The first of ways that do alike; the whole recipe, if there are too few inputs to judge.
+        """
+        dealt = self._data.deal(self._recipe.judge_every, self._given.traced.graph.batch or 1)
+        if dealt is None:
+            return 0
+        fitting, judging = dealt
+        ways = Repairer(replace(self._given, data=fitting), self._recipe)._ways
+        expected = outputs_on(self._given.traced.network(), judging)
+        found = [float(output_distance(expected, outputs_on(way(policy), judging), self._given.task)) for way in ways]
+        return min(range(len(found)), key=lambda way: found[way] if math.isfinite(found[way]) else math.inf)
+
+    @cached_property
+    def _ways(self) -> list[Callable[[CompressionPolicy], GraphNetwork]]:
+        """The ways to make a network of a policy: by the whole recipe, without its last repairs, by single steps."""
+        repairs, subjects = self._recipe.repairs, dict.fromkeys([self._given, self._subject])
+        single = [None, *dict.fromkeys([*self._recipe.single_steps, *repairs])]
+        return [
+            *(partial(self._fit, repairs=repairs[:count]) for count in reversed(range(len(repairs) + 1))),
+            *(partial(self._round, subject=subject, step=step) for subject in subjects for step in single),
+        ]
+
+    def _round(self, policy: CompressionPolicy, subject: CompressionSubject, step: Repair | None) -> GraphNetwork:
+        """The calibrated network of nearest codes, after one repair or none.
+
+        Args:
+            policy: One entry for each of the layers of the network.
+            subject: The network, as it was given or equalised.
+            step: The repair.
+        """
+        network = subject.compress(policy)
+        calibrate(network, self._data, subject.methods.observer)
+        if step is not None:
+            with torch.enable_grad():
+                step.repair(network, subject)
+        return network
+
+    @torch.no_grad()
+    def _fit(self, policy: CompressionPolicy, repairs: Sequence[Repair]) -> GraphNetwork:
+        """The calibrated network whose layers are fitted one after the other, after those repairs that help."""
         methods, traced = self._subject.methods, self._subject.traced
         network = self._subject.compress(policy)
         fitted, corrections = set(list_approximate_weights(traced, policy)), list_corrections(traced, policy)
@@ -104,7 +166,7 @@ class Repairer:
             )
             run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
-        for repair in self._recipe.repairs:
+        for repair in repairs:
             network = self._keep_closer(network, repair)
         return network
 

@@ -21,6 +21,7 @@ from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
 from nas.search.runner.search_plan import SearchPlan, SearchResult
+from nas.search.surrogate.weighted_costs import list_uniform
 from results.evaluation import RunRecord
 from search_spaces.families.given import GivenSpace
 
@@ -35,7 +36,8 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         execution: The workers, the runs and the reporter of the job.
 
     Raises:
-        ValueError: If it was begun by pair terms that are not found any more, or as `find_damage` describes.
+        ValueError: If it was begun by pair terms that are not found any more, it is too short for the uniform policies
+            with which it begins, or as `find_damage` describes.
         NothingFeasible: If no candidate keeps the limits, by its measured or by its expected values.
         TooManyFailures: If too many candidates could not be measured.
     """
@@ -49,6 +51,8 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         records = [_record(section, subject, costs, execution, pairs, by_work=True) for pairs in (False, True)]
     record, by_pairs = records
     begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
+    if method.begins_uniform and not begun and not begun_by_pairs:
+        _check_length(section.evaluations, subject)
     given = isinstance(subject.measurement.space, GivenSpace)
     if given and not begun and not begun_by_pairs:
         say_forecast(section.evaluations, subject, execution)
@@ -97,6 +101,16 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     points = Judged(everything.population, expected, values, everything.values).table(objectives)
     table = points.iloc[rows].reset_index(drop=True)
     return SearchOutcome(front, table, points.assign(group="measured"), record, costs.error_percent, result.failures)
+
+
+def _check_length(evaluations: int, subject: Subject) -> None:
+    """Refuses a search that would end before every uniform policy is measured."""
+    least = len(subject.space.population(list_uniform(subject.space)).unique())
+    if not evaluations >= least:
+        raise ValueError(
+            f"search.evaluations must be {least} or more, as the {least} uniform policies are measured first, got "
+            f"{evaluations}; raise it, or take fewer policies"
+        )
 
 
 def _find_damage(metric: str | None, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:

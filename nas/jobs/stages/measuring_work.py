@@ -28,7 +28,8 @@ def tabulate_work(subject: Subject) -> AdditiveCost | None:
     products of inputs and outputs to which each layer is fitted that is not left as it is (`nas.compression.repair`),
     which have the largest part. Seconds follow them as far as kernels are equally fast. The fit of what is left without
     some channels or blocks (`nas.compression.pruning`) is left out: it is done once for policies that are measured in
-    turn, so that no sum over the layers of a candidate tells it.
+    turn, so that no sum over the layers of a candidate tells it. So is what uniform policies take besides, which are
+    measured first and made in several ways.
 
     Args:
         subject: The network, the images and how candidates are compressed.

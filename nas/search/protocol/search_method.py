@@ -47,6 +47,7 @@ class SearchMethod(ABC):
         uses_low_fidelity: Whether it also asks for evaluations at a fidelity below 1, which only measurements can give.
         allocates_architectures: Whether it takes the damage of policies of a supernet, too, not only of a network.
         weighs_work: Whether it prefers candidates that take less to measure, where the problem knows the work of each.
+        begins_uniform: Whether it measures every uniform policy before others, so that its front is held against them.
         has_outlook: Whether its searchers forecast the gain of more evaluations; see `Searcher.forecast`.
     """
 
@@ -56,6 +57,7 @@ class SearchMethod(ABC):
     uses_low_fidelity: ClassVar[bool] = False
     allocates_architectures: ClassVar[bool] = False
     weighs_work: ClassVar[bool] = False
+    begins_uniform: ClassVar[bool] = False
     has_outlook: ClassVar[bool] = False
 
     @property

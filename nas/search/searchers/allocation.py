@@ -23,7 +23,7 @@ from nas.search.surrogate.archive import Archive
 from nas.search.surrogate.damage_model import DamageModel
 from nas.search.surrogate.floor_bisection import FloorBisection, has_floor
 from nas.search.surrogate.gain_forecast import GainForecast, find_volume_reference
-from nas.search.surrogate.weighted_costs import WeightedCosts
+from nas.search.surrogate.weighted_costs import WeightedCosts, list_uniform
 from results.pareto import hypervolume
 from search_spaces.population import Population
 from search_spaces.search_space import Genes
@@ -50,6 +50,7 @@ class Allocation(SearchMethod):
     """
 
     weighs_work = True
+    begins_uniform = True
     has_outlook = True
 
     sensitivity: str = "output_distortion"
@@ -135,6 +136,8 @@ class AllocationSearcher(Searcher):
         count = method.initial_design if self._floor is None else 0
         design = allocate_design(problem, self._costs, count)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
+        uniform = self.space.population(list_uniform(self.space))
+        self._untold = {genes.tobytes() for genes in uniform.genes[self._unseen.are_unseen(uniform.genes)]}
         self._set_batch()
 
     def ask(self, n: int) -> Population:
@@ -158,8 +161,8 @@ class AllocationSearcher(Searcher):
         self._forget(population, np.full((len(population), len(self._problem.objectives)), np.inf))
 
     def forecast(self, n: int) -> Outlook | None:  # noqa: ARG002 the frontier is the same, however many are asked for
-        """The gain of as many evaluations as were made so far, but of at most 60; None before the first outcome."""
-        if len(self._archive):
+        """The gain of as many evaluations as were made so far, but of at most 60; None before all uniform policies."""
+        if len(self._archive) and not self._untold:
             rng, weights = self._forecast_rng, np.ones(len(self._tabulated)) / len(self._tabulated)
             model = self._model(self._measured[0])
             found = self._allocate(model, model.expected, weights, _MOST_FORECAST)
@@ -223,6 +226,7 @@ class AllocationSearcher(Searcher):
             self._set_batch()
         self._unseen.admit(population.genes)
         known = {genes.tobytes() for genes in population.genes}
+        self._untold -= known
         self._pending = self._pending[[genes.tobytes() not in known for genes in self._pending]]
 
     def _set_batch(self) -> None:

@@ -25,6 +25,20 @@ def test_a_shuffle_keeps_inputs_and_labels_together() -> None:
     assert not torch.equal(mixed.labels, LABELS)
 
 
+def test_one_of_every_few_inputs_is_dealt_apart() -> None:
+    data = CalibrationData(INPUTS, LABELS)
+    for every, together, judging in ((2, 1, [1, 3]), (4, 1, [3]), (2, 2, [2, 3])):
+        dealt = data.deal(every, together)
+        assert dealt is not None
+        fitted, judged = (part.labels for part in dealt)
+        assert fitted is not None
+        assert judged is not None
+        assert judged.tolist() == judging
+        assert torch.equal(torch.cat([fitted, judged]).sort().values, LABELS)
+        assert torch.equal(dealt[1].inputs, INPUTS[judging])
+    assert data.deal(6) is None
+
+
 def test_bad_data_is_refused() -> None:
     with pytest.raises(ValueError, match="needs one or more inputs"):
         CalibrationData(INPUTS[:0])

@@ -113,7 +113,7 @@ def test_biases_that_alone_were_broken_are_recovered(
 
 
 def test_a_recipe_keeps_what_helps(subject: CompressionSubject) -> None:
-    policy = CompressionPolicy((LayerPolicy.parse("w2a8"),) * len(subject.choices))
+    policy = CompressionPolicy((W3, *[LayerPolicy.parse("w2a8")] * (len(subject.choices) - 1)))
     plain = distance(repair_network(subject, policy), subject)
     helped = repair_network(subject, policy, Recipe(repairs=(BiasTuning(epochs=3), BatchNormReestimation())))
     assert distance(helped, subject) < plain

@@ -79,7 +79,8 @@ def test_damage_is_measured_once_and_believed_while_it_is_whole(folder: Path) ->
     assert first.exit_code == 0, first.output
     assert "measuring 8 policies of 2 layers, and 13 random ones of all, by output_distortion" in first.output
     assert "to go, by the first measurements" in first.output
-    assert re.search(r"up to 10 candidates at about [\d.]+ s each: about 0:\d\d:\d\d, besides", first.output)
+    said = r"up to 10 candidates at about [\d.]+ s each, uniform ones at [\d.]+ s: about 0:\d\d:\d\d, besides"
+    assert re.search(said, first.output)
     assert "with 13 random policies, after" in first.output
     assert re.search(r"rank correlation -?[\d.]+ with accuracy of \d+ measured candidates", first.output)
     (table,) = folder.glob("runs/small/sensitivity-*/damage.csv")

@@ -143,6 +143,16 @@ def test_no_point_of_the_front_is_worse_than_a_uniform_policy_of_its_size_or_sma
         assert accuracy >= known[known[:, 1] <= size, 0].max(initial=0.0)
 
 
+def test_it_looks_ahead_once_uniform_policies_are_told(chain: Chain) -> None:
+    problem = chain.problem()
+    searcher, known = Allocation().create(problem, 0), []
+    for _ in range(5):
+        known.append(searcher.forecast(1))
+        chain.tell(searcher, searcher.ask(1), problem)
+    assert known == [None] * 5
+    assert searcher.forecast(1) is not None
+
+
 def test_failures_are_not_asked_for_again_and_stop_nothing(chain: Chain) -> None:
     problem = chain.problem()
     searcher = Allocation().create(problem, 0)
