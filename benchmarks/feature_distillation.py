@@ -79,7 +79,10 @@ def main() -> None:
                 found.append(accuracy(finetune(start, subject, samples, tuning), *test))
                 print(title, weight, seed, f"{found[-1]:.2f} %", file=sys.stderr, flush=True)
             target = f"{title}, after {arguments.epochs:g} epochs of fine-tuning, features at {weight:g}"
-            print(row(target, found, "{:.2f} %", f"{len(found)} seeds", COMMAND, 1), flush=True)
+            print(
+                row(target, found, "{:.2f} %", f"{len(found)} seed{'s' if len(found) > 1 else ''}", COMMAND, 1),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
