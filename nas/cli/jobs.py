@@ -17,6 +17,7 @@ from nas.cli.options import (
     JobOptions,
     MeasuringOptions,
     ProfileOptions,
+    SensitivityOptions,
     TrainOptions,
     takes,
 )
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program."""
     app.command("run", help="Carry out the whole job; what is done already is not done again.")(_measuring("run"))
-    app.command("compress", help="Compress a trained network: find the best policies of its layers.")(_compress)
+    app.command("compress", help="Compress a trained network: find the best policies, widths and blocks.")(_compress)
+    app.command("sensitivity", help="Compare sensitivity metrics on a trained network: are they right, at what cost?")(
+        _sensitivity
+    )
     app.command("data", help="Show what the data of the job hold: classes, sizes, what may be wrong, and a picture.")(
         _data
     )
@@ -96,6 +100,15 @@ def _compress(options: CompressOptions) -> None:
 
     with _measured_by_workers(options) as workspace:
         compress_job(workspace, options.preset, options.candidate)
+
+
+@takes(SensitivityOptions)
+def _sensitivity(options: SensitivityOptions) -> None:
+    from nas.jobs.compress import sensitivity_job
+
+    names = [] if options.metrics is None else [name.strip() for name in options.metrics.split(",")]
+    with _measured_by_workers(options) as workspace:
+        sensitivity_job(workspace, names, options.candidate)
 
 
 @takes(FinetuneOptions)

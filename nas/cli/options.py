@@ -97,6 +97,18 @@ class CompressOptions(MeasuringOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SensitivityOptions(MeasuringOptions):
+    """The arguments and options of `nas sensitivity`."""
+
+    metrics: Annotated[
+        str | None, typer.Option(help="Names of sensitivity metrics between commas; default: all that are known.")
+    ] = None
+    candidate: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The network is this candidate, as of nas compress.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions(JobOptions):
     """The arguments and options of `nas train`."""
 

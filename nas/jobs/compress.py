@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hardware.document import make_document
+from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.jobs.files.job import Job
 from nas.jobs.files.space_section import STORED
-from nas.jobs.run import check_tuning_data, finetune_job, run_job
+from nas.jobs.run import check_tuning_data, finetune_job, run_job, train_job
 from nas.jobs.stages.candidate_network import find_candidate, store_candidate
+from nas.jobs.stages.metric_report import list_refusals, report_metrics
 from nas.jobs.workspace import Workspace
 from search_spaces.quoting import quote
 
@@ -100,6 +103,31 @@ def _find_repair(workspace: Workspace, key: str) -> str | None:
         )
     (repair,) = repairs
     return repair
+
+
+def sensitivity_job(workspace: Workspace, names: Sequence[str] = (), key: str | None = None) -> Path:
+    """Compares sensitivity metrics on the network of a job, which is measured and repaired as `nas compress` does it.
+
+    Args:
+        workspace: The job.
+        names: Names of the metrics; none stands for all that are known.
+        key: As for `compress_job`.
+
+    Returns:
+        The folder of the report, see `nas.jobs.stages.metric_report.report_metrics`.
+
+    Raises:
+        ValueError: If a name is unknown or named twice, or as `compressing` and `report_metrics` describe.
+    """
+    names = [SENSITIVITY_METRICS.check_name(name) for name in names] or [*SENSITIVITY_METRICS]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--metrics must name each metric once, got {quote(','.join(names))}")
+    with compressing(workspace, key=key) as given:
+        train_job(given)  # only stores the network
+        assert given.network is not None
+        labelled = given.job.labelled and given.distilled is None
+        refused = list_refusals(names, given.network, given.subject, labelled)
+        return report_metrics(names, given.subject, given.execution, refused)
 
 
 @contextmanager

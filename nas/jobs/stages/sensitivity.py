@@ -81,6 +81,21 @@ class DamageTables:
         return self.conditional + self.pairs
 
 
+@dataclass(frozen=True, eq=False)
+class JudgedTable:
+    """The damage of each width and policy alone, and what it is worth.
+
+    Attributes:
+        damage: For each gene the damage of its values where it is active, shape (values,).
+        quality: How far its sums tell what random policies of all layers do.
+        policies: Number of these; of fewer than `FEWEST` nothing is told.
+    """
+
+    damage: tuple[FloatArray, ...]
+    quality: MetricQuality
+    policies: int
+
+
 def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool) -> DamageTables:
     """The damage of each width and policy alone, and of pairs of policies where layers do not damage on their own.
 
@@ -96,26 +111,51 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
         ValueError: If the stored table was damaged, the metric needs what the job does not have, or a policy cannot be
             measured.
     """
-    reporter, space = execution.reporter, subject.space
-    inputs: dict[str, object] = {"subject": subject.digest, "policies": space.policies.to_json(), "sensitivity": metric}
-    if architecture_genes := {gene.name: gene.values for gene in space.architectures.genes}:
-        # of blocks as well as widths; another key would be another folder, and earlier runs would be measured again
-        inputs["widths"] = architecture_genes
-    inputs["samples"] = subject.count_calibrating(CALIBRATION_SAMPLES)
-    folder = execution.runs.path("sensitivity", inputs)
+    reporter, inputs = execution.reporter, describe_table(subject) | {"sensitivity": metric}
+    found = find_table(metric, subject, execution)
+    tables = DamageTables.from_entries(found.damage, subject.space)
+    if _say_quality(found, reporter):
+        return tables
+    if not pairs or "widths" in inputs:
+        reporter.say(f"damage   {BELOW}: {FALL_BACK}")
+        return tables
+    entries, folder = DamageEntries(metric, subject, execution), execution.runs.path("pairs", inputs)
+    return DamageTables(found.damage, find_pairs(PairEntries(entries, found.damage), folder))
+
+
+def find_table(metric: str, subject: Subject, execution: Execution) -> JudgedTable:
+    """The damage of each width and policy alone, and what it is worth; measured unless it is known.
+
+    Args:
+        metric: Name of the sensitivity metric.
+        subject: The given network, the samples and how networks are compressed.
+        execution: The runs, the workers and the reporter of the job.
+
+    Raises:
+        ValueError: As `find_damage` describes.
+    """
+    folder = execution.runs.path("sensitivity", describe_table(subject) | {"sensitivity": metric})
     if not StageFolder(folder).holds(TABLE, ADDITIVITY):
         begun = time.monotonic()
         _measure(DamageEntries(metric, subject, execution), folder)
-        reporter.say(f"damage   {time.monotonic() - begun:.0f} s: {folder / TABLE}")
-    damage = _read(folder / TABLE, space)
-    tables = DamageTables.from_entries(damage, space)
-    if _say_quality(json.loads((folder / ADDITIVITY).read_text(encoding="utf-8")), reporter):
-        return tables
-    if not pairs or architecture_genes:
-        reporter.say(f"damage   {BELOW}: {FALL_BACK}")
-        return tables
-    folder = execution.runs.path("pairs", inputs)
-    return DamageTables(damage, find_pairs(PairEntries(DamageEntries(metric, subject, execution), damage), folder))
+        execution.reporter.say(f"damage   {time.monotonic() - begun:.0f} s: {folder / TABLE}")
+    stored = json.loads((folder / ADDITIVITY).read_text(encoding="utf-8"))
+    policies = int(stored.pop("policies"))
+    return JudgedTable(_read(folder / TABLE, subject.space), MetricQuality(**stored), policies)
+
+
+def describe_table(subject: Subject) -> dict[str, object]:
+    """The inputs of tables of damage, whatever the metric is.
+
+    Args:
+        subject: The given network, the samples and how networks are compressed.
+    """
+    space = subject.space
+    inputs: dict[str, object] = {"subject": subject.digest, "policies": space.policies.to_json()}
+    if architecture_genes := {gene.name: gene.values for gene in space.architectures.genes}:
+        # of blocks as well as widths; another key would be another folder, and earlier runs would be measured again
+        inputs["widths"] = architecture_genes
+    return inputs | {"samples": subject.count_calibrating(CALIBRATION_SAMPLES)}
 
 
 def check_sensitivity(metric: str, traced: TracedNetwork, task: Task, labelled: bool = True) -> None:
@@ -167,24 +207,29 @@ def _measure(entries: DamageEntries, folder: Path) -> None:
     (folder / JOURNAL).unlink()
 
 
-def _say_quality(stored: dict[str, float | str], reporter: Reporter) -> bool:
+def _say_quality(found: JudgedTable, reporter: Reporter) -> bool:
     """Prints what the table is worth; whether its sums are to be trusted, or nothing can be told of them."""
-    policies = int(stored.pop("policies"))
+    policies, quality = found.policies, found.quality
     if policies < FEWEST:
         reporter.say(f"damage   {policies} different policies, too few to tell whether the damage of layers adds up")
         return True
-    quality = MetricQuality(**stored)  # type: ignore[arg-type]
     ranks = f"rank correlation {quality.spearman:.2f} with {policies} random policies"
     reporter.say(f"damage   R2 {quality.r2:.2f} and {ranks}, after {quality.seconds:.0f} s of one worker")
     return quality.is_additive
 
 
-def _write(path: Path, damage: tuple[FloatArray, ...], space: JointSpace) -> None:
-    rows = [
-        (gene.name.removesuffix(".policy") if gene.is_policy else gene.name, str(value), found)
-        for gene, known in zip(space.genes, damage, strict=True)
-        for value, found in zip(gene.values, known.tolist(), strict=True)
+def label_entries(space: JointSpace) -> list[tuple[str, str]]:
+    """What the entries of a table are of, in its order: a layer and a policy, or a gene of channels and a width."""
+    return [
+        (gene.name.removesuffix(".policy") if gene.is_policy else gene.name, str(value))
+        for gene in space.genes
+        for value in gene.values
     ]
+
+
+def _write(path: Path, damage: tuple[FloatArray, ...], space: JointSpace) -> None:
+    found = np.concatenate(damage).tolist()
+    rows = [(*label, value) for label, value in zip(label_entries(space), found, strict=True)]
     with atomic_write(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("layer", "policy", "damage"), *rows])
 
