@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.database_option import database_option
-from nas.cli.options import takes
+from nas.cli.options import CandidateKey, Preset, takes
 from nas.cluster import MOST_WORKERS
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class SubmitOptions:
     gpus_per_worker: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of a GPU on which each measures; 0 is its CPU.")
     ] = 0.0
+    compress: Annotated[bool, typer.Option("--compress", help="Let the cluster run nas compress, not nas run.")] = False
+    preset: Preset = None
+    candidate: CandidateKey = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +68,15 @@ def register(program: typer.Typer) -> None:
 
 @takes(SubmitOptions)
 def _submit(options: SubmitOptions) -> None:
-    from nas.jobs.cluster.submission import RemoteOptions, prepare_submission
+    from nas.jobs.cluster.submission import Compression, RemoteOptions, prepare_submission
     from nas.jobs.files.job import load_job
 
+    if not options.compress and (options.preset or options.candidate):
+        raise ValueError("--preset and --candidate are options of nas compress; add --compress")
     job = load_job(options.job, options.data)
+    compression = Compression(options.preset, options.candidate) if options.compress else None
     remote = RemoteOptions(
-        options.runs, options.database, options.workers, options.gpus_per_worker, options.shared_files
+        options.runs, options.database, options.workers, options.gpus_per_worker, options.shared_files, compression
     )
     typer.echo(_cluster(options.address).submit(prepare_submission(job, remote, options.ship_data)))
 

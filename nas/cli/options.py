@@ -19,6 +19,17 @@ Runs = Annotated[Path, typer.Option(help="Folder of all runs.")]
 Database = Annotated[str | None, database_option("URL of the results database; default: results.db in --runs.")]
 LocalRay = Annotated[bool, typer.Option("--ray", help="Let the workers be Ray's, on this machine.")]
 RayCluster = Annotated[str | None, typer.Option(help="Let the workers be those of this Ray cluster (auto, host:port).")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="light repairs without gradients, full tunes biases, finetune is light and trains what is exported; "
+        "default: the job's compression.repair, else light."
+    ),
+]
+CandidateKey = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="Compress this candidate of the job's trained supernet: first digits of its key."),
+]
 DEFAULT_RUNS = Path("runs")
 
 
@@ -82,18 +93,8 @@ class MeasuringOptions(JobOptions):
 class CompressOptions(MeasuringOptions):
     """The arguments and options of `nas compress`."""
 
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="light repairs without gradients, full tunes biases, finetune trains what is exported; default: light."
-        ),
-    ] = None
-    candidate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY", help="Compress this candidate of the job's trained supernet: first digits of its key."
-        ),
-    ] = None
+    preset: Preset = None
+    candidate: CandidateKey = None
 
 
 @dataclass(frozen=True, kw_only=True)

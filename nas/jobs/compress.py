@@ -10,6 +10,7 @@ from typing import Any
 
 from hardware.document import make_document
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
+from nas.jobs.files.compression_section import FINETUNE, LIGHT, choose_repair
 from nas.jobs.files.job import Job
 from nas.jobs.files.space_section import STORED
 from nas.jobs.run import check_tuning_data, finetune_job, run_job, train_job
@@ -18,8 +19,6 @@ from nas.jobs.stages.metric_report import list_refusals, report_metrics
 from nas.jobs.workspace import Workspace
 from search_spaces.quoting import quote
 
-LIGHT, FINETUNE = "light", "finetune"
-PRESETS = (LIGHT, "full", FINETUNE)
 _SEARCHER, _SENSITIVITY = "allocation", "repaired_divergence"  # damage as it is in what is exported: after repair
 _OF_SUPERNETS = ("searcher", "options", "quality", "warm_start")  # keys of the section search
 
@@ -38,11 +37,7 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
         ValueError: If the preset is unknown, the job states another recipe or has no samples to train on, or as
             `compressing` describes.
     """
-    if preset not in (None, *PRESETS):
-        raise ValueError(f"--preset must be {', '.join(PRESETS[:-1])} or {PRESETS[-1]}, got {quote(preset)}")
-    repair, stated = LIGHT if preset in (None, FINETUNE) else str(preset), workspace.job.compression.repair
-    if preset is not None and stated not in (None, repair):
-        raise ValueError(f"--preset {preset} repairs by {repair}, the job by compression.repair: {stated}; take one")
+    repair = choose_repair(workspace.job.compression, preset)
     if preset == FINETUNE:
         check_tuning_data(workspace.job)
     with compressing(workspace, repair, key) as given:

@@ -1,7 +1,8 @@
-"""A job as it is submitted to a Ray cluster: the job file, the files that are sent along, and the options of `nas run`.
+"""A job as it is submitted to a Ray cluster: the job file, the files that are sent along, and the options of a command.
 
-The cluster runs the command `nas run`, so this program must be installed on it. Ray shows the command and the metadata
-of a job to whoever sees its dashboard, and writes them to logs; what may be secret travels in the package.
+The cluster runs the command `nas run` or `nas compress`, so this program must be installed on it. Ray shows the command
+and the metadata of a job to whoever sees its dashboard, and writes them to logs; what may be secret travels in the
+package.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from nas.cluster import check_gpus
 from nas.jobs.cluster.package import write_package
 from nas.jobs.cluster.shipment import ship
+from nas.jobs.files.compression_section import choose_repair
 from nas.jobs.files.job import Job
 from results.database.url import parse_url, show_url
 
@@ -23,8 +25,27 @@ _DATABASE = "sent.database/url"
 
 
 @dataclass(frozen=True)
+class Compression:
+    """The options that only `nas compress` has.
+
+    Attributes:
+        preset: Its `--preset`; None leaves it out.
+        candidate: Its `--candidate`, first digits of a key; None leaves it out.
+    """
+
+    preset: str | None = None
+    candidate: str | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The options as a command line has them."""
+        stated = {"--preset": self.preset, "--candidate": self.candidate}
+        return [word for name, value in stated.items() if value is not None for word in (name, value)]
+
+
+@dataclass(frozen=True)
 class RemoteOptions:
-    """The options of `nas run` on a cluster.
+    """The options of `nas run` or `nas compress` on a cluster.
 
     Attributes:
         runs: Folder of all runs. The program on the head node expands variables in it, such as `$HOME`; no shell does.
@@ -33,6 +54,7 @@ class RemoteOptions:
         workers: Number of Ray actors that train and measure.
         gpus_per_worker: Share of a GPU on which each actor measures; 0 measures on the CPU.
         shared_files: Whether the cluster sees the files of this machine at the same paths.
+        compression: What `nas compress` is asked for; None runs `nas run`.
 
     Raises:
         ValueError: If `nas.cluster.check_gpus` refuses the share of a GPU.
@@ -43,6 +65,7 @@ class RemoteOptions:
     workers: int
     gpus_per_worker: float = 0.0
     shared_files: bool = False
+    compression: Compression | None = None
 
     def __post_init__(self) -> None:
         check_gpus(self.gpus_per_worker)
@@ -85,12 +108,15 @@ def prepare_submission(job: Job, remote: RemoteOptions, ship_data: bool) -> Subm
 
     Args:
         job: The job as it is read here.
-        remote: The options of `nas run` on the cluster.
+        remote: The options of the command on the cluster.
         ship_data: Whether the images are sent along; else the cluster must have them at the same path.
 
     Raises:
-        ValueError: If a file to be sent, or what a relative path names, is not there, or the database is named wrongly.
+        ValueError: If a file to be sent, or what a relative path names, is not there, the database is named wrongly, or
+            the preset is, or is not that of the job.
     """
+    if remote.compression is not None:
+        choose_repair(job.compression, remote.compression.preset)  # which fails here, not on the cluster
     shipment = ship(job, ship_data, remote.shared_files)
     texts = {_JOB: shipment.job}
     if remote.database:
@@ -122,7 +148,9 @@ def read_metadata(text: str, entrypoint: str) -> Submission:
 
 def _entrypoint(remote: RemoteOptions) -> str:
     """The command; `exec` replaces the shell by the program, as a stop while the shell starts it would miss it."""
-    words = ["nas", "run", _JOB, "--ray-address", "auto", "--workers", str(remote.workers)]
+    asked = remote.compression
+    words = ["nas", "run", _JOB] if asked is None else ["nas", "compress", _JOB, *asked.words]
+    words += ["--ray-address", "auto", "--workers", str(remote.workers)]
     words += ["--gpus-per-worker", str(remote.gpus_per_worker)] if remote.gpus_per_worker else []
     runs = remote.runs if remote.runs.startswith(("$", "~")) else str(Path(remote.runs).absolute())
     words += ["--expand", "--runs", runs]

@@ -12,11 +12,14 @@ from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.jobs.files.section import Section
+from search_spaces.quoting import quote
 
 if TYPE_CHECKING:
     from nas.compression.methods import CompressionMethods
 
 DEFAULT_FACTORIZATION = "svd"
+LIGHT, FINETUNE = "light", "finetune"
+PRESETS = (LIGHT, "full", FINETUNE)  # of `nas compress`
 TRAINING: Final = "training"
 DATA_FREE: Final = "data_free"
 
@@ -60,3 +63,23 @@ class CompressionSection(Section):
             recipe = replace(recipe, equalization=EQUALIZATIONS[self.equalization]())
         factorization = FACTORIZATIONS[self.factorization]()
         return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe, factorization)
+
+
+def choose_repair(section: CompressionSection, preset: str | None) -> str:
+    """The recipe by which `nas compress` repairs where the section states none.
+
+    Args:
+        section: The section of the job.
+        preset: `light` or `full`, the recipe; or `finetune`, which repairs as `light` does. None is `light`.
+
+    Raises:
+        ValueError: If the preset is unknown, or the section states another recipe than it.
+    """
+    if preset not in (None, *PRESETS):
+        raise ValueError(f"--preset must be {', '.join(PRESETS[:-1])} or {PRESETS[-1]}, got {quote(preset)}")
+    repair = LIGHT if preset in (None, FINETUNE) else str(preset)
+    if preset is not None and section.repair not in (None, repair):
+        raise ValueError(
+            f"--preset {preset} repairs by {repair}, the job by compression.repair: {section.repair}; take one"
+        )
+    return repair

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from nas.jobs.cluster.submission import RemoteOptions, Submission, prepare_submission, read_metadata
+from nas.jobs.cluster.submission import Compression, RemoteOptions, Submission, prepare_submission, read_metadata
 from nas.jobs.files.job import load_job
 
 
@@ -27,6 +28,23 @@ def test_the_command_says_who_works_and_where(job_file: Path) -> None:
     assert "--workers 4 --gpus-per-worker 0.5 " in command
     with pytest.raises(ValueError, match="GPU"):
         RemoteOptions("runs", None, 1, gpus_per_worker=-0.5)
+
+
+def test_the_command_may_be_compress_with_its_options(job_file: Path, refusal: Callable[..., str]) -> None:
+    job = load_job(job_file)
+
+    def entrypoint(compression: Compression) -> str:
+        return prepare_submission(job, RemoteOptions("/runs", None, 2, compression=compression), False).entrypoint
+
+    end = "--ray-address auto --workers 2 --expand --runs /runs"
+    assert entrypoint(Compression()) == f"exec nas compress job.yaml {end}"
+    full = entrypoint(Compression("full", "12ab"))
+    assert full == f"exec nas compress job.yaml --preset full --candidate 12ab {end}"
+    with pytest.raises(ValueError, match="--preset must be light, full or finetune, got 'heavy'"):
+        entrypoint(Compression("heavy"))
+    assert "--preset and --candidate are options of nas compress; add --compress" in refusal(
+        "submit", str(job_file), "--preset", "full"
+    )
 
 
 @pytest.mark.parametrize(
