@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help=("Search neural architectures together with per-layer bit-widths, on measured latency; export to ONNX."),
+    help="Search neural architectures with the compression of each layer, on measured latency; export to ONNX.",
 )
 jobs.register(app)
 compare.register(app)
