@@ -17,6 +17,8 @@ from rich.console import Console
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
+from hardware.tables.roofline import Roofline
+from hardware.tables.table_file import save_table
 from nas.cli.main import app
 from nas.compression.tracing.trace import trace
 from nas.compression.tracing.traced_file import load_traced, save_traced
@@ -41,6 +43,13 @@ JOB = {
     "export": {"count": 1},
 }
 GIVEN = {**{key: JOB[key] for key in ("name", "data", "search", "export")}, "space": {"policies": ["w8a8", "w3a8"]}}
+
+NETWORK = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))
+"""
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,7 @@ def test_fine_tuning_starts_from_the_network_that_was_measured(
 ) -> None:
     space = {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w8a8", "w2a8"]}
     folder = bring_network(
-        "from torch import nn\n\n"
-        "def make():\n    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))\n",
+        NETWORK,
         GIVEN | {"space": space},
     )
     images = torch.rand(8, 1, 8, 8)
@@ -142,6 +150,34 @@ def test_fine_tuning_starts_from_the_network_that_was_measured(
     assert f"candidate {key} must have been found by one compression.repair, got full and light; state" in (
         str(tuned.exception)
     )
+
+
+def test_energy_is_an_objective_like_latency(bring_network: Callable[..., Path]) -> None:
+    energies = {"w32a32": 4.0, "w8a8": 0.3}  # picojoules per operation
+    space = {"network": "brought:make", "inputs": [1, 8, 8], "policies": [*energies]}
+    search = {"evaluations": 4, "objectives": ["accuracy", "energy_mj"]}
+    job = GIVEN | {
+        "space": space,
+        "search": search,
+        "device": {"name": "npu", "table": "npu.parquet"},
+        "export": {"count": 3},
+    }
+    folder = bring_network(NETWORK, job)
+    by_policy = {LayerPolicy.parse(name): value for name, value in energies.items()}
+    npu = Roofline("npu", dict.fromkeys(by_policy, 1.0), 1.0, 2.0, by_policy)
+    with Workspace(load_job(folder / "job.yaml"), folder, Reporter(Console(file=io.StringIO()))) as workspace:
+        save_table(npu.table(workspace.space.list_distinct_layers()), folder / "npu.parquet")
+    found = CliRunner().invoke(app, ["compress", "job.yaml"])
+    assert found.exit_code == 0, found.output
+    (path,) = folder.glob("runs/one/export-*/networks.csv")
+    networks, layers = pd.read_csv(path, index_col="file"), pd.read_csv(path.with_name("layers.csv"))
+    macs = {"0": 4 * 9 * 9, "3": 36 * 10}
+    picojoules = [
+        2 * macs[str(name)] * energies[policy] for name, policy in zip(layers["layer"], layers["policy"], strict=True)
+    ]
+    expected = 1e-9 * layers.assign(energy=picojoules).groupby("file")["energy"].sum()
+    np.testing.assert_allclose(networks["predicted_energy_mj"], expected[networks.index])
+    assert networks["predicted_energy_mj"].min() == pytest.approx(2 * sum(macs.values()) * 0.3e-9)
 
 
 def test_a_candidate_of_a_supernet_is_compressed_as_the_network_that_it_is(trained: Trained) -> None:
