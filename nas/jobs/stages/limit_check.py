@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from nas.compression.allocation.allocation_problem import AllocationProblem
+from nas.compression.allocation.allocator import Infeasible, OutOfTime
+from nas.compression.allocation.cost_tables import budget_cost
+from nas.compression.allocation.milp import MilpAllocator
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.search.integer_program.minimizer import AdditiveMinimizer
 from search_spaces.additive_cost import AdditiveCost
 from search_spaces.compression_policy import LayerPolicy
+from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 
 _SAMPLE = 1000  # candidates among which one that keeps a limit is looked for first: most limits are generous
@@ -16,16 +23,18 @@ _TOLERANCE = 1e-6  # relative; that of the solver
 
 
 def check_limits(costs: ExactCosts, section: SearchSection) -> None:
-    """Refuses limits on exact costs that no candidate keeps; each is looked at by itself.
+    """Refuses limits on exact costs that no candidate keeps: each by itself and, of a given network, all together.
 
     Args:
         costs: The costs; without a latency table, limits on its metrics are passed over.
         section: The search section of the job.
 
     Raises:
-        ValueError: If a limit is below the cost of every candidate; it says the least cost. If one is a share of what
+        ValueError: If a limit is below the cost of every candidate; it says the least cost. If no candidate of a given
+            network keeps all of them, or none was found in time; these are different lines. If one is a share of what
             no table of this job will tell, or `ExactCosts.find_limit` refuses it.
     """
+    limits = {}
     for name, stated in section.limits.items():
         if name in section.measured:
             continue
@@ -33,12 +42,37 @@ def check_limits(costs: ExactCosts, section: SearchSection) -> None:
             _check_share(name, stated, costs.space)
             continue
         limit = costs.find_limit(name, stated)
+        limits[name] = limit
         least = _bound_least_cost(costs.space, costs.additive(name), limit)
         if not limit >= least - _TOLERANCE * abs(least):
             raise ValueError(
                 f"search.limits.{name} must be {_rounded_up(least)} or more, as no candidate of this job has less, got "
                 f"{_say(stated, limit)}; relax it, or take a smaller space"
             )
+
+    if len(limits) > 1 and isinstance(costs.space.architectures, GivenSpace):
+        _check_together(costs, limits)
+
+
+def _check_together(costs: ExactCosts, limits: Mapping[str, float]) -> None:
+    """Refuses limits that exclude one another, of a space whose genes are all active."""
+    space, asked = costs.space, " and ".join(f"search.limits.{name}" for name in limits)
+    tables = {name: costs.additive(name) for name in limits}
+    sample = space.sample(np.random.default_rng(0), _SAMPLE).genes
+    if np.all([cost(sample) <= limits[name] for name, cost in tables.items()], axis=0).any():
+        return
+    sizes = space.cardinalities.tolist()
+    try:
+        budgets = tuple(budget_cost(name, cost, sizes, limits[name]) for name, cost in tables.items())
+    except ValueError:  # tables of so many genes together that no program has room for them; the search tells
+        return
+    try:
+        MilpAllocator().allocate(AllocationProblem(tuple(map(np.zeros, sizes)), budgets))
+    except Infeasible as error:
+        missed = " and ".join(f"{name} by {excess:g}" for name, excess in error.excesses.items())
+        raise ValueError(f"no candidate of this job keeps {asked}: the nearest exceeds {missed}; relax them") from error
+    except OutOfTime as error:
+        raise ValueError(f"whether a candidate of this job keeps {asked} was not found: {error}; relax them") from error
 
 
 def _check_share(name: str, stated: float | str, space: JointSpace) -> None:

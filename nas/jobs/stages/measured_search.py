@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from nas.jobs.console.search_progress import follow_search, say_end, say_failures
@@ -25,6 +26,8 @@ from nas.search.surrogate.weighted_costs import list_uniform
 from results.evaluation import RunRecord
 from search_spaces.families.given import GivenSpace
 
+_PAIRS: tuple[dict[str, str], ...] = ({}, {"damage": "pairs"})  # a search by pair terms is another one
+
 
 def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> SearchOutcome:
     """Runs the search of a job, which starts from earlier measurements; an interrupted search is continued.
@@ -44,11 +47,15 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     runs, reporter, names = execution.runs, execution.reporter, subject.metric_names
     method = section.method()
     work = tabulate_work(subject) if method.weighs_work else None
-    records = [_record(section, subject, costs, execution, pairs) for pairs in (False, True)]
-    if any(runs.database.has_run(one.run) for one in records):
-        work = None  # a search that was begun before work was weighed goes on without
-    if work is not None:
-        records = [_record(section, subject, costs, execution, pairs, by_work=True) for pairs in (False, True)]
+    # in the order in which searches came to be told apart; one that was begun goes on as it was begun
+    kinds: list[dict[str, str]] = [{}]
+    kinds += [{"gain": "for its work"}] if work is not None else []
+    kinds += [kinds[-1] | {"limits": "budgets"}] if _has_budgets(section) else []
+    ways = [[_record(section, subject, costs, execution, kind | pairs) for pairs in _PAIRS] for kind in kinds]
+    known_ways = [any(runs.database.has_run(one.run) for one in records) for records in ways]
+    way = known_ways.index(True) if any(known_ways) else len(kinds) - 1
+    work = work if "gain" in kinds[way] else None
+    records = ways[way]
     record, by_pairs = records
     begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
     if method.begins_uniform and not begun and not begun_by_pairs:
@@ -74,7 +81,15 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, subject.evaluate_by(measuring), subject.given)
         plan = SearchPlan(
-            SearchProblem(subject.space, objectives, leaves, damage=damage.alone, pairs=damage.together, work=work),
+            SearchProblem(
+                subject.space,
+                objectives,
+                leaves,
+                damage=damage.alone,
+                pairs=damage.together,
+                work=work,
+                budgeted="limits" in kinds[way],
+            ),
             method,
             record,
             section.evaluations,
@@ -122,17 +137,19 @@ def _find_damage(metric: str | None, subject: Subject, execution: Execution, pai
     return find_supernet_damage(metric, subject, execution)
 
 
+def _has_budgets(section: SearchSection) -> bool:
+    """Whether limits on tabulated costs bound the allocations of the searcher."""
+    return section.method().budgets_limits and any(name not in section.measured for name in section.limits)
+
+
 def _record(
     section: SearchSection,
     subject: Subject,
     costs: ExactCosts,
     execution: Execution,
-    pairs: bool,
-    by_work: bool = False,
+    kind: Mapping[str, str],
 ) -> RunRecord:
-    """The record of the search, still without the runs that it starts from: by pair terms or work it is another run."""
+    """The record of the search, still without the runs that it starts from; one of another kind is another run."""
     inputs = {**subject.inputs, **costs.inputs, "search": section.describe()}
     inputs |= {"given": dict(subject.given)} if subject.given else {}
-    inputs |= {"damage": "pairs"} if pairs else {}
-    inputs |= {"gain": "for its work"} if by_work else {}
-    return execution.runs.record("search", inputs, costs.device, subject.digest)
+    return execution.runs.record("search", {**inputs, **kind}, costs.device, subject.digest)

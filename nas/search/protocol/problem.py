@@ -28,6 +28,8 @@ class SearchProblem:
             columns are indices of genes. It may be negative.
         work: What it takes to measure a candidate, above 0, in a unit of its own, as far as that is known beforehand;
             None if it is the same for all.
+        budgeted: Whether limits on tabulated costs bound what allocations by the damage may cost, and not only say
+            which of them are feasible; searches that were begun before they did go on without.
 
     Raises:
         ValueError: If there is no objective, all are constraints, two have the same metric, or the damage is not that
@@ -41,6 +43,7 @@ class SearchProblem:
     damage: tuple[FloatArray, ...] = ()
     pairs: tuple[Term, ...] = ()
     work: AdditiveCost | None = None
+    budgeted: bool = True
 
     def __post_init__(self) -> None:
         names = [objective.metric.name for objective in self.objectives]

@@ -48,6 +48,7 @@ class SearchMethod(ABC):
         allocates_architectures: Whether it takes the damage of policies of a supernet, too, not only of a network.
         weighs_work: Whether it prefers candidates that take less to measure, where the problem knows the work of each.
         begins_uniform: Whether it measures every uniform policy before others, so that its front is held against them.
+        budgets_limits: Whether limits on tabulated costs bound its allocations, where the problem says so.
         has_outlook: Whether its searchers forecast the gain of more evaluations; see `Searcher.forecast`.
     """
 
@@ -58,6 +59,7 @@ class SearchMethod(ABC):
     allocates_architectures: ClassVar[bool] = False
     weighs_work: ClassVar[bool] = False
     begins_uniform: ClassVar[bool] = False
+    budgets_limits: ClassVar[bool] = False
     has_outlook: ClassVar[bool] = False
 
     @property

@@ -51,6 +51,7 @@ class Allocation(SearchMethod):
 
     weighs_work = True
     begins_uniform = True
+    budgets_limits = True
     has_outlook = True
 
     sensitivity: str = "output_distortion"
@@ -127,7 +128,7 @@ class AllocationSearcher(Searcher):
         self._forecast_rng = np.random.default_rng([seed, _FORECAST_STREAM])
         self._tabulated = list_tabulated(problem)
         self._measured = [column for column in range(len(problem.objectives)) if column not in self._tabulated]
-        self._costs = WeightedCosts(problem, self._tabulated)
+        self._costs = WeightedCosts(problem, self._tabulated, problem.budgeted)
         self._archive = Archive(problem)
         self._forecast = GainForecast(self._archive)
         self._pending: Genes = self._archive.genes

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, Joint, PerLayer
-from nas.compression.allocation.allocator import SolverFailed, Unsupported
-from nas.compression.allocation.cost_tables import split_cost
+from nas.compression.allocation.allocator import Infeasible, OutOfTime, SolverFailed, Unsupported
+from nas.compression.allocation.cost_tables import budget_cost, split_cost
 from nas.compression.allocation.frontier import Frontier
+from nas.compression.allocation.milp import MilpAllocator
 from nas.objectives import AdditiveEvaluator, FloatArray
 from nas.search.protocol.problem import SearchProblem
 from search_spaces.additive_cost import AdditiveCost, Term
@@ -16,6 +17,7 @@ from search_spaces.search_space import Genes
 
 _MOST_TOGETHER = 2  # policies that decide a table which enters a sweep
 _FITTED = 2000  # random candidates to which a sum over layers is fitted
+_MOST_PROGRAMS = 32  # that are solved for one call, in up to a second each
 _BUCKETS = 2000  # of costs on a frontier: a sweep over fifty layers takes some ten milliseconds
 
 
@@ -28,12 +30,16 @@ class WeightedCosts:
     nearest sum over genes, as a sweep would take too long; so are all costs if their tables keep too many genes open at
     once. Frontiers are then near ones; candidates are judged by their exact costs all the same.
 
+    Where limits on these costs are budgets of allocations, frontiers of one cost end at its limit, and where several
+    costs are limited, allocations within all limits come from an integer program.
+
     Args:
         problem: The search problem; its space is that of one network, with or without widths.
         columns: Indices of the objectives whose costs are tabulated.
+        budgeted: Whether limits on these costs are budgets of allocations.
     """
 
-    def __init__(self, problem: SearchProblem, columns: list[int]) -> None:
+    def __init__(self, problem: SearchProblem, columns: list[int], budgeted: bool = False) -> None:
         self._space = problem.space
         self._order = _order_genes(problem.space)
         narrowest = list_uniform(problem.space)
@@ -43,6 +49,8 @@ class WeightedCosts:
         self._costs = [one.cost for one in evaluators if isinstance(one, AdditiveEvaluator)]
         self._extents = [float(np.ptp(cost(uniform.genes))) or 1.0 for cost in self._costs]
         self._parts = [_split(cost, self._space) for cost in self._costs]
+        self._limits = problem.cost_limits[columns] if budgeted else np.full(len(columns), np.inf)
+        self._names = [problem.objectives[column].metric.name for column in columns]
 
     @property
     def count(self) -> int:
@@ -59,10 +67,51 @@ class WeightedCosts:
             pairs: As for `find_frontier`.
         """
         frontier = self.find_frontier(damage, weights, pairs)
-        found = frontier.read_off(np.linspace(frontier.costs[0], frontier.costs[-1], points))
+        programmed = bool(np.isfinite(self._limits[weights == 0]).any())
+        count = min(points, _MOST_PROGRAMS) if programmed else points
+        levels = np.linspace(frontier.costs[0], self._find_end(frontier, weights), count)
+        if programmed:
+            return self._solve_programs(damage, weights, levels, pairs)
+        found = frontier.read_off(levels)
         genes = np.empty(found.shape, dtype=np.int16)
         genes[:, self._order] = found
         return np.unique(genes, axis=0)
+
+    def _find_end(self, frontier: Frontier, weights: FloatArray) -> float:
+        """The largest weighted cost that counts: that of the limit, if one cost alone has a weight and a limit."""
+        weighted = np.flatnonzero(weights)
+        if len(weighted) > 1:
+            return float(frontier.costs[-1])
+        (column,) = weighted
+        limit = float(self._limits[column] * weights[column]) / self._extents[column]
+        return max(min(float(frontier.costs[-1]), limit), float(frontier.costs[0]))
+
+    def _solve_programs(self, damage: PerLayer, weights: FloatArray, levels: FloatArray, pairs: Joint) -> Genes:
+        """Allocations of least damage within levels of the weighted cost and the limits of all others, shape (n, d)."""
+        alone, joint = self._weigh(weights)
+        limited = np.flatnonzero((weights == 0) & np.isfinite(self._limits)).tolist()
+        others, found = [self._make_budget(column) for column in limited], []
+        for level in levels.tolist():
+            budgets = (Budget("level", alone, level, joint), *others)
+            try:
+                found.append(MilpAllocator().allocate(AllocationProblem(damage, budgets, pairs=pairs)))
+            except Infeasible:
+                continue  # so little of the one cost may need more of another than its limit
+            except OutOfTime as error:
+                names = " and ".join(budget.name for budget in others)
+                raise OutOfTime(
+                    f"within the limits on {names}, {error}; relax these limits or leave one out"
+                ) from error
+        return np.unique(np.array(found, dtype=np.int16).reshape(len(found), len(damage)), axis=0)
+
+    def _make_budget(self, column: int) -> Budget:
+        """The limit of a cost as a budget; the cost is the nearest sum where its tables are too large."""
+        name, limit = self._names[column], float(self._limits[column])
+        try:
+            return budget_cost(name, self._costs[column], self._space.cardinalities.tolist(), limit)
+        except ValueError:
+            alone, joint = self._parts[column]
+            return Budget(name, alone, limit, joint)
 
     def find_frontier(self, damage: PerLayer, weights: FloatArray, pairs: Joint = ()) -> Frontier:
         """The frontier of damage and the weighted sum of the costs, over genes in the order of the sweep.
@@ -81,14 +130,18 @@ class WeightedCosts:
             self._parts = [(_fit_sum(cost, self._space), ()) for cost in self._costs]
             return self._sweep(damage, weights, pairs)
 
-    def _sweep(self, damage: PerLayer, weights: FloatArray, pairs: Joint) -> Frontier:
+    def _weigh(self, weights: FloatArray) -> tuple[PerLayer, Joint]:
+        """The tables of the weighted sum of the costs."""
         scaled = [
             _scale(alone, joint, extent / weight)
             for (alone, joint), extent, weight in zip(self._parts, self._extents, weights.tolist(), strict=True)
             if weight > 0
         ]
         alone = tuple(np.sum(tables, axis=0) for tables in zip(*(one for one, _ in scaled), strict=True))
-        joint = tuple(term for _, terms in scaled for term in terms)
+        return alone, tuple(term for _, terms in scaled for term in terms)
+
+    def _sweep(self, damage: PerLayer, weights: FloatArray, pairs: Joint) -> Frontier:
+        alone, joint = self._weigh(weights)
         most = sum(float(table.max()) for table in alone) + sum(float(term.table.max()) for term in joint)
         place = np.argsort(self._order).tolist()
         joint, pairs = (

@@ -72,6 +72,19 @@ def test_the_given_network_is_measured_once_and_the_front_keeps_its_shares(
     assert "export   done before" in again
 
 
+def test_a_search_begun_before_limits_were_budgets_goes_on_without(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("nas.jobs.stages.measured_search._has_budgets", lambda _: False)
+        search(folder, evaluations=12)
+    with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
+        runs = {*database.frame()["run"]}
+    assert "export   done before" in search(folder, evaluations=12)
+    with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
+        assert {*database.frame()["run"]} == runs
+
+
 def test_the_cheapest_network_above_a_floor_is_found(folder: Path) -> None:
     search(folder, objectives=["weight_bytes"], limits={"explained_variance": "98 % of given"}, evaluations=12)
     with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from hardware.tables.table_file import load_table
+from nas.compression.allocation.allocator import OutOfTime
+from nas.compression.allocation.milp import MilpAllocator
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
 from nas.jobs.stages.limit_check import check_limits
+from nas.objectives import FloatArray
+from nas.search.surrogate.weighted_costs import list_uniform
+from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.presets import create_space
@@ -62,3 +67,26 @@ def test_shares_of_the_given_network_are_checked_as_what_they_are() -> None:
         check_limits(costs, limited(weight_bytes="0.1 % of given"))
     with pytest.raises(ValueError, match=r"latency_ms is 50 % of given, .*; add w32a32 to space.policies"):
         check_limits(costs, limited(latency_ms="50 % of given"))
+
+
+def test_limits_that_exclude_one_another_are_told_by_how_much(
+    given_space: GivenSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of 3 bits are small, activations of 4 take few operations, and no policy has both."""
+    costs = ExactCosts(JointSpace(given_space, PolicySpace.parse(["w3a8", "w4a4"])), None)
+    least = {name: uniform_cost(costs, name).min() for name in ("weight_bytes", "bops")}
+    half = {name: uniform_cost(costs, name).mean() for name in least}
+    check_limits(costs, limited(**{name: 1.01 * value for name, value in half.items()}))
+    with pytest.raises(ValueError, match=r"keeps search.limits.weight_bytes and .*bops: the nearest exceeds .* by \d"):
+        check_limits(costs, limited(**least))
+
+    def run_out_of_time(*_: object) -> None:
+        raise OutOfTime("it took more than 60 s")
+
+    monkeypatch.setattr(MilpAllocator, "solve", run_out_of_time)
+    with pytest.raises(ValueError, match=r"whether .*weight_bytes and search.limits.bops was not found: it took more"):
+        check_limits(costs, limited(**least))
+
+
+def uniform_cost(costs: ExactCosts, name: str) -> FloatArray:
+    return costs.additive(name)(list_uniform(costs.space))

@@ -16,6 +16,8 @@ from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.registry import create_searcher
 from nas.search.searchers.allocation import Allocation, AllocationSearcher
+from nas.search.surrogate.allocated_design import allocate_design
+from nas.search.surrogate.weighted_costs import WeightedCosts
 from results.metric import METRICS
 from results.pareto import hypervolume
 from search_spaces.compression_policy import LayerPolicy
@@ -293,3 +295,21 @@ def test_a_bisection_waits_for_no_failure_and_asks_for_nothing_twice(chain: Chai
         asked.append(population.genes)
     assert searcher.batch == 10
     assert len(np.unique(np.concatenate(asked), axis=0)) == 36
+
+
+def test_limits_are_budgets_of_allocations(chain: Chain) -> None:
+    """One limited cost is swept up to its limit, several are programmed; without budgets, allocations exceed them."""
+    accuracy, size = chain.problem().objectives
+    bops = Objective(METRICS["bops"], AdditiveEvaluator(network_cost(chain.space, "bops")), exact=True)
+    lesser = replace(size, limit=1900.0), replace(bops, limit=6e6)  # between those of w5a8 and w3a8 in all layers
+    constraint = replace(lesser[1], constraint=True)
+    for objectives in ((accuracy, lesser[0]), (accuracy, *lesser), (accuracy, size, constraint)):
+        problem, columns = replace(chain.problem(), objectives=objectives), [*range(1, len(objectives))]
+        within = []
+        for budgeted in (True, False):
+            design = allocate_design(problem, WeightedCosts(problem, columns, budgeted), 20)
+            allocated = design.take(slice(5, None))  # after the uniform ones
+            values = np.column_stack([one.evaluate(allocated) for one in objectives[1:]])
+            within.append((values <= problem.cost_limits[1:]).all(axis=1))
+        assert within[0].all()
+        assert len(within[0]) > 2 * within[1].sum()
