@@ -1,123 +1,110 @@
-"""Bits, rank and zeros of ResNet-20 in one policy against each of them alone: rows of the table in `README.md`.
+"""Bits, rank and widths of ResNet-20 searched together against each of them alone: rows of the table in `README.md`.
 
-In: the folder of the reference data. Damages are measured after repair, once for all choices of all layers. For each
-axis, and for all together, exact frontiers over mixtures of bytes and multiplications give allocations, which are
-repaired on training images without labels and measured on test images. A front is judged by the hypervolume of error,
-bytes and multiplications, of which the reference point has 10 points less accuracy and costs a tenth more than 8 bits.
+In: the folder of the reference data. Each axis, and all together, is a job of `nas compress` with the objectives
+accuracy, bytes and multiplications and an equal number of evaluations. Candidates are repaired on 256 training images
+without labels and measured on 500 test images, which the network has not seen as it has training images. What a job
+has measured is judged by the hypervolume of error, bytes and multiplications, of which the reference point has 10
+points less accuracy than the network as given and costs a tenth more than 8 bits, and by that of error and bytes alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from compress_resnet20 import accuracy, load
 from report import row
+from resnet20_jobs import open_job
 
-from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
-from nas.compression.allocation.frontier import Frontier
-from nas.compression.low_rank.output_covariance import OutputCovariance
-from nas.compression.repair.recipe import Recipe
-from nas.compression.repair.repair_network import Repairer
-from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
-from nas.compression.subject import CompressionSubject
+from nas.data.sources import load_images
+from nas.jobs.run import search_job, train_job
+from nas.jobs.workspace import Workspace
 from results.pareto import hypervolume
 from search_spaces.additive_cost import FloatArray
-from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
+from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
-from search_spaces.joint_space import JointSpace
 
-AXES = {
-    "bits": ("w8a8", "w4a8", "w3a8", "w2a8"),
-    "rank": ("w8a8", "w8a8-rank0.9", "w8a8-rank0.7", "w8a8-rank0.5"),
-    "sparsity": ("w8a8", "w8a8-sparse0.3", "w8a8-sparse0.5", "w8a8-sparse0.7"),
+BITS = ("w8a8", "w4a8", "w3a8", "w2a8")
+RANKS = ("w8a8", "w8a8-rank0.9", "w8a8-rank0.7", "w8a8-rank0.5")
+PRODUCTS = ("w4a8-rank0.9", "w4a8-rank0.7", "w3a8-rank0.7")
+WIDTHS = {"count": 4, "multiple": 8}
+SPACES: dict[str, dict[str, Any]] = {
+    "bits": {"policies": [*BITS]},
+    "rank": {"policies": [*RANKS]},
+    "widths": {"policies": ["w8a8"], "widths": WIDTHS},
+    "all together": {"policies": [*dict.fromkeys((*BITS, *RANKS, *PRODUCTS))], "widths": WIDTHS},
 }
-PRODUCTS = ("w4a8-rank0.9", "w4a8-rank0.7", "w3a8-rank0.7", "w3a8-rank0.5", "w4a8-sparse0.5")
-JOINT = tuple(dict.fromkeys((*(text for axis in AXES.values() for text in axis), *PRODUCTS)))
-SHARES = (1.0, 0.5, 0.2)  # of bytes in a mixture of costs; the rest is multiplications
+TRAINED, JUDGED = 256, 500  # images of the training split, and of the test split, that jobs read
 LARGEST_LOSS = 10.0  # points of accuracy at the reference point
 REFERENCE = (1.0, 1.1, 1.1)  # loss, bytes and multiplications; a tenth more, so that what saves none of them counts
-BUCKETS = 500
-FEW_ROWS = 4096  # outputs to which a layer is fitted
-COMMAND = "taskset -c 0 python benchmarks/joint_axes.py DATA"
+COMMAND = "python benchmarks/joint_axes.py DATA"
 
 
-def tabulate(subject: CompressionSubject, cost: str) -> FloatArray:
-    """A cost of each choice of each layer, shape (layers, choices), as a share of that of the first choice."""
-    space = subject.traced.space("resnet20")
-    layers = space.layers(JointSpace(space).largest().architecture)
-    price = ANALYTIC_COSTS[cost].layer_cost
-    table = np.array(
-        [[price(layer, policy) for policy in known] for layer, known in zip(layers, subject.choices, strict=True)]
+def write_images(data: Path, path: Path) -> None:
+    """Writes what jobs read: few training images, and test images that validate."""
+    splits = load_images(str(data / "cifar10"), limit=10_000)
+    arrays = {"train": splits.train.take(slice(0, TRAINED)), "val": splits.test.take(slice(0, JUDGED))}
+    arrays["test"] = splits.test.take(slice(JUDGED, 2 * JUDGED))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    named = {f"{name}_images": part.images.numpy().transpose(0, 2, 3, 1) for name, part in arrays.items()}
+    named |= {f"{name}_labels": part.labels.numpy() for name, part in arrays.items()}
+    np.savez(path, allow_pickle=False, **named)
+
+
+def judge(workspace: Workspace) -> tuple[FloatArray, int]:
+    """Loss, bytes and multiplications of all that a job measures, each as a share of its reference, shape (n, 3)."""
+    train_job(workspace)
+    points, space, subject = search_job(workspace).points, workspace.space, workspace.subject
+    architecture, layers = space.architectures.largest(), len(space.slots)
+    whole, int8 = (
+        Candidate(architecture, CompressionPolicy((policy,) * layers))
+        for policy in (LayerPolicy(), LayerPolicy.quantized(8, 8))
     )
-    return table / table[:, 0].sum()
-
-
-def allocate(
-    damage: FloatArray, costs: tuple[FloatArray, FloatArray], choices: list[int], sizes: int
-) -> list[tuple[int, ...]]:
-    """Allocations of some choices, evenly spread over the frontier of each mixture of the costs."""
-    found: list[tuple[int, ...]] = []
-    for share in SHARES:
-        mixed = share * costs[0][:, choices] + (1 - share) * costs[1][:, choices]
-        budget = Budget("mixture", tuple(mixed), float(mixed.max(1).sum()))
-        frontier = Frontier.from_problem(AllocationProblem(tuple(damage[:, choices]), (budget,)), BUCKETS)
-        budgets = np.linspace(frontier.costs[0], frontier.costs[-1], sizes)
-        found += [tuple(choices[index] for index in one) for one in frontier.read_off(budgets)]
-    return list(dict.fromkeys(found))
+    exact = subject.realizer().measure_accuracy(whole)
+    costs, population = workspace.costs(), space.encode([int8])
+    most = [float(costs.objective(name).evaluate(population)[0]) for name in ("weight_bytes", "macs")]
+    found = points[["measured_accuracy", "weight_bytes", "macs"]].to_numpy(float)
+    return np.column_stack([(exact - found[:, 0]) / LARGEST_LOSS, found[:, 1:] / most]), len(found)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, help="folder of the reference data")
-    parser.add_argument("--images", type=int, default=128, help="training images that calibrate and repair")
-    parser.add_argument("--tested", type=int, default=1000, help="test images")
-    parser.add_argument("--sizes", type=int, default=3, help="allocations of a mixture of costs")
+    parser.add_argument("--runs", type=Path, default=Path("runs/joint_axes"), help="what was stopped goes on there")
+    parser.add_argument("--evaluations", type=int, default=40, help="of each job")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
-    plain, (images, labels) = load(arguments.data, 0)
-    images, labels = images[: arguments.tested], labels[: arguments.tested]
-    policies = tuple(map(LayerPolicy.parse, JOINT))
-    subject = CompressionSubject.uniform_choices(
-        plain.traced,
-        policies,
-        plain.need_data().take(arguments.images),
-        replace(plain.methods, factorization=OutputCovariance()),
-    )
-    exact = accuracy(subject.traced.network(), images, labels)
-    recipe = Recipe(rows=FEW_ROWS)
-    damage = np.array(RepairedDivergence(recipe, arguments.images // 2).damage(subject))
-    repairer = Repairer(subject, recipe)
-    costs = tabulate(subject, "weight_bytes"), tabulate(subject, "macs")
-    print("damages are measured", file=sys.stderr, flush=True)
-    layers = np.arange(len(damage))
-    measured: dict[tuple[int, ...], tuple[float, float, float]] = {}
-
-    def measure(chosen: tuple[int, ...]) -> tuple[float, float, float]:
-        """Loss of accuracy as a share of the largest, bytes and multiplications."""
-        if chosen not in measured:
-            policy = CompressionPolicy(tuple(policies[choice] for choice in chosen))
-            percent = accuracy(repairer.repair(policy), images, labels)
-            spent = [float(cost[layers, chosen].sum()) for cost in costs]
-            measured[chosen] = ((exact - percent) / LARGEST_LOSS, spent[0], spent[1])
-            print(f"{percent:.2f} % {spent[0]:.3f} bytes {spent[1]:.3f} MACs", file=sys.stderr, flush=True)
-        return measured[chosen]
-
-    volumes = {}
-    for name, texts in {**AXES, "all together": JOINT}.items():
-        known = [JOINT.index(text) for text in texts]
-        found = [measure(one) for one in allocate(damage, costs, known, arguments.sizes)]
-        volumes[name] = (hypervolume(found, REFERENCE), hypervolume([one[:2] for one in found], REFERENCE[:2]))
-    counted = f"1, {len(measured)} policies"
-    for index, costs_named in enumerate(("loss, bytes and MACs", "loss and bytes")):
-        best = max(volumes[name][index] for name in AXES)
-        target = f"ResNet-20, {costs_named}: hypervolume by bits, rank and zeros together over the best alone: above 1"
-        print(row(target, [volumes["all together"][index] / best], "{:.2f}", counted, COMMAND, 1))
-        for name, found_volumes in volumes.items():
-            target = f"ResNet-20, {costs_named}: hypervolume by {name}"
-            print(row(target, [found_volumes[index]], "{:.3f}", "1", COMMAND, 1))
+    images = arguments.runs / "images.npz"
+    if not images.exists():
+        write_images(arguments.data, images)
+    volumes: dict[str, list[tuple[float, float]]] = {name: [] for name in SPACES}
+    for seed in arguments.seeds:
+        for name, space in SPACES.items():
+            document = {
+                "seed": seed,
+                "data": {"source": str(images), "limit": TRAINED + JUDGED},
+                "space": space,
+                "compression": {"factorization": "output_covariance"},
+                "search": {
+                    "searcher": "allocation",
+                    "options": {"sensitivity": "output_distortion"},  # of nearest codes: minutes less for each job
+                    "evaluations": arguments.evaluations,
+                    "objectives": ["accuracy", "weight_bytes", "macs"],
+                },
+            }
+            with open_job(arguments.data, arguments.runs, "joint-axes", document) as workspace:
+                found, _ = judge(workspace)
+            volumes[name].append((hypervolume(found, REFERENCE), hypervolume(found[:, :2], REFERENCE[:2])))
+    seeds, alone = ", ".join(map(str, arguments.seeds)), [name for name in SPACES if name != "all together"]
+    for index, what in enumerate(("loss, bytes and MACs", "loss and bytes")):
+        sets = {name: np.array(values)[:, index] for name, values in volumes.items()}
+        ratios = sets["all together"] / np.max([sets[name] for name in alone], axis=0)
+        title = f"ResNet-20, {what}, {arguments.evaluations} evaluations: hypervolume"
+        target = f"{title} by bits, rank and widths together over the best alone: above 1"
+        print(row(target, ratios.tolist(), "{:.2f}", seeds, COMMAND, 1))
+        for name, values in sets.items():
+            print(row(f"{title} by {name}", values.tolist(), "{:.3f}", seeds, COMMAND, 1))
 
 
 if __name__ == "__main__":

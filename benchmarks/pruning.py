@@ -4,8 +4,7 @@ In: the folder of the reference data. The fine-tuned network loses channels unti
 operations is left: by widths that the exact solver allocates over damages that are measured around the best ones known,
 by the same share of all groups, by the magnitudes of all channels, and by torch-pruning (extra `benchmark`) with its
 own importance. All of ours are fitted on 1,024 training images without labels. Accuracy is that on all 10,000 test
-images; `--epoch` measures it also after one epoch over 8,000 images. `--latency` times stored networks in onnxruntime
-instead.
+images; `--epoch` measures it also after one epoch over 8,000 images. `pruned_latency.py` times what this one stores.
 """
 
 from __future__ import annotations
@@ -14,20 +13,17 @@ import argparse
 import sys
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 import torch.nn.functional as F
 from compress_resnet20 import BATCH, IMAGES, accuracy, traced_resnet20
 from report import row
 from torch import Tensor, nn
 
-from hardware.profiling.stopwatch import Stopwatch
-from nas.compression.allocation.allocation_problem import AllocationProblem, PerLayer
+from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, PerLayer
 from nas.compression.allocation.milp import MilpAllocator
 from nas.compression.allocation.trust_region import allocate_in_trust_region
 from nas.compression.calibration_data import CalibrationData
@@ -42,12 +38,9 @@ from nas.compression.repair.recipe import Recipe
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
-from nas.compression.tracing.traced_file import load_traced, save_traced
+from nas.compression.tracing.traced_file import save_traced
 from nas.data.normalization import Normalization
 from nas.data.sources import load_images
-from nas.export.onnx_graph_network import traced_to_onnx
-from nas.export.onnx_model import open_session, run_session
-from search_spaces.additive_cost import FloatArray
 from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
@@ -74,16 +67,19 @@ def load(data: Path, sample: int) -> tuple[CompressionSubject, Images, Images]:
     return subject, train, test
 
 
-def allocate(subject: CompressionSubject, widths: Widths, damage: PerLayer, share: float) -> list[int]:
+def allocate(
+    subject: CompressionSubject, widths: Widths, damage: PerLayer, share: float, *further: Budget
+) -> list[int]:
     """The indices of widths, by damages around the best ones known; other images judge than those that are fitted."""
-    problem = AllocationProblem(damage, (budget_macs(widths, share * subject.traced.graph.macs),))
+    problem = AllocationProblem(damage, (budget_macs(widths, share * subject.traced.graph.macs), *further))
     uniform = keep_uniformly(widths, problem.budgets[0].most)
     counts = [int(uniform[group.channels].sum()) for group in widths.channels.groups]
     start = [int(np.argmax(np.array(known) <= most)) for known, most in zip(widths.choices, counts, strict=True)]
     data = subject.need_data()
     judged = CalibrationData(data.inputs[-JUDGED:], batch=data.batch)
     judge = WidthDamage(QUICK).judge_allocations(replace(subject, data=data.take(JUDGED)), widths, judged)
-    chosen = allocate_in_trust_region(problem, judge, start, allocator=MilpAllocator(), rounds=ROUNDS)
+    starts = () if problem.excesses(start) else (start,)
+    chosen = allocate_in_trust_region(problem, judge, *starts, allocator=MilpAllocator(), rounds=ROUNDS)
     print([known[one] for known, one in zip(widths.choices, chosen, strict=True)], file=sys.stderr, flush=True)
     return [*chosen]
 
@@ -217,35 +213,14 @@ def measure_sample(data: Path, folder: Path, sample: int, epoch: bool) -> dict[s
     return percent
 
 
-def run_once(session: onnxruntime.InferenceSession, images: FloatArray) -> None:
-    run_session(session, images)
-
-
-def measure_latency(data: Path, folder: Path) -> None:
-    """Prints by how much latency falls over by how much operations do, of networks that a run has stored."""
-    whole, image = traced_resnet20(data), torch.randn(2, 3, 32, 32)
-    stored = {path.stem.rpartition(",")[0]: load_traced(path) for path in sorted(folder.glob("*sample 0.safetensors"))}
-    sessions = [open_session(traced_to_onnx(one.network(), [image])) for one in (whole, *stored.values())]
-    timings = Stopwatch().time([partial(run_once, session, image[:1].numpy()) for session in sessions])
-    for (name, network), timing in zip(stored.items(), timings[1:], strict=True):
-        fallen = 1 - timing.latency_ms / timings[0].latency_ms
-        promised = 1 - network.graph.macs / whole.graph.macs
-        target = f"ResNet-20, {name}: fall of latency over that of MACs, onnxruntime, batch 1"
-        print(row(f"{target}: at least 0.8", [fallen / promised], "{:.2f}", "1", f"{COMMAND} --latency", 1))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, help="folder of the reference data")
     parser.add_argument("--folder", type=Path, default=Path("runs/pruning"), help="where pruned networks are stored")
     parser.add_argument("--samples", type=int, nargs="+", default=[0, 1, 2], help="samples of calibration images")
     parser.add_argument("--epoch", action="store_true", help="also train each network for one epoch")
-    parser.add_argument("--latency", action="store_true", help="only time the stored networks of sample 0")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    if arguments.latency:
-        measure_latency(arguments.data, arguments.folder)
-        return
     found = [measure_sample(arguments.data, arguments.folder, sample, arguments.epoch) for sample in arguments.samples]
     command = f"{COMMAND}{' --epoch' if arguments.epoch else ''}"
     for name in found[0]:
