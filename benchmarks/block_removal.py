@@ -32,7 +32,7 @@ from nas.tasks.registry import TASKS
 from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.removable_blocks import RemovableBlocks
 
-REMOVED = (1, 2, 3, 4)  # of seven blocks
+REMOVED = (1, 2, 3, 4, 5, 6)  # of seven blocks
 DAMAGES = {
     "LAPTOP-Diff, squared error": BlockDamage(),
     "Macro Influence, cosine": BlockDamage(CosineDistance()),

@@ -98,7 +98,7 @@ def load(data: Path, sample: int) -> tuple[CompressionSubject, Images]:
     return subject, (normalization.inputs(splits.test.images, 32), splits.test.labels)
 
 
-def measure_sample(data: Path, sample: int) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def measure_sample(data: Path, sample: int, mixed: bool) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """What each policy classifies rightly, and seconds by step, with one sample of calibration images."""
     subject, test = load(data, sample)
     right, repair_s = {"fp32": judge(subject.traced.network(), *test)}, []
@@ -113,6 +113,8 @@ def measure_sample(data: Path, sample: int) -> tuple[dict[str, torch.Tensor], di
 
     for bits in UNIFORM:
         measure(f"uniform, {bits} bits", uniform(subject.traced, bits))
+    if not mixed:
+        return right, {}
     begin = time.process_time()
     damage = RepairedDivergence().damage(subject)
     damages_s = time.process_time() - begin
@@ -136,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, help="folder of the reference data")
     parser.add_argument("--workers", type=int, default=1, help="samples that are measured at once")
+    parser.add_argument("--uniform", action="store_true", help="only measure uniform policies")
     parser.add_argument("--front", action="store_true", help="only time a front of 20 sizes")
     arguments = parser.parse_args()
     if arguments.front:
@@ -143,7 +146,9 @@ def main() -> None:
         print(row(target, [time_front(arguments.data)], "{:.0f} s", "1", f"{COMMAND} --front", 1))
         return
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        found = [*pool.map(measure_sample, repeat(arguments.data), range(SAMPLES))]
+        mixed = not arguments.uniform
+        found = [*pool.map(measure_sample, repeat(arguments.data), range(SAMPLES), repeat(mixed))]
+    command = COMMAND if mixed else f"{COMMAND} --uniform"
     for name in found[0][0]:
         samples = [percentage(right[name]) for right, _ in found]
         half = STUDENT * statistics.stdev(samples) / SAMPLES**0.5
@@ -151,10 +156,10 @@ def main() -> None:
         error = 100 * behind.std().item() / len(behind) ** 0.5
         target = f"ResNet-20, {name}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %), "
         target += f"{100 * behind.mean().item():.2f} behind fp32 (standard error {error:.2f})"
-        print(row(target, samples, "{:.2f} %", f"{SAMPLES} samples of calibration images", COMMAND, 1))
+        print(row(target, samples, "{:.2f} %", f"{SAMPLES} samples of calibration images", command, 1))
     for name in found[0][1]:
         samples = [seconds[name] for _, seconds in found]
-        print(row(f"ResNet-20, {name}", samples, "{:.1f} s", f"{SAMPLES} samples", COMMAND, 1))
+        print(row(f"ResNet-20, {name}", samples, "{:.1f} s", f"{SAMPLES} samples", command, 1))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,18 +33,17 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.removable_blocks import RemovableBlocks
 
-REMOVED, WEIGHTS = (2, 4), (0.0, 10.0)  # of seven blocks; of the features in the loss
 CHOSEN = "LAPTOP-Diff, squared error"
 COMMAND = "python benchmarks/feature_distillation.py DATA"
 
 
-def make_starts(subject: CompressionSubject) -> dict[str, TracedNetwork]:
+def make_starts(subject: CompressionSubject, removed_counts: Sequence[int]) -> dict[str, TracedNetwork]:
     """The networks that are fine-tuned."""
     traced, blocks = subject.traced, RemovableBlocks.from_graph(subject.traced.graph)
     channels = CoupledChannels.from_graph(traced.graph)
     pruner, starts = Pruner(subject, channels), {}
-    chosen = choose_blocks(subject, blocks, REMOVED, {CHOSEN: DAMAGES[CHOSEN]})
-    for count in REMOVED:
+    chosen = choose_blocks(subject, blocks, tuple(removed_counts), {CHOSEN: DAMAGES[CHOSEN]})
+    for count in removed_counts:
         removed = chosen[CHOSEN, count]
         title = f"ResNet-20, {count} of {len(blocks.names)} blocks removed, {CHOSEN}"
         starts[title] = remove_blocks(traced, blocks, removed)
@@ -67,12 +67,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=0.5, help="passes over 8,000 training images")
     parser.add_argument("--rate", type=float, default=0.001, help="learning rate at the start")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the order of the training images")
+    parser.add_argument("--removed", type=int, nargs="+", default=[2, 4], help="numbers of blocks, of seven")
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 10.0], help="of the features in the loss")
     arguments = parser.parse_args()
     subject, _, test = load(arguments.data, 0)
     stated = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     samples = replace(load_images(str(arguments.data / "cifar10"), limit=TRAINED), stated=stated)
-    for title, start in make_starts(subject).items():
-        for weight in WEIGHTS:
+    for title, start in make_starts(subject, arguments.removed).items():
+        for weight in arguments.weights:
             found = []
             for seed in arguments.seeds:
                 tuning = NetworkFineTuning(arguments.epochs, arguments.rate, seed=seed, feature_distillation=weight)
