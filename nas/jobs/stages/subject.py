@@ -100,7 +100,9 @@ class Subject:
             "metrics": self.metric_names,
         }
         # absent without, as in runs of before
-        return found if self._distilled_digest is None else found | {"distilled": f"sha256:{self._distilled_digest}"}
+        found |= {} if self._distilled_digest is None else {"distilled": f"sha256:{self._distilled_digest}"}
+        # a job states a recipe by its name: values of what stood behind it before are not to be mixed with new ones
+        return found if self.measurement.methods.repair is None else found | {"subject": self.digest}
 
     def count_calibrating(self, most: int) -> int:
         """How many samples calibrate a given network, training samples or distilled ones: `most`, or all if fewer."""

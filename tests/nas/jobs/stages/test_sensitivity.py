@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from nas.cli.main import app
 from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.methods import DEFAULT_METHODS
+from nas.compression.repair.recipe import LIGHT, RECIPES
 from nas.compression.sensitivity.joint_degradation import PolicyDegradation
 from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.z_score import ZScore
@@ -34,6 +35,7 @@ from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage
 from nas.jobs.stages.sensitivity import check_sensitivity
 from nas.jobs.stages.subject import Subject
 from nas.tasks.registry import TASKS
+from results.database.results_database import ResultsDatabase
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.joint_space import JointSpace
 
@@ -349,6 +351,17 @@ def test_what_is_repaired_is_another_run_than_what_is_not(folder: Path) -> None:
         (folder / "job.yaml").write_text(yaml.safe_dump(job))
         assert CliRunner().invoke(app, [repair, "job.yaml"]).exit_code == 0
     assert len(list(folder.glob("runs/small/export-*"))) == 2
+
+
+def test_a_recipe_that_changed_under_its_name_is_another_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"search": {**JOB["search"], "evaluations": 5}}))
+    with monkeypatch.context() as before:
+        before.setitem(RECIPES, "light", replace(LIGHT, single_steps=()))
+        assert CliRunner().invoke(app, ["compress", "job.yaml"]).exit_code == 0
+    assert CliRunner().invoke(app, ["compress", "job.yaml"]).exit_code == 0
+    with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
+        measured = database.frame(source="measured")
+    assert measured.groupby("run").size().tolist() == [5, 5]
 
 
 def test_a_search_that_was_begun_before_work_was_weighed_goes_on_without(
