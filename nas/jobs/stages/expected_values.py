@@ -6,6 +6,7 @@ Independent of searches and of the database.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,7 +97,8 @@ def judge_as_expected(
     """The objectives by which expected values are judged: limits are shares of the expected value of the given network.
 
     The network as it was given may have had luck with the validation images, as any candidate. If it is among them,
-    its expected value takes the place of the measured one.
+    its expected value takes the place of the measured one; but not if the share of it is no limit, such as one beyond
+    what values of the metric can be, or of a value that is not above 0.
 
     Args:
         limits: The limits that the job states, by name of the metric.
@@ -110,7 +112,8 @@ def judge_as_expected(
     for one in objectives:
         name = one.metric.name
         if name in given and rows:
-            one = replace(one, limit=resolve_limit(one.metric, limits[name], expected[name].mean[rows[0]]))
+            with suppress(ValueError):  # the measurements are spent; the share of the measured value was a limit
+                one = replace(one, limit=resolve_limit(one.metric, limits[name], expected[name].mean[rows[0]]))
         judged.append(one)
     return tuple(judged)
 

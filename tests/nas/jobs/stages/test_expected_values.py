@@ -115,13 +115,13 @@ def test_values_that_are_known_are_not_evaluated(population: Population) -> None
     assert found.tolist() == [[90.0, 3.0], [91.0, 3.0], [92.0, 3.0]]
 
 
-def judge(policies: list[str]) -> float | None:
-    """The limit of 98 % of a measured accuracy of 90, where the largest network is expected to have one of 85."""
+def judge(policies: list[str], share: str = "98 % of given", mean: float = 85.0) -> float | None:
+    """The limit as a share of what the largest network is expected to have; it was one of 88.2 of what was measured."""
     space = JointSpace(create_space("resnet_digits", 1, 10), PolicySpace.parse(policies))
     population = space.encode([space.smallest(), space.largest()])
-    limits = {"accuracy": "98 % of given"}
+    limits = {"accuracy": share}
     objective = Objective(METRICS["accuracy"], lambda some: np.zeros(len(some)), 88.2)
-    expected = {"accuracy": ExpectedValues(np.array([70.0, 85.0]), np.ones(2))}
+    expected = {"accuracy": ExpectedValues(np.array([70.0, mean]), np.ones(2))}
     (judged,) = judge_as_expected(limits, (objective,), population, expected, {"accuracy": 90.0})
     return judged.limit
 
@@ -129,3 +129,9 @@ def judge(policies: list[str]) -> float | None:
 def test_expected_values_are_held_against_that_of_the_given_network_where_it_is_known() -> None:
     assert judge(["w32a32", "w8a8"]) == pytest.approx(0.98 * 85.0)
     assert judge(["w8a8", "w4a8"]) == 88.2
+
+
+def test_where_the_expected_value_gives_no_limit_the_measured_one_stays() -> None:
+    """A share of 0 or less is of nothing, and no accuracy is above 100."""
+    for mean, share in ((0.0, "98 % of given"), (99.5, "101 % of given")):
+        assert judge(["w32a32", "w8a8"], share, mean) == 88.2
