@@ -12,7 +12,7 @@ from nas.jobs.files.bounds import Finite
 from results.metric import Metric
 from search_spaces.quoting import quote
 
-_SHARE = re.compile(r"([0-9]*\.?[0-9]+)\s*%\s+of\s+given")
+_SHARE = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*%\s+of\s+given")
 _MOST_PERCENT = 1e6  # beyond, nothing that is stated as a share of a network limits what is made of it
 
 

@@ -37,7 +37,8 @@ class FloorBisection:
         (least,), tabulated = problem.minimized, list_tabulated(problem)
         found = costs.allocate(problem.damage, np.eye(len(tabulated))[tabulated.index(least)], _POINTS, problem.pairs)
         steps = problem.space.population(found).unique()
-        values = {column: problem.objectives[column].evaluate(steps) for column in tabulated}
+        objectives = {column: problem.objectives[column] for column in tabulated}
+        values = {column: one.metric.costs(one.evaluate(steps)) for column, one in objectives.items()}
         kept = np.all([values[column] <= problem.cost_limits[column] for column in tabulated], axis=0)
         dearest_first = np.argsort(-values[least][kept], kind="stable")
         self._steps = steps.genes[kept][dearest_first]

@@ -18,7 +18,17 @@ def test_a_share_is_one_text_however_it_is_spelled() -> None:
     assert found[0].describe() == found[1].describe() != found[2].describe()
 
 
-@pytest.mark.parametrize("text", ["99.9 %", "0 % of given", "-1 % of given", "half of given", "nan % of given"])
+@pytest.mark.parametrize(
+    "text", ["0.00001 % of given", "1E-5 % of given", "1e6 % of given", "0.30000000000000004 % of given"]
+)
+def test_a_share_that_was_written_is_read_again(text: str) -> None:
+    (once,) = SearchSection(limits={"accuracy": text}).limits.values()
+    assert SearchSection(limits={"accuracy": once}).limits == {"accuracy": once}
+
+
+@pytest.mark.parametrize(
+    "text", ["99.9 %", "0 % of given", "-1 % of given", "half of given", "nan % of given", "1e999 % of given"]
+)
 def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match=r"must be a number, or a share above 0 such as '99.9 % of given', got"):
         SearchSection(limits={"accuracy": text})
