@@ -10,23 +10,25 @@ nearest codes if these do better on some of the inputs, to which nothing is fitt
 layer of low rank makes up for what the first one left out, and what is left of a sparse layer for what was made zero.
 The factors of a correction are fitted with the layer that they correct.
 
-Uniform policies are what all others are held against, so they are made in the best of several ways: by the whole
-recipe, and of nearest codes, as they are or with a single step of repair. That is judged in the same manner, for the
-whole network: by the outputs for inputs to which nothing is fitted.
+Uniform policies are what all others are held against, so the best of several variants of them is kept: made by the
+whole recipe, and of nearest codes, as they are or with a single step of repair. That is judged in the same manner, for
+the whole network: by the outputs for inputs to which nothing is fitted.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
+from itertools import accumulate, product
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate, fix_range
 from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.layer_fitter import LayerFitter
@@ -69,8 +71,8 @@ class Repairer:
     def repair(self, policy: CompressionPolicy) -> GraphNetwork:
         """A calibrated network that rounds as the policy says.
 
-        Whatever exports it writes the codes with which it runs. Where all layers have the same policy, it is made in
-        the way that does best on the inputs that judge (`Recipe.single_steps`), else by the whole recipe.
+        Whatever exports it writes the codes with which it runs. Where all layers have the same policy, it is the
+        variant that does best on the inputs that judge (`Recipe.single_steps`), else made by the whole recipe.
 
         Args:
             policy: One entry for each of the layers of the network.
@@ -79,7 +81,7 @@ class Repairer:
             ValueError: If the policy has more or fewer entries than the network has layers.
         """
         uniform = len(set(policy.layers)) == 1 and policy.layers[0] != LayerPolicy()
-        return self._ways[self._choose_way(policy) if uniform else 0](policy)
+        return self._make_variant(policy, self._choose_variant(policy) if uniform else 0)
 
     def fit(self, policy: CompressionPolicy) -> GraphNetwork:
         """The same by the whole recipe, whatever the policy; layers that are compressed alone have their own judge.
@@ -90,31 +92,51 @@ class Repairer:
         Raises:
             ValueError: If the policy has more or fewer entries than the network has layers.
         """
-        return self._fit(policy, self._recipe.repairs)
+        return self._fit(policy, self._recipe.repairs)[-1]
 
-    def _choose_way(self, policy: CompressionPolicy) -> int:
-        """Index of the way whose network, made of the inputs that do not judge, is closest to the original on the rest.
+    def _choose_variant(self, policy: CompressionPolicy) -> int:
+        """Index of the variant that, made of the inputs that do not judge, is closest to the original on the rest.
 
-        The first of ways that do alike; the whole recipe, if there are too few inputs to judge.
+        The first of those that do alike; the whole recipe, if there are too few inputs to judge.
+        """
+        if self._judging is None:
+            return 0
+        repairer, data, expected = self._judging
+        variants = repairer._make_variants(policy)
+        found = [float(output_distance(expected, outputs_on(one, data), self._given.task)) for one in variants]
+        return min(range(len(found)), key=lambda index: found[index] if math.isfinite(found[index]) else math.inf)
+
+    @cached_property
+    def _judging(self) -> tuple[Repairer, CalibrationData, Tensor] | None:
+        """What makes networks of the inputs that do not judge; those that do, and the outputs of the original for them.
+
+        None if there are too few inputs.
         """
         dealt = self._data.deal(self._recipe.judge_every, self._given.traced.graph.batch or 1)
         if dealt is None:
-            return 0
+            return None
         fitting, judging = dealt
-        ways = Repairer(replace(self._given, data=fitting), self._recipe)._ways
-        expected = outputs_on(self._given.traced.network(), judging)
-        found = [float(output_distance(expected, outputs_on(way(policy), judging), self._given.task)) for way in ways]
-        return min(range(len(found)), key=lambda way: found[way] if math.isfinite(found[way]) else math.inf)
+        repairer = Repairer(replace(self._given, data=fitting), self._recipe)
+        return repairer, judging, outputs_on(self._given.traced.network(), judging)
+
+    def _make_variants(self, policy: CompressionPolicy) -> Iterator[GraphNetwork]:
+        """The networks of a policy: by the whole recipe, without its last repairs, and by single steps."""
+        yield from reversed(self._fit(policy, self._recipe.repairs))
+        for subject, step in self._roundings:
+            yield self._round(policy, subject, step)
+
+    def _make_variant(self, policy: CompressionPolicy, index: int) -> GraphNetwork:
+        """One of them alone, by its place among them."""
+        repairs, roundings = self._recipe.repairs, self._roundings
+        if index > len(repairs):
+            return self._round(policy, *roundings[index - len(repairs) - 1])
+        return self._fit(policy, repairs[: len(repairs) - index])[-1]
 
     @cached_property
-    def _ways(self) -> list[Callable[[CompressionPolicy], GraphNetwork]]:
-        """The ways to make a network of a policy: by the whole recipe, without its last repairs, by single steps."""
-        repairs, subjects = self._recipe.repairs, dict.fromkeys([self._given, self._subject])
-        single = [None, *dict.fromkeys([*self._recipe.single_steps, *repairs])]
-        return [
-            *(partial(self._fit, repairs=repairs[:count]) for count in reversed(range(len(repairs) + 1))),
-            *(partial(self._round, subject=subject, step=step) for subject in subjects for step in single),
-        ]
+    def _roundings(self) -> list[tuple[CompressionSubject, Repair | None]]:
+        """What is rounded to nearest codes, as it was given or equalised, and the repair that follows, or none."""
+        single = [None, *dict.fromkeys([*self._recipe.single_steps, *self._recipe.repairs])]
+        return [*product(dict.fromkeys([self._given, self._subject]), single)]
 
     def _round(self, policy: CompressionPolicy, subject: CompressionSubject, step: Repair | None) -> GraphNetwork:
         """The calibrated network of nearest codes, after one repair or none.
@@ -132,8 +154,11 @@ class Repairer:
         return network
 
     @torch.no_grad()
-    def _fit(self, policy: CompressionPolicy, repairs: Sequence[Repair]) -> GraphNetwork:
-        """The calibrated network whose layers are fitted one after the other, after those repairs that help."""
+    def _fit(self, policy: CompressionPolicy, repairs: Sequence[Repair]) -> list[GraphNetwork]:
+        """The calibrated network whose layers are fitted one after the other, as it is and after each of the repairs.
+
+        A repair that does not help leaves the network before it in its place.
+        """
         methods, traced = self._subject.methods, self._subject.traced
         network = self._subject.compress(policy)
         fitted, corrections = set(list_approximate_weights(traced, policy)), list_corrections(traced, policy)
@@ -166,9 +191,7 @@ class Repairer:
             )
             run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
             calibrate(network, self._data, methods.observer)
-        for repair in repairs:
-            network = self._keep_closer(network, repair)
-        return network
+        return [*accumulate(repairs, self._keep_closer, initial=network)]
 
     def _keep_closer(self, network: GraphNetwork, repair: Repair) -> GraphNetwork:
         """The network after a repair, or as it was if its outputs on the data were closer to the original ones."""

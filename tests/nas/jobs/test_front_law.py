@@ -27,7 +27,7 @@ from search_spaces.compression_policy import CompressionPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
 
-def make_in_all_ways(subject: CompressionSubject, policy: CompressionPolicy) -> list[GraphNetwork]:
+def make_all_variants(subject: CompressionSubject, policy: CompressionPolicy) -> list[GraphNetwork]:
     """By the recipe `light`, and of nearest codes, as they are or with one step of repair."""
     steps: list[Repair | None] = [None, BiasCorrection(), BatchNormReestimation()]
     rounded = [subject.compress(policy) for _ in steps]
@@ -70,7 +70,9 @@ def test_no_front_is_worse_than_uniform_policies_with_or_without_repair(bring_ne
             dealt = subject.need_data().deal(4)
             assert dealt is not None
             expected = outputs_on(subject.traced.network(), dealt[1])
-            ways = make_in_all_ways(replace(subject, data=dealt[0]), policy)
-            judged = [float(output_distance(expected, outputs_on(way, dealt[1]), subject.task)) for way in ways]
-            kept = make_in_all_ways(subject, policy)[judged.index(min(judged))]
+            variants = make_all_variants(replace(subject, data=dealt[0]), policy)
+            judged = [
+                float(output_distance(expected, outputs_on(network, dealt[1]), subject.task)) for network in variants
+            ]
+            kept = make_all_variants(subject, policy)[judged.index(min(judged))]
             assert realizer.measure_network(kept, 8, validation)["accuracy"] == one.values["accuracy"]

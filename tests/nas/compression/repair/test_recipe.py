@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from nas.compression.equalization.cross_layer import CrossLayerEqualization
 from nas.compression.repair.batch_norm import BatchNormReestimation
 from nas.compression.repair.bias_correction import BiasCorrection
 from nas.compression.repair.bias_tuning import BiasTuning
+from nas.compression.repair.layer_fitter import LayerFitter
 from nas.compression.repair.recipe import LIGHT, Recipe
+from nas.compression.repair.references import record_references
 from nas.compression.repair.repair import Repair, output_distance, outputs_on
 from nas.compression.repair.repair_network import Repairer, repair_network
 from nas.compression.subject import CompressionSubject
@@ -23,7 +26,7 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
 
 STEPS = (None, BiasCorrection(), BatchNormReestimation(), BiasTuning())
-FIT, BIAS = 0, 2  # places among the ways of `LIGHT`
+FIT, BIAS = 0, 2  # places among the variants of `LIGHT`
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +98,21 @@ def test_other_policies_are_made_by_the_whole_recipe(traced: TracedNetwork) -> N
         assert torch.equal(*found)
 
 
-@pytest.mark.parametrize("count", [1, 3, 4])
-def test_with_too_few_inputs_to_judge_nothing_is_judged(traced: TracedNetwork, count: int) -> None:
-    policy = CompressionPolicy((LayerPolicy.parse("w8a8"),) * 3)
-    network = repair_network(calibrated_by(traced, count), policy)
-    assert bool(network(torch.ones(2, 64)).isfinite().all())
+@pytest.mark.parametrize("count", [1, 3])
+def test_with_too_few_inputs_to_judge_the_whole_recipe_is_taken(traced: TracedNetwork, count: int) -> None:
+    subject, policy = calibrated_by(traced, count), CompressionPolicy((LayerPolicy.parse("w4a8"),) * 3)
+    inputs = torch.randn(8, 64, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(repair_network(subject, policy)(inputs), Repairer(subject).fit(policy)(inputs))
+
+
+def test_what_judges_is_made_once_and_each_policy_is_fitted_once_to_be_judged(
+    traced: TracedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, fit = Mock(wraps=record_references), Mock(wraps=LayerFitter)
+    monkeypatch.setattr("nas.compression.repair.repair_network.record_references", record)
+    monkeypatch.setattr("nas.compression.repair.repair_network.LayerFitter", fit)
+    repairer = Repairer(calibrated_by(traced, 32), Recipe(repairs=(BiasTuning(),)))
+    for count, text in enumerate(["w8a8", "w4a8"], start=1):
+        repairer.repair(CompressionPolicy((LayerPolicy.parse(text),) * 3))
+        assert record.call_count == 2
+        assert fit.call_count <= 2 * count  # once of the inputs that do not judge, and perhaps once of all
