@@ -19,7 +19,7 @@ from search_spaces.additive_cost import AdditiveCost
 from search_spaces.joint_space import JointSpace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity: the entries of a table cannot be
 class StoredTable:
     """A latency table and the file that it was read from.
 

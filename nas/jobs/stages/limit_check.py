@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
 from nas.compression.allocation.allocation_problem import AllocationProblem
-from nas.compression.allocation.allocator import Infeasible, OutOfTime
+from nas.compression.allocation.allocator import Infeasible, OutOfTime, SolverFailed
 from nas.compression.allocation.cost_tables import budget_cost
 from nas.compression.allocation.milp import MilpAllocator
 from nas.jobs.files.search_section import SearchSection
@@ -31,8 +31,8 @@ def check_limits(costs: ExactCosts, section: SearchSection) -> None:
 
     Raises:
         ValueError: If a limit is below the cost of every candidate; it says the least cost. If no candidate of a given
-            network keeps all of them, or none was found in time; these are different lines. If one is a share of what
-            no table of this job will tell, or `ExactCosts.find_limit` refuses it.
+            network keeps all of them, or the solver found neither one nor a proof; these are different lines. If one is
+            a share of what no table of this job will tell, or `ExactCosts.find_limit` refuses it.
     """
     limits = {}
     for name, stated in section.limits.items():
@@ -51,12 +51,14 @@ def check_limits(costs: ExactCosts, section: SearchSection) -> None:
             )
 
     if len(limits) > 1 and isinstance(costs.space.architectures, GivenSpace):
-        _check_together(costs, limits)
+        _check_together(costs, tuple(limits.items()))
 
 
-def _check_together(costs: ExactCosts, limits: Mapping[str, float]) -> None:
-    """Refuses limits that exclude one another, of a space whose genes are all active."""
-    space, asked = costs.space, " and ".join(f"search.limits.{name}" for name in limits)
+@lru_cache(maxsize=2)  # the stages of a job check the same limits, and an integer program may take up to a minute
+def _check_together(costs: ExactCosts, stated: tuple[tuple[str, float], ...]) -> None:
+    """Refuses limits that exclude one another, of a space whose genes are all active; what was kept is remembered."""
+    space, limits = costs.space, dict(stated)
+    asked = " and ".join(f"search.limits.{name}" for name in limits)
     tables = {name: costs.additive(name) for name in limits}
     sample = space.sample(np.random.default_rng(0), _SAMPLE).genes
     if np.all([cost(sample) <= limits[name] for name, cost in tables.items()], axis=0).any():
@@ -71,7 +73,7 @@ def _check_together(costs: ExactCosts, limits: Mapping[str, float]) -> None:
     except Infeasible as error:
         missed = " and ".join(f"{name} by {excess:g}" for name, excess in error.excesses.items())
         raise ValueError(f"no candidate of this job keeps {asked}: the nearest exceeds {missed}; relax them") from error
-    except OutOfTime as error:
+    except (OutOfTime, SolverFailed) as error:
         raise ValueError(f"whether a candidate of this job keeps {asked} was not found: {error}; relax them") from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hardware.tables.table_file import load_table
-from nas.compression.allocation.allocator import OutOfTime
+from nas.compression.allocation.allocator import OutOfTime, SolverFailed
 from nas.compression.allocation.milp import MilpAllocator
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
@@ -69,9 +69,7 @@ def test_shares_of_the_given_network_are_checked_as_what_they_are() -> None:
         check_limits(costs, limited(latency_ms="50 % of given"))
 
 
-def test_limits_that_exclude_one_another_are_told_by_how_much(
-    given_space: GivenSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limits_that_exclude_one_another_are_told_by_how_much(given_space: GivenSpace) -> None:
     """Weights of 3 bits are small, activations of 4 take few operations, and no policy has both."""
     costs = ExactCosts(JointSpace(given_space, PolicySpace.parse(["w3a8", "w4a4"])), None)
     least = {name: uniform_cost(costs, name).min() for name in ("weight_bytes", "bops")}
@@ -80,12 +78,33 @@ def test_limits_that_exclude_one_another_are_told_by_how_much(
     with pytest.raises(ValueError, match=r"keeps search.limits.weight_bytes and .*bops: the nearest exceeds .* by \d"):
         check_limits(costs, limited(**least))
 
-    def run_out_of_time(*_: object) -> None:
-        raise OutOfTime("it took more than 60 s")
 
-    monkeypatch.setattr(MilpAllocator, "solve", run_out_of_time)
-    with pytest.raises(ValueError, match=r"whether .*weight_bytes and search.limits.bops was not found: it took more"):
+@pytest.mark.parametrize("fault", [OutOfTime("it took more than 60 s"), SolverFailed("numerical trouble")])
+def test_a_solver_without_an_answer_is_told_as_such(
+    given_space: GivenSpace, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(MilpAllocator, "solve", fail)
+    costs = ExactCosts(JointSpace(given_space, PolicySpace.parse(["w3a8", "w4a4"])), None)
+    least = {name: uniform_cost(costs, name).min() for name in ("weight_bytes", "bops")}
+    with pytest.raises(ValueError, match=rf"whether .*bytes and search.limits.bops was not found: {fault}; relax them"):
         check_limits(costs, limited(**least))
+
+
+@pytest.mark.parametrize("tabulated", [False, True])
+def test_limits_that_stages_check_again_are_not_solved_again(
+    tabulated: bool, given_space: GivenSpace, synthetic_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = StoredTable(synthetic_table, load_table(synthetic_table)) if tabulated else None
+    solved = []
+    monkeypatch.setattr(MilpAllocator, "solve", lambda _, problem: solved.append(problem))
+    space = JointSpace(given_space, PolicySpace.parse(["w3a8", "w4a4"]))
+    least = {name: uniform_cost(ExactCosts(space, stored), name).min() for name in ("weight_bytes", "bops")}
+    for _ in range(3):
+        check_limits(ExactCosts(space, stored), limited(**least))
+    assert len(solved) == 1
 
 
 def uniform_cost(costs: ExactCosts, name: str) -> FloatArray:
