@@ -55,6 +55,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/compression/data_free/distilled_source.py": DISTILLED,
     "nas/data/network_inputs.py": DISTILLED,
     "nas/tasks/divergence.py": "tests/nas/tasks/metrics/test_agreement.py: it is that of probabilities",
+    "nas/jobs/files/compressed_job.py": "tests/nas/jobs/test_compress.py, and test_submission.py: what is refused",
     "nas/jobs/files/device_section.py": "tests/nas/jobs/files/test_job.py: the sections of a job",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",

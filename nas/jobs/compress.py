@@ -6,21 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from hardware.document import make_document
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
-from nas.jobs.files.compression_section import FINETUNE, LIGHT, choose_repair
+from nas.jobs.files.compressed_job import (
+    add_defaults,
+    check_compression,
+    check_given,
+    list_added,
+    replace_supernet,
+    take_defaults,
+)
+from nas.jobs.files.compression_section import FINETUNE, LIGHT
 from nas.jobs.files.job import Job
-from nas.jobs.files.space_section import STORED
-from nas.jobs.run import check_tuning_data, finetune_job, run_job, train_job
+from nas.jobs.run import finetune_job, run_job, train_job
 from nas.jobs.stages.candidate_network import find_candidate, store_candidate
 from nas.jobs.stages.metric_report import list_refusals, report_metrics
 from nas.jobs.workspace import Workspace
 from search_spaces.quoting import quote
-
-_SEARCHER, _SENSITIVITY = "allocation", "repaired_divergence"  # damage as it is in what is exported: after repair
-_OF_SUPERNETS = ("searcher", "options", "quality", "warm_start")  # keys of the section search
 
 
 def compress_job(workspace: Workspace, preset: str | None = None, key: str | None = None) -> None:
@@ -34,12 +36,9 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
             job says of the search of the supernet does not count: it is searched by its sensitivity.
 
     Raises:
-        ValueError: If the preset is unknown, the job states another recipe or has no samples to train on, or as
-            `compressing` describes.
+        ValueError: As `check_compression` and `compressing` describe.
     """
-    repair = choose_repair(workspace.job.compression, preset)
-    if preset == FINETUNE:
-        check_tuning_data(workspace.job)
+    repair = check_compression(workspace.job, preset, key)
     with compressing(workspace, repair, key) as given:
         exported = run_job(given)
         for found in exported.networks["key"].unique() if preset == FINETUNE else ():
@@ -68,13 +67,14 @@ def finetune_found_job(
         ValueError: If the job states no recipe of repair, and the candidate was found by none or by several; or as
             `finetune_job` and `compressing` describe.
     """
-    if of is None and workspace.network is None:
+    if of is None and workspace.job.space.network is None:
         finetune_job(workspace, key, epochs, learning_rate, feature_distillation)
         return
+    check_given(workspace.job, of, "nas finetune")
     job = workspace.job if of is None else _give_candidate(workspace, of)
     if "repair" not in job.compression.model_fields_set:
         repair = _find_repair(workspace, key)
-        job = _take_defaults(job, {"compression": {"repair": repair}})
+        job = take_defaults(job, {"compression": {"repair": repair}})
         workspace.reporter.say(f"finetune starts from compression.repair: {repair or 'null'}, by which it was found")
     with replace(workspace, job=job) as given:
         finetune_job(given, key, epochs, learning_rate, feature_distillation)
@@ -117,6 +117,7 @@ def sensitivity_job(workspace: Workspace, names: Sequence[str] = (), key: str | 
     names = [SENSITIVITY_METRICS.check_name(name) for name in names] or [*SENSITIVITY_METRICS]
     if len(set(names)) < len(names):
         raise ValueError(f"--metrics must name each metric once, got {quote(','.join(names))}")
+    check_given(workspace.job, key, "nas sensitivity")
     with compressing(workspace, key=key) as given:
         train_job(given)  # only stores the network
         assert given.network is not None
@@ -138,68 +139,17 @@ def compressing(workspace: Workspace, repair: str = LIGHT, key: str | None = Non
         ValueError: If the job has no given network and no candidate is named, or has both; as `find_candidate` and
             `store_candidate` describe.
     """
-    if key is None and workspace.network is None:
-        raise ValueError(
-            "nas compress is for a trained network, and the job names none; state space.network, or name a candidate "
-            "of the job's supernet by --candidate"
-        )
+    check_given(workspace.job, key, "nas compress")
     given = workspace.job if key is None else _give_candidate(workspace, key)
-    defaults: dict[str, dict[str, Any]] = {"search": {"searcher": _SEARCHER}, "compression": {"repair": repair}}
-    job = _take_defaults(given, defaults)
-    if job.search.searcher == _SEARCHER and job.compression.repair is not None:
-        defaults["search"]["options"] = {"sensitivity": _SENSITIVITY}
-        job = _take_defaults(given, defaults)
+    job = add_defaults(given, repair)
     if job != given and key is None:
-        used = ", ".join(f"{name}: {value}" for name, value in _list_added(given, job))
+        used = ", ".join(f"{name}: {value}" for name, value in list_added(given, job).items())
         workspace.reporter.say(f"compress {used}, where the job says nothing; state them for nas search or nas export")
     with replace(workspace, job=job) as opened:
         yield opened
 
 
 def _give_candidate(workspace: Workspace, key: str) -> Job:
-    """The job with a candidate of its supernet as the given network, and without what only supernets need."""
-    if workspace.network is not None:
-        raise ValueError("--candidate names a network of a supernet; space.network of the job is a given one")
+    """The job with a candidate of its supernet, which is stored, as the given network."""
     candidate = find_candidate(workspace.database, key, workspace.trained_space, workspace.job.name)
-    path = store_candidate(candidate, workspace.subject, workspace.execution)
-    document = workspace.job.model_dump(exclude_unset=True, exclude={"training", "fit"})
-    document["space"] = {"network": f"{STORED}:{path}"} | {
-        name: value for name, value in document["space"].items() if name in ("policies", "policies_for")
-    }
-    search = document.get("search", {})
-    document["search"] = {name: value for name, value in search.items() if name not in _OF_SUPERNETS}
-    return make_document(document, Job)
-
-
-def _take_defaults(job: Job, defaults: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The same job with other values of keys that it does not state.
-
-    Args:
-        job: The job.
-        defaults: Values by section and key.
-
-    Raises:
-        ValueError: If a value does not suit the job.
-    """
-    return make_document(_merge(defaults, job.model_dump(exclude_unset=True)), Job)
-
-
-def _merge(defaults: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
-    """What is stated, and defaults for the rest, section by section."""
-    sections = {
-        name: _merge(value, stated[name])
-        for name, value in defaults.items()
-        if isinstance(value, Mapping) and name in stated
-    }
-    return {**defaults, **stated, **sections}
-
-
-def _list_added(given: Job, job: Job) -> Iterator[tuple[str, str]]:
-    """The keys that defaults have added to a job, with their values."""
-    for name, one, other in (
-        ("search.searcher", given.search.searcher, job.search.searcher),
-        ("search.options.sensitivity", given.search.options.get("sensitivity"), job.search.options.get("sensitivity")),
-        ("compression.repair", given.compression.repair, job.compression.repair),
-    ):
-        if one != other:
-            yield name, str(other)
+    return replace_supernet(workspace.job, str(store_candidate(candidate, workspace.subject, workspace.execution)))

@@ -15,6 +15,7 @@ from nas.evaluation.remote_profiler import remote_profiler
 from nas.files import atomic_write
 from nas.jobs.console.data_report import show_survey, show_texts
 from nas.jobs.console.summary import summarize, summarize_finetuned
+from nas.jobs.files.compressed_job import check_tuning_data
 from nas.jobs.files.job import Job
 from nas.jobs.stages.candidate_network import find_candidate
 from nas.jobs.stages.distill import check_distillation, distill
@@ -159,16 +160,6 @@ def export_job(workspace: Workspace) -> Export:
     exported = export(workspace.job.export.count, outcome, workspace.subject, table, workspace.execution)
     summarize(outcome, exported, len(workspace.data.validation), workspace.reporter)
     return exported
-
-
-def check_tuning_data(job: Job) -> None:
-    """Makes sure that a job has samples to train on.
-
-    Raises:
-        ValueError: If it has none.
-    """
-    if not job.has_data:
-        raise ValueError("fine-tuning needs training samples, labelled or not, and this job has no section data")
 
 
 def _check_features(job: Job, given: bool) -> None:

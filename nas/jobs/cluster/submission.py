@@ -15,7 +15,7 @@ from pathlib import Path
 from nas.cluster import check_gpus
 from nas.jobs.cluster.package import write_package
 from nas.jobs.cluster.shipment import ship
-from nas.jobs.files.compression_section import choose_repair
+from nas.jobs.files.compressed_job import check_compression
 from nas.jobs.files.job import Job
 from results.database.url import parse_url, show_url
 
@@ -113,10 +113,11 @@ def prepare_submission(job: Job, remote: RemoteOptions, ship_data: bool) -> Subm
 
     Raises:
         ValueError: If a file to be sent, or what a relative path names, is not there, the database is named wrongly, or
-            the preset is, or is not that of the job.
+            the job is one that `nas compress` cannot run with these options, see `check_compression`.
     """
     if remote.compression is not None:
-        choose_repair(job.compression, remote.compression.preset)  # which fails here, not on the cluster
+        # which fails here, not on the cluster
+        check_compression(job, remote.compression.preset, remote.compression.candidate)
     shipment = ship(job, ship_data, remote.shared_files)
     texts = {_JOB: shipment.job}
     if remote.database:

@@ -6,17 +6,24 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from nas.jobs.cluster.submission import Compression, RemoteOptions, Submission, prepare_submission, read_metadata
-from nas.jobs.files.job import load_job
+from nas.jobs.files.job import Job, load_job
 
 
 def submission(job_file: Path, runs: str = "/runs", database: str | None = None) -> Submission:
     """The small job for two workers."""
     return prepare_submission(load_job(job_file), RemoteOptions(runs, database, 2), ship_data=False)
+
+
+def given_job(**sections: Any) -> Job:
+    """A job with a given network, which is not there, and other sections."""
+    space = {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w8a8"]}
+    return Job.model_validate({"name": "given", "space": space, **sections})
 
 
 def test_the_command_says_who_works_and_where(job_file: Path) -> None:
@@ -37,14 +44,31 @@ def test_the_command_may_be_compress_with_its_options(job_file: Path, refusal: C
         return prepare_submission(job, RemoteOptions("/runs", None, 2, compression=compression), False).entrypoint
 
     end = "--ray-address auto --workers 2 --expand --runs /runs"
-    assert entrypoint(Compression()) == f"exec nas compress job.yaml {end}"
     full = entrypoint(Compression("full", "12ab"))
     assert full == f"exec nas compress job.yaml --preset full --candidate 12ab {end}"
-    with pytest.raises(ValueError, match="--preset must be light, full or finetune, got 'heavy'"):
-        entrypoint(Compression("heavy"))
+    remote = RemoteOptions("/runs", None, 2, compression=Compression())
+    assert prepare_submission(given_job(), remote, False).entrypoint == f"exec nas compress job.yaml {end}"
     assert "--preset and --candidate are options of nas compress; add --compress" in refusal(
         "submit", str(job_file), "--preset", "full"
     )
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "words"),
+    [
+        ({}, ("heavy", None), "--preset must be light, full or finetune, got 'heavy'"),
+        ({}, (None, "12ab"), "--candidate names a network of a supernet; space.network of the job is a given one"),
+        ({"space": {"name": "resnet_digits", "policies": ["w8a8"]}}, (None, None), "nas compress is for a trained net"),
+        ({"compression": {"calibration": "data_free"}}, ("finetune", None), "this job has no section data"),
+        ({"search": {"quality": "predicted"}}, (None, None), "leave out search.quality"),
+    ],
+)
+def test_what_nas_compress_cannot_run_is_refused_here(
+    job: dict[str, Any], options: tuple[str | None, str | None], words: str
+) -> None:
+    remote = RemoteOptions("/runs", None, 2, compression=Compression(*options))
+    with pytest.raises(ValueError, match=words):
+        prepare_submission(given_job(**job), remote, ship_data=False)
 
 
 @pytest.mark.parametrize(
