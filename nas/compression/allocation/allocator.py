@@ -25,7 +25,7 @@ class Infeasible(ValueError):
 
 
 class OutOfTime(TimeoutError):
-    """The time limit was reached before the best allocation was found; one within the budgets may or may not exist."""
+    """A limit of time or nodes was reached before the best allocation; one within the budgets may or may not exist."""
 
 
 class SolverFailed(RuntimeError):
@@ -93,7 +93,7 @@ class Allocator(ABC):
         Raises:
             Unsupported: If the problem is not within the abilities of the allocator.
             Infeasible: If no allocation keeps all budgets.
-            OutOfTime: If the time limit was reached first.
+            OutOfTime: If a limit of time or of nodes was reached first.
             SolverFailed: If the solver ended without a valid result for another reason.
         """
         self.abilities.check(type(self).__name__, problem)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import block_diag
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import csr_array
 
 from nas.compression.allocation.allocation_problem import AllocationProblem
@@ -18,7 +18,8 @@ from nas.compression.allocation.whole_budget import Row, WholeBudget
 from nas.one_hot_program import OneHotProgram, TableEntries
 from search_spaces.additive_cost import FloatArray, Term
 
-_OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2  # statuses of `milp`; the only limit that is set is that of time
+# Statuses of `milp`. The limit is that of time; a limit of nodes has the status of whatever else ends the solver.
+_OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2
 # Widens a budget by this share of the largest cost: twice the solver's tolerance, so that the solver does not exclude
 # an allocation that just keeps the budget.
 _NEAR = 2e-6
@@ -39,15 +40,18 @@ class MilpAllocator(Allocator):
 
     Attributes:
         most_s: Time limit of an allocation in seconds.
+        most_nodes: Limit of nodes that branch and bound looks at, of each program; None is any number. Whether it is
+            reached does not depend on how busy the machine is.
     """
 
     most_s: float = 60.0
+    most_nodes: int | None = None
 
     abilities = Abilities(exact=True)
 
     def solve(self, problem: AllocationProblem) -> tuple[int, ...]:
         """For each layer, the index of the chosen policy among its choices."""
-        program, deadline = _Program(problem), time.monotonic() + self.most_s
+        program, deadline = _Program(problem, self.most_nodes), time.monotonic() + self.most_s
         chosen = program.solve(deadline)
         if chosen is not None and problem.excesses(chosen):
             chosen = program.solve_by_digits(deadline)
@@ -61,7 +65,8 @@ class MilpAllocator(Allocator):
 class _Program:
     """The integer program: a variable for each choice of the first group of layers, and so on; then all entries."""
 
-    def __init__(self, problem: AllocationProblem) -> None:
+    def __init__(self, problem: AllocationProblem, most_nodes: int | None) -> None:
+        self._most_nodes = most_nodes
         self._problem, self._groups, self._shape = problem, LayerGroups.from_problem(problem), OneHotProgram()
         self._values = [self._shape.add_choice(size) for size in self._groups.sizes]
         self._choices = self._shape.count
@@ -131,6 +136,9 @@ class _Program:
         costs = np.array([costs for costs, _ in rows]).reshape(len(rows), self._count)
         return costs, np.array([most for _, most in rows])
 
+    def _is_at_node_limit(self, found: OptimizeResult) -> bool:
+        return self._most_nodes is not None and (found.get("mip_node_count") or 0) >= self._most_nodes
+
     def _chosen(
         self,
         objective: FloatArray,
@@ -148,18 +156,23 @@ class _Program:
             deadline: Time of `time.monotonic` at which the solver stops.
             presolve: Whether the solver may simplify the program first.
         """
+        options = {"time_limit": max(deadline - time.monotonic(), 0.0), "mip_rel_gap": 0.0, "presolve": presolve}
+        if self._most_nodes is not None:
+            options["node_limit"] = self._most_nodes
         found = milp(
             objective,
             integrality=np.isfinite(largest),
             bounds=Bounds(0, largest),
             constraints=[self._shape.build_constraint(len(objective) - self._count), budgets],
-            options={"time_limit": max(deadline - time.monotonic(), 0.0), "mip_rel_gap": 0.0, "presolve": presolve},
+            options=options,
         )
         if found.status == _INFEASIBLE:
             return None
+        layers = len(self._problem.damage)
         if found.status == _LIMIT:
-            layers = len(self._problem.damage)
             raise OutOfTime(f"the best of {layers} layers' policies was not found in time: {found.message}")
+        if found.status != _OPTIMAL and self._is_at_node_limit(found):
+            raise OutOfTime(f"the best of {layers} layers' policies was not found in {self._most_nodes} nodes")
         if found.status != _OPTIMAL:
             raise SolverFailed(f"HiGHS must end with an allocation, or a proof that there is none: {found.message}")
         codes = np.split(found.x[: self._choices], np.cumsum(self._groups.sizes)[:-1])

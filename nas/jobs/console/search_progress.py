@@ -24,7 +24,7 @@ def follow_search(reporter: Reporter, evaluations: int) -> Iterator[Progress]:
 
 
 def say_end(reporter: Reporter, result: SearchResult, known: int, evaluations: int) -> None:
-    """Prints that the space has no more candidates, or else the outlook and how to go on, if there is one.
+    """Prints the searcher's notes, and that no candidates are left, or else the outlook and how to go on, if known.
 
     Args:
         reporter: Prints it.
@@ -32,6 +32,8 @@ def say_end(reporter: Reporter, result: SearchResult, known: int, evaluations: i
         known: Number of candidates that were known before, which it did not evaluate again.
         evaluations: Number of evaluations that the job asked for.
     """
+    for note in result.notes:
+        reporter.say(f"search   {note}")
     if result.exhausted:
         spent = len(result) + len(result.failures)
         reporter.say(

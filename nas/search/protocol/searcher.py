@@ -26,10 +26,12 @@ class Searcher(ABC):
     Attributes:
         batch: Number of candidates to ask for at a time that suits it best; outcomes may change it.
         outlook: Its last forecast of the gain of more evaluations; None if it has made none.
+        notes: What it left out or could not do, one line each, for who reads its result.
     """
 
     batch = 100
     outlook: Outlook | None = None
+    notes: tuple[str, ...] = ()
 
     def forecast(self, n: int) -> Outlook | None:  # noqa: ARG002 for searchers that forecast
         """Forecasts the gain of more evaluations, given all outcomes so far; sets and returns `outlook`.

@@ -74,7 +74,8 @@ def run_search(
                 found.append(evaluated)
                 asked += len(outcome.population)
     left = asked < plan.budget and not enough(plan.dispatch.in_flight or plan.dispatch.batch or searcher.batch)
-    result = replace(_collect(plan, found, searcher.forecast(searcher.batch), tally), exhausted=left)
+    result = _collect(plan, found, searcher.forecast(searcher.batch), tally)
+    result = replace(result, exhausted=left, notes=searcher.notes)
     values = result.values if known is None else np.concatenate([known.values, result.values])
     if tally.failed and not len(values):
         reason = count_reasons(tally.failed)[0][0]

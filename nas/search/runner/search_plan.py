@@ -25,6 +25,7 @@ class SearchResult:
         outlook: The outlook at the end; None if the searcher has none.
         failures: The candidates that could not be evaluated, at any fidelity; they are not among the others.
         exhausted: Whether the searcher had no candidates left before the budget was spent.
+        notes: What the searcher left out or could not do, one line each.
     """
 
     population: Population
@@ -32,6 +33,7 @@ class SearchResult:
     outlook: Outlook | None = None
     failures: tuple[FailedCandidate, ...] = ()
     exhausted: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.population)

@@ -136,6 +136,7 @@ class AllocationSearcher(Searcher):
         self._floor = FloorBisection(problem, self._costs) if has_floor(problem) else None
         count = method.initial_design if self._floor is None else 0
         design = allocate_design(problem, self._costs, count)
+        self.notes = self._costs.notes
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
         uniform = self.space.population(list_uniform(self.space))
         self._untold = {genes.tobytes() for genes in uniform.genes[self._unseen.are_unseen(uniform.genes)]}

@@ -11,7 +11,7 @@ from nas.search.surrogate.allocated_design import list_tabulated
 from nas.search.surrogate.weighted_costs import WeightedCosts
 from search_spaces.search_space import Genes
 
-_POINTS = 128  # allocations on the frontier: about seven of them are measured
+_POINTS = 128  # allocations on the frontier: about seven of them are measured, or five of those that programs give
 
 
 def has_floor(problem: SearchProblem) -> bool:

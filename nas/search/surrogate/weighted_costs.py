@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, Joint, PerLayer
@@ -17,7 +19,12 @@ from search_spaces.search_space import Genes
 
 _MOST_TOGETHER = 2  # policies that decide a table which enters a sweep
 _FITTED = 2000  # random candidates to which a sum over layers is fitted
-_MOST_PROGRAMS = 32  # that are solved for one call, in up to a second each
+# Programs that are solved for one call: one of fifty layers with eight policies takes about half a second, and three if
+# it has conversions.
+_MOST_PROGRAMS = 32
+# Of branch and bound in a program: some 15 seconds of a hundred layers with twelve policies and conversions, and mostly
+# far fewer are needed. It is no limit of time, by which a search that goes on could have another design than it began.
+_MOST_NODES = 1000
 _BUCKETS = 2000  # of costs on a frontier: a sweep over fifty layers takes some ten milliseconds
 
 
@@ -51,11 +58,20 @@ class WeightedCosts:
         self._parts = [_split(cost, self._space) for cost in self._costs]
         self._limits = problem.cost_limits[columns] if budgeted else np.full(len(columns), np.inf)
         self._names = [problem.objectives[column].metric.name for column in columns]
+        self._unsolved = 0
 
     @property
     def count(self) -> int:
         """Number of costs."""
         return len(self._costs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many allocations were left out so far, as no program told the best one; nothing if there are none."""
+        if not self._unsolved:
+            return ()
+        limited = " and ".join(self._names[column] for column in np.flatnonzero(np.isfinite(self._limits)))
+        return (f"left out, as no program ended with one: {self._unsolved} allocations within the limits on {limited}",)
 
     def allocate(self, damage: PerLayer, weights: FloatArray, points: int, pairs: Joint = ()) -> Genes:
         """Allocations of least damage, evenly spread over the weighted costs, shape (n, d), of at most `points`.
@@ -91,17 +107,15 @@ class WeightedCosts:
         alone, joint = self._weigh(weights)
         limited = np.flatnonzero((weights == 0) & np.isfinite(self._limits)).tolist()
         others, found = [self._make_budget(column) for column in limited], []
+        allocator = MilpAllocator(most_s=inf, most_nodes=_MOST_NODES)
         for level in levels.tolist():
             budgets = (Budget("level", alone, level, joint), *others)
             try:
-                found.append(MilpAllocator().allocate(AllocationProblem(damage, budgets, pairs=pairs)))
+                found.append(allocator.allocate(AllocationProblem(damage, budgets, pairs=pairs)))
             except Infeasible:
                 continue  # so little of the one cost may need more of another than its limit
-            except OutOfTime as error:
-                names = " and ".join(budget.name for budget in others)
-                raise OutOfTime(
-                    f"within the limits on {names}, {error}; relax these limits or leave one out"
-                ) from error
+            except (OutOfTime, SolverFailed):
+                self._unsolved += 1
         return np.unique(np.array(found, dtype=np.int16).reshape(len(found), len(damage)), axis=0)
 
     def _make_budget(self, column: int) -> Budget:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
+from math import inf
 
 import numpy as np
 import pytest
@@ -23,6 +24,16 @@ def test_time_that_is_spent_is_said() -> None:
         MilpAllocator(most_s=0.0).allocate(problem)
     chosen = MilpAllocator().allocate(problem)
     assert not problem.excesses(chosen)
+
+
+def test_nodes_that_are_spent_are_said() -> None:
+    """The answer is the same however busy the machine is; a limit that is not reached changes nothing."""
+    rng = np.random.default_rng(0)
+    damage, costs = (tuple(rng.random((40, 5))) for _ in range(2))
+    problem = AllocationProblem(damage, (Budget("size", costs, 12.0), Budget("ms", costs[::-1], 12.0)))
+    with pytest.raises(OutOfTime, match="of 40 layers' policies was not found in 2 nodes"):
+        MilpAllocator(most_s=inf, most_nodes=2).allocate(problem)
+    assert MilpAllocator(most_s=inf, most_nodes=10**6).allocate(problem) == MilpAllocator().allocate(problem)
 
 
 def test_all_that_is_near_to_a_budget_is_told_apart_at_once() -> None:

@@ -34,3 +34,10 @@ def test_the_end_is_said_once(outlook: Outlook | None, exhausted: bool, said: st
     say_end(Reporter(Console(file=shown, width=200)), result, known=2, evaluations=200)
     assert shown.getvalue().startswith(said)
     assert shown.getvalue().count("\n") == bool(said)
+
+
+def test_what_the_searcher_left_out_is_said() -> None:
+    space, shown = JointSpace(create_space("mobilenet_v3_digits", 1, 10)), io.StringIO()
+    result = SearchResult(space.sample(np.random.default_rng(0), 3), np.zeros((3, 1)), notes=("one is left out",))
+    say_end(Reporter(Console(file=shown, width=200)), result, known=0, evaluations=3)
+    assert shown.getvalue() == "search   one is left out\n"

@@ -9,8 +9,10 @@ import pytest
 
 from hardware.analytic import network_cost
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
+from nas.compression.allocation.allocator import OutOfTime, SolverFailed
 from nas.compression.allocation.cost_tables import budget_cost
 from nas.compression.allocation.frontier import Frontier
+from nas.compression.allocation.milp import MilpAllocator
 from nas.objectives import AdditiveEvaluator, FloatArray, Objective, compute_costs, compute_violations
 from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
@@ -295,6 +297,29 @@ def test_a_bisection_waits_for_no_failure_and_asks_for_nothing_twice(chain: Chai
         asked.append(population.genes)
     assert searcher.batch == 10
     assert len(np.unique(np.concatenate(asked), axis=0)) == 36
+
+
+@pytest.mark.parametrize("fault", [OutOfTime("in 1000 nodes"), SolverFailed("numerical trouble")])
+def test_allocations_that_no_program_tells_are_left_out_and_told(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """Damage was measured before, so that the search goes on without them."""
+    accuracy, size = chain.problem().objectives
+    bops = Objective(METRICS["bops"], AdditiveEvaluator(network_cost(chain.space, "bops")), 6e6, exact=True)
+    problem = replace(chain.problem(), objectives=(accuracy, size, replace(bops, constraint=True)))
+    solve, solved = MilpAllocator.solve, list[AllocationProblem]()
+
+    def fail_once(allocator: MilpAllocator, program: AllocationProblem) -> tuple[int, ...]:
+        solved.append(program)
+        if len(solved) == 5:
+            raise fault
+        return solve(allocator, program)
+
+    monkeypatch.setattr(MilpAllocator, "solve", fail_once)
+    searcher = Allocation().create(problem, 0)
+    assert searcher.notes == ("left out, as no program ended with one: 1 allocations within the limits on bops",)
+    assert len(chain.tell(searcher, searcher.ask(12), problem)) == 12
+    assert not Allocation().create(chain.problem(), 0).notes
 
 
 def test_limits_are_budgets_of_allocations(chain: Chain) -> None:
