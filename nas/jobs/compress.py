@@ -117,8 +117,7 @@ def sensitivity_job(workspace: Workspace, names: Sequence[str] = (), key: str | 
     names = [SENSITIVITY_METRICS.check_name(name) for name in names] or [*SENSITIVITY_METRICS]
     if len(set(names)) < len(names):
         raise ValueError(f"--metrics must name each metric once, got {quote(','.join(names))}")
-    check_given(workspace.job, key, "nas sensitivity")
-    with compressing(workspace, key=key) as given:
+    with compressing(workspace, key=key, command="sensitivity") as given:
         train_job(given)  # only stores the network
         assert given.network is not None
         labelled = given.job.labelled and given.distilled is None
@@ -127,24 +126,31 @@ def sensitivity_job(workspace: Workspace, names: Sequence[str] = (), key: str | 
 
 
 @contextmanager
-def compressing(workspace: Workspace, repair: str = LIGHT, key: str | None = None) -> Iterator[Workspace]:
+def compressing(
+    workspace: Workspace, repair: str = LIGHT, key: str | None = None, command: str = "compress"
+) -> Iterator[Workspace]:
     """The workspace of a job whose network is compressed, with what `nas compress` does where the job says nothing.
 
     Args:
         workspace: The job.
         repair: The recipe by which networks are repaired.
         key: As for `compress_job`.
+        command: The command of `nas` that this is for, `compress` or `sensitivity`, which searches nothing.
 
     Raises:
         ValueError: If the job has no given network and no candidate is named, or has both; as `find_candidate` and
             `store_candidate` describe.
     """
-    check_given(workspace.job, key, "nas compress")
+    check_given(workspace.job, key, f"nas {command}")
     given = workspace.job if key is None else _give_candidate(workspace, key)
     job = add_defaults(given, repair)
-    if job != given and key is None:
-        used = ", ".join(f"{name}: {value}" for name, value in list_added(given, job).items())
-        workspace.reporter.say(f"compress {used}, where the job says nothing; state them for nas search or nas export")
+    added = list_added(given, job) if key is None else {}
+    if command == "sensitivity":  # to which the search is nothing
+        added = {name: value for name, value in added.items() if name.startswith("compression.")}
+    if added:
+        used = ", ".join(f"{name}: {value}" for name, value in added.items())
+        why = "; state them for nas search or nas export" if command == "compress" else ", as nas compress does"
+        workspace.reporter.say(f"{command} {used}, where the job says nothing{why}")
     with replace(workspace, job=job) as opened:
         yield opened
 

@@ -14,8 +14,10 @@ from nas.compression.sensitivity.joint_degradation import measure_degradations
 from nas.compression.sensitivity.sensitivity_metric import SensitivityMetric
 from nas.compression.subject import CompressionSubject
 from search_spaces.additive_cost import FloatArray, Term
+from search_spaces.joint_space import JointSpace
 
 POLICIES = 30  # random ones by which additivity is judged (METHODS 2.3)
+_SEED = 0  # of those of a space
 LEAST_R2 = 0.7  # below it a sum over layers is not to be trusted (METHODS 2.3)
 
 
@@ -160,6 +162,18 @@ def draw_policies(choices: Sequence[int], count: int, seed: int) -> NDArray[np.i
     """
     rng = np.random.default_rng(seed)
     return np.stack([rng.integers(known, size=count) for known in choices], 1)
+
+
+def draw_candidates(space: JointSpace) -> NDArray[np.int64]:
+    """The different ones of 30 random candidates of a space: indices of shape (candidates, genes).
+
+    They are always the same ones, whatever the seed of a job is, so that tables of equal inputs are equal.
+
+    Args:
+        space: The space, of policies and whatever else is searched.
+    """
+    drawn = space.population(draw_policies(space.cardinalities.tolist(), POLICIES, _SEED))
+    return np.unique(drawn.genes.astype(np.int64), axis=0)
 
 
 def _judge(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nas.compression.sensitivity.additivity import POLICIES, draw_policies
+from nas.compression.sensitivity.additivity import draw_candidates
 from nas.compression.sensitivity.policy_runs import compress_alone
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.evaluation.damage import DAMAGE, SECONDS, DamageMeasurement, make_equalized_subject, make_subject
@@ -23,14 +23,13 @@ from nas.evaluation.realize import one_thread
 from nas.jobs.console.damage_progress import describe_entries, follow_damage
 from nas.jobs.console.plain_text import describe_duration
 from nas.jobs.execution import Execution
-from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, name_entry, name_policy
+from nas.jobs.stages.damage_journal import DamageJournal, MeasuredDamage, NotMeasurable, name_entry, name_policy
 from nas.jobs.stages.subject import Subject
 from nas.objectives import Failure, FloatArray
 from search_spaces.candidate import Candidate
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 CALIBRATION_SAMPLES = 512  # training samples on which damage is measured; the publications take 256 to 1,024
-_SEED = 0  # of the random policies; not that of the job, so that tables of equal inputs are equal
 WHOLE_SHARE = 0.25  # of the samples, for random policies: what is asked is how they compare, on the same samples
 _TRIAL = 16  # part of the samples on which a metric is timed that finds all damage at once
 
@@ -54,10 +53,8 @@ class DamageEntries:
 
     @cached_property
     def chosen(self) -> NDArray[np.int64]:
-        """The different ones of 30 random candidates: the index of each gene's value, shape (candidates, genes)."""
-        space = self.subject.space
-        drawn = space.population(draw_policies(space.cardinalities.tolist(), POLICIES, _SEED))
-        return np.unique(drawn.genes.astype(np.int64), axis=0)
+        """The random candidates, see `draw_candidates`: the index of each gene's value, shape (candidates, genes)."""
+        return draw_candidates(self.subject.space)
 
     @cached_property
     def alone(self) -> dict[_Entry, Candidate]:
@@ -132,8 +129,8 @@ def measure_entries(entries: DamageEntries, path: Path) -> Mapping[str, Measured
         they only judge the table.
 
     Raises:
-        ValueError: If the metric needs what the job does not have, or the damage of a policy of a layer cannot be
-            measured, or is not finite.
+        NotMeasurable: If the damage of a policy of a layer cannot be measured, or is not finite.
+        ValueError: If the metric needs what the job does not have.
     """
     realizer, metric = entries.subject.realizer(), SENSITIVITY_METRICS[entries.metric]()
     by_policy = metric.measure_policies(make_subject(realizer, 1)) is not None
@@ -170,7 +167,7 @@ def _measure_at_once(entries: DamageEntries) -> _Known:
     return {name_entry(one): MeasuredDamage(float(damage[i][k]), share_s) for (i, k), one in entries.alone.items()}
 
 
-def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueError:
+def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> NotMeasurable:
     """The error for a policy of a layer, a width of a group, or a block left out, without whose damage is no table."""
     ((gene, value),) = [entry for entry, one in entries.alone.items() if one == candidate]
     found = entries.subject.space.genes[gene]
@@ -178,7 +175,7 @@ def _refuse(entries: DamageEntries, candidate: Candidate, reason: str) -> ValueE
     if found.is_policy:
         what = f"{found.values[value]} for layer {found.name.removesuffix('.policy')}"
         remedy = "leave the policy out by a rule in space.policies_for"
-    return ValueError(
+    return NotMeasurable(
         f"the damage of {what} by {entries.metric} must be a finite number, and could not be measured: {reason}; "
         f"{remedy}, or take another sensitivity metric"
     )

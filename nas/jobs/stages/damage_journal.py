@@ -24,6 +24,10 @@ class MeasuredDamage:
     seconds: float
 
 
+class NotMeasurable(ValueError):
+    """The damage of a policy of a layer is no number by a sensitivity metric; others may well measure it."""
+
+
 class DamageJournal:
     """A file with a row for every measured policy, written at once.
 

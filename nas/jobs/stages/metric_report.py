@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from nas.compression.sensitivity.additivity import correlate_ranks, sum_damage
+from nas.compression.sensitivity.additivity import correlate_ranks, draw_candidates, sum_damage
 from nas.compression.tracing.trace import TracedNetwork
 from nas.evaluation.narrow_damage import need_degradation
 from nas.files import atomic_write
 from nas.jobs.console.plain_text import plain
 from nas.jobs.execution import Execution
-from nas.jobs.stages.damage_entries import DamageEntries
+from nas.jobs.stages.damage_journal import NotMeasurable
 from nas.jobs.stages.measurements import Measurements, measure
 from nas.jobs.stages.pair_entries import FEWEST
 from nas.jobs.stages.sensitivity import (
@@ -59,6 +59,7 @@ def report_metrics(names: Sequence[str], subject: Subject, execution: Execution,
         The folder of the files.
 
     Raises:
+        ValueError: If a stored table was damaged.
         TooManyFailures: If too many of the random policies could not be measured.
     """
     import pandas as pd
@@ -69,9 +70,9 @@ def report_metrics(names: Sequence[str], subject: Subject, execution: Execution,
             continue
         try:
             tables[name] = find_table(name, subject, execution)
-        except ValueError as error:  # of this metric on this network; others may well be measured
+        except NotMeasurable as error:  # others may well be; what is stored and was damaged is refused
             refused[name] = str(error)
-    drops = _measure_drops(names[0], subject, execution) if tables else None
+    drops = _measure_drops(subject, execution) if tables else None
     rows = [
         {"metric": name, "not_measurable": refused[name]}
         if drops is None or name in refused
@@ -82,7 +83,7 @@ def report_metrics(names: Sequence[str], subject: Subject, execution: Execution,
     report = pd.DataFrame(rows, columns=columns)
     labels = pd.DataFrame(label_entries(subject.space), columns=["layer", "policy"])
     layers = labels.assign(**{name: np.concatenate(table.damage) for name, table in tables.items()})
-    folder = execution.runs.path("metrics", describe_table(subject))
+    folder = execution.runs.path("metrics", _describe_drops(subject) | {"sensitivities": [*names]})
     folder.mkdir(parents=True, exist_ok=True)
     for file, table in ((METRICS, report), (LAYERS, layers)):
         with atomic_write(folder / file) as draft:
@@ -115,11 +116,16 @@ def list_refusals(names: Sequence[str], traced: TracedNetwork, subject: Subject,
     return refused
 
 
-def _measure_drops(metric: str, subject: Subject, execution: Execution) -> Measurements:
+def _measure_drops(subject: Subject, execution: Execution) -> Measurements:
     """What is measured of the random policies, which are the same for any metric."""
-    policies = subject.space.population(DamageEntries(metric, subject, execution).chosen)
-    record = execution.runs.record("metrics", {**subject.inputs, **describe_table(subject)}, subject=subject.digest)
+    policies = subject.space.population(draw_candidates(subject.space))
+    record = execution.runs.record("metrics", _describe_drops(subject), subject=subject.digest)
     return measure(policies, subject, execution, record, "measured")
+
+
+def _describe_drops(subject: Subject) -> dict[str, object]:
+    """The inputs of what is measured of the random policies."""
+    return {**subject.inputs, **describe_table(subject)}
 
 
 def _judge(table: JudgedTable, subject: Subject, drops: Measurements) -> dict[str, float]:

@@ -108,8 +108,8 @@ def find_damage(metric: str, subject: Subject, execution: Execution, pairs: bool
         pairs: Whether pair terms may be used.
 
     Raises:
-        ValueError: If the stored table was damaged, the metric needs what the job does not have, or a policy cannot be
-            measured.
+        NotMeasurable: If the damage of a policy of a layer cannot be measured, or is not finite.
+        ValueError: If the stored table was damaged, or the metric needs what the job does not have.
     """
     reporter, inputs = execution.reporter, describe_table(subject) | {"sensitivity": metric}
     found = find_table(metric, subject, execution)
@@ -132,6 +132,7 @@ def find_table(metric: str, subject: Subject, execution: Execution) -> JudgedTab
         execution: The runs, the workers and the reporter of the job.
 
     Raises:
+        NotMeasurable: As `find_damage` describes.
         ValueError: As `find_damage` describes.
     """
     folder = execution.runs.path("sensitivity", describe_table(subject) | {"sensitivity": metric})

@@ -65,11 +65,18 @@ def test_each_metric_is_held_against_what_random_policies_cost_as_measured(folde
         np.testing.assert_allclose(float(report.loc[metric, "rank_correlation"]), expected)
     again = CliRunner().invoke(app, ["sensitivity", "job.yaml", "--metrics", "output_distortion"])
     assert "damage   measuring" not in again.output
+    assert pd.read_csv(path)["metric"].tolist() == asked  # the report of others is another one
+    assert "sensitivity compression.repair: light, where the job says nothing, as nas compress does" in again.output
+    assert "searcher" not in again.output
     options = {"searcher": "allocation", "options": {"sensitivity": "output_distortion"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"search": JOB["search"] | options}))
     compressed = CliRunner().invoke(app, ["compress", "job.yaml"])
     assert compressed.exit_code == 0, compressed.output
     assert "damage   measuring" not in compressed.output
+    next(folder.glob("runs/small/sensitivity-*/damage.csv")).write_text("layer,policy,damage\n")
+    damaged = CliRunner().invoke(app, ["sensitivity", "job.yaml", "--metrics", ",".join(asked)])
+    assert damaged.exit_code != 0
+    assert "damage.csv is damaged" in str(damaged.exception)
 
 
 def test_metrics_that_need_labels_are_listed_where_there_are_none(folder: Path) -> None:
