@@ -310,7 +310,7 @@ def test_what_excludes_widths_is_refused_by_all_commands(
             {"space": {"name": "resnet_digits", "policies": ["w8a8"]}},
             "nas compress is for a trained network, and the job names none",
         ),
-        ({"search": {"objectives": ["accuracy"]}}, "searcher 'allocation' takes 2 or more objectives, got 1"),
+        ({"search": {"objectives": ["accuracy"]}}, "objectives and limits need both, got accuracy"),
         (
             {"search": {"searcher": "allocation", "options": {"sensitivity": "guess"}}},
             "unknown sensitivity metric 'guess'; known sensitivity",
