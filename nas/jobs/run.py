@@ -26,7 +26,7 @@ from nas.jobs.stages.fit import Fitted, check_space, fit, read_fitted
 from nas.jobs.stages.given_network import check_network
 from nas.jobs.stages.given_values import measure_given
 from nas.jobs.stages.limit_check import check_limits
-from nas.jobs.stages.measured_search import measured_search
+from nas.jobs.stages.measured_search import check_length, measured_search
 from nas.jobs.stages.predicted_search import predicted_search
 from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
 from nas.jobs.stages.search_outcome import SearchOutcome
@@ -46,10 +46,12 @@ def check_job(workspace: Workspace) -> None:
 
     Raises:
         ValueError: If it cannot be trained, the given network does not fit, a sensitivity metric lacks what it needs,
-            or no candidate keeps a limit on an analytic cost; see `check_training`, `check_network`,
-            `check_distillation`, `check_sensitivity`, `check_limits`, `check_task`.
+            no candidate keeps a limit on an analytic cost, or the search is too short; see `check_training`,
+            `check_network`, `check_distillation`, `check_sensitivity`, `check_limits`, `check_task`, `check_length`.
     """
     if workspace.network is not None:
+        if workspace.job.search.quality == "measured" and not _has_search(workspace):
+            check_length(workspace.job.search, workspace.space)  # before images are distilled
         check_network(workspace.network, workspace.data)
         labelled = workspace.job.labelled and workspace.distilled is None
         if workspace.distilled is not None:
@@ -60,6 +62,12 @@ def check_job(workspace: Workspace) -> None:
         check_training(workspace.training_task, workspace.data, workspace.workers)
     check_limits(ExactCosts(workspace.space, None), workspace.job.search)
     workspace.check_task()
+
+
+def _has_search(workspace: Workspace) -> bool:
+    """Whether a search of the job was begun, by any settings: `measured_search` knows whether it goes on."""
+    runs = workspace.database.runs()
+    return bool(((runs["job"] == workspace.job.name) & (runs["stage"] == "search")).any())
 
 
 def show_data(workspace: Workspace) -> None:

@@ -116,6 +116,11 @@ class SearchSection(Section):
         return [name for name in self.asked if name not in ANALYTIC_COSTS and not is_table_cost(name)]
 
     @property
+    def has_floor(self) -> bool:
+        """Whether the least of one cost is asked for, and what is measured is only limited."""
+        return len(self.objectives) == 1 and self.objectives[0] not in self.measured
+
+    @property
     def table_costs(self) -> list[str]:
         """Those metrics of the search that come from a latency table."""
         return [name for name in self.asked if is_table_cost(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,9 +23,11 @@ from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
 from nas.search.runner.search_plan import SearchPlan, SearchResult
+from nas.search.surrogate.floor_bisection import MOST_STEPS
 from nas.search.surrogate.weighted_costs import list_uniform
 from results.evaluation import RunRecord
 from search_spaces.families.given import GivenSpace
+from search_spaces.joint_space import JointSpace
 
 _PAIRS: tuple[dict[str, str], ...] = ({}, {"damage": "pairs"})  # a search by pair terms is another one
 
@@ -58,8 +61,8 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     records = ways[way]
     record, by_pairs = records
     begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
-    if method.begins_uniform and not begun and not begun_by_pairs:
-        _check_length(section.evaluations, subject)
+    if not begun and not begun_by_pairs:
+        check_length(section, subject.space)
     given = isinstance(subject.measurement.space, GivenSpace)
     if given and not begun and not begun_by_pairs:
         say_forecast(section.evaluations, subject, execution)
@@ -118,13 +121,27 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     return SearchOutcome(front, table, points.assign(group="measured"), record, costs.error_percent, result.failures)
 
 
-def _check_length(evaluations: int, subject: Subject) -> None:
-    """Refuses a search that would end before every uniform policy is measured."""
-    least = len(subject.space.population(list_uniform(subject.space)).unique())
-    if not evaluations >= least:
+def check_length(section: SearchSection, space: JointSpace) -> None:
+    """Refuses a search that may end before every uniform policy is measured; takes no time.
+
+    Args:
+        section: The search section of the job.
+        space: What is searched.
+
+    Raises:
+        ValueError: If it begins with uniform policies, and has fewer evaluations than there are of them and, where the
+            least of one cost is asked for above a floor, steps of the bisection that comes before them.
+    """
+    if not section.method().begins_uniform:
+        return
+    uniform = len(space.population(list_uniform(space)).unique())
+    candidates = math.prod(space.cardinalities.tolist())
+    steps = min(MOST_STEPS, candidates - uniform) if section.has_floor else 0
+    bisected = f" after up to {steps} steps of a bisection" if steps else ""
+    if not section.evaluations >= uniform + steps:
         raise ValueError(
-            f"search.evaluations must be {least} or more, as the {least} uniform policies are measured first, got "
-            f"{evaluations}; raise it, or take fewer policies"
+            f"search.evaluations must be {uniform + steps} or more, as the {uniform} uniform policies are measured "
+            f"first{bisected}, got {section.evaluations}; raise it, or take fewer policies"
         )
 
 

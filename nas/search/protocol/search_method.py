@@ -47,7 +47,8 @@ class SearchMethod(ABC):
         uses_low_fidelity: Whether it also asks for evaluations at a fidelity below 1, which only measurements can give.
         allocates_architectures: Whether it takes the damage of policies of a supernet, too, not only of a network.
         weighs_work: Whether it prefers candidates that take less to measure, where the problem knows the work of each.
-        begins_uniform: Whether it measures every uniform policy before others, so that its front is held against them.
+        begins_uniform: Whether it measures every uniform policy before others, but after the bisection of a floor, so
+            that its front is held against them.
         budgets_limits: Whether limits on tabulated costs bound its allocations, where the problem says so.
         has_outlook: Whether its searchers forecast the gain of more evaluations; see `Searcher.forecast`.
     """

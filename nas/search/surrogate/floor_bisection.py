@@ -12,6 +12,7 @@ from nas.search.surrogate.weighted_costs import WeightedCosts
 from search_spaces.search_space import Genes
 
 _POINTS = 128  # allocations on the frontier: about seven of them are measured, or five of those that programs give
+MOST_STEPS = (_POINTS - 1).bit_length()  # of them that are measured: a bisection halves what is left each time
 
 
 def has_floor(problem: SearchProblem) -> bool:
