@@ -41,7 +41,7 @@ def import_ray() -> Any:
 def ray_session(address: str, cpus: int) -> Iterator[Any]:
     """Connects to a Ray cluster while a block runs, and yields the module `ray`.
 
-    A process that is connected already stays in its cluster, whatever the arguments.
+    A process that is connected already stays in its cluster, whichever address is given.
 
     Args:
         address: `"local"` to start a cluster, which ends with the block; `"auto"` for the cluster that runs on this
@@ -52,6 +52,7 @@ def ray_session(address: str, cpus: int) -> Iterator[Any]:
         ValueError: If Ray is not installed, the address is malformed, or no cluster answers.
     """
     ray = import_ray()
+    check_address(address)
     if ray.is_initialized():
         yield ray
         return
@@ -124,7 +125,6 @@ def describe_ray_error(error: Exception) -> str:
 
 def _check_reachable(address: str) -> None:
     """Raises ValueError unless a server accepts connections at `host:port`; Ray itself would wait for minutes."""
-    check_address(address)
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host, int(port)), _ANSWER_S).close()
