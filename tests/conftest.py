@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -168,7 +169,9 @@ def ray_dashboard() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # jobs call nas
         options = {"num_cpus": 2, "num_gpus": 1, "resources": {"pi5": 1}, "log_to_driver": False}
+        at_sigterm = signal.getsignal(signal.SIGTERM)
         context = ray.init(address="local", include_dashboard=True, dashboard_port=0, **options)
+        signal.signal(signal.SIGTERM, at_sigterm)  # Ray has put an end of its own there, for all tests of this process
         yield f"http://{context.dashboard_url}"
         ray.shutdown()
 

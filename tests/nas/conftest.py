@@ -105,15 +105,10 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def heard_interrupts() -> Iterator[None]:
-    """Both interrupts as a new process hears them.
-
-    One that was started in the background may ignore SIGINT, and `ray.init` answers SIGTERM with an end of its own.
-    """
-    heard = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
+    """A process that was started in the background may ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
