@@ -45,6 +45,7 @@ UNIFORM, MIXED = (3, 4, 5, 6, 8), (2.5, 3.0, 4.0, 5.0)
 FRONT = tuple(np.linspace(2.5, 8.0, 20).tolist())
 STUDENT = 4.303  # Student's t for a two-sided interval of 95 % over three samples
 Images = tuple[torch.Tensor, torch.Tensor]  # inputs and labels
+NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # with which it was trained
 COMMAND = "taskset -c 0 python benchmarks/compress_resnet20.py DATA"
 
 
@@ -89,13 +90,12 @@ def percentage(right: torch.Tensor) -> float:
 def load(data: Path, sample: int) -> tuple[CompressionSubject, Images]:
     """The network with a sample of calibration images, and the test images."""
     torch.set_num_threads(1)
-    normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     splits = load_images(str(data / "cifar10"), limit=10_000)
     images = splits.train.take(slice(sample * IMAGES, (sample + 1) * IMAGES)).images
-    calibration = CalibrationData(normalization.inputs(images, 32), batch=BATCH)
+    calibration = CalibrationData(NORMALIZATION.inputs(images, 32), batch=BATCH)
     choices = [LayerPolicy.quantized(bits, 8) for bits in BITS]
     subject = CompressionSubject.uniform_choices(traced_resnet20(data), choices, calibration)
-    return subject, (normalization.inputs(splits.test.images, 32), splits.test.labels)
+    return subject, (NORMALIZATION.inputs(splits.test.images, 32), splits.test.labels)
 
 
 def measure_sample(data: Path, sample: int, mixed: bool) -> tuple[dict[str, torch.Tensor], dict[str, float]]:

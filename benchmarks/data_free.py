@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from compress_resnet20 import accuracy, traced_resnet20
+from compress_resnet20 import NORMALIZATION, accuracy, traced_resnet20
 from report import row
 
 from nas.compression.calibration_data import CalibrationData
@@ -27,7 +27,6 @@ from nas.compression.data_free.distillation import Distillation, distill_data
 from nas.compression.repair.repair_network import repair_network
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
-from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
@@ -43,9 +42,9 @@ READINGS: dict[Literal["batch", "image"], tuple[str, ...]] = {
 def measure_seed(data: Path, images: int, iterations: int, seed: int) -> dict[str, float]:
     """Accuracies by data and policy, in percent, and seconds by reading."""
     torch.set_num_threads(1)
-    traced, normalization = traced_resnet20(data), Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    traced = traced_resnet20(data)
     splits = load_images(str(data / "cifar10"), limit=2_000)
-    test, labels = normalization.inputs(splits.test.images, 32), splits.test.labels
+    test, labels = NORMALIZATION.inputs(splits.test.images, 32), splits.test.labels
     real = splits.train.take(slice(seed * REAL, (seed + 1) * REAL)).images
     found: dict[str, float] = {}
 
@@ -67,7 +66,7 @@ def measure_seed(data: Path, images: int, iterations: int, seed: int) -> dict[st
         found[f"{reading} seconds"] = time.process_time() - begin
         print(seed, reading, f"{found[f'{reading} seconds']:.0f} s", file=sys.stderr, flush=True)
         measure(reading, distilled, policies)
-    measure("real", CalibrationData(normalization.inputs(real, 32)), tuple(TARGETS))
+    measure("real", CalibrationData(NORMALIZATION.inputs(real, 32)), tuple(TARGETS))
     return found
 
 

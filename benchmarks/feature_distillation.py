@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from block_removal import DAMAGES, choose_blocks
-from compress_resnet20 import accuracy
+from compress_resnet20 import NORMALIZATION, accuracy
 from pruning import TRAINED, load
 from report import row
 
@@ -24,7 +24,6 @@ from nas.compression.pruning.pruner import Pruner
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork
-from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from nas.data.splits import DataSplits
 from nas.training.finetuning.finetune_network import NetworkFineTuning, finetune_network
@@ -71,8 +70,7 @@ def main() -> None:
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 10.0], help="of the features in the loss")
     arguments = parser.parse_args()
     subject, _, test = load(arguments.data, 0)
-    stated = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    samples = replace(load_images(str(arguments.data / "cifar10"), limit=TRAINED), stated=stated)
+    samples = replace(load_images(str(arguments.data / "cifar10"), limit=TRAINED), stated=NORMALIZATION)
     for title, start in make_starts(subject, arguments.removed).items():
         for weight in arguments.weights:
             found = []

@@ -13,12 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compress_resnet20 import accuracy, load, uniform
+from compress_resnet20 import NORMALIZATION, accuracy, load, uniform
 from report import row
 
 from nas.compression.compress import calibrate
 from nas.compression.repair.repair_network import Repairer
-from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from nas.training.finetuning.finetune_network import NetworkFineTuning, finetune_network
 from search_spaces.elastic.graph_network import GraphNetwork
@@ -39,9 +38,9 @@ def measure(data: Path, bits: int, repaired: bool, seed: int, epochs: float) -> 
         calibrate(network, subject.need_data())
         return network
 
-    network, stated = compress(), Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    network = compress()
     before = accuracy(compress(), *test)  # a copy, as judging it keeps its rounded weights
-    samples = replace(load_images(str(data / "cifar10"), limit=10_000), stated=stated)
+    samples = replace(load_images(str(data / "cifar10"), limit=10_000), stated=NORMALIZATION)
     with TemporaryDirectory() as folder:
         tuning = NetworkFineTuning(epochs=epochs, seed=seed)
         finetune_network(network, subject.traced.network(), samples, tuning, Path(folder))

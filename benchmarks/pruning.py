@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from compress_resnet20 import BATCH, IMAGES, accuracy, traced_resnet20
+from compress_resnet20 import BATCH, IMAGES, NORMALIZATION, accuracy, traced_resnet20
 from report import row
 from torch import Tensor, nn
 
@@ -39,7 +39,6 @@ from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.reference import load_weights
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.compression.tracing.traced_file import save_traced
-from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from search_spaces.channels.coupled_channels import CoupledChannels
 from search_spaces.compression_policy import LayerPolicy
@@ -59,9 +58,8 @@ Images = tuple[Tensor, Tensor]
 def load(data: Path, sample: int) -> tuple[CompressionSubject, Images, Images]:
     """The network with a sample of calibration images, the training images, and the test images."""
     torch.set_num_threads(1)
-    normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     splits = load_images(str(data / "cifar10"), limit=TRAINED)
-    train, test = ((normalization.inputs(split.images, 32), split.labels) for split in (splits.train, splits.test))
+    train, test = ((NORMALIZATION.inputs(split.images, 32), split.labels) for split in (splits.train, splits.test))
     calibration = CalibrationData(train[0][sample * IMAGES : (sample + 1) * IMAGES], batch=BATCH)
     subject = CompressionSubject.uniform_choices(traced_resnet20(data), [LayerPolicy()], calibration)
     return subject, train, test

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from compress_resnet20 import accuracy, traced_resnet20
+from compress_resnet20 import NORMALIZATION, accuracy, traced_resnet20
 from report import row
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -22,7 +22,6 @@ from torch import Tensor
 from nas.compression.compress import calibrate
 from nas.compression.data_free.distillation import distill_data
 from nas.compression.tracing.compress import compress
-from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from nas.evaluation.realize import one_thread
 from nas.jobs.stages.distill import DISTILLATION, HELD_OUT
@@ -55,14 +54,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     data, seeds = arguments.data, arguments.seeds
-    traced, normalization = traced_resnet20(data), Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    traced = traced_resnet20(data)
     splits = load_images(str(data / "cifar10"), limit=TESTED)
-    test, labels = normalization.inputs(splits.test.images[:TESTED], 32), splits.test.labels[:TESTED]
+    test, labels = NORMALIZATION.inputs(splits.test.images[:TESTED], 32), splits.test.labels[:TESTED]
     with one_thread():
         calibration = distill_data(traced, DISTILLATION)
         images = {
             "distilled": distill_data(traced, HELD_OUT).inputs[:JUDGING],
-            "real": normalization.inputs(splits.validation.images[:JUDGING], 32),
+            "real": NORMALIZATION.inputs(splits.validation.images[:JUDGING], 32),
         }
         original = traced.network()
         references = {kind: run(original, inputs) for kind, inputs in images.items()}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from compress_resnet20 import traced_resnet20
+from compress_resnet20 import NORMALIZATION, traced_resnet20
 from rich.console import Console
 
 from hardware.document import make_document
@@ -20,7 +20,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.job import Job
 from nas.jobs.workspace import Workspace
 
-NORMALIZATION = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}  # with which the network was trained
+STATED = {"mean": [*NORMALIZATION.mean], "std": [*NORMALIZATION.std]}  # as a job states it
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def open_job(data: Path, runs: Path, name: str, document: Mapping[str, Any]) -> 
         runs.mkdir(parents=True, exist_ok=True)
         save_traced(stored, traced_resnet20(data))
     space = {"network": f"stored:{stored}", **document["space"]}
-    source = {"source": str(data / "cifar10"), "limit": 10_000, **NORMALIZATION, **document.get("data", {})}
+    source = {"source": str(data / "cifar10"), "limit": 10_000, **STATED, **document.get("data", {})}
     job = make_document({"name": name, **document, "data": source, "space": space}, Job)
     with compressing(Workspace(job, runs, Reporter(Console(stderr=True)))) as workspace:
         yield workspace

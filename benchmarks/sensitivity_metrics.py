@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from compress_resnet20 import BITS, traced_resnet20
+from compress_resnet20 import BITS, NORMALIZATION, traced_resnet20
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.sensitivity.additivity import POLICIES, MetricQuality, draw_policies, judge_sums
@@ -26,7 +26,6 @@ from nas.compression.sensitivity.joint_degradation import measure_degradations
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
 from nas.compression.subject import CompressionSubject
-from nas.data.normalization import Normalization
 from nas.data.sources import load_images
 from nas.tasks.registry import CLASSIFICATION, TASKS
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -37,13 +36,12 @@ WITHOUT_ATTENTION = [name for name in SENSITIVITY_METRICS if name != "arank"]
 
 def measure(data: Path, names: list[str], repaired: bool, seed: int) -> list[MetricQuality]:
     """The quality of metrics on images and policies of a seed; policies are rounded to nearest codes or repaired."""
-    normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     train = load_images(str(data / "cifar10"), limit=10_000).train.take(slice(seed * IMAGES, (seed + 1) * IMAGES))
     labels = torch.as_tensor(train.labels).long()
     subject = CompressionSubject.uniform_choices(
         traced_resnet20(data),
         [LayerPolicy.quantized(bits, 8) for bits in BITS],
-        CalibrationData(normalization.inputs(train.images, 32), labels),
+        CalibrationData(NORMALIZATION.inputs(train.images, 32), labels),
         task=TASKS[CLASSIFICATION],
     )
     chosen = draw_policies([len(BITS)] * len(subject.choices), POLICIES, seed)
