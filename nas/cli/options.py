@@ -28,7 +28,9 @@ Preset = Annotated[
 ]
 CandidateKey = Annotated[
     str | None,
-    typer.Option(metavar="KEY", help="Compress this candidate of the job's trained supernet: first digits of its key."),
+    typer.Option(
+        metavar="KEY", help="The network is this candidate of the job's trained supernet: first digits of its key."
+    ),
 ]
 DEFAULT_RUNS = Path("runs")
 
@@ -104,9 +106,7 @@ class SensitivityOptions(MeasuringOptions):
     metrics: Annotated[
         str | None, typer.Option(help="Names of sensitivity metrics between commas; default: all that are known.")
     ] = None
-    candidate: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The network is this candidate, as of nas compress.")
-    ] = None
+    candidate: CandidateKey = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,11 @@ from search_spaces.search_space import Genes
 
 _MOST_TOGETHER = 2  # policies that decide a table which enters a sweep
 _FITTED = 2000  # random candidates to which a sum over layers is fitted
-# Programs that are solved for one call: one of fifty layers with eight policies takes about half a second, and three if
-# it has conversions.
+# Programs that are solved for one call: each takes much longer than a point that is read off a frontier, and longer
+# still if there are conversions.
 _MOST_PROGRAMS = 32
-# Of branch and bound in a program: some 15 seconds of a hundred layers with twelve policies and conversions, and mostly
-# far fewer are needed. It is no limit of time, by which a search that goes on could have another design than it began.
+# Of branch and bound in a program; mostly far fewer are needed. It is no limit of time, by which a search that goes on
+# could have another design than it began.
 _MOST_NODES = 1000
 _BUCKETS = 2000  # of costs on a frontier: a sweep over fifty layers takes some ten milliseconds
 
