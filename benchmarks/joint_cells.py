@@ -25,7 +25,8 @@ from report import row
 from scipy.stats import spearmanr
 
 from nas.evaluation.worker_process import prepare_worker
-from nas.files import atomic_write, folder_lock
+from nas.files import atomic_write
+from nas.folder_lock import folder_lock
 from nas.objectives import FloatArray, Objective, compute_costs
 from nas.search.comparison import Comparison, estimate_interval95
 from nas.search.protocol.problem import SearchProblem

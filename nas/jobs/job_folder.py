@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hardware.input_file import read_text
-from nas.files import atomic_write, folder_lock
+from nas.files import atomic_write
+from nas.folder_lock import folder_lock
 from nas.jobs.stage_folder import StageFolder
 from search_spaces.quoting import quote
 

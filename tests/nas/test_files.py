@@ -1,4 +1,4 @@
-"""Whole files, and folders held by one process."""
+"""Files that are written whole or not at all, and paths with variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.files import atomic_write, expand_path, folder_lock
+from nas.files import atomic_write, expand_path
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
@@ -43,14 +43,6 @@ def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         with pytest.raises(OSError) as raised, atomic_write(path) as draft:  # noqa: PT011  # any, if it names the file
             draft.write_text("text")
         assert raised.value.filename == str(path)
-
-
-def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.files._ENDING_S", 0.5)  # as long as it waits for a process that ends
-    with folder_lock(tmp_path), pytest.raises(ValueError, match="another process works in"), folder_lock(tmp_path):
-        pass
-    with folder_lock(tmp_path):
-        pass
 
 
 def test_variables_in_a_path_are_replaced_and_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.evaluation.worker_process import WorkerProcesses
-from nas.files import atomic_write, folder_lock
+from nas.files import atomic_write
+from nas.folder_lock import folder_lock
 from nas.jobs.comparison.job_comparison import compare_on_job
 from nas.jobs.comparison.table_comparison import compare_on_table
 from nas.jobs.console.plain_text import plain
