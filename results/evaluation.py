@@ -116,9 +116,11 @@ class RunRecord:
         sources: Names of the runs whose measurements this run started from, with the number of evaluations that it
             took from each, the first in tell order.
         provenance: The software, and when the run began.
+        job_document: The job as it was carried out, plain JSON, so that its networks can be made again from the record
+            alone; empty if it was not kept. A run does not depend on it: the inputs say on what of it.
 
     Raises:
-        ValueError: If the name is empty or the inputs cannot be written as JSON.
+        ValueError: If the name is empty or the inputs or the job cannot be written as JSON.
     """
 
     run: str
@@ -130,15 +132,17 @@ class RunRecord:
     subject: str = ""
     sources: Mapping[str, int] = field(default_factory=dict, hash=False)
     provenance: Provenance = field(default_factory=Provenance.now)
+    job_document: Mapping[str, JSON] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not self.run:
             raise ValueError("a run needs a name, got an empty one")
-        try:  # as it comes back from a database, which knows no tuples, and detached from the caller's mapping
-            inputs = json.loads(json.dumps(dict(self.inputs), allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the inputs of run {self.run!r} must be plain JSON: {error}") from error
-        object.__setattr__(self, "inputs", inputs)
+        for name, what in (("inputs", "inputs"), ("job_document", "job")):
+            try:  # as it comes back from a database, which knows no tuples, and detached from the caller's mapping
+                plain = json.loads(json.dumps(dict(getattr(self, name)), allow_nan=False))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"the {what} of run {self.run!r} must be plain JSON: {error}") from error
+            object.__setattr__(self, name, plain)
         object.__setattr__(self, "sources", dict(self.sources))
 
 

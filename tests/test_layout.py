@@ -161,6 +161,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "results/database/migrations/env.py": "Alembic runs it: tests/results/database/test_migration.py",
     "results/database/migrations/versions/r0001_baseline.py": "as above",
     "results/database/migrations/versions/r0002_failures.py": "as above",
+    "results/database/migrations/versions/r0003_job_documents.py": "as above",
     "results/database/queries.py": "their answers are those of tests/results/database/test_results_database.py",
     "results/database/run_metrics.py": "what it finds decides what tests/results/database/test_row_checks.py reads",
     "results/database/schema.py": "held against the revisions in tests/results/database/test_migration.py",

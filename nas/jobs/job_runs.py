@@ -33,6 +33,7 @@ class JobRuns:
         database: The database that stores evaluations.
         common: The inputs that all runs of the job depend on, besides their own.
         metrics: The metrics that are known, with those of the job's own.
+        document: The job as its runs keep it; see `nas.jobs.files.job_document`.
     """
 
     job: str
@@ -41,6 +42,7 @@ class JobRuns:
     database: ResultsDatabase
     common: Inputs
     metrics: Registry[Metric] = field(default_factory=lambda: METRICS)
+    document: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, stage: str, inputs: Inputs) -> Path:
         """The folder of a stage's outputs, which may not be there yet.
@@ -62,7 +64,16 @@ class JobRuns:
         """
         described = describe_inputs({**self.common, **inputs})
         run = f"{self.job}/{stage}-{_fingerprint(described)}"
-        return RunRecord(run, described, self.seed, device, job=self.job, stage=stage, subject=subject)
+        return RunRecord(
+            run,
+            described,
+            self.seed,
+            device,
+            job=self.job,
+            stage=stage,
+            subject=subject,
+            job_document=self.document,
+        )
 
     def store(self, record: RunRecord, evaluations: Sequence[Evaluation]) -> None:
         """Stores a run with all its evaluations, unless it is stored already.

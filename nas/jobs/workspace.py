@@ -24,6 +24,7 @@ from nas.jobs.console.reporter import Reporter
 from nas.jobs.execution import Execution, Tolerance, Workers
 from nas.jobs.files.compression_section import DATA_FREE, CompressionSection
 from nas.jobs.files.job import Job
+from nas.jobs.files.job_document import keep_job
 from nas.jobs.job_runs import JobRuns, stage_path
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages import train as training
@@ -55,6 +56,7 @@ class Workspace:
         reporter: Shows progress.
         workers: The workers that measure and train.
         database_url: URL of the results database; None is `results.db` in the folder of all runs.
+        restored: Whether a run has kept the job, which then names its given network by where it has stored it.
     """
 
     job: Job
@@ -62,6 +64,7 @@ class Workspace:
     reporter: Reporter
     workers: Workers = field(default_factory=Workers)
     database_url: str | None = None
+    restored: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -153,33 +156,27 @@ class Workspace:
         job = self.job
         common: dict[str, Any] = {"data": self.data.digest, "space": job.space.described()}
         common |= {"training": job.training.described(), "seed": job.seed} | self._packages
-        if self.data.stated_names:
-            common["outputs"] = self.data.stated_names
-        if job.compression != CompressionSection():
-            common["compression"] = job.compression.described()
-        if described := job.task.described():
-            common["task"] = described
         metrics = [one.metric for one in job.measured_metrics]
-        if own := describe_metrics(metric for metric in metrics if metric.name not in BUILT_IN):
-            common["described_metrics"] = own  # for those who read the results without the code of these metrics
-        runs = JobRuns(job.name, job.seed, self.folder, self.database, common, extend_metrics(metrics))
-        tolerance = Tolerance(job.search.most_failures, job.search.timeout_s)
-        return Execution(runs, self.workers, self.reporter, tolerance)
+        own = [metric for metric in metrics if metric.name not in BUILT_IN]
+        optional = {
+            "outputs": self.data.stated_names,
+            "compression": None if job.compression == CompressionSection() else job.compression.described(),
+            "task": job.task.described(),
+            "described_metrics": describe_metrics(own),  # for those who read the results without their code
+        }
+        common |= {name: value for name, value in optional.items() if value}
+        document = keep_job(job, None if self.network is None else self.network_folder / training.NETWORK)
+        runs = JobRuns(job.name, job.seed, self.folder, self.database, common, extend_metrics(metrics), document)
+        return Execution(runs, self.workers, self.reporter, Tolerance(job.search.most_failures, job.search.timeout_s))
 
     @cached_property
     def training_task(self) -> TrainingTask:
         """The training of the supernet."""
         job, space = self.job, self.trained_space
         schedule, settings = job.training.resolve(space), job.training.settings()
-        inputs = {
-            "data": self.data.digest,
-            "space": job.space.name,
-            "policies": job.space.policy_space().to_json(),
-            "schedule": asdict(schedule),
-            "settings": settings.described(),
-            "seed": job.seed,
-            **self._packages,
-        }
+        inputs: dict[str, Any] = {"data": self.data.digest, "space": job.space.name, "seed": job.seed, **self._packages}
+        inputs |= {"policies": job.space.policy_space().to_json()}
+        inputs |= {"schedule": asdict(schedule), "settings": settings.described()}
         plan = TrainingPlan(space, schedule, settings, job.seed)
         folder = stage_path(self.folder, "train", inputs)
         return TrainingTask(self.resolved_source, plan, folder, watched=self.job.headline)
@@ -193,6 +190,8 @@ class Workspace:
     def network_folder(self) -> Path:
         """Where the given network is stored."""
         assert self.network is not None
+        if self.restored and (stored := self.job.space.stored) is not None:
+            return stored.parent  # where channels are sorted, it is another network by its digest
         inputs = {"network": self.network.digest(), "data": self.data.digest}
         return stage_path(self.folder, "network", inputs if self.ranking is None else inputs | self.ranking.inputs)
 

@@ -204,7 +204,7 @@ def _is_counts(value: object) -> bool:
 
 _RUN_COLUMNS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("run", "device", "job", "stage", "subject", "git"), _is_text),
-    **dict.fromkeys(("inputs", "versions"), _is_json),
+    **dict.fromkeys(("inputs", "versions", "job_document"), _is_json),
     "created": _is_time,
     "sources": _is_counts,
     "seed": _is_integer,

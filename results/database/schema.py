@@ -26,6 +26,7 @@ runs = sa.Table(
     sa.Column("versions", sa.JSON, nullable=False),
     sa.Column("git", sa.String(200), nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("job_document", sa.JSON, nullable=False, server_default="{}"),
 )
 candidates = sa.Table(
     "nas_candidates",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from nas.data.reading import EMBEDDED
 from nas.jobs.files.job import Job
-from nas.jobs.files.space_section import STORED
+from nas.jobs.files.job_paths import replace_paths
 
 _OURS = ("nas", "search_spaces", "predictors", "hardware", "results")  # packages that the cluster has installed
 
@@ -50,23 +47,17 @@ def ship(job: Job, ship_data: bool = False, shared_files: bool = False) -> Shipm
     if ship_data and shared_files:
         raise ValueError("--ship-data sends the images, and --shared-files says that the cluster sees them; take one")
     packing = _Packing(ship_data, shared_files)
-    document = _replace(job.model_dump(mode="json", exclude_unset=True), "", packing.replace)
+    document = replace_paths(job, {"data": packing.images, "file": packing.file, "code": packing.code})
     return Shipment(yaml.safe_dump(document), packing.files)
 
 
 @dataclass(frozen=True)
 class _Packing:
-    """What is collected for a job, while its paths become those of the cluster."""
+    """What is collected for a job, while its paths become those of the cluster, of which each function gives one."""
 
     ship_data: bool
     shared_files: bool
     files: dict[str, Path] = field(default_factory=dict)
-
-    def replace(self, key: str, value: str) -> str:
-        """The value of a key on the cluster; `_KEYS` says which values are paths."""
-        kinds = (kind for pattern, kind in _KEYS.items() if fnmatchcase(key, pattern))
-        kind = next(kinds, None)
-        return value if kind is None else kind(self, key, value)
 
     def images(self, key: str, value: str) -> str:
         """A data set, which may be large."""
@@ -78,12 +69,9 @@ class _Packing:
         """A file that is sent unless the cluster sees it."""
         return _absolute(key, value) if self.shared_files else self._send(value)
 
-    def code(self, key: str, value: str) -> str:
-        """A reference to a callable, or to a file: a configuration of transformers, or a stored network."""
-        source, _, name = value.partition(":")
-        if source in ("transformers", STORED):
-            return f"{source}:{self.file(key, name)}"
-        if (module := _local_module(source)) is not None:
+    def code(self, _key: str, value: str) -> str:
+        """A reference to a callable."""
+        if (module := _local_module(value.partition(":")[0])) is not None:
             self.files[module.name] = module
         return value
 
@@ -95,28 +83,6 @@ class _Packing:
         name = f"sent.{len(self.files) + 1}/{own}"  # with a dot, as no module's name has one
         self.files[name] = path
         return name
-
-
-# Every key of a job file whose value names something of this machine, and what that is; `*` stands for any names.
-_KEYS: dict[str, Callable[[_Packing, str, str], str]] = {
-    "data.dataset": _Packing.code,
-    "data.source": _Packing.images,
-    "data.tokenizer": _Packing.file,
-    "device.table": _Packing.file,
-    "space.network": _Packing.code,
-    "space.weights": _Packing.file,
-    "task.loss": _Packing.code,
-    "task.metrics.*.function": _Packing.code,
-}
-
-
-def _replace(value: Any, key: str, replace: Callable[[str, str], str]) -> Any:
-    """A document in which a function has replaced every text, given its key such as `data.source`."""
-    if isinstance(value, dict):
-        return {name: _replace(part, f"{key}.{name}".removeprefix("."), replace) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_replace(part, key, replace) for part in value]
-    return replace(key, value) if isinstance(value, str) else value
 
 
 def _absolute(key: str, value: str) -> str:

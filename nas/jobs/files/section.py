@@ -62,19 +62,32 @@ def read_section(path: Path, root: type[Root]) -> Root:
     Raises:
         ValueError: If the file is not YAML, or a key or value is not allowed; one line that names the key.
     """
-    document = read_yaml(path)
+    return check_section(read_yaml(path), root, path)
+
+
+def check_section(document: object, root: type[Root], where: object) -> Root:
+    """The section that plain values stand for.
+
+    Args:
+        document: Values of YAML or JSON.
+        root: The section.
+        where: Where they come from, as messages name it.
+
+    Raises:
+        ValueError: If a key or value is not allowed; one line that names the key.
+    """
     if not isinstance(document, dict):
-        raise ValueError(f"{path} must hold keys and their values, got {quote(document)}")
+        raise ValueError(f"{where} must hold keys and their values, got {quote(document)}")
     for key, text in _list_texts(document):
         if has_controls(text):
-            where = cut(escape(key), _MOST_OF_A_KEY)
+            named = cut(escape(key), _MOST_OF_A_KEY)
             raise ValueError(
-                f"{path}: {where}: text should be one line of characters that can be printed, got {quote(text)}"
+                f"{where}: {named}: text should be one line of characters that can be printed, got {quote(text)}"
             )
     try:
         return root.model_validate(document)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_one_line(error, root, document)}") from error
+        raise ValueError(f"{where}: {_one_line(error, root, document)}") from error
 
 
 def has_controls(text: str) -> bool:

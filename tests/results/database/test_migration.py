@@ -27,7 +27,7 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "r9999", "r0002"
+revision, down_revision = "r9999", "r0003"
 
 
 def upgrade():
@@ -86,7 +86,7 @@ def test_an_older_database_is_migrated_without_loss(url: str, tmp_path: Path, mo
 
     monkeypatch.undo()  # for a program of before, it is too new
     with pytest.raises(
-        DatabaseError, match="has revision 'r9999', this nas knows those up to r0002; update nas"
+        DatabaseError, match="has revision 'r9999', this nas knows those up to r0003; update nas"
     ) as caught:
         ResultsDatabase(url)
     assert "\n" not in str(caught.value)

@@ -164,4 +164,6 @@ def test_databases_of_every_revision_are_opened_and_hold_what_they_held(stored: 
         assert searched.inputs["betas"] == [0.9, 0.99]
         assert searched.sources == {"resnet_digits/fit": 4}
         assert searched.provenance.git == "v0-1-gabc1234"
+        kept = stored.stem not in ("r0001", "r0002")  # the first revisions knew no jobs
+        assert searched.job_document.get("job", {}).get("name") == ("resnet_digits" if kept else None)
         assert len(database.runs_of_subject("subject of resnet_digits")) == 3

@@ -107,7 +107,8 @@ def test_damaged_columns_are_said_where_they_count(path: Path, column: str, mess
     "column",
     [
         *("inputs = '[]'", "inputs = 'x'", "inputs = '3'", "sources = '[]'", 'sources = \'{"a": "x"}\''),
-        *("versions = 'null'", "seed = 'x'", f"seed = {'9' * 30}", "device = x'00ff'", "job = x'00'"),
+        *("versions = 'null'", "job_document = '[]'", "seed = 'x'", f"seed = {'9' * 30}"),
+        *("device = x'00ff'", "job = x'00'"),
         *(f"inputs = '{'[' * 100_000}'", "inputs = '{\"a\": 1e999}'", "created = 12", "created = '2026'"),
     ],
 )

@@ -15,7 +15,8 @@ from search_spaces.candidate import Architecture, Candidate
 
 def test_a_run_is_read_as_it_was_written() -> None:
     provenance = Provenance({"python": "3.11.0"}, "abc1234", "2025-01-01T00:00:00+00:00")
-    record = RunRecord("a", {"budget": 10}, 7, "phone", "job", "search", "digest", {"earlier": 3}, provenance)
+    kept = {"format": 1, "job": {"name": "job", "seed": 7}}
+    record = RunRecord("a", {"budget": 10}, 7, "phone", "job", "search", "digest", {"earlier": 3}, provenance, kept)
     assert read_run(make_run_row(record)) == record
 
 
