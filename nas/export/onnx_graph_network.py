@@ -23,6 +23,7 @@ from nas.export.onnx_layer import (
     find_least_weight_scale,
 )
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
+from nas.export.target import DEFAULT_TARGET, ExportTarget
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.elastic.torch_forms import run_operator
@@ -37,17 +38,18 @@ from search_spaces.operators.weighted import Convolution, Embedding, Linear
 _LEAST_SPREAD = 1e-3  # is added to the deviation of random weights, which is 0 if the true weights are all equal
 
 
-def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
+def traced_to_onnx(network: GraphNetwork, examples: Sequence[Tensor], target: ExportTarget = DEFAULT_TARGET) -> bytes:
     """The ONNX model of a traced network. Inputs keep their names in the graph; the first output is `logits`.
 
     Args:
         network: A calibrated network in evaluation mode; it is not changed.
         examples: An example of shape (batch, ...) for each input, with a batch of two or more.
+        target: What the file is for.
 
     Raises:
-        ValueError: If a quantiser is not calibrated.
+        ValueError: If a quantiser is not calibrated, or an operator needs a newer opset than the target can load.
     """
-    return _write(build_onnx_form(network), examples)
+    return _write(build_onnx_form(network), examples, target)
 
 
 def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple[bytes, dict[str, str]]:
@@ -70,15 +72,16 @@ def template_to_onnx(network: GraphNetwork, examples: Sequence[Tensor]) -> tuple
             value.normal_(0.0, float(value.std(correction=0)) + _LEAST_SPREAD, generator=generator)
     calls = {unit.call.name for layer in network.graph.layers for unit in layer.units}
     paths = {module: path for path, module in form.named_modules()}
-    return _write(form, examples), {name: f"{paths[form.node_module(name)]}.weight.value" for name in calls}
+    content = _write(form, examples, ExportTarget(storage="bytes"))  # the weights are in floating point
+    return content, {name: f"{paths[form.node_module(name)]}.weight.value" for name in calls}
 
 
-def _write(form: GraphNetwork, examples: Sequence[Tensor]) -> bytes:
+def _write(form: GraphNetwork, examples: Sequence[Tensor], target: ExportTarget) -> bytes:
     """The ONNX model of a form, whose outputs are `logits`, `output_1`, `output_2` and so on."""
     names = ["logits", *(f"output_{index}" for index in range(1, len(form.graph.outputs)))]
     inputs = [name for name, _ in form.graph.inputs]
     axes = (tuple(BATCH_AXIS for _ in examples),)  # `forward` takes all inputs by one argument, *inputs
-    return write_onnx(form, examples, axes, inputs, names)
+    return write_onnx(form, examples, axes, inputs, names, target)
 
 
 def build_onnx_form(network: GraphNetwork) -> GraphNetwork:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.opset import lower_opset
 from nas.export.runtime_form import pool_globally, shield_float_layers, store_wide_codes_unsigned, to_bytes
+from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.logs import quiet
 from search_spaces.elastic.layer import Layer
@@ -27,15 +28,19 @@ FloatArray = NDArray[np.float32]
 BATCH_AXIS = {0: torch.export.Dim("batch")}
 
 
-def to_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
+def to_onnx(network: nn.Module, input_shape: tuple[int, int, int], target: ExportTarget = DEFAULT_TARGET) -> bytes:
     """The ONNX model of a network: input `images` (batch, channels, height, width), output `logits` (batch, classes).
 
     Args:
         network: A calibrated network in evaluation mode; it is not changed.
         input_shape: Channels, height and width of an image.
+        target: What the file is for.
+
+    Raises:
+        ValueError: If an operator needs a newer opset than the target can load.
     """
     examples = (torch.zeros(2, *input_shape),)
-    return write_onnx(_build_onnx_form(network), examples, (BATCH_AXIS,), ("images",), ("logits",))
+    return write_onnx(_build_onnx_form(network), examples, (BATCH_AXIS,), ("images",), ("logits",), target)
 
 
 def write_onnx(
@@ -44,16 +49,23 @@ def write_onnx(
     dynamic_shapes: tuple[Any, ...],
     input_names: Sequence[str],
     output_names: Sequence[str],
+    target: ExportTarget,
 ) -> bytes:
     """The ONNX model of a module whose layers were replaced by their ONNX forms.
 
     Args:
         form: The module, in evaluation mode.
-        examples: An example of shape (batch, ...) for each input. The model can be run at other batch sizes.
+        examples: An example of shape (batch, ...) for each input, with a batch of two or more.
         dynamic_shapes: `BATCH_AXIS` for each argument of `forward`, nested as `torch.export` expects.
         input_names: Names of the inputs.
         output_names: Names of the outputs.
+        target: What the file is for. Without a batch of its own, the model can be run at any.
+
+    Raises:
+        ValueError: If an operator needs a newer opset than the target can load.
     """
+    if target.batch is not None:
+        examples = [example[:1].expand(target.batch, *example.shape[1:]).contiguous() for example in examples]
     with warnings.catch_warnings(), quiet("torch.onnx"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -63,7 +75,7 @@ def write_onnx(
             opset_version=OPSET,
             input_names=[*input_names],
             output_names=[*output_names],
-            dynamic_shapes=dynamic_shapes,
+            dynamic_shapes=dynamic_shapes if target.batch is None else None,
             verbose=False,
         )
     assert program is not None
@@ -71,7 +83,7 @@ def write_onnx(
     pool_globally(model.graph)
     shield_float_layers(model.graph)
     store_wide_codes_unsigned(model.graph)
-    return lower_opset(to_bytes(model))
+    return lower_opset(to_bytes(model), target)
 
 
 def save_onnx(model: bytes, path: Path) -> None:

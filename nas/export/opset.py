@@ -12,7 +12,9 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-OLDEST = 13  # before it there are no steps per channel, so no runtime has integer kernels for what is exported
+from nas.export.runtimes import RUNTIMES, format_version
+from nas.export.target import OLDEST_OPSET, ExportTarget
+
 # Operators whose later versions added types, attributes or inputs, and left alone what nodes without these mean.
 _GREW = {
     "Add", "AveragePool", "Cast", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "CumSum",
@@ -31,15 +33,17 @@ _PLAIN = {  # types of tensors that every IR version has
     TensorProto.BOOL,
     *(getattr(TensorProto, f"{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)),
 }
-# The first release of onnxruntime that implements an opset: its table of compatibility.
-_RUNTIMES = {13: "1.6", 14: "1.8", 15: "1.9", 16: "1.11", 17: "1.12", 18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18"}
 
 
-def lower_opset(content: bytes) -> bytes:
+def lower_opset(content: bytes, target: ExportTarget) -> bytes:
     """A model that names older versions, and is the same but for attributes that say what is so without them.
 
     Args:
         content: An ONNX file of standard operators; one with functions or with tensors of few bits stays as it is.
+        target: What the file is for.
+
+    Raises:
+        ValueError: If an operator needs an opset that the target cannot load.
     """
     model = onnx.load_from_string(content)
     (imported,) = [entry for entry in model.opset_import if entry.domain == ""]
@@ -49,7 +53,9 @@ def lower_opset(content: bytes) -> bytes:
     for node in nodes:
         if node.op_type == "Reshape" and node.input[1] in constants:
             _drop_allowzero(node, constants[node.input[1]])
-    imported.version = max([OLDEST, *(_find_oldest(node, imported.version) for node in nodes if not node.domain)])
+    needed = [(_find_oldest(node, imported.version), node.op_type) for node in nodes if not node.domain]
+    imported.version, reason = max([(OLDEST_OPSET, "an export"), *needed])
+    target.check_opset(imported.version, reason)
     model.ir_version = helper.OP_SET_ID_VERSION_MAP["ai.onnx", imported.version]
     return model.SerializeToString()
 
@@ -62,8 +68,9 @@ def describe_versions(content: bytes) -> dict[str, Any]:
     """
     model = onnx.load_from_string(content)
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    runtime = _RUNTIMES.get(versions[""]) if versions.keys() == {""} else None
-    return {"opset": versions[""], "ir_version": model.ir_version, "onnxruntime": runtime}
+    first = RUNTIMES["onnxruntime"].find_release(versions[""]) if versions.keys() == {""} else None
+    release = None if first is None else format_version(first)
+    return {"opset": versions[""], "ir_version": model.ir_version, "onnxruntime": release}
 
 
 def _find_oldest(node: onnx.NodeProto, opset: int) -> int:
@@ -72,7 +79,7 @@ def _find_oldest(node: onnx.NodeProto, opset: int) -> int:
     values = {(node.op_type, attribute.name): helper.get_attribute_value(attribute) for attribute in node.attribute}
     if node.op_type not in _GREW or any(values.get(key) == value for key, value in _NEW_VALUES.items()):
         return int(schema.since_version)
-    while schema.since_version > OLDEST and onnx.defs.has(node.op_type, schema.since_version - 1):
+    while schema.since_version > OLDEST_OPSET and onnx.defs.has(node.op_type, schema.since_version - 1):
         before = onnx.defs.get_schema(node.op_type, schema.since_version - 1)
         if not {name for _, name in values} <= before.attributes.keys() or len(node.input) > before.max_input:
             break

@@ -23,6 +23,7 @@ from nas.export import onnx_model
 from nas.export.agreement import check_agreement
 from nas.export.onnx_layer import OnnxLayer
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.export.target import ExportTarget
 from nas.training.recalibration import recalibrate_batch_norm
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
@@ -238,3 +239,11 @@ def test_models_are_written_whole(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"old")
     save_onnx(b"new", tmp_path / "net.onnx")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("net.onnx", b"new")]
+
+
+def test_a_fixed_batch_stands_in_the_file() -> None:
+    network, images = learnt_chain("w8a8")
+    at_any, at_three = (open_session(to_onnx(network, (3, 8, 8), ExportTarget(batch=batch))) for batch in (None, 3))
+    assert at_any.get_inputs()[0].shape[0] == "batch"
+    assert at_three.get_inputs()[0].shape == [3, 3, 8, 8]
+    assert np.array_equal(*(run_session(session, images[:3].numpy()) for session in (at_any, at_three)))

@@ -10,6 +10,7 @@ import pytest
 
 from nas.export.onnx_model import open_session, run_session
 from nas.export.opset import describe_versions, lower_opset
+from nas.export.target import ExportTarget
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype(np.float32)
 STEPS = "<float[3] step = {0.1, 0.2, 0.3}, uint8[3] zero = {1, 2, 3}, int64[2] shape = {-1, 48}, int64[1] axes = {1}>"
@@ -44,7 +45,7 @@ def test_the_oldest_opset_that_the_operators_allow_is_named(
     text = text.replace("SHAPE", "a, b" if "shape)" in nodes else "a, b, c, d").replace("'", chr(34))
     model = onnx.parser.parse_model(f"{text} {STEPS} {{ {nodes} }}")
     before = model.SerializeToString()
-    after = lower_opset(before)
+    after = lower_opset(before, ExportTarget())
     assert describe_versions(after) == {"opset": opset, "ir_version": ir_version, "onnxruntime": runtime}
     onnx.checker.check_model(after, full_check=True)
     found = [run_session(open_session(one), IMAGES) for one in (before, after)]
@@ -58,4 +59,4 @@ def test_a_model_that_only_a_new_version_can_hold_stays_as_it_is() -> None:
     few = onnx.TensorProto(name="few", data_type=onnx.TensorProto.INT4, dims=[2], int32_data=[0x21])
     model.graph.initializer.append(few)
     content = model.SerializeToString()
-    assert lower_opset(content) == content
+    assert lower_opset(content, ExportTarget()) == content

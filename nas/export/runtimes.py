@@ -1,0 +1,38 @@
+"""What each runtime loads, with the first release that does: one table for all that is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Version = tuple[int, ...]  # of a release, such as (1, 20)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a runtime loads.
+
+    Attributes:
+        name: Its name, as that of its package.
+        opsets: For each opset, the first release that implements it.
+    """
+
+    name: str
+    opsets: Mapping[int, Version]
+
+    def find_release(self, opset: int) -> Version | None:
+        """The first release that implements an opset; None if that is not known."""
+        return self.opsets.get(opset)
+
+
+_ONNXRUNTIME = Runtime(
+    "onnxruntime",
+    # from its table of compatibility
+    {13: (1, 6), 14: (1, 8), 15: (1, 9), 16: (1, 11), 17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18)},
+)
+RUNTIMES: Mapping[str, Runtime] = {runtime.name: runtime for runtime in (_ONNXRUNTIME,)}
+
+
+def format_version(version: Version) -> str:
+    """A version as it is written, such as `1.20`."""
+    return ".".join(map(str, version))
