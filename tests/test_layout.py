@@ -57,6 +57,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/tasks/divergence.py": "tests/nas/tasks/metrics/test_agreement.py: it is that of probabilities",
     "nas/jobs/files/compressed_job.py": "tests/nas/jobs/test_compress.py, and test_submission.py: what is refused",
     "nas/jobs/files/device_section.py": "tests/nas/jobs/files/test_job.py: the sections of a job",
+    "nas/jobs/stages/candidate_export.py": "tests/nas/jobs/test_export_candidate.py: by key, as the program does it",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",
     "nas/jobs/stages/forecast.py": "tests/nas/jobs/stages/test_sensitivity.py: it is said once, beforehand",
@@ -214,6 +215,7 @@ def test_only_the_door_knows_the_workspace() -> None:
     door = {
         "nas/jobs/run.py",
         "nas/jobs/compress.py",
+        "nas/jobs/export_candidate.py",
         *(source for source in _sources() if source.startswith("nas/cli/")),
     }
     assert {source for source in _sources() if takes_it(source)} - door == set()

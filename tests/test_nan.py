@@ -219,7 +219,7 @@ def plan(**others: Any) -> SearchPlan:
 def agree(found: float, computed: float) -> None:
     """The agreement of a network that computes 1 and `computed` with a session that finds 1 and `found`."""
     session: Any = SimpleNamespace(
-        get_inputs=lambda: [SimpleNamespace(name="x")],
+        get_inputs=lambda: [SimpleNamespace(name="x", shape=["batch", 1])],
         get_outputs=lambda: [SimpleNamespace(name="y")],
         run=lambda *_: [np.array([[1.0, found]], dtype=np.float32)],
     )

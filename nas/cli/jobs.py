@@ -13,6 +13,7 @@ from nas.cli.database_option import check_command_line
 from nas.cli.ending import running_job
 from nas.cli.options import (
     CompressOptions,
+    ExportOptions,
     FinetuneOptions,
     JobOptions,
     MeasuringOptions,
@@ -24,7 +25,12 @@ from nas.cli.options import (
 from nas.interruption import resumable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nas.jobs.execution import Workers
+    from nas.jobs.files.job import Job
+    from nas.jobs.stages.candidate_export import ExportRequest
+    from nas.jobs.stages.found_network import FoundNetwork
     from nas.jobs.workspace import Workspace
 
 
@@ -42,7 +48,9 @@ def register(app: typer.Typer) -> None:
     app.command("profile", help="Measure the latency table of this machine, or of a node of a Ray cluster.")(_profile)
     app.command("fit", help="Measure candidates and fit the predictors of what is measured.")(_measuring("fit"))
     app.command("search", help="Search, and say what the front is expected to be.")(_measuring("search"))
-    app.command("export", help="Export networks of the front to ONNX, and run them there.")(_measuring("export"))
+    app.command("export", help="Export networks of a job's front, or any candidate, to ONNX, and run them there.")(
+        _export
+    )
     app.command("finetune", help="Train one candidate further, with its bits, and export it to ONNX.")(_finetune)
 
 
@@ -92,6 +100,42 @@ def _measuring(name: str) -> Callable[..., None]:
             MEASURING_COMMANDS[name](workspace)
 
     return command
+
+
+@takes(ExportOptions)
+def _export(options: ExportOptions) -> None:
+    from nas.jobs.execution import Workers
+    from nas.jobs.export_candidate import export_candidate_job, find_job, names_job
+    from nas.jobs.run import MEASURING_COMMANDS
+
+    if names_job(str(options.job)):
+        options.check_job_alone()
+        with _measured_by_workers(options) as workspace:
+            MEASURING_COMMANDS["export"](workspace)
+        return
+    request, found = _read_request(options), _find_network(options)
+    restored = find_job(found, options.runs, options.job_file, options.data)
+    with _opened_job(restored.job, options.runs, Workers(), options.database, restored.network) as workspace:
+        export_candidate_job(workspace, found, request)
+
+
+def _read_request(options: ExportOptions) -> ExportRequest:
+    """What a candidate is to be exported as."""
+    from nas.export.target import ExportTarget
+    from nas.jobs.stages.candidate_export import ExportRequest
+
+    target = ExportTarget.parse(options.runtime or "onnxruntime>=1.20", options.opset, options.batch)
+    return ExportRequest(options.format or "mixed", target, options.output)
+
+
+def _find_network(options: ExportOptions) -> FoundNetwork:
+    """The candidate that a key begins with, and its run."""
+    from nas.jobs.stages.found_network import find_network
+    from results.database.location import locate_database
+    from results.database.results_database import ResultsDatabase
+
+    with ResultsDatabase(locate_database(options.runs, options.database), read_only=True) as database:
+        return find_network(database, str(options.job), options.run)
 
 
 @takes(CompressOptions)
@@ -145,19 +189,28 @@ def _measured_by_workers(options: MeasuringOptions) -> Iterator[Workspace]:
 
 @contextmanager
 def _opened(options: JobOptions, workers: Workers, database: str | None = None) -> Iterator[Workspace]:
-    """The workspace of a job; while the block runs, no other process can work in the job's folder."""
-    from nas.cli.console import open_console
-    from nas.jobs.console.reporter import Reporter
+    """The workspace of a job file; while the block runs, no other process can work in the job's folder."""
     from nas.jobs.execution import check_local_workers
     from nas.jobs.files.job import load_job
-    from nas.jobs.job_folder import open_job_folder
-    from nas.jobs.workspace import Workspace
 
     if workers.ray_address is None:  # Ray places its workers by the CPUs that it manages
         check_local_workers(workers.count)
-    job, reporter = load_job(options.job, options.data), Reporter(open_console())
+    with _opened_job(load_job(options.job, options.data), options.runs, workers, database) as workspace:
+        yield workspace
+
+
+@contextmanager
+def _opened_job(
+    job: Job, runs: Path, workers: Workers, database: str | None, restored: str | None = None
+) -> Iterator[Workspace]:
+    """The workspace of a job, which a file has stated or a run has kept; see `Workspace.restored`."""
+    from nas.cli.console import open_console
+    from nas.jobs.console.reporter import Reporter
+    from nas.jobs.job_folder import open_job_folder
+    from nas.jobs.workspace import Workspace
+
     job.data.check_source()
-    workspace = Workspace(job, options.runs, reporter, workers, database)
+    workspace = Workspace(job, runs, Reporter(open_console()), workers, database, restored)
     with running_job(), resumable(), open_job_folder(workspace.folder) as said, workspace:
         for line in said:
             workspace.reporter.say(line)

@@ -92,6 +92,57 @@ class MeasuringOptions(JobOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportOptions(MeasuringOptions):
+    """The arguments and options of `nas export`.
+
+    Raises:
+        ValueError: If an option that is for candidates is given with a job file, as `check_job_alone` describes.
+    """
+
+    job: Annotated[
+        Path,
+        typer.Argument(
+            metavar="JOB|KEY",
+            help="A job file, of whose front networks are exported; or first digits of a candidate's key, which is "
+            "exported alone, from the run that measured it. What is an existing file or ends with .yaml is a job.",
+        ),
+    ]
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="Of KEY: mixed (as measured, the default), int8 (the same in whole bytes), weight_only or fp32."
+        ),
+    ] = None
+    runtime: Annotated[
+        str | None, typer.Option(help="Of KEY: the oldest runtime that must load the file; default: onnxruntime>=1.20.")
+    ] = None
+    opset: Annotated[int | None, typer.Option(help="Of KEY: the newest opset that the file may name.")] = None
+    batch: Annotated[int | None, typer.Option(help="Of KEY: a fixed batch size; default: any.")] = None
+    output: Annotated[Path | None, typer.Option(help="Of KEY: folder of the file; default: exports/KEY in --runs.")] = (
+        None
+    )
+    run: Annotated[
+        str | None, typer.Option(help="Of KEY: the run whose network it is, where several runs have one of that key.")
+    ] = None
+    job_file: Annotated[
+        Path | None,
+        typer.Option("--job", help="Of KEY: its job file, where the run has kept no job or one that names code."),
+    ] = None
+
+    def check_job_alone(self) -> None:
+        """Refuses what is for a candidate where networks of a job are exported.
+
+        Raises:
+            ValueError: If one of these options is given.
+        """
+        only = ("format", "runtime", "opset", "batch", "output", "run", "job_file")
+        names = [name.removesuffix("_file") for name in only if getattr(self, name) is not None]
+        if names:
+            given = ", ".join(f"--{name}" for name in names)
+            raise ValueError(f"{given} is for a candidate, nas export KEY, and {self.job} is a job; leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompressOptions(MeasuringOptions):
     """The arguments and options of `nas compress`."""
 

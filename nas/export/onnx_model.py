@@ -111,13 +111,20 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> FloatArray:
     """The first output of a model with one input, such as logits of shape (batch, classes).
 
+    A model of a fixed batch is run as often as that takes, and what fills its last batch up is left out.
+
     Args:
         session: A session of onnxruntime on the model.
         inputs: The input, shape (batch, ...).
     """
     (given,) = session.get_inputs()
-    first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
-    return np.asarray(first)
+    batch, count = given.shape[0] if given.shape else None, len(inputs)
+    if not isinstance(batch, int) or batch == count:
+        first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
+        return np.asarray(first)
+    filled = np.concatenate([inputs, np.repeat(inputs[-1:], -count % batch, axis=0)])
+    parts = [run_session(session, filled[start : start + batch]) for start in range(0, len(filled), batch)]
+    return np.concatenate(parts)[:count]
 
 
 def _build_onnx_form(network: nn.Module) -> nn.Module:

@@ -31,7 +31,7 @@ from nas.jobs.stages import train as training
 from nas.jobs.stages.channel_ranking import ChannelRanking
 from nas.jobs.stages.distill import distill_all, find_distilled
 from nas.jobs.stages.exact_costs import ExactCosts
-from nas.jobs.stages.given_network import create_given_space, trace_network
+from nas.jobs.stages.given_network import create_given_space, name_given, trace_network
 from nas.jobs.stages.profile import TableRequest, find_table
 from nas.jobs.stages.subject import Subject
 from nas.training.plan import TrainingPlan
@@ -56,7 +56,7 @@ class Workspace:
         reporter: Shows progress.
         workers: The workers that measure and train.
         database_url: URL of the results database; None is `results.db` in the folder of all runs.
-        restored: Whether a run has kept the job, which then names its given network by where it has stored it.
+        restored: Name of the given network of a job that a run has kept, which says where the job has stored it.
     """
 
     job: Job
@@ -64,7 +64,7 @@ class Workspace:
     reporter: Reporter
     workers: Workers = field(default_factory=Workers)
     database_url: str | None = None
-    restored: bool = False
+    restored: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +97,7 @@ class Workspace:
 
     @cached_property
     def data(self) -> DataSplits:
-        """The samples; what was read, and what may be wrong with it, is said once.
-
-        Where the job has none, images are distilled from its network, unless that was done before.
-        """
+        """The samples, of which is said what was read; images distilled from the network where the job has none."""
         if not self.job.has_data and self.network is not None and self.distilled is not None:
             distill_all(self.network, self.distilled, self.reporter)
             return self.distilled.load()
@@ -126,7 +123,7 @@ class Workspace:
         """The joint space of the supernet or of the given network; `space` is a part of it, or all."""
         section = self.job.space
         if self.network is not None:
-            return JointSpace(create_given_space(self.network, section), section.policy_space())
+            return JointSpace(create_given_space(self.network, section, self._given_name), section.policy_space())
         architectures = create_space(str(section.name), self.data.channels, self.data.classes)
         return JointSpace(architectures, section.policy_space())
 
@@ -158,15 +155,14 @@ class Workspace:
         common |= {"training": job.training.described(), "seed": job.seed} | self._packages
         metrics = [one.metric for one in job.measured_metrics]
         own = [metric for metric in metrics if metric.name not in BUILT_IN]
-        optional = {
-            "outputs": self.data.stated_names,
-            "compression": None if job.compression == CompressionSection() else job.compression.described(),
-            "task": job.task.described(),
-            "described_metrics": describe_metrics(own),  # for those who read the results without their code
-        }
+        compression = {} if job.compression == CompressionSection() else job.compression.described()
+        optional = {"outputs": self.data.stated_names, "compression": compression, "task": job.task.described()}
+        optional["described_metrics"] = describe_metrics(own)  # for those who read the results without their code
         common |= {name: value for name, value in optional.items() if value}
-        document = keep_job(job, None if self.network is None else self.network_folder / training.NETWORK)
-        runs = JobRuns(job.name, job.seed, self.folder, self.database, common, extend_metrics(metrics), document)
+        kept = None if self.network is None else (self.network_folder / training.NETWORK, self._given_name)
+        runs = JobRuns(
+            job.name, job.seed, self.folder, self.database, common, extend_metrics(metrics), keep_job(job, kept)
+        )
         return Execution(runs, self.workers, self.reporter, Tolerance(job.search.most_failures, job.search.timeout_s))
 
     @cached_property
@@ -187,10 +183,15 @@ class Workspace:
         return {"packages": self.job.packages} if self.job.packages else {}
 
     @property
+    def _given_name(self) -> str:
+        assert self.network is not None
+        return name_given(self.network, self.job.space) if self.restored is None else self.restored
+
+    @property
     def network_folder(self) -> Path:
         """Where the given network is stored."""
         assert self.network is not None
-        if self.restored and (stored := self.job.space.stored) is not None:
+        if self.restored is not None and (stored := self.job.space.stored) is not None:
             return stored.parent  # where channels are sorted, it is another network by its digest
         inputs = {"network": self.network.digest(), "data": self.data.digest}
         return stage_path(self.folder, "network", inputs if self.ranking is None else inputs | self.ranking.inputs)

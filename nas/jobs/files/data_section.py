@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from hardware.document import Number
 from nas.data.reading import EMBEDDED, Columns, Fit, Reading, TextReading
-from nas.jobs.files.section import Section
+from nas.jobs.files.section import Section, has_controls
+from search_spaces.quoting import quote
 
 if TYPE_CHECKING:
     from nas.data.sources import DataSource
@@ -79,6 +80,19 @@ class DataSection(Section):
             words = ("images", "texts, which need data.tokenizer")[self.tokenizer is None]
             raise ValueError(f"{', '.join(sorted(foreign))} are of {words}; leave them out, or name what they are for")
         return self
+
+    def replace_source(self, source: str) -> DataSection:
+        """The same section with the samples that `--data` names.
+
+        Args:
+            source: Takes the place of `source` and `dataset`.
+
+        Raises:
+            ValueError: If it is no path.
+        """
+        if not source or has_controls(source):
+            raise ValueError(f"--data must be a path without control characters, got {quote(source)}")
+        return self.model_copy(update={"source": source, "dataset": None})
 
     def check_source(self) -> None:
         """Makes sure that the data are where the section says, before a folder is made for the job.

@@ -20,7 +20,7 @@ from nas.jobs.files.data_section import DataSection
 from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.files.metric_checks import check_metrics, check_pruning
 from nas.jobs.files.search_section import SearchSection
-from nas.jobs.files.section import Section, check_folder_name, has_controls, read_section
+from nas.jobs.files.section import Section, check_folder_name, read_section
 from nas.jobs.files.space_section import SpaceSection
 from nas.jobs.files.task_section import TaskSection
 from nas.jobs.files.training_section import TrainingSection
@@ -32,7 +32,6 @@ from nas.training.schedules.registry import SCHEDULES
 from predictors.registry import DEFAULT_PREDICTOR, PREDICTORS
 from search_spaces.analytic_costs.registry import ANALYTIC_COSTS
 from search_spaces.presets import SPACES
-from search_spaces.quoting import quote
 from search_spaces.registry import Registry
 
 
@@ -240,8 +239,4 @@ def load_job(path: Path, data: str | None = None) -> Job:
         ValueError: If the file is not YAML, or a key or value is not allowed; one line that names the key.
     """
     job = read_section(path, Job)
-    if data is None:
-        return job
-    if not data or has_controls(data):
-        raise ValueError(f"--data must be a path without control characters, got {quote(data)}")
-    return job.model_copy(update={"data": job.data.model_copy(update={"source": data, "dataset": None})})
+    return job if data is None else job.model_copy(update={"data": job.data.replace_source(data)})

@@ -7,6 +7,7 @@ as a loss of one's own, is not run from what a database says: that takes the job
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,37 @@ from search_spaces.quoting import quote
 _FORMAT = 1  # to be raised when what is kept would be misread
 
 
-def keep_job(job: Job, network: Path | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RestoredJob:
+    """A job that a run has kept.
+
+    Attributes:
+        job: The job, whose given network is named by its file.
+        network: The name that the given network has in candidates; None if the job trains a supernet.
+    """
+
+    job: Job
+    network: str | None
+
+
+def keep_job(job: Job, network: tuple[Path, str] | None) -> dict[str, Any]:
     """The job as its runs keep it, JSON values; paths are from the root.
 
     Args:
         job: The job as it is carried out.
-        network: Where its given network is stored, or will be; None if the job trains a supernet.
+        network: Where its given network is stored, or will be, and its name in candidates; None if the job trains a
+            supernet.
     """
     document = replace_paths(job, {"data": _from_root, "file": _from_root, "code": lambda _, value: value})
-    if network is not None:
-        space = {name: value for name, value in document["space"].items() if name not in ("weights", "inputs")}
-        document["space"] = space | {"network": f"{STORED}:{network.absolute()}"}
-    return {"format": _FORMAT, "job": document}
+    if network is None:
+        return {"format": _FORMAT, "job": document}
+    path, given = network
+    space = {name: value for name, value in document["space"].items() if name not in ("weights", "inputs")}
+    document["space"] = space | {"network": f"{STORED}:{path.absolute()}"}
+    return {"format": _FORMAT, "job": document, "network": given}
 
 
-def restore_job(kept: Mapping[str, Any], runs: Path, where: str) -> Job:
+def restore_job(kept: Mapping[str, Any], runs: Path, where: str) -> RestoredJob:
     """The job that a run has kept.
 
     Args:
@@ -61,13 +78,17 @@ def restore_job(kept: Mapping[str, Any], runs: Path, where: str) -> Job:
             f"run {quote(where)} was made with code, {key}: {quote(value)}, which is only run by a job file; name it "
             "by --job FILE"
         )
-    job = check_section(document, Job, f"the job of run {quote(where)}")
+    job, name = check_section(document, Job, f"the job of run {quote(where)}"), kept.get("network")
     stored = job.space.stored
-    if stored is None or stored.exists():
-        return job
+    if stored is None:
+        return RestoredJob(job, None)
+    if not isinstance(name, str):
+        raise ValueError(f"run {quote(where)} must have kept the name of its network, got {quote(name)}")
     moved = runs / job.name / stored.parent.name / stored.name
-    space = job.space.model_copy(update={"network": f"{STORED}:{moved}"}) if moved.exists() else job.space
-    return job.model_copy(update={"space": space})
+    if not stored.exists() and moved.exists():
+        space = job.space.model_copy(update={"network": f"{STORED}:{moved}"})
+        job = job.model_copy(update={"space": space})
+    return RestoredJob(job, name)
 
 
 def _from_root(_key: str, value: str) -> str:

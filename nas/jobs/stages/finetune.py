@@ -13,11 +13,11 @@ from hardware.tables.latency_table import LatencyTable
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE, MOST_LOSS_WEIGHT
-from nas.jobs.job_runs import Inputs
+from nas.jobs.job_runs import Inputs, JobRuns
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
-from nas.training.progress import StepCallback
+from nas.training.progress import StepCallback, ignore_step
 from search_spaces.candidate import Candidate
 
 if TYPE_CHECKING:
@@ -42,6 +42,17 @@ class Tuner(ABC):
         Args:
             folder: Where it may keep what it resumes from.
             watch: Called after every step.
+        """
+
+    @abstractmethod
+    def check_finished(self, folder: Path) -> None:
+        """Makes sure that `tune` reads what it has trained before, and trains nothing.
+
+        Args:
+            folder: Where it has kept that.
+
+        Raises:
+            ValueError: If it is not there.
         """
 
 
@@ -115,17 +126,7 @@ def finetune(
     """
     runs, reporter = execution.runs, execution.reporter
     location = "any" if table is None else table.location
-    features = {"feature_distillation": tuning.feature_distillation} if tuning.feature_distillation else {}
-    inputs = {
-        **subject.inputs,
-        "subject": subject.digest,
-        "candidate": candidate.key,
-        "epochs": tuning.epochs,
-        "learning_rate": tuning.learning_rate,
-        **features,  # no entry where it is not used, as in fine-tunings of before
-        "location": location,
-        **tuner.inputs,
-    }
+    inputs = _list_inputs(candidate, tuning, tuner, subject, location)
     folder = runs.path("finetune", inputs)
 
     def make() -> pd.DataFrame:
@@ -139,6 +140,44 @@ def finetune(
     networks = make_once(folder, make, say, metrics=runs.metrics)
     store_networks(networks, [candidate], "finetuned", runs.record("finetune", inputs, location), runs)
     return Export(networks, folder)
+
+
+def restore_finetuned(
+    candidate: Candidate, tuning: FineTuning, tuner: Tuner, subject: Subject, location: str, runs: JobRuns
+) -> nn.Module:
+    """The network that `finetune` has trained.
+
+    Args:
+        candidate: The candidate.
+        tuning: The number of epochs and the learning rate.
+        tuner: What has trained it so.
+        subject: The trained supernet, or the given network.
+        location: The device and machine that its file was timed on.
+        runs: The runs of the job.
+
+    Raises:
+        ValueError: If what it has trained is not there, or damaged.
+    """
+    folder = runs.path("finetune", _list_inputs(candidate, tuning, tuner, subject, location))
+    tuner.check_finished(folder)
+    return tuner.tune(folder, ignore_step)
+
+
+def _list_inputs(
+    candidate: Candidate, tuning: FineTuning, tuner: Tuner, subject: Subject, location: str
+) -> dict[str, object]:
+    """What the outcome of a fine-tuning depends on."""
+    features = {"feature_distillation": tuning.feature_distillation} if tuning.feature_distillation else {}
+    return {
+        **subject.inputs,
+        "subject": subject.digest,
+        "candidate": candidate.key,
+        "epochs": tuning.epochs,
+        "learning_rate": tuning.learning_rate,
+        **features,  # no entry where it is not used, as in fine-tunings of before
+        "location": location,
+        **tuner.inputs,
+    }
 
 
 def _measured(

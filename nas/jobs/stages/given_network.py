@@ -122,17 +122,27 @@ def network_name(reference: str) -> str:
     return Path(reference.rpartition(":")[2]).stem
 
 
-def create_given_space(traced: TracedNetwork, section: SpaceSection) -> GivenSpace:
+def name_given(traced: TracedNetwork, section: SpaceSection) -> str:
+    """The name of a given network in candidates: that by which a job refers to it, and what it is.
+
+    Args:
+        traced: The network.
+        section: The space section of the job.
+    """
+    return f"{network_name(str(section.network))}-{traced.digest()[:8]}"
+
+
+def create_given_space(traced: TracedNetwork, section: SpaceSection, name: str) -> GivenSpace:
     """The space of a given network, with the widths and blocks that a section asks for.
 
     Args:
         traced: The network.
         section: The space section of the job.
+        name: What `name_given` gives.
 
     Raises:
         ValueError: If widths or blocks are asked for, and the network has none to choose.
     """
-    name = f"{network_name(str(section.network))}-{traced.digest()[:8]}"
     blocks = section.list_blocks(traced.graph)
     if section.widths is None:
         return traced.space(name, blocks=blocks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from nas.export.model_notes import add_notes
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
 from nas.export.opset import describe_versions
+from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
 from nas.jobs.stage_folder import MANIFEST, StageFolder
@@ -100,8 +102,29 @@ def _read_networks(path: Path, metrics: Mapping[str, Metric]) -> pd.DataFrame:
     return networks
 
 
+@dataclass(frozen=True)
+class FileForm:
+    """What an exported file is to be.
+
+    Attributes:
+        target: What it is for.
+        notes: What it is to tell of itself, besides what it takes and gives; names and texts.
+    """
+
+    target: ExportTarget = DEFAULT_TARGET
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+_USUAL = FileForm()
+
+
 def export_network(
-    network: nn.Module, resolution: int, realizer: CandidateRealizer, subject: Subject, file: Path
+    network: nn.Module,
+    resolution: int,
+    realizer: CandidateRealizer,
+    subject: Subject,
+    file: Path,
+    form: FileForm = _USUAL,
 ) -> dict[str, float]:
     """Writes one network, and measures it in onnxruntime on the test images.
 
@@ -111,6 +134,7 @@ def export_network(
         realizer: Measures it.
         subject: Says what is measured.
         file: The ONNX file.
+        form: What the file is to be.
 
     Returns:
         Every measured metric by name.
@@ -121,10 +145,11 @@ def export_network(
     data = subject.data
     inputs = realizer.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
     if isinstance(network, GraphNetwork):
-        model = traced_to_onnx(network, [torch.zeros_like(inputs[:1]).expand(2, *inputs.shape[1:]).contiguous()])
+        example = torch.zeros_like(inputs[:1]).expand(2, *inputs.shape[1:]).contiguous()
+        model = traced_to_onnx(network, [example], form.target)
     else:
-        model = to_onnx(network, (data.channels, resolution, resolution))
-    model = add_notes(model, realizer.transform, data.names)
+        model = to_onnx(network, (data.channels, resolution, resolution), form.target)
+    model = add_notes(model, realizer.transform, data.names, form.notes)
     session = open_session(model)
     check_agreement(network, session, inputs)
     save_onnx(model, file)

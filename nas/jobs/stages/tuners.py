@@ -14,7 +14,7 @@ from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.finetune import FineTuning, Tuner
 from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.train import SUPERNET, finish_training
-from nas.training.finetuning.finetune_network import NetworkFineTuning, finetune_network
+from nas.training.finetuning.finetune_network import CHECKPOINT, NetworkFineTuning, finetune_network
 from nas.training.progress import StepCallback
 from nas.training.schedules.phase import Phase
 from nas.training.schedules.schedule import Schedule
@@ -60,6 +60,10 @@ class SubnetTuner(Tuner):
         tuned = replace(self.subject.measurement, checkpoint=folder / SUPERNET)
         return tuned.realizer(self.subject.data).realize(self.candidate)
 
+    def check_finished(self, folder: Path) -> None:
+        """Looks for the trained supernet."""
+        _check_there(folder / SUPERNET, StageFolder(folder).holds(SUPERNET))
+
 
 @dataclass(frozen=True)
 class GivenNetworkTuner(Tuner):
@@ -101,3 +105,13 @@ class GivenNetworkTuner(Tuner):
         )
         finetune_network(network, source.network(), data, tuning, folder, watch)
         return network
+
+    def check_finished(self, folder: Path) -> None:
+        """Looks for the checkpoint, which the training keeps after its last step."""
+        _check_there(folder / CHECKPOINT, (folder / CHECKPOINT).exists())
+
+
+def _check_there(file: Path, is_there: bool) -> None:
+    """Refuses a fine-tuned network without its weights."""
+    if not is_there:
+        raise ValueError(f"the weights of this fine-tuned network are gone (there is no {file}); fine-tune it again")

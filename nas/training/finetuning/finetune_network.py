@@ -26,7 +26,7 @@ from nas.training.step.distillation import distill
 from search_spaces.elastic.graph_network import GraphNetwork
 
 _REMEDY = "delete it, and start the same command again"
-_CHECKPOINT = "finetuning.safetensors"
+CHECKPOINT = "finetuning.safetensors"
 _CHECKPOINT_S = 60.0
 
 
@@ -94,7 +94,7 @@ def finetune_network(
             its shape, or the loss or a weight becomes infinite or NaN.
         KeyboardInterrupt: After an interrupt, once the checkpoint of the step is written.
     """
-    training = _FineTuning(network, original, data, tuning, folder / _CHECKPOINT)
+    training = _FineTuning(network, original, data, tuning, folder / CHECKPOINT)
     saved = time.monotonic()
     with deferred_interrupts() as interrupted:
         for step in range(training.resume(), training.steps):

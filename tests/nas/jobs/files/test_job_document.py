@@ -24,23 +24,25 @@ def test_a_job_is_restored_in_another_folder(tmp_path: Path, monkeypatch: pytest
     network = Path("runs/one/network-1/network.safetensors")
     network.parent.mkdir(parents=True)
     network.touch()
-    kept = json.loads(json.dumps(keep_job(check_section(GIVEN, Job, "job"), network)))
+    kept = json.loads(json.dumps(keep_job(check_section(GIVEN, Job, "job"), (network, "make-1"))))
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    job = restore_job(kept, tmp_path / "runs", "one/search-1")
+    restored = restore_job(kept, tmp_path / "runs", "one/search-1")
+    job = restored.job
+    assert restored.network == "make-1"
     assert job.data.source == str(tmp_path / "photos")
     assert (job.space.stored, job.space.weights, job.space.inputs) == (tmp_path / network, None, None)
     assert job.compression.repair == "light"
     assert job.space.described() == check_section(GIVEN, Job, "job").space.described()  # by which runs are named
     (tmp_path / "runs").rename(tmp_path / "moved")
-    moved = restore_job(kept, tmp_path / "moved", "one/search-1")
+    moved = restore_job(kept, tmp_path / "moved", "one/search-1").job
     assert moved.space.stored == tmp_path / "moved" / "one" / "network-1" / "network.safetensors"
 
 
 def test_code_of_a_database_is_not_run() -> None:
     metrics = {"ink": {"function": "measures:ink", "maximize": False}}
     job = check_section(GIVEN | {"task": {"loss": "losses:focal", "outputs": 3, "metrics": metrics}}, Job, "job")
-    kept = keep_job(job, Path("network.safetensors"))
+    kept = keep_job(job, (Path("network.safetensors"), "make-1"))
     message = (
         r"run 'r' was made with code, task\.loss: 'losses:focal', which is only run by a job file; name it by --job"
     )

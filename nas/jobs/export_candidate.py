@@ -1,0 +1,116 @@
+"""`nas export KEY`: any candidate of the results database, from the run that measured it, as a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from nas.jobs.console.networks_table import networks_table
+from nas.jobs.files.job import load_job
+from nas.jobs.files.job_document import RestoredJob, restore_job
+from nas.jobs.stages.candidate_export import ExportRequest, export_candidate
+from nas.jobs.stages.export import Export
+from nas.jobs.stages.finetune import FineTuning, Tuner, restore_finetuned
+from nas.jobs.stages.found_network import FoundNetwork
+from nas.jobs.stages.profile import table_of_this_machine
+from nas.jobs.stages.tuners import GivenNetworkTuner, SubnetTuner
+from nas.jobs.workspace import Workspace
+from results.description import describe
+from search_spaces.quoting import quote
+
+_KEY = re.compile(r"[0-9a-fA-F]{1,16}")
+
+
+def names_job(text: str) -> bool:
+    """Whether an argument of `nas export` names a job file; else it is the beginning of a candidate's key.
+
+    Args:
+        text: The argument.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if Path(text).exists() or text.endswith((".yaml", ".yml")):
+        return True
+    if not _KEY.fullmatch(text):
+        raise ValueError(
+            f"nas export takes a job file, or first digits of a candidate's key (0 to 9, a to f; see: nas results "
+            f"pareto); there is no file {quote(text)}"
+        )
+    return False
+
+
+def find_job(found: FoundNetwork, runs: Path, file: Path | None, data: str | None) -> RestoredJob:
+    """The job whose network a candidate is: the one that its run has kept, or that of a file.
+
+    Args:
+        found: The candidate and its run.
+        runs: Folder of all runs.
+        file: The job file; None takes what the run has kept.
+        data: Replaces `data.source`, if given.
+
+    Raises:
+        ValueError: If the run has kept none that can be carried out, or the file is that of another job.
+    """
+    record = found.record
+    if file is None:
+        found_job = restore_job(record.job_document, runs, record.run)
+        job = found_job.job
+        if data is None:
+            return found_job
+        return replace(found_job, job=job.model_copy(update={"data": job.data.replace_source(data)}))
+    job = load_job(file, data)
+    if job.name != record.job:
+        raise ValueError(
+            f"candidate {found.candidate.key} is of job {quote(record.job)} (run {quote(record.run)}), and {file} is "
+            f"job {quote(job.name)}; name that job's file"
+        )
+    return RestoredJob(job, None)
+
+
+def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: ExportRequest) -> Export:
+    """Exports a candidate.
+
+    Args:
+        workspace: The job whose network it is.
+        found: The candidate and its run.
+        request: What the file is to be.
+
+    Raises:
+        ValueError: If the network is not the one that was measured, its weights are gone, or it cannot have the form.
+    """
+    subject, reporter, record = workspace.subject, workspace.reporter, found.record
+    if found.subject not in ("", subject.digest):
+        raise ValueError(
+            f"candidate {found.candidate.key} was measured in run {quote(record.run)} on other weights or data, by "
+            "another recipe, or by another version of nas than this job has now; put those back, or name by --job the "
+            "job file that states them (nas compress says what it adds to a job)"
+        )
+    asks_latency = bool(workspace.job.search.table_costs)
+    table = table_of_this_machine(workspace.table_request) if asks_latency else None
+    restore = _find_restorer(workspace, found) if found.is_finetuned else None
+    reporter.say(f"export   {found.candidate.key} of {record.run}: {describe(found.candidate)}")
+    exported = export_candidate(found, request, subject, restore, table, workspace.execution)
+    caption = "measured on validation images, before the export; test and latency are of the ONNX file in onnxruntime"
+    reporter.console.print(networks_table(exported.networks, caption, workspace.execution.runs.metrics))
+    reporter.say(f"file     {exported.folder / exported.networks['file'].iloc[0]}")
+    return exported
+
+
+def _find_restorer(workspace: Workspace, found: FoundNetwork) -> Callable[[], nn.Module]:
+    """What gives a fine-tuned network, by what its run says of its training."""
+    inputs, candidate, subject = found.record.inputs, found.candidate, workspace.subject
+    stated = [inputs.get(name, 0.0) for name in ("epochs", "learning_rate", "feature_distillation")]
+    epochs, rate, weight = (float(one) if isinstance(one, int | float) else 0.0 for one in stated)
+    tuning = FineTuning(epochs, rate, weight)
+    if workspace.network is not None:
+        tuner: Tuner = GivenNetworkTuner(candidate, tuning, subject, workspace.job.seed)
+    else:
+        tuner = SubnetTuner(candidate, tuning, subject, workspace.training_task)
+    runs, location = workspace.execution.runs, found.record.device
+    return partial(restore_finetuned, candidate, tuning, tuner, subject, location, runs)

@@ -1,0 +1,225 @@
+"""One candidate as a file, in the form that somebody asks for: exported, run in onnxruntime, and stored."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import nn
+
+from hardware.analytic import network_cost
+from hardware.tables.entry import LATENCY
+from hardware.tables.latency_table import LatencyTable
+from nas.evaluation.realize import CandidateRealizer
+from nas.export.target import DEFAULT_TARGET, ExportTarget
+from nas.jobs.execution import Execution
+from nas.jobs.stages.export import Export
+from nas.jobs.stages.finetune import SIZE
+from nas.jobs.stages.found_network import FoundNetwork
+from nas.jobs.stages.network_files import MEASURED, FileForm, export_network, store_networks, time_files
+from nas.jobs.stages.subject import Subject
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy, LayerPolicy
+from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.joint_space import JointSpace
+from search_spaces.policy_space import PolicyRule, PolicySpace
+from search_spaces.quoting import quote
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIXED, INT8, FP32, WEIGHT_ONLY = "mixed", "int8", "fp32", "weight_only"
+FORMATS = (MIXED, INT8, FP32, WEIGHT_ONLY)
+_DIGITS = 8  # of the key, in names of files
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What a candidate is to be exported as.
+
+    Attributes:
+        format: `mixed` is the network as it was measured; `int8` is the same with a byte for each code, for tools that
+            read no packed ones; `fp32` is the same network with nothing rounded; `weight_only` rounds weights alone.
+        target: What the file is for.
+        folder: Where it goes; None is `exports/KEY` in the folder of all runs.
+
+    Raises:
+        ValueError: If the format is unknown, or the folder is a file.
+    """
+
+    format: str = MIXED
+    target: ExportTarget = DEFAULT_TARGET
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValueError(f"--format must be one of {', '.join(FORMATS)}, got {quote(self.format)}")
+        if self.folder is not None and self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"--output must be a folder, and {self.folder} is a file; name another")
+
+    @property
+    def stored_target(self) -> ExportTarget:
+        """The target, with the storage of weights that the format asks for."""
+        return replace(self.target, storage="bytes") if self.format == INT8 else self.target
+
+
+def export_candidate(
+    found: FoundNetwork,
+    request: ExportRequest,
+    subject: Subject,
+    restore: Callable[[], nn.Module] | None,
+    table: LatencyTable | None,
+    execution: Execution,
+) -> Export:
+    """Exports one candidate, checks it against torch, and measures the file.
+
+    Args:
+        found: The candidate, and the run whose network it is.
+        request: What the file is to be.
+        subject: The network and the images that it was measured on.
+        restore: Gives the network if it was fine-tuned; None if it was not.
+        table: The latency table, on whose device, and at whose machine speed, the file is timed; None does not time it.
+        execution: The runs and the reporter of the job.
+
+    Returns:
+        One row, and its folder. Columns: role (the format), key, measured_X of every measured metric X that the run
+        has stored (on the validation images, of the network as it was measured), test_X (on the test images, by the
+        ONNX file), predicted_latency_ms (stored by the run), measured_latency_ms (of the file), weight_bytes, file.
+
+    Raises:
+        ExportMismatch: If onnxruntime and torch compute different outputs.
+        ValueError: If the network cannot have the format, or its weights are gone.
+        OSError: If the file cannot be written.
+    """
+    import pandas as pd
+
+    runs, candidate, metrics = execution.runs, found.candidate, subject.metric_names
+    folder = request.folder or runs.folder.parent / "exports" / candidate.key[:_DIGITS]
+    realizer = subject.realizer()
+    network = _realize(found, request.format, realizer, restore)
+    computed = Candidate(candidate.architecture, _change_policy(candidate.policy, request.format))
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{candidate.key[:_DIGITS]}-{request.format}.onnx"
+    resolution, form = (
+        candidate.architecture.resolution,
+        FileForm(request.stored_target, _list_notes(found, computed, request, subject)),
+    )
+    with execution.reporter.bar("export to ONNX", None):
+        tested = export_network(network, resolution, realizer, subject, file, form)
+    row: dict[str, object] = {"role": request.format, "key": computed.key}
+    if computed == candidate:  # else it is another network than the one that was measured
+        row |= {f"{MEASURED}{name}": found.values[name] for name in metrics if name in found.values}
+        row |= {f"predicted_{LATENCY}": found.values[LATENCY]} if LATENCY in found.values else {}
+    row |= {f"test_{name}": tested[name] for name in metrics}
+    timed = table if request.target.batch in (None, table and table.device.batch) else None
+    row[f"{MEASURED}{LATENCY}"] = time_files(timed, [file], [computed], subject.data)[0]
+    row[SIZE] = _count_bytes(computed, subject)
+    networks = pd.DataFrame([row | {"file": file.name}])
+    _store(networks, computed, found, request, table, execution)
+    return Export(networks, folder)
+
+
+def _store(
+    networks: pd.DataFrame,
+    computed: Candidate,
+    found: FoundNetwork,
+    request: ExportRequest,
+    table: LatencyTable | None,
+    execution: Execution,
+) -> None:
+    """Stores the values of the file as those of an exported network, unless they are stored."""
+    location, target = "any" if table is None else table.location, request.stored_target
+    inputs = {
+        "of": found.record.run,
+        "candidate": found.candidate.key,
+        "format": request.format,
+        "target": [target.runtime, [*target.oldest], target.opset, target.batch, target.storage],
+        "location": location,
+    }
+    runs = execution.runs
+    store_networks(networks, [computed], "exported", runs.record("export", inputs, location), runs)
+
+
+def _realize(
+    found: FoundNetwork, form: str, realizer: CandidateRealizer, restore: Callable[[], nn.Module] | None
+) -> nn.Module:
+    """The network in torch, in evaluation mode."""
+    if restore is not None and form == FP32:
+        raise ValueError(
+            f"a fine-tuned network was trained with its rounding, so there is none without; {quote(found.record.run)} "
+            "can be exported as mixed, int8 or weight_only"
+        )
+    if restore is not None:
+        network = restore()
+    else:
+        policy = _change_policy(found.candidate.policy, form) if form == FP32 else found.candidate.policy
+        network = realizer.realize(Candidate(found.candidate.architecture, policy))
+    if form == WEIGHT_ONLY:  # by the very codes of the weights that were measured
+        for module in network.modules():
+            if isinstance(module, ActivationQuantizer):
+                module.bits = FULL_PRECISION_BITS
+    return network
+
+
+def _change_policy(policy: CompressionPolicy, form: str) -> CompressionPolicy:
+    """The policy by which a network of a format computes."""
+    if form in (MIXED, INT8):
+        return policy
+    return CompressionPolicy(tuple(_change_layer(layer, form) for layer in policy.layers))
+
+
+def _change_layer(layer: LayerPolicy, form: str) -> LayerPolicy:
+    if form == FP32:  # a correction makes up for rounding, of which there is none
+        return replace(layer, quantization=None, correction=None)
+    bits = LayerPolicy.quantized(layer.weight_bits, FULL_PRECISION_BITS, layer.group_size)
+    return replace(layer, quantization=bits.quantization)
+
+
+def _count_bytes(candidate: Candidate, subject: Subject) -> float:
+    """The size of the weights at the bits of their policies, which need not be those of the space that was searched."""
+    architectures = subject.space.architectures
+    layers = zip(architectures.layers(candidate.architecture), candidate.policy.layers, strict=True)
+    rules = [PolicyRule((policy,), name=_match(layer.name)) for layer, policy in layers if policy != LayerPolicy()]
+    space = JointSpace(architectures, PolicySpace(rules=tuple(rules)))
+    return float(network_cost(space, SIZE)(space.encode([candidate]).genes)[0])
+
+
+def _match(name: str) -> str:
+    """The pattern that a name alone matches."""
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _list_notes(found: FoundNetwork, computed: Candidate, request: ExportRequest, subject: Subject) -> dict[str, str]:
+    """What the file tells of itself: which network it is, and what is known of that."""
+    record, layers = found.record, subject.space.architectures.layers(computed.architecture)
+    policies = {layer.name: str(policy) for layer, policy in zip(layers, computed.policy.layers, strict=True)}
+    notes = {
+        "candidate": computed.key,
+        "run": record.run,
+        "format": request.format,
+        "policies": json.dumps(policies),
+        "versions": json.dumps(dict(record.provenance.versions)),
+    }
+    if computed == found.candidate:
+        notes |= {"measured": json.dumps(describe_measured(found, subject)), "device": record.device}
+    return notes
+
+
+def describe_measured(found: FoundNetwork, subject: Subject) -> dict[str, list[float | None]]:
+    """What a run has measured of a network: by metric the value, and its standard error where that is known.
+
+    Args:
+        found: The network.
+        subject: What it was measured on.
+    """
+    images, known = len(subject.data.validation), {one.metric.name: one for one in subject.measurement.metrics}
+    described: dict[str, list[float | None]] = {}
+    for name, value in found.values.items():
+        errors = known[name].standard_error(np.array([value]), images) if name in known else None
+        described[name] = [value, None if errors is None else float(errors[0])]
+    return described

@@ -1,0 +1,193 @@
+"""Any candidate of the results database leaves as the network that was measured, found by its key alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from nas.cli.main import app
+from nas.compression.tracing.traced_file import load_traced
+from nas.export.onnx_model import open_session, run_session
+from nas.jobs.export_candidate import names_job
+from results.database.results_database import ResultsDatabase
+
+NETWORK = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))
+"""
+JOB = {
+    "name": "one",
+    "data": {"source": "digits", "limit": 300},
+    "space": {"network": "brought_once:make", "inputs": [1, 8, 8], "policies": ["w8a8", "w3a8"]},
+    "search": {"evaluations": 4, "objectives": ["accuracy", "weight_bytes"]},
+    "export": {"count": 1},
+}
+IMAGES = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """The runs of a job that is no longer there, nor is the code of its network; and the candidate that it exported."""
+
+    runs: Path
+    key: str
+
+    def export(self, *options: str, runs: Path | None = None) -> str:
+        ended = CliRunner().invoke(app, ["export", *options, "--runs", str(runs or self.runs)])
+        return ended.output if ended.exception is None else str(ended.exception)
+
+    def file(self, name: str) -> bytes:
+        (path,) = self.runs.glob(name)
+        return path.read_bytes()
+
+    def run(self, stage: str) -> str:
+        with ResultsDatabase(f"sqlite:///{self.runs / 'results.db'}", read_only=True) as database:
+            return str(database.runs().set_index("stage").loc[stage, "run"])
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory: pytest.TempPathFactory) -> Compressed:
+    folder = tmp_path_factory.mktemp("compressed")
+    (folder / "brought_once.py").write_text(NETWORK)
+    (folder / "job.yaml").write_text(yaml.safe_dump(JOB))
+    before, path = Path.cwd(), [*sys.path]
+    os.chdir(folder)
+    try:
+        ended = CliRunner().invoke(app, ["compress", "job.yaml", "--preset", "finetune"])
+    finally:
+        os.chdir(before)
+        sys.path[:] = path
+        sys.modules.pop("brought_once", None)
+    assert ended.exit_code == 0, ended.output
+    for name in ("brought_once.py", "job.yaml"):
+        (folder / name).unlink()
+    (networks,) = folder.glob("runs/one/export-*/networks.csv")
+    return Compressed(folder / "runs", str(pd.read_csv(networks, dtype=str)["key"][0]))
+
+
+def outputs(model: bytes) -> np.ndarray:
+    return run_session(open_session(model), IMAGES)
+
+
+def test_a_key_leads_to_what_was_measured(compressed: Compressed) -> None:
+    searched = compressed.run("search")
+    shown = compressed.export(compressed.key[:7], "--run", searched)
+    assert f"export   {compressed.key} of {searched}" in shown
+    measured = outputs(compressed.file("one/export-*/*.onnx"))
+    model = compressed.file("exports/*/*-mixed.onnx")
+    np.testing.assert_array_equal(outputs(model), measured)
+    notes = {entry.key: entry.value for entry in onnx.load_from_string(model).metadata_props}
+    assert (notes["candidate"], notes["run"], notes["format"]) == (compressed.key, searched, "mixed")
+    assert json.loads(notes["policies"]).keys() == {"0", "3"}
+    with ResultsDatabase(f"sqlite:///{compressed.runs / 'results.db'}") as database:
+        known = database.frame(key=compressed.key)
+    value, error = json.loads(notes["measured"])["accuracy"]
+    assert value == known["accuracy"][known["run"] == searched].item()
+    assert 0 < error < 10
+    stored = known[known["source"] == "exported"]
+    assert len(stored) == 2
+    assert stored["test_accuracy"].nunique() == stored["weight_bytes"].nunique() == 1
+
+
+def test_formats_are_the_same_network(compressed: Compressed) -> None:
+    searched = compressed.run("search")
+    for form in ("int8", "fp32", "weight_only"):
+        shown = compressed.export(compressed.key, "--run", searched, "--format", form, "--batch", "2")
+        assert f"-{form}.onnx" in shown, shown
+    measured = outputs(compressed.file("one/export-*/*.onnx"))
+    whole = load_traced(next(compressed.runs.glob("one/network-*/network.safetensors"))).network()
+    with torch.no_grad():
+        given = whole(torch.from_numpy(IMAGES)).numpy()
+    found = {form: compressed.file(f"exports/*/*-{form}.onnx") for form in ("int8", "fp32", "weight_only")}
+    np.testing.assert_array_equal(outputs(found["int8"]), measured)
+    np.testing.assert_allclose(outputs(found["fp32"]), given, rtol=1e-4, atol=1e-5)
+    assert open_session(found["fp32"]).get_inputs()[0].shape == [2, 1, 8, 8]
+    rounding = [node.op_type for node in onnx.load_from_string(found["weight_only"]).graph.node]
+    assert "DequantizeLinear" in rounding
+    assert "QuantizeLinear" not in rounding
+
+
+def test_a_fine_tuned_network_is_another_one(compressed: Compressed, tmp_path: Path) -> None:
+    tuned, key = compressed.run("finetune"), compressed.key
+    told = compressed.export(key)
+    assert f"'{tuned}' (finetuned)" in told
+    assert "name one by --run" in told
+    assert "file     " in compressed.export(key, "--run", tuned, "--output", str(tmp_path))
+    np.testing.assert_array_equal(
+        outputs((tmp_path / f"{key[:8]}-mixed.onnx").read_bytes()), outputs(compressed.file("one/finetune-*/*.onnx"))
+    )
+    assert "so there is none without" in compressed.export(key, "--run", tuned, "--format", "fp32")
+    gone = shutil.copytree(compressed.runs, tmp_path / "gone")
+    next(gone.glob("one/finetune-*/finetuning.safetensors")).unlink()
+    assert "the weights of this fine-tuned network are gone" in compressed.export(key, "--run", tuned, runs=gone)
+
+
+def test_networks_that_are_gone_or_others_are_refused(compressed: Compressed, tmp_path: Path) -> None:
+    key, searched = compressed.key, compressed.run("search")
+    runs = shutil.copytree(compressed.runs, tmp_path / "runs")
+    with closing(sqlite3.connect(runs / "results.db")) as connection, connection:
+        connection.execute("UPDATE nas_runs SET subject = 'other'")
+    assert "on other weights or data, by another recipe" in compressed.export(key, "--run", searched, runs=runs)
+    with closing(sqlite3.connect(runs / "results.db")) as connection, connection:
+        connection.execute("UPDATE nas_runs SET job_document = '{}'")
+    told = compressed.export(key, "--run", searched, runs=runs)
+    assert "is of a version of nas whose runs kept no job; name its job file by --job FILE" in told
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(JOB | {"name": "other"}))
+    told = compressed.export(key, "--run", searched, "--job", str(other), runs=runs)
+    assert f"is of job 'one' (run '{searched}'), and {other} is job 'other'" in told
+    shutil.copy(compressed.runs / "results.db", runs / "results.db")
+    next(runs.glob("one/network-*/network.safetensors")).unlink()
+    (compressed.runs / "one").rename(compressed.runs / "elsewhere")  # where the run has left it
+    try:
+        assert "network.safetensors" in compressed.export(key, "--run", searched, runs=runs)
+    finally:
+        (compressed.runs / "elsewhere").rename(compressed.runs / "one")
+
+
+def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., str], tmp_path: Path) -> None:
+    occupied, job = tmp_path / "occupied", tmp_path / "job.yaml"
+    occupied.touch()
+    job.touch()
+    runs = ("--runs", str(compressed.runs))
+    for options, message in (
+        (("fff", *runs), "unknown candidate 'fff'"),
+        (("no-key", *runs), "takes a job file, or first digits of a candidate's key"),
+        (
+            (compressed.key, "--format", "int4", *runs),
+            "--format must be one of mixed, int8, fp32, weight_only, got 'int4'",
+        ),
+        ((compressed.key, "--batch", "0", *runs), "the batch of an export must be 1 or more, got 0"),
+        ((compressed.key, "--opset", "9", *runs), "exports need opset 13 or later"),
+        ((compressed.key, "--runtime", "onnxruntime>=1.0", *runs), "exports need onnxruntime 1.6 or later"),
+        ((compressed.key, "--output", str(occupied), *runs), "--output must be a folder, and .*occupied is a file"),
+        ((str(job), "--format", "fp32", "--batch", "3"), "--format, --batch is for a candidate, nas export KEY"),
+    ):
+        said = refusal("export", *options)
+        assert message in said or re.search(message, said), said
+
+
+def test_a_file_or_a_yaml_name_is_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not names_job("ab12")
+    (tmp_path / "ab12").touch()
+    assert names_job("ab12")
+    assert names_job("missing.yaml")
