@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[agemoea,datasets,text,ray,postgresql,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[agemoea,datasets,openvino,text,ray,postgresql,dev]"
 	touch $@
 
 check: develop  ## lint, format, types and import rules

@@ -23,6 +23,7 @@ _BOARD = Path("/proc/device-tree/model")  # the model of a single-board computer
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 USABLE_CPUS = "usable_cpus"  # the property of a machine that says how many CPUs a process may use; older ones lack it
 _CPU_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # speed up int8
+_ONNX_RUNTIMES = ("onnxruntime", "openvino")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Precision:
 
 FP32 = Precision((FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
 INT8 = Precision((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits, a weight saves memory but no time
+# OpenVINO has integer kernels for signed weights alone. Those of x86 processors without VNNI saturate where codes have
+# 8 bits (see `nas.export.runtime_form`), so files store these unsigned, and OpenVINO computes such layers on floats.
+INT7 = Precision((2, 3, 4, 5, 6, 7), 8)
+UNSIGNED_INT8 = Precision((8,), 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,11 @@ class Device:
         if self.threads < 1 or self.batch < 1:
             raise ValueError(f"a device needs threads and batch of 1 or more, got {self.threads} and {self.batch}")
 
+    @property
+    def runs_onnx(self) -> bool:
+        """Whether its runtime loads ONNX files, so that exported networks can be timed on it."""
+        return self.runtime in _ONNX_RUNTIMES
+
     def executed_as(self, policy: LayerPolicy) -> LayerPolicy:
         """The policy of the first precision in which the device executes a layer under `policy`.
 
@@ -111,13 +121,14 @@ class Device:
 
 ONNXRUNTIME_CPU = Device("onnxruntime_cpu", "onnxruntime", precisions=(FP32, INT8))
 ONNXRUNTIME_CUDA = Device("onnxruntime_cuda", "onnxruntime", processor="cuda")
+OPENVINO_CPU = Device("openvino_cpu", "openvino", precisions=(FP32, INT7, UNSIGNED_INT8))
 TORCH_CPU = Device("torch_cpu", "torch")
 TORCH_CUDA = Device("torch_cuda", "torch", processor="cuda")
 
 # The processors of the machine at hand. A job may set other numbers of threads and of inputs than 1.
 DEVICES: Registry[Device] = Registry(
     "device",
-    {device.name: device for device in (ONNXRUNTIME_CPU, ONNXRUNTIME_CUDA, TORCH_CPU, TORCH_CUDA)},
+    {device.name: device for device in (ONNXRUNTIME_CPU, ONNXRUNTIME_CUDA, OPENVINO_CPU, TORCH_CPU, TORCH_CUDA)},
     lambda entry: isinstance(entry, Device),
 )
 

@@ -56,15 +56,17 @@ class NodeClass:
 
     @classmethod
     def from_layer(cls, layer: LayerSpec, policy: LayerPolicy) -> NodeClass:
-        """The class of a layer.
+        """The class of a layer: its format is `int8` of w8a8 and `w7a8` where a device executes that otherwise.
 
         Args:
             layer: The layer.
             policy: The policy as which a device executes the layer.
         """
-        if policy.activation_bits == FULL_PRECISION_BITS:
+        weight_bits, bits = policy.weight_bits, policy.activation_bits
+        if bits == FULL_PRECISION_BITS:
             return cls(LAYER, FLOAT)
-        return cls(LAYER, f"int{policy.activation_bits}", layer.activation not in _FUSED)
+        numbers = f"int{bits}" if weight_bits == bits else f"w{weight_bits}a{bits}"
+        return cls(LAYER, numbers, layer.activation not in _FUSED)
 
     @classmethod
     def from_inputs(cls, kind: str, inputs: Iterable[NodeClass]) -> NodeClass:

@@ -19,22 +19,23 @@ from math import prod
 import numpy as np
 from onnx import TensorProto
 
-from hardware.device import FP32, INT8
+from hardware.device import FP32, INT7, INT8
 from hardware.profiling.onnx_graph import MIDDLE, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, ReplicatedLayer
 from search_spaces.compression_policy import LayerPolicy
 from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.weighted import Embedding
 
+BUILT_POLICIES = (FP32.policy, INT7.policy, INT8.policy)  # as which layers can be built
 _TRIVIAL_NODES = 8  # as many as the nodes that shorten the outputs of 8 replicas in a layer model
 
 
 def build_layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
     """A network of parallel replicas of a layer, with folded bias and activation, that read the same input.
 
-    The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with per-channel int8 weights and
-    float bias, [Relu], QuantizeLinear, and for other activations DequantizeLinear, activation, QuantizeLinear. That of
-    an embedding looks up int8 rows and yields floats.
+    The 8-bit form is the QDQ form of exported networks: DequantizeLinear, the layer with integer weights per channel
+    and float bias, [Relu], QuantizeLinear, and for other activations DequantizeLinear, activation, QuantizeLinear. That
+    of an embedding looks up int8 rows and yields floats.
 
     Args:
         replicas: The layer and its number of replicas.
@@ -46,23 +47,23 @@ def build_layer_model(replicas: ReplicatedLayer, batch: int = 1) -> OnnxNetwork:
         of an 8-bit layer have their channels last.
 
     Raises:
-        ValueError: If the policy is neither floating point nor 8 bits of both weights and activations.
+        ValueError: If the policy is none of `BUILT_POLICIES`.
     """
     layer, policy = replicas.layer, replicas.policy
-    if policy not in (FP32.policy, INT8.policy):
-        raise ValueError(f"a layer model is built at {FP32.policy} or {INT8.policy}, got {policy}")
+    if policy not in BUILT_POLICIES:
+        raise ValueError(f"a layer model is built at {', '.join(map(str, BUILT_POLICIES))}, got {policy}")
     graph = OnnxGraph()
     outputs = []
     if isinstance(layer.operator, Embedding):
-        look_up = graph.int8_rows if policy == INT8.policy else graph.float_layer
+        look_up = graph.float_layer if policy == FP32.policy else graph.int8_rows
         outputs = [look_up("input", layer) for _ in range(replicas.count)]
         shape = (batch, *layer.input_shape)
         return graph.network("input", TensorProto.INT64, shape, outputs, TensorProto.FLOAT)
-    if policy == INT8.policy:
+    if policy != FP32.policy:
         data_type = TensorProto.UINT8
         values = graph.dequantize(_channels_first(graph, "input", layer), MIDDLE)
         for _ in range(replicas.count):
-            outputs.append(_int8_tail(graph, _int8_unit(graph, values, layer), layer))
+            outputs.append(_int8_tail(graph, _int8_unit(graph, values, replicas), layer))
     else:
         data_type = TensorProto.FLOAT
         for _ in range(replicas.count):
@@ -81,15 +82,16 @@ def build_empty_session() -> OnnxNetwork:
 
 def _input_shape(layer: LayerSpec, policy: LayerPolicy, batch: int) -> tuple[int, ...]:
     """Shape of the input of a layer model, with the batch axis."""
-    if _is_image(layer) and policy == INT8.policy:
+    if _is_image(layer) and policy != FP32.policy:
         channels, *sides = layer.input_shape
         return (batch, *sides, channels)
     return (batch, *layer.input_shape)
 
 
-def _int8_unit(graph: OnnxGraph, values: str, layer: LayerSpec) -> str:
+def _int8_unit(graph: OnnxGraph, values: str, replicas: ReplicatedLayer) -> str:
     """Adds an 8-bit layer with its activation function, and returns the name of its output codes."""
-    codes, zero_point = graph.int8_layer(values, layer)
+    layer = replicas.layer
+    codes, zero_point = graph.int8_layer(values, layer, replicas.policy.weight_bits)
     if layer.activation in (None, RELU):
         return codes
     return graph.quantize(graph.activation(graph.dequantize(codes, zero_point), layer.activation), MIDDLE)

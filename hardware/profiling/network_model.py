@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import TensorProto
 
-from hardware.device import FP32, INT8
+from hardware.device import FP32
+from hardware.profiling.layer_model import BUILT_POLICIES
 from hardware.profiling.onnx_graph import MIDDLE, ZERO, OnnxGraph
 from hardware.profiling.workload import OnnxNetwork, RandomNetwork
 from search_spaces.compression_policy import LayerPolicy
@@ -47,12 +48,12 @@ def build_network_model(network: RandomNetwork, batch: int = 1) -> OnnxNetwork:
         batch: Number of images per inference.
 
     Raises:
-        ValueError: If a layer is executed neither in floating point nor in 8 bits.
+        ValueError: If a layer is executed as another policy than `BUILT_POLICIES`.
     """
     nodes = network.nodes
-    strange = [str(policy) for _, policy in network.layers.values() if policy not in (FP32.policy, INT8.policy)]
+    strange = [str(policy) for _, policy in network.layers.values() if policy not in BUILT_POLICIES]
     if strange:
-        raise ValueError(f"a network model is built at {FP32.policy} or {INT8.policy}, got {strange[0]}")
+        raise ValueError(f"a network model is built at {', '.join(map(str, BUILT_POLICIES))}, got {strange[0]}")
     built = _NetworkBuilder(values={IMAGES: _Value(IMAGES, network.inputs[IMAGES])})
     for node in nodes:
         inputs, placed = [built.values[name] for name in node.inputs], network.layer_at(node)
@@ -79,7 +80,7 @@ class _NetworkBuilder:
             return _Value(graph.float_layer(name, layer), shape, positive)
         zero_point = ZERO if value.positive else MIDDLE
         name = graph.dequantize(graph.quantize(name, zero_point), zero_point)
-        codes = graph.int8_layer(name, layer)
+        codes = graph.int8_layer(name, layer, policy.weight_bits)
         name = graph.dequantize(*codes)
         if layer.activation in (None, RELU):
             return _Value(name, shape, positive, codes)

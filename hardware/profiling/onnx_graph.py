@@ -28,6 +28,7 @@ _IR_VERSION = 10  # the version of this opset; onnxruntime refuses versions that
 _STEP = np.float32(0.02)  # step of every quantised activation; latencies do not depend on it
 MIDDLE = np.uint8(128)  # zero point of activations that may be negative
 ZERO = np.uint8(0)
+_BYTE = 8  # bits of the widest codes
 _SHARED_ELEMENTS = 4096  # larger constants are weights, which are all different
 
 
@@ -102,21 +103,23 @@ class OnnxGraph:
         weights = self.rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(_inputs(layer)))
         return self.activation(self._weighted(values, self.constant(weights), layer), layer.activation)
 
-    def int8_layer(self, values: str, layer: LayerSpec) -> tuple[str, np.uint8]:
+    def int8_layer(self, values: str, layer: LayerSpec, weight_bits: int = _BYTE) -> tuple[str, np.uint8]:
         """Adds an 8-bit layer, with its ReLU if it has one but no other activation.
 
-        The weights are codes with a step per channel: unsigned ones, as those that exports have, because kernels of x86
-        processors without VNNI saturate where one code is signed.
+        The weights are codes with a step per channel, stored as those of exports: codes of 8 bits are unsigned, because
+        kernels of x86 processors without VNNI saturate where one code is signed; codes of fewer bits are signed.
 
         Args:
             values: Name of its input, which are dequantised values.
             layer: The layer; its weights are random.
+            weight_bits: Bit-width of the weights, 2 to 8.
 
         Returns:
             The name of the codes of its output, and their zero point.
         """
-        codes, scales = self._codes(layer)
-        weights, zeros = self.constant((codes + MIDDLE).astype(np.uint8)), self.constant(np.full(len(scales), MIDDLE))
+        codes, scales = self._codes(layer, weight_bits)
+        kind, middle = (np.uint8, MIDDLE) if weight_bits == _BYTE else (np.int8, np.int8(0))
+        weights, zeros = self.constant((codes + middle).astype(kind)), self.constant(np.full(len(scales), middle))
         axis = {"axis": _stored(layer)[1]}
         dequantized = self.node("DequantizeLinear", [weights, self.constant(scales), zeros], axis)
         outputs, zero_point = self._weighted(values, dequantized, layer), MIDDLE
@@ -188,12 +191,13 @@ class OnnxGraph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         return OnnxNetwork(model.SerializeToString(), tuple(batch if isinstance(side, str) else side for side in shape))
 
-    def _codes(self, layer: LayerSpec) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Random codes of a weight, from -127 to 127, and the step of each of its channels."""
+    def _codes(self, layer: LayerSpec, bits: int = _BYTE) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Random codes of a weight, such as from -127 to 127 of 8 bits, and the step of each of its channels."""
         shape, axis = _stored(layer)
-        # uniform codes have a deviation of 127 / 1.7, so outputs have about the variance of the inputs
-        typical = 1.7 / 127 / np.sqrt(_inputs(layer))
-        codes = self.rng.integers(-127, 128, shape)
+        most = 2 ** (bits - 1) - 1
+        # uniform codes have a deviation of their largest / 1.7, so outputs have about the variance of the inputs
+        typical = 1.7 / most / np.sqrt(_inputs(layer))
+        codes = self.rng.integers(-most, most + 1, shape)
         return codes, (typical * self.rng.uniform(0.8, 1.2, shape[axis])).astype(np.float32)
 
     def _weighted(self, values: str, weights: str, layer: LayerSpec) -> str:

@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware.device import Device, read_fingerprint, read_gpu_fingerprint
-from hardware.profiling.layer_model import build_empty_session, build_layer_model
-from hardware.profiling.network_model import build_network_model
+from hardware.profiling.onnx_workload import build_onnx, draw_inputs
 from hardware.profiling.stopwatch import Stopwatch, Timing
-from hardware.profiling.workload import OnnxNetwork, RandomNetwork, ReplicatedLayer, Workload
+from hardware.profiling.workload import OnnxNetwork, Workload
 
 if TYPE_CHECKING:
     import onnxruntime
 
+# of inputs; others are floats
+_KINDS: Mapping[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # By type of operator: the number of operators that run, and the number of elements of their first outputs.
 OperatorCounts = Mapping[str, tuple[int, float]]
@@ -61,25 +61,15 @@ class OnnxRuntimeProfiler:
 
     def time(self, workloads: Sequence[Workload]) -> list[Timing]:
         """Times workloads in turns; all their sessions are open at once."""
-        return self.stopwatch.time([_runner(self._onnx(one), self.device) for one in workloads])
+        return self.stopwatch.time([_runner(build_onnx(one, self.device.batch), self.device) for one in workloads])
 
     def count_operators(self, workloads: Sequence[Workload]) -> list[OperatorCounts]:
         """Counts the operators of each workload in the profile that onnxruntime writes of one run."""
-        return [_count_operators(self._onnx(one), self.device) for one in workloads]
+        return [_count_operators(build_onnx(one, self.device.batch), self.device) for one in workloads]
 
     def fingerprint(self) -> dict[str, str]:
         """The fingerprint of this machine."""
         return {**read_fingerprint(), **(read_gpu_fingerprint() if self.device.processor == "cuda" else {})}
-
-    def _onnx(self, workload: Workload) -> OnnxNetwork:
-        """A workload as an ONNX network."""
-        if isinstance(workload, OnnxNetwork):
-            return workload
-        if isinstance(workload, RandomNetwork):
-            return build_network_model(workload, self.device.batch)
-        if isinstance(workload, ReplicatedLayer):
-            return build_layer_model(workload, self.device.batch)
-        return build_empty_session()
 
 
 def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
@@ -89,7 +79,7 @@ def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
     providers = [_PROVIDERS[device.processor]]
     session = ort.InferenceSession(network.onnx, _options(device.threads), providers=providers)
     (argument,) = session.get_inputs()
-    values = _inputs(argument.type, network.input_shape)
+    values = draw_inputs(_kind(argument), network.input_shape)
     binding = session.io_binding()
     binding.bind_ortvalue_input(argument.name, ort.OrtValue.ortvalue_from_numpy(values, device.processor, 0))
     for output in session.get_outputs():
@@ -107,7 +97,7 @@ def _count_operators(network: OnnxNetwork, device: Device) -> OperatorCounts:
         options.profile_file_prefix = str(Path(folder) / "run")
         session = ort.InferenceSession(network.onnx, options, providers=[_PROVIDERS[device.processor]])
         (argument,) = session.get_inputs()
-        session.run(None, {argument.name: _inputs(argument.type, network.input_shape)})
+        session.run(None, {argument.name: draw_inputs(_kind(argument), network.input_shape)})
         events = json.loads(Path(session.end_profiling()).read_text())
     counts: dict[str, int] = defaultdict(int)
     elements: dict[str, float] = defaultdict(float)
@@ -119,12 +109,9 @@ def _count_operators(network: OnnxNetwork, device: Device) -> OperatorCounts:
     return {operator: (count, elements[operator]) for operator, count in counts.items()}
 
 
-def _inputs(kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Random numbers of the type of an input; indices of rows are 0, as every embedding has row 0."""
-    if kind == "tensor(int64)":
-        return np.zeros(shape, np.int64)
-    codes = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return codes if kind == "tensor(uint8)" else (codes / np.float32(64) - 2).astype(np.float32)
+def _kind(argument: onnxruntime.NodeArg) -> type[np.generic]:
+    """The type of the numbers of an input."""
+    return _KINDS.get(argument.type, np.float32)
 
 
 def _available() -> list[str]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from hardware.device import INT8, Device
+from hardware.device import INT7, INT8, Device
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.pruning.narrow_network import narrow_network, remove_blocks
 from nas.compression.tracing.compress import compress
@@ -81,7 +81,13 @@ def _find_quantized(graph: NetworkGraph, executed: Sequence[LayerPolicy]) -> Qua
         unit.call.name: unit
         for layer, policy in zip(graph.layers, executed, strict=True)
         for unit in layer.units
-        if policy == INT8.policy
+        if policy in (INT7.policy, INT8.policy)
+    }
+    narrow = {
+        unit.call.name
+        for layer, policy in zip(graph.layers, executed, strict=True)
+        for unit in layer.units
+        if policy == INT7.policy
     }
     computed = {name: unit for name, unit in calls.items() if not isinstance(unit.call.operator, Embedding)}
     found = quantize_activations(graph, [policy.activation_bits for policy in executed])
@@ -90,7 +96,7 @@ def _find_quantized(graph: NetworkGraph, executed: Sequence[LayerPolicy]) -> Qua
     sources = {node.name: node.inputs[0] for node in found.nodes if node.name in quantizers}
     outputs = {unit.rescaled.name for unit in computed.values()}
     inputs = [name for name in computed if read[name] in sources and sources[read[name]] not in outputs]
-    return Quantized(frozenset(calls), frozenset(inputs), frozenset(computed))
+    return Quantized(frozenset(calls), frozenset(inputs), frozenset(computed), frozenset(narrow))
 
 
 def _is_tokens(graph: NetworkGraph, name: str) -> bool:

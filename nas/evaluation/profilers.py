@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hardware.device import Device
+from hardware.profiling.openvino_profiler import OpenVinoProfiler
 from hardware.profiling.profiler import OnnxRuntimeProfiler, Profiler
 from search_spaces.registry import Registry
 
@@ -16,7 +17,7 @@ def _torch(device: Device) -> Profiler:
 
 
 PROFILERS: Registry[Callable[[Device], Profiler]] = Registry(
-    "runtime", {"onnxruntime": OnnxRuntimeProfiler, "torch": _torch}
+    "runtime", {"onnxruntime": OnnxRuntimeProfiler, "openvino": OpenVinoProfiler, "torch": _torch}
 )
 
 

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.opset import lower_opset
-from nas.export.runtime_form import pool_globally, shield_float_layers, store_wide_codes_unsigned, to_bytes
+from nas.export.runtime_form import (
+    pool_globally,
+    shield_float_layers,
+    store_wide_codes_unsigned,
+    to_bytes,
+    unshare_zero_points,
+)
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.logs import quiet
@@ -83,6 +89,8 @@ def write_onnx(
     pool_globally(model.graph)
     shield_float_layers(model.graph)
     store_wide_codes_unsigned(model.graph)
+    if target.runtime == "openvino":
+        unshare_zero_points(model.graph)
     return lower_opset(to_bytes(model), target)
 
 

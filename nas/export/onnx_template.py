@@ -1,7 +1,6 @@
 """A network in ONNX from which versions at 8 bits are written in milliseconds, for timing; an export takes seconds.
 
-A version has the same nodes as an export under the same policy. Its steps and codes are arbitrary, as latency does not
-depend on them.
+A version has the nodes of an export under the same policy. Its steps and codes are arbitrary: latency ignores them.
 """
 
 from __future__ import annotations
@@ -22,22 +21,24 @@ from search_spaces.operators.operator import Operator
 from search_spaces.operators.weighted import Convolution
 
 _STEP = 0.02  # step of all activations; latency does not depend on its value
-_MIDDLE, _ZERO = 128, 0  # zero points: of activations that may be negative, and of those after a ReLU
+_NEAR_MIDDLE, _ZERO = 120, 0  # zero points: of activations that may be negative (rarely 128), and of those after a ReLU
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """The tensors that are rounded to 8 bits, by the names of the nodes that call a weight.
+    """The tensors that are rounded to 8 bits or fewer, by the names of the nodes that call a weight.
 
     Attributes:
         weights: Nodes whose weight is rounded.
         inputs: Nodes whose input is rounded by a quantiser of its own.
         outputs: Nodes whose unit has a rounded output.
+        narrow: Those of the weights whose codes have 7 bits, which are stored as signed ones.
     """
 
     weights: frozenset[str]
     inputs: frozenset[str]
     outputs: frozenset[str]
+    narrow: frozenset[str] = frozenset()
 
 
 class OnnxTemplate:
@@ -75,26 +76,20 @@ class OnnxTemplate:
         rounded = {self._sites[call].weight: self._sites[call] for call in quantized.weights}
         inputs = {self._sites[call].reader: self._sites[call] for call in quantized.inputs}
         outputs = {self._sites[call].output for call in quantized.outputs}
-        draft = _Draft(self._codes)
+        narrow = {self._sites[call].weight for call in quantized.narrow}
+        draft = _Draft({name: _halve(*codes) if name in narrow else codes for name, codes in self._codes.items()})
         draft.constants = [tensor for tensor in graph.initializer if tensor.name not in rounded]
         for site in rounded.values():
             if site.node.op_type != "Gather":
                 draft.dequantize_weight(site)
         for node in graph.node:
             draft.add(node, inputs.get(node.name), outputs, rounded)
-        model = onnx.ModelProto()
-        model.CopyFrom(self._model_without_tensors())
-        model.graph.node.extend(draft.nodes)
-        model.graph.initializer.extend(draft.constants)
-        form = ir.from_proto(model)
+        drawn = helper.make_graph(draft.nodes, graph.name, graph.input, graph.output, draft.constants)
+        versions = {"opset_imports": self._model.opset_import, "ir_version": self._model.ir_version}
+        form = ir.from_proto(helper.make_model(drawn, **versions))
         shield_float_layers(form.graph)
         store_wide_codes_unsigned(form.graph)
         return to_bytes(form)
-
-    def _model_without_tensors(self) -> onnx.ModelProto:
-        graph = self._model.graph
-        empty = helper.make_graph([], graph.name, graph.input, graph.output)
-        return helper.make_model(empty, opset_imports=self._model.opset_import, ir_version=self._model.ir_version)
 
 
 @dataclass(frozen=True)
@@ -198,7 +193,7 @@ class _Draft:
 
     def _round(self, source: str, target: str, positive: bool) -> None:
         """Adds the nodes that round the value `source` to the value `target`; `positive` if it is never negative."""
-        grid = [*self._step_and_zero(_ZERO if positive else _MIDDLE)]
+        grid = [*self._step_and_zero(_ZERO if positive else _NEAR_MIDDLE)]
         codes = f"{target}_codes"
         self.nodes.append(helper.make_node("QuantizeLinear", [source, *grid], [codes], name=f"{target}_quantize"))
         self.nodes.append(helper.make_node("DequantizeLinear", [codes, *grid], [target], name=f"{target}_dequantize"))
@@ -243,3 +238,8 @@ def _round_weight(weight: onnx.TensorProto, site: _CallSite) -> tuple[onnx.Tenso
     codes = np.round(value / np.expand_dims(step, others)).astype(np.int8)
     parts = {"codes": codes, "step": step, "zero": np.zeros(len(step), np.int8)}
     return tuple(numpy_helper.from_array(array, f"{weight.name}_{part}") for part, array in parts.items())
+
+
+def _halve(codes: onnx.TensorProto, *grid: onnx.TensorProto) -> tuple[onnx.TensorProto, ...]:
+    """Codes that need a bit less, and the same steps and zero points."""
+    return numpy_helper.from_array(numpy_helper.to_array(codes) // np.int8(2), codes.name), *grid

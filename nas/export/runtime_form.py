@@ -1,7 +1,7 @@
 """Rewrites an ONNX graph into a form that runtimes run faster, without changing what it computes.
 
 The passes of `onnx_ir` clean the graph up. `shield_float_layers`, `pool_globally` and `store_wide_codes_unsigned` suit
-the kernels of onnxruntime, and no library has such passes.
+the kernels of onnxruntime, `unshare_zero_points` those of OpenVINO, and no library has such passes.
 """
 
 from __future__ import annotations
@@ -98,6 +98,25 @@ def store_wide_codes_unsigned(graph: ir.Graph) -> None:
         middle = (zero.const_value.numpy().astype(np.int16) + _MIDDLE).astype(np.uint8)
         node.replace_input_with(0, unsigned[codes])
         node.replace_input_with(2, _add_constant(graph, f"{node.outputs[0].name}_unsigned_zero", middle))
+
+
+def unshare_zero_points(graph: ir.Graph) -> None:
+    """Gives every signed weight zero points of its own.
+
+    OpenVINO (seen in 2026.4) computes a layer on floats if its weight shares them with another weight, as equal
+    constants are stored once.
+    """
+    known: set[ir.Value] = set()
+    for node in graph:
+        if node.op_type != "DequantizeLinear" or len(node.inputs) != 3:
+            continue
+        codes, _, zero = node.inputs
+        if codes is None or zero is None or not codes.is_initializer() or codes.dtype != ir.DataType.INT8:
+            continue
+        if zero in known:
+            assert zero.const_value is not None
+            node.replace_input_with(2, _add_constant(graph, f"{codes.name}_zero", zero.const_value.numpy()))
+        known.add(zero)
 
 
 def _add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:

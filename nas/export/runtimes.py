@@ -30,7 +30,9 @@ _ONNXRUNTIME = Runtime(
     # from its table of compatibility
     {13: (1, 6), 14: (1, 8), 15: (1, 9), 16: (1, 11), 17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18)},
 )
-RUNTIMES: Mapping[str, Runtime] = {runtime.name: runtime for runtime in (_ONNXRUNTIME,)}
+# Opsets were tried in 2025.0 and 2026.4, which refuse none.
+_OPENVINO = Runtime("openvino", dict.fromkeys(range(13, 22), (2025, 0)))
+RUNTIMES: Mapping[str, Runtime] = {runtime.name: runtime for runtime in (_ONNXRUNTIME, _OPENVINO)}
 
 
 def format_version(version: Version) -> str:

@@ -63,8 +63,9 @@ def brief_timings() -> Iterator[None]:
     No test may ask how long things take: on a busy machine that is anything, and certainty takes minutes.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("hardware.profiling.profiler", "nas.evaluation.torch_profiler"):
-            patch.setattr(f"{module}.Stopwatch", BriefStopwatch)
+        for module in ("profiling.profiler", "profiling.openvino_profiler"):
+            patch.setattr(f"hardware.{module}.Stopwatch", BriefStopwatch)
+        patch.setattr("nas.evaluation.torch_profiler.Stopwatch", BriefStopwatch)
         yield
 
 

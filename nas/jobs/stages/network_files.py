@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
 from nas.data.splits import DataSplits
+from nas.evaluation.profilers import create_profiler
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
 from nas.export.model_notes import add_notes
@@ -178,7 +178,7 @@ def time_files(
     inputs = [data.input_shape(candidate.architecture.resolution) for candidate in candidates]
     shapes = [(table.device.batch, *shape) for shape in inputs]
     networks = [OnnxNetwork(file.read_bytes(), shape) for file, shape in zip(files, shapes, strict=True)]
-    profiler = OnnxRuntimeProfiler(table.device)
+    profiler = create_profiler(table.device)
     timings = time_normalized(profiler, networks, table.device.precisions, table.reference_ms).timings
     return [timing.latency_ms for timing in timings]
 

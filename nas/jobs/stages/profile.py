@@ -118,9 +118,9 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
             search limits it; or if it was measured before and damaged.
         OSError: If the machine is busy, changes meanwhile or is lost.
     """
-    if request.network is not None and request.device.here().runtime != "onnxruntime":
+    if request.network is not None and not request.device.here().runs_onnx:
         raise ValueError(
-            f"a given network is timed in onnxruntime, not on {request.device.name!r}; name another device"
+            f"a given network is timed as an ONNX file, not on {request.device.name!r}; name another device"
         )
     machine = profiler.fingerprint()
     finished = request.path(machine)
@@ -177,7 +177,7 @@ def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
 def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
     """The table of a job, if files run on its device here; an empty one, if it is not measured yet."""
     name = request.device.name
-    if name not in DEVICES or get_device(name).runtime != "onnxruntime":
+    if name not in DEVICES or not get_device(name).runs_onnx:
         return None
     if request.given is not None:
         table = load_table(request.given)

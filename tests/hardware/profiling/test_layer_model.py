@@ -17,7 +17,7 @@ from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
-W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
+W32, W7, W8 = LayerPolicy(), LayerPolicy.quantized(7, 8), LayerPolicy.quantized(8, 8)
 LAYERS = [
     LayerSpec.conv("", Convolution.square(16, 24), 6, activation="relu"),
     LayerSpec.conv("", Convolution.square(16, 16, 5, stride=2, groups=16), 7),
@@ -28,7 +28,7 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("policy", [W32, W8], ids=str)
+@pytest.mark.parametrize("policy", [W32, W7, W8], ids=str)
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_agrees_with_numpy(layer: LayerSpec, policy: LayerPolicy) -> None:
     network = build_layer_model(ReplicatedLayer(layer, policy))
@@ -44,7 +44,7 @@ def test_agrees_with_numpy(layer: LayerSpec, policy: LayerPolicy) -> None:
     outputs = session.run(None, {"input": values})
     assert len(outputs) == ReplicatedLayer(layer, policy).count
     for output, (weights, bias) in zip(outputs, _parameters(network.onnx), strict=True):
-        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=policy == W8).ravel()
+        expected = _activate(_weighted_sum(inputs, weights, layer) + bias, layer, quantised=policy != W32).ravel()
         if policy == W32:
             assert output.ravel() == pytest.approx(expected, rel=1e-4, abs=1e-5)
         else:
@@ -84,7 +84,7 @@ def test_a_transposed_convolution_has_the_shape_that_onnx_reads(policy: LayerPol
 
 
 def test_a_kernel_that_onnxruntime_lacks_is_refused() -> None:
-    with pytest.raises(ValueError, match="w32a32 or w8a8, got w4a8"):
+    with pytest.raises(ValueError, match="w32a32, w7a8, w8a8, got w4a8"):
         build_layer_model(ReplicatedLayer(LAYERS[0], LayerPolicy.quantized(4, 8)))
 
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hardware.device import ONNXRUNTIME_CPU
+from hardware.device import ONNXRUNTIME_CPU, OPENVINO_CPU
+from hardware.profiling.openvino_profiler import OpenVinoProfiler
 from hardware.profiling.profiler import OnnxRuntimeProfiler
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import calibrate
@@ -17,9 +18,12 @@ from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.export.onnx_graph_network import traced_to_onnx
+from nas.export.target import ExportTarget
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicySpace
 from search_spaces.removable_blocks import RemovableBlocks
+
+LAYERS = ("Convolution", "Deconvolution", "FullyConnected")
 
 
 class Net(nn.Module):
@@ -64,6 +68,22 @@ def test_onnxruntime_makes_the_same_of_it_as_of_an_export(traced: TracedNetwork,
     exported = OnnxNetwork(traced_to_onnx(network, [inputs]), built.input_shape)
     ran, wanted = OnnxRuntimeProfiler(device).count_operators([built, exported])
     assert ran == wanted
+
+
+def test_openvino_runs_the_same_layers_in_integers_as_of_an_export(traced: TracedNetwork) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    space = JointSpace(traced.space("net"), PolicySpace.parse(["w32a32", "w4a8", "w8a8"]))
+    candidate, device = space.population(np.array([[0, 1, 2, 1, 0, 1, 2, 2, 1, 1]]))[0], OPENVINO_CPU
+    built = GivenWorkloads(traced)(candidate, device)
+    network = compress(traced, candidate.policy)
+    inputs = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    calibrate(network, [inputs])
+    target = ExportTarget.parse("openvino>=2025.0")
+    exported = OnnxNetwork(traced_to_onnx(network, [inputs], target), built.input_shape)
+    both = OpenVinoProfiler(device).count_operators([built, exported])
+    ran, wanted = ({kind: count for kind, count in one.items() if kind.startswith(LAYERS)} for one in both)
+    assert ran == wanted
+    assert {"Convolution I8", "FullyConnected I8"} <= {*ran}
 
 
 def test_without_blocks_it_is_what_is_left(traced: TracedNetwork) -> None:

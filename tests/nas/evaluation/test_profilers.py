@@ -17,7 +17,7 @@ def test_the_runtime_of_a_device_decides() -> None:
 
 
 def test_what_this_machine_lacks_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown runtime 'tflite'; known runtimes: onnxruntime, torch"):
+    with pytest.raises(ValueError, match="unknown runtime 'tflite'; known runtimes: onnxruntime, openvino, torch"):
         create_profiler(Device("phone", "tflite"))
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'torch_cuda' needs a CUDA device"):

@@ -9,7 +9,13 @@ import pytest
 from onnx import numpy_helper, parser
 
 from nas.export.onnx_model import open_session, run_session
-from nas.export.runtime_form import pool_globally, shield_float_layers, store_wide_codes_unsigned, to_bytes
+from nas.export.runtime_form import (
+    pool_globally,
+    shield_float_layers,
+    store_wide_codes_unsigned,
+    to_bytes,
+    unshare_zero_points,
+)
 
 HEADER = '<ir_version: 10, opset_import: ["": 21]>'
 IMAGES = np.random.default_rng(0).random((2, 3, 4, 5), dtype=np.float32)
@@ -97,4 +103,22 @@ def test_codes_whose_products_would_not_fit_into_16_bits_are_stored_unsigned() -
     assert sum(codes.ndim == 2 for codes in constants.values()) == 2  # a weight that is read twice is stored once
     inputs = IMAGES.reshape(-1, 2)
     expected, found = (open_session(to_bytes(model)).run(None, {"images": inputs}) for model in (plain, stored))
+    np.testing.assert_array_equal(expected, found)
+
+
+def test_each_signed_weight_has_zero_points_of_its_own() -> None:
+    text = """
+        g (float[n, 2] images) => (float[n, 3] logits)
+        <int8[2, 3] first = {-12, 0, 5, 3, 6, 7}, int8[3, 3] second = {-6, 0, 5, 3, 6, 7, 1, 2, 3},
+         float[3] step = {0.1, 0.2, 0.3}, int8[3] zero = {0, 0, 0}> {
+            one = DequantizeLinear <axis = 1> (first, step, zero)
+            two = DequantizeLinear <axis = 1> (second, step, zero)
+            hidden = MatMul (images, one)
+            logits = MatMul (hidden, two)
+        }"""
+    plain, own = load(text), load(text)
+    unshare_zero_points(own.graph)
+    graph = onnx.load_from_string(to_bytes(own)).graph
+    assert [node.input[2] for node in graph.node[:2]] == ["zero", "second_zero"]
+    expected, found = (run_session(open_session(to_bytes(model)), IMAGES.reshape(-1, 2)) for model in (plain, own))
     np.testing.assert_array_equal(expected, found)

@@ -18,7 +18,7 @@ def test_a_target_is_read_from_words() -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ({"runtime": "openruntime>=1.20"}, "unknown runtime 'openruntime'; known: onnxruntime"),
+        ({"runtime": "openruntime>=1.20"}, "unknown runtime 'openruntime'; known: onnxruntime, openvino"),
         ({"runtime": "onnxruntime>=1.x"}, "such as onnxruntime>=1.20, got 'onnxruntime>=1.x'"),
         ({"runtime": "onnxruntime"}, "its name and its oldest release"),
         ({"runtime": "onnxruntime>=1.5"}, "onnxruntime 1.6 or later, which has opset 13, got 1.5"),

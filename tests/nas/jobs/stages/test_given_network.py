@@ -195,7 +195,7 @@ def test_a_network_that_cannot_be_used_is_refused(
     [
         ({"training": {"epochs": 1}}, ["is trained already; leave out the section training"]),
         ({"search": {"searcher": "few_shot"}}, ["'few_shot' is for few-shot supernets"]),
-        ({"device": {"name": "torch_cpu"}}, ["timed in onnxruntime", "'torch_cpu'"]),
+        ({"device": {"name": "torch_cpu"}}, ["timed as an ONNX file", "'torch_cpu'"]),
         ({"data": {"mean": [0.5]}}, ["mean and std are given together"]),
         ({"data": {"mean": [0.5, 0.5], "std": [0.5, 0.5]}}, ["one value per channel, 1, got 2"]),
     ],
