@@ -171,6 +171,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "hardware/document.py": "tests/hardware/tables/test_table_metadata.py: what documents refuse",
     "hardware/tables/sealed_parquet.py": "tests/hardware/tables/test_table_file.py: seals, cells and sizes",
     "hardware/tables/table_rows.py": "tests/hardware/tables/test_table_file.py: every cell",
+    "hardware/profiling/onnx_workload.py": "tests/hardware/profiling/test_openvino_model.py: what it builds and draws",
     "hardware/profiling/onnx_forms.py": "tests/search_spaces/operators/test_registry.py: every form agrees with torch",
 }
 

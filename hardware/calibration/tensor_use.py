@@ -25,8 +25,7 @@ from search_spaces.layer_spec import RELU, LayerSpec
 from search_spaces.quoting import quote
 
 _MOST_READERS = 10_000  # of one tensor: a text that says more would be expanded into gigabytes
-FLOAT = "float"
-LAYER = "layer"
+FLOAT, LAYER = "float", "layer"
 _FUSED = (None, RELU)  # activations that an integer kernel applies itself, by the range of its output codes
 _CLASS = re.compile(r"(?P<format>\w+)(?: (?P<kind>\w+))?(?P<activated>\+activation)?")
 _PRODUCER = re.compile(r"(?P<kind>\w+)\((?P<inputs>[^()]+)\)")
@@ -62,10 +61,9 @@ class NodeClass:
             layer: The layer.
             policy: The policy as which a device executes the layer.
         """
-        weight_bits, bits = policy.weight_bits, policy.activation_bits
-        if bits == FULL_PRECISION_BITS:
+        if policy.activation_bits == FULL_PRECISION_BITS:
             return cls(LAYER, FLOAT)
-        numbers = f"int{bits}" if weight_bits == bits else f"w{weight_bits}a{bits}"
+        numbers = f"int{policy.activation_bits}" if policy.weight_bits == policy.activation_bits else str(policy)
         return cls(LAYER, numbers, layer.activation not in _FUSED)
 
     @classmethod
