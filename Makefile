@@ -24,7 +24,7 @@ develop: $(VENV)/.developing  ## the same, with all extras of the tests and the 
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[engine]"
 	touch $@
 
 $(VENV)/.developing: $(VENV)/.installed

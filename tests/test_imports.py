@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from small_files import QUANTIZED, export
 
 ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+# What the engine needs and the verification of a file does not, by the names of the modules.
+RENAMED = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn", "onnx-ir": "onnx_ir"}
+NEEDED = [re.split("[<>=]", one)[0] for one in PROJECT["optional-dependencies"]["engine"]]
+ENGINE = {RENAMED.get(name, name) for name in NEEDED} - {"onnxruntime", "pydantic"}  # which typer needs, too
 LIGHT = ["search_spaces", "predictors", "hardware", "results"]  # all but search_spaces/elastic
 
 
@@ -45,6 +53,27 @@ def test_methods_of_compression_have_names_without_torch_and_allocators_need_non
         f"nas.compression.allocation.{file.stem}" for file in (ROOT / "nas/compression/allocation").glob("*.py")
     ]
     assert not loads_torch(*allocators, *(f"nas.compression.{room}.registry" for room in rooms))
+
+
+def test_a_file_is_verified_where_the_engine_is_not_installed(tmp_path: Path) -> None:
+    path = export(tmp_path, QUANTIZED)
+    code = (
+        "import sys\n"
+        "class Refusing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {sorted(ENGINE)}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Refusing())\n"
+        f"sys.argv = ['nas', 'verify', {str(path)!r}, '--json']\n"
+        "from nas.cli.main import main; main()"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    outcomes = {check["name"]: check["outcome"] for check in json.loads(shown.stdout)["checks"]}
+    assert outcomes.pop("ONNX checker") == "not run"
+    assert [name for name, outcome in outcomes.items() if outcome == "not run"] == [
+        f"latency, batch {batch}" for batch in (1, 8, 32)
+    ]
 
 
 def light_modules(package: str) -> list[str]:

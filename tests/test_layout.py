@@ -51,7 +51,14 @@ REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one con
 CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, and networks that are narrowed"
 WIDTHS = "tests/nas/compression/pruning/test_widths.py: widths, their costs and baselines on one network"
 DISTILLED = "tests/nas/jobs/stages/test_distill.py: jobs whose images are distilled"
+VERIFICATION = "tests/nas/verification/test_checks.py: every check, by what it is to catch"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/verification/check.py": VERIFICATION,
+    "nas/verification/layers.py": VERIFICATION,
+    "nas/verification/structure.py": VERIFICATION,
+    "nas/verification/sessions.py": VERIFICATION,
+    "nas/verification/timing.py": VERIFICATION,
+    "nas/verification/parity.py": "tests/nas/export/test_agreement.py: outputs of torch and of a runtime",
     "nas/compression/data_free/distilled_source.py": DISTILLED,
     "nas/data/network_inputs.py": DISTILLED,
     "nas/tasks/divergence.py": "tests/nas/tasks/metrics/test_agreement.py: it is that of probabilities",

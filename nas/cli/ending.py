@@ -35,9 +35,9 @@ _UsageError: Any = typer.BadParameter.__base__  # of click or, in newer releases
 def ending() -> Iterator[None]:
     """Ends the program as its block ends.
 
-    Exit codes: 0; 2 for bad input, and for what the user can put right; 70 for a fault of the program, of which a
-    report is written; 130 and 143 after SIGINT and SIGTERM; 141 if nobody reads the output any more. With NAS_DEBUG=1
-    tracebacks are shown, too.
+    Exit codes: 0; 1 if a check of `nas verify` failed; 2 for bad input, and for what the user can put right; 70 for a
+    fault of the program, of which a report is written; 130 and 143 after SIGINT and SIGTERM; 141 if nobody reads the
+    output any more. With NAS_DEBUG=1 tracebacks are shown, too.
 
     Raises:
         SystemExit: Always.
@@ -82,8 +82,11 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _describe(error: BaseException) -> tuple[str, int]:
     """The line that an error ends in, and the exit code."""
+    from nas.cli.engine import describe_lacking, find_lacking
     from nas.user_code import describe_plug_in_error
 
+    if isinstance(error, ModuleNotFoundError) and (lacking := find_lacking()):
+        return describe_lacking(lacking), WRONG
     if isinstance(error, _UsageError):
         return _describe_usage(error), WRONG
     if _lacks_memory(error):

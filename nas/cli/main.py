@@ -10,7 +10,7 @@ import sys
 import typer
 
 from hardware.usable_cpus import bound_threads
-from nas.cli import cluster, compare, jobs, results, tables
+from nas.cli import cluster, compare, jobs, results, tables, verify
 from nas.cli.ending import ending
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 jobs.register(app)
 compare.register(app)
 cluster.register(app)
+verify.register(app)
 app.add_typer(results.app, name="results")
 app.add_typer(tables.app, name="tables")
 

@@ -1,4 +1,4 @@
-"""Writes plain networks as ONNX models, and runs ONNX models in onnxruntime."""
+"""Writes plain networks as ONNX models."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import copy
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.export.onnx_layer import OPSET, OnnxLayer
@@ -25,12 +23,10 @@ from nas.export.runtime_form import (
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.logs import quiet
+from nas.verification.sessions import open_session as open_session
+from nas.verification.sessions import run_session as run_session
 from search_spaces.elastic.layer import Layer
 
-if TYPE_CHECKING:
-    import onnxruntime
-
-FloatArray = NDArray[np.float32]
 BATCH_AXIS = {0: torch.export.Dim("batch")}
 
 
@@ -103,36 +99,6 @@ def save_onnx(model: bytes, path: Path) -> None:
     """
     with atomic_write(path) as draft:
         draft.write_bytes(model)
-
-
-def open_session(model: bytes) -> onnxruntime.InferenceSession:
-    """A session of onnxruntime with all optimisations, on one thread of the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors only
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def run_session(session: onnxruntime.InferenceSession, inputs: NDArray[Any]) -> FloatArray:
-    """The first output of a model with one input, such as logits of shape (batch, classes).
-
-    A model of a fixed batch is run as often as that takes, and what fills its last batch up is left out.
-
-    Args:
-        session: A session of onnxruntime on the model.
-        inputs: The input, shape (batch, ...).
-    """
-    (given,) = session.get_inputs()
-    batch, count = given.shape[0] if given.shape else None, len(inputs)
-    if not isinstance(batch, int) or batch == count:
-        first, *_ = session.run(None, {given.name: np.ascontiguousarray(inputs)})
-        return np.asarray(first)
-    filled = np.concatenate([inputs, np.repeat(inputs[-1:], -count % batch, axis=0)])
-    parts = [run_session(session, filled[start : start + batch]) for start in range(0, len(filled), batch)]
-    return np.concatenate(parts)[:count]
 
 
 def _build_onnx_form(network: nn.Module) -> nn.Module:

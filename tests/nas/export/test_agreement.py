@@ -67,7 +67,7 @@ class Answers:
         self._answer = answer
 
     def get_inputs(self) -> list[Any]:
-        return [SimpleNamespace(name="images")]
+        return [SimpleNamespace(name="images", shape=["batch"])]
 
     def run(self, _: None, inputs: dict[str, Any]) -> list[Any]:
         return [self._answer.numpy()]
