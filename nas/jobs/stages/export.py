@@ -12,7 +12,7 @@ from hardware.tables.latency_table import LatencyTable
 from nas.files import atomic_write
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import is_table_cost
-from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
+from nas.jobs.stages.network_files import MEASURED, choose_form, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
@@ -92,11 +92,13 @@ def _exported(
     realizer, rows = subject.realizer(), list(roles.values())
     candidates = [outcome.front.population[row] for row in rows]
     names = [f"{role.replace(' ', '-')}-{one.key[:8]}.onnx" for role, one in zip(roles, candidates, strict=True)]
-    tested = []
+    tested, form = [], choose_form(table)
     with execution.reporter.bar("export to ONNX", len(names)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
             resolution = candidate.architecture.resolution
-            tested.append(export_network(realizer.realize(candidate), resolution, realizer, subject, folder / name))
+            tested.append(
+                export_network(realizer.realize(candidate), resolution, realizer, subject, folder / name, form)
+            )
             bar.advance(1, name)
     with atomic_write(folder / LAYERS) as draft:
         _list_layers(subject.space.architectures, candidates, names).to_csv(draft, index=False)

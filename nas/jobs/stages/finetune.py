@@ -15,7 +15,7 @@ from nas.jobs.execution import Execution
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE, MOST_LOSS_WEIGHT
 from nas.jobs.job_runs import Inputs, JobRuns
 from nas.jobs.stages.export import Export
-from nas.jobs.stages.network_files import MEASURED, export_network, make_once, store_networks, time_files
+from nas.jobs.stages.network_files import MEASURED, choose_form, export_network, make_once, store_networks, time_files
 from nas.jobs.stages.subject import Subject
 from nas.training.progress import StepCallback, ignore_step
 from search_spaces.candidate import Candidate
@@ -189,7 +189,7 @@ def _measured(
     resolution, file = candidate.architecture.resolution, folder / f"fine-tuned-{candidate.key[:8]}.onnx"
     before = realizer.measure(candidate, metrics)
     found = realizer.measure_network(network, resolution, data.validation, metrics)
-    tested = export_network(network, resolution, realizer, subject, file)
+    tested = export_network(network, resolution, realizer, subject, file, choose_form(table))
     columns: dict[str, object] = {"role": "fine-tuned", "key": candidate.key}
     for name in subject.metric_names:
         columns |= {f"before_{name}": before[name], f"{MEASURED}{name}": found[name], f"test_{name}": tested[name]}

@@ -1,4 +1,4 @@
-"""Networks as files: exported, checked against torch, timed in onnxruntime, and listed in a table."""
+"""Networks as files: exported, checked against torch, timed in their runtime, and listed in a table."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from nas.export.agreement import check_agreement
 from nas.export.model_notes import add_notes
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
+from nas.export.openvino_session import check_openvino_agreement, open_openvino
 from nas.export.opset import describe_versions
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
@@ -116,6 +117,16 @@ class FileForm:
 
 
 _USUAL = FileForm()
+_OPENVINO = FileForm(ExportTarget.parse("openvino>=2025.0", storage="bytes"))
+
+
+def choose_form(table: LatencyTable | None) -> FileForm:
+    """The form of the files of a job: that for the runtime on which latency counts, where it is one of this machine.
+
+    Args:
+        table: The latency table of the device; None where there is none.
+    """
+    return _OPENVINO if table is not None and table.device.runtime == "openvino" else _USUAL
 
 
 def export_network(
@@ -126,7 +137,7 @@ def export_network(
     file: Path,
     form: FileForm = _USUAL,
 ) -> dict[str, float]:
-    """Writes one network, and measures it in onnxruntime on the test images.
+    """Writes one network, and measures it on the test images: in onnxruntime, or in OpenVINO if it is for that.
 
     Args:
         network: The network, as the realizer makes it.
@@ -140,7 +151,8 @@ def export_network(
         Every measured metric by name.
 
     Raises:
-        ExportMismatch: If onnxruntime computes something else than torch.
+        ExportMismatch: If onnxruntime, or the runtime that the file is for, computes something else than torch.
+        ValueError: If the file is for OpenVINO, and that is not installed.
     """
     data = subject.data
     inputs = realizer.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
@@ -152,6 +164,9 @@ def export_network(
     model = add_notes(model, realizer.transform, data.names, form.notes)
     session = open_session(model)
     check_agreement(network, session, inputs)
+    if form.target.runtime == "openvino":
+        session = open_openvino(model)
+        check_openvino_agreement(network, session, inputs)
     save_onnx(model, file)
 
     def run(images: torch.Tensor) -> torch.Tensor:

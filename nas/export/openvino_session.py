@@ -1,0 +1,75 @@
+"""Exported models in OpenVINO, by the interface that sessions of onnxruntime have, so that checks run either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hardware.profiling.openvino_model import check_openvino, compile_openvino
+from nas.export.agreement import ExportMismatch, check_agreement
+
+if TYPE_CHECKING:
+    import onnxruntime
+    import openvino
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """An input of a model: its name, and its shape, in which an axis of any size has no number."""
+
+    name: str
+    shape: tuple[int | None, ...]
+
+
+class _OpenVinoSession:
+    """What is used of an `onnxruntime.InferenceSession`, on one thread of the CPU."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = compile_openvino(model)
+
+    def get_inputs(self) -> list[_Argument]:
+        return [_Argument(one.get_any_name(), _read_shape(one.partial_shape)) for one in self._model.inputs]
+
+    def run(self, _: None, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        found = self._model(dict(inputs))
+        return [np.array(found[one]) for one in self._model.outputs]
+
+
+def open_openvino(model: bytes) -> onnxruntime.InferenceSession:
+    """A model in OpenVINO, on one thread of the CPU; it has the methods `get_inputs` and `run` of a session.
+
+    Args:
+        model: An ONNX file.
+
+    Raises:
+        ValueError: If OpenVINO is not installed.
+        RuntimeError: If it cannot load the file.
+    """
+    check_openvino("an export for openvino, which is checked in it,")
+    return cast("onnxruntime.InferenceSession", _OpenVinoSession(model))
+
+
+def check_openvino_agreement(network: nn.Module, session: onnxruntime.InferenceSession, inputs: Tensor) -> None:
+    """Compares a network with its exported model as `check_agreement` does, and names OpenVINO in errors.
+
+    Args:
+        network: The network that was exported, in evaluation mode.
+        session: A result of `open_openvino`.
+        inputs: Inputs to compare on, shape (batch, ...).
+
+    Raises:
+        ExportMismatch: If they differ by more than rounding.
+    """
+    try:
+        check_agreement(network, session, inputs)
+    except ExportMismatch as error:
+        raise ExportMismatch(str(error).replace("onnxruntime", "OpenVINO")) from error
+
+
+def _read_shape(shape: openvino.PartialShape) -> tuple[int | None, ...]:
+    return tuple(side.get_length() if side.is_static else None for side in shape)

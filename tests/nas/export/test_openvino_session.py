@@ -1,0 +1,56 @@
+"""Exports for OpenVINO compute in it what they compute in torch, in integers where weights have 7 bits or fewer."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hardware.profiling.openvino_model import compile_openvino, count_integer_layers
+from nas.compression.compress import apply_policy, calibrate
+from nas.export.agreement import ExportMismatch
+from nas.export.onnx_model import run_session, to_onnx
+from nas.export.openvino_session import check_openvino_agreement, open_openvino
+from nas.export.target import ExportTarget
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.elastic.supernet import build_supernet
+from search_spaces.joint_space import JointSpace
+from search_spaces.presets import create_space
+
+POLICIES = ("w4a8", "w32a32", "w7a8", "w8a8")
+TARGET = ExportTarget.parse("openvino>=2025.0", storage="bytes")
+
+
+def make_network(seed: int) -> tuple[nn.Module, list[LayerPolicy], Tensor]:
+    space = create_space("resnet_digits", 1, 10)
+    architecture = JointSpace(space).smallest().architecture
+    layers = space.layers(architecture)
+    policies = [*islice(cycle(map(LayerPolicy.parse, POLICIES)), len(layers))]
+    plain = build_supernet(space, seed).eval().extract(architecture)
+    network = apply_policy(plain, layers, CompressionPolicy(tuple(policies)))
+    size = architecture.resolution
+    images = torch.randn(32, 1, size, size, generator=torch.Generator().manual_seed(0))
+    calibrate(network, [images])
+    return network, policies, images
+
+
+def test_an_export_agrees_in_openvino_and_another_network_does_not() -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    network, policies, images = make_network(0)
+    model = to_onnx(network, (1, *images.shape[2:]), TARGET)
+    session = open_openvino(model)
+    check_openvino_agreement(network, session, images)
+    assert run_session(session, images[:3].numpy()).shape == (3, 10)
+    integers, layers = count_integer_layers(compile_openvino(model))
+    assert (integers, layers) == (sum(policy.weight_bits <= 7 for policy in policies), len(policies))
+    other, *_ = make_network(1)
+    with pytest.raises(ExportMismatch, match=r"^OpenVINO must agree with torch"):
+        check_openvino_agreement(other, session, images)
+
+
+def test_openvino_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hardware.profiling.openvino_model.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"an export for openvino, which is checked in it, needs OpenVINO"):
+        open_openvino(b"")
