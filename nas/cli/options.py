@@ -118,6 +118,9 @@ class ExportOptions(MeasuringOptions):
     ] = None
     opset: Annotated[int | None, typer.Option(help="Of KEY: the newest opset that the file may name.")] = None
     batch: Annotated[int | None, typer.Option(help="Of KEY: a fixed batch size; default: any.")] = None
+    images: Annotated[
+        bool, typer.Option("--images", help="Of KEY: let the file read images, uint8, of any height and width.")
+    ] = False
     output: Annotated[Path | None, typer.Option(help="Of KEY: folder of the file; default: exports/KEY in --runs.")] = (
         None
     )
@@ -135,8 +138,8 @@ class ExportOptions(MeasuringOptions):
         Raises:
             ValueError: If one of these options is given.
         """
-        only = ("format", "runtime", "opset", "batch", "output", "run", "job_file")
-        names = [name.removesuffix("_file") for name in only if getattr(self, name) is not None]
+        only = ("format", "runtime", "opset", "batch", "images", "output", "run", "job_file")
+        names = [name.removesuffix("_file") for name in only if getattr(self, name) not in (None, False)]
         if names:
             given = ", ".join(f"--{name}" for name in names)
             raise ValueError(f"{given} is for a candidate, nas export KEY, and {self.job} is a job; leave it out")

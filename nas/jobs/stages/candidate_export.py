@@ -15,6 +15,8 @@ from torch import nn
 from hardware.analytic import network_cost
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
+from nas.data.reading import Fit
+from nas.data.sources import DataSource
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.jobs.execution import Execution
@@ -47,6 +49,7 @@ class ExportRequest:
             read no packed ones; `fp32` is the same network with nothing rounded; `weight_only` rounds weights alone.
         target: What the file is for.
         folder: Where it goes; None is `exports/KEY` in the folder of all runs.
+        images: Whether it reads images as they are, of any size, and not what becomes of their pixels.
 
     Raises:
         ValueError: If the format is unknown, or the folder is a file.
@@ -55,6 +58,7 @@ class ExportRequest:
     format: str = MIXED
     target: ExportTarget = DEFAULT_TARGET
     folder: Path | None = None
+    images: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -104,11 +108,10 @@ def export_candidate(
     network = _realize(found, request.format, realizer, restore)
     computed = Candidate(candidate.architecture, _change_policy(candidate.policy, request.format))
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{candidate.key[:_DIGITS]}-{request.format}.onnx"
-    resolution, form = (
-        candidate.architecture.resolution,
-        FileForm(request.stored_target, _list_notes(found, computed, request, subject)),
-    )
+    reads = "-images" if request.images else ""
+    file = folder / f"{candidate.key[:_DIGITS]}-{request.format}{reads}.onnx"
+    resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
+    form = FileForm(request.stored_target, _list_notes(found, computed, request, subject), fit)
     with execution.reporter.bar("export to ONNX", None):
         tested = export_network(network, resolution, realizer, subject, file, form)
     row: dict[str, object] = {"role": request.format, "key": computed.key}
@@ -116,7 +119,9 @@ def export_candidate(
         row |= {f"{MEASURED}{name}": found.values[name] for name in metrics if name in found.values}
         row |= {f"predicted_{LATENCY}": found.values[LATENCY]} if LATENCY in found.values else {}
     row |= {f"test_{name}": tested[name] for name in metrics}
-    timed = table if request.target.batch in (None, table and table.device.batch) else None
+    # what is timed are inputs of the batch of the table, and no images
+    is_like = not request.images and request.target.batch in (None, table and table.device.batch)
+    timed = table if is_like else None
     row[f"{MEASURED}{LATENCY}"] = time_files(timed, [file], [computed], subject.data)[0]
     row[SIZE] = _count_bytes(computed, subject)
     networks = pd.DataFrame([row | {"file": file.name}])
@@ -139,10 +144,19 @@ def _store(
         "candidate": found.candidate.key,
         "format": request.format,
         "target": [target.runtime, [*target.oldest], target.opset, target.batch, target.storage],
+        "images": request.images,
         "location": location,
     }
     runs = execution.runs
     store_networks(networks, [computed], "exported", runs.record("export", inputs, location), runs)
+
+
+def _find_fit(subject: Subject) -> Fit:
+    """What becomes of images that are not square."""
+    source = subject.measurement.data
+    if not isinstance(source, DataSource):
+        raise ValueError("--images is for images, and this job has no data that say how they are read; leave it out")
+    return source.reading.fit
 
 
 def _realize(

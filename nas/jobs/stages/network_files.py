@@ -14,6 +14,7 @@ from torch import nn
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
+from nas.data.reading import Fit
 from nas.data.splits import DataSplits
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.realize import CandidateRealizer
@@ -27,6 +28,7 @@ from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
 from nas.jobs.stage_folder import MANIFEST, StageFolder
+from nas.jobs.stages.image_reading import CHECKED_IMAGES, read_images
 from nas.jobs.stages.subject import Subject
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import METRICS, Metric
@@ -37,7 +39,6 @@ from search_spaces.quoting import describe_error
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHECKED_IMAGES = 256  # images on which torch and onnxruntime must agree
 NETWORKS = "networks.csv"
 MEASURED = "measured_"  # prefix of the columns that hold what was measured, not predicted
 
@@ -110,10 +111,12 @@ class FileForm:
     Attributes:
         target: What it is for.
         notes: What it is to tell of itself, besides what it takes and gives; names and texts.
+        fit: Where it is to read images as they are, what becomes of those that are not square; None reads inputs.
     """
 
     target: ExportTarget = DEFAULT_TARGET
     notes: Mapping[str, str] = field(default_factory=dict)
+    fit: Fit | None = None
 
 
 _USUAL = FileForm()
@@ -155,7 +158,7 @@ def export_network(
         ValueError: If the file is for OpenVINO, and that is not installed.
     """
     data = subject.data
-    inputs = realizer.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
+    inputs = realizer.transform.inputs(data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
     if isinstance(network, GraphNetwork):
         example = torch.zeros_like(inputs[:1]).expand(2, *inputs.shape[1:]).contiguous()
         model = traced_to_onnx(network, [example], form.target)
@@ -167,6 +170,8 @@ def export_network(
     if form.target.runtime == "openvino":
         session = open_openvino(model)
         check_openvino_agreement(network, session, inputs)
+    if form.fit is not None:
+        model = read_images(model, network, data, resolution, form.fit)
     save_onnx(model, file)
 
     def run(images: torch.Tensor) -> torch.Tensor:

@@ -125,6 +125,21 @@ def test_formats_are_the_same_network(compressed: Compressed) -> None:
     assert "QuantizeLinear" not in rounding
 
 
+def test_images_are_read_as_they_are(compressed: Compressed, tmp_path: Path) -> None:
+    shown = compressed.export(
+        compressed.key, "--run", compressed.run("search"), "--images", "--output", str(tmp_path), "--batch", "2"
+    )
+    assert "-mixed-images.onnx" in shown, shown
+    session = open_session((tmp_path / f"{compressed.key[:8]}-mixed-images.onnx").read_bytes())
+    (read,) = session.get_inputs()
+    assert (read.type, read.shape) == ("tensor(uint8)", [2, "height", "width", 1])
+    notes = session.get_modelmeta().custom_metadata_map
+    assert notes["inputs"].startswith("uint8, shape (batch, height, width, channels): grey pixels")
+    assert "mean" not in notes
+    images = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 1), dtype=np.uint8)
+    assert run_session(session, images).shape == (3, 10)
+
+
 def test_a_fine_tuned_network_is_another_one(compressed: Compressed, tmp_path: Path) -> None:
     tuned, key = compressed.run("finetune"), compressed.key
     told = compressed.export(key)
@@ -179,7 +194,7 @@ def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., st
         ((compressed.key, "--opset", "9", *runs), "exports need opset 13 or later"),
         ((compressed.key, "--runtime", "onnxruntime>=1.0", *runs), "exports need onnxruntime 1.6 or later"),
         ((compressed.key, "--output", str(occupied), *runs), "--output must be a folder, and .*occupied is a file"),
-        ((str(job), "--format", "fp32", "--batch", "3"), "--format, --batch is for a candidate, nas export KEY"),
+        ((str(job), "--format", "fp32", "--images"), "--format, --images is for a candidate, nas export KEY"),
     ):
         said = refusal("export", *options)
         assert message in said or re.search(message, said), said

@@ -1,0 +1,37 @@
+"""Exported networks that read images as they are, checked on the images of a job."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from nas.data.normalization import Normalization
+from nas.data.reading import Fit
+from nas.data.splits import DataSplits
+from nas.export.agreement import check_agreement
+from nas.export.onnx_model import open_session
+from nas.export.pixel_inputs import PixelInputs, PixelNetwork, read_pixels
+
+CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree
+
+
+def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: int, fit: Fit) -> bytes:
+    """The model of a network that reads images as they are, of any height and width.
+
+    Args:
+        model: The ONNX model that reads inputs.
+        network: The network of that model, in evaluation mode.
+        data: The samples, on some of which both are compared.
+        resolution: Height and width of the inputs, in pixels.
+        fit: What becomes of images that are not square.
+
+    Raises:
+        ExportMismatch: If onnxruntime computes something else than torch.
+        ValueError: If the samples are no images, or such as no node reads.
+    """
+    if not isinstance(data.transform, Normalization):
+        raise ValueError("--images is for images, and what this network reads are none; leave it out")
+    images = data.validation.take(slice(0, CHECKED_IMAGES)).images
+    inputs = PixelInputs(data.transform, images.shape[-1], resolution, fit)
+    reading = read_pixels(model, inputs)
+    check_agreement(PixelNetwork(network, inputs), open_session(reading), images.permute(0, 2, 3, 1).contiguous())
+    return reading
