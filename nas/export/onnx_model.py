@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.opset import lower_opset
 from nas.export.runtime_form import (
+    check_symmetric,
     pool_globally,
     shield_float_layers,
     store_wide_codes_unsigned,
     to_bytes,
     unshare_zero_points,
 )
+from nas.export.runtimes import RUNTIMES
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.logs import quiet
@@ -84,7 +86,10 @@ def write_onnx(
     model = program.model
     pool_globally(model.graph)
     shield_float_layers(model.graph)
-    store_wide_codes_unsigned(model.graph)
+    if RUNTIMES[target.runtime].symmetric:
+        check_symmetric(model.graph, target.runtime)
+    else:
+        store_wide_codes_unsigned(model.graph)
     if target.runtime == "openvino":
         unshare_zero_points(model.graph)
     return lower_opset(to_bytes(model), target)

@@ -119,6 +119,29 @@ def unshare_zero_points(graph: ir.Graph) -> None:
         known.add(zero)
 
 
+def check_symmetric(graph: ir.Graph, runtime: str) -> None:
+    """Makes sure that all codes are signed, with zero points of 0.
+
+    Args:
+        graph: The graph.
+        runtime: The runtime that computes with no others, for the error.
+
+    Raises:
+        ValueError: If values are rounded to others: the network was measured so, and another form computes another one.
+    """
+    for node in graph:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.inputs) < 3:
+            continue
+        zero = node.inputs[2]
+        assert zero is not None
+        assert zero.const_value is not None
+        if zero.dtype in (ir.DataType.UINT8, ir.DataType.UINT4) or zero.const_value.numpy().any():
+            raise ValueError(
+                f"{runtime} computes only with signed codes whose zero points are 0, and activations of this network were "
+                "measured in others; export it with rounded weights alone, or for another runtime"
+            )
+
+
 def _add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:
     """Adds a stored tensor to a graph and returns its value."""
     tensor = ir.tensor(values, name=name)

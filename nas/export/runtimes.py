@@ -15,10 +15,15 @@ class Runtime:
     Attributes:
         name: Its name, as that of its package.
         opsets: For each opset, the first release that implements it.
+        unpacks: Whether it runs nodes that unpack weights once, as it loads a file. Else it would take the weights for
+            values of each inference, and compute their layers on floats.
+        symmetric: Whether it computes only with signed codes whose zero points are 0.
     """
 
     name: str
     opsets: Mapping[int, Version]
+    unpacks: bool = True
+    symmetric: bool = False
 
     def find_release(self, opset: int) -> Version | None:
         """The first release that implements an opset; None if that is not known."""
@@ -30,9 +35,12 @@ _ONNXRUNTIME = Runtime(
     # from its table of compatibility
     {13: (1, 6), 14: (1, 8), 15: (1, 9), 16: (1, 11), 17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18)},
 )
-# Opsets were tried in 2025.0 and 2026.4, which refuse none.
-_OPENVINO = Runtime("openvino", dict.fromkeys(range(13, 22), (2025, 0)))
-RUNTIMES: Mapping[str, Runtime] = {runtime.name: runtime for runtime in (_ONNXRUNTIME, _OPENVINO)}
+# Opsets and storage were tried in 2025.0 and 2026.4, which refuse no opset. Both do run a cast from a type of 4 bits
+# once, but not the shifts that unpack other numbers of bits; neither loads a type of 2 bits.
+_OPENVINO = Runtime("openvino", dict.fromkeys(range(13, 22), (2025, 0)), unpacks=False)
+# As it is documented: nothing was tried.
+_TENSORRT = Runtime("tensorrt", dict.fromkeys(range(13, 22), (11, 0)), unpacks=False, symmetric=True)
+RUNTIMES: Mapping[str, Runtime] = {runtime.name: runtime for runtime in (_ONNXRUNTIME, _OPENVINO, _TENSORRT)}
 
 
 def format_version(version: Version) -> str:

@@ -23,7 +23,8 @@ class ExportTarget:
             oldest opset that its nodes allow.
         batch: The batch that the file is for; None lets it run at any.
         storage: `packed` keeps weights of few bits without gaps, and nodes that unpack them when a session opens;
-            `bytes` keeps a byte for each code, for tools that read no such nodes.
+            `bytes` keeps a byte for each code, for tools that read no such nodes. None, which no target keeps, is the
+            former where the runtime unpacks, else the latter.
 
     Raises:
         ValueError: If there is no such runtime or storage, the release is too old for any export, the opset is below
@@ -34,7 +35,7 @@ class ExportTarget:
     oldest: Version = (1, 20)
     opset: int | None = None
     batch: int | None = None
-    storage: str = "packed"
+    storage: str | None = None
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
@@ -51,6 +52,10 @@ class ExportTarget:
             )
         if self.batch is not None and not self.batch >= 1:
             raise ValueError(f"the batch of an export must be 1 or more, got {self.batch}")
+        if self.storage is None:
+            object.__setattr__(self, "storage", "packed" if RUNTIMES[self.runtime].unpacks else "bytes")
+        if self.storage == "packed" and not RUNTIMES[self.runtime].unpacks:
+            raise ValueError(f"{self.runtime} does not unpack weights as it loads a file; store them as bytes")
         if self.storage not in STORAGES:
             raise ValueError(f"unknown storage of weights {self.storage!r}; known: {', '.join(STORAGES)}")
 
@@ -60,7 +65,7 @@ class ExportTarget:
         runtime: str = "onnxruntime>=1.20",
         opset: int | None = None,
         batch: int | None = None,
-        storage: str = "packed",
+        storage: str | None = None,
     ) -> ExportTarget:
         """A target from the words of a user.
 
@@ -68,7 +73,7 @@ class ExportTarget:
             runtime: The runtime and its oldest release that must load the file, such as `onnxruntime>=1.20`.
             opset: The newest opset that the file may name; None sets no limit but that of the runtime.
             batch: The batch that the file is for; None lets it run at any.
-            storage: `packed` or `bytes`.
+            storage: `packed` or `bytes`; None is the former where the runtime unpacks.
 
         Raises:
             ValueError: If one of them is not as it must be.

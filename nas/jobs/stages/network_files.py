@@ -120,7 +120,7 @@ class FileForm:
 
 
 _USUAL = FileForm()
-_OPENVINO = FileForm(ExportTarget.parse("openvino>=2025.0", storage="bytes"))
+_OPENVINO = FileForm(ExportTarget.parse("openvino>=2025.0"))
 
 
 def choose_form(table: LatencyTable | None) -> FileForm:

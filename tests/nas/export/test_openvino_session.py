@@ -20,7 +20,7 @@ from search_spaces.joint_space import JointSpace
 from search_spaces.presets import create_space
 
 POLICIES = ("w4a8", "w32a32", "w7a8", "w8a8")
-TARGET = ExportTarget.parse("openvino>=2025.0", storage="bytes")
+TARGET = ExportTarget.parse("openvino>=2025.0")
 
 
 def make_network(seed: int) -> tuple[nn.Module, list[LayerPolicy], Tensor]:

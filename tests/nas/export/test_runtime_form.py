@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -10,6 +12,7 @@ from onnx import numpy_helper, parser
 
 from nas.export.onnx_model import open_session, run_session
 from nas.export.runtime_form import (
+    check_symmetric,
     pool_globally,
     shield_float_layers,
     store_wide_codes_unsigned,
@@ -122,3 +125,14 @@ def test_each_signed_weight_has_zero_points_of_its_own() -> None:
     assert [node.input[2] for node in graph.node[:2]] == ["zero", "second_zero"]
     expected, found = (run_session(open_session(to_bytes(model)), IMAGES.reshape(-1, 2)) for model in (plain, own))
     np.testing.assert_array_equal(expected, found)
+
+
+@pytest.mark.parametrize(("zero", "symmetric"), [("int8 zero = {0}", True), ("uint8 zero = {0}", False)])
+def test_what_a_symmetric_runtime_cannot_express_is_refused(zero: str, symmetric: bool) -> None:
+    model = load(f"""
+        g (float[n, 3] images) => (float[n, 3] logits) <float step = {{0.1}}, {zero}> {{
+            codes = QuantizeLinear (images, step, zero)
+            logits = DequantizeLinear (codes, step, zero)
+        }}""")
+    with nullcontext() if symmetric else pytest.raises(ValueError, match="tensorrt computes only with signed codes"):
+        check_symmetric(model.graph, "tensorrt")

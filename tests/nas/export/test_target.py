@@ -11,6 +11,7 @@ from nas.export.target import ExportTarget
 
 def test_a_target_is_read_from_words() -> None:
     assert ExportTarget.parse() == ExportTarget()
+    assert (ExportTarget().storage, ExportTarget.parse("openvino>=2025.0").storage) == ("packed", "bytes")
     found = ExportTarget.parse("onnxruntime >= 1.23.2", opset=21, batch=8, storage="bytes")
     assert found == ExportTarget("onnxruntime", (1, 23, 2), 21, 8, "bytes")
 
@@ -18,12 +19,13 @@ def test_a_target_is_read_from_words() -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ({"runtime": "openruntime>=1.20"}, "unknown runtime 'openruntime'; known: onnxruntime, openvino"),
+        ({"runtime": "openruntime>=1.20"}, "unknown runtime 'openruntime'; known: onnxruntime, openvino, tensorrt"),
         ({"runtime": "onnxruntime>=1.x"}, "such as onnxruntime>=1.20, got 'onnxruntime>=1.x'"),
         ({"runtime": "onnxruntime"}, "its name and its oldest release"),
         ({"runtime": "onnxruntime>=1.5"}, "onnxruntime 1.6 or later, which has opset 13, got 1.5"),
         ({"opset": 12}, "opset 13 or later, which has steps per channel, got 12"),
         ({"batch": 0}, "1 or more, got 0"),
+        ({"runtime": "openvino>=2025.0", "storage": "packed"}, "openvino does not unpack weights .* as bytes"),
         ({"storage": "planes"}, "unknown storage of weights 'planes'; known: packed, bytes"),
     ],
 )
