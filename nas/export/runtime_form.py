@@ -137,8 +137,8 @@ def check_symmetric(graph: ir.Graph, runtime: str) -> None:
         assert zero.const_value is not None
         if zero.dtype in (ir.DataType.UINT8, ir.DataType.UINT4) or zero.const_value.numpy().any():
             raise ValueError(
-                f"{runtime} computes only with signed codes whose zero points are 0, and activations of this network were "
-                "measured in others; export it with rounded weights alone, or for another runtime"
+                f"{runtime} computes only with signed codes whose zero points are 0, and activations of this network "
+                "were measured in others; export it with rounded weights alone, or for another runtime"
             )
 
 

@@ -96,7 +96,7 @@ def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: Exp
     restore = _find_restorer(workspace, found) if found.is_finetuned else None
     reporter.say(f"export   {found.candidate.key} of {record.run}: {describe(found.candidate)}")
     exported = export_candidate(found, request, subject, restore, table, workspace.execution)
-    caption = "measured on validation images, before the export; test and latency are of the ONNX file in onnxruntime"
+    caption = "measured on validation images, before the export; test and latency are of the ONNX file"
     reporter.console.print(networks_table(exported.networks, caption, workspace.execution.runs.metrics))
     reporter.say(f"file     {exported.folder / exported.networks['file'].iloc[0]}")
     return exported

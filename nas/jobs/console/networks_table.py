@@ -61,7 +61,7 @@ def describe_values(networks: pd.DataFrame, images: int, latencies: str = "") ->
         f"expected values are those on new images, given all measurements{interval}",
         f"measured ones are on {images:,} validation images",
         *([latencies] if latencies else []),
-        f"test values{timed} are of the ONNX file in onnxruntime",
+        f"test values{timed} are of the ONNX file",
     ]
     return "; ".join(parts)
 

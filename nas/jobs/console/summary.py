@@ -61,7 +61,7 @@ def summarize_finetuned(
         reporter: Where it is shown.
         metrics: The metrics that are known, by name.
     """
-    caption = "before and measured are on validation images; test and latency are of the ONNX file in onnxruntime"
+    caption = "before and measured are on validation images; test and latency are of the ONNX file"
     reporter.say(f"finetune {candidate.key}: {describe(candidate)}")
     reporter.console.print(networks_table(exported.networks, caption, metrics))
     reporter.say(f"files    {exported.folder}")

@@ -48,7 +48,7 @@ def test_intervals_and_latencies_are_explained_where_there_are_some() -> None:
     networks = pd.DataFrame({"expected_accuracy": [97.0], "expected_accuracy_std": [np.nan]})
     assert describe_values(networks, 1000) == (
         "expected values are those on new images, given all measurements; measured ones are on 1,000 validation "
-        "images; test values are of the ONNX file in onnxruntime"
+        "images; test values are of the ONNX file"
     )
     known = networks.assign(expected_accuracy_std=1.0, measured_latency_ms=0.5)
     said = describe_values(known, 1000, "predicted latencies are of unknown error")
