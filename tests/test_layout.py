@@ -66,6 +66,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/files/device_section.py": "tests/nas/jobs/files/test_job.py: the sections of a job",
     "nas/jobs/stages/candidate_export.py": "tests/nas/jobs/test_export_candidate.py: by key, as the program does it",
     "nas/jobs/stages/image_reading.py": "tests/nas/jobs/test_export_candidate.py: what reads images, by key",
+    "nas/jobs/stages/candidate_notes.py": "tests/nas/jobs/test_export_candidate.py: what a file tells, and its page",
+    "nas/export/torch_program.py": "tests/nas/jobs/test_export_candidate.py: a program gives what the network gives",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",
     "nas/jobs/stages/forecast.py": "tests/nas/jobs/stages/test_sensitivity.py: it is said once, beforehand",

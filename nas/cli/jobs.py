@@ -125,7 +125,7 @@ def _read_request(options: ExportOptions) -> ExportRequest:
     from nas.jobs.stages.candidate_export import ExportRequest
 
     target = ExportTarget.parse(options.runtime or "onnxruntime>=1.20", options.opset, options.batch)
-    return ExportRequest(options.format or "mixed", target, options.output, options.images)
+    return ExportRequest(options.format or "mixed", target, options.output, options.images, options.torch)
 
 
 def _find_network(options: ExportOptions) -> FoundNetwork:

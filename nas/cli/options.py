@@ -121,6 +121,9 @@ class ExportOptions(MeasuringOptions):
     images: Annotated[
         bool, typer.Option("--images", help="Of KEY: let the file read images, uint8, of any height and width.")
     ] = False
+    torch: Annotated[
+        bool, typer.Option("--torch", help="Of KEY: write the network as a program of torch.export (.pt2), too.")
+    ] = False
     output: Annotated[Path | None, typer.Option(help="Of KEY: folder of the file; default: exports/KEY in --runs.")] = (
         None
     )
@@ -138,7 +141,7 @@ class ExportOptions(MeasuringOptions):
         Raises:
             ValueError: If one of these options is given.
         """
-        only = ("format", "runtime", "opset", "batch", "images", "output", "run", "job_file")
+        only = ("format", "runtime", "opset", "batch", "images", "torch", "output", "run", "job_file")
         names = [name.removesuffix("_file") for name in only if getattr(self, name) not in (None, False)]
         if names:
             given = ", ".join(f"--{name}" for name in names)

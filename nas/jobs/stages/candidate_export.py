@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from torch import nn
 
 from hardware.analytic import network_cost
@@ -19,10 +17,13 @@ from nas.data.reading import Fit
 from nas.data.sources import DataSource
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.target import DEFAULT_TARGET, ExportTarget
+from nas.export.torch_program import save_program
 from nas.jobs.execution import Execution
+from nas.jobs.stages.candidate_notes import list_notes, write_card
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.finetune import SIZE
 from nas.jobs.stages.found_network import FoundNetwork
+from nas.jobs.stages.image_reading import CHECKED_IMAGES
 from nas.jobs.stages.network_files import MEASURED, FileForm, export_network, store_networks, time_files
 from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
@@ -50,6 +51,7 @@ class ExportRequest:
         target: What the file is for.
         folder: Where it goes; None is `exports/KEY` in the folder of all runs.
         images: Whether it reads images as they are, of any size, and not what becomes of their pixels.
+        torch: Whether the network is written as a program of `torch.export`, too.
 
     Raises:
         ValueError: If the format is unknown, or the folder is a file.
@@ -59,6 +61,7 @@ class ExportRequest:
     target: ExportTarget = DEFAULT_TARGET
     folder: Path | None = None
     images: bool = False
+    torch: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -111,7 +114,7 @@ def export_candidate(
     reads = "-images" if request.images else ""
     file = folder / f"{candidate.key[:_DIGITS]}-{request.format}{reads}.onnx"
     resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
-    form = FileForm(request.stored_target, _list_notes(found, computed, request, subject), fit)
+    form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit)
     with execution.reporter.bar("export to ONNX", None):
         tested = export_network(network, resolution, realizer, subject, file, form)
     row: dict[str, object] = {"role": request.format, "key": computed.key}
@@ -124,6 +127,10 @@ def export_candidate(
     timed = table if is_like else None
     row[f"{MEASURED}{LATENCY}"] = time_files(timed, [file], [computed], subject.data)[0]
     row[SIZE] = _count_bytes(computed, subject)
+    if request.torch:
+        inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
+        save_program(network, inputs, file.with_suffix(".pt2"), request.target.batch)
+    write_card(file, row, form.notes, subject, runs.metrics)
     networks = pd.DataFrame([row | {"file": file.name}])
     _store(networks, computed, found, request, table, execution)
     return Export(networks, folder)
@@ -206,34 +213,3 @@ def _count_bytes(candidate: Candidate, subject: Subject) -> float:
 def _match(name: str) -> str:
     """The pattern that a name alone matches."""
     return re.sub(r"([*?[])", r"[\1]", name)
-
-
-def _list_notes(found: FoundNetwork, computed: Candidate, request: ExportRequest, subject: Subject) -> dict[str, str]:
-    """What the file tells of itself: which network it is, and what is known of that."""
-    record, layers = found.record, subject.space.architectures.layers(computed.architecture)
-    policies = {layer.name: str(policy) for layer, policy in zip(layers, computed.policy.layers, strict=True)}
-    notes = {
-        "candidate": computed.key,
-        "run": record.run,
-        "format": request.format,
-        "policies": json.dumps(policies),
-        "versions": json.dumps(dict(record.provenance.versions)),
-    }
-    if computed == found.candidate:
-        notes |= {"measured": json.dumps(describe_measured(found, subject)), "device": record.device}
-    return notes
-
-
-def describe_measured(found: FoundNetwork, subject: Subject) -> dict[str, list[float | None]]:
-    """What a run has measured of a network: by metric the value, and its standard error where that is known.
-
-    Args:
-        found: The network.
-        subject: What it was measured on.
-    """
-    images, known = len(subject.data.validation), {one.metric.name: one for one in subject.measurement.metrics}
-    described: dict[str, list[float | None]] = {}
-    for name, value in found.values.items():
-        errors = known[name].standard_error(np.array([value]), images) if name in known else None
-        described[name] = [value, None if errors is None else float(errors[0])]
-    return described

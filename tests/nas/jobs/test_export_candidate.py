@@ -125,6 +125,21 @@ def test_formats_are_the_same_network(compressed: Compressed) -> None:
     assert "QuantizeLinear" not in rounding
 
 
+def test_a_page_and_a_program_lie_beside_the_file(compressed: Compressed, tmp_path: Path) -> None:
+    compressed.export(compressed.key, "--run", compressed.run("search"), "--torch", "--output", str(tmp_path))
+    name = f"{compressed.key[:8]}-mixed"
+    program = torch.export.load(tmp_path / f"{name}.pt2").module()
+    with torch.no_grad():
+        found = program(torch.from_numpy(IMAGES)).numpy()
+    measured = outputs((tmp_path / f"{name}.onnx").read_bytes())
+    assert np.abs(found - measured).max() <= np.ptp(measured) / 100
+    page = (tmp_path / f"{name}.md").read_text()
+    assert f"| candidate | {compressed.key} |" in page
+    assert re.search(r"\| accuracy \(%\) \| [\d.]+ ± [\d.]+ \| \d+ test images, this file \|", page), page
+    assert "np.zeros((1, 1, 8, 8), np.float32)" in page
+    assert "| 3 | w" in page
+
+
 def test_images_are_read_as_they_are(compressed: Compressed, tmp_path: Path) -> None:
     shown = compressed.export(
         compressed.key, "--run", compressed.run("search"), "--images", "--output", str(tmp_path), "--batch", "2"
