@@ -8,6 +8,11 @@ from pathlib import Path
 import onnx
 import pandas as pd
 
+from hardware.device import ONNXRUNTIME_CPU, OPENVINO_CPU
+from hardware.tables.latency_table import LatencyTable
+from nas.export.target import ExportTarget
+from nas.jobs.stages.network_files import FileForm, choose_form
+
 COLUMNS = [
     "role",
     "key",
@@ -40,3 +45,8 @@ def test_columns_and_files_follow_from_the_objectives(finished_run: Path) -> Non
     layers = pd.read_csv(folder / "layers.csv")
     assert set(layers["file"]) == set(names)
     assert layers["policy"].str.fullmatch(r"w(32a32|8a8|4a8)").all()
+
+
+def test_files_are_for_the_runtime_on_which_latency_counts() -> None:
+    assert choose_form(LatencyTable(OPENVINO_CPU)).target == ExportTarget.parse("openvino>=2025.0")
+    assert choose_form(LatencyTable(ONNXRUNTIME_CPU)) == choose_form(None) == FileForm()
