@@ -23,12 +23,12 @@ from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 JOB = {
     "data": {"limit": 4000},  # 800 of which validate
-    "space": {"policies": ["w32a32", "w8a8"]},  # weights of fewer bits run as those of 8 in onnxruntime
+    "space": {"policies": ["w32a32", "w8a8", "w7a8"]},  # weights of fewer bits run as those of 7
     "device": {"name": "onnxruntime_cpu", "calibration_networks": 40},
     "search": {"evaluations": 16, "objectives": ["accuracy", "latency_ms"]},
     "export": {"count": 4},
 }
-REFERENCES = {"fp32": "w32a32", "uniform int8": "w8a8"}
+REFERENCES = {"fp32": "w32a32", "uniform int8": "w8a8", "uniform 7-bit weights": "w7a8"}
 COMMAND = "python benchmarks/latency_front.py DATA"
 
 

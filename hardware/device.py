@@ -63,11 +63,10 @@ class Precision:
 
 
 FP32 = Precision((FULL_PRECISION_BITS,), FULL_PRECISION_BITS)
-INT8 = Precision((2, 3, 4, 5, 6, 7, 8), 8)  # below 8 bits, a weight saves memory but no time
-# OpenVINO has integer kernels for signed weights alone. Those of x86 processors without VNNI saturate where codes have
-# 8 bits (see `nas.export.runtime_form`), so files store these unsigned, and OpenVINO computes such layers on floats.
+# Weights of fewer than 8 bits save memory, and time where kernels of x86 processors without VNNI saturate at codes of 8
+# bits: files store these unsigned (see `nas.export.runtime_form`), and the runtimes take slower kernels for them.
 INT7 = Precision((2, 3, 4, 5, 6, 7), 8)
-UNSIGNED_INT8 = Precision((8,), 8)
+INT8 = Precision((8,), 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class Device:
     def executed_as(self, policy: LayerPolicy) -> LayerPolicy:
         """The policy of the first precision in which the device executes a layer under `policy`.
 
-        For w4a8, for instance, it is w8a8 where 4 bits save memory but no time. Equal layers take equally long under
+        For w4a8, for instance, it is w7a8 where 4 bits save memory but no time. Equal layers take equally long under
         all policies for which it is the same. Zeros save no time; the factors of a layer of low rank are layers of
         their own (`search_spaces.compressed_layer`), each of which is executed in this precision.
 
@@ -119,9 +118,9 @@ class Device:
         raise ValueError(f"device {self.name!r} runs no layer at {policy}; it runs {known}")
 
 
-ONNXRUNTIME_CPU = Device("onnxruntime_cpu", "onnxruntime", precisions=(FP32, INT8))
+ONNXRUNTIME_CPU = Device("onnxruntime_cpu", "onnxruntime", precisions=(FP32, INT7, INT8))
 ONNXRUNTIME_CUDA = Device("onnxruntime_cuda", "onnxruntime", processor="cuda")
-OPENVINO_CPU = Device("openvino_cpu", "openvino", precisions=(FP32, INT7, UNSIGNED_INT8))
+OPENVINO_CPU = Device("openvino_cpu", "openvino", precisions=(FP32, INT7, INT8))
 TORCH_CPU = Device("torch_cpu", "torch")
 TORCH_CUDA = Device("torch_cuda", "torch", processor="cuda")
 

@@ -15,14 +15,14 @@ from search_spaces.operators.weighted import Convolution
 
 CONV = LayerSpec.conv("stem", Convolution.square(32, 64, 3, stride=2), 16, activation="relu")
 LINEAR = LayerSpec.linear("head", 64, 10)
-W32, W8 = LayerPolicy(), LayerPolicy.quantized(8, 8)
+W32, W7 = LayerPolicy(), LayerPolicy.quantized(7, 8)
 
 
 @pytest.fixture
 def table() -> LatencyTable:
     entries = {
         ((CONV.unnamed, W32),): Entry({LATENCY: 0.5}, 0.1, 60),
-        ((LINEAR.unnamed, W8),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
-        ((CONV.unnamed, W8), (LINEAR.unnamed, W8)): Entry({LATENCY: 0.4}, 0.2, 20),
+        ((LINEAR.unnamed, W7),): Entry({LATENCY: 0.25, "energy_mj": 0.125}, 0.0, 60),
+        ((CONV.unnamed, W7), (LINEAR.unnamed, W7)): Entry({LATENCY: 0.4}, 0.2, 20),
     }
     return LatencyTable(replace(ONNXRUNTIME_CPU, threads=2)).with_entries(entries, 0.25, read_fingerprint())

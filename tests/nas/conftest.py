@@ -91,7 +91,8 @@ def synthetic_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     target = get_device("onnxruntime_cpu")
     space = JointSpace(create_space("mobilenet_v3_digits", 1, 10))
-    missing = LatencyTable(target).missing(space.list_distinct_layers(), [LayerPolicy(), LayerPolicy.quantized(8, 8)])
+    policies = [precision.policy for precision in target.precisions]
+    missing = LatencyTable(target).missing(space.list_distinct_layers(), policies)
     entries = {}
     for segment in missing:
         ((layer, kernel),) = segment

@@ -70,12 +70,9 @@ class TableRequest:
             ValueError: If the device has more threads than the machine has usable CPUs.
         """
         check_threads(self.device.threads, machine)
-        inputs = {
-            **self.inputs,
-            "device": self.device.model_dump(exclude={"accept_poor_fit"}),
-            "machine": machine,
-            "schema": SCHEMA_VERSION,
-        }
+        stated = self.device.model_dump(exclude={"accept_poor_fit"})
+        precisions = [str(one) for one in self.device.here().precisions]
+        inputs = {**self.inputs, "device": stated, "precisions": precisions, "machine": machine, "schema": SCHEMA_VERSION}
         if self.network is not None:
             inputs["graph"] = hashlib.sha256(self.network.graph.to_json().encode()).hexdigest()
         return stage_path(self.folder, "profile", inputs) / "latency.parquet"

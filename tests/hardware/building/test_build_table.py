@@ -20,7 +20,7 @@ from search_spaces.layer_spec import LayerSpec
 from search_spaces.operators.weighted import Convolution
 
 LAYERS = [LayerSpec.conv(f"layer{i}", Convolution.square(8, 8 + i), 4) for i in range(20)]
-POLICIES = [LayerPolicy(), LayerPolicy.quantized(8, 8), LayerPolicy.quantized(4, 8)]
+POLICIES = [LayerPolicy(), LayerPolicy.quantized(7, 8), LayerPolicy.quantized(4, 8)]
 REFERENCE_WORKLOADS = list_reference_workloads(ONNXRUNTIME_CPU.precisions)
 
 

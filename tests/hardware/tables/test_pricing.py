@@ -63,7 +63,8 @@ def test_calibrated_latencies_are_those_of_the_walk_through_each_network(name: s
     architectures = given_space if name == "given" else create_space(name, 3, 10)
     space, rng = JointSpace(architectures, PolicySpace.parse(["w32a32", "w8a8", "w4a8"])), RNG(0)
     device = ONNXRUNTIME_CPU
-    entries = Roofline("npu", {W32: 10.0, W8: 40.0}, 1.0, 2.0).table(space.list_distinct_layers()).entries
+    rates = {W32: 10.0, LayerPolicy.quantized(7, 8): 50.0, W8: 40.0}
+    entries = Roofline("npu", rates, 1.0, 2.0).table(space.list_distinct_layers()).entries
     networks = [build_random_network(space, one, device) for one in space.sample(rng, 20).candidates]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in find_tensors(network))
     costs = TensorCosts({use: TensorCost(rng.uniform(-0.01, 0.02), rng.uniform(0.0, 1e-5)) for use in uses})

@@ -48,7 +48,7 @@ def test_round_trip(table: LatencyTable, tmp_path: Path) -> None:
     rows = pd.read_parquet(tmp_path / "deep" / "table.parquet")
     assert rows["entry"].tolist() == [0, 1, 2, 2]
     assert rows["latency_ms"].tolist() == [0.5, 0.25, 0.4, 0.4]
-    assert rows["weight_bits"].tolist() == [32, 8, 8, 8]
+    assert rows["weight_bits"].tolist() == [32, 7, 7, 7]
     assert rows["energy_mj"].dropna().tolist() == [0.125]
     assert rows.attrs["device"]["threads"] == 2
     assert rows.attrs["fingerprint"] == read_fingerprint()

@@ -26,7 +26,8 @@ from search_spaces.policy_space import PolicySpace
 
 def calibrated_table(space: JointSpace) -> LatencyTable:
     """A made-up table, in which every use of a tensor has a cost of its own."""
-    rng, made_up = np.random.default_rng(0), {LayerPolicy(): 10.0, LayerPolicy.quantized(8, 8): 40.0}
+    rng = np.random.default_rng(0)
+    made_up = {LayerPolicy(): 10.0, LayerPolicy.quantized(7, 8): 50.0, LayerPolicy.quantized(8, 8): 40.0}
     entries = Roofline("npu", made_up, 1.0, 2.0).table(space.list_distinct_layers()).entries
     networks = [build_random_network(space, one, ONNXRUNTIME_CPU) for one in space.sample(rng, 40).candidates]
     uses = dict.fromkeys(tensor.use for network in networks for tensor in find_tensors(network))
