@@ -72,7 +72,8 @@ class TableRequest:
         check_threads(self.device.threads, machine)
         stated = self.device.model_dump(exclude={"accept_poor_fit"})
         precisions = [str(one) for one in self.device.here().precisions]
-        inputs = {**self.inputs, "device": stated, "precisions": precisions, "machine": machine, "schema": SCHEMA_VERSION}
+        device = {"device": stated, "precisions": precisions, "machine": machine}
+        inputs = {**self.inputs, **device, "schema": SCHEMA_VERSION}
         if self.network is not None:
             inputs["graph"] = hashlib.sha256(self.network.graph.to_json().encode()).hexdigest()
         return stage_path(self.folder, "profile", inputs) / "latency.parquet"
