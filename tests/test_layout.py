@@ -53,6 +53,7 @@ WIDTHS = "tests/nas/compression/pruning/test_widths.py: widths, their costs and 
 DISTILLED = "tests/nas/jobs/stages/test_distill.py: jobs whose images are distilled"
 VERIFICATION = "tests/nas/verification/test_checks.py: every check, by what it is to catch"
 TESTED_ELSEWHERE: dict[str, str] = {
+    "nas/jobs/stages/manifests.py": "tests/nas/jobs/stages/test_export.py: what the manifest of a file says",
     "nas/verification/check.py": VERIFICATION,
     "nas/verification/layers.py": VERIFICATION,
     "nas/verification/structure.py": VERIFICATION,

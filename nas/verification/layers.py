@@ -27,6 +27,9 @@ _INTEGER = {
 }
 _ROUNDED_OUTPUT = ("Conv",)  # run in integers only if their outputs are rounded, too
 _MERGED = ("Relu",)  # into the layer before
+_MOVING = (  # values, which stay what they are
+    "Flatten", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"
+)  # fmt: skip
 _FIRST_IS_DATA = ("DequantizeLinear", "Reshape", "Split")  # of their inputs; the others are steps and shapes
 
 
@@ -94,9 +97,16 @@ class LayerGraph:
         return LayerCounts(sum(kinds), len(kinds) - sum(kinds))
 
     def count_written(self) -> LayerCounts:
-        """The layers of a written graph as a runtime can run them."""
+        """The layers of a written graph as a runtime runs them that fuses nothing else than is said above."""
         kinds = [self._is_written_in_integers(*layer) for layer in self.list_layers()]
         return LayerCounts(sum(kinds), len(kinds) - sum(kinds))
+
+    def count_rounded(self) -> int:
+        """The layers of a written graph that read rounded activations and a rounded weight: no others may be integer.
+
+        More of them run in integers than `count_written` tells where a runtime moves rounding past other nodes.
+        """
+        return sum(self._reads_rounded(activations, weight) for _, activations, weight in self.list_layers())
 
     def list_weights(self) -> set[str]:
         """Names of the stored tensors that become weights of layers, or tables of which rows are read."""
@@ -115,15 +125,22 @@ class LayerGraph:
         return found
 
     def _is_written_in_integers(self, node: Node, activations: str, weight: str) -> bool:
+        is_direct = activations in self.producers and self.producers[activations].operator == "DequantizeLinear"
+        if not is_direct or not self._reads_rounded(activations, weight):
+            return False
+        return node.operator not in _ROUNDED_OUTPUT or self._is_rounded(node.outputs[0])
+
+    def _reads_rounded(self, activations: str, weight: str) -> bool:
+        """Whether activations are rounded by one step for all channels, and a weight is rounded."""
         rounded, stored = self.producers.get(activations), self.producers.get(weight)
+        while rounded is not None and rounded.operator in _MOVING:
+            rounded = self.producers.get(rounded.inputs[0])
         if rounded is None or rounded.operator != "DequantizeLinear":
             return False
         step = self.graph.stored.get(rounded.inputs[1])
         if step is None or step.shape not in ((), (1,)):  # a step for each channel
             return False
-        if stored is None or stored.operator != "DequantizeLinear":
-            return False
-        return node.operator not in _ROUNDED_OUTPUT or self._is_rounded(node.outputs[0])
+        return stored is not None and stored.operator == "DequantizeLinear"
 
     def _is_rounded(self, name: str) -> bool:
         """Whether all that read a value, or what a ReLU makes of it, round it."""

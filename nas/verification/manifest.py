@@ -42,8 +42,17 @@ class StoredFile:
         Args:
             path: The file.
         """
-        content = path.read_bytes()
-        return cls(path.name, len(content), hashlib.sha256(content).hexdigest())
+        return describe_content(path.name, path.read_bytes())
+
+
+def describe_content(name: str, content: bytes) -> StoredFile:
+    """A file of a name and a content, which need not lie there yet.
+
+    Args:
+        name: Its name.
+        content: Its content.
+    """
+    return StoredFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from hardware.tables.latency_table import LatencyTable
 from nas.data.reading import Fit
 from nas.data.sources import DataSource
 from nas.evaluation.realize import CandidateRealizer
+from nas.export.description import NetworkDescription
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.export.torch_program import save_program
 from nas.jobs.execution import Execution
@@ -24,6 +26,7 @@ from nas.jobs.stages.export import Export
 from nas.jobs.stages.finetune import SIZE
 from nas.jobs.stages.found_network import FoundNetwork
 from nas.jobs.stages.image_reading import CHECKED_IMAGES
+from nas.jobs.stages.manifests import state_latencies
 from nas.jobs.stages.network_files import MEASURED, FileForm, export_network, store_networks, time_files
 from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
@@ -114,7 +117,8 @@ def export_candidate(
     reads = "-images" if request.images else ""
     file = folder / f"{candidate.key[:_DIGITS]}-{request.format}{reads}.onnx"
     resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
-    form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit)
+    described = NetworkDescription(computed, subject.space.architectures.layers(computed.architecture), request.format)
+    form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit, described)
     with execution.reporter.bar("export to ONNX", None):
         tested = export_network(network, resolution, realizer, subject, file, form)
     row: dict[str, object] = {"role": request.format, "key": computed.key}
@@ -125,7 +129,9 @@ def export_candidate(
     # what is timed are inputs of the batch of the table, and no images
     is_like = not request.images and request.target.batch in (None, table and table.device.batch)
     timed = table if is_like else None
-    row[f"{MEASURED}{LATENCY}"] = time_files(timed, [file], [computed], subject.data)[0]
+    row[f"{MEASURED}{LATENCY}"] = measured = time_files(timed, [file], [computed], subject.data)[0]
+    predicted = found.values.get(LATENCY, math.nan) if computed == candidate else math.nan
+    state_latencies(timed, [file], [predicted], [measured])
     row[SIZE] = _count_bytes(computed, subject)
     if request.torch:
         inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
+from nas.export.description import NetworkDescription
 from nas.files import atomic_write
 from nas.jobs.execution import Execution
 from nas.jobs.files.search_section import is_table_cost
-from nas.jobs.stages.network_files import MEASURED, choose_form, export_network, make_once, store_networks, time_files
+from nas.jobs.stages.manifests import state_latencies
+from nas.jobs.stages.network_files import (
+    MEASURED,
+    choose_form,
+    export_network,
+    make_once,
+    store_networks,
+    time_files,
+)
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
@@ -96,9 +105,10 @@ def _exported(
     with execution.reporter.bar("export to ONNX", len(names)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
             resolution = candidate.architecture.resolution
-            tested.append(
-                export_network(realizer.realize(candidate), resolution, realizer, subject, folder / name, form)
-            )
+            layers = subject.space.architectures.layers(candidate.architecture)
+            described = replace(form, description=NetworkDescription(candidate, layers))
+            file, network = folder / name, realizer.realize(candidate)
+            tested.append(export_network(network, resolution, realizer, subject, file, described))
             bar.advance(1, name)
     with atomic_write(folder / LAYERS) as draft:
         _list_layers(subject.space.architectures, candidates, names).to_csv(draft, index=False)
@@ -114,7 +124,8 @@ def _exported(
             columns[f"predicted_{name}" if is_table_cost(name) else name] = known[name]
         if name == LATENCY:
             files = [folder / file for file in names]
-            columns[f"{MEASURED}{name}"] = time_files(table, files, candidates, subject.data)
+            columns[f"{MEASURED}{name}"] = measured = time_files(table, files, candidates, subject.data)
+            state_latencies(table, files, [*known[name]], measured)
     return pd.DataFrame(columns | {"file": names})
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hardware.analytic import network_cost
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
+from nas.export.description import NetworkDescription
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE, MOST_LOSS_WEIGHT
 from nas.jobs.job_runs import Inputs, JobRuns
 from nas.jobs.stages.export import Export
-from nas.jobs.stages.network_files import MEASURED, choose_form, export_network, make_once, store_networks, time_files
+from nas.jobs.stages.manifests import state_latencies
+from nas.jobs.stages.network_files import (
+    MEASURED,
+    choose_form,
+    export_network,
+    make_once,
+    store_networks,
+    time_files,
+)
 from nas.jobs.stages.subject import Subject
 from nas.training.progress import StepCallback, ignore_step
 from search_spaces.candidate import Candidate
@@ -189,10 +199,13 @@ def _measured(
     resolution, file = candidate.architecture.resolution, folder / f"fine-tuned-{candidate.key[:8]}.onnx"
     before = realizer.measure(candidate, metrics)
     found = realizer.measure_network(network, resolution, data.validation, metrics)
-    tested = export_network(network, resolution, realizer, subject, file, choose_form(table))
+    layers = subject.space.architectures.layers(candidate.architecture)
+    form = replace(choose_form(table), description=NetworkDescription(candidate, layers))
+    tested = export_network(network, resolution, realizer, subject, file, form)
     columns: dict[str, object] = {"role": "fine-tuned", "key": candidate.key}
     for name in subject.metric_names:
         columns |= {f"before_{name}": before[name], f"{MEASURED}{name}": found[name], f"test_{name}": tested[name]}
-    columns[f"{MEASURED}{LATENCY}"] = time_files(table, [file], [candidate], data)[0]
+    columns[f"{MEASURED}{LATENCY}"] = measured = time_files(table, [file], [candidate], data)[0]
+    state_latencies(table, [file], [math.nan], [measured])
     columns[SIZE] = float(network_cost(subject.space, SIZE)(subject.space.encode([candidate]).genes)[0])
     return pd.DataFrame([columns | {"file": file.name}])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from nas.data.normalization import Normalization
 from nas.data.reading import Fit
@@ -11,10 +11,11 @@ from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session
 from nas.export.pixel_inputs import PixelInputs, PixelNetwork, read_pixels
 
+ImageReading = tuple[bytes, nn.Module, Tensor]
 CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree
 
 
-def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: int, fit: Fit) -> bytes:
+def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: int, fit: Fit) -> ImageReading:
     """The model of a network that reads images as they are, of any height and width.
 
     Args:
@@ -23,6 +24,10 @@ def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: 
         data: The samples, on some of which both are compared.
         resolution: Height and width of the inputs, in pixels.
         fit: What becomes of images that are not square.
+
+    Returns:
+        The model, what it computes in torch, and images that both read, uint8 of shape (images, height, width,
+        channels).
 
     Raises:
         ExportMismatch: If onnxruntime computes something else than torch.
@@ -33,5 +38,6 @@ def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: 
     images = data.validation.take(slice(0, CHECKED_IMAGES)).images
     inputs = PixelInputs(data.transform, images.shape[-1], resolution, fit)
     reading = read_pixels(model, inputs)
-    check_agreement(PixelNetwork(network, inputs), open_session(reading), images.permute(0, 2, 3, 1).contiguous())
-    return reading
+    wide, reader = images.permute(0, 2, 3, 1).contiguous(), PixelNetwork(network, inputs)
+    check_agreement(reader, open_session(reading), wide)
+    return reading, reader, wide

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from nas.data.splits import DataSplits
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.agreement import check_agreement
+from nas.export.description import NetworkDescription
 from nas.export.model_notes import add_notes
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
@@ -29,7 +30,9 @@ from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
 from nas.jobs.stage_folder import MANIFEST, StageFolder
 from nas.jobs.stages.image_reading import CHECKED_IMAGES, read_images
+from nas.jobs.stages.manifests import describe_values
 from nas.jobs.stages.subject import Subject
+from nas.verification.manifest_file import locate_manifest, locate_samples
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import METRICS, Metric
 from search_spaces.candidate import Candidate
@@ -74,7 +77,8 @@ def make_once(
     with atomic_write(table) as draft:
         networks.to_csv(draft, index=False)
     about = {name: describe_versions((folder / name).read_bytes()) for name in networks["file"]}
-    stage.record(NETWORKS, *networks["file"], *besides, about=about)
+    beside = [locate(folder / name).name for name in about for locate in (locate_manifest, locate_samples)]
+    stage.record(NETWORKS, *about, *beside, *besides, about=about)
     return networks
 
 
@@ -112,11 +116,13 @@ class FileForm:
         target: What it is for.
         notes: What it is to tell of itself, besides what it takes and gives; names and texts.
         fit: Where it is to read images as they are, what becomes of those that are not square; None reads inputs.
+        description: What its manifest is to say, by which it is checked; None writes none.
     """
 
     target: ExportTarget = DEFAULT_TARGET
     notes: Mapping[str, str] = field(default_factory=dict)
     fit: Fit | None = None
+    description: NetworkDescription | None = None
 
 
 _USUAL = FileForm()
@@ -171,13 +177,16 @@ def export_network(
         session = open_openvino(model)
         check_openvino_agreement(network, session, inputs)
     if form.fit is not None:
-        model = read_images(model, network, data, resolution, form.fit)
+        model, network, inputs = read_images(model, network, data, resolution, form.fit)
     save_onnx(model, file)
 
     def run(images: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(run_session(session, images.numpy()))
 
-    return realizer.measure_network(run, resolution, data.test, subject.measurement.metrics)
+    found = realizer.measure_network(run, resolution, data.test, subject.measurement.metrics)
+    if form.description is not None:
+        replace(form.description, metrics=describe_values(found, subject)).describe(file, network, inputs, form.target)
+    return found
 
 
 def time_files(

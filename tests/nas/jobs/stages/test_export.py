@@ -7,11 +7,14 @@ from pathlib import Path
 
 import onnx
 import pandas as pd
+import pytest
 
 from hardware.device import ONNXRUNTIME_CPU, OPENVINO_CPU
 from hardware.tables.latency_table import LatencyTable
 from nas.export.target import ExportTarget
 from nas.jobs.stages.network_files import FileForm, choose_form
+from nas.verification.checks import check_model
+from nas.verification.manifest_file import read_manifest, read_samples
 
 COLUMNS = [
     "role",
@@ -50,3 +53,19 @@ def test_columns_and_files_follow_from_the_objectives(finished_run: Path) -> Non
 def test_files_are_for_the_runtime_on_which_latency_counts() -> None:
     assert choose_form(LatencyTable(OPENVINO_CPU)).target == ExportTarget.parse("openvino>=2025.0")
     assert choose_form(LatencyTable(ONNXRUNTIME_CPU)) == choose_form(None) == FileForm()
+
+
+def test_every_file_says_what_it_is_and_passes_its_checks(finished_run: Path) -> None:
+    (folder,) = finished_run.glob("small/export-*")
+    table, layers = pd.read_csv(folder / "networks.csv"), pd.read_csv(folder / "layers.csv")
+    for row in table.itertuples():
+        file = folder / row.file
+        manifest = read_manifest(file)
+        checks = check_model(file.read_bytes(), manifest, read_samples(file, manifest))
+        assert [check.name for check in checks if not check.passed] == []
+        assert manifest.candidate == row.key
+        assert [*manifest.policies.values()] == layers["policy"][layers["file"] == row.file].tolist()
+        assert manifest.metrics["accuracy"].value == pytest.approx(row.test_accuracy)
+        assert manifest.latency is not None
+        assert manifest.latency.predicted_ms == pytest.approx(row.predicted_latency_ms)
+        assert manifest.latency.measured_ms == pytest.approx(row.measured_latency_ms)

@@ -1,0 +1,141 @@
+"""The manifest of an exported network: what its file is to be held against, by the policy and by torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from nas.export.agreement import ExportMismatch, compute_reference
+from nas.export.target import ExportTarget
+from nas.verification.check import find_failure
+from nas.verification.checks import check_model
+from nas.verification.layers import LayerCounts, LayerGraph
+from nas.verification.manifest import Manifest, Size, StoredFile, Target, Value, describe_content
+from nas.verification.manifest_file import locate_samples, write_manifest, write_samples
+from nas.verification.onnx_reader import Graph, read_graph
+from nas.verification.parity import Reference
+from nas.verification.sessions import optimize
+from search_spaces.candidate import Candidate
+from search_spaces.compressed_layer import expand_layer
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
+from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.layer_spec import LayerSpec
+from search_spaces.operators.opaque import Opaque
+from search_spaces.operators.weighted import Embedding
+
+_PACKAGES = ("nas", "torch", "onnx", "onnxruntime")
+_FLOAT_BYTES = 4
+_MOST_SAMPLE_BYTES = 8 << 20  # beside a file
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What is said of a network beside its file.
+
+    Attributes:
+        candidate: The candidate, as the file computes it.
+        layers: Its layers, in order.
+        form: The format of the export.
+        metrics: What is known of the file, by name of the metric.
+    """
+
+    candidate: Candidate
+    layers: Sequence[LayerSpec]
+    form: str = "mixed"
+    metrics: Mapping[str, Value] = field(default_factory=dict)
+
+    def describe(self, path: Path, network: nn.Module, inputs: Tensor, target: ExportTarget) -> None:
+        """Writes the manifest and the samples beside a file, after all checks of it were made.
+
+        Args:
+            path: The ONNX file.
+            network: The network in torch.
+            inputs: Inputs of it, shape (samples, ...), of which as many are kept as take 8 MiB.
+            target: What the file is for.
+
+        Raises:
+            ExportMismatch: If a check failed; then the file is removed.
+        """
+        count = max(1, _MOST_SAMPLE_BYTES // max(1, inputs[:1].nbytes))
+        kept, content = inputs[:count], path.read_bytes()
+        reference = compute_reference(network, kept)
+        samples = write_samples(locate_samples(path), kept.numpy(), reference.outputs)
+        try:
+            manifest = self._make_manifest((path.name, content), samples, reference, network, target)
+            failed = find_failure(check_model(content, manifest, (kept.numpy(), reference.outputs)))
+            if failed is not None:
+                raise ExportMismatch(f"{path.name}, {failed.name}: {failed.detail}")
+        except ExportMismatch:
+            path.unlink()
+            locate_samples(path).unlink()
+            raise
+        write_manifest(manifest, path.parent)
+
+    def _make_manifest(
+        self,
+        file: tuple[str, bytes],
+        samples: StoredFile,
+        reference: Reference,
+        network: nn.Module,
+        target: ExportTarget,
+    ) -> Manifest:
+        name, content = file
+        graph = read_graph(content)
+        run = _count_run(name, content, graph)
+        policies = self.candidate.policy.layers
+        return Manifest(
+            describe_content(name, content),
+            samples,
+            candidate=self.candidate.key,
+            form=self.form,
+            kind="quantized" if reference.quantized else "fp32",
+            policies={layer.name: str(policy) for layer, policy in zip(self.layers, policies, strict=True)},
+            target=Target(target.runtime, target.oldest, graph.opset, target.batch, str(target.storage)),
+            metrics=self.metrics,
+            latency=None,
+            size=Size(sum(_count_bytes(self.layers, policies)), _count_overhead(content, graph, network)),
+            integer_layers=run.integer,
+            float_layers=run.float,
+            output_step=reference.step,
+            versions={package: version(package) for package in _PACKAGES},
+        )
+
+
+def _count_run(name: str, content: bytes, graph: Graph) -> LayerCounts:
+    """How many layers onnxruntime runs in integers, which must be those of the written graph."""
+    run, written = LayerGraph(read_graph(optimize(content))).count_run(), LayerGraph(graph)
+    least, most = written.count_written().integer, written.count_rounded()
+    if not least <= run.integer <= most:
+        raise ExportMismatch(
+            f"{name}, integer layers: onnxruntime must run {least} to {most} layers in integers, which are rounded in "
+            f"the file, and runs {run.integer}"
+        )
+    return run
+
+
+def _count_overhead(content: bytes, graph: Graph, network: nn.Module) -> int:
+    """Bytes of a file that are no weights of layers; those of what the engine does not understand are none either."""
+    weights = sum(graph.stored[name].bytes for name in LayerGraph(graph).list_weights())
+    graphs = (module for module in network.modules() if isinstance(module, GraphNetwork))
+    opaque = sum(
+        _FLOAT_BYTES * one.tensor(name).numel()
+        for one in graphs
+        for node in one.graph.nodes
+        if isinstance(node.operator, Opaque)
+        for name in node.parameters
+    )
+    return len(content) - max(weights - opaque, 0)
+
+
+def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy]) -> Iterator[float]:
+    """Bytes of the weight of each layer, a byte for each code: zeros are stored, too, and each form of a weight."""
+    for layer, policy in zip(layers, policies, strict=True):
+        for part, rest in expand_layer(layer, policy):
+            tables = sum(isinstance(call.operator, Embedding) for call in part.calls)
+            folded = sum(call.normalized for call in part.calls)  # a normalisation that is folded in makes it another
+            copies = max(1, folded) + int(0 < tables < len(part.calls))  # products read it transposed
+            yield copies * part.weights * (_FLOAT_BYTES if rest.weight_bits == FULL_PRECISION_BITS else 1)

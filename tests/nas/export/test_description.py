@@ -1,0 +1,81 @@
+"""A file is described by its policy and by torch, and is not left where it is something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_files import FLOAT, INPUTS, to_model
+from torch import nn
+
+from nas.export.agreement import ExportMismatch
+from nas.export.description import NetworkDescription
+from nas.export.target import DEFAULT_TARGET
+from nas.verification.manifest_file import read_manifest, read_samples
+from search_spaces.candidate import Candidate
+from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
+from search_spaces.joint_space import JointSpace
+from search_spaces.layer_spec import LayerSpec
+from search_spaces.presets import create_space
+
+ONLY = LayerSpec.linear("only", 4, 2)
+
+
+def describe(policy: str) -> NetworkDescription:
+    architecture = JointSpace(create_space("resnet_digits", 1, 10)).smallest().architecture  # of which nothing is read
+    return NetworkDescription(Candidate(architecture, CompressionPolicy((LayerPolicy.parse(policy),))), [ONLY])
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    made = nn.Linear(4, 2, bias=False)
+    made.weight.data = torch.tensor([[1.0, 3.0, 5.0, 7.0], [2.0, 4.0, 6.0, -8.0]])
+    return made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "net.onnx").write_bytes(to_model(FLOAT))
+    return tmp_path / "net.onnx"
+
+
+def test_a_file_is_described(path: Path, network: nn.Module) -> None:
+    describe("w32a32").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+    manifest = read_manifest(path)
+    assert (manifest.kind, manifest.policies) == ("fp32", {"only": "w32a32"})
+    assert (manifest.size.weight_bytes, manifest.integer_layers, manifest.float_layers) == (32, 0, 1)
+    inputs, outputs = read_samples(path, manifest)
+    assert torch.equal(network(torch.from_numpy(inputs)), torch.from_numpy(outputs))
+
+
+def test_what_its_policy_or_its_network_does_not_say_is_not_left(path: Path, network: nn.Module) -> None:
+    content = path.read_bytes()
+    with pytest.raises(ExportMismatch, match=r"net\.onnx, size: .*; 8 of weights by the policy"):
+        describe("w8a8").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+    assert list(path.parent.iterdir()) == []
+    path.write_bytes(content)
+    network.weight.data *= -1
+    with pytest.raises(ExportMismatch, match=r"net\.onnx, outputs, as written: onnxruntime must agree with torch"):
+        describe("w32a32").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_layer_that_onnxruntime_rounds_by_itself_is_refused(tmp_path: Path) -> None:
+    text = """
+        g (float[n, 4] images) => (float[n, 2, 1] logits)
+        <float step = {0.01}, uint8 zero = {128}, float[2, 4, 1] weight = {1, 2, 3, 4, 5, 6, 7, -8}, float out = {0.1},
+         int64[3] shape = {0, 4, 1}> {
+            columns = Reshape (images, shape)
+            rounded = QuantizeLinear (columns, step, zero)
+            read = DequantizeLinear (rounded, step, zero)
+            sums = Conv (read, weight)
+            codes = QuantizeLinear (sums, out, zero)
+            logits = DequantizeLinear (codes, out, zero)
+        }"""
+    path = tmp_path / "net.onnx"
+    path.write_bytes(to_model(text))
+    network = nn.Linear(4, 2)
+    with pytest.raises(ExportMismatch, match=r"onnxruntime must run 0 to 0 layers in integers, .* and runs 1"):
+        describe("w32a32").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+    assert list(tmp_path.iterdir()) == []
