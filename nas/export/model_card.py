@@ -52,7 +52,7 @@ class ModelCard:
             _plain(self.description),
             "## Run it\n\n```python\n" + "\n".join(run) + "\n```",
             f"Input: {_plain(self.reads)}\n\nOutputs: {names}",
-            "## What was measured\n\n" + _table(("metric", "value", "on"), self.values),
+            "## What was measured\n\n" + _table(("metric", "value (± half of a 90 % interval)", "on"), self.values),
             "## Policy of each layer\n\n" + _table(("layer", "policy"), [*self.policies.items()]),
             "## Where it comes from\n\n" + _table(("", ""), [*self.origin.items()]),
             "## Licence\n\nTo be stated by whoever passes it on: that of the network, and of the data that trained it.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from nas.verification.sessions import open_session as open_session
 from nas.verification.sessions import run_session as run_session
 from search_spaces.elastic.layer import Layer
 
+# what torch's exporter says of an operation that it does not know
+_UNKNOWN = re.compile(r"translating node %([\w.]+) .*?target=torch\.ops\.([\w.]+)", re.DOTALL)
 BATCH_AXIS = {0: torch.export.Dim("batch")}
 
 
@@ -66,11 +70,11 @@ def write_onnx(
         target: What the file is for. Without a batch of its own, the model can be run at any.
 
     Raises:
-        ValueError: If an operator needs a newer opset than the target can load.
+        ValueError: If an operation has no form in ONNX, or an operator needs a newer opset than the target can load.
     """
     if target.batch is not None:
         examples = [example[:1].expand(target.batch, *example.shape[1:]).contiguous() for example in examples]
-    with warnings.catch_warnings(), quiet("torch.onnx"):
+    with warnings.catch_warnings(), quiet("torch.onnx"), _naming_operations():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             form,
@@ -93,6 +97,23 @@ def write_onnx(
     if target.runtime == "openvino":
         unshare_zero_points(model.graph)
     return lower_opset(to_bytes(model), target)
+
+
+@contextmanager
+def _naming_operations() -> Iterator[None]:
+    """Says of an operation that torch's exporter cannot write which one it is, and in which part of the network."""
+    try:
+        yield
+    except torch.onnx.OnnxExporterError as error:
+        causes, cause = list[str](), error.__cause__
+        while cause is not None:
+            causes, cause = [*causes, str(cause)], cause.__cause__
+        found = next(filter(None, map(_UNKNOWN.search, (str(error), *causes))), None)
+        what = "a network of these layers" if found is None else f"{found[2]} (node {found[1]})"
+        raise ValueError(
+            f"{what} has no form in ONNX of opset {OPSET}, so it cannot be exported; replace it in the network, or "
+            "take a candidate without it"
+        ) from error
 
 
 def save_onnx(model: bytes, path: Path) -> None:

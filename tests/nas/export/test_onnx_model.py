@@ -247,3 +247,13 @@ def test_a_fixed_batch_stands_in_the_file() -> None:
     assert at_any.get_inputs()[0].shape[0] == "batch"
     assert at_three.get_inputs()[0].shape == [3, 3, 8, 8]
     assert np.array_equal(*(run_session(session, images[:3].numpy()) for session in (at_any, at_three)))
+
+
+def test_an_operation_without_a_form_is_named() -> None:
+    class Bessel(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.special.i1e(inputs)
+
+    with pytest.raises(ValueError, match=r"bessel_i1e\.default \(node \w+\) has no form in ONNX of opset") as told:
+        to_onnx(Bessel(), (3, 8, 8))
+    assert "\n" not in str(told.value)

@@ -193,6 +193,14 @@ def test_networks_that_are_gone_or_others_are_refused(compressed: Compressed, tm
         (compressed.runs / "elsewhere").rename(compressed.runs / "one")
 
 
+def test_a_folder_that_cannot_be_written_is_named(compressed: Compressed, tmp_path: Path) -> None:
+    (tmp_path / "occupied").touch()
+    below = tmp_path / "occupied" / "inner"
+    told = compressed.export(compressed.key, "--run", compressed.run("search"), "--output", str(below))
+    assert "Not a directory" in told
+    assert str(below) in told
+
+
 def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., str], tmp_path: Path) -> None:
     occupied, job = tmp_path / "occupied", tmp_path / "job.yaml"
     occupied.touch()
