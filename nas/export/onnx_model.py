@@ -19,12 +19,14 @@ from nas.export.runtime_form import (
     check_symmetric,
     pool_globally,
     shield_float_layers,
+    shorten,
     store_wide_codes_unsigned,
     to_bytes,
     unshare_zero_points,
 )
 from nas.export.runtimes import RUNTIMES
 from nas.export.target import DEFAULT_TARGET, ExportTarget
+from nas.export.weight_storage import pack_weights
 from nas.files import atomic_write
 from nas.logs import quiet
 from nas.verification.sessions import open_session as open_session
@@ -88,6 +90,7 @@ def write_onnx(
         )
     assert program is not None
     model = program.model
+    shorten(model.graph)
     pool_globally(model.graph)
     shield_float_layers(model.graph)
     if RUNTIMES[target.runtime].symmetric:
@@ -96,6 +99,8 @@ def write_onnx(
         store_wide_codes_unsigned(model.graph)
     if target.runtime == "openvino":
         unshare_zero_points(model.graph)
+    if target.storage == "packed":
+        pack_weights(model.graph, target)
     return lower_opset(to_bytes(model), target)
 
 

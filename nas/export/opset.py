@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nas.export.runtimes import RUNTIMES, format_version
+from nas.export.runtimes import RUNTIMES, TYPE_OPSETS, format_version
 from nas.export.target import OLDEST_OPSET, ExportTarget
 
 # Operators whose later versions added types, attributes or inputs, and left alone what nodes without these mean.
@@ -26,20 +26,14 @@ _NEW_VALUES = {
     ("AveragePool", "ceil_mode"): 1,
     ("Pad", "mode"): b"wrap",
 }  # which later versions read otherwise, or first
-_PLAIN = {  # types of tensors that every IR version has
-    TensorProto.FLOAT,
-    TensorProto.DOUBLE,
-    TensorProto.FLOAT16,
-    TensorProto.BOOL,
-    *(getattr(TensorProto, f"{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)),
-}
+_TYPES = {TensorProto.UINT4: 4, TensorProto.UINT2: 2}  # of tensors, by bits, that only newer opsets have
 
 
 def lower_opset(content: bytes, target: ExportTarget) -> bytes:
     """A model that names older versions, and is the same but for attributes that say what is so without them.
 
     Args:
-        content: An ONNX file of standard operators; one with functions or with tensors of few bits stays as it is.
+        content: An ONNX file of standard operators; one with functions stays as it is.
         target: What the file is for.
 
     Raises:
@@ -47,13 +41,16 @@ def lower_opset(content: bytes, target: ExportTarget) -> bytes:
     """
     model = onnx.load_from_string(content)
     (imported,) = [entry for entry in model.opset_import if entry.domain == ""]
-    if model.functions or not {tensor.data_type for tensor in model.graph.initializer} <= _PLAIN:
+    if model.functions:
         return content
     nodes, constants = [*_list_nodes(model.graph)], {tensor.name: tensor for tensor in model.graph.initializer}
     for node in nodes:
         if node.op_type == "Reshape" and node.input[1] in constants:
             _drop_allowzero(node, constants[node.input[1]])
     needed = [(_find_oldest(node, imported.version), node.op_type) for node in nodes if not node.domain]
+    types = [_TYPES[tensor.data_type] for tensor in constants.values() if tensor.data_type in _TYPES]
+    # from opset 21, which torch's exporter writes, to 25 operators got types and attributes, but no other meaning
+    needed += [(TYPE_OPSETS[bits], f"a tensor of {bits} bits") for bits in types]
     imported.version, reason = max([(OLDEST_OPSET, "an export"), *needed])
     target.check_opset(imported.version, reason)
     model.ir_version = helper.OP_SET_ID_VERSION_MAP["ai.onnx", imported.version]

@@ -7,6 +7,7 @@ the kernels of onnxruntime, `unshare_zero_points` those of OpenVINO, and no libr
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, RemoveUnusedNodesPass
@@ -31,6 +32,27 @@ def to_bytes(model: ir.Model) -> bytes:
     proto = ir.to_proto(model)
     proto.graph.ClearField("value_info")  # types and shapes of inner values, which runtimes infer
     return proto.SerializeToString()
+
+
+def shorten(graph: ir.Graph) -> None:
+    """Drops attributes that say what is so without them, and shortens the names that quantisers got.
+
+    In a small network, both take a tenth of what the weights take.
+    """
+    count, prefix = 0, find_free_prefix(graph, "q")
+    for node in graph:
+        schema = onnx.defs.get_schema(node.op_type, graph.opset_imports[""]) if not node.domain else None
+        for name, attribute in [*node.attributes.items()]:
+            default = schema.attributes[name].default_value if schema and name in schema.attributes else None
+            if (
+                default is not None
+                and default.type
+                and ir.serde.deserialize_attribute(default).value == attribute.value
+            ):
+                del node.attributes[name]
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            node.name = node.outputs[0].name = f"{prefix}{count}"
+            count += 1
 
 
 def shield_float_layers(graph: ir.Graph) -> None:
@@ -59,6 +81,14 @@ def shield_float_layers(graph: ir.Graph) -> None:
         own.outputs[0].name = name
         graph.insert_before(node, own)
         node.replace_input_with(0, own.outputs[0])
+
+
+def find_free_prefix(graph: ir.Graph, wanted: str) -> str:
+    """A prefix with which no name of a value in a graph begins: the wanted one, or this with underscores behind it."""
+    values = [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
+    while any(str(value.name).startswith(wanted) for value in values):
+        wanted += "_"
+    return wanted
 
 
 def pool_globally(graph: ir.Graph) -> None:

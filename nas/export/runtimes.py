@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+TYPE_OPSETS = {4: 21, 2: 25}  # in which ONNX got a type of so many bits and casts from it
 Version = tuple[int, ...]  # of a release, such as (1, 20)
 
 
@@ -18,12 +19,15 @@ class Runtime:
         unpacks: Whether it runs nodes that unpack weights once, as it loads a file. Else it would take the weights for
             values of each inference, and compute their layers on floats.
         symmetric: Whether it computes only with signed codes whose zero points are 0.
+        types: For each type of fewer than 8 bits, by its bits, the first release that casts it to 8 as it loads a file.
+            Tensors of that type are not worth more: no release has kernels that compute with them as fast as with 8.
     """
 
     name: str
     opsets: Mapping[int, Version]
     unpacks: bool = True
     symmetric: bool = False
+    types: Mapping[int, Version] = field(default_factory=dict)
 
     def find_release(self, opset: int) -> Version | None:
         """The first release that implements an opset; None if that is not known."""
@@ -32,8 +36,10 @@ class Runtime:
 
 _ONNXRUNTIME = Runtime(
     "onnxruntime",
-    # from its table of compatibility
-    {13: (1, 6), 14: (1, 8), 15: (1, 9), 16: (1, 11), 17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18)},
+    # From its table of compatibility. Of those after 21, exports write 25 alone, which 1.23 does not load.
+    {13: (1, 6), 14: (1, 8), 15: (1, 9), 16: (1, 11), 17: (1, 12), 18: (1, 14), 19: (1, 15), 20: (1, 17), 21: (1, 18)}
+    | {25: (1, 24)},
+    types={4: (1, 23), 2: (1, 24)},
 )
 # Opsets and storage were tried in 2025.0 and 2026.4, which refuse no opset. Both do run a cast from a type of 4 bits
 # once, but not the shifts that unpack other numbers of bits; neither loads a type of 2 bits.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from nas.export.runtimes import RUNTIMES, Version, format_version
+from nas.export.runtimes import RUNTIMES, TYPE_OPSETS, Version, format_version
 
 OLDEST_OPSET = 13  # before it there are no steps per channel, so no runtime has integer kernels for what is exported
 STORAGES = ("packed", "bytes")
@@ -84,6 +84,15 @@ class ExportTarget:
                 f"a runtime must be its name and its oldest release, such as onnxruntime>=1.20, got {runtime!r}"
             )
         return cls(found[1], tuple(map(int, found[2].split("."))), opset, batch, storage)
+
+    def list_types(self) -> list[int]:
+        """Bits of each type of fewer than 8 bits that a file may have."""
+        types = RUNTIMES[self.runtime].types
+        return [
+            bits
+            for bits, first in types.items()
+            if first <= self.oldest and (self.opset is None or TYPE_OPSETS[bits] <= self.opset)
+        ]
 
     def check_opset(self, opset: int, reason: str) -> None:
         """Refuses an opset that the target cannot load.

@@ -13,7 +13,6 @@ def test_a_newer_opset_needs_no_older_release(name: str) -> None:
     assert runtime.name == name
     opsets = sorted(runtime.opsets)
     releases = [runtime.opsets[opset] for opset in opsets]
-    assert opsets == [*range(opsets[0], opsets[-1] + 1)]
     assert releases == sorted(releases)
     assert runtime.find_release(opsets[-1] + 1) is None
     assert format_version((1, 20, 1)) == "1.20.1"
