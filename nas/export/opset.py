@@ -26,7 +26,12 @@ _NEW_VALUES = {
     ("AveragePool", "ceil_mode"): 1,
     ("Pad", "mode"): b"wrap",
 }  # which later versions read otherwise, or first
-_TYPES = {TensorProto.UINT4: 4, TensorProto.UINT2: 2}  # of tensors, by bits, that only newer opsets have
+_TYPES = {
+    TensorProto.UINT4: 4,
+    TensorProto.INT4: 4,
+    TensorProto.UINT2: 2,
+    TensorProto.INT2: 2,
+}  # the bits of tensors of types that only newer opsets have
 
 
 def lower_opset(content: bytes, target: ExportTarget) -> bytes:

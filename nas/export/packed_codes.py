@@ -52,7 +52,12 @@ class CodeForm:
 
 
 def split_planes(indices: Bytes, form: CodeForm) -> dict[int, Bytes]:
-    """The bits of each plane of some indices, by the width of the plane; each has the shape of the indices."""
+    """The bits of each plane of some indices, by the width of the plane; each has the shape of the indices.
+
+    Args:
+        indices: Indices of codes, of any shape.
+        form: The form of the codes.
+    """
     planes, low = {}, form.bits
     for width in form.planes:
         low -= width
@@ -61,9 +66,11 @@ def split_planes(indices: Bytes, form: CodeForm) -> dict[int, Bytes]:
 
 
 def pack(numbers: Bytes, width: int) -> Bytes:
-    """Puts numbers of 4, 2 or 1 bits into bytes, the first into the lowest bits; they must fill whole bytes.
+    """Puts numbers of few bits into bytes, the first into the lowest bits, as ONNX stores its types of 4 and 2 bits.
 
-    So does ONNX store its types of 4 and 2 bits.
+    Args:
+        numbers: Numbers that fill a whole number of bytes, shape (numbers,).
+        width: Bits of a number: 4, 2 or 1.
     """
     parts = numbers.reshape(-1, 8 // width) << np.arange(0, 8, width, dtype=np.uint8)
     packed: Bytes = np.bitwise_or.reduce(parts, axis=1)

@@ -85,7 +85,12 @@ def shield_float_layers(graph: ir.Graph) -> None:
 
 
 def find_free_prefix(graph: ir.Graph, wanted: str) -> str:
-    """A prefix with which no name of a value in a graph begins: the wanted one, or this with underscores behind it."""
+    """A prefix with which no name of a value in a graph begins: the wanted one, or this with underscores behind it.
+
+    Args:
+        graph: The graph.
+        wanted: The prefix, if it is free.
+    """
     values = [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
     while any(str(value.name).startswith(wanted) for value in values):
         wanted += "_"
