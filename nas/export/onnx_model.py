@@ -18,7 +18,6 @@ from nas.export.opset import lower_opset
 from nas.export.runtime_form import (
     check_symmetric,
     pool_globally,
-    round_biases,
     shield_float_layers,
     shorten,
     store_wide_codes_unsigned,
@@ -94,8 +93,6 @@ def write_onnx(
     shorten(model.graph)
     pool_globally(model.graph)
     shield_float_layers(model.graph)
-    if target.runtime == "onnxruntime":
-        round_biases(model.graph)
     if RUNTIMES[target.runtime].symmetric:
         check_symmetric(model.graph, target.runtime)
     else:

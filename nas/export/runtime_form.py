@@ -1,6 +1,6 @@
 """Rewrites an ONNX graph into a form that runtimes run faster, without changing what it computes.
 
-The passes of `onnx_ir` clean the graph up. `shield_float_layers`, `round_biases`, `pool_globally` and
+The passes of `onnx_ir` clean the graph up. `shield_float_layers`, `pool_globally` and
 `store_wide_codes_unsigned` suit the kernels of onnxruntime, `unshare_zero_points` those of OpenVINO, and no library has
 such passes.
 """
@@ -95,54 +95,6 @@ def find_free_prefix(graph: ir.Graph, wanted: str) -> str:
     while any(str(value.name).startswith(wanted) for value in values):
         wanted += "_"
     return wanted
-
-
-def round_biases(graph: ir.Graph) -> None:
-    """Stores the bias of each layer that runs in integers as such: multiples of the step of input times weight.
-
-    From 1.23 on, onnxruntime rounds them so by itself, as it loads a file. Before, it runs no layer in integers whose
-    bias is in floating point.
-    """
-    prefix = find_free_prefix(graph, "b")
-    for index, node in enumerate(graph):
-        if node.op_type not in (*_WEIGHTED, "ConvTranspose") or len(node.inputs) != 3 or not _is_rounded(node):
-            continue
-        sources = [value.producer() if value is not None else None for value in node.inputs[:2]]
-        bias = node.inputs[2]
-        if (
-            bias is None
-            or bias.const_value is None
-            or any(
-                source is None or source.op_type != "DequantizeLinear" or "block_size" in source.attributes
-                for source in sources
-            )
-        ):
-            continue
-        steps = [source.inputs[1] for source in sources if source is not None]
-        step, weight_steps = (ir.convenience.get_const_tensor(value) for value in steps if value is not None)
-        if step is None or weight_steps is None or step.numpy().ndim:
-            continue
-        name = f"{prefix}{index}"
-        # in single precision, as onnxruntime computes it; at most 2**30 by `find_least_weight_scale`
-        rounded = np.rint(bias.const_value.numpy() / (step.numpy() * weight_steps.numpy())).astype(np.int32)
-        product = ir.node("Mul", steps)
-        product.outputs[0].name = f"{name}s"
-        read = ir.node("DequantizeLinear", [_add_constant(graph, name, rounded), product.outputs[0]], {"axis": 0})
-        read.outputs[0].name = f"{name}r"
-        graph.insert_before(node, [product, read])
-        product.name = read.name = None  # no runtime keeps these nodes
-        node.replace_input_with(2, read.outputs[0])
-
-
-def _is_rounded(node: ir.Node) -> bool:
-    """Whether nothing but one quantiser reads the output of a node, or this output after a ReLU or a clip."""
-    while len(readers := [reader for reader, _ in node.outputs[0].uses()]) == 1:
-        if readers[0].op_type == "QuantizeLinear":
-            return True
-        if readers[0].op_type not in ("Relu", "Clip"):
-            return False
-        node = readers[0]
-    return False
 
 
 def pool_globally(graph: ir.Graph) -> None:
