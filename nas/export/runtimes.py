@@ -41,8 +41,8 @@ _ONNXRUNTIME = Runtime(
     | {25: (1, 24)},
     types={4: (1, 23), 2: (1, 24)},
 )
-# Storage was tried in 2025.0 and 2026.4, opsets in the latter, which refuses none. Both run a cast from a type of 4 bits
-# once, but not the shifts that unpack other numbers of bits; neither loads a type of 2 bits.
+# Storage was tried in 2025.0 and 2026.4, opsets in the latter, which refuses none. Both run a cast from a type of 4
+# bits once, but not the shifts that unpack other numbers of bits; neither loads a type of 2 bits.
 _OPENVINO = Runtime("openvino", dict.fromkeys(range(13, 22), (2025, 0)), unpacks=False)
 # As it is documented: nothing was tried.
 _TENSORRT = Runtime("tensorrt", dict.fromkeys(range(13, 22), (11, 0)), unpacks=False, symmetric=True)
