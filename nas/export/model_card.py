@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search_spaces.quoting import escape_lines, join_lines
 
 _MOST_NAMES = 50  # outputs that the page names
+# An underscore within a word marks nothing, and names are full of them.
+_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -67,4 +70,4 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _plain(text: str) -> str:
     """A text that Markdown shows as it is, in one line and one cell."""
-    return join_lines(escape_lines(text)).replace("|", "\\|").replace("<", "&lt;")
+    return _MARKUP.sub(r"\\\g<0>", join_lines(escape_lines(text))).replace("&", "&amp;").replace("<", "&lt;")

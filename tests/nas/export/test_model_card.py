@@ -19,7 +19,7 @@ CARD = ModelCard(
     reads="float32, shape (batch, 3)",
     shape=(1, 3),
     kind="float32",
-    outputs=["cat", "a|b\n# heading", *map(str, range(60))],
+    outputs=["cat", "a|b\n# heading", "[c](javascript:d)", "*e*_f_`g`", "h_i", *map(str, range(60))],
     values=[("accuracy (%)", "91.2 ± 1.5", "60 validation images")],
     policies={"stem": "w4a8"},
     origin={"candidate": "1a2b"},
@@ -43,4 +43,5 @@ def test_names_stay_in_their_line_and_cell() -> None:
     assert "| stem | w4a8 |" in page
     assert "a\\|b" in page
     assert "\n# heading" not in page
-    assert "and 12 more" in page
+    assert "and 15 more" in page
+    assert r"\[c\](javascript:d), \*e\*\_f\_\`g\`, h_i, 0" in page
