@@ -105,7 +105,7 @@ def _measuring(name: str) -> Callable[..., None]:
 @takes(ExportOptions)
 def _export(options: ExportOptions) -> None:
     from nas.jobs.execution import Workers
-    from nas.jobs.export_candidate import export_candidate_job, find_job, names_job
+    from nas.jobs.export_candidate import choose_target, export_candidate_job, find_job, names_job
     from nas.jobs.run import MEASURING_COMMANDS
 
     if names_job(str(options.job)):
@@ -113,8 +113,11 @@ def _export(options: ExportOptions) -> None:
         with _measured_by_workers(options) as workspace:
             MEASURING_COMMANDS["export"](workspace)
         return
+    options.check_key_alone()
     request, found = _read_request(options), _find_network(options)
     restored = find_job(found, options.runs, options.job_file, options.data)
+    if options.runtime is None:
+        request = replace(request, target=choose_target(restored.job, request.target))
     with _opened_job(restored.job, options.runs, Workers(), options.database, restored.network) as workspace:
         export_candidate_job(workspace, found, request)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -96,7 +96,8 @@ class ExportOptions(MeasuringOptions):
     """The arguments and options of `nas export`.
 
     Raises:
-        ValueError: If an option that is for candidates is given with a job file, as `check_job_alone` describes.
+        ValueError: If an option that is for candidates is given with a job file, or one for jobs with a candidate, as
+            `check_job_alone` and `check_key_alone` describe.
     """
 
     job: Annotated[
@@ -114,7 +115,10 @@ class ExportOptions(MeasuringOptions):
         ),
     ] = None
     runtime: Annotated[
-        str | None, typer.Option(help="Of KEY: the oldest runtime that must load the file; default: onnxruntime>=1.20.")
+        str | None,
+        typer.Option(
+            help="Of KEY: the oldest runtime that must load the file; default: that of the device of its job."
+        ),
     ] = None
     opset: Annotated[int | None, typer.Option(help="Of KEY: the newest opset that the file may name.")] = None
     batch: Annotated[int | None, typer.Option(help="Of KEY: a fixed batch size; default: any.")] = None
@@ -142,10 +146,23 @@ class ExportOptions(MeasuringOptions):
             ValueError: If one of these options is given.
         """
         only = ("format", "runtime", "opset", "batch", "images", "torch", "output", "run", "job_file")
-        names = [name.removesuffix("_file") for name in only if getattr(self, name) not in (None, False)]
-        if names:
-            given = ", ".join(f"--{name}" for name in names)
+        if given := self._list_given(only):
             raise ValueError(f"{given} is for a candidate, nas export KEY, and {self.job} is a job; leave it out")
+
+    def check_key_alone(self) -> None:
+        """Refuses what is for the search of a job where one candidate is exported, which one process does.
+
+        Raises:
+            ValueError: If one of these options is given.
+        """
+        if given := self._list_given(("workers", "ray", "ray_address", "gpus_per_worker", "expand")):
+            raise ValueError(f"{given} is for a job, nas export JOB, and {self.job} is a candidate; leave it out")
+
+    def _list_given(self, names: Sequence[str]) -> str:
+        """Those of the options that are not as they are by default, as they are written."""
+        defaults = {one.name: one.default for one in fields(self)}
+        given = [name for name in names if getattr(self, name) != defaults[name]]
+        return ", ".join(f"--{name.removesuffix('_file').replace('_', '-')}" for name in given)
 
 
 @dataclass(frozen=True, kw_only=True)

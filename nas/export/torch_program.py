@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nas.export.agreement import ExportMismatch
-from nas.files import atomic_write
 from nas.logs import quiet
 from search_spaces.elastic.graph_network import GraphNetwork
+from search_spaces.quoting import describe_error
 
 
-def save_program(network: nn.Module, inputs: Tensor, path: Path, batch: int | None = None) -> None:
-    """Writes a network as a program that `torch.export.load` reads, atomically, once it was seen to compute the same.
+def make_program(network: nn.Module, inputs: Tensor, batch: int | None = None) -> bytes:
+    """A network as a program that `torch.export.load` reads, once it was seen to compute the same.
 
     Args:
         network: A calibrated network in evaluation mode, from inputs to outputs.
         inputs: Inputs of the network on which both are compared, two or more, shape (n, ...).
-        path: The file, `.pt2`; an existing one is replaced.
         batch: The batch that the program runs at; None is any.
+
+    Returns:
+        The content of a file, `.pt2`.
 
     Raises:
         ExportMismatch: If an output of the program is another one, even by a bit.
-        OSError: If the file cannot be written.
+        ValueError: If torch cannot make a program of the network.
     """
     example = inputs[:2] if batch is None else inputs[:1].expand(batch, *inputs.shape[1:]).contiguous()
     axes = None if batch is not None else {0: torch.export.Dim("batch")}
@@ -35,7 +36,12 @@ def save_program(network: nn.Module, inputs: Tensor, path: Path, batch: int | No
     buffer = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings(), quiet("torch"):
         warnings.simplefilter("ignore")
-        torch.export.save(torch.export.export(network, (example,), dynamic_shapes=shapes, strict=False), buffer)
+        try:
+            torch.export.save(torch.export.export(network, (example,), dynamic_shapes=shapes, strict=False), buffer)
+        except Exception as error:  # of torch.export, whose errors share no base
+            raise ValueError(
+                f"torch.export makes no program of this network ({describe_error(error)}); leave out --torch"
+            ) from error
         buffer.seek(0)
         read = torch.export.load(buffer).module()
         compared = inputs if batch is None else example
@@ -43,5 +49,4 @@ def save_program(network: nn.Module, inputs: Tensor, path: Path, batch: int | No
             raise ExportMismatch(
                 "a program of torch.export must compute what the network does, and gives other outputs"
             )
-    with atomic_write(path) as draft:
-        draft.write_bytes(buffer.getvalue())
+    return buffer.getvalue()

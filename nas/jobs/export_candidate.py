@@ -10,14 +10,17 @@ from pathlib import Path
 
 from torch import nn
 
+from hardware.device import DEVICES, get_device
+from nas.export.target import ExportTarget
 from nas.jobs.console.networks_table import networks_table
-from nas.jobs.files.job import load_job
+from nas.jobs.files.job import Job, load_job
 from nas.jobs.files.job_document import RestoredJob, restore_job
 from nas.jobs.stages.candidate_export import ExportRequest, export_candidate
 from nas.jobs.stages.export import Export
 from nas.jobs.stages.finetune import FineTuning, Tuner, restore_finetuned
 from nas.jobs.stages.found_network import FoundNetwork
 from nas.jobs.stages.profile import table_of_this_machine
+from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.tuners import GivenNetworkTuner, SubnetTuner
 from nas.jobs.workspace import Workspace
 from results.description import describe
@@ -35,7 +38,7 @@ def names_job(text: str) -> bool:
     Raises:
         ValueError: If it is neither.
     """
-    if Path(text).exists() or text.endswith((".yaml", ".yml")):
+    if Path(text).is_file() or text.endswith((".yaml", ".yml")):
         return True
     if not _KEY.fullmatch(text):
         raise ValueError(
@@ -73,6 +76,18 @@ def find_job(found: FoundNetwork, runs: Path, file: Path | None, data: str | Non
     return RestoredJob(job, None)
 
 
+def choose_target(job: Job, target: ExportTarget) -> ExportTarget:
+    """What a file is for where nobody names a runtime: the one on which latency counts, if that has files of its own.
+
+    Args:
+        job: The job.
+        target: Its opset and batch are kept, and its runtime where the job's device has no other.
+    """
+    name = job.device.name
+    runs_openvino = name in DEVICES and get_device(name).runtime == "openvino"  # a given table may be of any device
+    return ExportTarget.parse("openvino>=2025.0", target.opset, target.batch) if runs_openvino else target
+
+
 def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: ExportRequest) -> Export:
     """Exports a candidate.
 
@@ -84,17 +99,11 @@ def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: Exp
     Raises:
         ValueError: If the network is not the one that was measured, its weights are gone, or it cannot have the form.
     """
-    subject, reporter, record = workspace.subject, workspace.reporter, found.record
-    if found.subject not in ("", subject.digest):
-        raise ValueError(
-            f"candidate {found.candidate.key} was measured in run {quote(record.run)} on other weights or data, by "
-            "another recipe, or by another version of nas than this job has now; put those back, or name by --job the "
-            "job file that states them (nas compress says what it adds to a job)"
-        )
+    subject, reporter = _find_subject(workspace, found), workspace.reporter
     asks_latency = bool(workspace.job.search.table_costs)
     table = table_of_this_machine(workspace.table_request) if asks_latency else None
-    restore = _find_restorer(workspace, found) if found.is_finetuned else None
-    reporter.say(f"export   {found.candidate.key} of {record.run}: {describe(found.candidate)}")
+    restore = _find_restorer(workspace, found, subject) if found.is_finetuned else None
+    reporter.say(f"export   {found.candidate.key} of {found.record.run}: {describe(found.candidate)}")
     exported = export_candidate(found, request, subject, restore, table, workspace.execution)
     caption = "measured on validation images, before the export; test and latency are of the ONNX file"
     reporter.console.print(networks_table(exported.networks, caption, workspace.execution.runs.metrics))
@@ -102,15 +111,45 @@ def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: Exp
     return exported
 
 
-def _find_restorer(workspace: Workspace, found: FoundNetwork) -> Callable[[], nn.Module]:
+def _find_subject(workspace: Workspace, found: FoundNetwork) -> Subject:
+    """The subject of the job, on the processor of the run, which must be the subject of the run.
+
+    Raises:
+        ValueError: If it is not, or the run does not tell.
+    """
+    key, record, subject = found.candidate.key, found.record, workspace.subject
+    if not found.subject:
+        raise ValueError(
+            f"run {quote(record.run)} of candidate {key} does not tell on what weights and data, so its network cannot "
+            "be known again; name a run that has measured it by --run"
+        )
+    processor = str(record.inputs.get("processor", subject.measurement.processor))  # no matter where this one runs
+    subject = replace(subject, measurement=replace(subject.measurement, processor=processor))
+    if found.subject != subject.digest:
+        raise ValueError(
+            f"candidate {key} was measured in run {quote(record.run)} on other weights or data, by another recipe, or "
+            "by another version of nas than this job has now; put those back, or name by --job the job file that "
+            "states them (nas compress says what it adds to a job)"
+        )
+    return subject
+
+
+def _find_restorer(workspace: Workspace, found: FoundNetwork, subject: Subject) -> Callable[[], nn.Module]:
     """What gives a fine-tuned network, by what its run says of its training."""
-    inputs, candidate, subject = found.record.inputs, found.candidate, workspace.subject
-    stated = [inputs.get(name, 0.0) for name in ("epochs", "learning_rate", "feature_distillation")]
-    epochs, rate, weight = (float(one) if isinstance(one, int | float) else 0.0 for one in stated)
-    tuning = FineTuning(epochs, rate, weight)
+    record, candidate = found.record, found.candidate
+    stated = {"feature_distillation": 0.0, **record.inputs}  # which is absent where it was not used
+    values = []
+    for name in ("epochs", "learning_rate", "feature_distillation"):
+        value = stated.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(
+                f"run {quote(record.run)} must state {name} of its fine-tuning, a number, got {quote(value)}; without "
+                "it the network cannot be read back"
+            )
+        values.append(float(value))
+    tuning = FineTuning(*values)
     if workspace.network is not None:
         tuner: Tuner = GivenNetworkTuner(candidate, tuning, subject, workspace.job.seed)
     else:
         tuner = SubnetTuner(candidate, tuning, subject, workspace.training_task)
-    runs, location = workspace.execution.runs, found.record.device
-    return partial(restore_finetuned, candidate, tuning, tuner, subject, location, runs)
+    return partial(restore_finetuned, candidate, tuning, tuner, subject, record.device, workspace.execution.runs)

@@ -18,8 +18,10 @@ from nas.data.reading import Fit
 from nas.data.sources import DataSource
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.description import NetworkDescription
+from nas.export.runtimes import format_version
 from nas.export.target import DEFAULT_TARGET, ExportTarget
-from nas.export.torch_program import save_program
+from nas.export.torch_program import make_program
+from nas.files import atomic_write
 from nas.jobs.execution import Execution
 from nas.jobs.stages.candidate_notes import list_notes, write_card
 from nas.jobs.stages.export import Export
@@ -98,12 +100,13 @@ def export_candidate(
 
     Returns:
         One row, and its folder. Columns: role (the format), key, measured_X of every measured metric X that the run
-        has stored (on the validation images, of the network as it was measured), test_X (on the test images, by the
-        ONNX file), predicted_latency_ms (stored by the run), measured_latency_ms (of the file), weight_bytes, file.
+        has measured (on the validation images, of the network as it was measured), test_X (on the test images, by the
+        ONNX file), predicted_latency_ms (by the table of the run), measured_latency_ms (of the file; NaN unless it is
+        for the runtime of the table), weight_bytes, file.
 
     Raises:
         ExportMismatch: If onnxruntime and torch compute different outputs.
-        ValueError: If the network cannot have the format, or its weights are gone.
+        ValueError: If the network cannot have the format, its weights are gone, or torch makes no program of it.
         OSError: If the file cannot be written.
     """
     import pandas as pd
@@ -114,32 +117,56 @@ def export_candidate(
     network = _realize(found, request.format, realizer, restore)
     computed = Candidate(candidate.architecture, _change_policy(candidate.policy, request.format))
     folder.mkdir(parents=True, exist_ok=True)
-    reads = "-images" if request.images else ""
-    file = folder / f"{candidate.key[:_DIGITS]}-{request.format}{reads}.onnx"
+    file = folder / f"{_name_file(found, request)}.onnx"
     resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
     described = NetworkDescription(computed, subject.space.architectures.layers(computed.architecture), request.format)
     form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit, described)
+    program = b""
+    if request.torch:  # first, as torch refuses what ONNX has a form for
+        inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
+        program = make_program(network, inputs, request.target.batch)
     with execution.reporter.bar("export to ONNX", None):
         tested = export_network(network, resolution, realizer, subject, file, form)
+    predicted = math.nan
     row: dict[str, object] = {"role": request.format, "key": computed.key}
     if computed == candidate:  # else it is another network than the one that was measured
-        row |= {f"{MEASURED}{name}": found.values[name] for name in metrics if name in found.values}
-        row |= {f"predicted_{LATENCY}": found.values[LATENCY]} if LATENCY in found.values else {}
+        row |= {f"{MEASURED}{name}": found.measured[name] for name in metrics if name in found.measured}
+        predicted = found.predicted_latency_ms
+        row |= {} if math.isnan(predicted) else {f"predicted_{LATENCY}": predicted}
     row |= {f"test_{name}": tested[name] for name in metrics}
-    # what is timed are inputs of the batch of the table, and no images
-    is_like = not request.images and request.target.batch in (None, table and table.device.batch)
-    timed = table if is_like else None
+    timed = table if _can_time(request, table) else None
     row[f"{MEASURED}{LATENCY}"] = measured = time_files(timed, [file], [computed], subject.data)[0]
-    predicted = found.values.get(LATENCY, math.nan) if computed == candidate else math.nan
     state_latencies(timed, [file], [predicted], [measured])
     row[SIZE] = _count_bytes(computed, subject)
-    if request.torch:
-        inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
-        save_program(network, inputs, file.with_suffix(".pt2"), request.target.batch)
-    write_card(file, row, form.notes, subject, runs.metrics)
+    if program:
+        with atomic_write(folder / f"{_name_program(found, request)}.pt2") as draft:
+            draft.write_bytes(program)
+    write_card(file, row, form.notes, subject, runs.metrics, "" if timed is None else timed.location)
     networks = pd.DataFrame([row | {"file": file.name}])
-    _store(networks, computed, found, request, table, execution)
+    _store(networks, computed, found, request, timed, execution)
     return Export(networks, folder)
+
+
+def _name_program(found: FoundNetwork, request: ExportRequest) -> str:
+    """Name of a file for any runtime: the candidate, the format, a fixed batch, and the run whose network it is."""
+    batch = "" if request.target.batch is None else f"-batch{request.target.batch}"
+    return f"{found.candidate.key[:_DIGITS]}-{request.format}{batch}-{found.record.run.rpartition('/')[2]}"
+
+
+def _name_file(found: FoundNetwork, request: ExportRequest) -> str:
+    """Name of an ONNX file, with what it is for where that is not the default: other requests make other files."""
+    target, parts = request.target, [_name_program(found, request)]
+    if (target.runtime, target.oldest) != (DEFAULT_TARGET.runtime, DEFAULT_TARGET.oldest):
+        parts.append(f"{target.runtime}{format_version(target.oldest)}")
+    parts += [] if target.opset is None else [f"opset{target.opset}"]
+    return "-".join([*parts, *(["images"] if request.images else [])])
+
+
+def _can_time(request: ExportRequest, table: LatencyTable | None) -> bool:
+    """Whether a file runs as a table was measured: in its runtime, by inputs of its batch, which are no images."""
+    if table is None or request.images or table.device.runtime != request.target.runtime:
+        return False
+    return request.target.batch in (None, table.device.batch)
 
 
 def _store(

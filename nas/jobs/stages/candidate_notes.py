@@ -23,7 +23,7 @@ _KINDS = {
     "measured_": "{validation:,} validation images, before the export",
     "test_": "{test:,} test images, this file",
 }
-_OF_LATENCY = {"predicted_": "by the latency table of {device}", "measured_": "{device}, this file"}
+_OF_LATENCY = {"predicted_": "by the latency table of {device}", "measured_": "{location}, this file"}
 _ORIGIN = ("candidate", "run", "format", "device", "versions")  # notes that the page repeats
 
 
@@ -46,16 +46,22 @@ def list_notes(found: FoundNetwork, computed: Candidate, form: str, subject: Sub
         "versions": json.dumps(dict(record.provenance.versions)),
         "device": record.device,
     }
-    if computed == found.candidate:
+    measured = {name: found.measured[name] for name in subject.metric_names if name in found.measured}
+    if measured and computed == found.candidate:
         images = len(subject.data.validation)
-        errors = {name: _find_error(name, value, images, subject) for name, value in found.values.items()}
-        measured = {name: [value, errors[name]] for name, value in found.values.items()}
-        notes["measured"] = json.dumps(measured)  # with the standard error, where it is known
+        # with the standard error, where it is known
+        known = {name: [value, _find_error(name, value, images, subject)] for name, value in measured.items()}
+        notes["measured"] = json.dumps(known)
     return notes
 
 
 def write_card(
-    file: Path, row: Mapping[str, object], notes: Mapping[str, str], subject: Subject, metrics: Mapping[str, Metric]
+    file: Path,
+    row: Mapping[str, object],
+    notes: Mapping[str, str],
+    subject: Subject,
+    metrics: Mapping[str, Metric],
+    location: str,
 ) -> Path:
     """Writes the page beside a file, atomically.
 
@@ -65,6 +71,7 @@ def write_card(
         notes: What `list_notes` gives.
         subject: What it was measured on.
         metrics: The metrics that are known, by name.
+        location: The device and machine on which the file was timed.
 
     Returns:
         The page.
@@ -76,6 +83,7 @@ def write_card(
     kind, open_dims = read.type.tensor_type, {"height": size, "width": size}
     shape = tuple(dim.dim_value or open_dims.get(dim.dim_param, 1) for dim in kind.shape.dim)
     values = {column: value for column, value in row.items() if isinstance(value, float) and not math.isnan(value)}
+    places = {"device": notes["device"], "location": location}
     card = ModelCard(
         file.name,
         f"Network {notes['candidate']}, exported by nas in format {notes['format']}.",
@@ -83,7 +91,7 @@ def write_card(
         shape,
         str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)),
         data.names,
-        [_describe(column, value, notes["device"], subject, metrics) for column, value in values.items()],
+        [_describe(column, value, places, subject, metrics) for column, value in values.items()],
         json.loads(notes["policies"]),
         {name: notes[name] for name in _ORIGIN} | {"onnxruntime": told["onnxruntime"]},
     )
@@ -94,7 +102,7 @@ def write_card(
 
 
 def _describe(
-    column: str, value: float, device: str, subject: Subject, metrics: Mapping[str, Metric]
+    column: str, value: float, places: Mapping[str, str], subject: Subject, metrics: Mapping[str, Metric]
 ) -> tuple[str, str, str]:
     """Metric, value with the half of its 90 % interval where that is known, and on what it was measured."""
     kind = next((kind for kind in (*_KINDS, *_OF_LATENCY) if column.startswith(kind)), "")
@@ -103,7 +111,7 @@ def _describe(
     where = (_OF_LATENCY if name == LATENCY else _KINDS).get(kind, "at the bits of the policy")
     error = _find_error(name, value, images["test" if kind == "test_" else "validation"], subject)
     spread = "" if error is None else f" ± {NORMAL_90 * error:.2g}"
-    return metrics[name].label, f"{metrics[name].render(value)}{spread}", where.format(**images, device=device)
+    return metrics[name].label, f"{metrics[name].render(value)}{spread}", where.format(**images, **places)
 
 
 def _find_error(name: str, value: float, images: int, subject: Subject) -> float | None:

@@ -24,7 +24,10 @@ from typer.testing import CliRunner
 from nas.cli.main import app
 from nas.compression.tracing.traced_file import load_traced
 from nas.export.onnx_model import open_session, run_session
-from nas.jobs.export_candidate import names_job
+from nas.export.target import ExportTarget
+from nas.jobs.export_candidate import choose_target, names_job
+from nas.jobs.files.job import Job
+from nas.jobs.files.section import check_section
 from results.database.results_database import ResultsDatabase
 
 NETWORK = """
@@ -92,7 +95,7 @@ def test_a_key_leads_to_what_was_measured(compressed: Compressed) -> None:
     shown = compressed.export(compressed.key[:7], "--run", searched)
     assert f"export   {compressed.key} of {searched}" in shown
     measured = outputs(compressed.file("one/export-*/*.onnx"))
-    model = compressed.file("exports/*/*-mixed.onnx")
+    model = compressed.file("exports/*/*-mixed-*.onnx")
     np.testing.assert_array_equal(outputs(model), measured)
     notes = {entry.key: entry.value for entry in onnx.load_from_string(model).metadata_props}
     assert (notes["candidate"], notes["run"], notes["format"]) == (compressed.key, searched, "mixed")
@@ -111,12 +114,12 @@ def test_formats_are_the_same_network(compressed: Compressed) -> None:
     searched = compressed.run("search")
     for form in ("int8", "fp32", "weight_only"):
         shown = compressed.export(compressed.key, "--run", searched, "--format", form, "--batch", "2")
-        assert f"-{form}.onnx" in shown, shown
+        assert f"-{form}-batch2-{searched.removeprefix('one/')}.onnx" in shown, shown
     measured = outputs(compressed.file("one/export-*/*.onnx"))
     whole = load_traced(next(compressed.runs.glob("one/network-*/network.safetensors"))).network()
     with torch.no_grad():
         given = whole(torch.from_numpy(IMAGES)).numpy()
-    found = {form: compressed.file(f"exports/*/*-{form}.onnx") for form in ("int8", "fp32", "weight_only")}
+    found = {form: compressed.file(f"exports/*/*-{form}-*.onnx") for form in ("int8", "fp32", "weight_only")}
     np.testing.assert_array_equal(outputs(found["int8"]), measured)
     np.testing.assert_allclose(outputs(found["fp32"]), given, rtol=1e-4, atol=1e-5)
     assert open_session(found["fp32"]).get_inputs()[0].shape == [2, 1, 8, 8]
@@ -126,8 +129,9 @@ def test_formats_are_the_same_network(compressed: Compressed) -> None:
 
 
 def test_a_page_and_a_program_lie_beside_the_file(compressed: Compressed, tmp_path: Path) -> None:
-    compressed.export(compressed.key, "--run", compressed.run("search"), "--torch", "--output", str(tmp_path))
-    name = f"{compressed.key[:8]}-mixed"
+    searched = compressed.run("search")
+    compressed.export(compressed.key, "--run", searched, "--torch", "--output", str(tmp_path))
+    name = f"{compressed.key[:8]}-mixed-{searched.removeprefix('one/')}"
     program = torch.export.load(tmp_path / f"{name}.pt2").module()
     with torch.no_grad():
         found = program(torch.from_numpy(IMAGES)).numpy()
@@ -140,12 +144,25 @@ def test_a_page_and_a_program_lie_beside_the_file(compressed: Compressed, tmp_pa
     assert "| 3 | w" in page
 
 
+def test_where_torch_makes_no_program_nothing_is_written(
+    compressed: Compressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no form\nof this")
+
+    monkeypatch.setattr(torch.export, "export", refuse)
+    told = compressed.export(compressed.key, "--run", compressed.run("search"), "--torch", "--output", str(tmp_path))
+    assert "torch.export makes no program of this network (no form of this); leave out --torch" in told
+    assert not [*tmp_path.iterdir()]
+
+
 def test_images_are_read_as_they_are(compressed: Compressed, tmp_path: Path) -> None:
     shown = compressed.export(
         compressed.key, "--run", compressed.run("search"), "--images", "--output", str(tmp_path), "--batch", "2"
     )
-    assert "-mixed-images.onnx" in shown, shown
-    session = open_session((tmp_path / f"{compressed.key[:8]}-mixed-images.onnx").read_bytes())
+    (file,) = tmp_path.glob(f"{compressed.key[:8]}-mixed-batch2-search-*-images.onnx")
+    assert file.name in shown, shown
+    session = open_session(file.read_bytes())
     (read,) = session.get_inputs()
     assert (read.type, read.shape) == ("tensor(uint8)", [2, "height", "width", 1])
     notes = session.get_modelmeta().custom_metadata_map
@@ -161,13 +178,32 @@ def test_a_fine_tuned_network_is_another_one(compressed: Compressed, tmp_path: P
     assert f"'{tuned}' (finetuned)" in told
     assert "name one by --run" in told
     assert "file     " in compressed.export(key, "--run", tuned, "--output", str(tmp_path))
-    np.testing.assert_array_equal(
-        outputs((tmp_path / f"{key[:8]}-mixed.onnx").read_bytes()), outputs(compressed.file("one/finetune-*/*.onnx"))
-    )
+    file = tmp_path / f"{key[:8]}-mixed-{tuned.removeprefix('one/')}.onnx"
+    np.testing.assert_array_equal(outputs(file.read_bytes()), outputs(compressed.file("one/finetune-*/*.onnx")))
     assert "so there is none without" in compressed.export(key, "--run", tuned, "--format", "fp32")
     gone = shutil.copytree(compressed.runs, tmp_path / "gone")
+    with closing(sqlite3.connect(gone / "results.db")) as connection, connection:
+        connection.execute("UPDATE nas_runs SET inputs = json_remove(inputs, '$.epochs')")
+    told = compressed.export(key, "--run", tuned, runs=gone)
+    assert f"run '{tuned}' must state epochs of its fine-tuning, a number, got None" in told
+    shutil.copy(compressed.runs / "results.db", gone / "results.db")
     next(gone.glob("one/finetune-*/finetuning.safetensors")).unlink()
     assert "the weights of this fine-tuned network are gone" in compressed.export(key, "--run", tuned, runs=gone)
+
+
+def test_what_an_export_computes_is_no_network_of_its_own(compressed: Compressed, tmp_path: Path) -> None:
+    tuned, folder = compressed.run("finetune"), ("--output", str(tmp_path))
+    assert "file     " in compressed.export(compressed.key, "--run", tuned, "--format", "weight_only", *folder)
+    (manifest,) = tmp_path.glob("*.json")
+    computed = json.loads(manifest.read_text())["candidate"]
+    assert computed != compressed.key
+    told = compressed.export(computed, *folder)
+    assert re.search(f"for that file: nas export {compressed.key} --run one/.* --format weight_only", told), told
+
+
+def test_a_front_leads_to_its_search(compressed: Compressed, tmp_path: Path) -> None:
+    shown = compressed.export(compressed.key, "--run", compressed.run("front"), "--output", str(tmp_path))
+    assert f"of {compressed.run('search')}: " in shown, shown
 
 
 def test_networks_that_are_gone_or_others_are_refused(compressed: Compressed, tmp_path: Path) -> None:
@@ -218,6 +254,11 @@ def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., st
         ((compressed.key, "--runtime", "onnxruntime>=1.0", *runs), "exports need onnxruntime 1.6 or later"),
         ((compressed.key, "--output", str(occupied), *runs), "--output must be a folder, and .*occupied is a file"),
         ((str(job), "--format", "fp32", "--images"), "--format, --images is for a candidate, nas export KEY"),
+        ((str(job), "--batch", "0"), "--batch is for a candidate"),
+        (
+            (compressed.key, "--workers", "2", "--ray-address", "auto"),
+            "--workers, --ray-address is for a job, nas export",
+        ),
     ):
         said = refusal("export", *options)
         assert message in said or re.search(message, said), said
@@ -226,6 +267,16 @@ def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., st
 def test_a_file_or_a_yaml_name_is_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert not names_job("ab12")
+    (tmp_path / "ab12").mkdir()
+    assert not names_job("ab12")
+    (tmp_path / "ab12").rmdir()
     (tmp_path / "ab12").touch()
     assert names_job("ab12")
     assert names_job("missing.yaml")
+
+
+def test_a_file_is_for_the_runtime_on_which_latency_counts() -> None:
+    usual, asked = check_section(JOB, Job, "job"), ExportTarget(batch=2)
+    assert choose_target(usual, asked) == asked
+    openvino = choose_target(check_section(JOB | {"device": {"name": "openvino_cpu"}}, Job, "job"), asked)
+    assert (openvino.runtime, openvino.oldest, openvino.batch) == ("openvino", (2025, 0), 2)
