@@ -28,6 +28,7 @@ from nas.export.target import ExportTarget
 from nas.jobs.export_candidate import choose_target, names_job
 from nas.jobs.files.job import Job
 from nas.jobs.files.section import check_section
+from nas.jobs.stages.subject import Subject
 from results.database.results_database import ResultsDatabase
 
 NETWORK = """
@@ -204,6 +205,16 @@ def test_what_an_export_computes_is_no_network_of_its_own(compressed: Compressed
 def test_a_front_leads_to_its_search(compressed: Compressed, tmp_path: Path) -> None:
     shown = compressed.export(compressed.key, "--run", compressed.run("front"), "--output", str(tmp_path))
     assert f"of {compressed.run('search')}: " in shown, shown
+
+
+def test_what_a_gpu_measured_leaves_without_one(
+    compressed: Compressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = shutil.copytree(compressed.runs, tmp_path / "runs")
+    with closing(sqlite3.connect(runs / "results.db")) as connection, connection:
+        connection.execute("UPDATE nas_runs SET subject = 'on cuda', inputs = json_set(inputs, '$.processor', 'cuda')")
+    monkeypatch.setattr(Subject, "digest", property(lambda subject: f"on {subject.measurement.processor}"))
+    assert "file     " in compressed.export(compressed.key, "--run", compressed.run("search"), runs=runs)
 
 
 def test_networks_that_are_gone_or_others_are_refused(compressed: Compressed, tmp_path: Path) -> None:
