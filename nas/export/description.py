@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,12 +11,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from nas.export.agreement import ExportMismatch, compute_reference
+from nas.export.onnx_model import save_onnx
 from nas.export.target import ExportTarget
 from nas.verification.check import find_failure
 from nas.verification.checks import check_model
 from nas.verification.layers import LayerCounts, LayerGraph
 from nas.verification.manifest import Manifest, Size, StoredFile, Target, Value, describe_content
-from nas.verification.manifest_file import locate_samples, write_manifest, write_samples
+from nas.verification.manifest_file import locate_manifest, locate_samples, write_manifest, write_samples
 from nas.verification.onnx_reader import Graph, read_graph
 from nas.verification.parity import Reference
 from nas.verification.sessions import optimize
@@ -48,32 +50,38 @@ class NetworkDescription:
     form: str = "mixed"
     metrics: Mapping[str, Value] = field(default_factory=dict)
 
-    def describe(self, path: Path, network: nn.Module, inputs: Tensor, target: ExportTarget) -> None:
-        """Writes the manifest and the samples beside a file, after all checks of it were made.
+    def write(self, model: bytes, path: Path, network: nn.Module, inputs: Tensor, target: ExportTarget) -> None:
+        """Writes a file with its manifest and its samples, after all checks of it were made.
+
+        All three are written to a folder beside, and moved from it once they pass. So a failure of any kind leaves what
+        was there before, and nothing else.
 
         Args:
-            path: The ONNX file.
+            model: The content of the ONNX file.
+            path: Where the file is to be; an existing one is replaced.
             network: The network in torch.
             inputs: Inputs of it, shape (samples, ...), of which as many are kept as take 8 MiB.
             target: What the file is for.
 
         Raises:
-            ExportMismatch: If a check failed; then the file is removed.
+            ExportMismatch: If a check failed.
+            ValueError: If the file names an opset that the target cannot load.
+            OSError: If a file cannot be written.
         """
         count = max(1, _MOST_SAMPLE_BYTES // max(1, inputs[:1].nbytes))
-        kept, content = inputs[:count], path.read_bytes()
+        kept = inputs[:count]
         reference = compute_reference(network, kept)
-        samples = write_samples(locate_samples(path), kept.numpy(), reference.outputs)
-        try:
-            manifest = self._make_manifest((path.name, content), samples, reference, network, target)
-            failed = find_failure(check_model(content, manifest, (kept.numpy(), reference.outputs)))
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+            draft = Path(folder, path.name)
+            samples = write_samples(locate_samples(draft), kept.numpy(), reference.outputs)
+            manifest = self._make_manifest((path.name, model), samples, reference, network, target)
+            failed = find_failure(check_model(model, manifest, (kept.numpy(), reference.outputs)))
             if failed is not None:
                 raise ExportMismatch(f"{path.name}, {failed.name}: {failed.detail}")
-        except ExportMismatch:
-            path.unlink()
-            locate_samples(path).unlink()
-            raise
-        write_manifest(manifest, path.parent)
+            write_manifest(manifest, draft.parent)
+            save_onnx(model, draft)
+            for one in (draft, locate_samples(draft), locate_manifest(draft)):
+                one.replace(path.with_name(one.name))
 
     def _make_manifest(
         self,
@@ -85,6 +93,7 @@ class NetworkDescription:
     ) -> Manifest:
         name, content = file
         graph = read_graph(content)
+        target.check_opset(graph.opset, name)  # whatever has changed the file since it was written for the target
         run = _count_run(name, content, graph)
         policies = self.candidate.policy.layers
         return Manifest(

@@ -47,6 +47,7 @@ def lower_opset(content: bytes, target: ExportTarget) -> bytes:
     model = onnx.load_from_string(content)
     (imported,) = [entry for entry in model.opset_import if entry.domain == ""]
     if model.functions:
+        target.check_opset(imported.version, "a model with functions")
         return content
     nodes, constants = [*_list_nodes(model.graph)], {tensor.name: tensor for tensor in model.graph.initializer}
     for node in nodes:

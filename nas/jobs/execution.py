@@ -8,6 +8,7 @@ from hardware.usable_cpus import count_usable_threads, describe_cpus, read_usabl
 from nas.cluster import check_address, check_gpus
 from nas.evaluation.pool import Pool
 from nas.evaluation.pools import open_pool
+from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.job_runs import JobRuns
 from nas.search.runner.failures import MOST_FAILURES
@@ -91,12 +92,14 @@ class Execution:
         workers: The workers that measure.
         reporter: Shows progress.
         tolerance: When a candidate has failed, and how many may.
+        target: What exported files are for.
     """
 
     runs: JobRuns
     workers: Workers
     reporter: Reporter
     tolerance: Tolerance = field(default_factory=Tolerance)
+    target: ExportTarget = DEFAULT_TARGET
 
     def open_pool(self) -> Pool:
         """The pool of the workers, with the time limit of measurements."""

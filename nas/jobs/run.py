@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from hardware.profiling.openvino_model import check_openvino
 from nas.data.survey.contact_sheet import draw_sheet
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.remote_profiler import remote_profiler
@@ -94,6 +95,8 @@ def run_job(workspace: Workspace) -> Export:
     check_job(workspace)
     if workspace.job.search.table_costs and workspace.table_request.given is None:
         workspace.table_request.path_here()  # before anything runs: can the device be measured here?
+    if workspace.execution.target.runtime == "openvino":
+        check_openvino("an export for openvino, which is checked in it,")  # not after hours of search
     if workspace.job.search.quality == "predicted":
         check_space(workspace.space)
     if workspace.network is not None:

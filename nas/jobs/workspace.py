@@ -160,10 +160,10 @@ class Workspace:
         optional["described_metrics"] = describe_metrics(own)  # for those who read the results without their code
         common |= {name: value for name, value in optional.items() if value}
         kept = None if self.network is None else (self.network_folder / training.NETWORK, self._given_name)
-        runs = JobRuns(
-            job.name, job.seed, self.folder, self.database, common, extend_metrics(metrics), keep_job(job, kept)
-        )
-        return Execution(runs, self.workers, self.reporter, Tolerance(job.search.most_failures, job.search.timeout_s))
+        known, document = extend_metrics(metrics), keep_job(job, kept)
+        runs = JobRuns(job.name, job.seed, self.folder, self.database, common, known, document)
+        tolerance = Tolerance(job.search.most_failures, job.search.timeout_s)
+        return Execution(runs, self.workers, self.reporter, tolerance, job.device.target)
 
     @cached_property
     def training_task(self) -> TrainingTask:

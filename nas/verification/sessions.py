@@ -24,7 +24,7 @@ def open_session(
         optimized_path: Where onnxruntime writes the graph that it runs; None writes none.
 
     Raises:
-        RuntimeError: If onnxruntime refuses it; it has errors of its own for each reason.
+        Exception: If onnxruntime refuses it; it has an error of its own for each reason, and these share no other base.
     """
     import onnxruntime
 

@@ -6,7 +6,7 @@ The standard library is enough for it: what checks a file alone runs where the e
 from __future__ import annotations
 
 import json
-import math
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
@@ -70,7 +70,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind):
         return _read_fields(kind, _of(dict, value, where), where)
     wanted = (int, float) if kind is float else (kind,)
-    if type(value) not in wanted or (kind is float and not abs(value) < math.inf):
+    if type(value) not in wanted or (kind is float and not abs(value) <= sys.float_info.max):
         raise ValueError(f"{where} must be {_WORDS[kind]}, got {quote(value)}")
     return kind(value) if kind is float else value
 

@@ -7,9 +7,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from hardware.device import Device, get_device
+from hardware.device import DEVICES, Device, get_device
+from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.jobs.files.bounds import MOST_INPUTS, MOST_MEASURED, MOST_THREADS
 from nas.jobs.files.section import Section
+
+_OPENVINO = ExportTarget.parse("openvino>=2025.0")
 
 
 class DeviceSection(Section):
@@ -41,3 +44,9 @@ class DeviceSection(Section):
             ValueError: If its name is not registered.
         """
         return replace(get_device(self.name), threads=self.threads, batch=self.batch)
+
+    @property
+    def target(self) -> ExportTarget:
+        """What exported files are for: the runtime of the device where files have a form of their own for it."""
+        runtime = get_device(self.name).runtime if self.name in DEVICES else ""  # that of a table may be any
+        return _OPENVINO if runtime == _OPENVINO.runtime else DEFAULT_TARGET

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from nas.jobs.files.search_section import is_table_cost
 from nas.jobs.stages.manifests import state_latencies
 from nas.jobs.stages.network_files import (
     MEASURED,
-    choose_form,
+    FileForm,
     export_network,
     make_once,
     store_networks,
@@ -101,14 +101,14 @@ def _exported(
     realizer, rows = subject.realizer(), list(roles.values())
     candidates = [outcome.front.population[row] for row in rows]
     names = [f"{role.replace(' ', '-')}-{one.key[:8]}.onnx" for role, one in zip(roles, candidates, strict=True)]
-    tested, form = [], choose_form(table)
+    tested = []
     with execution.reporter.bar("export to ONNX", len(names)) as bar:
         for candidate, name in zip(candidates, names, strict=True):
             resolution = candidate.architecture.resolution
             layers = subject.space.architectures.layers(candidate.architecture)
-            described = replace(form, description=NetworkDescription(candidate, layers))
+            form = FileForm(execution.target, description=NetworkDescription(candidate, layers))
             file, network = folder / name, realizer.realize(candidate)
-            tested.append(export_network(network, resolution, realizer, subject, file, described))
+            tested.append(export_network(network, resolution, realizer, subject, file, form))
             bar.advance(1, name)
     with atomic_write(folder / LAYERS) as draft:
         _list_layers(subject.space.architectures, candidates, names).to_csv(draft, index=False)

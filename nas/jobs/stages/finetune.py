@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from hardware.analytic import network_cost
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.export.description import NetworkDescription
+from nas.export.target import ExportTarget
 from nas.jobs.console.training_progress import follow_training
 from nas.jobs.execution import Execution
 from nas.jobs.files.bounds import MOST_EPOCHS, MOST_LEARNING_RATE, MOST_LOSS_WEIGHT
@@ -20,7 +21,7 @@ from nas.jobs.stages.export import Export
 from nas.jobs.stages.manifests import state_latencies
 from nas.jobs.stages.network_files import (
     MEASURED,
-    choose_form,
+    FileForm,
     export_network,
     make_once,
     store_networks,
@@ -142,7 +143,7 @@ def finetune(
     def make() -> pd.DataFrame:
         with follow_training(reporter, "fine-tune", folder) as watch:
             network = tuner.tune(folder, watch)
-        return _measured(candidate, network, subject, folder, table)
+        return _measured(candidate, network, subject, folder, table, execution.target)
 
     def say(state: str) -> None:
         reporter.say(f"finetune {state}: {folder}")
@@ -191,7 +192,12 @@ def _list_inputs(
 
 
 def _measured(
-    candidate: Candidate, network: nn.Module, subject: Subject, folder: Path, table: LatencyTable | None
+    candidate: Candidate,
+    network: nn.Module,
+    subject: Subject,
+    folder: Path,
+    table: LatencyTable | None,
+    target: ExportTarget,
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -200,7 +206,7 @@ def _measured(
     before = realizer.measure(candidate, metrics)
     found = realizer.measure_network(network, resolution, data.validation, metrics)
     layers = subject.space.architectures.layers(candidate.architecture)
-    form = replace(choose_form(table), description=NetworkDescription(candidate, layers))
+    form = FileForm(target, description=NetworkDescription(candidate, layers))
     tested = export_network(network, resolution, realizer, subject, file, form)
     columns: dict[str, object] = {"role": "fine-tuned", "key": candidate.key}
     for name in subject.metric_names:

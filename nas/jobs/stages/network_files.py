@@ -126,16 +126,6 @@ class FileForm:
 
 
 _USUAL = FileForm()
-_OPENVINO = FileForm(ExportTarget.parse("openvino>=2025.0"))
-
-
-def choose_form(table: LatencyTable | None) -> FileForm:
-    """The form of the files of a job: that for the runtime on which latency counts, where it is one of this machine.
-
-    Args:
-        table: The latency table of the device; None where there is none.
-    """
-    return _OPENVINO if table is not None and table.device.runtime == "openvino" else _USUAL
 
 
 def export_network(
@@ -178,14 +168,16 @@ def export_network(
         check_openvino_agreement(network, session, inputs)
     if form.fit is not None:
         model, network, inputs = read_images(model, network, data, resolution, form.fit)
-    save_onnx(model, file)
 
     def run(images: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(run_session(session, images.numpy()))
 
     found = realizer.measure_network(run, resolution, data.test, subject.measurement.metrics)
-    if form.description is not None:
-        replace(form.description, metrics=describe_values(found, subject)).describe(file, network, inputs, form.target)
+    if form.description is None:
+        save_onnx(model, file)
+    else:
+        described = replace(form.description, metrics=describe_values(found, subject))
+        described.write(model, file, network, inputs, form.target)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,14 +35,10 @@ def network() -> nn.Module:
     return made
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    (tmp_path / "net.onnx").write_bytes(to_model(FLOAT))
-    return tmp_path / "net.onnx"
-
-
-def test_a_file_is_described(path: Path, network: nn.Module) -> None:
-    describe("w32a32").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+def test_a_file_is_described(network: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    describe("w32a32").write(to_model(FLOAT), path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["net.json", "net.npz", "net.onnx"]
     manifest = read_manifest(path)
     assert (manifest.kind, manifest.policies) == ("fp32", {"only": "w32a32"})
     assert (manifest.size.weight_bytes, manifest.integer_layers, manifest.float_layers) == (32, 0, 1)
@@ -49,16 +46,18 @@ def test_a_file_is_described(path: Path, network: nn.Module) -> None:
     assert torch.equal(network(torch.from_numpy(inputs)), torch.from_numpy(outputs))
 
 
-def test_what_its_policy_or_its_network_does_not_say_is_not_left(path: Path, network: nn.Module) -> None:
-    content = path.read_bytes()
+def test_a_failure_leaves_what_was_there(network: nn.Module, tmp_path: Path) -> None:
+    path, model, inputs = tmp_path / "net.onnx", to_model(FLOAT), torch.from_numpy(INPUTS)
+    describe("w32a32").write(model, path, network, inputs, DEFAULT_TARGET)
+    before = {one: one.read_bytes() for one in tmp_path.iterdir()}
     with pytest.raises(ExportMismatch, match=r"net\.onnx, size: .*; 8 of weights by the policy"):
-        describe("w8a8").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
-    assert list(path.parent.iterdir()) == []
-    path.write_bytes(content)
+        describe("w8a8").write(model, path, network, inputs, DEFAULT_TARGET)
+    with pytest.raises(ValueError, match=r"net\.onnx needs opset 21, got a limit of 13"):
+        describe("w32a32").write(model, path, network, inputs, replace(DEFAULT_TARGET, opset=13))
     network.weight.data *= -1
     with pytest.raises(ExportMismatch, match=r"net\.onnx, outputs, as written: onnxruntime must agree with torch"):
-        describe("w32a32").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
-    assert list(path.parent.iterdir()) == []
+        describe("w32a32").write(model, path, network, inputs, DEFAULT_TARGET)
+    assert {one: one.read_bytes() for one in tmp_path.iterdir()} == before
 
 
 def test_a_layer_that_onnxruntime_rounds_by_itself_is_refused(tmp_path: Path) -> None:
@@ -73,9 +72,7 @@ def test_a_layer_that_onnxruntime_rounds_by_itself_is_refused(tmp_path: Path) ->
             codes = QuantizeLinear (sums, out, zero)
             logits = DequantizeLinear (codes, out, zero)
         }"""
-    path = tmp_path / "net.onnx"
-    path.write_bytes(to_model(text))
-    network = nn.Linear(4, 2)
+    path, network = tmp_path / "net.onnx", nn.Linear(4, 2)
     with pytest.raises(ExportMismatch, match=r"onnxruntime must run 0 to 0 layers in integers, .* and runs 1"):
-        describe("w32a32").describe(path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
+        describe("w32a32").write(to_model(text), path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
     assert list(tmp_path.iterdir()) == []

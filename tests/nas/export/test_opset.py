@@ -60,3 +60,14 @@ def test_a_model_that_only_a_new_version_can_hold_stays_as_it_is() -> None:
     model.graph.initializer.append(few)
     content = model.SerializeToString()
     assert lower_opset(content, ExportTarget()) == content
+
+
+def test_a_model_with_functions_keeps_its_opset_where_the_target_loads_it() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21, "own" : 1]> g (float[n] images) => (float[n] logits) '
+        '{ logits = own.half (images) } <domain: "own", opset_import: ["" : 21]> half (x) => (y) { y = Relu (x) }'
+    )
+    content = model.SerializeToString()
+    assert lower_opset(content, ExportTarget()) == content
+    with pytest.raises(ValueError, match="a model with functions needs opset 21, got a limit of 13"):
+        lower_opset(content, ExportTarget(opset=13))

@@ -35,6 +35,7 @@ def test_what_is_encoded_is_decoded() -> None:
     [
         ('{"x": {"number": true, "word": "a"}}', '"counts": []', "inner.x.number must be a finite number, got True"),
         ('{"x": {"number": 1e999, "word": "a"}}', '"counts": []', "inner.x.number must be a finite number, got inf"),
+        (f'{{"x": {{"number": 1{"0" * 400}, "word": "a"}}}}', '"counts": []', "inner.x.number must be a finite number"),
         ('{"x": {"number": NaN, "word": "a"}}', '"counts": []', "numbers must be finite, got NaN"),
         ('{"x": {"number": 1, "word": "c"}}', '"counts": []', "inner.x.word must be 'a' or 'b', got 'c'"),
         ('{"x": {"number": 1}}', '"counts": []', "inner.x.word must be stated"),

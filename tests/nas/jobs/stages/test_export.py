@@ -9,10 +9,8 @@ import onnx
 import pandas as pd
 import pytest
 
-from hardware.device import ONNXRUNTIME_CPU, OPENVINO_CPU
-from hardware.tables.latency_table import LatencyTable
 from nas.export.target import ExportTarget
-from nas.jobs.stages.network_files import FileForm, choose_form
+from nas.jobs.files.device_section import DeviceSection
 from nas.verification.checks import check_model
 from nas.verification.manifest_file import read_manifest, read_samples
 
@@ -51,8 +49,10 @@ def test_columns_and_files_follow_from_the_objectives(finished_run: Path) -> Non
 
 
 def test_files_are_for_the_runtime_on_which_latency_counts() -> None:
-    assert choose_form(LatencyTable(OPENVINO_CPU)).target == ExportTarget.parse("openvino>=2025.0")
-    assert choose_form(LatencyTable(ONNXRUNTIME_CPU)) == choose_form(None) == FileForm()
+    targets = {name: DeviceSection(name=name).target for name in ("openvino_cpu", "onnxruntime_cpu", "torch_cuda")}
+    assert targets.pop("openvino_cpu") == ExportTarget.parse("openvino>=2025.0")
+    targets["npu"] = DeviceSection(name="npu", table="npu.parquet").target
+    assert set(targets.values()) == {ExportTarget()}
 
 
 def test_every_file_says_what_it_is_and_passes_its_checks(finished_run: Path) -> None:
