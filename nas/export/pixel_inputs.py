@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nas.data.normalization import Normalization
 from nas.data.reading import Fit
 
-PIXELS = "pixels"  # name of the input
+PIXELS = "pixels"  # name of the input, unless the network has one that begins so
 _SHARPNESS = -0.5  # of Pillow's bicubic filter, its parameter `a` (Keys, 1981)
 _CHANNELS = (1, 3)
 _OF_FLOATS = ("mean", "std")  # notes on how pixels become inputs, which the model does itself
@@ -75,7 +75,7 @@ def read_pixels(content: bytes, inputs: PixelInputs) -> bytes:
     (read,) = model.graph.input
     batch = read.type.tensor_type.shape.dim[0]
     shape = [batch.dim_value or batch.dim_param, "height", "width", inputs.channels]
-    builder = _Builder()
+    builder = _Builder(_find_free_prefix(model.graph))
     builder.convert(inputs, read.name)
     before = [*model.graph.node]
     del model.graph.node[:]
@@ -84,7 +84,7 @@ def read_pixels(content: bytes, inputs: PixelInputs) -> bytes:
     notes = {entry.key: entry.value for entry in model.metadata_props if entry.key not in _OF_FLOATS}
     helper.set_model_props(model, {**notes, "inputs": _NOTE.format("grey" if inputs.channels == 1 else "RGB")})
     del model.graph.input[:]
-    model.graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, shape))
+    model.graph.input.append(helper.make_tensor_value_info(builder.prefix, TensorProto.UINT8, shape))
     return model.SerializeToString()
 
 
@@ -108,15 +108,20 @@ class PixelNetwork(nn.Module):
 
 
 class _Builder:
-    """Nodes and constants, in order."""
+    """Nodes and constants, in order.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: Of the names of all values and nodes, and the name of the input.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def convert(self, inputs: PixelInputs, output: str) -> None:
         """Adds the nodes from the pixels to the value `output`, in the order of `nas.data`."""
-        images = self._add("Transpose", PIXELS, perm=[0, 3, 1, 2])
+        images = self._add("Transpose", self.prefix, perm=[0, 3, 1, 2])
         size = self._add("Cast", self._add("Shape", images), to=_DOUBLE)
         height, width = (self._add("Gather", size, self._keep([axis], np.int64)) for axis in (2, 3))
         shorter = self._add("Min", height, width)
@@ -176,14 +181,24 @@ class _Builder:
         return self._add("Clip", rounded, self._keep(0.0), self._keep(255.0))
 
     def _keep(self, value: ArrayLike, kind: type[np.generic] = np.float32) -> str:
-        name = f"{PIXELS}_constant_{len(self.constants)}"
+        name = f"{self.prefix}_constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, kind), name))
         return name
 
     def _add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        name = f"{PIXELS}_{len(self.nodes)}"
+        name = f"{self.prefix}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output or name], name=name, **attributes))
         return output or name
+
+
+def _find_free_prefix(graph: onnx.GraphProto) -> str:
+    """What no name in a graph begins with: `pixels`, or this with underscores behind it."""
+    names = [entry.name for entry in (*graph.input, *graph.initializer, *graph.node)]
+    names += [name for node in graph.node for name in node.output]
+    prefix = PIXELS
+    while any(name.startswith(prefix) for name in names):
+        prefix += "_"
+    return prefix
 
 
 def _interpolate(side: int, resolution: int) -> NDArray[np.float32]:

@@ -10,18 +10,19 @@ from nas.jobs.files.job import Job
 from nas.jobs.files.space_section import STORED
 
 PathKind = Literal["data", "file", "code"]  # a data set, another file, and a reference `package.module:function`
+_NETWORK = "space.network"
 # Every key of a job file whose value names something of this machine; `*` stands for any names.
 _KEYS: dict[str, PathKind] = {
     "data.dataset": "code",
     "data.source": "data",
     "data.tokenizer": "file",
     "device.table": "file",
-    "space.network": "code",
+    _NETWORK: "code",
     "space.weights": "file",
     "task.loss": "code",
     "task.metrics.*.function": "code",
 }
-_FILES = ("transformers", STORED)  # before the path of a file, where a key else has a reference to code
+_FILES = ("transformers", STORED)  # before the path of a file, where that key else has a reference to code
 
 
 def replace_paths(job: Job, replacements: Mapping[PathKind, Callable[[str, str], str]]) -> dict[str, Any]:
@@ -41,8 +42,8 @@ def replace_paths(job: Job, replacements: Mapping[PathKind, Callable[[str, str],
         kind = _find_kind(key)
         if kind is None or not isinstance(value, str):
             return value
-        source, _, name = value.partition(":")
-        if kind == "code" and source in _FILES:
+        if _names_file(key, value):
+            source, _, name = value.partition(":")
             return f"{source}:{replacements['file'](key, name)}"
         return replacements[kind](key, value)
 
@@ -61,8 +62,13 @@ def list_code(document: Mapping[str, Any], key: str = "") -> Iterator[tuple[str,
         at = f"{key}.{name}".removeprefix(".")
         if isinstance(value, Mapping):
             yield from list_code(value, at)
-        elif isinstance(value, str) and _find_kind(at) == "code" and value.partition(":")[0] not in _FILES:
+        elif isinstance(value, str) and _find_kind(at) == "code" and not _names_file(at, value):
             yield at, value
+
+
+def _names_file(key: str, value: str) -> bool:
+    """Whether a value is a path behind a prefix: to any other key the prefix is a module, which would be imported."""
+    return key == _NETWORK and value.partition(":")[0] in _FILES
 
 
 def _find_kind(key: str) -> PathKind | None:

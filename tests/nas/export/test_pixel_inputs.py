@@ -55,6 +55,15 @@ def test_pixels_become_what_the_program_makes_of_them(fit: Fit, side: int, resol
             assert difference.max() < 1e-3
 
 
+def test_a_network_may_call_its_own_input_pixels() -> None:
+    text = """<ir_version: 7, opset_import: ["" : 13]>
+        g (float[n, 1, 8, 8] pixels) => (float[n, 1, 8, 8] same) { pixels_0 = Relu (pixels) same = Relu (pixels_0) }"""
+    model = onnx.parser.parse_model(text).SerializeToString()
+    session = open_session(read_pixels(model, PixelInputs(Normalization((0.5,), (0.5,)), 8, 8, "crop")))
+    assert [one.name for one in session.get_inputs()] == ["pixels__"]  # as the network has a pixels_0
+    assert run_session(session, np.full((1, 9, 9, 1), 255, np.uint8)).max() == pytest.approx(1)
+
+
 def test_what_no_node_does_is_refused() -> None:
     with pytest.raises(ValueError, match=r"--images crops or stretches images, and data\.fit of this job is pad"):
         PixelInputs(Normalization((0.5,), (0.5,)), 8, 8, "pad")

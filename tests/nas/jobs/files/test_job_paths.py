@@ -35,3 +35,4 @@ def test_code_is_what_is_imported_and_not_a_file() -> None:
         "space.network": "nets:make",
     }
     assert not dict(list_code({"space": {"network": "stored:net.safetensors"}}))
+    assert dict(list_code({"task": {"loss": "stored:focal"}})) == {"task.loss": "stored:focal"}  # of a stored.py
