@@ -10,7 +10,6 @@ from pathlib import Path
 
 from torch import nn
 
-from hardware.device import DEVICES, get_device
 from nas.export.target import ExportTarget
 from nas.jobs.console.networks_table import networks_table
 from nas.jobs.files.job import Job, load_job
@@ -81,11 +80,9 @@ def choose_target(job: Job, target: ExportTarget) -> ExportTarget:
 
     Args:
         job: The job.
-        target: Its opset and batch are kept, and its runtime where the job's device has no other.
+        target: Its opset and batch are kept.
     """
-    name = job.device.name
-    runs_openvino = name in DEVICES and get_device(name).runtime == "openvino"  # a given table may be of any device
-    return ExportTarget.parse("openvino>=2025.0", target.opset, target.batch) if runs_openvino else target
+    return replace(job.device.target, opset=target.opset, batch=target.batch)
 
 
 def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: ExportRequest) -> Export:
