@@ -35,6 +35,8 @@ def _stage(folder: Path) -> Attempt:
 
     def make() -> pd.DataFrame:
         (whole / "best.onnx").write_bytes(_make_network())
+        (whole / "best.json").write_text("{}")  # manifest and samples, which a stage holds by their digests alone
+        (whole / "best.npz").write_bytes(b"samples")
         (whole / "layers.csv").write_bytes(to_csv(_LAYERS))
         return pd.DataFrame([_ROWS[1]], columns=_ROWS[0]).astype({"accuracy": float, "test_accuracy": float})
 
