@@ -6,6 +6,7 @@ on processors that are faster with these, and as many threads as there are.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
@@ -117,6 +118,8 @@ def _list_nodes(model: openvino.CompiledModel) -> Iterator[tuple[Any, str, str]]
 
 @cache
 def _open_core() -> openvino.Core:
+    """OpenVINO without its telemetry, which tells its makers of each use, and in a thread that outlives the program."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if it were not installed
     import openvino
 
     return openvino.Core()

@@ -46,9 +46,9 @@ class OpenVinoProfiler:
 
 def _runner(network: OnnxNetwork, device: Device) -> Callable[[], None]:
     """A function that runs the network once, on a random input that is in place."""
-    import openvino
-
     model = compile_openvino(network.onnx, network.input_shape, device.threads)
+    import openvino  # after that, as it imports it without its telemetry
+
     request = model.create_infer_request()
     kind = model.input(0).get_element_type().to_dtype().type
     values = draw_inputs(kind, network.input_shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -38,3 +39,10 @@ def test_narrow_weights_run_in_integers_and_compute_the_same(policy: str, intege
     (expected,) = ort.InferenceSession(network.onnx, options).run(None, {"images": inputs})
     np.testing.assert_allclose(run_openvino(model, inputs), expected, rtol=1e-4, atol=1e-4)
     assert np.ptp(expected) > 0.1
+
+
+@installed
+def test_nobody_is_told_of_it() -> None:
+    space = JointSpace(create_space("resnet_digits", 1, 10))
+    compile_openvino(build_onnx(build_random_network(space, space.smallest(), OPENVINO_CPU), 1).onnx)
+    assert sys.modules["openvino_telemetry"] is None  # its thread would keep a program that was interrupted alive
