@@ -212,7 +212,8 @@ def test_what_a_gpu_measured_leaves_without_one(
 ) -> None:
     runs = shutil.copytree(compressed.runs, tmp_path / "runs")
     with closing(sqlite3.connect(runs / "results.db")) as connection, connection:
-        connection.execute("UPDATE nas_runs SET subject = 'on cuda', inputs = json_set(inputs, '$.processor', 'cuda')")
+        changes = "subject = 'on cuda', inputs = json_set(inputs, '$.processor', 'cuda')"
+        connection.execute(f"UPDATE nas_runs SET {changes} WHERE stage = 'search'")
     monkeypatch.setattr(Subject, "digest", property(lambda subject: f"on {subject.measurement.processor}"))
     assert "file     " in compressed.export(compressed.key, "--run", compressed.run("search"), runs=runs)
 
