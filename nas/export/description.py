@@ -141,10 +141,13 @@ def _count_overhead(content: bytes, graph: Graph, network: nn.Module) -> int:
 
 
 def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy]) -> Iterator[float]:
-    """Bytes of the weight of each layer, a byte for each code: zeros are stored, too, and each form of a weight."""
+    """Bytes of the weight of each layer, a byte for each code: zeros are stored, too, and a weight for each call.
+
+    Calls of a shared layer may have the same weight in the file; in floating point, and where another normalisation is
+    folded into each, they have weights of their own.
+    """
     for layer, policy in zip(layers, policies, strict=True):
         for part, rest in expand_layer(layer, policy):
-            tables = sum(isinstance(call.operator, Embedding) for call in part.calls)
-            folded = sum(call.normalized for call in part.calls)  # a normalisation that is folded in makes it another
-            copies = max(1, folded) + int(0 < tables < len(part.calls))  # products read it transposed
+            tables = sum(isinstance(call.operator, Embedding) for call in part.calls)  # which are stored once
+            copies = len(part.calls) - tables + int(tables > 0)
             yield copies * part.weights * (_FLOAT_BYTES if rest.weight_bits == FULL_PRECISION_BITS else 1)

@@ -11,7 +11,7 @@ from small_files import FLOAT, INPUTS, to_model
 from torch import nn
 
 from nas.export.agreement import ExportMismatch
-from nas.export.description import NetworkDescription
+from nas.export.description import NetworkDescription, _count_bytes
 from nas.export.target import DEFAULT_TARGET
 from nas.verification.manifest_file import read_manifest, read_samples
 from search_spaces.candidate import Candidate
@@ -76,3 +76,10 @@ def test_a_layer_that_onnxruntime_rounds_by_itself_is_refused(tmp_path: Path) ->
     with pytest.raises(ExportMismatch, match=r"onnxruntime must run 0 to 0 layers in integers, .* and runs 1"):
         describe("w32a32").write(to_model(text), path, network, torch.from_numpy(INPUTS), DEFAULT_TARGET)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_calls_of_a_shared_layer_may_have_weights_of_their_own() -> None:
+    shared = LayerSpec.linear("shared", 4, 4)
+    shared = replace(shared, further_calls=(shared.calls[0],))
+    (counted,) = _count_bytes([shared], [LayerPolicy()])
+    assert counted == 2 * 4 * 16
