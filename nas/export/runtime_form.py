@@ -7,6 +7,8 @@ such passes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -118,12 +120,7 @@ def store_wide_codes_unsigned(graph: ir.Graph) -> None:
     Else onnxruntime computes something else, without a word, where the processor has no VNNI.
     """
     unsigned: dict[ir.Value, ir.Value] = {}
-    for node in graph:
-        if node.op_type != "DequantizeLinear" or len(node.inputs) != 3:
-            continue
-        codes, _, zero = node.inputs
-        if codes is None or zero is None or not codes.is_initializer() or codes.dtype != ir.DataType.INT8:
-            continue
+    for node, codes, zero in _list_signed_weights(graph):
         assert codes.const_value is not None
         assert zero.const_value is not None
         if codes not in unsigned:
@@ -143,12 +140,7 @@ def unshare_zero_points(graph: ir.Graph) -> None:
     constants are stored once.
     """
     known: set[ir.Value] = set()
-    for node in graph:
-        if node.op_type != "DequantizeLinear" or len(node.inputs) != 3:
-            continue
-        codes, _, zero = node.inputs
-        if codes is None or zero is None or not codes.is_initializer() or codes.dtype != ir.DataType.INT8:
-            continue
+    for node, codes, zero in _list_signed_weights(graph):
         if zero in known:
             assert zero.const_value is not None
             node.replace_input_with(2, _add_constant(graph, f"{codes.name}_zero", zero.const_value.numpy()))
@@ -176,6 +168,16 @@ def check_symmetric(graph: ir.Graph, runtime: str) -> None:
                 f"{runtime} computes only with signed codes whose zero points are 0, and activations of this network "
                 "were measured in others; export it with rounded weights alone, or for another runtime"
             )
+
+
+def _list_signed_weights(graph: ir.Graph) -> Iterator[tuple[ir.Node, ir.Value, ir.Value]]:
+    """Each node that dequantises a stored signed weight, with the codes and their zero points."""
+    for node in graph:
+        if node.op_type != "DequantizeLinear" or len(node.inputs) != 3:
+            continue
+        codes, _, zero = node.inputs
+        if codes is not None and zero is not None and codes.is_initializer() and codes.dtype == ir.DataType.INT8:
+            yield node, codes, zero
 
 
 def _add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:
