@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.compression.folded_layer import fold_unit
 from nas.export.foreign_operations import FOREIGN_OPERATIONS, ForeignOperation
 from nas.export.onnx_grouped_weight import OnnxGroupedWeight
 from nas.export.onnx_layer import (
@@ -20,18 +21,17 @@ from nas.export.onnx_layer import (
     apply_hard_sigmoid,
     convolve,
     create_onnx_quantizer,
-    find_least_weight_scale,
 )
 from nas.export.onnx_model import BATCH_AXIS, write_onnx
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.quantizers import ActivationQuantizer
 from search_spaces.elastic.torch_forms import run_operator
-from search_spaces.elastic.weight_steps import to_output_first, to_stored_layout
+from search_spaces.elastic.weight_steps import to_stored_layout
 from search_spaces.network_graph import NetworkGraph, Unit
 from search_spaces.operators.opaque import Opaque
 from search_spaces.operators.operator import Shape
-from search_spaces.operators.pointwise import Activation, BatchNorm
+from search_spaces.operators.pointwise import Activation
 from search_spaces.operators.products import Attention
 from search_spaces.operators.weighted import Convolution, Embedding, Linear
 
@@ -100,7 +100,7 @@ def build_onnx_form(network: GraphNetwork) -> GraphNetwork:
     folded: dict[str, str] = {}
     for layer in network.graph.layers:
         for unit in layer.units:
-            modules[unit.call.name] = _unit_form(network, unit, modules.get(unit.call.inputs[0]))
+            modules[unit.call.name] = _unit_form(network, unit)
             if unit.norm is not None:
                 folded[unit.norm.name] = unit.call.name
     graph = _without(network.graph, folded)
@@ -118,31 +118,22 @@ def _without(graph: NetworkGraph, folded: Mapping[str, str]) -> NetworkGraph:
     return replace(graph, nodes=nodes, outputs=tuple(folded.get(name, name) for name in graph.outputs))
 
 
-def _unit_form(network: GraphNetwork, unit: Unit, input_quantizer: nn.Module | None) -> nn.Module:
-    """The ONNX form of a call of a weight with its batch norm; `input_quantizer` rounds the input, if it is one."""
-    operator, name = unit.call.operator, unit.call.weight
-    assert name is not None
-    weight, quantizer = to_output_first(network.tensor(name).detach(), operator), network.weight_quantizer(name)
-    channels = weight.shape[0]
+def _unit_form(network: GraphNetwork, unit: Unit) -> nn.Module:
+    """The ONNX form of a call of a weight with its batch norm."""
+    operator, folded = unit.call.operator, fold_unit(network, unit)
     if isinstance(operator, Embedding):
-        none = torch.zeros(channels)
-        return _OnnxEmbedding(OnnxWeight(weight, quantizer, torch.ones(channels), none))
+        return _OnnxEmbedding(OnnxWeight(folded))
     assert isinstance(operator, Convolution | Linear)
-    gain, shift = _folded_norm(network, unit)
-    stored = (
-        network.tensor(unit.call.parameters[1]).detach() if len(unit.call.parameters) > 1 else torch.zeros(channels)
-    )
-    bias = stored * gain + shift
-    has_bias = len(unit.call.parameters) > 1 or unit.norm is not None
-    least = find_least_weight_scale(bias, input_quantizer or nn.Identity())
+    bias = folded.bias if len(unit.call.parameters) > 1 or unit.norm is not None else None
     inputs_first = _is_stored_inputs_first(operator, network.graph.shapes[unit.call.inputs[0]])
+    quantizer = folded.quantizer
     if quantizer is not None and quantizer.group_size is not None:
-        grouped = OnnxGroupedWeight(weight, quantizer, gain, inputs_first and isinstance(operator, Linear))
-        return _OnnxUnit(operator, grouped, bias if has_bias else None)
-    stored_weight = OnnxWeight(weight, quantizer, gain, least, transposed=inputs_first)
-    if not stored_weight.quantized and not inputs_first:
-        stored_weight.value = to_stored_layout(stored_weight.get_buffer("value"), operator)
-    return _OnnxUnit(operator, stored_weight, bias if has_bias else None)
+        transposed = inputs_first and isinstance(operator, Linear)
+        return _OnnxUnit(operator, OnnxGroupedWeight(folded.weight, quantizer, folded.gain, transposed), bias)
+    stored = OnnxWeight(folded, transposed=inputs_first)
+    if not stored.quantized and not inputs_first:
+        stored.value = to_stored_layout(stored.get_buffer("value"), operator)
+    return _OnnxUnit(operator, stored, bias)
 
 
 def _is_stored_inputs_first(operator: Convolution | Linear, inputs: Shape) -> bool:
@@ -154,20 +145,6 @@ def _is_stored_inputs_first(operator: Convolution | Linear, inputs: Shape) -> bo
     if isinstance(operator, Linear):
         return len(inputs) > 1
     return operator.transposed and operator.groups == 1
-
-
-def _folded_norm(network: GraphNetwork, unit: Unit) -> tuple[Tensor, Tensor]:
-    """The gain and the shift of each output channel that stand for the batch norm of a unit, shape (out,) each."""
-    channels = (unit.call.operator.weight_shape or (0,))[0]
-    weight, bias = torch.ones(channels), torch.zeros(channels)
-    if unit.norm is None:
-        return weight, bias
-    operator = unit.norm.operator
-    assert isinstance(operator, BatchNorm)
-    *scaling, mean, variance = (network.tensor(name).detach() for name in unit.norm.parameters)
-    weight, bias = scaling or (weight, bias)
-    gain = weight / (variance + operator.eps).sqrt()
-    return gain, bias - mean * gain
 
 
 class _OnnxUnit(nn.Module):

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.export.integer_form import drop_repeated_rounding, store_integer_biases
 from nas.export.onnx_layer import OPSET, OnnxLayer
 from nas.export.opset import lower_opset
 from nas.export.runtime_form import (
@@ -90,7 +91,10 @@ def write_onnx(
         )
     assert program is not None
     model = program.model
+    drop_repeated_rounding(model.graph)
     shorten(model.graph)
+    if target.runtime == "onnxruntime":
+        store_integer_biases(model.graph)
     pool_globally(model.graph)
     shield_float_layers(model.graph)
     if RUNTIMES[target.runtime].symmetric:

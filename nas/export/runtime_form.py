@@ -79,7 +79,7 @@ def shield_float_layers(graph: ir.Graph) -> None:
             assert part is not None
             assert part.const_value is not None
             values = np.repeat(part.const_value.numpy().ravel(), channels)
-            repeated.append(_add_constant(graph, f"{name}_{part.name}", values))
+            repeated.append(add_constant(graph, f"{name}_{part.name}", values))
         own = ir.node("DequantizeLinear", [codes, *repeated], {"axis": 1}, name=name)
         own.outputs[0].name = name
         graph.insert_before(node, own)
@@ -127,10 +127,10 @@ def store_wide_codes_unsigned(graph: ir.Graph) -> None:
             wide = codes.const_value.numpy().astype(np.int16)
             if np.abs(wide).max(initial=0) <= _MOST_SIGNED_CODE:
                 continue
-            unsigned[codes] = _add_constant(graph, f"{codes.name}_unsigned", (wide + _MIDDLE).astype(np.uint8))
+            unsigned[codes] = add_constant(graph, f"{codes.name}_unsigned", (wide + _MIDDLE).astype(np.uint8))
         middle = (zero.const_value.numpy().astype(np.int16) + _MIDDLE).astype(np.uint8)
         node.replace_input_with(0, unsigned[codes])
-        node.replace_input_with(2, _add_constant(graph, f"{node.outputs[0].name}_unsigned_zero", middle))
+        node.replace_input_with(2, add_constant(graph, f"{node.outputs[0].name}_unsigned_zero", middle))
 
 
 def unshare_zero_points(graph: ir.Graph) -> None:
@@ -143,7 +143,7 @@ def unshare_zero_points(graph: ir.Graph) -> None:
     for node, codes, zero in _list_signed_weights(graph):
         if zero in known:
             assert zero.const_value is not None
-            node.replace_input_with(2, _add_constant(graph, f"{codes.name}_zero", zero.const_value.numpy()))
+            node.replace_input_with(2, add_constant(graph, f"{codes.name}_zero", zero.const_value.numpy()))
         known.add(zero)
 
 
@@ -180,8 +180,14 @@ def _list_signed_weights(graph: ir.Graph) -> Iterator[tuple[ir.Node, ir.Value, i
             yield node, codes, zero
 
 
-def _add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:
-    """Adds a stored tensor to a graph and returns its value."""
+def add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:
+    """Adds a stored tensor to a graph and returns its value.
+
+    Args:
+        graph: The graph.
+        name: A name that no other value has.
+        values: The tensor.
+    """
     tensor = ir.tensor(values, name=name)
     value = ir.Value(name=name, const_value=tensor)
     graph.register_initializer(value)

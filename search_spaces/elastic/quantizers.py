@@ -123,6 +123,13 @@ class ActivationQuantizer(nn.Module):
         self.bits = bits
         self.range: tuple[float, float] | None = None
 
+    @property
+    def step(self) -> float | None:
+        """The step of the calibrated range; None at full precision, and where no range is calibrated."""
+        if self.bits == FULL_PRECISION_BITS or self.range is None:
+            return None
+        return activation_grid(*self.range, self.bits)[0]
+
     def forward(self, activation: Tensor, overwrite: bool = False) -> Tensor:
         """Rounds an activation.
 

@@ -74,6 +74,19 @@ def find_quantize_nodes(graph: NetworkGraph) -> dict[str, int]:
     return {node.name: node.operator.bits for node in graph.nodes if isinstance(node.operator, Quantize)}
 
 
+def find_rounding(nodes: Mapping[str, Node], value: str) -> Node | None:
+    """The node that rounded a value, if it was only rearranged since; None if it was not rounded.
+
+    Args:
+        nodes: Nodes by name, of a graph with nodes that round.
+        value: Name of the value.
+    """
+    node = nodes.get(value)
+    while node is not None and _keeps_values(node.operator):
+        node = nodes.get(node.inputs[0])
+    return node if node is not None and isinstance(node.operator, Quantize) else None
+
+
 class _Rewriter:
     """Copies nodes and adds those that round.
 
@@ -107,9 +120,7 @@ class _Rewriter:
 
     def _bits(self, value: str) -> int | None:
         """The bits that a value was rounded to, if it was only rearranged since; None if it was not rounded."""
-        node = self.nodes.get(value)
-        while node is not None and _keeps_values(node.operator):
-            node = self.nodes.get(node.inputs[0])
+        node = find_rounding(self.nodes, value)
         return node.operator.bits if node is not None and isinstance(node.operator, Quantize) else None
 
 
