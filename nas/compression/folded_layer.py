@@ -56,7 +56,7 @@ class FoldedLayer:
 
     @property
     def is_integer(self) -> bool:
-        """Whether a device can compute it in integers: its inputs and its weight are rounded, with a step per channel."""
+        """Whether a device can compute it in integers: inputs and weight are rounded, with a step per channel."""
         grouped = self.quantizer is not None and self.quantizer.group_size is not None
         return self.is_quantized and not grouped and self.input_step is not None
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import apply_policy, calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.methods import DEFAULT_METHODS, CompressionMethods
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.trace import TracedNetwork
@@ -33,6 +34,7 @@ from search_spaces.families.given import GivenSpace
 # Number of images, and of images per batch, for batch-norm statistics: those of once-for-all (Cai et al., 2020, code).
 _NORM_IMAGES, _NORM_BATCH = 2000, 200
 _RANGE_IMAGES = 256  # images, in one batch, for the ranges of activations; more images bring more outliers
+REALIZATION = "integer biases"  # what was changed last in how candidates are made: other values are not to be reused
 REPAIR_SAMPLES = 512  # training samples by which a given network is repaired; seconds for each candidate
 _EVALUATION_BATCH = 64  # images per batch; larger batches exceed the processor's caches, and take a fifth longer
 _CACHED_RESOLUTIONS = 4  # resolutions whose resized images are kept
@@ -70,7 +72,7 @@ class CandidateRealizer:
         self._kept_references = lru_cache(maxsize=1)(lambda resolution: self._refer(data.validation, resolution))
 
     def realize(self, candidate: Candidate, fidelity: float = 1.0) -> nn.Module:
-        """The candidate as a stand-alone network: extracted, compressed and calibrated.
+        """The candidate as a stand-alone network: extracted, compressed, calibrated, with biases as devices add them.
 
         Args:
             candidate: The candidate.
@@ -80,6 +82,7 @@ class CandidateRealizer:
         with one_thread():
             if self.methods.repair is not None and isinstance(self.source, TracedNetwork):
                 repaired = self.given.repairer(candidate.architecture).repair(candidate.policy)
+                round_biases(repaired)
                 return repaired.to(self._calibration.labels.device)
         resolution = candidate.architecture.resolution
         images = len(self._calibration if self._distilled is None else self._distilled)
@@ -93,6 +96,7 @@ class CandidateRealizer:
             recalibrate_batch_norm(compressed, batches)
             ranges = self._calibration_inputs(resolution, 0, min(_RANGE_IMAGES, count))
             calibrate(compressed, [ranges], self.methods.observer)
+            round_biases(compressed)
         if isinstance(self.source, TracedNetwork):
             return compressed  # gives what users read from the start
         return self.data.task.finish_network(compressed).to(self._calibration.labels.device)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from nas.export.runtime_form import add_constant, find_free_prefix
+from nas.verification.layers import MOVING
 
 _LAYERS = ("Conv", "Gemm")
 _OFF_GRID = 1e-2  # in steps, the most that a sum in single precision leaves of a bias that was rounded
@@ -47,7 +48,7 @@ def store_integer_biases(graph: ir.Graph) -> None:
     for index, node in enumerate(graph):
         if node.op_type not in _LAYERS or len(node.inputs) != 3:
             continue
-        sources = [_find_producer(value, "DequantizeLinear") for value in node.inputs[:2]]
+        sources = [_find_producer(_skip_moves(value), "DequantizeLinear") for value in node.inputs[:2]]
         bias = ir.convenience.get_const_tensor(node.inputs[2]) if node.inputs[2] is not None else None
         if bias is None or any(source is None or "block_size" in source.attributes for source in sources):
             continue
@@ -69,6 +70,13 @@ def store_integer_biases(graph: ir.Graph) -> None:
         graph.insert_before(node, [product, read])
         product.name = read.name = None  # no runtime keeps these nodes
         node.replace_input_with(2, read.outputs[0])
+
+
+def _skip_moves(value: ir.Value | None) -> ir.Value | None:
+    """What a value was before nodes that only move or choose among values; runtimes move the rounding past these."""
+    while value is not None and (node := value.producer()) is not None and node.op_type in MOVING:
+        value = node.inputs[0]
+    return value
 
 
 def _find_producer(value: ir.Value | None, operator: str) -> ir.Node | None:

@@ -27,7 +27,7 @@ _INTEGER = {
 }
 _ROUNDED_OUTPUT = ("Conv",)  # run in integers only if their outputs are rounded, too
 _MERGED = ("Relu",)  # into the layer before
-_MOVING = (  # values, which stay what they are
+MOVING = (  # values, which stay what they are
     "Flatten", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"
 )  # fmt: skip
 _FIRST_IS_DATA = ("DequantizeLinear", "Reshape", "Split")  # of their inputs; the others are steps and shapes
@@ -133,7 +133,7 @@ class LayerGraph:
     def _reads_rounded(self, activations: str, weight: str) -> bool:
         """Whether activations are rounded by one step for all channels, and a weight is rounded."""
         rounded, stored = self.producers.get(activations), self.producers.get(weight)
-        while rounded is not None and rounded.operator in _MOVING:
+        while rounded is not None and rounded.operator in MOVING:
             rounded = self.producers.get(rounded.inputs[0])
         if rounded is None or rounded.operator != "DequantizeLinear":
             return False

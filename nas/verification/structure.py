@@ -11,7 +11,6 @@ from nas.verification.onnx_reader import Graph
 from search_spaces.quoting import describe_error, list_names
 
 CONTENT = "content"  # name of the check without which no other is worth anything
-_FEWER_INTEGERS = ("1.20", "1.22")  # releases of onnxruntime that leave layers with biases in floats in floating point
 _SIZE_TOLERANCE = 0.03  # of the bytes of the weights: the last byte of each packed weight may be filled in part
 
 
@@ -92,7 +91,7 @@ def check_layers(graph: Graph, optimized: Graph, manifest: Manifest) -> Check:
     """Whether as many layers run in integers and in floating point as were promised.
 
     More in integers are a fault, too: `WeightBiasQuantization` of onnxruntime rounds weights that are none of a
-    quantised layer. Fewer are none of the file in releases that have no kernels for its biases.
+    quantised layer.
 
     Args:
         graph: The graph of the file.
@@ -106,17 +105,8 @@ def check_layers(graph: Graph, optimized: Graph, manifest: Manifest) -> Check:
         return Check(name, True, said)
     written = LayerGraph(graph).count_written()
     fault = f"{said}, and the manifest says {promised[0]} and {promised[1]}"
-    if found.integer < promised[0] and (release := _read_release()) in _FEWER_INTEGERS:
-        return Check(name, None, f"{fault}: onnxruntime {release} runs fewer in integers; needs 1.21, or 1.23 or later")
     if found.integer > promised[0]:
         return Check(name, False, f"{fault}: onnxruntime rounds a layer that is none of integers")
     if (written.integer, written.float) != promised:
         fault += f"; the file is written for {written.integer} and {written.float}"
     return Check(name, False, fault)
-
-
-def _read_release() -> str:
-    """The release of onnxruntime that is installed, such as "1.23"."""
-    import onnxruntime
-
-    return ".".join(onnxruntime.__version__.split(".")[:2])

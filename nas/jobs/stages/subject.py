@@ -15,7 +15,7 @@ from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.repair.recipe import LIGHT
 from nas.data.splits import DataSplits
 from nas.evaluation.measurement import ImageMeasurement
-from nas.evaluation.realize import REPAIR_SAMPLES, CandidateRealizer
+from nas.evaluation.realize import REALIZATION, REPAIR_SAMPLES, CandidateRealizer
 from nas.jobs.job_runs import digest_file
 from nas.objectives import MeasuredEvaluator, Measurement
 from nas.training.checkpoint import read_leaves
@@ -76,7 +76,7 @@ class Subject:
     def digest(self) -> str:
         """The digest of all that a measured value depends on besides the candidate; see `RunRecord.subject`."""
         measurement = self.measurement
-        parts = (version("nas"), self.data.digest, self.checkpoint_digest, measurement.processor)
+        parts = (version("nas"), REALIZATION, self.data.digest, self.checkpoint_digest, measurement.processor)
         # metrics have one meaning each but for those that a job states
         stated = [repr(one) for one in measurement.metrics if fields(one)]  # type: ignore[arg-type]
         recipe = measurement.methods.repair
@@ -101,8 +101,8 @@ class Subject:
         }
         # absent without, as in runs of before
         found |= {} if self._distilled_digest is None else {"distilled": f"sha256:{self._distilled_digest}"}
-        # a job states a recipe by its name: values of what stood behind it before are not to be mixed with new ones
-        return found if self.measurement.methods.repair is None else found | {"subject": self.digest}
+        # whatever else a value depends on: values of what was so before are not to be mixed with new ones
+        return found | {"subject": self.digest}
 
     def count_calibrating(self, most: int) -> int:
         """How many samples calibrate a given network, training samples or distilled ones: `most`, or all if fewer."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from nas.compression.integer_biases import round_biases
 from nas.compression.tracing.reduced_network import list_sparse_weights
 from nas.compression.tracing.trace import TracedNetwork
 from nas.jobs.job_runs import Inputs
@@ -104,6 +105,7 @@ class GivenNetworkTuner(Tuner):
             feature_distillation=self.tuning.feature_distillation,
         )
         finetune_network(network, source.network(), data, tuning, folder, watch)
+        round_biases(network)  # which were trained
         return network
 
     def check_finished(self, folder: Path) -> None:

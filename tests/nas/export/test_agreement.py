@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.compression.compress import apply_policy, calibrate
+from nas.compression.integer_biases import round_biases
 from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_model import open_session, to_onnx
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
@@ -39,6 +40,7 @@ def test_other_weights_do_not_agree(policy: str) -> None:
     images = torch.randn(32, 3, 8, 8)
     network = apply_policy(Net(spec).eval(), [spec], CompressionPolicy((LayerPolicy.parse(policy),)))
     calibrate(network, [images])
+    round_biases(network)
     session = open_session(to_onnx(network, (3, 8, 8)))
     check_agreement(network, session, images)
     other = copy.deepcopy(network)

@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import trace
@@ -141,6 +142,7 @@ def compressed(module: nn.Module, inputs: Tensor, *policies: str) -> GraphNetwor
     policy = tuple(map(LayerPolicy.parse, islice(cycle(policies), len(traced.graph.layers))))
     network = compress(traced, CompressionPolicy(policy))
     calibrate(network, [inputs], MinMaxRange())
+    round_biases(network)
     return network
 
 

@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import trace
 from nas.export.agreement import check_agreement
@@ -50,6 +51,7 @@ def make(kind: str, policy: str) -> tuple[GraphNetwork, Tensor]:
     traced = trace(module.eval(), [inputs[:2]])
     network = compress(traced, CompressionPolicy((LayerPolicy.parse(policy),) * len(traced.graph.layers)))
     calibrate(network, [inputs])
+    round_biases(network)
     return network, inputs
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hardware.profiling.openvino_model import compile_openvino, count_integer_layers
 from nas.compression.compress import apply_policy, calibrate
+from nas.compression.integer_biases import round_biases
 from nas.export.agreement import ExportMismatch
 from nas.export.onnx_model import run_session, to_onnx
 from nas.export.openvino_session import check_openvino_agreement, open_openvino
@@ -34,6 +35,7 @@ def make_network(seed: int) -> tuple[nn.Module, list[LayerPolicy], Tensor]:
     size = architecture.resolution
     images = torch.randn(32, 1, size, size, generator=torch.Generator().manual_seed(0))
     calibrate(network, [images])
+    round_biases(network)
     return network, policies, images
 
 

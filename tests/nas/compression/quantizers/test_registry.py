@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nas.compression.folded_layer import FoldedLayer
 from nas.compression.quantizers.registry import QUANTIZERS
 from nas.export.onnx_layer import OnnxWeight
 from search_spaces.elastic.double_rounding import double_rounding, initial_step
@@ -53,7 +54,7 @@ def test_codes_times_steps_are_the_rounded_weight(name: str, bits: int, weight: 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_what_is_exported_is_the_rounded_weight(name: str, bits: int, weight: Tensor) -> None:
     gain, rounder = torch.tensor([1.0, -2.0, 0.3, 1.0, 5.0, -1.0]), WeightQuantizer(bits, QUANTIZERS[name]())
-    stored = OnnxWeight(weight, rounder, gain, least_scale=torch.full((6,), 1e-9))
+    stored = OnnxWeight(FoldedLayer(weight, gain, torch.zeros(6), rounder))
     codes, scale = stored.get_buffer("value"), stored.get_buffer("scale")
     assert codes.dtype == torch.int8
     expected = rounder(weight) * gain.view(-1, 1, 1, 1)
