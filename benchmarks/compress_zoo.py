@@ -29,6 +29,7 @@ from nas.compression.allocation.allocation_problem import AllocationProblem, Bud
 from nas.compression.allocation.frontier import Frontier
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.repair.batch_norm import BatchNormReestimation
 from nas.compression.repair.repair import outputs_on
 from nas.compression.repair.repair_network import Repairer
@@ -116,6 +117,7 @@ def compress_one(make: Any) -> dict[str, Any]:
     for name, policy in zip(POLICIES, (uniform, allocated), strict=True):
         nearest = subject.compress(policy)
         calibrate(nearest, calibration)
+        round_biases(nearest)
         for codes, network in zip(CODES, (nearest, repairer.repair(policy)), strict=True):
             results[f"{name}, {codes}"] = judge(network, expected, judging)
     return results | {"seconds": time.perf_counter() - begin}

@@ -28,6 +28,7 @@ from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.pricing import tabulate_prices
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.tracing.compress import compress
 from nas.compression.tracing.trace import TracedNetwork, trace
 from nas.evaluation.given_workloads import GivenWorkloads
@@ -75,6 +76,7 @@ def export_all(name: str, numbers: list[int], folder: Path) -> None:
         if not file.exists():
             network = compress(traced, candidates(joint_space(name, traced))[number].policy)
             calibrate(network, [inputs])
+            round_biases(network)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(traced_to_onnx(network, [inputs]))
 

@@ -53,6 +53,7 @@ def exported(family: str, number: int, folder: Path) -> OnnxNetwork:
     import torch
 
     from nas.compression.compress import apply_policy, calibrate
+    from nas.compression.integer_biases import round_biases
     from nas.export.onnx_model import save_onnx, to_onnx
     from search_spaces.elastic.supernet import build_supernet
 
@@ -64,6 +65,7 @@ def exported(family: str, number: int, folder: Path) -> OnnxNetwork:
         plain = build_supernet(space.architectures, 0).eval().extract(candidate.architecture)
         network = apply_policy(plain, space.architectures.layers(candidate.architecture), candidate.policy)
         calibrate(network, [torch.rand(8, 3, side, side, generator=torch.Generator().manual_seed(0))])
+        round_biases(network)
         file.parent.mkdir(parents=True, exist_ok=True)
         save_onnx(to_onnx(network, (3, side, side)), file)
     return OnnxNetwork(file.read_bytes(), (1, 3, side, side))

@@ -23,6 +23,7 @@ from hardware.profiling.profiler import OnnxRuntimeProfiler, Profiler
 from hardware.profiling.stopwatch import Stopwatch, Timing
 from hardware.profiling.workload import OnnxNetwork
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.tracing.compress import compress
 from nas.data.sources import load_images
 from nas.export.onnx_graph_network import traced_to_onnx
@@ -68,6 +69,7 @@ def main() -> None:
     for text in POLICIES:
         network = compress(traced, CompressionPolicy((LayerPolicy.parse(text),) * len(traced.graph.layers)))
         calibrate(network, [inputs])
+        round_biases(network)
         files = {name: traced_to_onnx(network, [inputs[:2]], target) for name, target in TARGETS.items()}
         for name, profiler in profilers.items():
             profiler.time([OnnxNetwork(files[name], SHAPE)])

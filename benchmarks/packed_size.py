@@ -19,6 +19,7 @@ from report import row
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.subject import CompressionSubject
 from nas.data.sources import load_images
 from nas.export.onnx_graph_network import traced_to_onnx
@@ -66,6 +67,7 @@ def main() -> None:
     for name, bits in policies.items():
         network = subject.compress(CompressionPolicy(tuple(LayerPolicy.quantized(one, 8) for one in bits)))
         calibrate(network, [calibration])
+        round_biases(network)
         plain = traced_to_onnx(network, [calibration[:2]], BYTES)
         expected = run_session(open_session(plain), test[:1000].numpy())
         mean = np.dot(bits, weights) / sum(weights)

@@ -22,6 +22,7 @@ from compress_resnet20 import traced_resnet20
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.subject import CompressionSubject
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.target import ExportTarget
@@ -73,6 +74,7 @@ def write_forms(data: Path, folder: Path) -> list[Path]:
     bits = islice(cycle(range(2, 9)), len(traced.graph.layers))
     network = subject.compress(CompressionPolicy(tuple(LayerPolicy.quantized(one, 8) for one in bits)))
     calibrate(network, [inputs])
+    round_biases(network)
     files = []
     for name, target in FORMS.items():
         files.append(folder / f"{name.replace(' ', '-')}.onnx")

@@ -106,6 +106,7 @@ def walk(make: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
     import torch
 
     from nas.compression.compress import calibrate
+    from nas.compression.integer_biases import round_biases
     from nas.compression.observers.percentile import Percentile
     from nas.compression.tracing.compress import compress
     from nas.compression.tracing.trace import trace
@@ -135,6 +136,7 @@ def walk(make: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
         result["traced"] = True
         network = compress(traced, CompressionPolicy((LayerPolicy.quantized(8, 8),) * len(traced.graph.layers)))
         calibrate(network, [inputs], Percentile(PERCENT))  # as networks of a space are
+        round_biases(network)
         session = open_session(traced_to_onnx(network, [inputs]))
         check_agreement(network, session, inputs)
         result["exported"] = True

@@ -70,9 +70,10 @@ class FoldedLayer:
         assert self.quantizer is not None
         codes, step = self.quantizer.codes(self.weight, self.learnt_step)
         finer = _finer_codes(self.quantizer.bits)
-        codes, step = codes * finer, step / finer
-        scale = (step * self.gain.abs()).maximum(self._least_scale())
-        return (codes * (step * self.gain / scale).view(-1, *[1] * (codes.dim() - 1))).round().to(torch.int8), scale
+        scale = (step * self.gain.abs()).maximum(self._least_scale() * finer)
+        ratio = (step * self.gain / scale).view(-1, *[1] * (codes.dim() - 1))
+        # multiplied after rounding, so that they still have no more bits than those of the policy
+        return ((codes * ratio).round() * finer).to(torch.int8), scale / finer
 
     def round_bias(self) -> Tensor:
         """The bias as devices add it that compute in integers: to multiples of input step times weight step."""

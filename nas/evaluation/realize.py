@@ -82,7 +82,6 @@ class CandidateRealizer:
         with one_thread():
             if self.methods.repair is not None and isinstance(self.source, TracedNetwork):
                 repaired = self.given.repairer(candidate.architecture).repair(candidate.policy)
-                round_biases(repaired)
                 return repaired.to(self._calibration.labels.device)
         resolution = candidate.architecture.resolution
         images = len(self._calibration if self._distilled is None else self._distilled)

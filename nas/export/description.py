@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nas.export.agreement import ExportMismatch, compute_reference
 from nas.export.onnx_model import save_onnx
 from nas.export.target import ExportTarget
+from nas.export.weight_storage import predict_bytes
 from nas.verification.check import find_failure
 from nas.verification.checks import check_model
 from nas.verification.layers import LayerCounts, LayerGraph
@@ -106,7 +107,7 @@ class NetworkDescription:
             target=Target(target.runtime, target.oldest, graph.opset, target.batch, str(target.storage)),
             metrics=self.metrics,
             latency=None,
-            size=Size(sum(_count_bytes(self.layers, policies)), _count_overhead(content, graph, network)),
+            size=Size(_count_bytes(self.layers, policies, target), _count_overhead(content, graph, network)),
             integer_layers=run.integer,
             float_layers=run.float,
             output_step=reference.step,
@@ -140,14 +141,19 @@ def _count_overhead(content: bytes, graph: Graph, network: nn.Module) -> int:
     return len(content) - max(weights - opaque, 0)
 
 
-def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy]) -> Iterator[float]:
-    """Bytes of the weight of each layer, a byte for each code: zeros are stored, too, and a weight for each call.
+def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy], target: ExportTarget) -> float:
+    """Bytes of the weights of all layers at the bits of their policies: zeros are stored, too, and a weight per call.
 
     Calls of a shared layer may have the same weight in the file; in floating point, and where another normalisation is
     folded into each, they have weights of their own.
     """
+    floats, codes = 0.0, list[tuple[float, int]]()
     for layer, policy in zip(layers, policies, strict=True):
         for part, rest in expand_layer(layer, policy):
             tables = sum(isinstance(call.operator, Embedding) for call in part.calls)  # which are stored once
             copies = len(part.calls) - tables + int(tables > 0)
-            yield copies * part.weights * (_FLOAT_BYTES if rest.weight_bits == FULL_PRECISION_BITS else 1)
+            if rest.weight_bits == FULL_PRECISION_BITS:
+                floats += _FLOAT_BYTES * copies * part.weights
+            else:
+                codes += [(part.weights, rest.weight_bits if target.storage == "packed" else 8)] * copies
+    return floats + predict_bytes(codes)

@@ -42,6 +42,18 @@ def pack_weights(graph: ir.Graph, target: ExportTarget) -> None:
         _Unpacking(graph, target.list_types()).unpack(forms)
 
 
+def predict_bytes(tensors: Iterable[tuple[float, int]]) -> float:
+    """The bytes that packed tensors of codes take, but for nodes, names and tables.
+
+    Args:
+        tensors: The number of codes of each, and their bits, from 1 to 8.
+    """
+    counts = [*tensors]
+    saved = [count * (8 - bits) // 8 for count, bits in counts]
+    worth = sum(one for one in saved if one >= _BYTES_OF_TENSOR)
+    return sum(count for count, _ in counts) - (worth if worth >= _BYTES_OF_FILE else 0)
+
+
 def _read(value: ir.Value) -> NDArray[np.int8]:
     """The codes of a stored tensor."""
     assert value.const_value is not None

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate, fix_range
+from nas.compression.integer_biases import round_biases
 from nas.compression.repair.batched_walk import run_batches
 from nas.compression.repair.layer_fitter import LayerFitter
 from nas.compression.repair.layer_rows import can_be_rows
@@ -69,7 +70,7 @@ class Repairer:
 
     @torch.no_grad()
     def repair(self, policy: CompressionPolicy) -> GraphNetwork:
-        """A calibrated network that rounds as the policy says.
+        """A calibrated network that rounds as the policy says, with biases as devices add them.
 
         Whatever exports it writes the codes with which it runs. Where all layers have the same policy, it is the
         variant that does best on the inputs that judge (`Recipe.single_steps`), else made by the whole recipe.
@@ -81,7 +82,9 @@ class Repairer:
             ValueError: If the policy has more or fewer entries than the network has layers.
         """
         uniform = len(set(policy.layers)) == 1 and policy.layers[0] != LayerPolicy()
-        return self._make_variant(policy, self._choose_variant(policy) if uniform else 0)
+        repaired = self._make_variant(policy, self._choose_variant(policy) if uniform else 0)
+        round_biases(repaired)
+        return repaired
 
     def fit(self, policy: CompressionPolicy) -> GraphNetwork:
         """The same by the whole recipe, whatever the policy; layers that are compressed alone have their own judge.

@@ -81,5 +81,12 @@ def test_a_layer_that_onnxruntime_rounds_by_itself_is_refused(tmp_path: Path) ->
 def test_calls_of_a_shared_layer_may_have_weights_of_their_own() -> None:
     shared = LayerSpec.linear("shared", 4, 4)
     shared = replace(shared, further_calls=(shared.calls[0],))
-    (counted,) = _count_bytes([shared], [LayerPolicy()])
-    assert counted == 2 * 4 * 16
+    assert _count_bytes([shared], [LayerPolicy()], DEFAULT_TARGET) == 2 * 4 * 16
+
+
+def test_codes_of_few_bits_are_counted_without_gaps_where_they_are_stored_so() -> None:
+    layers = [LayerSpec.linear("large", 64, 128), LayerSpec.linear("small", 8, 8)]
+    policies = [LayerPolicy.quantized(3, 8), LayerPolicy.quantized(4, 8)]
+    assert _count_bytes(layers, policies, DEFAULT_TARGET) == 3 * 8192 / 8 + 64  # 32 bytes are not worth the nodes
+    assert _count_bytes(layers, policies, replace(DEFAULT_TARGET, storage="bytes")) == 8192 + 64
+    assert _count_bytes(layers[1:], policies[1:], DEFAULT_TARGET) == 64
