@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.methods import CompressionMethods
 from nas.compression.pruning.pruner import Pruner
 from nas.compression.repair.recipe import LIGHT, Recipe
@@ -61,6 +62,7 @@ def test_a_width_is_the_pruned_network_under_the_policy(given: ImageMeasurement,
             by_hand = pruned.compress(narrow.policy)
             by_hand.keep_rounded_weights()
             calibrate(by_hand, [inputs], methods.observer)
+            round_biases(by_hand)
         else:
             by_hand = Repairer(pruned, recipe).repair(narrow.policy)
         assert torch.equal(found(inputs), by_hand(inputs))
