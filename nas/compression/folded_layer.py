@@ -76,7 +76,7 @@ class FoldedLayer:
         return ((codes * ratio).round() * finer).to(torch.int8), scale / finer
 
     def round_bias(self) -> Tensor:
-        """The bias as devices add it that compute in integers: to multiples of input step times weight step."""
+        """The bias as devices in integers add it, shape (out,): multiples of input step times weight step."""
         assert self.input_step is not None
         _, scale = self.store()
         grid = torch.tensor(self.input_step, dtype=torch.float32, device=scale.device) * scale.float()

@@ -181,12 +181,12 @@ def _list_signed_weights(graph: ir.Graph) -> Iterator[tuple[ir.Node, ir.Value, i
 
 
 def add_constant(graph: ir.Graph, name: str, values: NDArray[np.generic]) -> ir.Value:
-    """Adds a stored tensor to a graph and returns its value.
+    """Adds a stored tensor to a graph and returns its value, which has the shape of the tensor.
 
     Args:
         graph: The graph.
         name: A name that no other value has.
-        values: The tensor.
+        values: The tensor, of any shape.
     """
     tensor = ir.tensor(values, name=name)
     value = ir.Value(name=name, const_value=tensor)
