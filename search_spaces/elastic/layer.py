@@ -106,7 +106,8 @@ class Layer(nn.Module):
     @torch.no_grad()
     def keep_rounded_weight(self) -> None:
         """Rounds the weight now and keeps the result until `quantize` is called; meanwhile it must not change."""
-        self._rounded = self.weight_quantizer(self.op.weight, self.weight_step)
+        # detached, as at 32 bits it would be the parameter itself, and a second one under this name
+        self._rounded = self.weight_quantizer(self.op.weight, self.weight_step).detach()
 
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.input_quantizer(inputs)

@@ -65,3 +65,13 @@ def test_a_step_without_storage_has_its_shape() -> None:
     made = Layer(LayerSpec.linear("a", 3, 4, bias=False), device="meta")
     made.learn_weight_step(8)
     assert (made.log_weight_step.device.type, tuple(made.log_weight_step.shape)) == ("meta", (4,))
+
+
+def test_a_kept_weight_is_no_parameter_of_its_own() -> None:
+    made = layer(None, LayerPolicy())
+    names, outputs = set(made.state_dict()), made(INPUTS)
+    made.keep_rounded_weight()
+    assert set(made.state_dict()) == names
+    assert torch.equal(made(INPUTS), outputs)
+    made.quantize(LayerPolicy.quantized(2))
+    assert not torch.equal(made(INPUTS), outputs)
