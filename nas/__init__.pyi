@@ -3,6 +3,8 @@
 from nas.data.augmentation.registry import read_augmentations as read_augmentations
 from nas.data.sources import load_images as load_images
 from nas.evaluation.realize import CandidateRealizer as CandidateRealizer
+from nas.export.network_file import load_network as load_network
+from nas.export.network_file import store_network as store_network
 from nas.export.onnx_model import open_session as open_session
 from nas.export.onnx_model import run_session as run_session
 from nas.export.onnx_model import to_onnx as to_onnx

@@ -54,8 +54,7 @@ class Unit:
     Attributes:
         call: The convolution, linear layer or embedding.
         norm: The batch normalisation that is the only reader of the call; None if there is none.
-        activation: The activation that is the only reader of the normalisation, or else of the call; None if there is
-            none.
+        activation: The activation that alone reads the normalisation, or else the call; None if there is none.
     """
 
     call: Node
@@ -81,8 +80,7 @@ class WeightedLayer:
     Attributes:
         name: Name of the weight without its last part `weight`: the name of the module that owns it.
         weight: Name of the parameter.
-        units: The calls of the weight in execution order. A layer that is called twice has two, and so have two layers
-            that share a weight.
+        units: The calls of the weight in execution order: two of a layer that is called twice, or of two that share it.
     """
 
     name: str
@@ -174,8 +172,7 @@ class NetworkGraph:
         for node in self.nodes:
             if node.weight is not None:
                 units.setdefault(node.weight, []).append(self._unit(node))
-        named = [(weight.removesuffix(".weight") or weight, weight, tuple(calls)) for weight, calls in units.items()]
-        return tuple(WeightedLayer(*layer) for layer in named)
+        return tuple(WeightedLayer(w.removesuffix(".weight") or w, w, tuple(calls)) for w, calls in units.items())
 
     @property
     def macs(self) -> int:
@@ -202,8 +199,12 @@ class NetworkGraph:
         return json.dumps(document, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> NetworkGraph:
+    def from_json(cls, text: str, operators: Mapping[str, type[Operator]] = OPERATORS) -> NetworkGraph:
         """Reads what `to_json` wrote.
+
+        Args:
+            text: The text.
+            operators: Those that it may have, by name.
 
         Raises:
             ValueError: If the text is not the JSON of a graph, or has another version.
@@ -215,7 +216,7 @@ class NetworkGraph:
                     f"the JSON of a network graph is read in version {_VERSION}, got version {document['version']!r}; "
                     "read it with the release of this program that wrote it"
                 )
-            nodes = tuple(_read_nodes(document["nodes"]))
+            nodes = tuple(_read_nodes(document["nodes"], operators))
             return cls(to_tuples(document["inputs"]), nodes, to_tuples(document["outputs"]), document["batch"])
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"not the JSON of a network graph ({error!r}): {text[:80]!r}") from error
@@ -242,8 +243,8 @@ def _normalizes_outputs(norm: Operator, layer: Operator) -> bool:
     return isinstance(norm, BatchNorm) and isinstance(layer, Convolution | Linear) and norm.axes == axes
 
 
-def _read_nodes(entries: Sequence[Sequence[Any]]) -> Iterator[Node]:
+def _read_nodes(entries: Sequence[Sequence[Any]], operators: Mapping[str, type[Operator]]) -> Iterator[Node]:
     for name, fields, inputs, parameters in entries:
         attributes = {key: to_tuples(value) for key, value in fields.items() if key != "operator"}
-        operator = OPERATORS[fields["operator"]](**attributes)
+        operator = operators[fields["operator"]](**attributes)
         yield Node(name, operator, to_tuples(inputs), to_tuples(parameters))

@@ -51,6 +51,7 @@ REPAIRS = "tests/nas/compression/repair/test_repair.py: all repairs keep one con
 CHANNELS = "tests/search_spaces/channels/test_coupled_channels.py, and networks that are narrowed"
 WIDTHS = "tests/nas/compression/pruning/test_widths.py: widths, their costs and baselines on one network"
 DISTILLED = "tests/nas/jobs/stages/test_distill.py: jobs whose images are distilled"
+STORED = "tests/nas/export/test_network_file.py: networks of every kind, stored and built again"
 VERIFICATION = "tests/nas/verification/test_checks.py: every check, by what it is to catch"
 TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/stages/manifests.py": "tests/nas/jobs/stages/test_export.py: what the manifest of a file says",
@@ -68,6 +69,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/stages/candidate_export.py": "tests/nas/jobs/test_export_candidate.py: by key, as the program does it",
     "nas/jobs/stages/image_reading.py": "tests/nas/jobs/test_export_candidate.py: what reads images, by key",
     "nas/jobs/stages/candidate_notes.py": "tests/nas/jobs/test_export_candidate.py: what a file tells, and its page",
+    "nas/jobs/stages/export_formats.py": "tests/nas/jobs/test_export_candidate.py: formats are the same network",
+    "nas/export/stored_graph.py": STORED,
+    "nas/export/stored_layers.py": STORED,
+    "nas/export/stored_parts.py": STORED,
     "nas/export/torch_program.py": "tests/nas/jobs/test_export_candidate.py: a program gives what the network gives",
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",

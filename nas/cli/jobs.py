@@ -128,7 +128,8 @@ def _read_request(options: ExportOptions) -> ExportRequest:
     from nas.jobs.stages.candidate_export import ExportRequest
 
     target = ExportTarget.parse(options.runtime or "onnxruntime>=1.20", options.opset, options.batch)
-    return ExportRequest(options.format or "mixed", target, options.output, options.images, options.torch)
+    form, folder = options.format or "mixed", options.output
+    return ExportRequest(form, target, folder, options.images, options.torch, options.safetensors)
 
 
 def _find_network(options: ExportOptions) -> FoundNetwork:

@@ -128,6 +128,9 @@ class ExportOptions(MeasuringOptions):
     torch: Annotated[
         bool, typer.Option("--torch", help="Of KEY: write the network as a program of torch.export (.pt2), too.")
     ] = False
+    safetensors: Annotated[
+        bool, typer.Option("--safetensors", help="Of KEY: write the network for nas.load_network (Python), too.")
+    ] = False
     output: Annotated[Path | None, typer.Option(help="Of KEY: folder of the file; default: exports/KEY in --runs.")] = (
         None
     )
@@ -145,7 +148,7 @@ class ExportOptions(MeasuringOptions):
         Raises:
             ValueError: If one of these options is given.
         """
-        only = ("format", "runtime", "opset", "batch", "images", "torch", "output", "run", "job_file")
+        only = ("format", "runtime", "opset", "batch", "images", "torch", "safetensors", "output", "run", "job_file")
         if given := self._list_given(only):
             raise ValueError(f"{given} is for a candidate, nas export KEY, and {self.job} is a job; leave it out")
 

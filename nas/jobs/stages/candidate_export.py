@@ -16,8 +16,8 @@ from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from nas.data.reading import Fit
 from nas.data.sources import DataSource
-from nas.evaluation.realize import CandidateRealizer
 from nas.export.description import NetworkDescription
+from nas.export.network_file import store_network
 from nas.export.runtimes import format_version
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.export.torch_program import make_program
@@ -25,6 +25,7 @@ from nas.files import atomic_write
 from nas.jobs.execution import Execution
 from nas.jobs.stages.candidate_notes import list_notes, write_card
 from nas.jobs.stages.export import Export
+from nas.jobs.stages.export_formats import FORMATS, INT8, MIXED, change_policy, realize_format
 from nas.jobs.stages.finetune import SIZE
 from nas.jobs.stages.found_network import FoundNetwork
 from nas.jobs.stages.image_reading import CHECKED_IMAGES
@@ -32,8 +33,7 @@ from nas.jobs.stages.manifests import state_latencies
 from nas.jobs.stages.network_files import MEASURED, FileForm, export_network, store_networks, time_files
 from nas.jobs.stages.subject import Subject
 from search_spaces.candidate import Candidate
-from search_spaces.compression_policy import FULL_PRECISION_BITS, CompressionPolicy, LayerPolicy
-from search_spaces.elastic.quantizers import ActivationQuantizer
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.joint_space import JointSpace
 from search_spaces.policy_space import PolicyRule, PolicySpace
 from search_spaces.quoting import quote
@@ -41,8 +41,6 @@ from search_spaces.quoting import quote
 if TYPE_CHECKING:
     import pandas as pd
 
-MIXED, INT8, FP32, WEIGHT_ONLY = "mixed", "int8", "fp32", "weight_only"
-FORMATS = (MIXED, INT8, FP32, WEIGHT_ONLY)
 _DIGITS = 8  # of the key, in names of files
 
 
@@ -57,6 +55,7 @@ class ExportRequest:
         folder: Where it goes; None is `exports/KEY` in the folder of all runs.
         images: Whether it reads images as they are, of any size, and not what becomes of their pixels.
         torch: Whether the network is written as a program of `torch.export`, too.
+        safetensors: Whether it is written as a file that `nas.load_network` reads, too.
 
     Raises:
         ValueError: If the format is unknown, or the folder is a file.
@@ -67,6 +66,7 @@ class ExportRequest:
     folder: Path | None = None
     images: bool = False
     torch: bool = False
+    safetensors: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -106,7 +106,8 @@ def export_candidate(
 
     Raises:
         ExportMismatch: If onnxruntime and torch compute different outputs.
-        ValueError: If the network cannot have the format, its weights are gone, or torch makes no program of it.
+        ValueError: If the network cannot have the format, its weights are gone, torch makes no program of it, or a
+            file cannot hold it.
         OSError: If the file cannot be written.
     """
     import pandas as pd
@@ -114,17 +115,17 @@ def export_candidate(
     runs, candidate, metrics = execution.runs, found.candidate, subject.metric_names
     folder = request.folder or runs.folder.parent / "exports" / candidate.key[:_DIGITS]
     realizer = subject.realizer()
-    network = _realize(found, request.format, realizer, restore)
-    computed = Candidate(candidate.architecture, _change_policy(candidate.policy, request.format))
+    network = realize_format(found, request.format, realizer, restore)
+    computed = Candidate(candidate.architecture, change_policy(candidate.policy, request.format))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_name_file(found, request)}.onnx"
     resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
     described = NetworkDescription(computed, subject.space.architectures.layers(computed.architecture), request.format)
     form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit, described)
-    program = b""
-    if request.torch:  # first, as torch refuses what ONNX has a form for
-        inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
-        program = make_program(network, inputs, request.target.batch)
+    # first, as these refuse some of what ONNX has a form for, and nothing is written then
+    inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
+    program = make_program(network, inputs, request.target.batch) if request.torch else b""
+    stored = store_network(network, inputs, form.notes) if request.safetensors else None
     with execution.reporter.bar("export to ONNX", None):
         tested = export_network(network, resolution, realizer, subject, file, form)
     predicted = math.nan
@@ -141,6 +142,8 @@ def export_candidate(
     if program:
         with atomic_write(folder / f"{_name_program(found, request)}.pt2") as draft:
             draft.write_bytes(program)
+    if stored is not None:
+        stored.save(folder / f"{_name_program(found, request)}.safetensors")
     write_card(file, row, form.notes, subject, runs.metrics, "" if timed is None else timed.location)
     networks = pd.DataFrame([row | {"file": file.name}])
     _store(networks, computed, found, request, timed, execution)
@@ -197,41 +200,6 @@ def _find_fit(subject: Subject) -> Fit:
     if not isinstance(source, DataSource):
         raise ValueError("--images is for images, and this job has no data that say how they are read; leave it out")
     return source.reading.fit
-
-
-def _realize(
-    found: FoundNetwork, form: str, realizer: CandidateRealizer, restore: Callable[[], nn.Module] | None
-) -> nn.Module:
-    """The network in torch, in evaluation mode."""
-    if restore is not None and form == FP32:
-        raise ValueError(
-            f"a fine-tuned network was trained with its rounding, so there is none without; {quote(found.record.run)} "
-            "can be exported as mixed, int8 or weight_only"
-        )
-    if restore is not None:
-        network = restore()
-    else:
-        policy = _change_policy(found.candidate.policy, form) if form == FP32 else found.candidate.policy
-        network = realizer.realize(Candidate(found.candidate.architecture, policy))
-    if form == WEIGHT_ONLY:  # by the very codes of the weights that were measured
-        for module in network.modules():
-            if isinstance(module, ActivationQuantizer):
-                module.bits = FULL_PRECISION_BITS
-    return network
-
-
-def _change_policy(policy: CompressionPolicy, form: str) -> CompressionPolicy:
-    """The policy by which a network of a format computes."""
-    if form in (MIXED, INT8):
-        return policy
-    return CompressionPolicy(tuple(_change_layer(layer, form) for layer in policy.layers))
-
-
-def _change_layer(layer: LayerPolicy, form: str) -> LayerPolicy:
-    if form == FP32:  # a correction makes up for rounding, of which there is none
-        return replace(layer, quantization=None, correction=None)
-    bits = LayerPolicy.quantized(layer.weight_bits, FULL_PRECISION_BITS, layer.group_size)
-    return replace(layer, quantization=bits.quantization)
 
 
 def _count_bytes(candidate: Candidate, subject: Subject) -> float:

@@ -1,4 +1,4 @@
-"""Checkpoints of supernets, finished and unfinished, with a digest and of before; and networks that were traced."""
+"""Checkpoints of supernets, finished and unfinished, with a digest and of before; networks, traced and exported."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nas.compression.tracing.traced_file import load_traced
+from nas.export.network_file import load_network
 from nas.tensor_files import read_tensors, save_tensors
 from nas.training.checkpoint import TrainingState, load_checkpoint, read_leaves
 from search_spaces.elastic.supernet import Supernet, build_supernet
@@ -129,10 +130,29 @@ def _traced(folder: Path) -> Attempt:
     return attempt
 
 
+def _exported(folder: Path) -> Attempt:
+    fixture, path = FIXTURES / "exported_network" / "subnet-1.safetensors", folder / "net.safetensors"
+    stored, content, known = read_tensors(fixture, "network", ""), fixture.read_bytes(), load_network(fixture)
+
+    def attempt(rng: Random | None) -> Callable[[], object]:
+        path.write_bytes(content)
+        damaged = rng is not None and _mutate(content, stored.header, stored.tensors, rng, path)
+
+        def read() -> None:
+            state = load_network(path).state_dict()
+            same = all(torch.equal(part, state[name]) for name, part in known.state_dict().items())
+            require(same or not damaged, "it is damaged")
+
+        return read
+
+    return attempt
+
+
 _KIND = "checkpoints and traced networks"
 FORMATS = {
     "finished_checkpoint": Format(_KIND, _checkpoint(5, finished=True)),
     "unfinished_checkpoint": Format(_KIND, _checkpoint(5, finished=False)),
     "checkpoint_without_digest": Format(_KIND, _checkpoint(4, finished=False)),
     "traced_network": Format(_KIND, _traced),
+    "exported_network": Format(_KIND, _exported),
 }

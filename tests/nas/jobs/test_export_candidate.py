@@ -23,12 +23,14 @@ from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.compression.tracing.traced_file import load_traced
+from nas.export.network_file import load_network
 from nas.export.onnx_model import open_session, run_session
 from nas.export.target import ExportTarget
 from nas.jobs.export_candidate import choose_target, names_job
 from nas.jobs.files.job import Job
 from nas.jobs.files.section import check_section
 from nas.jobs.stages.subject import Subject
+from nas.tensor_files import read_header
 from results.database.results_database import ResultsDatabase
 
 NETWORK = """
@@ -129,13 +131,16 @@ def test_formats_are_the_same_network(compressed: Compressed) -> None:
     assert "QuantizeLinear" not in rounding
 
 
-def test_a_page_and_a_program_lie_beside_the_file(compressed: Compressed, tmp_path: Path) -> None:
+def test_a_page_a_program_and_a_native_file_lie_beside_the_file(compressed: Compressed, tmp_path: Path) -> None:
     searched = compressed.run("search")
-    compressed.export(compressed.key, "--run", searched, "--torch", "--output", str(tmp_path))
+    compressed.export(compressed.key, "--run", searched, "--torch", "--safetensors", "--output", str(tmp_path))
     name = f"{compressed.key[:8]}-mixed-{searched.removeprefix('one/')}"
     program = torch.export.load(tmp_path / f"{name}.pt2").module()
+    built = load_network(tmp_path / f"{name}.safetensors")
+    assert read_header(tmp_path / f"{name}.safetensors", "network", "")["notes"]["candidate"] == compressed.key
     with torch.no_grad():
         found = program(torch.from_numpy(IMAGES)).numpy()
+        np.testing.assert_array_equal(built(torch.from_numpy(IMAGES)).numpy(), found)
     measured = outputs((tmp_path / f"{name}.onnx").read_bytes())
     assert np.abs(found - measured).max() <= np.ptp(measured) / 100
     page = (tmp_path / f"{name}.md").read_text()
@@ -178,8 +183,9 @@ def test_a_fine_tuned_network_is_another_one(compressed: Compressed, tmp_path: P
     told = compressed.export(key)
     assert f"'{tuned}' (finetuned)" in told
     assert "name one by --run" in told
-    assert "file     " in compressed.export(key, "--run", tuned, "--output", str(tmp_path))
+    assert "file     " in compressed.export(key, "--run", tuned, "--safetensors", "--output", str(tmp_path))
     file = tmp_path / f"{key[:8]}-mixed-{tuned.removeprefix('one/')}.onnx"
+    assert load_network(file.with_suffix(".safetensors"))(torch.from_numpy(IMAGES)).shape == (5, 10)
     np.testing.assert_array_equal(outputs(file.read_bytes()), outputs(compressed.file("one/finetune-*/*.onnx")))
     assert "so there is none without" in compressed.export(key, "--run", tuned, "--format", "fp32")
     gone = shutil.copytree(compressed.runs, tmp_path / "gone")
