@@ -1,5 +1,6 @@
 """The public names of the package: the list that type checkers read, and by which names are loaded at run time."""
 
+from nas.compression.integer_biases import round_biases as round_biases
 from nas.data.augmentation.registry import read_augmentations as read_augmentations
 from nas.data.sources import load_images as load_images
 from nas.evaluation.realize import CandidateRealizer as CandidateRealizer

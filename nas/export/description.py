@@ -147,7 +147,7 @@ def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy], t
     Calls of a shared layer may have the same weight in the file; in floating point, and where another normalisation is
     folded into each, they have weights of their own.
     """
-    floats, codes = 0.0, list[tuple[float, int]]()
+    floats, codes, shared = 0.0, list[tuple[float, int]](), list[tuple[float, int]]()
     for layer, policy in zip(layers, policies, strict=True):
         for part, rest in expand_layer(layer, policy):
             tables = sum(isinstance(call.operator, Embedding) for call in part.calls)  # which are stored once
@@ -155,5 +155,6 @@ def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy], t
             if rest.weight_bits == FULL_PRECISION_BITS:
                 floats += _FLOAT_BYTES * copies * part.weights
             else:
-                codes += [(part.weights, rest.weight_bits if target.storage == "packed" else 8)] * copies
-    return floats + predict_bytes(codes)
+                once = (part.weights, rest.weight_bits if target.storage == "packed" else 8)
+                codes, shared = [*codes, *[once] * copies], [*shared, once]
+    return floats + max(predict_bytes(codes), predict_bytes(shared))

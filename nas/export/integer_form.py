@@ -13,9 +13,11 @@ from nas.export.runtime_form import add_constant, find_free_prefix
 from nas.verification.layers import MOVING
 
 _LAYERS = ("Conv", "Gemm")
-_OFF_GRID = 1e-2  # in steps, the most that a sum in single precision leaves of a bias that was rounded
-_OFF_SHARE = 2.0**-20  # and of its size
-_MOST_BIAS = 2**31 - 1
+_OFF_GRID, _OFF_SHARE = (
+    1e-2,
+    2.0**-22,
+)  # in steps, and of the bias: the most that single precision leaves of a rounded one
+_MOST_CODE = 2**31 - 1
 
 
 def drop_repeated_rounding(graph: ir.Graph) -> None:
@@ -59,7 +61,7 @@ def store_integer_biases(graph: ir.Graph) -> None:
         grid = step.numpy() * weight_steps.numpy()  # in single precision, as onnxruntime computes it
         exact = bias.numpy().astype(np.float64) / grid
         codes = np.rint(exact)
-        if (np.abs(exact - codes) > _OFF_GRID + _OFF_SHARE * np.abs(codes)).any() or np.abs(codes).max() > _MOST_BIAS:
+        if (np.abs(exact - codes) > _OFF_GRID + _OFF_SHARE * np.abs(codes)).any() or np.abs(codes).max() > _MOST_CODE:
             continue
         name = f"{prefix}{index}"
         product = ir.node("Mul", steps)

@@ -30,7 +30,7 @@ from search_spaces.elastic.wiring import WiredNetwork
 from search_spaces.quoting import describe_error, list_names, quote, quote_name
 
 FORMAT: Final = "nas-exported-network-1"
-_OURS = "write it anew: nas export KEY --safetensors"  # the remedy for a file that cannot be read
+_REMEDY = "write it anew, by nas export KEY --safetensors or nas.store_network"
 _SCALE, _OFFSET = "outputs/scale", "outputs/offset"
 # what a file can say; other modules are code
 _MODULES = {
@@ -123,13 +123,16 @@ def store_network(network: nn.Module, inputs: Tensor, notes: Mapping[str, str] |
 
     Raises:
         ExportMismatch: If an output is another one, even by a bit.
-        ValueError: If the network is in training, is not calibrated, or needs code that is not of this engine.
+        ValueError: If the network is in training, is not calibrated, has several inputs, or needs code that is not of
+            this engine.
     """
     _check_modules(network)
     inner = network.network if isinstance(network, RescaledNetwork) else network
     graph = layers = None
     if isinstance(inner, GraphNetwork):
         graph, tensors = StoredGraph.of(inner)
+        if len(inner.graph.inputs) != 1:
+            raise ValueError(f"a network of one input is stored, and this one has {len(inner.graph.inputs)}")
         inputs = inputs if inner.graph.batch is None else inputs[: inner.graph.batch]
     elif isinstance(inner, WiredNetwork):
         layers, tensors = StoredLayers.of(inner)
@@ -164,15 +167,17 @@ def load_network(path: Path | str) -> nn.Module:
         OSError: If it is missing or cannot be read.
     """
     path = Path(path)
-    stored = read_tensors(path, "network", _OURS)
+    stored = read_tensors(path, "network", _REMEDY)
     if stored.header.get("format") != FORMAT:
-        raise ValueError(f"{path} must be a network in format {FORMAT}, got {_describe(stored.header)}; {_OURS}")
+        raise ValueError(f"{path} must be a network in format {FORMAT}, got {_describe(stored.header)}; {_REMEDY}")
     if not stored.has_digest:
-        raise ValueError(f"{path} is of format {FORMAT} and has no digest of that; {_OURS}")
+        raise ValueError(f"{path} is of format {FORMAT} and has no digest of that; {_REMEDY}")
     try:
         return StoredNetwork(decode(json.dumps(stored.header), NetworkHeader), stored.tensors).build()
-    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
-        raise ValueError(f"no network can be built of {path}: {describe_error(error)}; {_OURS}") from error
+    except (
+        ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, AssertionError
+    ) as error:  # fmt: skip
+        raise ValueError(f"no network can be built of {path}: {describe_error(error)}; {_REMEDY}") from error
 
 
 def _check_modules(network: nn.Module) -> None:

@@ -132,11 +132,13 @@ class StoredLayers:
         """
         layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, Layer)}
         nodes = tuple(network.nodes)
+        if nodes[0].name not in layers:
+            raise ValueError(f"a subnet is stored whose first node is a layer, and {quote_name(nodes[0].name)} is none")
         graph = NetworkGraph(((IMAGES, layers[nodes[0].name].spec.input_shape),), nodes, (nodes[-1].name,))
         stored = cls(graph.to_json(), {name: StoredLayer.of(layer) for name, layer in layers.items()})
         tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
         for name in stored.list_rounded():
-            tensors[f"{STEPS}{name}"] = layers[name].weight_quantizer.steps(layers[name].op.weight.detach())
+            tensors[f"{STEPS}{name}"] = layers[name].weight_quantizer.steps(layers[name].op.weight.detach()).float()
         return stored, tensors
 
     def list_rounded(self) -> list[str]:

@@ -21,6 +21,7 @@ from nas.export.target import ExportTarget
 
 # Bytes that nodes, names and small constants take: one tensor must save the former, all together the latter.
 _BYTES_OF_TENSOR, _BYTES_OF_FILE = 128, 2048
+_BYTES_OF_SHIFTS = 16  # of what planes are taken apart and joined by, at most, for each number of bits
 _TYPES = {4: ir.DataType.UINT4, 2: ir.DataType.UINT2}  # by the width of a plane
 
 
@@ -43,15 +44,16 @@ def pack_weights(graph: ir.Graph, target: ExportTarget) -> None:
 
 
 def predict_bytes(tensors: Iterable[tuple[float, int]]) -> float:
-    """The bytes that packed tensors of codes take, but for nodes, names and tables.
+    """The bytes that packed tensors of codes take with the tables of their codes, but for nodes and names.
 
     Args:
         tensors: The number of codes of each, and their bits, from 1 to 8.
     """
     counts = [*tensors]
-    saved = [count * (8 - bits) // 8 for count, bits in counts]
-    worth = sum(one for one in saved if one >= _BYTES_OF_TENSOR)
-    return sum(count for count, _ in counts) - (worth if worth >= _BYTES_OF_FILE else 0)
+    packed = [one for one in counts if one[0] * (8 - one[1]) // 8 >= _BYTES_OF_TENSOR]
+    saved = sum(count * (8 - bits) // 8 for count, bits in packed)
+    tables = sum(2**bits + _BYTES_OF_SHIFTS for bits in {bits for _, bits in packed})
+    return sum(count for count, _ in counts) - (saved - tables if saved >= _BYTES_OF_FILE else 0)
 
 
 def _read(value: ir.Value) -> NDArray[np.int8]:

@@ -126,7 +126,7 @@ def _find_subject(workspace: Workspace, found: FoundNetwork) -> Subject:
         raise ValueError(
             f"candidate {key} was measured in run {quote(record.run)} on other weights or data, by another recipe, or "
             "by another version of nas than this job has now; put those back, or name by --job the job file that "
-            "states them (nas compress says what it adds to a job)"
+            "states them (nas compress says what it adds to a job), or measure it again: start the job anew"
         )
     return subject
 

@@ -25,6 +25,7 @@ _INTEGER = {
     **dict.fromkeys(("ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat"), (0, 1)),
     **dict.fromkeys(("QGemm", "QLinearConv", "QLinearMatMul"), (0, 3)),
 }
+_BIASED, _BIAS = ("Conv", "Gemm"), 2  # layers whose bias becomes an integer, and its place among their inputs
 _ROUNDED_OUTPUT = ("Conv",)  # run in integers only if their outputs are rounded, too
 _MERGED = ("Relu",)  # into the layer before
 MOVING = (  # values, which stay what they are
@@ -107,6 +108,14 @@ class LayerGraph:
         More of them run in integers than `count_written` tells where a runtime moves rounding past other nodes.
         """
         return sum(self._reads_rounded(activations, weight) for _, activations, weight in self.list_layers())
+
+    def count_float_biases(self) -> int:
+        """The layers of a written graph that can run in integers and add a bias in floating point."""
+        return sum(
+            len(node.inputs) > _BIAS and node.inputs[_BIAS] in self.graph.stored
+            for node, activations, weight in self.list_layers()
+            if node.operator in _BIASED and self._reads_rounded(activations, weight)
+        )
 
     def list_weights(self) -> set[str]:
         """Names of the stored tensors that become weights of layers, or tables of which rows are read."""

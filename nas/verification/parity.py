@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 _FLOAT_TOLERANCE = 1e-4
 _OFFSET_TOLERANCE = 1e-5
 # Of quantised ones, in steps of the outputs. Kernels in integers and in floating point round as torch does, but for
-# ties: now and then an activation is rounded to the neighbouring code, and later layers pass that on.
+# ties. Where a bias is in floating point, those in integers round it to a multiple of the product of the steps of input
+# and weight, so about one activation of a thousand falls to the neighbouring code, and later layers pass that on.
 _ONE_STEP, _SHARE_BEYOND = 1.01, 0.001  # a step itself is not exact in floating point
 _MEAN_STEPS, _MAX_STEPS = 2.0, 16.0
 # Of few codes, that is all there is: steps do not bound what differs by more than the outputs do among themselves. An
@@ -69,14 +70,14 @@ class Reference:
             )
         return ""
 
-    def compare(self, given: NDArray[Any]) -> Agreement:
+    def compare(self, given: NDArray[Any], exact: bool) -> Agreement:
         """Compares the outputs of a runtime with these.
-
-        Quantised outputs must be within one step but for one of a thousand, and first answers must be equal. No output
-        may differ by more than 16 steps, nor all by 2 on average, or by less where there are few codes.
 
         Args:
             given: The outputs, shape (samples, ...).
+            exact: Whether the runtime has nothing to round that torch has not: then quantised outputs must be within
+                one step but for one of a thousand, and first answers must be equal. Else they may differ by 2 steps on
+                average and 16 at most, less where there are few codes.
         """
         if fault := self.find_fault():
             return Agreement(fault, "")
@@ -84,7 +85,7 @@ class Reference:
             return Agreement(f"outputs must be of shape {self.outputs.shape}, got {given.shape}", "")
         if not np.isfinite(given).all():
             return Agreement("outputs must be finite, and onnxruntime computes others", "")
-        return self._compare_steps(given) if self.quantized else self._compare_floats(given)
+        return self._compare_steps(given, exact) if self.quantized else self._compare_floats(given)
 
     def _compare_floats(self, given: NDArray[Any]) -> Agreement:
         expected = self.outputs
@@ -97,7 +98,7 @@ class Reference:
             return Agreement(fault, detail)
         return Agreement("", detail)
 
-    def _compare_steps(self, given: NDArray[Any]) -> Agreement:
+    def _compare_steps(self, given: NDArray[Any], exact: bool) -> Agreement:
         steps = np.abs(given - self.outputs) / self.unit
         beyond, most_mean, most = int((steps > _ONE_STEP).sum()), *self.bound_steps()
         lost, within = self._count_lost(given), 1 - beyond / steps.size
@@ -111,9 +112,9 @@ class Reference:
                 f"{most:.3g} at most, got {steps.mean():.2f} and {steps.max():.1f}"
             )
             return Agreement(fault, detail)
-        if beyond > math.ceil(_SHARE_BEYOND * steps.size):  # a single output may always be one of a thousand
+        if exact and beyond > math.ceil(_SHARE_BEYOND * steps.size):  # a single output may always be one of a thousand
             return Agreement(f"{1 - _SHARE_BEYOND:.1%} of outputs must be within one step, got {within:.2%}", detail)
-        if lost:
+        if exact and lost:
             return Agreement(f"first answers must be equal, and {lost} of {len(given)} differ", detail)
         return Agreement("", detail)
 

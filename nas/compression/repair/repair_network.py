@@ -87,7 +87,9 @@ class Repairer:
         return repaired
 
     def fit(self, policy: CompressionPolicy) -> GraphNetwork:
-        """The same by the whole recipe, whatever the policy; layers that are compressed alone have their own judge.
+        """The same by the whole recipe, whatever the policy, and with biases that are not rounded yet.
+
+        Layers that are compressed alone have their own judge.
 
         Args:
             policy: One entry for each of the layers of the network.

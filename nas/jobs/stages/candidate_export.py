@@ -123,7 +123,8 @@ def export_candidate(
     described = NetworkDescription(computed, subject.space.architectures.layers(computed.architecture), request.format)
     form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit, described)
     # first, as these refuse some of what ONNX has a form for, and nothing is written then
-    inputs = realizer.transform.inputs(subject.data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
+    samples = subject.data.validation.take(slice(0, CHECKED_IMAGES if request.torch or request.safetensors else 1))
+    inputs = realizer.transform.inputs(samples.images, resolution)
     program = make_program(network, inputs, request.target.batch) if request.torch else b""
     stored = store_network(network, inputs, form.notes) if request.safetensors else None
     with execution.reporter.bar("export to ONNX", None):

@@ -87,6 +87,6 @@ def test_calls_of_a_shared_layer_may_have_weights_of_their_own() -> None:
 def test_codes_of_few_bits_are_counted_without_gaps_where_they_are_stored_so() -> None:
     layers = [LayerSpec.linear("large", 64, 128), LayerSpec.linear("small", 8, 8)]
     policies = [LayerPolicy.quantized(3, 8), LayerPolicy.quantized(4, 8)]
-    assert _count_bytes(layers, policies, DEFAULT_TARGET) == 3 * 8192 / 8 + 64  # 32 bytes are not worth the nodes
+    assert _count_bytes(layers, policies, DEFAULT_TARGET) == 3 * 8192 / 8 + 24 + 64  # 32 bytes are not worth the nodes
     assert _count_bytes(layers, policies, replace(DEFAULT_TARGET, storage="bytes")) == 8192 + 64
     assert _count_bytes(layers[1:], policies[1:], DEFAULT_TARGET) == 64

@@ -49,8 +49,9 @@ TWICE = """
 )
 def test_codes_are_not_rounded_to_their_own_grid(step: str, zero: str, left: int) -> None:
     stored = "float same = {0.02}, float other = {0.03}, uint8 middle = {127}"
-    operators, _ = rewrite(head(stored) + TWICE.format(step=step, zero=zero))
+    operators, difference = rewrite(head(stored) + TWICE.format(step=step, zero=zero))
     assert operators["QuantizeLinear"] == left
+    assert difference == 0
 
 
 def test_codes_are_clipped_once() -> None:
@@ -65,6 +66,17 @@ def test_codes_are_clipped_once() -> None:
         Counter({"QuantizeLinear": 1, "Clip": 1, "DequantizeLinear": 1}),
         0.0,
     )
+
+
+def test_codes_that_are_clipped_otherwise_are_clipped_twice() -> None:
+    body = """
+        low = Clip (codes, least, most)
+        clipped = Clip (low, least, middle)
+        logits = DequantizeLinear (clipped, step, zero)
+    }"""
+    operators, difference = rewrite(head("uint8 least = {120}, uint8 most = {135}, uint8 middle = {130}") + body)
+    assert operators["Clip"] == 2
+    assert difference == 0
 
 
 LAYER = """

@@ -243,7 +243,7 @@ def test_a_header_that_is_none_is_refused_in_one_line(
     with pytest.raises(ValueError, match=words) as caught:
         load_network(tmp_path / "net")
     assert str(caught.value).isprintable()
-    assert str(caught.value).endswith("write it anew: nas export KEY --safetensors")
+    assert str(caught.value).endswith("write it anew, by nas export KEY --safetensors or nas.store_network")
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
