@@ -128,9 +128,13 @@ class Reference:
         return min(_MEAN_STEPS, mean), min(_MAX_STEPS, largest)
 
     def _count_lost(self, given: NDArray[Any]) -> int:
-        """How many samples have another largest output, where torch's leads by more than a step: else it is a tie."""
+        """How many samples have another largest output: torch's leads by more than a step, and is not the largest here.
+
+        Else it is a tie, of which the first of the largest outputs tells nothing.
+        """
         if self.outputs.ndim != 2 or self.outputs.shape[1] < 2:
             return 0
         rows = np.arange(len(given))
         lead = self.outputs.max(1) - self.outputs[rows, given.argmax(1)]
-        return int((lead > _ONE_STEP * self.unit).sum())
+        behind = given.max(1) - given[rows, self.outputs.argmax(1)]
+        return int(((lead > _ONE_STEP * self.unit) & (behind > 0)).sum())

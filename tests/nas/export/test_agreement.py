@@ -6,6 +6,7 @@ import copy
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from nas.compression.compress import apply_policy, calibrate
 from nas.compression.integer_biases import round_biases
 from nas.export.agreement import ExportMismatch, check_agreement
 from nas.export.onnx_model import open_session, to_onnx
+from nas.verification.parity import Reference
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.layer import Layer
 from search_spaces.elastic.quantizers import ActivationQuantizer
@@ -125,3 +127,21 @@ def test_a_network_that_amplifies_rounding_is_told_from_a_wrong_export() -> None
         outputs = Rounded(summed=True)(inputs)
         with pytest.raises(ExportMismatch, match=reason):
             agree(Rounded(summed=True), outputs + 64, inputs)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ([4.0, 6.0, 0.0], ""),  # torch's answer
+        ([5.0, 5.0, 0.0], ""),  # among the answers of the file, which are equal
+        ([6.0, 5.0, 0.0], "first answers must be equal, and 1 of 2 differ"),
+        ([6.0, 4.0, 0.0], "99.9% of outputs must be within one step"),
+    ],
+)
+def test_answers_are_equal_but_for_ties(given: list[float], fault: str) -> None:
+    expected = np.array([[4.0, 6.0, 0.0], [0.0, 0.0, 255.0]], np.float32)  # so that a step is 1
+    found = Reference(expected, quantized=True, step=1.0).compare(
+        np.array([given, expected[1]], np.float32), exact=True
+    )
+    assert found.fault.startswith(fault)
+    assert bool(found.fault) == bool(fault)
