@@ -66,6 +66,7 @@ CANDIDATES, SEED = 20, 1  # those of the calibration are drawn with seed 0
 EPOCHS = 40  # of a supernet
 IMAGES = 256  # that calibrate, and as many that judge
 COMMAND = "python benchmarks/exported_policies.py DATA"
+ZOO_HEAD = ("network", "policy", "checks", "weights over their bits", "over fp32", "latency over fp32", "in integers")
 FILES = Path(__file__).with_name("exported_policies.csv")
 
 
@@ -191,16 +192,7 @@ def report(name: str, found: pd.DataFrame) -> None:
 @torch.no_grad()
 def check_zoo(lists: Path, folder: Path, only: list[str]) -> None:
     """Prints a line for each network of the zoo: what its files at 8 and 4 bits are beside that in floating point."""
-    cells = (
-        "network",
-        "policy",
-        "checks",
-        "weights over their bits",
-        "file over fp32",
-        "latency over fp32",
-        "in integers",
-    )
-    print(f"| {' | '.join(cells)} |")
+    print(f"| {' | '.join(ZOO_HEAD)} |")
     print(f"|{' --- |' * 7}")
     known = makers(lists)
     for family, name in ((family, name) for family, names in NETWORKS.items() for name in names):
