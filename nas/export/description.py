@@ -128,17 +128,21 @@ def _count_run(name: str, content: bytes, graph: Graph) -> LayerCounts:
 
 
 def _count_overhead(content: bytes, graph: Graph, network: nn.Module) -> int:
-    """Bytes of a file that are no weights of layers; those of what the engine does not understand are none either."""
-    weights = sum(graph.stored[name].bytes for name in LayerGraph(graph).list_weights())
-    graphs = (module for module in network.modules() if isinstance(module, GraphNetwork))
-    opaque = sum(
-        _FLOAT_BYTES * one.tensor(name).numel()
-        for one in graphs
-        for node in one.graph.nodes
-        if isinstance(node.operator, Opaque)
-        for name in node.parameters
-    )
-    return len(content) - max(weights - opaque, 0)
+    """Bytes of a file that are no weights of layers, which are all that a policy gives bits to."""
+    weights = LayerGraph(graph).list_weights()
+    others = 0
+    for part in (module for module in network.modules() if isinstance(module, GraphNetwork)):
+        layers = {layer.weight for layer in part.graph.layers}
+        for node in part.graph.nodes:
+            if isinstance(node.operator, Embedding):  # whose steps are looked up as its rows are
+                quantizer = part.weight_quantizer(node.parameters[0])
+                rounded = quantizer is not None and quantizer.bits != FULL_PRECISION_BITS
+                others += _FLOAT_BYTES * part.tensor(node.parameters[0]).shape[0] * rounded
+            # what is multiplied with and is the weight of no layer keeps its name, unless it is of an opaque node
+            for name in {*node.parameters} - layers:
+                if isinstance(node.operator, Opaque) or any(one.endswith(part.attribute(name)) for one in weights):
+                    others += _FLOAT_BYTES * part.tensor(name).numel()
+    return len(content) - max(sum(graph.stored[name].bytes for name in weights) - others, 0)
 
 
 def _count_bytes(layers: Sequence[LayerSpec], policies: Sequence[LayerPolicy], target: ExportTarget) -> float:

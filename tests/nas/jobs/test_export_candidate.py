@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import onnx
@@ -20,16 +23,19 @@ import pytest
 import torch
 import yaml
 from onnx import numpy_helper
+from torch import nn
 from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.compression.tracing.traced_file import load_traced
+from nas.data.splits import DataSplits
 from nas.export.network_file import load_network
 from nas.export.onnx_model import open_session, run_session
 from nas.export.target import ExportTarget
 from nas.jobs.export_candidate import choose_target, names_job
 from nas.jobs.files.job import Job
 from nas.jobs.files.section import check_section
+from nas.jobs.stages.image_reading import read_images
 from nas.jobs.stages.subject import Subject
 from nas.tensor_files import read_header
 from results.database.results_database import ResultsDatabase
@@ -257,6 +263,29 @@ def test_a_folder_that_cannot_be_written_is_named(compressed: Compressed, tmp_pa
     told = compressed.export(compressed.key, "--run", compressed.run("search"), "--output", str(below))
     assert "Not a directory" in told
     assert str(below) in told
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(
+    compressed: Compressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(path: Path, _: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    options = (compressed.key, "--run", compressed.run("search"), "--output", str(tmp_path))
+    compressed.export(*options)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert len(before) == 4
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    told = compressed.export(*options)
+    assert "No space left on device" in told
+    assert "\n" not in told
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_samples_that_are_no_images_are_refused() -> None:
+    data = cast(DataSplits, SimpleNamespace(transform=lambda tokens: tokens))
+    with pytest.raises(ValueError, match="--images is for images, and what this network reads are none"):
+        read_images(b"", nn.Identity(), data, 8, "crop")
 
 
 def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., str], tmp_path: Path) -> None:
