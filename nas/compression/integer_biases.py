@@ -18,7 +18,6 @@ from search_spaces.elastic.graph_network import GraphNetwork
 from search_spaces.elastic.layer import Layer
 
 
-@torch.no_grad()
 def round_biases(network: nn.Module) -> None:
     """Rounds the bias of each layer with rounded inputs and a rounded weight; of others nothing changes.
 
@@ -30,20 +29,21 @@ def round_biases(network: nn.Module) -> None:
         network: A calibrated network from `apply_policy` or `tracing.compress`, in evaluation mode; it is changed in
             place.
     """
-    for module in network.modules():
-        if isinstance(module, Layer):
-            norm = module.norm if isinstance(module.norm, nn.BatchNorm2d) else None
-            stored = [module.op.bias] if norm is None else [norm.bias, norm.running_mean, module.op.bias]
-            _round(fold_layer(module), [tensor for tensor in stored if tensor is not None])
-        elif isinstance(module, GraphNetwork):
-            uses = Counter(name for node in module.graph.nodes for name in node.parameters)
-            for unit in (unit for layer in module.graph.layers for unit in layer.units):
-                nodes = [node for node in (unit.norm, unit.call) if node is not None]
-                roles = [dict(zip(node.operator.parameter_shapes, node.parameters, strict=True)) for node in nodes]
-                names = [one[role] for one in roles for role in ("bias", "mean") if role in one]
-                if all(uses[name] == 1 for name in names):
-                    added = [module.tensor(name) for name in names]
-                    _round(fold_unit(module, unit), added, is_mean="bias" not in roles[0] and unit.norm is not None)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, Layer):
+                norm = module.norm if isinstance(module.norm, nn.BatchNorm2d) else None
+                stored = [module.op.bias] if norm is None else [norm.bias, norm.running_mean, module.op.bias]
+                _round(fold_layer(module), [tensor for tensor in stored if tensor is not None])
+            elif isinstance(module, GraphNetwork):
+                uses = Counter(name for node in module.graph.nodes for name in node.parameters)
+                for unit in (unit for layer in module.graph.layers for unit in layer.units):
+                    nodes = [node for node in (unit.norm, unit.call) if node is not None]
+                    roles = [dict(zip(node.operator.parameter_shapes, node.parameters, strict=True)) for node in nodes]
+                    names = [one[role] for one in roles for role in ("bias", "mean") if role in one]
+                    if all(uses[name] == 1 for name in names):
+                        added = [module.tensor(name) for name in names]
+                        _round(fold_unit(module, unit), added, is_mean="bias" not in roles[0] and unit.norm is not None)
 
 
 def _round(layer: FoldedLayer, added: Sequence[Tensor], is_mean: bool = False) -> None:
