@@ -10,13 +10,10 @@ import numpy as np
 import onnx_ir as ir
 
 from nas.export.runtime_form import add_constant, find_free_prefix
-from nas.verification.layers import MOVING
+from nas.verification.layers import BIASED, MOVING
 
-_LAYERS = ("Conv", "Gemm")
-_OFF_GRID, _OFF_SHARE = (
-    1e-2,
-    2.0**-22,
-)  # in steps, and of the bias: the most that single precision leaves of a rounded one
+# The most that single precision leaves of a rounded bias: in its steps, and of its size.
+_OFF_GRID, _OFF_SHARE = 1e-2, 2.0**-22
 _MOST_CODE = 2**31 - 1
 
 
@@ -48,7 +45,7 @@ def store_integer_biases(graph: ir.Graph) -> None:
     """
     prefix = find_free_prefix(graph, "b")
     for index, node in enumerate(graph):
-        if node.op_type not in _LAYERS or len(node.inputs) != 3:
+        if node.op_type not in BIASED or len(node.inputs) != 3:
             continue
         sources = [_find_producer(_skip_moves(value), "DequantizeLinear") for value in node.inputs[:2]]
         bias = ir.convenience.get_const_tensor(node.inputs[2]) if node.inputs[2] is not None else None

@@ -25,7 +25,7 @@ _INTEGER = {
     **dict.fromkeys(("ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat"), (0, 1)),
     **dict.fromkeys(("QGemm", "QLinearConv", "QLinearMatMul"), (0, 3)),
 }
-_BIASED, _BIAS = ("Conv", "Gemm"), 2  # layers whose bias becomes an integer, and its place among their inputs
+BIASED, _BIAS = ("Conv", "Gemm"), 2  # layers whose bias becomes an integer, and its place among their inputs
 _ROUNDED_OUTPUT = ("Conv",)  # run in integers only if their outputs are rounded, too
 _MERGED = ("Relu",)  # into the layer before
 MOVING = (  # values, which stay what they are
@@ -114,7 +114,7 @@ class LayerGraph:
         return sum(
             len(node.inputs) > _BIAS and node.inputs[_BIAS] in self.graph.stored
             for node, activations, weight in self.list_layers()
-            if node.operator in _BIASED and self._reads_rounded(activations, weight)
+            if node.operator in BIASED and self._reads_rounded(activations, weight)
         )
 
     def list_weights(self) -> set[str]:

@@ -28,7 +28,7 @@ from nas.jobs.stages.export import Export
 from nas.jobs.stages.export_formats import FORMATS, INT8, MIXED, change_policy, realize_format
 from nas.jobs.stages.finetune import SIZE
 from nas.jobs.stages.found_network import FoundNetwork
-from nas.jobs.stages.image_reading import CHECKED_IMAGES
+from nas.jobs.stages.image_reading import take_inputs
 from nas.jobs.stages.manifests import state_latencies
 from nas.jobs.stages.network_files import MEASURED, FileForm, export_network, store_networks, time_files
 from nas.jobs.stages.subject import Subject
@@ -122,11 +122,11 @@ def export_candidate(
     resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
     described = NetworkDescription(computed, subject.space.architectures.layers(computed.architecture), request.format)
     form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit, described)
-    # first, as these refuse some of what ONNX has a form for, and nothing is written then
-    samples = subject.data.validation.take(slice(0, CHECKED_IMAGES if request.torch or request.safetensors else 1))
-    inputs = realizer.transform.inputs(samples.images, resolution)
-    program = make_program(network, inputs, request.target.batch) if request.torch else b""
-    stored = store_network(network, inputs, form.notes) if request.safetensors else None
+    program, stored = b"", None
+    if request.torch or request.safetensors:  # first, as these refuse some of what ONNX has a form for
+        inputs = take_inputs(subject.data, resolution)
+        program = make_program(network, inputs, request.target.batch) if request.torch else b""
+        stored = store_network(network, inputs, form.notes) if request.safetensors else None
     with execution.reporter.bar("export to ONNX", None):
         tested = export_network(network, resolution, realizer, subject, file, form)
     predicted = math.nan

@@ -12,7 +12,17 @@ from nas.export.onnx_model import open_session
 from nas.export.pixel_inputs import PixelInputs, PixelNetwork, read_pixels
 
 ImageReading = tuple[bytes, nn.Module, Tensor]
-CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree
+_CHECKED_IMAGES = 256  # on which torch and onnxruntime must agree
+
+
+def take_inputs(data: DataSplits, resolution: int) -> Tensor:
+    """Inputs on which torch and runtimes must agree, of validation samples, shape (samples, channels, height, width).
+
+    Args:
+        data: The samples.
+        resolution: Height and width of the inputs, in pixels.
+    """
+    return data.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
 
 
 def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: int, fit: Fit) -> ImageReading:
@@ -35,7 +45,7 @@ def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: 
     """
     if not isinstance(data.transform, Normalization):
         raise ValueError("--images is for images, and what this network reads are none; leave it out")
-    images = data.validation.take(slice(0, CHECKED_IMAGES)).images
+    images = data.validation.take(slice(0, _CHECKED_IMAGES)).images
     inputs = PixelInputs(data.transform, images.shape[-1], resolution, fit)
     reading = read_pixels(model, inputs)
     wide, reader = images.permute(0, 2, 3, 1).contiguous(), PixelNetwork(network, inputs)

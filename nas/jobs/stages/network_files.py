@@ -29,7 +29,7 @@ from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
 from nas.jobs.job_runs import JobRuns
 from nas.jobs.stage_folder import MANIFEST, StageFolder
-from nas.jobs.stages.image_reading import CHECKED_IMAGES, read_images
+from nas.jobs.stages.image_reading import read_images, take_inputs
 from nas.jobs.stages.manifests import describe_values
 from nas.jobs.stages.subject import Subject
 from nas.verification.manifest_file import locate_manifest, locate_samples
@@ -154,7 +154,7 @@ def export_network(
         ValueError: If the file is for OpenVINO, and that is not installed.
     """
     data = subject.data
-    inputs = realizer.transform.inputs(data.validation.take(slice(0, CHECKED_IMAGES)).images, resolution)
+    inputs = take_inputs(data, resolution)
     if isinstance(network, GraphNetwork):
         example = torch.zeros_like(inputs[:1]).expand(2, *inputs.shape[1:]).contiguous()
         model = traced_to_onnx(network, [example], form.target)
