@@ -41,7 +41,7 @@ from search_spaces.elastic.graph_network import GraphNetwork
 
 IMAGES, BATCH, SAMPLES = 1024, 64, 3
 BITS = (2, 3, 4, 5, 6, 8)
-UNIFORM, MIXED = (3, 4, 5, 6, 8), (2.5, 3.0, 4.0, 5.0)
+UNIFORM, MIXED = (3, 4, 5, 6, 8), (2.5, 3.0, 4.0, 5.0, 6.0)
 FRONT = tuple(np.linspace(2.5, 8.0, 20).tolist())
 STUDENT = 4.303  # Student's t for a two-sided interval of 95 % over three samples
 Images = tuple[torch.Tensor, torch.Tensor]  # inputs and labels

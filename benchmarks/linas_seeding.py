@@ -97,7 +97,7 @@ def compare_on_supernet(seeds: int, runs: Path) -> Iterator[FloatArray]:
     with Workspace(Job.model_validate(JOB), runs, Reporter(Console(stderr=True))) as workspace:
         train_job(workspace)
         subject, execution = workspace.subject, workspace.execution
-        damage = find_supernet_damage(METRIC, subject, execution).alone
+        damage = find_supernet_damage(METRIC, subject.space.largest().architecture, subject, execution)
         with execution.open_pool() as pool:
             measured = MeasuredEvaluator(pool.measuring(subject.measurement), "accuracy")
             objectives = (Objective(METRICS["accuracy"], measured), workspace.costs().objective("weight_bytes"))

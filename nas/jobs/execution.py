@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from hardware.usable_cpus import count_usable_threads, describe_cpus, read_usable_cpus
@@ -93,6 +94,7 @@ class Execution:
         reporter: Shows progress.
         tolerance: When a candidate has failed, and how many may.
         target: What exported files are for.
+        opened: A pool of the workers that is open, which stages within another one share; None if there is none.
     """
 
     runs: JobRuns
@@ -100,7 +102,10 @@ class Execution:
     reporter: Reporter
     tolerance: Tolerance = field(default_factory=Tolerance)
     target: ExportTarget = DEFAULT_TARGET
+    opened: Pool | None = None
 
-    def open_pool(self) -> Pool:
-        """The pool of the workers, with the time limit of measurements."""
+    def open_pool(self) -> AbstractContextManager[Pool]:
+        """The pool of the workers, with the time limit of measurements; one that was open before stays open."""
+        if self.opened is not None:
+            return nullcontext(self.opened)
         return self.workers.open_pool(self.tolerance.timeout_s)

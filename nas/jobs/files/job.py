@@ -182,6 +182,8 @@ class Job(Section):
             )
         if self.space.network is None and not self.search.method().allocates_architectures:
             raise ValueError(f"searcher {name!r} compresses one network, and measures it; name a space.network")
+        if self.space.network is not None and self.search.method().measures_architectures:
+            raise ValueError("own_tables are of architectures of a supernet, got a space.network; leave out own_tables")
         SENSITIVITY_METRICS.check_name(metric)
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nas.jobs.console.search_progress import follow_search, say_end, say_failures
@@ -19,6 +19,7 @@ from nas.jobs.stages.sensitivity import DamageTables, find_damage, say_agreement
 from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.supernet_damage import find_supernet_damage
 from nas.jobs.stages.warm_start import find_sources, read_sources
+from nas.objectives import FloatArray
 from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
@@ -28,6 +29,7 @@ from nas.search.surrogate.weighted_costs import list_uniform
 from results.evaluation import RunRecord
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
+from search_spaces.search_space import Genes
 
 _PAIRS: tuple[dict[str, str], ...] = ({}, {"damage": "pairs"})  # a search by pair terms is another one
 
@@ -92,6 +94,7 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
                 pairs=damage.together,
                 work=work,
                 budgeted="limits" in kinds[way],
+                measure_damage=_measure_damage(method.damage_metric, subject, replace(execution, opened=pool)),
             ),
             method,
             record,
@@ -151,7 +154,17 @@ def _find_damage(metric: str | None, subject: Subject, execution: Execution, pai
         return DamageTables()
     if isinstance(subject.measurement.space, GivenSpace):
         return find_damage(metric, subject, execution, pairs)
-    return find_supernet_damage(metric, subject, execution)
+    return DamageTables(find_supernet_damage(metric, subject.space.largest().architecture, subject, execution))
+
+
+def _measure_damage(
+    metric: str | None, subject: Subject, execution: Execution
+) -> Callable[[Genes], tuple[FloatArray, ...]] | None:
+    """What measures the damage in the network of an architecture of a supernet, by its genes; None of others."""
+    architectures = subject.space.architectures
+    if metric is None or isinstance(architectures, GivenSpace):
+        return None
+    return lambda genes: find_supernet_damage(metric, architectures.decode(genes), subject, execution)
 
 
 def _has_budgets(section: SearchSection) -> bool:

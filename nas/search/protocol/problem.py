@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from nas.objectives import FloatArray, Objective, clip_to_constraints
 from search_spaces.additive_cost import AdditiveCost, Term
 from search_spaces.joint_space import JointSpace
+from search_spaces.search_space import Genes
 from search_spaces.subspace import Subspace
 
 
@@ -24,6 +26,8 @@ class SearchProblem:
         damage: For each gene the damage of each of its values alone, shape (values,), by a sensitivity metric: that of
             widths of a given network and of policies of its layers; of a supernet for each policy gene alone. Empty if
             it was not measured.
+        measure_damage: Measures the same in the network of one architecture of a supernet, whose genes it is given,
+            shape (genes of architectures,); 0 for layers that it lacks. None if that is not known how.
         pairs: The damage that several genes do together beyond the sum of their own: tables over their values, whose
             columns are indices of genes. It may be negative.
         work: What it takes to measure a candidate, above 0, in a unit of its own, as far as that is known beforehand;
@@ -41,6 +45,7 @@ class SearchProblem:
     leaves: tuple[Subspace, ...] = ()
     subspace: Subspace | None = None
     damage: tuple[FloatArray, ...] = ()
+    measure_damage: Callable[[Genes], tuple[FloatArray, ...]] | None = None
     pairs: tuple[Term, ...] = ()
     work: AdditiveCost | None = None
     budgeted: bool = True

@@ -68,6 +68,11 @@ class SearchMethod(ABC):
         """The sensitivity metric whose table the problem must have, as `damage`; None needs no table."""
         return None
 
+    @property
+    def measures_architectures(self) -> bool:
+        """Whether it asks for tables of damage of architectures of a supernet, too; see `SearchProblem`."""
+        return False
+
     @abstractmethod
     def create(self, problem: SearchProblem, seed: int) -> Searcher:
         """A fresh searcher; equal methods, problems and seeds give searchers that ask for the same.

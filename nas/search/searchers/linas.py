@@ -55,9 +55,11 @@ class Linas(SearchMethod):
         inner_evaluations: Number of candidates whose costs are predicted in a round.
         sensitivity: Name of the sensitivity metric by whose table of damage most of the first design is allocated; see
             `nas.compression.sensitivity.registry`. None takes no such table.
+        own_tables: Of a supernet, how many architectures get a table of their own in each round, by that metric: the
+            best that have none. None takes the table of the largest network for all.
 
     Raises:
-        ValueError: If the predictor is unknown, or a number is below 1.
+        ValueError: If the predictor is unknown, a number is below 1, or there are to be tables and no metric.
     """
 
     allocates_architectures = True
@@ -67,16 +69,29 @@ class Linas(SearchMethod):
     initial_design: int = FIRST_DESIGN
     inner_evaluations: int = 20_000
     sensitivity: str | None = None
+    own_tables: int | None = None
 
     def __post_init__(self) -> None:
         PREDICTORS.check_name(self.predictor)
         check_count("initial_design", self.initial_design)
         check_count("inner_evaluations", self.inner_evaluations, most=1_000_000)
+        if self.own_tables is not None:
+            check_count("own_tables", self.own_tables)
+            if self.sensitivity is None:
+                raise ValueError(
+                    f"own_tables are measured by the metric sensitivity, got {self.own_tables} and no metric; add one, "
+                    "such as sensitivity: output_divergence, or leave own_tables out"
+                )
 
     @property
     def damage_metric(self) -> str | None:
         """The metric that makes the table, if there is to be one."""
         return self.sensitivity
+
+    @property
+    def measures_architectures(self) -> bool:
+        """Whether architectures get tables of their own."""
+        return self.own_tables is not None
 
     def create(self, problem: SearchProblem, seed: int) -> LinasSearcher:
         return LinasSearcher(problem, self, seed)
@@ -109,6 +124,7 @@ class LinasSearcher(Searcher):
         self._obvious = list_obvious_candidates(self.space, problem.subspace).genes
         self._archive = Archive(problem)
         self._planned = self._archive.genes
+        self._own_damage: dict[bytes, tuple[FloatArray, ...]] = {}  # of architectures, by their genes
         self._forecast = GainForecast(self._archive)
         self._forecast_rng = np.random.default_rng([seed, _FORECAST_STREAM])
         # for the next forecast: the surrogate of the last round, its candidates, and those of the outlook
@@ -182,7 +198,18 @@ class LinasSearcher(Searcher):
         """The architectures of candidates with allocated policies, where damage is known; none for a given network."""
         if not has_architectures_without_damage(self._problem):
             return genes[:0]
-        return allocate_architectures(self._problem, Population(self.space, genes), len(self._archive)).genes
+        architectures = genes[:, : len(self.space.architectures.choices)]
+        self._measure_own(architectures)
+        damages = [self._own_damage.get(row.tobytes(), self._problem.damage) for row in architectures]
+        return allocate_architectures(self._problem, Population(self.space, genes), len(self._archive), damages).genes
+
+    def _measure_own(self, architectures: Genes) -> None:
+        """Measures the damage in the first architectures, shape (n, genes), of which it is not known."""
+        if (measure := self._problem.measure_damage) is None:
+            return
+        unknown = {row.tobytes(): row for row in architectures if row.tobytes() not in self._own_damage}
+        for key, row in [*unknown.items()][: self._method.own_tables or 0]:
+            self._own_damage[key] = measure(row)
 
 
 def _create_design(problem: SearchProblem, size: int, seed: int) -> Population:

@@ -1,10 +1,12 @@
 """Candidates that a table of damage tells to be good: the first that a search evaluates.
 
 Of a given network they are allocations over all costs. Of a supernet they are architectures with allocated policies, by
-a table that is the same for all architectures, at no more than they cost with others.
+a table of each or one for all, at no more than they cost with others.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,7 +52,9 @@ def has_architectures_without_damage(problem: SearchProblem) -> bool:
     return 0 < len(problem.damage) < len(problem.space.cardinalities)
 
 
-def allocate_architectures(problem: SearchProblem, population: Population, seed: int) -> Population:
+def allocate_architectures(
+    problem: SearchProblem, population: Population, seed: int, damages: Sequence[tuple[FloatArray, ...]] = ()
+) -> Population:
     """The architectures of candidates with the policies of least damage that cost no more (METHODS 10, B).
 
     Costs are those of all tabulated objectives, each divided by its extent. They depend on the policies of an
@@ -60,15 +64,19 @@ def allocate_architectures(problem: SearchProblem, population: Population, seed:
         problem: The problem, with a table of damage for all layers of the largest architecture.
         population: The candidates, n of them.
         seed: Seed of the random policies to which the sums are fitted.
+        damages: A table of damage for each candidate; by default that of the problem for all.
 
     Returns:
         As many candidates of the same architectures, some of which may be equal.
     """
     rng = np.random.default_rng(seed)
-    return problem.space.population(np.array([_allocate_policies(problem, row, rng) for row in population.genes]))
+    rows = zip(population.genes, damages or [problem.damage] * len(population), strict=True)
+    return problem.space.population(np.array([_allocate_policies(problem, row, damage, rng) for row, damage in rows]))
 
 
-def _allocate_policies(problem: SearchProblem, genes: Genes, rng: np.random.Generator) -> Genes:
+def _allocate_policies(
+    problem: SearchProblem, genes: Genes, damage: tuple[FloatArray, ...], rng: np.random.Generator
+) -> Genes:
     """The genes of an architecture with the policies of least damage that cost no more than its own, shape (d,)."""
     space, border = problem.space, len(problem.space.architectures.choices)
     rows = np.tile(genes, (_FITTED, 1))
@@ -80,7 +88,7 @@ def _allocate_policies(problem: SearchProblem, genes: Genes, rng: np.random.Gene
     ends = np.cumsum(space.cardinalities[border:])[:-1]
     active = space.is_active(population.genes[:1])[0, border:]
     alone = tuple(np.split(tables, ends))
-    damage = tuple(known * there for known, there in zip(problem.damage, active, strict=True))
+    damage = tuple(known * there for known, there in zip(damage, active, strict=True))
     own = float(sum(known[gene] for known, gene in zip(alone, genes[border:], strict=True)))
     frontier = Frontier.from_problem(AllocationProblem(damage, (Budget("costs", alone, own, ()),)), _BUCKETS)
     found = genes.copy()
