@@ -1,16 +1,18 @@
-"""LINAS with a first design of allocated policies, over LINAS without: hypervolumes at equal numbers of evaluations.
+"""LINAS by tables of damage, over LINAS without: hypervolumes at equal numbers of evaluations.
 
 In: nothing. Out: rows of the table in `README.md`. On a chain of 15 layers the cost is a root of summed damages, and
 the table that LINAS is given is wrong by a factor in each entry. On the supernet `resnet_digits`, which is trained
-first, accuracy is measured and the table is that of `options: {sensitivity: output_divergence}`.
+first, accuracy is measured and the table is that of `options: {sensitivity: output_divergence}`: that of the largest
+network alone, and with those of two more architectures in each round.
 Networks, tables and evaluations are kept below the runs' folder: what was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -21,8 +23,10 @@ from rich.console import Console
 
 from hardware.analytic import network_cost
 from nas.jobs.console.reporter import Reporter
+from nas.jobs.execution import Execution
 from nas.jobs.files.job import Job
 from nas.jobs.run import train_job
+from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.supernet_damage import find_supernet_damage
 from nas.jobs.workspace import Workspace
 from nas.objectives import AdditiveEvaluator, FloatArray, MeasuredEvaluator, Objective
@@ -35,12 +39,14 @@ from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
+from search_spaces.search_space import Genes, SearchSpace
 
 BUDGETS = {"a chain of 15 layers": (40, 80), "the supernet `resnet_digits`": (30, 60)}
 POLICIES = ["w8a8", "w6a8", "w5a8", "w4a8", "w3a8", "w2a8"]
 METRIC = "output_divergence"
 WRONG = 1.5  # factor by which an entry of the chain's table is wrong, as a standard deviation of its logarithm
 CHANCE = 10.0  # percent
+OWN = {"sensitivity": METRIC, "own_tables": 2}
 COMMAND = "python benchmarks/linas_seeding.py"
 JOB = {
     "name": "linas-seeding",
@@ -75,21 +81,25 @@ def make_chain(seed: int) -> SearchProblem:
     return SearchProblem(space, objectives, damage=tuple(given))
 
 
-def compare(problem: SearchProblem, seed: int, budgets: tuple[int, ...], kept: str) -> FloatArray:
-    """Hypervolume with the table of damage over that without it, shape (budgets,)."""
+def compare(
+    problem: SearchProblem, seed: int, budgets: tuple[int, ...], kept: str, variants: Mapping[str, Mapping[str, object]]
+) -> FloatArray:
+    """Hypervolume with the table of damage over that without it, by variants of options, shape (variants, budgets)."""
     size = problem.objectives[1]
     reference = (CHANCE, float(size.evaluate(problem.space.encode([problem.space.largest()]))[0]))
+    with_table = {name: (problem, options) for name, options in variants.items()}
     volumes = [
-        Comparison(one, reference, budgets).measure_curve("linas", seed, f"sqlite:///{kept}{name}.db")
-        for name, one in (("seeded", problem), ("plain", replace(problem, damage=())))
+        Comparison(one, reference, budgets).measure_curve("linas", seed, f"sqlite:///{kept}{name}.db", options)
+        for name, (one, options) in {**with_table, "plain": (replace(problem, damage=()), {})}.items()
     ]
-    return np.asarray(volumes[0] / volumes[1])
+    return np.array(volumes[:-1]) / volumes[-1]
 
 
 def compare_on_chains(seeds: int, runs: Path) -> Iterator[FloatArray]:
     """The ratios of each seed, which draws a chain of its own."""
     for seed in range(seeds):
-        yield compare(make_chain(seed), seed, BUDGETS["a chain of 15 layers"], f"{runs / f'chain-{seed}-'}")
+        budgets = BUDGETS["a chain of 15 layers"]
+        yield compare(make_chain(seed), seed, budgets, f"{runs / f'chain-{seed}-'}", {"seeded": {}})
 
 
 def compare_on_supernet(seeds: int, runs: Path) -> Iterator[FloatArray]:
@@ -97,13 +107,22 @@ def compare_on_supernet(seeds: int, runs: Path) -> Iterator[FloatArray]:
     with Workspace(Job.model_validate(JOB), runs, Reporter(Console(stderr=True))) as workspace:
         train_job(workspace)
         subject, execution = workspace.subject, workspace.execution
-        damage = find_supernet_damage(METRIC, subject.space.largest().architecture, subject, execution)
+        architectures = subject.space.architectures
+        largest = find_supernet_damage(METRIC, subject.space.largest().architecture, subject, execution)
         with execution.open_pool() as pool:
             measured = MeasuredEvaluator(pool.measuring(subject.measurement), "accuracy")
             objectives = (Objective(METRICS["accuracy"], measured), workspace.costs().objective("weight_bytes"))
-            problem = SearchProblem(subject.space, objectives, damage=damage)
+            own = partial(_measure_own, architectures, subject, replace(execution, opened=pool))
+            problem = SearchProblem(subject.space, objectives, damage=largest, measure_damage=own)
             for seed in range(seeds):
-                yield compare(problem, seed, BUDGETS["the supernet `resnet_digits`"], f"{runs / 'supernet-'}")
+                budgets = BUDGETS["the supernet `resnet_digits`"]
+                yield compare(problem, seed, budgets, f"{runs / 'supernet-'}", {"seeded": {}, "own": OWN})
+
+
+def _measure_own(
+    architectures: SearchSpace, subject: Subject, execution: Execution, genes: Genes
+) -> tuple[FloatArray, ...]:
+    return find_supernet_damage(METRIC, architectures.decode(genes), subject, execution)
 
 
 def main() -> None:
@@ -112,13 +131,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
+    titles = ("`options: {sensitivity}`", "`options: {sensitivity, own_tables: 2}`")
     for (what, budgets), compared in zip(BUDGETS.items(), (compare_on_chains, compare_on_supernet), strict=True):
         gains = 100 * (np.array(list(compared(options.seeds, options.runs))) - 1)
-        for column, budget in enumerate(budgets):
-            mean, half = estimate_interval95(gains[:, column].tolist())
-            target = f"Hypervolume that `options: {{sensitivity}}` adds to LINAS, {what}, {budget} evaluations"
-            said = f"{target}; mean {mean:.2f} ± {half:.2f} %"
-            print(row(said, gains[:, column].tolist(), "{:.2f} %", f"0 to {options.seeds - 1}", COMMAND, 1), flush=True)
+        for variant, title in enumerate(titles[: gains.shape[1]]):
+            for column, budget in enumerate(budgets):
+                found = gains[:, variant, column].tolist()
+                mean, half = estimate_interval95(found)
+                target = f"Hypervolume that {title} adds to LINAS, {what}, {budget} evaluations"
+                said = f"{target}; mean {mean:.2f} ± {half:.2f} %"
+                print(row(said, found, "{:.2f} %", f"0 to {options.seeds - 1}", COMMAND, 1), flush=True)
 
 
 if __name__ == "__main__":

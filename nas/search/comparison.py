@@ -5,7 +5,7 @@ Independent of where the values come from: tables, predictors or measurements.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,9 @@ class Comparison:
                 f"a reference needs {len(self.problem.minimized)} finite values, got {list(self.reference)}"
             )
 
-    def measure_curve(self, name: str, seed: int, database_url: str = "sqlite://") -> FloatArray:
+    def measure_curve(
+        self, name: str, seed: int, database_url: str = "sqlite://", options: Mapping[str, object] | None = None
+    ) -> FloatArray:
         """Runs one searcher, and computes the hypervolume of its feasible candidates after each budget.
 
         With a database on disk, an interrupted search can be continued. Such a database must be used for this
@@ -63,6 +65,7 @@ class Comparison:
             name: Name of the searcher; see `nas.search.registry`.
             seed: Seed of the searcher.
             database_url: URL of the database that stores the evaluations; by default, one in memory.
+            options: Options of the searcher, by name; by default none.
 
         Returns:
             Hypervolumes of shape (len(budgets),); 0 where no candidate was feasible.
@@ -72,7 +75,7 @@ class Comparison:
         """
         check_objectives(name, len(self.problem.minimized))
         record = RunRecord(f"{name}/{seed}", {}, seed)
-        plan = SearchPlan(self.problem, read_options(name, {}), record, self.budgets[-1])
+        plan = SearchPlan(self.problem, read_options(name, options or {}), record, self.budgets[-1])
         with ResultsDatabase(database_url) as database:
             try:
                 found = run_search(plan, database)
