@@ -3,8 +3,9 @@
 In: the folder of the reference data. The fine-tuned network loses channels until a share of its multiply-accumulate
 operations is left: by widths that the exact solver allocates over damages that are measured around the best ones known,
 by the same share of all groups, by the magnitudes of all channels, and by torch-pruning (extra `benchmark`) with its
-own importance. All of ours are fitted on 1,024 training images without labels. Accuracy is that on all 10,000 test
-images; `--epoch` measures it also after one epoch over 8,000 images. `pruned_latency.py` times what this one stores.
+own importance (`--library`). All of ours are fitted on 1,024 training images without labels. Accuracy is that on all
+10,000 test images; `--epoch` measures it also after one epoch over 8,000 images. `pruned_latency.py` times what this
+one stores.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import sys
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -82,24 +84,29 @@ def allocate(
     return [*chosen]
 
 
-def prune_by_library(data: Path, share: float, everywhere: bool) -> TracedNetwork:
-    """What torch-pruning leaves by its own importance: of the channels within blocks, as it loses padded shortcuts."""
+def prune_by_library(data: Path) -> dict[tuple[str, float], TracedNetwork]:
+    """What torch-pruning leaves by its own importance, by how it was asked and the share of operations that is left.
+
+    It prunes channels within blocks, as it loses padded shortcuts. All layers lose channels at the same ratios, so
+    shares come in steps: of each pair of neighbours one has at most the share, the other more.
+    """
     import torch_pruning
 
-    examples, low, high = torch.randn(2, 3, 32, 32), 0.0, 1.0
-    best, whole = None, count_macs(make_module(data), examples)
-    while high - low > 1e-3:
-        module, ratio = make_module(data), (low + high) / 2
-        outer = [module.conv1, module.linear, *(m for name, m in module.named_modules() if name.endswith("conv2"))]
-        importance = torch_pruning.importance.GroupMagnitudeImportance(p=2)
-        options = {"global_pruning": everywhere, "pruning_ratio": ratio, "ignored_layers": outer}
-        torch_pruning.pruner.MagnitudePruner(module, examples, importance, **options).step()
-        if count_macs(module, examples) <= share * whole:
-            best, high = module, ratio
-        else:
-            low = ratio
-    assert best is not None
-    return trace(best, [examples])
+    examples, found = torch.randn(2, 3, 32, 32), {}
+    whole = count_macs(make_module(data), examples)
+    for share, (how, everywhere) in product(SHARES, (("uniform", False), ("all channels", True))):
+        low, high = 0.0, 1.0
+        while high - low > 1e-3:
+            module, ratio = make_module(data), (low + high) / 2
+            outer = [module.conv1, module.linear, *(m for name, m in module.named_modules() if name.endswith("conv2"))]
+            importance = torch_pruning.importance.GroupMagnitudeImportance(p=2)
+            options = {"global_pruning": everywhere, "pruning_ratio": ratio, "ignored_layers": outer}
+            torch_pruning.pruner.MagnitudePruner(module, examples, importance, **options).step()
+            if count_macs(module, examples) <= share * whole:
+                high, found[f"torch-pruning, {how}", share] = ratio, trace(module, [examples])
+            else:
+                low, found[f"torch-pruning, {how}, with more MACs", share] = ratio, trace(module, [examples])
+    return found
 
 
 def make_module(data: Path) -> Any:
@@ -162,7 +169,7 @@ def train_epoch(traced: TracedNetwork, train: Images, seed: int) -> GraphNetwork
     return network.eval()
 
 
-def prune_all(data: Path, subject: CompressionSubject, library: bool) -> dict[tuple[str, float], TracedNetwork]:
+def prune_all(subject: CompressionSubject) -> dict[tuple[str, float], TracedNetwork]:
     """The pruned networks by how they were pruned and the share of operations that is left."""
     channels, few = CoupledChannels.from_graph(subject.traced.graph), subject.need_data().take(JUDGED)
     magnitude, pruner = Magnitude().score(subject, channels), Pruner(subject, channels)
@@ -181,14 +188,11 @@ def prune_all(data: Path, subject: CompressionSubject, library: bool) -> dict[tu
             found[f"uniform widths by {name}", share] = pruner.prune(keep_uniformly(ranked, most))
         kept = keep_most_important(by_magnitude, magnitude, most)
         found["magnitudes of all channels", share] = pruner.prune(kept)
-        if library:
-            found["torch-pruning, uniform", share] = prune_by_library(data, share, everywhere=False)
-            found["torch-pruning, all channels", share] = prune_by_library(data, share, everywhere=True)
     return found
 
 
-def measure_sample(data: Path, folder: Path, sample: int, epoch: bool) -> dict[str, float]:
-    """Accuracies in percent. torch-pruning takes no data, so one sample has it; its better network is trained."""
+def measure_sample(data: Path, folder: Path, sample: int, epoch: bool, library: bool) -> dict[str, float]:
+    """Accuracies in percent; torch-pruning takes no data, so of its networks only the epoch differs by sample."""
     subject, train, test = load(data, sample)
     percent: dict[str, float] = {}
 
@@ -196,18 +200,15 @@ def measure_sample(data: Path, folder: Path, sample: int, epoch: bool) -> dict[s
         percent[title] = accuracy(module, *test)
         print(row(title, [percent[title]], "{:.2f} %", f"sample {sample}", COMMAND, 1), file=sys.stderr, flush=True)
 
-    networks = prune_all(data, subject, library=sample == 0)
+    networks = prune_by_library(data) if library else prune_all(subject)
     for (name, share), network in networks.items():
         save_traced(folder / f"{name}, {share} of MACs left, sample {sample}.safetensors", network)
     titles = {key: f"ResNet-20, {1 - key[1]:.0%} of MACs removed, {key[0]}" for key in networks}
     for key, network in networks.items():
         print(f"{titles[key]}: {network.graph.macs / subject.traced.graph.macs:.3f} left", file=sys.stderr, flush=True)
         measure(titles[key], network.network())
-    for (name, share), network in networks.items() if epoch else ():
-        title = titles[name, share]
-        rivals = [percent[titles[key]] for key in networks if key[1] == share and "torch-pruning" in key[0]]
-        if "torch-pruning" not in name or percent[title] == max(rivals):
-            measure(f"{title}, after an epoch", train_epoch(network, train, sample))
+    for key, network in networks.items() if epoch else ():
+        measure(f"{titles[key]}, after an epoch", train_epoch(network, train, sample))
     return percent
 
 
@@ -217,10 +218,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/pruning"), help="where pruned networks are stored")
     parser.add_argument("--samples", type=int, nargs="+", default=[0, 1, 2], help="samples of calibration images")
     parser.add_argument("--epoch", action="store_true", help="also train each network for one epoch")
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    found = [measure_sample(arguments.data, arguments.folder, sample, arguments.epoch) for sample in arguments.samples]
-    command = f"{COMMAND}{' --epoch' if arguments.epoch else ''}"
+    parser.add_argument("--library", action="store_true", help="prune by torch-pruning alone")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    found = [measure_sample(given.data, given.folder, one, given.epoch, given.library) for one in given.samples]
+    command = f"{COMMAND}{' --library' * given.library}{' --epoch' * given.epoch}"
     for name in found[0]:
         samples = [percent[name] for percent in found if name in percent]
         print(row(name, samples, "{:.2f} %", f"{len(samples)} samples of calibration images", command, 1))
