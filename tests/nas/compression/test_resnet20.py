@@ -109,7 +109,7 @@ def traced(reference_data: Path) -> TracedNetwork:
 
 @pytest.fixture(scope="module")
 def distilled(traced: TracedNetwork) -> Tensor:
-    return distill_data(traced, Distillation(images=16, batch=16, iterations=20, reading="batch")).inputs
+    return distill_data(traced, Distillation(images=16, batch=16, iterations=20)).inputs
 
 
 def test_distilled_images_calibrate_better_than_noise(traced: TracedNetwork, distilled: Tensor, cifar10: Split) -> None:
