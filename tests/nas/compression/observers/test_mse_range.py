@@ -30,9 +30,18 @@ def test_few_bits_clip_more() -> None:
     assert ends[0] < ends[1] < ends[2] <= VALUES.max()
 
 
-def test_a_sample_of_ranks_stands_for_many_values() -> None:
-    few, all_of_them = (LeastSquaredErrorRange(4, sample).observe(VALUES) for sample in (4_000, 20_000))
-    assert few == pytest.approx(all_of_them, rel=0.05)
+def test_zeros_and_the_order_of_values_change_nothing() -> None:
+    kept = VALUES[VALUES > 0]
+    expected = LeastSquaredErrorRange(4).observe(VALUES)
+    assert LeastSquaredErrorRange(4).observe(VALUES.flip(0)) == expected
+    assert LeastSquaredErrorRange(4).observe(torch.cat([kept, torch.zeros(500_000)])) == expected
+
+
+def test_values_on_both_sides_of_zero_and_equal_values_have_ranges() -> None:
+    spread = torch.randn(20_000, generator=torch.Generator().manual_seed(1))
+    low, high = LeastSquaredErrorRange(4).observe(torch.cat([spread, torch.tensor([-30.0, 30.0])]))
+    assert -30 < low < 0 < high < 30
+    assert LeastSquaredErrorRange(4).observe(torch.zeros(100)) == value_range(torch.zeros(100))
 
 
 def test_bad_numbers_are_refused() -> None:
