@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from report import row
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
 from nas.compression.allocation.frontier import Frontier
 from nas.compression.calibration_data import CalibrationData
+from nas.compression.methods import CompressionMethods
+from nas.compression.observers.registry import OBSERVERS
 from nas.compression.repair.repair_network import Repairer
 from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
 from nas.compression.subject import CompressionSubject
@@ -87,20 +89,23 @@ def percentage(right: torch.Tensor) -> float:
     return 100 * right.double().mean().item()
 
 
-def load(data: Path, sample: int) -> tuple[CompressionSubject, Images]:
+def load(data: Path, sample: int, observer: str = "percentile_99_99") -> tuple[CompressionSubject, Images]:
     """The network with a sample of calibration images, and the test images."""
     torch.set_num_threads(1)
     splits = load_images(str(data / "cifar10"), limit=10_000)
     images = splits.train.take(slice(sample * IMAGES, (sample + 1) * IMAGES)).images
     calibration = CalibrationData(NORMALIZATION.inputs(images, 32), batch=BATCH)
     choices = [LayerPolicy.quantized(bits, 8) for bits in BITS]
-    subject = CompressionSubject.uniform_choices(traced_resnet20(data), choices, calibration)
+    methods = CompressionMethods(OBSERVERS[observer]())
+    subject = CompressionSubject.uniform_choices(traced_resnet20(data), choices, calibration, methods)
     return subject, (NORMALIZATION.inputs(splits.test.images, 32), splits.test.labels)
 
 
-def measure_sample(data: Path, sample: int, mixed: bool) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def measure_sample(
+    data: Path, observer: str, mixed: bool, sample: int
+) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """What each policy classifies rightly, and seconds by step, with one sample of calibration images."""
-    subject, test = load(data, sample)
+    subject, test = load(data, sample, observer)
     right, repair_s = {"fp32": judge(subject.traced.network(), *test)}, []
     repairer = Repairer(subject)
 
@@ -139,6 +144,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the reference data")
     parser.add_argument("--workers", type=int, default=1, help="samples that are measured at once")
     parser.add_argument("--uniform", action="store_true", help="only measure uniform policies")
+    parser.add_argument("--observer", default="percentile_99_99", help="what takes ranges of activations")
     parser.add_argument("--front", action="store_true", help="only time a front of 20 sizes")
     arguments = parser.parse_args()
     if arguments.front:
@@ -146,20 +152,22 @@ def main() -> None:
         print(row(target, [time_front(arguments.data)], "{:.0f} s", "1", f"{COMMAND} --front", 1))
         return
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
-        mixed = not arguments.uniform
-        found = [*pool.map(measure_sample, repeat(arguments.data), range(SAMPLES), repeat(mixed))]
-    command = COMMAND if mixed else f"{COMMAND} --uniform"
+        measure = partial(measure_sample, arguments.data, arguments.observer, not arguments.uniform)
+        found = [*pool.map(measure, range(SAMPLES))]
+    command, by = f"{COMMAND}{' --uniform' * arguments.uniform}", ""
+    if arguments.observer != parser.get_default("observer"):
+        command, by = f"{command} --observer {arguments.observer}", f", ranges by `{arguments.observer}`"
     for name in found[0][0]:
         samples = [percentage(right[name]) for right, _ in found]
         half = STUDENT * statistics.stdev(samples) / SAMPLES**0.5
         behind = torch.stack([right["fp32"].double() - right[name].double() for right, _ in found]).mean(0)
         error = 100 * behind.std().item() / len(behind) ** 0.5
-        target = f"ResNet-20, {name}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %), "
+        target = f"ResNet-20, {name}{by}; mean {statistics.mean(samples):.2f} ± {half:.2f} (95 %), "
         target += f"{100 * behind.mean().item():.2f} behind fp32 (standard error {error:.2f})"
         print(row(target, samples, "{:.2f} %", f"{SAMPLES} samples of calibration images", command, 1))
     for name in found[0][1]:
         samples = [seconds[name] for _, seconds in found]
-        print(row(f"ResNet-20, {name}", samples, "{:.1f} s", f"{SAMPLES} samples", command, 1))
+        print(row(f"ResNet-20, {name}{by}", samples, "{:.1f} s", f"{SAMPLES} samples", command, 1))
 
 
 if __name__ == "__main__":
