@@ -16,13 +16,15 @@ from nas.jobs.files.compressed_job import (
     replace_supernet,
     take_defaults,
 )
-from nas.jobs.files.compression_section import FINETUNE, LIGHT
+from nas.jobs.files.compression_section import FINETUNE, LIGHT, CompressionSection
 from nas.jobs.files.job import Job
 from nas.jobs.run import finetune_job, run_job, train_job
 from nas.jobs.stages.candidate_network import find_candidate, store_candidate
 from nas.jobs.stages.metric_report import list_refusals, report_metrics
 from nas.jobs.workspace import Workspace
 from search_spaces.quoting import quote
+
+_FOUND_BY = ("repair", "observer")  # keys of the section compression that `nas compress` adds
 
 
 def compress_job(workspace: Workspace, preset: str | None = None, key: str | None = None) -> None:
@@ -64,40 +66,55 @@ def finetune_found_job(
         feature_distillation: As for `finetune_job`.
 
     Raises:
-        ValueError: If the job states no recipe of repair, and the candidate was found by none or by several; or as
-            `finetune_job` and `compressing` describe.
+        ValueError: If the job does not state how candidates are repaired and ranges taken, and the candidate was found
+            in no or in several ways; or as `finetune_job` and `compressing` describe.
     """
     if of is None and workspace.job.space.network is None:
         finetune_job(workspace, key, epochs, learning_rate, feature_distillation)
         return
     check_given(workspace.job, of, "nas finetune")
     job = workspace.job if of is None else _give_candidate(workspace, of)
-    if "repair" not in job.compression.model_fields_set:
-        repair = _find_repair(workspace, key)
-        job = take_defaults(job, {"compression": {"repair": repair}})
-        workspace.reporter.say(f"finetune starts from compression.repair: {repair or 'null'}, by which it was found")
+    if unstated := [name for name in _FOUND_BY if name not in job.compression.model_fields_set]:
+        found = _find_compression(workspace, key, unstated)
+        job = take_defaults(job, {"compression": found})
+        workspace.reporter.say(f"finetune starts from {_describe(found)}, by which it was found")
     with replace(workspace, job=job) as given:
         finetune_job(given, key, epochs, learning_rate, feature_distillation)
 
 
-def _find_repair(workspace: Workspace, key: str) -> str | None:
-    """The recipe by which a candidate was repaired in the runs that found it; those of the job count before others."""
+def _find_compression(workspace: Workspace, key: str, names: Sequence[str]) -> dict[str, str | None]:
+    """How a candidate was repaired in the runs that found it, and ranges taken; those of the job count before others.
+
+    Args:
+        workspace: The job.
+        key: First digits of the key of the candidate.
+        names: Keys of the section compression that the job does not state.
+    """
     database = workspace.database
     key = database.candidate(key).key
     found = database.frame(key=key)
     records = [database.record(run) for run in found["run"][found["source"] != "finetuned"].unique()]
     records = [one for one in records if one.job == workspace.job.name] or records
-    stated = (one.inputs.get("compression") for one in records)
-    # no recipe, or no section, stands for nearest codes; see `CompressionSection.described`
-    repairs = {str(part["repair"]) if isinstance(part, Mapping) and "repair" in part else None for part in stated}
-    if len(repairs) != 1:
-        known = " and ".join(sorted(one or "null" for one in repairs)) or "none"
+    parts = [one.inputs.get("compression") for one in records]
+    stated = [part if isinstance(part, Mapping) else {} for part in parts]
+    # what has no key was not repaired, and has ranges of the section's default; see `CompressionSection.described`
+    usual = CompressionSection().model_dump()
+    ways = {
+        tuple(None if (one := part.get(name, usual[name])) is None else str(one) for name in names) for part in stated
+    }
+    if len(ways) != 1:
+        known = " and ".join(sorted(_describe(dict(zip(names, way, strict=True))) for way in ways)) or "none"
         raise ValueError(
-            f"candidate {key} must have been found by one compression.repair, got {known}; state in the job the one "
-            "from which fine-tuning is to start"
+            f"candidate {key} must have been found by one {' and '.join(f'compression.{name}' for name in names)}, got "
+            f"{known}; state in the job the one from which fine-tuning is to start"
         )
-    (repair,) = repairs
-    return repair
+    (way,) = ways
+    return dict(zip(names, way, strict=True))
+
+
+def _describe(compression: Mapping[str, str | None]) -> str:
+    """Keys of the section compression with their values, in words."""
+    return ", ".join(f"compression.{name}: {value or 'null'}" for name, value in compression.items())
 
 
 def sensitivity_job(workspace: Workspace, names: Sequence[str] = (), key: str | None = None) -> Path:

@@ -147,9 +147,11 @@ def test_fine_tuning_starts_from_the_network_that_was_measured(
     assert not any(torch.equal(one, other) for one, other in combinations(begun, 2))
     CliRunner().invoke(app, ["compress", "job.yaml", *runs])
     tuned = CliRunner().invoke(app, ["finetune", "job.yaml", key, *runs])
-    assert f"candidate {key} must have been found by one compression.repair, got full and light; state" in (
-        str(tuned.exception)
+    ways = [f"compression.repair: {repair}, compression.observer: mse" for repair in ("full", "light")]
+    assert f"candidate {key} must have been found by one compression.repair and compression.observer, got " in (
+        refused := str(tuned.exception)
     )
+    assert f"{' and '.join(ways)}; state in the job" in refused
 
 
 def test_energy_is_an_objective_like_latency(bring_network: Callable[..., Path]) -> None:
@@ -221,7 +223,7 @@ def test_features_are_compared_with_a_given_network_in_its_scale(trained: Traine
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
     save_traced(tmp_path / "net.safetensors", trace(module, [torch.rand(2, 1, 8, 8)]))
     space = {"network": f"stored:{tmp_path / 'net.safetensors'}", **GIVEN["space"]}
-    compression = {"repair": "light", "equalization": "cross_layer"}
+    compression = {"repair": "light", "observer": "mse", "equalization": "cross_layer"}
     arguments[1] = str(tmp_path / "job.yaml")
     Path(arguments[1]).write_text(yaml.safe_dump(GIVEN | {"space": space, "compression": compression}))
     ended = CliRunner().invoke(app, [*arguments, "--feature-distillation", "1"])

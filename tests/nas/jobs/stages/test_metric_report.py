@@ -66,7 +66,8 @@ def test_each_metric_is_held_against_what_random_policies_cost_as_measured(folde
     again = CliRunner().invoke(app, ["sensitivity", "job.yaml", "--metrics", "output_distortion"])
     assert "damage   measuring" not in again.output
     assert pd.read_csv(path)["metric"].tolist() == asked  # the report of others is another one
-    assert "sensitivity compression.repair: light, where the job says nothing, as nas compress does" in again.output
+    added = "sensitivity compression.repair: light, compression.observer: mse, where the job says nothing"
+    assert f"{added}, as nas compress does" in again.output
     assert "searcher" not in again.output
     options = {"searcher": "allocation", "options": {"sensitivity": "output_distortion"}}
     (folder / "job.yaml").write_text(yaml.safe_dump(JOB | {"search": JOB["search"] | options}))
