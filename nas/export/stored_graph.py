@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nas.compression.tracing.quantized_graph import Quantize, find_quantize_nodes
 from nas.compression.tracing.trace import TracedNetwork
+from nas.export.opaque_check import check_opaque_calls
 from nas.export.stored_parts import (
     NETWORK,
     STEPS,
@@ -100,6 +101,7 @@ class StoredGraph:
         if self.activations.keys() != find_quantize_nodes(graph).keys():
             raise ValueError("each node that rounds activations, and no other, must have its bits and range")
         stored = self._read_tensors(graph, tensors)
+        check_opaque_calls(graph, stored)
         operators = {layer.weight: layer.operator for layer in graph.layers}
         if others := [name for name in self.weights if name not in operators]:
             raise ValueError(f"only the weights of layers are rounded, got {list_names(others)}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
+from nas.export.opaque_check import check_opaque_calls
 from nas.export.stored_parts import NETWORK, STEPS, STORED_OPERATORS, StoredActivation, check_operators, read_steps
 from nas.tensor_files import find_misfits
 from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
@@ -184,6 +186,8 @@ def _check_nodes(graph: NetworkGraph, layers: Mapping[str, Layer]) -> None:
     for node in placed.nodes:
         if node.name in layers and placed.shapes[node.inputs[0]] != (wanted := layers[node.name].spec.input_shape):
             raise ValueError(f"{quote_name(node.name)} reads {wanted}, and gets {placed.shapes[node.inputs[0]]}")
+    weights = {name: torch.empty(shape, device="meta") for name, shape in placed.parameter_shapes.items()}
+    check_opaque_calls(placed, weights)
 
 
 def _place(node: Node, operator: Operator) -> Node:
