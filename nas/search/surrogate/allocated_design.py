@@ -64,7 +64,8 @@ def allocate_architectures(
         problem: The problem, with a table of damage for all layers of the largest architecture.
         population: The candidates, n of them.
         seed: Seed of the random policies to which the sums are fitted.
-        damages: A table of damage for each candidate; by default that of the problem for all.
+        damages: For each candidate the damage of each policy gene's values in its architecture, shape (values,) each;
+            by default that of the problem for all.
 
     Returns:
         As many candidates of the same architectures, some of which may be equal.
