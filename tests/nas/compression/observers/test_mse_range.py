@@ -37,6 +37,13 @@ def test_zeros_and_the_order_of_values_change_nothing() -> None:
     assert LeastSquaredErrorRange(4).observe(torch.cat([kept, torch.zeros(500_000)])) == expected
 
 
+def test_some_values_stand_for_many() -> None:
+    many = torch.randn(1, 8, 512, 1024, generator=torch.Generator().manual_seed(2)).relu()
+    low, high = LeastSquaredErrorRange(4).observe(many)
+    least = min(error((0.0, float(many.max()) * share / 40), 4, many) for share in range(8, 41))
+    assert error((low, high), 4, many) <= least * 1.01
+
+
 def test_values_on_both_sides_of_zero_and_equal_values_have_ranges() -> None:
     spread = torch.randn(20_000, generator=torch.Generator().manual_seed(1))
     low, high = LeastSquaredErrorRange(4).observe(torch.cat([spread, torch.tensor([-30.0, 30.0])]))
