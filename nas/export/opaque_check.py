@@ -17,7 +17,7 @@ from search_spaces.operators.operator import Shape
 from search_spaces.quoting import cut, describe_error, quote_name
 
 _NOWHERE: Final = torch.device("meta")  # where tensors have a shape and a type alone
-_BATCH: Final = 3  # of networks that run at any: a number that few other axes have
+_BATCH: Final = 7  # of networks that run at any: a number that few other axes have
 _TYPES: Final = (torch.float32, torch.int64)  # of inputs, which a graph does not state: images or tokens
 _MOST_QUOTED: Final = 200  # characters of arguments
 

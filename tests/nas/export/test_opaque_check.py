@@ -124,7 +124,7 @@ def test_a_file_is_refused_by_the_name_of_its_node(tmp_path: Path) -> None:
 def test_a_value_has_the_shape_that_is_stated() -> None:
     traced = make_windows()
     shorter = with_arguments(traced.graph, "_unsafe_view", '[[{"input":0},[{"batch":1},72,2,2]],{}]')
-    with pytest.raises(ValueError, match=r"_unsafe_view.* has the shape \(3, 72, 2, 2\), and the graph states \(9, 8"):
+    with pytest.raises(ValueError, match=r"_unsafe_view.* has the shape \(7, 72, 2, 2\), and the graph states \(9, 8"):
         check_opaque_calls(shorter, traced.parameters)
 
 
