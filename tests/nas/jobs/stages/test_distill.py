@@ -22,6 +22,8 @@ from nas.compression.compress import calibrate
 from nas.compression.data_free.distillation import distill_data
 from nas.compression.data_free.input_file import load_inputs, save_inputs
 from nas.compression.integer_biases import round_biases
+from nas.compression.methods import CompressionMethods
+from nas.compression.observers.registry import OBSERVERS
 from nas.compression.pruning.registry import IMPORTANCES
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.compression.subject import CompressionSubject
@@ -84,14 +86,15 @@ def test_damage_and_ranges_are_those_of_distilled_images(folder: Path) -> None:
     with one_thread():  # sums of several threads have another order
         assert torch.equal(distilled, distill_data(traced, DISTILLATION).inputs)
     data, task = CalibrationData(distilled), TASKS["classification"]
-    subject = CompressionSubject.uniform_choices(traced, policies, data, task=task)
+    methods = CompressionMethods(OBSERVERS["mse"]())  # as `nas compress` has them
+    subject = CompressionSubject.uniform_choices(traced, policies, data, methods, task)
     expected = SENSITIVITY_METRICS["output_distortion"]().damage(subject)
     table = pd.read_csv(next(folder.glob("runs/small/sensitivity-*/damage.csv")))
     assert table["damage"].tolist() == pytest.approx([value for row in expected for value in row], rel=1e-3)
 
     candidate = JointSpace(traced.space("small")).largest()
     policy = CompressionPolicy((LayerPolicy.parse("w8a8"),) * 2)
-    realizer = CandidateRealizer(traced, DataSource("digits", limit=100).load(), distilled=distilled)
+    realizer = CandidateRealizer(traced, DataSource("digits", limit=100).load(), methods, distilled)
     network = realizer.realize(replace(candidate, policy=policy))
     with one_thread():
         by_hand = subject.compress(policy)
