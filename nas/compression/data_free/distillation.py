@@ -19,7 +19,7 @@ _LEAST_RATE = 1e-4
 
 @dataclass(frozen=True)
 class Distillation:
-    """How images are distilled; the defaults are those of the authors of ZeroQ (Cai et al., CVPR 2020), but for one.
+    """How images are distilled; the defaults are those of ZeroQ (Cai et al., CVPR 2020), but for images and reading.
 
     The code of the authors compares statistics of each image. Networks that are repaired by such images lose much, as
     no image has the statistics of all (`benchmarks/data_free.py`), so the default is to compare those of batches.
