@@ -17,23 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from compress_resnet20 import BITS, NORMALIZATION, judge, percentage
+from compress_resnet20 import BITS, NORMALIZATION, fit, judge, percentage, round_nearest, uniform
 from report import row
 from resnet20_jobs import open_job
 
-from nas.compression.compress import calibrate
-from nas.compression.integer_biases import round_biases
 from nas.compression.repair.recipe import LIGHT
-from nas.compression.repair.repair_network import Repairer
 from nas.compression.subject import CompressionSubject
-from nas.compression.tracing.trace import TracedNetwork
 from nas.data.sources import load_images
-from nas.evaluation.realize import REPAIR_SAMPLES
 from nas.jobs.run import search_job, train_job
 from search_spaces.candidate import Candidate
-from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.graph_network import GraphNetwork
-from search_spaces.joint_space import JointSpace
 
 SIZES = 20
 JOB = {
@@ -51,22 +44,10 @@ COMMAND = "taskset -c 0 python benchmarks/compress_front.py DATA"
 
 def make_uniform(subject: CompressionSubject, bits: int) -> Iterator[tuple[str, GraphNetwork]]:
     """The network with the same bits in all layers, by name of what repairs it."""
-    policy = CompressionPolicy((LayerPolicy.quantized(bits, 8),) * len(subject.choices))
+    policy = uniform(subject.traced, bits)
     for step in (None, *LIGHT.single_steps):
-        network = subject.compress(policy)
-        calibrate(network, subject.need_data(), subject.methods.observer)
-        if step is not None:
-            step.repair(network, subject)
-        round_biases(network)
-        yield "none" if step is None else type(step).__name__, network
-    whole = Repairer(subject).fit(policy)
-    round_biases(whole)
-    yield "recipe", whole
-
-
-def uniform_candidate(space: JointSpace, bits: int) -> Candidate:
-    policy = CompressionPolicy((LayerPolicy.quantized(bits, 8),) * len(space.slots))
-    return Candidate(space.architectures.largest(), policy)
+        yield "none" if step is None else type(step).__name__, round_nearest(subject, policy, step)
+    yield "recipe", fit(subject, policy)
 
 
 def main() -> None:
@@ -90,15 +71,12 @@ def main() -> None:
             assert isinstance(network, GraphNetwork)
             front[size] = judge(network, *test)
             print(f"{size:.0f} bytes, {percentage(front[size]):.2f} %", file=sys.stderr, flush=True)
-        assert isinstance(realizer.source, TracedNetwork)
-        data, choices = realizer.calibration_data(REPAIR_SAMPLES), [LayerPolicy.quantized(bits, 8) for bits in BITS]
-        subject = CompressionSubject.uniform_choices(
-            realizer.source, choices, data, realizer.methods, realizer.data.task
-        )
+        whole = workspace.space.largest().architecture
+        subject = realizer.given.subject(whole)
         ahead, errors = [], []
         for bits in BITS:
-            uniform = workspace.space.encode([uniform_candidate(workspace.space, bits)])
-            size = float(workspace.costs().objective("weight_bytes").evaluate(uniform)[0])
+            same = workspace.space.encode([Candidate(whole, uniform(subject.traced, bits))])
+            size = float(workspace.costs().objective("weight_bytes").evaluate(same)[0])
             best = max((one for known, one in front.items() if known <= size), key=percentage)
             for name, network in make_uniform(subject, bits):
                 right = judge(network, *test)

@@ -28,8 +28,11 @@ from report import row
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
 from nas.compression.allocation.frontier import Frontier
 from nas.compression.calibration_data import CalibrationData
+from nas.compression.compress import calibrate
+from nas.compression.integer_biases import round_biases
 from nas.compression.methods import CompressionMethods
 from nas.compression.observers.registry import OBSERVERS
+from nas.compression.repair.repair import Repair
 from nas.compression.repair.repair_network import Repairer
 from nas.compression.sensitivity.repaired_divergence import RepairedDivergence
 from nas.compression.subject import CompressionSubject
@@ -73,6 +76,23 @@ def allocate(
     budget = Budget("weight_bits", costs, max(BITS) * float(sum(counts)))
     chosen = Frontier.from_problem(AllocationProblem(damage, (budget,))).read_off(np.array(sizes) * sum(counts))
     return [CompressionPolicy(tuple(LayerPolicy.quantized(BITS[choice], 8) for choice in one)) for one in chosen]
+
+
+def round_nearest(subject: CompressionSubject, policy: CompressionPolicy, step: Repair | None = None) -> GraphNetwork:
+    """The network of nearest codes, with integer biases, after a repair or none."""
+    network = subject.compress(policy)
+    calibrate(network, subject.need_data(), subject.methods.observer)
+    if step is not None:
+        step.repair(network, subject)
+    round_biases(network)
+    return network
+
+
+def fit(subject: CompressionSubject, policy: CompressionPolicy) -> GraphNetwork:
+    """The network by the whole recipe `LIGHT`, with integer biases, whatever the policy."""
+    network = Repairer(subject).fit(policy)
+    round_biases(network)
+    return network
 
 
 def judge(network: GraphNetwork, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -23,11 +22,9 @@ from rich.console import Console
 
 from hardware.analytic import network_cost
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.execution import Execution
 from nas.jobs.files.job import Job
 from nas.jobs.run import train_job
-from nas.jobs.stages.subject import Subject
-from nas.jobs.stages.supernet_damage import find_supernet_damage
+from nas.jobs.stages.supernet_damage import find_supernet_damage, measure_architectures
 from nas.jobs.workspace import Workspace
 from nas.objectives import AdditiveEvaluator, FloatArray, MeasuredEvaluator, Objective
 from nas.search.comparison import Comparison, estimate_interval95
@@ -39,7 +36,6 @@ from search_spaces.network_graph import NetworkGraph, Node
 from search_spaces.operators.weighted import Convolution
 from search_spaces.policy_space import PolicySpace
 from search_spaces.population import Population
-from search_spaces.search_space import Genes, SearchSpace
 
 BUDGETS = {"a chain of 15 layers": (40, 80), "the supernet `resnet_digits`": (30, 60)}
 POLICIES = ["w8a8", "w6a8", "w5a8", "w4a8", "w3a8", "w2a8"]
@@ -107,22 +103,15 @@ def compare_on_supernet(seeds: int, runs: Path) -> Iterator[FloatArray]:
     with Workspace(Job.model_validate(JOB), runs, Reporter(Console(stderr=True))) as workspace:
         train_job(workspace)
         subject, execution = workspace.subject, workspace.execution
-        architectures = subject.space.architectures
         largest = find_supernet_damage(METRIC, subject.space.largest().architecture, subject, execution)
         with execution.open_pool() as pool:
             measured = MeasuredEvaluator(pool.measuring(subject.measurement), "accuracy")
             objectives = (Objective(METRICS["accuracy"], measured), workspace.costs().objective("weight_bytes"))
-            own = partial(_measure_own, architectures, subject, replace(execution, opened=pool))
+            own = measure_architectures(METRIC, subject, replace(execution, opened=pool))
             problem = SearchProblem(subject.space, objectives, damage=largest, measure_damage=own)
             for seed in range(seeds):
                 budgets = BUDGETS["the supernet `resnet_digits`"]
                 yield compare(problem, seed, budgets, f"{runs / 'supernet-'}", {"seeded": {}, "own": OWN})
-
-
-def _measure_own(
-    architectures: SearchSpace, subject: Subject, execution: Execution, genes: Genes
-) -> tuple[FloatArray, ...]:
-    return find_supernet_damage(METRIC, architectures.decode(genes), subject, execution)
 
 
 def main() -> None:

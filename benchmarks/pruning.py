@@ -92,7 +92,7 @@ def prune_by_library(data: Path) -> dict[tuple[str, float], TracedNetwork]:
     """
     import torch_pruning
 
-    examples, found = torch.randn(2, 3, 32, 32), {}
+    examples, found = torch.randn(2, 3, 32, 32), dict[tuple[str, float], nn.Module]()
     whole = count_macs(make_module(data), examples)
     for share, (how, everywhere) in product(SHARES, (("uniform", False), ("all channels", True))):
         low, high = 0.0, 1.0
@@ -103,10 +103,10 @@ def prune_by_library(data: Path) -> dict[tuple[str, float], TracedNetwork]:
             options = {"global_pruning": everywhere, "pruning_ratio": ratio, "ignored_layers": outer}
             torch_pruning.pruner.MagnitudePruner(module, examples, importance, **options).step()
             if count_macs(module, examples) <= share * whole:
-                high, found[f"torch-pruning, {how}", share] = ratio, trace(module, [examples])
+                high, found[f"torch-pruning, {how}", share] = ratio, module
             else:
-                low, found[f"torch-pruning, {how}, with more MACs", share] = ratio, trace(module, [examples])
-    return found
+                low, found[f"torch-pruning, {how}, with more MACs", share] = ratio, module
+    return {key: trace(module, [examples]) for key, module in found.items()}
 
 
 def make_module(data: Path) -> Any:

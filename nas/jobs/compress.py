@@ -82,7 +82,7 @@ def finetune_found_job(
         finetune_job(given, key, epochs, learning_rate, feature_distillation)
 
 
-def _find_compression(workspace: Workspace, key: str, names: Sequence[str]) -> dict[str, str | None]:
+def _find_compression(workspace: Workspace, key: str, names: Sequence[str]) -> dict[str, object]:
     """How a candidate was repaired in the runs that found it, and ranges taken; those of the job count before others.
 
     Args:
@@ -92,27 +92,25 @@ def _find_compression(workspace: Workspace, key: str, names: Sequence[str]) -> d
     """
     database = workspace.database
     key = database.candidate(key).key
-    found = database.frame(key=key)
-    records = [database.record(run) for run in found["run"][found["source"] != "finetuned"].unique()]
+    rows = database.frame(key=key)
+    records = [database.record(run) for run in rows["run"][rows["source"] != "finetuned"].unique()]
     records = [one for one in records if one.job == workspace.job.name] or records
     parts = [one.inputs.get("compression") for one in records]
     stated = [part if isinstance(part, Mapping) else {} for part in parts]
     # what has no key was not repaired, and has ranges of the section's default; see `CompressionSection.described`
     usual = CompressionSection().model_dump()
-    ways = {
-        tuple(None if (one := part.get(name, usual[name])) is None else str(one) for name in names) for part in stated
-    }
+    found = [{name: part.get(name, usual[name]) for name in names} for part in stated]
+    ways = {_describe(way): way for way in found}
     if len(ways) != 1:
-        known = " and ".join(sorted(_describe(dict(zip(names, way, strict=True))) for way in ways)) or "none"
         raise ValueError(
             f"candidate {key} must have been found by one {' and '.join(f'compression.{name}' for name in names)}, got "
-            f"{known}; state in the job the one from which fine-tuning is to start"
+            f"{' and '.join(sorted(ways)) or 'none'}; state in the job the one from which fine-tuning is to start"
         )
-    (way,) = ways
-    return dict(zip(names, way, strict=True))
+    (way,) = ways.values()
+    return way
 
 
-def _describe(compression: Mapping[str, str | None]) -> str:
+def _describe(compression: Mapping[str, object]) -> str:
     """Keys of the section compression with their values, in words."""
     return ", ".join(f"compression.{name}: {value or 'null'}" for name, value in compression.items())
 

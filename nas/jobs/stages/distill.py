@@ -20,8 +20,8 @@ from nas.jobs.stage_folder import StageFolder
 from nas.tasks.task import Task
 
 INPUTS = "inputs.safetensors"
-# On ResNet-20, 64 images in 60 steps lose 0.02 points to training images at 8 bits and 0.29 at 4 (benchmarks); a repair
-# at few bits is fitted to more of them.
+# Fewer images, in fewer steps, do almost as well as training images: `benchmarks/data_free.py`; a repair at few bits is
+# fitted to more of them.
 DISTILLATION = Distillation(images=128, iterations=100)
 # Others, from other noise, by which candidates are judged where there are no data: 256 for validation, 128 for testing.
 HELD_OUT = replace(DISTILLATION, images=384, seed=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nas.jobs.console.search_progress import follow_search, say_end, say_failures
@@ -14,24 +13,20 @@ from nas.jobs.stages.expected_values import combine_columns, expect_all, judge_a
 from nas.jobs.stages.forecast import say_forecast
 from nas.jobs.stages.measurements import Measurements
 from nas.jobs.stages.measuring_work import tabulate_work
+from nas.jobs.stages.search_identity import find_identity
 from nas.jobs.stages.search_outcome import Judged, SearchOutcome
 from nas.jobs.stages.sensitivity import DamageTables, find_damage, say_agreement
 from nas.jobs.stages.subject import Subject
-from nas.jobs.stages.supernet_damage import find_supernet_damage
+from nas.jobs.stages.supernet_damage import find_supernet_damage, measure_architectures
 from nas.jobs.stages.warm_start import find_sources, read_sources
-from nas.objectives import FloatArray
 from nas.search.front import find_front
 from nas.search.protocol.problem import SearchProblem
 from nas.search.runner.loop import run_search
 from nas.search.runner.search_plan import SearchPlan, SearchResult
 from nas.search.surrogate.floor_bisection import MOST_STEPS
 from nas.search.surrogate.weighted_costs import list_uniform
-from results.evaluation import RunRecord
 from search_spaces.families.given import GivenSpace
 from search_spaces.joint_space import JointSpace
-from search_spaces.search_space import Genes
-
-_PAIRS: tuple[dict[str, str], ...] = ({}, {"damage": "pairs"})  # a search by pair terms is another one
 
 
 def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts, execution: Execution) -> SearchOutcome:
@@ -50,33 +45,18 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
         TooManyFailures: If too many candidates could not be measured.
     """
     runs, reporter, names = execution.runs, execution.reporter, subject.metric_names
-    method = section.method()
+    method, given = section.method(), isinstance(subject.measurement.space, GivenSpace)
+    metric = method.damage_metric
     work = tabulate_work(subject) if method.weighs_work else None
-    # in the order in which searches came to be told apart; one that was begun goes on as it was begun
-    kinds: list[dict[str, str]] = [{}]
-    kinds += [{"gain": "for its work"}] if work is not None else []
-    kinds += [kinds[-1] | {"limits": "budgets"}] if _has_budgets(section) else []
-    ways = [[_record(section, subject, costs, execution, kind | pairs) for pairs in _PAIRS] for kind in kinds]
-    known_ways = [any(runs.database.has_run(one.run) for one in records) for records in ways]
-    way = known_ways.index(True) if any(known_ways) else len(kinds) - 1
-    work = work if "gain" in kinds[way] else None
-    records = ways[way]
-    record, by_pairs = records
-    begun, begun_by_pairs = (runs.database.has_run(one.run) for one in (record, by_pairs))
-    if not begun and not begun_by_pairs:
+    identity = find_identity(section, subject, costs, execution, weighs_work=work is not None)
+    if identity.is_new:
         check_length(section, subject.space)
-    given = isinstance(subject.measurement.space, GivenSpace)
-    if given and not begun and not begun_by_pairs:
-        say_forecast(section.evaluations, subject, execution)
+        if given:
+            say_forecast(section.evaluations, subject, execution)
     leaves = subject.read_leaves() if method.needs_leaves else ()
     # a search that was begun without pair terms goes on without
-    damage = _find_damage(method.damage_metric, subject, execution, pairs=not begun)
-    if begun_by_pairs and not begun and not damage.pairs:
-        raise ValueError(
-            f"the search of job {runs.job!r} was begun by pair terms, and there are none now; bring back the folders "
-            "sensitivity-* and pairs-* of the job as they were, or begin another by another name or --runs"
-        )
-    record = by_pairs if damage.pairs else record
+    damage = _find_damage(metric, subject, execution, pairs=not identity.is_begun)
+    record = identity.choose(has_pairs=bool(damage.pairs))
     if section.warm_start:
         record = replace(record, sources=find_sources(runs.database, record, names))
     known = read_sources(runs.database, subject.space, record.sources, names)
@@ -85,6 +65,9 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
     with execution.open_pool() as pool, follow_search(reporter, section.evaluations) as progress:
         measuring = pool.measuring(subject.measurement)
         objectives = costs.job_objectives(section, subject.evaluate_by(measuring), subject.given)
+        measure_damage = None
+        if metric is not None and not given:
+            measure_damage = measure_architectures(metric, subject, replace(execution, opened=pool))
         plan = SearchPlan(
             SearchProblem(
                 subject.space,
@@ -92,9 +75,9 @@ def measured_search(section: SearchSection, subject: Subject, costs: ExactCosts,
                 leaves,
                 damage=damage.alone,
                 pairs=damage.together,
-                work=work,
-                budgeted="limits" in kinds[way],
-                measure_damage=_measure_damage(method.damage_metric, subject, replace(execution, opened=pool)),
+                work=work if identity.weighs_work else None,
+                budgeted=identity.budgeted,
+                measure_damage=measure_damage,
             ),
             method,
             record,
@@ -155,31 +138,3 @@ def _find_damage(metric: str | None, subject: Subject, execution: Execution, pai
     if isinstance(subject.measurement.space, GivenSpace):
         return find_damage(metric, subject, execution, pairs)
     return DamageTables(find_supernet_damage(metric, subject.space.largest().architecture, subject, execution))
-
-
-def _measure_damage(
-    metric: str | None, subject: Subject, execution: Execution
-) -> Callable[[Genes], tuple[FloatArray, ...]] | None:
-    """What measures the damage in the network of an architecture of a supernet, by its genes; None of others."""
-    architectures = subject.space.architectures
-    if metric is None or isinstance(architectures, GivenSpace):
-        return None
-    return lambda genes: find_supernet_damage(metric, architectures.decode(genes), subject, execution)
-
-
-def _has_budgets(section: SearchSection) -> bool:
-    """Whether limits on tabulated costs bound the allocations of the searcher."""
-    return section.method().budgets_limits and any(name not in section.measured for name in section.limits)
-
-
-def _record(
-    section: SearchSection,
-    subject: Subject,
-    costs: ExactCosts,
-    execution: Execution,
-    kind: Mapping[str, str],
-) -> RunRecord:
-    """The record of the search, still without the runs that it starts from; one of another kind is another run."""
-    inputs = {**subject.inputs, **costs.inputs, "search": section.describe()}
-    inputs |= {"given": dict(subject.given)} if subject.given else {}
-    return execution.runs.record("search", {**inputs, **kind}, costs.device, subject.digest)

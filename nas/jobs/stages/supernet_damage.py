@@ -6,6 +6,7 @@ the others. Where a search asks, it is another one, for itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from nas.objectives import FloatArray
 from search_spaces.candidate import Architecture, Candidate
 from search_spaces.compression_policy import CompressionPolicy
 from search_spaces.joint_space import JointSpace
+from search_spaces.search_space import Genes
 
 
 def find_supernet_damage(
@@ -43,7 +45,7 @@ def find_supernet_damage(
     names = [layer.name for layer in subject.space.architectures.layers(architecture)]
     whole = Candidate(architecture, CompressionPolicy(tuple(known[name][0] for name in names)))
     path = store_candidate(whole, subject, execution)
-    traced = load_traced(path).space(f"largest-{whole.key[:8]}")
+    traced = load_traced(path).space(f"candidate-{whole.key[:8]}")
     space = JointSpace(traced, subject.space.policies)
     if space.slot_policies != (wanted := tuple(known[name] for name in names)):
         raise ValueError(
@@ -55,3 +57,19 @@ def find_supernet_damage(
     found = find_damage(metric, replace(subject, space=space, measurement=measurement), execution, pairs=False)
     there = dict(zip(names, found.alone, strict=True))
     return tuple(there.get(name, np.zeros(len(policies))) for name, policies in known.items())
+
+
+def measure_architectures(
+    metric: str, subject: Subject, execution: Execution
+) -> Callable[[Genes], tuple[FloatArray, ...]]:
+    """What measures the damage in the network of an architecture of a supernet, by its genes; see `SearchProblem`.
+
+    Its argument has shape (genes of architectures,), and what it gives (policies of the slot,) each.
+
+    Args:
+        metric: As for `find_supernet_damage`, as the others.
+        subject: The supernet.
+        execution: Serves as long as what is returned is called.
+    """
+    architectures = subject.space.architectures
+    return lambda genes: find_supernet_damage(metric, architectures.decode(genes), subject, execution)

@@ -110,11 +110,16 @@ class LinasSearcher(Searcher):
         problem: The search problem.
         method: The options.
         seed: Seed of all random choices.
+
+    Raises:
+        ValueError: If architectures are to get tables of their own, and the problem does not say how.
     """
 
     batch = 10
 
     def __init__(self, problem: SearchProblem, method: Linas, seed: int) -> None:
+        if method.measures_architectures and problem.measure_damage is None:
+            raise ValueError("own_tables need SearchProblem.measure_damage, and this problem has none; leave them out")
         self.space = problem.space
         self._problem, self._method = problem, method
         self._learner, self._kappa = Learner(method.predictor, seed), cycle(_KAPPA)
@@ -205,10 +210,11 @@ class LinasSearcher(Searcher):
 
     def _measure_own(self, architectures: Genes) -> None:
         """Measures the damage in the first architectures, shape (n, genes), of which it is not known."""
-        if (measure := self._problem.measure_damage) is None:
+        measure = self._problem.measure_damage
+        if measure is None or self._method.own_tables is None:
             return
         unknown = {row.tobytes(): row for row in architectures if row.tobytes() not in self._own_damage}
-        for key, row in [*unknown.items()][: self._method.own_tables or 0]:
+        for key, row in [*unknown.items()][: self._method.own_tables]:
             self._own_damage[key] = measure(row)
 
 

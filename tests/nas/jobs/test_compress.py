@@ -148,9 +148,8 @@ def test_fine_tuning_starts_from_the_network_that_was_measured(
     CliRunner().invoke(app, ["compress", "job.yaml", *runs])
     tuned = CliRunner().invoke(app, ["finetune", "job.yaml", key, *runs])
     ways = [f"compression.repair: {repair}, compression.observer: mse" for repair in ("full", "light")]
-    assert f"candidate {key} must have been found by one compression.repair and compression.observer, got " in (
-        refused := str(tuned.exception)
-    )
+    refused = str(tuned.exception)
+    assert f"candidate {key} must have been found by one compression.repair and compression.observer, got " in refused
     assert f"{' and '.join(ways)}; state in the job" in refused
 
 

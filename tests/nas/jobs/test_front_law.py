@@ -32,7 +32,7 @@ def make_all_variants(subject: CompressionSubject, policy: CompressionPolicy) ->
     steps: list[Repair | None] = [None, BiasCorrection(), BatchNormReestimation()]
     rounded = [subject.compress(policy) for _ in steps]
     for network, step in zip(rounded, steps, strict=True):
-        calibrate(network, subject.need_data())
+        calibrate(network, subject.need_data(), subject.methods.observer)
         if step is not None:
             step.repair(network, subject)
     return [Repairer(subject).fit(policy), *rounded]

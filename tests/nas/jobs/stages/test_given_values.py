@@ -76,7 +76,7 @@ def test_a_search_begun_before_limits_were_budgets_goes_on_without(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr("nas.jobs.stages.measured_search._has_budgets", lambda _: False)
+        before.setattr("nas.jobs.stages.search_identity._has_budgets", lambda _: False)
         search(folder, evaluations=12)
     with ResultsDatabase(f"sqlite:///{folder / 'runs' / 'results.db'}") as database:
         runs = {*database.frame()["run"]}

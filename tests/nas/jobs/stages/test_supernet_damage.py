@@ -46,25 +46,15 @@ def search(folder: Path, job_file: Path, options: dict[str, object]) -> tuple[st
     return said.getvalue(), [candidate.key for candidate in outcome.front.population.candidates]
 
 
-def test_damage_is_that_of_the_largest_network_and_measured_once(
-    job_file: Path, finished_run: Path, tmp_path: Path
+@pytest.mark.parametrize(("options", "tables"), [({}, 1), ({"own_tables": 2}, 3)], ids=["largest", "own_tables"])
+def test_damage_is_measured_once_in_each_network_that_has_a_table(
+    job_file: Path, finished_run: Path, tmp_path: Path, options: dict[str, int], tables: int
 ) -> None:
     shutil.copytree(finished_run, tmp_path / "runs")
-    said, front = search(tmp_path, job_file, OPTIONS)
-    assert "of the supernet:" in said
+    said, front = search(tmp_path, job_file, OPTIONS | options)
+    assert said.count("of the supernet:") == tables
     assert "random ones of all, by output_divergence" in said
-    again, same = search(tmp_path, job_file, OPTIONS)
-    assert "measuring" not in again
-    assert same == front
-
-
-def test_the_best_architectures_of_a_round_have_tables_of_their_own(
-    job_file: Path, finished_run: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(finished_run, tmp_path / "runs")
-    said, front = search(tmp_path, job_file, OPTIONS | {"own_tables": 2})
-    assert said.count("of the supernet:") == 3
-    again, same = search(tmp_path, job_file, OPTIONS | {"own_tables": 2})
+    again, same = search(tmp_path, job_file, OPTIONS | options)
     assert "measuring" not in again
     assert same == front
 
