@@ -36,6 +36,7 @@ JOB = {
         "searcher": "allocation",
         "options": {"initial_design": SIZES},
         "evaluations": len(BITS) + SIZES,
+        "stop": None,
         "objectives": ["explained_variance", "weight_bytes"],
     },
 }

@@ -90,6 +90,7 @@ def main() -> None:
                     "searcher": "allocation",
                     "options": {"sensitivity": "output_distortion"},  # of nearest codes: minutes less for each job
                     "evaluations": arguments.evaluations,
+                    "stop": None,
                     "objectives": ["accuracy", "weight_bytes", "macs"],
                 },
             }

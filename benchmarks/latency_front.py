@@ -27,7 +27,7 @@ JOB: dict[str, Any] = {
     "data": {"limit": 4000},  # 800 of which validate
     "space": {"policies": ["w32a32", "w8a8", "w7a8"]},  # weights of fewer bits run as those of 7
     "device": {"name": "onnxruntime_cpu", "calibration_networks": 40},
-    "search": {"evaluations": 16, "objectives": ["accuracy", "latency_ms"]},
+    "search": {"evaluations": 16, "stop": None, "objectives": ["accuracy", "latency_ms"]},
     "export": {"count": 4},
 }
 REFERENCES = {"fp32": "w32a32", "uniform int8": "w8a8", "uniform 7-bit weights": "w7a8"}

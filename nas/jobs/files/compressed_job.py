@@ -12,9 +12,12 @@ from hardware.document import make_document
 from nas.jobs.files.compression_section import FINETUNE, choose_repair
 from nas.jobs.files.job import Job
 from nas.jobs.files.space_section import STORED
+from nas.search.searchers.allocation import Allocation
 
 _SEARCHER, _SENSITIVITY = "allocation", "repaired_divergence"  # damage as it is in what is exported: after repair
 _OBSERVER = "mse"  # by its ranges, outputs are closer to those of the network: `benchmarks/activation_ranges.py`
+_STOP_GAIN = 0.005  # of the volume of a front: one that grows by less stands still
+_FURTHER = 20  # evaluations behind the first design
 _OF_SUPERNETS = ("searcher", "options", "quality", "warm_start")  # keys of the section search
 
 
@@ -97,6 +100,8 @@ def replace_supernet(job: Job, path: str) -> Job:
 def add_defaults(job: Job, repair: str) -> Job:
     """The job with what `nas compress` does where it says nothing: a search by sensitivity, ranges, and a repair.
 
+    The search ends once its front stands still, and where the job states no evaluations, soon after its first design.
+
     Args:
         job: The job, which has a given network.
         repair: The recipe by which networks are repaired.
@@ -107,10 +112,17 @@ def add_defaults(job: Job, repair: str) -> Job:
     compression = {"repair": repair, "observer": _OBSERVER}
     defaults: dict[str, dict[str, Any]] = {"search": {"searcher": _SEARCHER}, "compression": compression}
     found = take_defaults(job, defaults)
-    if found.search.searcher == _SEARCHER and found.compression.repair is not None:
+    method = found.search.method()
+    if not isinstance(method, Allocation):
+        return found
+    uniform = len(found.space.policy_space().all_policies)
+    defaults["search"] |= {
+        "evaluations": uniform + method.initial_design + _FURTHER,
+        "stop": {"gain": _STOP_GAIN},
+    }
+    if found.compression.repair is not None:
         defaults["search"]["options"] = {"sensitivity": _SENSITIVITY}
-        found = take_defaults(job, defaults)
-    return found
+    return take_defaults(job, defaults)
 
 
 def list_added(given: Job, job: Job) -> dict[str, str]:
@@ -123,6 +135,8 @@ def list_added(given: Job, job: Job) -> dict[str, str]:
     pairs = {
         "search.searcher": (given.search.searcher, job.search.searcher),
         "search.options.sensitivity": tuple(one.search.options.get("sensitivity") for one in (given, job)),
+        "search.evaluations": (given.search.evaluations, job.search.evaluations),
+        "search.stop.gain": (given.search.stop_gain, job.search.stop_gain),
         "compression.repair": (given.compression.repair, job.compression.repair),
         "compression.observer": (given.compression.observer, job.compression.observer),
     }
@@ -147,6 +161,6 @@ def _merge(defaults: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, 
     sections = {
         name: _merge(value, stated[name])
         for name, value in defaults.items()
-        if isinstance(value, Mapping) and name in stated
+        if isinstance(value, Mapping) and isinstance(stated.get(name), Mapping)
     }
     return {**defaults, **stated, **sections}

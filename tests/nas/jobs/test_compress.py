@@ -25,7 +25,9 @@ from nas.compression.tracing.traced_file import load_traced, save_traced
 from nas.evaluation.realize import CandidateRealizer
 from nas.export.onnx_model import open_session, run_session
 from nas.jobs.console.reporter import Reporter
-from nas.jobs.files.job import load_job
+from nas.jobs.files.compressed_job import add_defaults, list_added
+from nas.jobs.files.job import Job, load_job
+from nas.jobs.files.search_section import SearchSection
 from nas.jobs.job_folder import open_job_folder
 from nas.jobs.run import train_job
 from nas.jobs.workspace import Workspace
@@ -85,6 +87,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         workspace.database.begin(record)
         workspace.database.append([Evaluation(smallest, {"accuracy": 50.0}, "measured", record.run, 0, 0)])
     return Trained(job, found.runs, smallest)
+
+
+def test_what_a_job_does_not_state_is_added_and_what_it_states_stays() -> None:
+    space = {"network": "brought:make", "inputs": [1, 8, 8], "policies": ["w8a8", "w4a8", "w3a8"]}
+    known = {"name": "one", "data": {"source": "digits"}, "space": space}
+
+    def add(**search: object) -> SearchSection:
+        given = Job.model_validate(known | {"search": {"objectives": ["accuracy", "weight_bytes"], **search}})
+        added = add_defaults(given, "light")
+        assert all(name.split(".")[1] not in search.keys() - {"options"} for name in list_added(given, added))
+        return added.search
+
+    bare = add()
+    assert (bare.searcher, bare.evaluations, bare.stop_gain) == ("allocation", 3 + 20 + 20, 0.005)
+    assert add(options={"initial_design": 50}).evaluations == 3 + 50 + 20
+    assert (add(evaluations=7).evaluations, add(evaluations=7).stop_gain) == (7, 0.005)
+    assert add(stop=None).stop_gain is None
+    assert add(stop={"gain": 0.1}).stop_gain == 0.1
+    other = add(searcher="nsga2")
+    assert (other.searcher, other.evaluations, other.stop_gain) == ("nsga2", 200, None)
 
 
 def test_without_labels_candidates_are_compared_with_the_network_itself(bring_network: Callable[..., Path]) -> None:
