@@ -4,7 +4,9 @@ A choice becomes a one-hot code of binary variables. A table over several choice
 of which is 1. For every value of a choice, the variables of the entries with that value sum to the variable of the
 value (the local marginal polytope of Wainwright and Jordan, "Graphical Models, Exponential Families, and Variational
 Inference", 2008, section 4.1). If the variables of the choices are integers, one entry remains, so costs are exact and
-the entries need no integrality constraint. Independent of what the choices stand for, and of the solver.
+the entries need no integrality constraint. Large tables are walked through instead: one choice after the other leads
+from state to state, and a state is what the entries depend on still. Independent of what the choices stand for, and of
+the solver.
 """
 
 from __future__ import annotations
@@ -98,6 +100,29 @@ class OneHotProgram:
             for number in range(1, classes.max() + 1):
                 self.set_equal(variables[chosen == number], own[classes == number], 0.0)
         return variables
+
+    def add_walk(self, merged: Sequence[Sequence[Integers]], values: Sequence[Integers]) -> list[Integers]:
+        """Adds a walk through states, one choice after the other, as a flow of 1 from the first state to the end.
+
+        Args:
+            merged: For each choice, the ways into each state behind it: flat indices of (states before, values).
+            values: The variables of each choice, in order.
+
+        Returns:
+            The indices of the variables of the ways of each choice, shape (states before x values,); one of them is 1.
+        """
+        walked: list[Integers] = []
+        into: list[Integers] = []
+        for ways, own in zip(merged, values, strict=True):
+            variables = self.add_variables(max(len(into), 1) * len(own))
+            by_state = variables.reshape(-1, len(own))
+            for value, variable in enumerate(own):
+                self.set_equal(by_state[:, value], [variable], 0.0)
+            for state, arriving in zip(by_state, into, strict=bool(into)):
+                self.set_equal(state, arriving, 0.0)
+            into = [variables[some] for some in ways]
+            walked.append(variables)
+        return walked
 
     def set_equal(self, some: Integers, others: Integers | list[int], constant: float) -> None:
         """Adds an equation: the sum of some variables is the sum of others plus a constant.

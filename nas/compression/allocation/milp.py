@@ -12,8 +12,16 @@ from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import csr_array
 
 from nas.compression.allocation.allocation_problem import AllocationProblem
-from nas.compression.allocation.allocator import Abilities, Allocator, Infeasible, OutOfTime, SolverFailed
+from nas.compression.allocation.allocator import (
+    Abilities,
+    Allocator,
+    Infeasible,
+    OutOfTime,
+    SolverFailed,
+    Unsupported,
+)
 from nas.compression.allocation.layer_groups import LayerGroups
+from nas.compression.allocation.sweep_step import plan_steps
 from nas.compression.allocation.whole_budget import Row, WholeBudget
 from nas.one_hot_program import OneHotProgram, TableEntries
 from search_spaces.additive_cost import FloatArray, Term
@@ -23,6 +31,7 @@ _OPTIMAL, _LIMIT, _INFEASIBLE = 0, 1, 2
 # Widens a budget by this share of the largest cost: twice the solver's tolerance, so that the solver does not exclude
 # an allocation that just keeps the budget.
 _NEAR = 2e-6
+_MOST_READ = 3  # layers that a table has a variable for each entry of
 _SCALE = 1000.0  # the largest damage is scaled to this: the solver stops at an absolute gap of 1e-6
 
 
@@ -31,7 +40,9 @@ class MilpAllocator(Allocator):
     """An exact allocator for any budgets, ties and tables of several layers, by an integer program.
 
     It is the program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs: a binary variable for
-    each choice, and one for each distinct entry of a table that several layers decide (`nas.one_hot_program`).
+    each choice, and one for each distinct entry of a table that several layers decide (`nas.one_hot_program`). Tables
+    that more than three layers decide, such as conversions behind an addition, are walked through layer by layer: there
+    is a variable for each choice in each state that their entries still depend on.
 
     The result keeps the budgets to the last bit, though the solver has a tolerance. It first solves the program with
     slightly widened budgets. If the result exceeds a budget, it solves a second program, in which costs are added digit
@@ -120,8 +131,11 @@ class _Program:
 
     def _add_rows(self, terms: Sequence[Term]) -> list[Row]:
         """The tables of a cost as rows over variables; those of several groups get variables of their own."""
-        rows = []
-        for term in self._groups.regroup(terms):
+        regrouped = self._groups.regroup(terms)
+        rows = self._walk([term for term in regrouped if len(term.columns) > _MOST_READ])
+        for term in regrouped:
+            if rows and len(term.columns) > _MOST_READ:
+                continue
             if len(term.columns) == 1:
                 rows.append(Row(self._values[term.columns[0]], term.table))
             else:
@@ -129,6 +143,17 @@ class _Program:
                 own = self._shape.add_entries(entries, [self._values[group] for group in term.columns])
                 rows.append(Row(own, entries.prices[:, 0]))
         return rows
+
+    def _walk(self, large: Sequence[Term]) -> list[Row]:
+        """The rows of large tables, over the ways through what a sweep keeps open; none if that is too much."""
+        try:
+            steps = plan_steps(self._groups.sizes, [(term.columns, term.table) for term in large]) if large else []
+        except Unsupported:
+            return []
+        ways = self._shape.add_walk([step.merged for step in steps], self._values) if steps else []
+        return [
+            Row(own, entries.ravel()) for step, own in zip(steps, ways, strict=True) for entries in step.added.values()
+        ]
 
     def _scaled(self) -> tuple[FloatArray, FloatArray]:
         """Costs, shape (budgets, variables), and the most of each budget, shape (budgets,)."""

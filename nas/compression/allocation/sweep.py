@@ -93,12 +93,12 @@ def sweep(
     choices: list[NDArray[np.int16]] = []
     parents: list[NDArray[np.int32]] = []
     count = 0
-    for step in plan_steps(sizes, damage, cost):
-        found = []
+    for step, size in zip(plan_steps(sizes, [*damage, *cost]), sizes, strict=True):
+        found, added = [], _sum_added(step, (len(starts) - 1, size), len(damage))
         for ways in step.merged:
             if not time.monotonic() <= limits.deadline:
                 raise OutOfTime(f"the frontier of {len(sizes)} layers was not found in time, {len(choices)} were swept")
-            found.append(_merge(step, ways, costs, damages, starts, limits))
+            found.append(_merge(added, ways, costs, damages, starts, limits))
         starts = np.array([0, *accumulate(len(part[0]) for part in found)])
         costs, damages, choice, parent = map(np.concatenate, zip(*found, strict=True)) if len(found) > 1 else found[0]
         choices.append(choice.astype(np.int16))
@@ -112,28 +112,45 @@ def sweep(
     return SweptStates(costs, damages, choices, parents)
 
 
+def _sum_added(step: Step, shape: tuple[int, int], first: int) -> tuple[Integers, FloatArray]:
+    """The costs and the damages that a step adds, of tables before the first of costs, each of a shape."""
+    costs, damages = np.zeros(shape, np.int64), np.zeros(shape)
+    for index, entries in step.added.items():
+        if index < first:
+            damages += entries
+        else:
+            costs += entries
+    return costs, damages
+
+
 def _merge(
-    step: Step, ways: Integers, costs: Integers, damages: FloatArray, starts: Integers, limits: SweepLimits
+    added: tuple[Integers, FloatArray],
+    ways: Integers,
+    costs: Integers,
+    damages: FloatArray,
+    starts: Integers,
+    limits: SweepLimits,
 ) -> tuple[Integers, FloatArray, Integers, Integers]:
     """The frontier of all states that come to be alike: costs, damages, last choices and indices of the states before.
 
     Args:
-        step: What the layer adds.
-        ways: Flat indices into its tables.
+        added: Costs and damages that the layer adds, shape (what is open, choices) each.
+        ways: Flat indices into these.
         costs: Costs of the states before, those of each combination of open choices rising.
         damages: Their damages.
         starts: Where the states of each combination start, and the end.
         limits: What need not be found.
     """
-    before, choices = ways // step.costs.shape[1], ways % step.costs.shape[1]
+    added_costs, added_damages = added
+    before, choices = np.divmod(ways, added_costs.shape[1])
     lengths = (starts[1:] - starts[:-1])[before]
     ends = lengths.cumsum()
     cost, damage = np.empty(ends[-1], np.int64), np.empty(ends[-1])
     for way, first, end, length in zip(
         ways.tolist(), starts[before].tolist(), ends.tolist(), lengths.tolist(), strict=True
     ):
-        np.add(costs[first : first + length], step.costs.item(way), out=cost[end - length : end])
-        np.add(damages[first : first + length], step.damages.item(way), out=damage[end - length : end])
+        np.add(costs[first : first + length], added_costs.item(way), out=cost[end - length : end])
+        np.add(damages[first : first + length], added_damages.item(way), out=damage[end - length : end])
     some = _drop_most_dominated(cost, damage, [0, *ends.tolist()]) if len(cost) > _SORTED_AT_ONCE else None
     kept = _keep_frontier(cost, damage, some, limits)
     way = ends.searchsorted(kept, "right")

@@ -1,121 +1,101 @@
-"""What each layer of a sweep adds, and which states it makes alike."""
+"""What each layer adds to the tables of a problem, and which choices of the layers before go on alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas.compression.allocation.allocator import Unsupported
 from nas.one_hot_program import Integers, number_distinct
-from search_spaces.additive_cost import FloatArray
 
-_MOST_OPEN = 4096  # combinations of choices of open layers: each has a frontier of its own
+_MOST_OPEN = 4096  # combinations of what is open before a layer and its choices: each has a frontier of its own
 
 Scope = tuple[int, ...]
-_Table = TypeVar("_Table")
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What a layer adds, by the classes of choices of the layers that are open before it, and its own choice.
+    """What a layer adds, by what is open before it, and its own choice.
 
-    Choices of a layer are of one class if all tables that join it to later layers have equal entries for them: to a
-    conversion, it is all one whether an integer layer has weights of 8 bits or of 4.
+    Choices of the layers before are alike if the entries of all tables that join these to later layers are equal for
+    them: to a conversion, it is all one whether an integer layer has weights of 8 bits or of 4, and to the layers
+    behind an addition, which of its inputs is in floating point.
 
     Attributes:
-        costs: Added costs, shape (combinations of open classes, choices).
-        damages: Added damages, of the same shape.
-        merged: For each combination of the classes that are open afterwards, the flat indices into `costs` from which
-            it comes, shape (ways,).
+        added: For each table that ends with this layer, by its index, the entries, shape (what is open, choices).
+        merged: For each of what is open afterwards, the flat indices of (what is open, choices) from which it comes,
+            shape (ways,).
     """
 
-    costs: Integers
-    damages: FloatArray
+    added: Mapping[int, NDArray[Any]]
     merged: list[Integers]
 
 
-def plan_steps(
-    sizes: Sequence[int], damage: Sequence[tuple[Scope, FloatArray]], cost: Sequence[tuple[Scope, Integers]]
-) -> list[Step]:
+@dataclass(eq=False)
+class _Table:
+    """A table whose first layers are swept.
+
+    Attributes:
+        scope: The layers that are not swept yet.
+        rows: What is left of the table for different choices of the swept ones, shape (rows, choices of a layer, ...).
+        row_of: For each of what is open, which of the rows it has left, shape (what is open,).
+    """
+
+    scope: Scope
+    rows: NDArray[Any]
+    row_of: Integers
+
+    def take(self, size: int) -> Integers:
+        """Sweeps the first layer that is left: the row of each of what is open, and each choice, shape (open, size)."""
+        first, found = number_distinct(self.rows.reshape(len(self.rows) * size, -1))
+        rest = self.rows.shape[2:]
+        self.scope, self.rows = self.scope[1:], self.rows.reshape(-1, *rest)[first]
+        return found.reshape(-1, size)[self.row_of]
+
+
+def plan_steps(sizes: Sequence[int], tables: Sequence[tuple[Scope, NDArray[Any]]]) -> list[Step]:
     """The steps of a sweep; a table is added at the last of its layers.
 
     Args:
         sizes: The number of choices of each layer.
-        damage: Tables of damage: indices of their layers, rising, and an array of shape (choices of a layer, ...).
-        cost: Tables of costs, of the same form.
+        tables: Indices of the layers of a table, rising, and an array of shape (choices of a layer, ...), each.
 
     Raises:
-        Unsupported: If the choices of layers that are open at once have more than 4,096 combinations, of which those of
-            one class count once.
+        Unsupported: If the choices of a layer and of those before that stand in tables with it or later ones have more
+            than 4,096 combinations, of which those that are alike count once.
     """
-    costs_at, last = _sort_by_end(sizes, cost)
-    damages_at, last_of_damage = _sort_by_end(sizes, damage)
-    last = np.maximum(last, last_of_damage)
-    classes = _find_classes(sizes, [*cost, *damage])
+    left = {
+        # a constant is added at the first layer
+        index: _Table(scope or (0,), table[None] if scope else np.tile(table, (1, sizes[0])), np.zeros(1, np.int64))
+        for index, (scope, table) in enumerate(tables)
+    }
     steps: list[Step] = []
-    before: list[int] = []
+    count = 1
     for layer, size in enumerate(sizes):
-        after = [one for one in (*before, layer) if last[one] > layer]
-        known = [*before, layer]
-        shape = [*(len(classes[one][0]) for one in before), size]
-        if not prod(shape) <= _MOST_OPEN:
+        if not count * size <= _MOST_OPEN:
             raise Unsupported(
-                f"layers {before} stand in tables with layer {layer} or later ones, and their choices have "
-                f"{prod(shape):,} combinations, more than {_MOST_OPEN:,}; MilpAllocator takes such tables"
+                f"layers {_list_open(layer, tables)} stand in tables with layer {layer} or later ones, and their "
+                f"choices have {count * size:,} combinations, more than {_MOST_OPEN:,}; MilpAllocator takes such tables"
             )
-        costs, damages = np.zeros(shape, np.int64), np.zeros(shape)
-        for scope, units in costs_at[layer]:
-            costs += _spread(scope, units, known, classes)
-        for scope, values in damages_at[layer]:
-            damages += _spread(scope, values, known, classes)
-        label = np.zeros(shape, np.int64)
-        for one in after:
-            index = classes[one][1] if one == layer else np.arange(len(classes[one][0]))
-            axes = [-1 if other == one else 1 for other in known]
-            label = label * len(classes[one][0]) + index.reshape(axes)
-        counts = np.bincount(label.ravel())
-        merged = np.split(np.argsort(label.ravel(), kind="stable"), np.cumsum(counts)[:-1])
-        steps.append(Step(costs.reshape(-1, size), damages.reshape(-1, size), merged))
-        before = after
+        ending = {index: left.pop(index) for index in [*left] if left[index].scope == (layer,)}
+        rows = [
+            table.take(size) if table.scope[0] == layer else np.repeat(table.row_of[:, None], size, axis=1)
+            for table in left.values()
+        ]
+        labels = np.stack([np.zeros((count, size), np.int64), *rows], axis=-1)
+        first, found = number_distinct(labels.reshape(count * size, -1))
+        count = len(first)
+        for table, row in zip(left.values(), rows, strict=True):
+            table.row_of = row.ravel()[first]
+        merged = np.split(np.argsort(found, kind="stable"), np.cumsum(np.bincount(found))[:-1])
+        steps.append(Step({index: table.rows[table.row_of] for index, table in ending.items()}, merged))
     return steps
 
 
-def _find_classes(
-    sizes: Sequence[int], tables: Sequence[tuple[Scope, NDArray[Any]]]
-) -> list[tuple[Integers, Integers]]:
-    """The choices of each layer that are alike for all later layers: the first of each class, and the class of each."""
-    numbers: list[list[Integers]] = [[np.zeros(size, np.int64)] for size in sizes]
-    for scope, table in tables:
-        for axis, layer in enumerate(scope[:-1]):
-            rows = np.moveaxis(table, axis, 0).reshape(sizes[layer], -1)
-            numbers[layer].append(number_distinct(rows)[1])
-    return [number_distinct(np.stack(columns, axis=1)) for columns in numbers]
-
-
-def _spread(
-    scope: Scope, table: NDArray[Any], known: Sequence[int], classes: Sequence[tuple[Integers, Integers]]
-) -> NDArray[Any]:
-    """A table with an axis for each known layer: of classes for those before the last, of choices for the last."""
-    for axis, layer in enumerate(scope[:-1]):
-        table = table.take(classes[layer][0], axis)
-    sizes = dict(zip(scope, table.shape, strict=True))
-    return table.reshape([sizes.get(one, 1) for one in known])
-
-
-def _sort_by_end(
-    sizes: Sequence[int], tables: Sequence[tuple[Scope, _Table]]
-) -> tuple[list[list[tuple[Scope, _Table]]], Integers]:
-    """The tables by the last of their layers; and for each layer, the last one that it stands in a table with."""
-    found: list[list[tuple[Scope, _Table]]] = [[] for _ in sizes]
-    last = np.arange(len(sizes))
-    for scope, table in tables:
-        end = max(scope, default=0)
-        found[end].append((scope, table))
-        for layer in scope:
-            last[layer] = max(last[layer], end)
-    return found, last
+def _list_open(layer: int, tables: Sequence[tuple[Scope, NDArray[Any]]]) -> list[int]:
+    """The layers before one that stand in tables with it or later ones."""
+    return sorted({one for scope, _ in tables if max(scope, default=0) >= layer for one in scope if one < layer})

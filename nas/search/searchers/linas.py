@@ -124,7 +124,7 @@ class LinasSearcher(Searcher):
         self._problem, self._method = problem, method
         self._learner, self._kappa = Learner(method.predictor, seed), cycle(_KAPPA)
         self._rng = np.random.default_rng(seed)
-        design = _create_design(problem, method.initial_design, seed)
+        design, self.notes = _create_design(problem, method.initial_design, seed)
         self._unseen = UnseenCandidates(self.space, self._rng, problem.subspace, design)
         self._obvious = list_obvious_candidates(self.space, problem.subspace).genes
         self._archive = Archive(problem)
@@ -218,15 +218,16 @@ class LinasSearcher(Searcher):
             self._own_damage[key] = measure(row)
 
 
-def _create_design(problem: SearchProblem, size: int, seed: int) -> Population:
-    """The first design of a problem; where damage is known, the policies of most of it are allocated by that.
+def _create_design(problem: SearchProblem, size: int, seed: int) -> tuple[Population, tuple[str, ...]]:
+    """The first design of a problem, and what is to be said; with known damage, most of its policies are allocated.
 
     The rest has the same policy in all layers, or random ones: predictors learn little of a layer that has the same
     policy in all allocations.
     """
     if not problem.damage:
-        return create_first_design(problem.space, size, seed, problem.subspace)
+        return create_first_design(problem.space, size, seed, problem.subspace), ()
     others = round((1 - _ALLOCATED_SHARE) * size)
+    notes: tuple[str, ...] = ()
     if has_architectures_without_damage(problem):
         found = create_first_design(problem.space, size, seed, problem.subspace, 1 - _ALLOCATED_SHARE)
         spread = found.take(slice(others, None))
@@ -235,4 +236,5 @@ def _create_design(problem: SearchProblem, size: int, seed: int) -> Population:
         costs = WeightedCosts(problem, list_tabulated(problem))
         filling = create_first_design(problem.space, size, seed, problem.subspace)
         parts = [allocate_design(problem, costs, size - others), filling.take(slice(size - others, None)), filling]
-    return parts[0].join(*parts[1:]).unique().take(slice(0, size))
+        notes = costs.notes
+    return parts[0].join(*parts[1:]).unique().take(slice(0, size)), notes

@@ -8,16 +8,18 @@ import numpy as np
 
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget, Joint, PerLayer
 from nas.compression.allocation.allocator import Infeasible, OutOfTime, SolverFailed, Unsupported
-from nas.compression.allocation.cost_tables import budget_cost, split_cost
+from nas.compression.allocation.cost_tables import split_cost
 from nas.compression.allocation.frontier import Frontier
 from nas.compression.allocation.milp import MilpAllocator
+from nas.compression.allocation.sweep_step import plan_steps
 from nas.objectives import AdditiveEvaluator, FloatArray
+from nas.one_hot_program import Integers
 from nas.search.protocol.problem import SearchProblem
-from search_spaces.additive_cost import AdditiveCost, Term
+from search_spaces.additive_cost import Term
 from search_spaces.joint_space import JointSpace
 from search_spaces.search_space import Genes
 
-_MOST_TOGETHER = 2  # policies that decide a table which enters a sweep
+_MOST_ENTRIES = 10_000  # of tables of one cost, unless they can be swept
 _FITTED = 2000  # random candidates to which a sum over layers is fitted
 # Programs that are solved for one call: each takes much longer than a point that is read off a frontier, and longer
 # still if there are conversions.
@@ -32,10 +34,9 @@ class WeightedCosts:
     """The tabulated costs of a problem, each divided by its extent over uniform candidates, as costs of allocations.
 
     Widths of groups of channels are allocated like policies of layers: a layer costs what they and its policy decide. A
-    sweep takes them in the order of the layers, so that few are open at once. A cost with tables that the policies of
-    more than two layers decide, such as a latency with its conversions in a residual network, is replaced by the
-    nearest sum over genes, as a sweep would take too long; so are all costs if their tables keep too many genes open at
-    once. Frontiers are then near ones; candidates are judged by their exact costs all the same.
+    sweep takes them in the order of the layers, so that few are open at once. A cost whose tables are too large, or too
+    many genes are open at once for a sweep, is replaced by the nearest sum over genes; so are all costs if theirs
+    together keep too many open. Frontiers are then near ones; candidates are judged by their exact costs all the same.
 
     Where limits on these costs are budgets of allocations, frontiers of one cost end at its limit, and where several
     costs are limited, allocations within all limits come from an integer program.
@@ -55,9 +56,11 @@ class WeightedCosts:
         evaluators = [problem.objectives[column].evaluate for column in columns]
         self._costs = [one.cost for one in evaluators if isinstance(one, AdditiveEvaluator)]
         self._extents = [float(np.ptp(cost(uniform.genes))) or 1.0 for cost in self._costs]
-        self._parts = [_split(cost, self._space) for cost in self._costs]
-        self._limits = problem.cost_limits[columns] if budgeted else np.full(len(columns), np.inf)
         self._names = [problem.objectives[column].metric.name for column in columns]
+        self._errors: dict[str, float] = {}  # of nearest sums, by name of the cost
+        self._parts = [*map(self._split, range(len(columns)))]
+        self._swept = self._parts
+        self._limits = problem.cost_limits[columns] if budgeted else np.full(len(columns), np.inf)
         self._unsolved = 0
 
     @property
@@ -67,11 +70,17 @@ class WeightedCosts:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How many allocations were left out so far, as no program told the best one; nothing if there are none."""
-        if not self._unsolved:
-            return ()
-        limited = " and ".join(self._names[column] for column in np.flatnonzero(np.isfinite(self._limits)))
-        return (f"left out, as no program ended with one: {self._unsolved} allocations within the limits on {limited}",)
+        """What costs are only near in allocations, and how many of these no program told; nothing if there are none."""
+        found = [
+            f"allocated by a sum over layers, which is {error:.2g} % off on average: {name}"
+            for name, error in self._errors.items()
+        ]
+        if self._unsolved:
+            limited = " and ".join(self._names[column] for column in np.flatnonzero(np.isfinite(self._limits)))
+            found.append(
+                f"left out, as no program ended with one: {self._unsolved} allocations within the limits on {limited}"
+            )
+        return tuple(found)
 
     def allocate(self, damage: PerLayer, weights: FloatArray, points: int, pairs: Joint = ()) -> Genes:
         """Allocations of least damage, evenly spread over the weighted costs, shape (n, d), of at most `points`.
@@ -88,7 +97,10 @@ class WeightedCosts:
         levels = np.linspace(frontier.costs[0], self._find_end(frontier, weights), count)
         if programmed:
             return self._solve_programs(damage, weights, levels, pairs)
-        found = frontier.read_off(levels)
+        return self._restore(frontier.read_off(levels))
+
+    def _restore(self, found: Integers) -> Genes:
+        """Distinct genes, shape (n, d), of choices in the order of the sweep."""
         genes = np.empty(found.shape, dtype=np.int16)
         genes[:, self._order] = found
         return np.unique(genes, axis=0)
@@ -106,8 +118,12 @@ class WeightedCosts:
         """Allocations of least damage within levels of the weighted cost and the limits of all others, shape (n, d)."""
         alone, joint = self._weigh(weights)
         limited = np.flatnonzero((weights == 0) & np.isfinite(self._limits)).tolist()
-        others, found = [self._make_budget(column) for column in limited], []
-        allocator = MilpAllocator(most_s=inf, most_nodes=_MOST_NODES)
+        others = [
+            Budget(self._names[column], self._parts[column][0], float(self._limits[column]), self._parts[column][1])
+            for column in limited
+        ]
+        damage, pairs = self._arrange(damage, pairs)
+        allocator, found = MilpAllocator(most_s=inf, most_nodes=_MOST_NODES), []
         for level in levels.tolist():
             budgets = (Budget("level", alone, level, joint), *others)
             try:
@@ -116,16 +132,7 @@ class WeightedCosts:
                 continue  # so little of the one cost may need more of another than its limit
             except (OutOfTime, SolverFailed):
                 self._unsolved += 1
-        return np.unique(np.array(found, dtype=np.int16).reshape(len(found), len(damage)), axis=0)
-
-    def _make_budget(self, column: int) -> Budget:
-        """The limit of a cost as a budget; the cost is the nearest sum where its tables are too large."""
-        name, limit = self._names[column], float(self._limits[column])
-        try:
-            return budget_cost(name, self._costs[column], self._space.cardinalities.tolist(), limit)
-        except ValueError:
-            alone, joint = self._parts[column]
-            return Budget(name, alone, limit, joint)
+        return self._restore(np.array(found, dtype=np.int64).reshape(len(found), len(damage)))
 
     def find_frontier(self, damage: PerLayer, weights: FloatArray, pairs: Joint = ()) -> Frontier:
         """The frontier of damage and the weighted sum of the costs, over genes in the order of the sweep.
@@ -139,16 +146,16 @@ class WeightedCosts:
         try:
             return self._sweep(damage, weights, pairs)
         except (Unsupported, SolverFailed):
-            if not any(joint for _, joint in self._parts):
+            if not any(joint for _, joint in self._swept):
                 raise
-            self._parts = [(_fit_sum(cost, self._space), ()) for cost in self._costs]
+            self._swept = [*map(self._fit, range(len(self._costs)))]
             return self._sweep(damage, weights, pairs)
 
     def _weigh(self, weights: FloatArray) -> tuple[PerLayer, Joint]:
-        """The tables of the weighted sum of the costs."""
+        """The tables of the weighted sum of the costs, in the order of the sweep."""
         scaled = [
             _scale(alone, joint, extent / weight)
-            for (alone, joint), extent, weight in zip(self._parts, self._extents, weights.tolist(), strict=True)
+            for (alone, joint), extent, weight in zip(self._swept, self._extents, weights.tolist(), strict=True)
             if weight > 0
         ]
         alone = tuple(np.sum(tables, axis=0) for tables in zip(*(one for one, _ in scaled), strict=True))
@@ -157,14 +164,37 @@ class WeightedCosts:
     def _sweep(self, damage: PerLayer, weights: FloatArray, pairs: Joint) -> Frontier:
         alone, joint = self._weigh(weights)
         most = sum(float(table.max()) for table in alone) + sum(float(term.table.max()) for term in joint)
-        place = np.argsort(self._order).tolist()
-        joint, pairs = (
-            tuple(term.relabel([place[column] for column in term.columns]) for term in terms)
-            for terms in (joint, pairs)
+        damage, pairs = self._arrange(damage, pairs)
+        return Frontier.from_problem(
+            AllocationProblem(damage, (Budget("costs", alone, most, joint),), pairs=pairs), _BUCKETS
         )
-        budget = Budget("costs", tuple(alone[gene] for gene in self._order), most, joint)
-        problem = AllocationProblem(tuple(damage[gene] for gene in self._order), (budget,), pairs=pairs)
-        return Frontier.from_problem(problem, _BUCKETS)
+
+    def _split(self, column: int) -> tuple[PerLayer, Joint]:
+        """The tables of a cost, in the order of the sweep: exact ones, or the nearest sum where they are too large."""
+        try:
+            alone, joint = self._arrange(*split_cost(self._costs[column], self._space.cardinalities.tolist()))
+            if not sum(term.table.size for term in joint) <= _MOST_ENTRIES:
+                plan_steps([len(table) for table in alone], [(term.columns, term.table) for term in joint])
+        except ValueError:  # what cannot be swept is one, too
+            return self._fit(column)
+        return alone, joint
+
+    def _fit(self, column: int) -> tuple[PerLayer, Joint]:
+        """The sum over genes that is nearest to a cost by least squares, on uniform and random candidates."""
+        drawn = self._space.sample(np.random.default_rng(0), _FITTED)
+        population = self._space.population(np.concatenate([list_uniform(self._space), drawn.genes]))
+        features, values = population.one_hot(), self._costs[column](population.genes)
+        # one-hot features of a layer sum to 1: the least norm among equal fits shares a constant out evenly
+        weights = np.linalg.lstsq(features, values, rcond=None)[0]
+        error = np.abs(features @ weights - values).mean() / np.abs(values).mean()
+        self._errors[self._names[column]] = 100 * float(error)
+        return self._arrange(tuple(np.split(weights, np.cumsum(self._space.cardinalities)[:-1])), ())
+
+    def _arrange(self, alone: PerLayer, joint: Joint) -> tuple[PerLayer, Joint]:
+        """Tables over genes as tables in the order of the sweep."""
+        place = np.argsort(self._order).tolist()
+        moved = tuple(term.relabel([place[column] for column in term.columns]) for term in joint)
+        return tuple(alone[gene] for gene in self._order), moved
 
 
 def list_uniform(space: JointSpace) -> Genes:
@@ -191,22 +221,3 @@ def _scale(alone: PerLayer, joint: Joint, divisor: float) -> tuple[PerLayer, Joi
         tuple(table / divisor for table in alone),
         tuple(Term(term.columns, term.table / divisor) for term in joint),
     )
-
-
-def _split(cost: AdditiveCost, space: JointSpace) -> tuple[PerLayer, Joint]:
-    """The tables of a cost: exact ones where few policies decide together, else the nearest sum over genes."""
-    sizes, first = space.cardinalities.tolist(), len(space.architectures.choices)
-    policies = [sum(column >= first for column in term.columns) for term in cost.terms]
-    if max(policies, default=0) <= _MOST_TOGETHER and not cost.derived:
-        return split_cost(cost, sizes)
-    return _fit_sum(cost, space), ()
-
-
-def _fit_sum(cost: AdditiveCost, space: JointSpace) -> PerLayer:
-    """The sum over genes that is nearest to a cost by least squares, on uniform and random candidates."""
-    drawn = space.sample(np.random.default_rng(0), _FITTED)
-    population = space.population(np.concatenate([list_uniform(space), drawn.genes]))
-    features, values = population.one_hot(), cost(population.genes)
-    # one-hot features of a layer sum to 1: the least norm among equal fits shares a constant out evenly
-    weights = np.linalg.lstsq(features, values, rcond=None)[0]
-    return tuple(np.split(weights, np.cumsum(space.cardinalities)[:-1]))

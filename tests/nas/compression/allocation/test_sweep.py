@@ -9,8 +9,9 @@ import pytest
 
 from nas.compression.allocation import sweep
 from nas.compression.allocation.allocation_problem import AllocationProblem, Budget
-from nas.compression.allocation.allocator import OutOfTime, SolverFailed, Unsupported
+from nas.compression.allocation.allocator import Allocator, OutOfTime, SolverFailed, Unsupported
 from nas.compression.allocation.frontier_allocator import FrontierAllocator
+from nas.compression.allocation.milp import MilpAllocator
 from search_spaces.additive_cost import Term
 
 RNG = np.random.default_rng
@@ -52,3 +53,17 @@ def test_choices_that_later_layers_cannot_tell_apart_go_on_alike() -> None:
     )
     chosen = FrontierAllocator().allocate(problem)
     assert problem.damage_of(chosen) == harm[spent <= 110.0].min()
+
+
+@pytest.mark.parametrize("allocator", [FrontierAllocator(), MilpAllocator()], ids=["sweep", "program"])
+def test_layers_that_decide_one_thing_together_are_allocated_exactly(allocator: Allocator) -> None:
+    """Of 3^9 combinations, an addition of 9 layers tells two: whether one is in floating point, choice 0, or none."""
+    rng, every = np.random.default_rng(1), np.indices((3,) * 9)
+    whether = (every == 0).any(axis=0)
+    joint = (Term(tuple(range(9)), 30.0 * whether), Term((*range(1, 9),), 7.0 * whether[1]))
+    damage, costs = (tuple(rng.integers(1, 30, size=(9, 3)).astype(float)) for _ in range(2))
+    spent = sum(table[chosen] for table, chosen in zip(costs, every, strict=True)) + joint[0].table + joint[1].table
+    harm = sum(table[chosen] for table, chosen in zip(damage, every, strict=True))
+    for most in (100.0, 120.0, 150.0):
+        problem = AllocationProblem(damage, (Budget("ms", costs, most, joint),))
+        assert problem.damage_of(allocator.allocate(problem)) == harm[spent <= most].min()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import product
 from math import prod
 
@@ -26,7 +27,11 @@ def space(given_space: GivenSpace) -> JointSpace:
     return JointSpace(given_space, PolicySpace.parse(["w32a32", "w8a8", "w4a8"]))
 
 
-@pytest.mark.parametrize("joint", [[], [Term((0, 1), RNG.uniform(0.0, 1.0, (3, 3)))]], ids=["sum", "conversions"])
+@pytest.mark.parametrize(
+    "joint",
+    [[], [Term((0, 1), RNG.uniform(0.0, 1.0, (3, 3)))], [Term((0, 1, 2), RNG.uniform(0.0, 0.2, (3, 3, 3)))]],
+    ids=["sum", "conversions", "addition"],
+)
 def test_the_frontier_is_that_of_all_allocations(space: JointSpace, joint: list[Term]) -> None:
     costs = [AdditiveCost([*ALONE, *joint]), AdditiveCost([Term((0,), np.array([4.0, 2.0, 1.0]))])]
     named = zip(("macs", "weight_bytes"), costs, strict=True)
@@ -42,21 +47,11 @@ def test_the_frontier_is_that_of_all_allocations(space: JointSpace, joint: list[
     best = np.array([harm[scaled <= cost + 1e-9].min() for cost in frontier.costs])
     assert frontier.damages == pytest.approx(best)
     assert frontier.damages[-1] == pytest.approx(harm.min())
-    assert len(frontier.costs) > 3
+    assert len(frontier.costs) >= 3
+    assert weighted.notes == ()
 
 
-def test_what_many_layers_decide_enters_as_the_nearest_sum(space: JointSpace) -> None:
-    together = Term((0, 1, 2), 0.1 * RNG.uniform(size=(3, 3, 3)))
-    costs = [AdditiveCost([*ALONE, together]), AdditiveCost(ALONE)]
-    damage = tuple(np.arange(3.0) for _ in range(3))
-    found = []
-    for cost in costs:
-        problem = SearchProblem(space, (Objective(METRICS["macs"], AdditiveEvaluator(cost)),))
-        found.append(WeightedCosts(problem, [0]).find_frontier(damage, np.ones(1)))
-    assert np.ptp(found[0].costs) == pytest.approx(np.ptp(found[1].costs), rel=0.2)
-
-
-def test_tables_that_keep_too_many_layers_open_enter_as_the_nearest_sum() -> None:
+def test_tables_that_keep_too_many_layers_open_enter_as_the_nearest_sum_and_it_is_said() -> None:
     layers = 18
     names = [f"c{number}" for number in range(layers)]
     nodes = [Node(name, Convolution.square(4, 4), ("x",), (f"w{name}",)) for name in names]
@@ -67,5 +62,8 @@ def test_tables_that_keep_too_many_layers_open_enter_as_the_nearest_sum() -> Non
     cost = AdditiveCost([Term((layer,), np.array([2.0, 1.0])) for layer in range(layers)] + crossed * 3)
     many = AdditiveCost([*cost.terms, *(Term((a, b), np.eye(2)) for a in range(0, layers) for b in range(a))])
     problem = SearchProblem(wide, (Objective(METRICS["macs"], AdditiveEvaluator(many)),))
-    frontier = WeightedCosts(problem, [0]).find_frontier(tuple(np.arange(2.0) for _ in range(layers)), np.ones(1))
+    weighted = WeightedCosts(problem, [0])
+    frontier = weighted.find_frontier(tuple(np.arange(2.0) for _ in range(layers)), np.ones(1))
     assert len(frontier.costs) > 3
+    (note,) = weighted.notes
+    assert re.fullmatch(r"allocated by a sum over layers, which is [0-9.]+ % off on average: macs", note)
