@@ -17,7 +17,7 @@ def run_batches(
     batches: Sequence[Tensor],
     before: Callable[[Node, Sequence[Sequence[Any]]], None],
     after: Callable[[str, Sequence[Any]], None],
-) -> None:
+) -> list[Sequence[Any]]:
     """Runs every node for all batches before the next node; memory holds the values that are still to be read.
 
     Args:
@@ -25,6 +25,9 @@ def run_batches(
         batches: Its inputs, each of shape (batch, ...).
         before: Called before a node is run, with the batches of each value that the node reads.
         after: Called with the name of a value, an input of the network or a node, and its batches.
+
+    Returns:
+        The batches of each output of the network.
     """
 
     def run(node: Node, inputs: Sequence[Sequence[Any]]) -> list[Any]:
@@ -38,4 +41,4 @@ def run_batches(
 
     name = network.graph.inputs[0][0]
     after(name, batches)
-    Walk(network.graph.nodes, network.graph.outputs)({name: batches}, run)
+    return Walk(network.graph.nodes, network.graph.outputs)({name: batches}, run)

@@ -37,6 +37,7 @@ from nas.compression.repair.layer_rows import can_be_rows
 from nas.compression.repair.recipe import LIGHT, Recipe
 from nas.compression.repair.references import record_references
 from nas.compression.repair.repair import Repair, output_distance, outputs_on
+from nas.compression.sensitivity.policy_runs import join_outputs
 from nas.compression.subject import CompressionSubject
 from nas.compression.tracing.reduced_network import (
     list_approximate_weights,
@@ -66,6 +67,9 @@ class Repairer:
         if recipe.equalization is not None:
             subject = replace(subject, traced=recipe.equalization.equalize(subject))
         self._subject = subject
+        # what uniform policies are rounded to nearest codes in, and by which repair, or none, it is followed
+        self._rounded = [*dict.fromkeys([self._given, subject])]
+        self._single_steps = [None, *dict.fromkeys([*recipe.single_steps, *recipe.repairs])]
         self._references = record_references(subject.traced, self._data, recipe.rows, recipe.seed)
 
     @torch.no_grad()
@@ -99,6 +103,18 @@ class Repairer:
         """
         return self._fit(policy, self._recipe.repairs)[-1]
 
+    def fit_outputs(self, policy: CompressionPolicy) -> Tensor:
+        """The outputs of the same network on the data, shape (n, ...), several joined, which come with the fit.
+
+        Args:
+            policy: One entry for each of the layers of the network.
+
+        Raises:
+            ValueError: As for `fit`.
+        """
+        network, outputs = self._fit_layers(policy) if not self._recipe.repairs else (self.fit(policy), None)
+        return outputs_on(network, self._data) if outputs is None else outputs
+
     def _choose_variant(self, policy: CompressionPolicy) -> int:
         """Index of the variant that, made of the inputs that do not judge, is closest to the original on the rest.
 
@@ -127,43 +143,47 @@ class Repairer:
     def _make_variants(self, policy: CompressionPolicy) -> Iterator[GraphNetwork]:
         """The networks of a policy: by the whole recipe, without its last repairs, and by single steps."""
         yield from reversed(self._fit(policy, self._recipe.repairs))
-        for subject, step in self._roundings:
-            yield self._round(policy, subject, step)
+        for subject in self._rounded:
+            nearest = self._round(policy, subject)
+            yield from (self._repair_by(step, nearest, subject) for step in self._single_steps)
 
     def _make_variant(self, policy: CompressionPolicy, index: int) -> GraphNetwork:
         """One of them alone, by its place among them."""
-        repairs, roundings = self._recipe.repairs, self._roundings
+        repairs, roundings = self._recipe.repairs, [*product(self._rounded, self._single_steps)]
         if index > len(repairs):
-            return self._round(policy, *roundings[index - len(repairs) - 1])
+            subject, step = roundings[index - len(repairs) - 1]
+            return self._repair_by(step, self._round(policy, subject), subject)
         return self._fit(policy, repairs[: len(repairs) - index])[-1]
 
-    @cached_property
-    def _roundings(self) -> list[tuple[CompressionSubject, Repair | None]]:
-        """What is rounded to nearest codes, as it was given or equalised, and the repair that follows, or none."""
-        single = [None, *dict.fromkeys([*self._recipe.single_steps, *self._recipe.repairs])]
-        return [*product(dict.fromkeys([self._given, self._subject]), single)]
-
-    def _round(self, policy: CompressionPolicy, subject: CompressionSubject, step: Repair | None) -> GraphNetwork:
-        """The calibrated network of nearest codes, after one repair or none.
+    def _round(self, policy: CompressionPolicy, subject: CompressionSubject) -> GraphNetwork:
+        """The calibrated network of nearest codes.
 
         Args:
             policy: One entry for each of the layers of the network.
             subject: The network, as it was given or equalised.
-            step: The repair.
         """
         network = subject.compress(policy)
         calibrate(network, self._data, subject.methods.observer)
-        if step is not None:
-            with torch.enable_grad():
-                step.repair(network, subject)
         return network
 
-    @torch.no_grad()
+    def _repair_by(self, step: Repair | None, network: GraphNetwork, subject: CompressionSubject) -> GraphNetwork:
+        """A copy of a network after one repair or none."""
+        repaired = copy.deepcopy(network)
+        if step is not None:
+            with torch.enable_grad():
+                step.repair(repaired, subject)
+        return repaired
+
     def _fit(self, policy: CompressionPolicy, repairs: Sequence[Repair]) -> list[GraphNetwork]:
         """The calibrated network whose layers are fitted one after the other, as it is and after each of the repairs.
 
         A repair that does not help leaves the network before it in its place.
         """
+        return [*accumulate(repairs, self._keep_closer, initial=self._fit_layers(policy)[0])]
+
+    @torch.no_grad()
+    def _fit_layers(self, policy: CompressionPolicy) -> tuple[GraphNetwork, Tensor | None]:
+        """The calibrated network whose layers are fitted one after the other, and its outputs if that yields them."""
         methods, traced = self._subject.methods, self._subject.traced
         network = self._subject.compress(policy)
         fitted, corrections = set(list_approximate_weights(traced, policy)), list_corrections(traced, policy)
@@ -189,14 +209,12 @@ class Repairer:
                 if isinstance(module, ActivationQuantizer) and module.bits != FULL_PRECISION_BITS:
                     fix_range(module, inputs[0], methods.observer)
 
-            run_batches(network, [*self._data], prepare, fitter.see)
-        else:
-            exact = CompressionPolicy(
-                tuple(replace(entry, quantization=None, correction=None) for entry in policy.layers)
-            )
-            run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
-            calibrate(network, self._data, methods.observer)
-        return [*accumulate(repairs, self._keep_closer, initial=network)]
+            outputs = run_batches(network, [*self._data], prepare, fitter.see)
+            return network, torch.cat([join_outputs(batch) for batch in zip(*outputs, strict=True)])
+        exact = CompressionPolicy(tuple(replace(entry, quantization=None, correction=None) for entry in policy.layers))
+        run_batches(self._subject.view_compressed(exact), [*self._data], fitter.fit, fitter.see)
+        calibrate(network, self._data, methods.observer)
+        return network, None
 
     def _keep_closer(self, network: GraphNetwork, repair: Repair) -> GraphNetwork:
         """The network after a repair, or as it was if its outputs on the data were closer to the original ones."""

@@ -62,7 +62,7 @@ class _RepairedPolicies:
         self._subject, self._recipe, self._data = subject, recipe, subject.need_data()
 
     def __call__(self, policy: CompressionPolicy) -> float:
-        found = outputs_on(self._repairer.fit(policy), self._data).double()
+        found = self._repairer.fit_outputs(policy).double()
         return float(output_distance(self._expected, found, self._subject.task))
 
     @cached_property

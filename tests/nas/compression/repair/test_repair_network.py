@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from nas.compression.calibration_data import CalibrationData
 from nas.compression.compress import calibrate
 from nas.compression.equalization.registry import EQUALIZATIONS
-from nas.compression.repair.recipe import LIGHT, Recipe
+from nas.compression.repair.recipe import FULL, LIGHT, Recipe
+from nas.compression.repair.repair import outputs_on
 from nas.compression.repair.repair_network import Repairer, repair_network
 from nas.compression.rounding.round_to_nearest import RoundToNearest
 from nas.compression.subject import CompressionSubject
@@ -173,6 +174,8 @@ def test_layers_of_tokens_and_layers_that_are_called_twice(subject: CompressionS
         trace(Tokens().eval(), [torch.zeros(1, 3, 8, 8)]), [FLOAT], subject.data
     )
     policy = uniform(tokens.traced, "w3a8")
+    repairer = Repairer(tokens)
+    assert torch.equal(repairer.fit_outputs(policy), outputs_on(repairer.fit(policy), tokens.need_data()))
     plain = compress(tokens.traced, policy)
     calibrate(plain, tokens.need_data())
     assert 2 * distance(repair_network(tokens, policy), tokens) < distance(plain, tokens)
@@ -239,6 +242,16 @@ def test_only_zeros_that_the_policy_asks_for_stay(subject: CompressionSubject) -
     dense, sparse = (CompressionPolicy(tuple(map(LayerPolicy.parse, ["w2a32", one, *["w4a32"] * 4]))) for one in BODY)
     assert repair_network(found, dense).tensor("body.weight")[weight == 0].any()
     assert not repair_network(found, sparse).tensor("body.weight")[weight == 0].any()
+
+
+@pytest.mark.parametrize("recipe", [LIGHT, Recipe(sequential=False), FULL], ids=["light", "parallel", "full"])
+@pytest.mark.parametrize("policies", [["w3a8"] * 6, GROUPED, REDUCED, CORRECTED])
+def test_outputs_that_come_with_a_fit_are_those_of_the_network(
+    subject: CompressionSubject, policies: Sequence[str], recipe: Recipe
+) -> None:
+    policy = CompressionPolicy(tuple(map(LayerPolicy.parse, policies)))
+    repairer = Repairer(subject, recipe)
+    assert torch.equal(repairer.fit_outputs(policy), outputs_on(repairer.fit(policy), subject.need_data()))
 
 
 @pytest.mark.parametrize("policies", [["w3a8"] * 6, GROUPED, REDUCED, CORRECTED])
