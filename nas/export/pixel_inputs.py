@@ -23,6 +23,7 @@ from nas.data.reading import Fit
 PIXELS = "pixels"  # name of the input, unless the network has one that begins so
 _SHARPNESS = -0.5  # of Pillow's bicubic filter, its parameter `a` (Keys, 1981)
 _CHANNELS = (1, 3)
+_RED, _GREEN, _BLUE = 19_595, 38_470, 7_471  # shares of grey in 65,536ths, as Pillow has them (ITU-R BT.601)
 _OF_FLOATS = ("mean", "std")  # notes on how pixels become inputs, which the model does itself
 _NOTE = "uint8, shape (batch, height, width, channels): {} pixels from 0 to 255, of any height and width"
 _DOUBLE = TensorProto.DOUBLE  # of weights: thousands of pixels and small parts of one have too many digits for a float
@@ -37,28 +38,34 @@ class PixelInputs:
         side: Height and width in pixels to which images are decoded.
         resolution: Height and width in pixels of the inputs.
         fit: What becomes of images that are not square.
+        ground: What they are padded with, RGB from 0 to 255.
 
     Raises:
-        ValueError: If images have other channels than grey or RGB, or are padded, which no node does here.
+        ValueError: If images have other channels than grey or RGB.
     """
 
     normalization: Normalization
     side: int
     resolution: int
     fit: Fit
+    ground: tuple[int, int, int] = (255, 255, 255)
 
     def __post_init__(self) -> None:
         if self.channels not in _CHANNELS:
             raise ValueError(
                 f"--images is for images of 1 or 3 channels, and those of this job have {self.channels}; leave it out"
             )
-        if self.fit == "pad":
-            raise ValueError("--images crops or stretches images, and data.fit of this job is pad; leave it out")
 
     @property
     def channels(self) -> int:
         """Number of channels: 1 is grey, 3 is RGB."""
         return len(self.normalization.mean)
+
+    @property
+    def padding(self) -> tuple[int, ...]:
+        """The ground in each channel."""
+        red, green, blue = self.ground
+        return self.ground if self.channels > 1 else ((_RED * red + _GREEN * green + _BLUE * blue + (1 << 15)) >> 16,)
 
 
 def read_pixels(content: bytes, inputs: PixelInputs) -> bytes:
@@ -124,12 +131,21 @@ class _Builder:
         images = self._add("Transpose", self.prefix, perm=[0, 3, 1, 2])
         size = self._add("Cast", self._add("Shape", images), to=_DOUBLE)
         height, width = (self._add("Gather", size, self._keep([axis], np.int64)) for axis in (2, 3))
-        shorter = self._add("Min", height, width)
+        shorter, side = self._add("Min", height, width), self._keep(inputs.side, np.float64)
         used = (shorter, shorter) if inputs.fit == "crop" else (height, width)
-        down, across = (self._weigh(*pair, inputs.side) for pair in zip((height, width), used, strict=True))
+        new = (side, side)
+        if inputs.fit == "pad":
+            new = (self._shorten(height, width, side), self._shorten(width, height, side))
+        there = [self._place(count, inputs.side, side) for count in new]
+        down, across = (self._weigh(*axis) for axis in zip((height, width), used, new, there, strict=True))
         values = self._add("Cast", images, to=TensorProto.FLOAT)
         values = self._to_bytes(self._add("MatMul", values, self._add("Transpose", across, perm=[1, 0])))
         values = self._to_bytes(self._add("MatMul", down, values))  # Pillow keeps bytes between both, too
+        if inputs.fit == "pad":
+            filled = self._add("Mul", there[0][1], self._add("Transpose", there[1][1], perm=[1, 0]))
+            empty = self._add("Cast", self._add("Sub", self._keep(1.0, np.float64), filled), to=TensorProto.FLOAT)
+            ground = self._keep(np.reshape(inputs.padding, (1, -1, 1, 1)))
+            values = self._add("Add", values, self._add("Mul", ground, empty))
         normalization = inputs.normalization
         mean, std = (self._keep(np.reshape(part, (1, -1, 1, 1))) for part in (normalization.mean, normalization.std))
         values = self._add("Sub", self._add("Div", values, self._keep(255.0)), mean)
@@ -140,7 +156,30 @@ class _Builder:
         values = self._add("MatMul", self._add("Div", values, std), self._keep(fixed.T))
         self._add("MatMul", self._keep(fixed), values, output=output)
 
-    def _weigh(self, length: str, used: str, side: int) -> str:
+    def _shorten(self, length: str, other: str, side: str) -> str:
+        """How many pixels an axis has in an image that is to fit into a square: all, unless the other one is longer."""
+        shortened = self._add("Round", self._add("Mul", self._add("Div", length, other), side))
+        return self._add("Max", self._add("Min", shortened, side), self._keep(1.0, np.float64))
+
+    def _place(self, new: str, side: int, whole: str) -> tuple[str, str]:
+        """Where the pixels of an axis lie among the new ones, which are in its middle.
+
+        Args:
+            new: How many pixels it has, double.
+            side: How many there are.
+            whole: The same, double.
+
+        Returns:
+            The middle of each, counted from the first of the new ones, and whether it is one of these, 1 or 0, both
+            double, shape (side, 1).
+        """
+        half, zero = self._keep(0.5, np.float64), self._keep(0.0, np.float64)
+        before = self._add("Round", self._add("Mul", self._add("Sub", whole, new), half))
+        middles = self._add("Sub", self._keep(np.arange(side)[:, None] + 0.5, np.float64), before)
+        within = self._add("And", self._add("Less", zero, middles), self._add("Less", middles, new))
+        return middles, self._add("Cast", within, to=_DOUBLE)
+
+    def _weigh(self, length: str, used: str, new: str, place: tuple[str, str]) -> str:
         """The weights that the pixels of an axis have in each of the new ones, float, shape (side, length).
 
         They are those of Pillow: a bicubic filter, as wide as the pixels that become one.
@@ -148,12 +187,13 @@ class _Builder:
         Args:
             length: The number of pixels, double, shape (1,).
             used: How many of them, in the centre, become the new ones.
-            side: The number of new pixels.
+            new: The number of these.
+            place: Where they lie; weights of pixels that are none of them are 0.
         """
         half, one, two = (self._keep(number, np.float64) for number in (0.5, 1.0, 2.0))
-        scale = self._add("Div", used, self._keep(side, np.float64))
+        middles, within = place
+        scale = self._add("Div", used, new)
         left = self._add("Mul", self._add("Sub", length, used), half)
-        middles = self._keep(np.arange(side)[:, None] + 0.5, np.float64)
         centres = self._add("Add", self._add("Mul", middles, scale), left)
         axes = self._keep([0], np.int64)
         end = self._add("Squeeze", length, axes)
@@ -164,8 +204,9 @@ class _Builder:
         far = self._polynomial(away, *(_SHARPNESS * factor for factor in (1.0, -5.0, 8.0, -4.0)))
         is_near, is_there = (self._add("Cast", self._add("Less", away, end), to=_DOUBLE) for end in (one, two))
         rest = self._add("Mul", far, self._add("Sub", is_there, is_near))
-        weights = self._add("Add", self._add("Mul", near, is_near), rest)
+        weights = self._add("Mul", self._add("Add", self._add("Mul", near, is_near), rest), within)
         total = self._add("ReduceSum", weights, self._keep([1], np.int64), keepdims=1)
+        total = self._add("Add", total, self._add("Sub", one, within))  # of weights that are all 0: not to divide by 0
         return self._add("Cast", self._add("Div", weights, total), to=TensorProto.FLOAT)
 
     def _polynomial(self, values: str, *factors: float) -> str:

@@ -43,7 +43,11 @@ def compress_job(workspace: Workspace, preset: str | None = None, key: str | Non
     repair = check_compression(workspace.job, preset, key)
     with compressing(workspace, repair, key) as given:
         exported = run_job(given)
-        for found in exported.networks["key"].unique() if preset == FINETUNE else ():
+        if preset != FINETUNE:
+            return
+        keys = exported.networks["key"].unique()
+        for count, found in enumerate(keys, start=1):
+            given.reporter.say(f"finetune network {count} of {len(keys)}: {found}")
             finetune_job(given, found)
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from hardware.analytic import network_cost
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
-from nas.data.reading import Fit
+from nas.data.reading import Reading
 from nas.data.sources import DataSource
 from nas.export.description import NetworkDescription
 from nas.export.network_file import store_network
@@ -119,9 +119,9 @@ def export_candidate(
     computed = Candidate(candidate.architecture, change_policy(candidate.policy, request.format))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_name_file(found, request)}.onnx"
-    resolution, fit = candidate.architecture.resolution, _find_fit(subject) if request.images else None
+    resolution, reading = candidate.architecture.resolution, _find_reading(subject) if request.images else None
     described = NetworkDescription(computed, subject.space.architectures.layers(computed.architecture), request.format)
-    form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), fit, described)
+    form = FileForm(request.stored_target, list_notes(found, computed, request.format, subject), reading, described)
     program, stored = b"", None
     if request.torch or request.safetensors:  # first, as these refuse some of what ONNX has a form for
         inputs = take_inputs(subject.data, resolution)
@@ -195,12 +195,12 @@ def _store(
     store_networks(networks, [computed], "exported", runs.record("export", inputs, location), runs)
 
 
-def _find_fit(subject: Subject) -> Fit:
-    """What becomes of images that are not square."""
+def _find_reading(subject: Subject) -> Reading:
+    """How the job reads images."""
     source = subject.measurement.data
     if not isinstance(source, DataSource):
         raise ValueError("--images is for images, and this job has no data that say how they are read; leave it out")
-    return source.reading.fit
+    return source.reading
 
 
 def _count_bytes(candidate: Candidate, subject: Subject) -> float:

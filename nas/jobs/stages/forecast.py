@@ -16,7 +16,7 @@ from search_spaces.joint_space import JointSpace
 
 
 def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> None:
-    """Prints for how long candidates will be measured, by measuring some of few bits; nothing for Ray's workers.
+    """Prints for how long candidates will be measured, by measuring some of few bits here, as Ray's workers may do.
 
     Where networks are repaired, those of uniform policies are made in several ways, which takes longer than others.
 
@@ -26,8 +26,6 @@ def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> No
         execution: The workers and the reporter of the job.
     """
     space, measurement, workers = subject.space, subject.measurement, execution.workers
-    if workers.ray_address is not None:
-        return  # other machines measure
 
     def time_one(candidate: Candidate) -> float:
         begun = time.monotonic()
@@ -40,6 +38,8 @@ def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> No
     uniform_s = time_one(_take_example(space, space.largest().architecture, mixed=False)) if uniform else 0.0
     among = f", uniform ones at {uniform_s:.2g} s" if uniform else ""
     on = "" if workers.count == 1 else f" on {workers.count} workers"
+    if workers.ray_address is not None:
+        on += ", where they are as fast as this machine"
     left = describe_duration(((evaluations - uniform) * each_s + uniform * uniform_s) / workers.count)
     execution.reporter.say(
         f"search   up to {evaluations} candidates at about {each_s:.2g} s each{among}{on}: about {left}, besides "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from nas.data.normalization import Normalization
-from nas.data.reading import Fit
+from nas.data.reading import Reading
 from nas.data.splits import DataSplits
 from nas.export.agreement import check_agreement
 from nas.export.onnx_model import open_session
@@ -25,7 +25,7 @@ def take_inputs(data: DataSplits, resolution: int) -> Tensor:
     return data.transform.inputs(data.validation.take(slice(0, _CHECKED_IMAGES)).images, resolution)
 
 
-def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: int, fit: Fit) -> ImageReading:
+def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: int, reading: Reading) -> ImageReading:
     """The model of a network that reads images as they are, of any height and width.
 
     Args:
@@ -33,7 +33,7 @@ def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: 
         network: The network of that model, in evaluation mode.
         data: The samples, on some of which both are compared.
         resolution: Height and width of the inputs, in pixels.
-        fit: What becomes of images that are not square.
+        reading: How the job reads images, of which it takes what becomes of those that are not square.
 
     Returns:
         The model, what it computes in torch, and images that both read, uint8 of shape (images, height, width,
@@ -46,8 +46,8 @@ def read_images(model: bytes, network: nn.Module, data: DataSplits, resolution: 
     if not isinstance(data.transform, Normalization):
         raise ValueError("--images is for images, and what this network reads are none; leave it out")
     images = data.validation.take(slice(0, _CHECKED_IMAGES)).images
-    inputs = PixelInputs(data.transform, images.shape[-1], resolution, fit)
-    reading = read_pixels(model, inputs)
+    inputs = PixelInputs(data.transform, images.shape[-1], resolution, reading.fit, reading.ground)
+    built = read_pixels(model, inputs)
     wide, reader = images.permute(0, 2, 3, 1).contiguous(), PixelNetwork(network, inputs)
-    check_agreement(reader, open_session(reading), wide)
-    return reading, reader, wide
+    check_agreement(reader, open_session(built), wide)
+    return built, reader, wide

@@ -14,7 +14,7 @@ from torch import nn
 from hardware.profiling.reference_workload import time_normalized
 from hardware.profiling.workload import OnnxNetwork
 from hardware.tables.latency_table import LatencyTable
-from nas.data.reading import Fit
+from nas.data.reading import Reading
 from nas.data.splits import DataSplits
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.realize import CandidateRealizer
@@ -115,13 +115,13 @@ class FileForm:
     Attributes:
         target: What it is for.
         notes: What it is to tell of itself, besides what it takes and gives; names and texts.
-        fit: Where it is to read images as they are, what becomes of those that are not square; None reads inputs.
+        reading: Where it is to read images as they are, how the job reads them; None reads inputs.
         description: What its manifest is to say, by which it is checked; None writes none.
     """
 
     target: ExportTarget = DEFAULT_TARGET
     notes: Mapping[str, str] = field(default_factory=dict)
-    fit: Fit | None = None
+    reading: Reading | None = None
     description: NetworkDescription | None = None
 
 
@@ -166,8 +166,8 @@ def export_network(
     if form.target.runtime == "openvino":
         session = open_openvino(model)
         check_openvino_agreement(network, session, inputs)
-    if form.fit is not None:
-        model, network, inputs = read_images(model, network, data, resolution, form.fit)
+    if form.reading is not None:
+        model, network, inputs = read_images(model, network, data, resolution, form.reading)
 
     def run(images: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(run_session(session, images.numpy()))

@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 
 from nas.cli.main import app
 from nas.compression.tracing.traced_file import load_traced
+from nas.data.reading import Reading
 from nas.data.splits import DataSplits
 from nas.export.network_file import load_network
 from nas.export.onnx_model import open_session, run_session
@@ -285,7 +286,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
 def test_samples_that_are_no_images_are_refused() -> None:
     data = cast(DataSplits, SimpleNamespace(transform=lambda tokens: tokens))
     with pytest.raises(ValueError, match="--images is for images, and what this network reads are none"):
-        read_images(b"", nn.Identity(), data, 8, "crop")
+        read_images(b"", nn.Identity(), data, 8, Reading())
 
 
 def test_bad_input_is_one_line(compressed: Compressed, refusal: Callable[..., str], tmp_path: Path) -> None:
