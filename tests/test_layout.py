@@ -77,6 +77,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "nas/jobs/stages/candidate_network.py": "tests/nas/jobs/test_compress.py: a candidate is stored, and compressed",
     "nas/jobs/stages/channel_ranking.py": "tests/nas/jobs/stages/test_distill.py, test_sensitivity.py: whole jobs",
     "nas/jobs/stages/forecast.py": "tests/nas/jobs/stages/test_sensitivity.py: it is said once, beforehand",
+    "nas/jobs/stages/table_request.py": "tests/nas/jobs/stages/test_profile.py: where tables lie",
     "nas/jobs/stages/search_identity.py": "tests/nas/jobs/stages/test_given_values.py, test_pair_entries.py: as begun",
     "nas/jobs/stages/tuners.py": "tests/nas/jobs/stages/test_finetune.py, and of given networks test_compress.py",
     "nas/compression/pruning/baselines.py": WIDTHS,

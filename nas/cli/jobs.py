@@ -81,12 +81,17 @@ def _train(options: TrainOptions) -> None:
 @takes(ProfileOptions)
 def _profile(options: ProfileOptions) -> None:
     from nas.jobs.execution import Workers
-    from nas.jobs.run import profile_job
+    from nas.jobs.run import profile_job, refine_job
 
+    if options.exported and options.resource is not None:
+        raise ValueError("--exported refines the table of this machine, and --resource measures a node; leave one out")
     if options.ray_address is not None and options.resource is None:
         raise ValueError("--ray-address needs --resource, the name of what the node to be profiled offers")
     with _opened(options, Workers(ray_address=options.ray_address)) as workspace:
-        profile_job(workspace, options.resource)
+        if options.exported:
+            refine_job(workspace)
+        else:
+            profile_job(workspace, options.resource)
 
 
 def _measuring(name: str) -> Callable[..., None]:

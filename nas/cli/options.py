@@ -207,6 +207,9 @@ class ProfileOptions(JobOptions):
     resource: Annotated[
         str | None, typer.Option(help="Measure the node of the Ray cluster that offers this resource.")
     ] = None
+    exported: Annotated[
+        bool, typer.Option("--exported", help="Another table, fitted to the networks that the job exported, too.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

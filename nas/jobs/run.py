@@ -16,8 +16,7 @@ from nas.evaluation.remote_profiler import remote_profiler
 from nas.files import atomic_write
 from nas.jobs.console.data_report import show_survey, show_texts
 from nas.jobs.console.summary import summarize, summarize_finetuned
-from nas.jobs.files.compressed_job import check_tuning_data
-from nas.jobs.files.job import Job
+from nas.jobs.files.compressed_job import check_features, check_tuning_data
 from nas.jobs.stages.candidate_network import find_candidate
 from nas.jobs.stages.distill import check_distillation, distill
 from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
@@ -30,6 +29,7 @@ from nas.jobs.stages.limit_check import check_limits
 from nas.jobs.stages.measured_search import check_length, measured_search
 from nas.jobs.stages.predicted_search import predicted_search
 from nas.jobs.stages.profile import find_table, profile, table_of_this_machine
+from nas.jobs.stages.refined_table import list_exported, refine_table
 from nas.jobs.stages.search_outcome import SearchOutcome
 from nas.jobs.stages.sensitivity import check_sensitivity
 from nas.jobs.stages.train import check_training, store_network, train
@@ -145,6 +145,22 @@ def profile_job(workspace: Workspace, resource: str | None = None) -> StoredTabl
         return profile(request, remote, workspace.reporter)
 
 
+def refine_job(workspace: Workspace) -> StoredTable:
+    """Calibrates the table of this machine anew, on the networks that the job has exported, too: another table.
+
+    Args:
+        workspace: The job, whose table is finished and whose networks were exported and timed.
+
+    Raises:
+        ValueError: If the job asks for no latency, none was exported, or as `refine_table` describes.
+        OSError: If the machine is busy, or changes meanwhile.
+    """
+    check_job(workspace)
+    exported, latency_ms = list_exported(workspace.database, workspace.job.name, workspace.space)
+    profiler = create_profiler(workspace.job.device.here())
+    return refine_table(workspace.table_request, exported, latency_ms, profiler, workspace.reporter)
+
+
 def fit_job(workspace: Workspace) -> Fitted:
     """Measures candidates on the trained weights, and fits predictors to these measurements."""
     return fit(workspace.job.fit, workspace.subject, workspace.execution)
@@ -173,27 +189,6 @@ def export_job(workspace: Workspace) -> Export:
     return exported
 
 
-def _check_features(job: Job, given: bool) -> None:
-    """Makes sure that features of what a job compresses are to be compared with those of a given network.
-
-    Args:
-        job: The job.
-        given: Whether its network is given; a candidate of a supernet learns from the largest network.
-
-    Raises:
-        ValueError: If there is none, or channels of its features are rescaled.
-    """
-    if not given:
-        raise ValueError(
-            "feature distillation compares features with those of a given network, got a supernet; leave it out"
-        )
-    if job.compression.equalization is not None:
-        raise ValueError(
-            "feature distillation compares features in the scale of the given network, and compression.equalization "
-            f"of this job rescales them, by {job.compression.equalization}; leave one of them out"
-        )
-
-
 def finetune_job(
     workspace: Workspace,
     key: str,
@@ -219,7 +214,7 @@ def finetune_job(
     check_tuning_data(workspace.job)
     given = workspace.network is not None
     if feature_distillation:
-        _check_features(workspace.job, given)
+        check_features(workspace.job, given)
     default_rate = 0.0001 if given else 0.01
     tuning = FineTuning(epochs, default_rate if learning_rate is None else learning_rate, feature_distillation)
     subject = workspace.subject

@@ -1,7 +1,4 @@
-"""The workspace of a job: its images, spaces and files, each loaded or created when it is first used.
-
-`nas.jobs.run` takes from it what the stages need; the stages do not know it.
-"""
+"""What a job works with; `nas.jobs.run` takes from it what the stages need, and the stages do not know it."""
 
 from __future__ import annotations
 
@@ -32,8 +29,9 @@ from nas.jobs.stages.channel_ranking import ChannelRanking
 from nas.jobs.stages.distill import distill_all, find_distilled
 from nas.jobs.stages.exact_costs import ExactCosts
 from nas.jobs.stages.given_network import create_given_space, name_given, trace_network
-from nas.jobs.stages.profile import TableRequest, find_table
+from nas.jobs.stages.profile import find_table
 from nas.jobs.stages.subject import Subject
+from nas.jobs.stages.table_request import TableRequest
 from nas.training.plan import TrainingPlan
 from nas.training.task import TrainingTask
 from nas.user_code import import_callable
@@ -246,5 +244,5 @@ class Workspace:
         Raises:
             ValueError: If the table is needed and not there, or the search cannot use it; see `find_table`.
         """
-        asked = self.job.search.table_costs
-        return ExactCosts(self.space, find_table(self.table_request, self.reporter) if asked else None)
+        table = find_table(self.table_request, self.reporter) if self.job.search.table_costs else None
+        return ExactCosts(self.space, table)

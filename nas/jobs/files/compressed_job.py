@@ -58,6 +58,27 @@ def check_tuning_data(job: Job) -> None:
         raise ValueError("fine-tuning needs training samples, labelled or not, and this job has no section data")
 
 
+def check_features(job: Job, given: bool) -> None:
+    """Makes sure that features of what a job compresses are to be compared with those of a given network.
+
+    Args:
+        job: The job.
+        given: Whether its network is given; a candidate of a supernet learns from the largest network.
+
+    Raises:
+        ValueError: If there is none, or channels of its features are rescaled.
+    """
+    if not given:
+        raise ValueError(
+            "feature distillation compares features with those of a given network, got a supernet; leave it out"
+        )
+    if job.compression.equalization is not None:
+        raise ValueError(
+            "feature distillation compares features in the scale of the given network, and compression.equalization "
+            f"of this job rescales them, by {job.compression.equalization}; leave one of them out"
+        )
+
+
 def check_given(job: Job, key: str | None, command: str) -> None:
     """Makes sure that it is known which trained network a command is for.
 

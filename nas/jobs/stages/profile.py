@@ -2,105 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hardware.building.build_table import check_unchanged, measure_missing
 from hardware.building.calibrate_table import calibrate_table, count_calibration_steps
-from hardware.device import DEVICES, USABLE_CPUS, check_threads, get_device
+from hardware.device import DEVICES, USABLE_CPUS, get_device
 from hardware.profiling.profiler import Profiler
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.plausibility import check_plausible
 from hardware.tables.table_file import load_table, save_table
-from hardware.tables.table_metadata import SCHEMA_VERSION
-from nas.compression.tracing.trace import TracedNetwork
 from nas.evaluation.given_workloads import GivenWorkloads
 from nas.evaluation.profilers import create_profiler
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.table_summary import describe_fit
-from nas.jobs.files.device_section import DeviceSection
-from nas.jobs.files.search_section import SearchSection
-from nas.jobs.job_runs import Inputs, stage_path
 from nas.jobs.stage_folder import StageFolder
-from nas.jobs.stages.exact_costs import ExactCosts, StoredTable
-from nas.jobs.stages.limit_check import check_limits
+from nas.jobs.stages.exact_costs import StoredTable
 from nas.jobs.stages.sampling import representative_sample
-from nas.jobs.stages.table_check import check_table, find_low_rank
-from search_spaces.joint_space import JointSpace
+from nas.jobs.stages.table_check import find_low_rank
+from nas.jobs.stages.table_request import TableRequest
+from search_spaces.population import Population
 
 _NOISY = 0.1  # relative spread of timings above which a machine is called noisy
 _UNFINISHED = "unfinished.parquet"
 _CALIBRATION_SEED = 0  # not the seed of the job: jobs with other seeds share the table
-
-
-@dataclass(frozen=True)
-class TableRequest:
-    """The latency table that a job asks for.
-
-    Attributes:
-        device: Of which device, with how many threads and inputs; or which table is given.
-        search: What the table must price, and whether latency is limited.
-        space: The candidates that it must price.
-        network: The network that is given; None where the job names a space.
-        inputs: What else a measured table depends on.
-        folder: The folder of the job.
-    """
-
-    device: DeviceSection
-    search: SearchSection
-    space: JointSpace
-    network: TracedNetwork | None
-    inputs: Inputs
-    folder: Path
-
-    @property
-    def given(self) -> Path | None:
-        """The table that is given; None where it is measured."""
-        return None if self.device.table is None else Path(self.device.table)
-
-    def path(self, machine: Mapping[str, str]) -> Path:
-        """Where the table lies that is measured on a machine of this fingerprint.
-
-        Raises:
-            ValueError: If the device has more threads than the machine has usable CPUs.
-        """
-        check_threads(self.device.threads, machine)
-        stated = self.device.model_dump(exclude={"accept_poor_fit"})
-        precisions = [str(one) for one in self.device.here().precisions]
-        device = {"device": stated, "precisions": precisions, "machine": machine}
-        inputs = {**self.inputs, **device, "schema": SCHEMA_VERSION}
-        if self.network is not None:
-            inputs["graph"] = hashlib.sha256(self.network.graph.to_json().encode()).hexdigest()
-        return stage_path(self.folder, "profile", inputs) / "latency.parquet"
-
-    def path_here(self) -> Path:
-        """Where the table lies that is measured on this machine.
-
-        Raises:
-            ValueError: If the device cannot be measured here, or has more threads than there are usable CPUs.
-        """
-        return self.path(create_profiler(self.device.here()).fingerprint())
-
-    def older(self, machine: Mapping[str, str]) -> str:
-        """What to do with a table of this machine that does not say how many CPUs were usable; empty without one."""
-        path = self.path({name: value for name, value in machine.items() if name != USABLE_CPUS})
-        if not path.exists():
-            return ""
-        return f"{path} does not say how many CPUs were usable when it was measured; name it as device.table to use it"
-
-    def check(self, stored: StoredTable) -> StoredTable:
-        """The same table, if it has what the search asks of it, and tells it well enough.
-
-        Raises:
-            ValueError: See `check_table` and `check_limits`.
-        """
-        check_limits(ExactCosts(self.space, check_table(stored, self.space, self.search, self.device)), self.search)
-        return stored
 
 
 def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> StoredTable:
@@ -122,14 +50,16 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
         )
     machine = profiler.fingerprint()
     finished = request.path(machine)
-    if (found := _read_finished(finished)) is not None:
+    if (found := read_finished(finished)) is not None:
         reporter.say(f"profile  done before: {finished}")
         return request.check(StoredTable(finished, found))
     if older := request.older(machine):
         reporter.say(f"profile  measured anew: {older}")
     finished.parent.mkdir(parents=True, exist_ok=True)
     unfinished = finished.with_name(_UNFINISHED)
-    table = _calibrated(request, _measured_layers(request, profiler, reporter, unfinished), profiler, reporter)
+    table = calibrate_on_networks(
+        request, _measured_layers(request, profiler, reporter, unfinished), profiler, reporter
+    )
     check_unchanged(machine, profiler)
     save_table(table, finished)
     StageFolder(finished.parent).record(finished.name)
@@ -162,7 +92,7 @@ def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
     if request.given is not None:
         return _read_given(request, request.given, reporter)
     finished = request.path_here()
-    if (table := _read_finished(finished)) is None:
+    if (table := read_finished(finished)) is None:
         asked = " and ".join(request.search.table_costs)
         older = request.older(create_profiler(request.device.here()).fingerprint())
         raise ValueError(
@@ -180,10 +110,10 @@ def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
     if request.given is not None:
         table = load_table(request.given)
         return table if table.fingerprint == create_profiler(table.device).fingerprint() else None
-    return _read_finished(request.path_here()) or LatencyTable(request.device.here())
+    return read_finished(request.path_here()) or LatencyTable(request.device.here())
 
 
-def _read_finished(path: Path) -> LatencyTable | None:
+def read_finished(path: Path) -> LatencyTable | None:
     """The measured table of a job; None if there is none yet.
 
     Raises:
@@ -236,13 +166,31 @@ def _measured_layers(request: TableRequest, profiler: Profiler, reporter: Report
         return measure_missing(table, layers, policies, profiler, lambda done, _: bar.reach(done), unfinished)
 
 
-def _calibrated(request: TableRequest, table: LatencyTable, profiler: Profiler, reporter: Reporter) -> LatencyTable:
-    """Fitted to random networks, with random weights: latency does not depend on them.
+def calibrate_on_networks(
+    request: TableRequest,
+    table: LatencyTable,
+    profiler: Profiler,
+    reporter: Reporter,
+    exported: Population | None = None,
+) -> LatencyTable:
+    """A table that is fitted to random networks, with random weights: latency does not depend on them.
 
     Those of a given network are that network itself under random policies.
+
+    Args:
+        request: The table that a job asks for.
+        table: A table with all layers.
+        profiler: Measures on the machine of the table.
+        reporter: Where progress is shown.
+        exported: Further networks of the space; None if there are none.
+
+    Raises:
+        ValueError: If the table cannot be calibrated; see `calibrate_table`.
+        OSError: If the machine is busy.
     """
     build = None if request.network is None else GivenWorkloads(request.network, request.space.architectures)
     rng = np.random.default_rng(_CALIBRATION_SEED)
     sample = representative_sample(request.space, rng, request.device.calibration_networks)
+    sample = sample if exported is None else sample.join(exported).unique()
     with reporter.bar("calibrate on networks", count_calibration_steps(len(sample))) as bar:
         return calibrate_table(table, sample, rng, profiler, bar.reach, build)

@@ -25,7 +25,8 @@ from nas.jobs.files.device_section import DeviceSection
 from nas.jobs.files.job import load_job
 from nas.jobs.files.search_section import SearchSection
 from nas.jobs.run import profile_job, run_job, search_job
-from nas.jobs.stages.profile import TableRequest, find_table, table_of_this_machine
+from nas.jobs.stages.profile import find_table, table_of_this_machine
+from nas.jobs.stages.table_request import TableRequest
 from nas.jobs.workspace import Workspace
 from results.database.results_database import ResultsDatabase
 from search_spaces.compression_policy import LayerPolicy
