@@ -26,10 +26,11 @@ from nas.compression.compress import calibrate
 from nas.compression.integer_biases import round_biases
 from nas.compression.tracing.compress import compress
 from nas.data.sources import load_images
+from nas.export.agreement import check_openvino_agreement
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import run_session
-from nas.export.openvino_session import check_openvino_agreement, open_openvino
 from nas.export.target import ExportTarget
+from nas.verification.openvino_session import open_openvino
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 
 POLICIES = ("w32a32", "w8a8", "w7a8", "w4a8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,15 @@ import typer
 if TYPE_CHECKING:
     from nas.verification.check import Check
 
+
 FAILED = 1  # the exit code where a check failed
+
+
+class Runtime(StrEnum):
+    """What a file is run in; always in onnxruntime."""
+
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
 
 
 def register(app: typer.Typer) -> None:
@@ -24,13 +33,16 @@ def register(app: typer.Typer) -> None:
 
 def _verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The ONNX file; its manifest is FILE with .json.")],
+    runtime: Annotated[
+        Runtime, typer.Option(help="openvino: run it in OpenVINO, too, which must be installed.")
+    ] = Runtime.ONNXRUNTIME,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     from nas.verification.check import find_failure
     from nas.verification.checks import verify_file
     from nas.verification.structure import CONTENT
 
-    checks = verify_file(file)
+    checks = verify_file(file, in_openvino=runtime is Runtime.OPENVINO)
     if as_json:
         found = [{**asdict(check), "outcome": check.outcome} for check in checks]
         typer.echo(json.dumps({"file": str(file), "checks": found}))

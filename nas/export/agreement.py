@@ -56,6 +56,23 @@ def check_agreement(network: nn.Module, session: onnxruntime.InferenceSession, i
         raise ExportMismatch(agreement.fault + _describe_amplification(compared, inputs, reference))
 
 
+def check_openvino_agreement(network: nn.Module, session: onnxruntime.InferenceSession, inputs: Tensor) -> None:
+    """Compares a network with its exported model as `check_agreement` does, and names OpenVINO in errors.
+
+    Args:
+        network: The network that was exported, in evaluation mode.
+        session: A result of `open_openvino`.
+        inputs: Inputs to compare on, shape (batch, ...).
+
+    Raises:
+        ExportMismatch: If they differ by more than rounding.
+    """
+    try:
+        check_agreement(network, session, inputs)
+    except ExportMismatch as error:
+        raise ExportMismatch(str(error).replace("onnxruntime", "OpenVINO")) from error
+
+
 def compute_reference(network: nn.Module, inputs: Tensor) -> Reference:
     """What a network computes of inputs, with which the outputs of its exported model are compared.
 

@@ -1,4 +1,4 @@
-"""All checks of an exported file: by numpy and onnxruntime alone, against the manifest beside it."""
+"""All checks of an exported file: by numpy and onnxruntime alone, against the manifest beside it; and in OpenVINO."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hardware.input_file import read_input
+from hardware.profiling.openvino_model import check_openvino, compile_openvino, count_integer_layers, read_version
 from nas.verification.check import Check
 from nas.verification.layers import LayerGraph
 from nas.verification.manifest import Manifest
 from nas.verification.manifest_file import read_manifest, read_samples
 from nas.verification.onnx_reader import read_graph
+from nas.verification.openvino_session import open_openvino
 from nas.verification.parity import Reference
 from nas.verification.sessions import open_session, optimize, run_session
 from nas.verification.structure import (
@@ -27,27 +29,34 @@ from nas.verification.timing import check_latency
 from search_spaces.quoting import describe_error
 
 Samples = tuple[NDArray[Any], NDArray[Any]]
+_OPENVINO = "outputs, in OpenVINO"
 
 
-def verify_file(path: Path) -> list[Check]:
+def verify_file(path: Path, in_openvino: bool = False) -> list[Check]:
     """Checks a file against the manifest and the samples beside it.
 
     Args:
         path: The ONNX file.
+        in_openvino: Whether it is also run in OpenVINO.
 
     Returns:
         What every check found; if the content is not that of the manifest, of this check alone.
 
     Raises:
         OSError: If a file cannot be read.
-        ValueError: If there is no manifest, or it or the samples are damaged or something else.
+        ValueError: If there is no manifest, it or the samples are damaged or something else, or OpenVINO is asked for
+            and not installed.
     """
+    if in_openvino:
+        check_openvino("--runtime openvino")  # before all else is checked
     content, manifest = read_input(path, most_bytes=2 << 30), read_manifest(path)  # a file of ONNX has 2 GiB at most
     whole = check_content(content, manifest)
     if not whole.passed:
         return [whole]
     samples = read_samples(path, manifest)
     checks = check_model(content, manifest, samples)
+    if in_openvino:
+        checks.append(_check_in_openvino(content, manifest, samples))
     if any(check.passed is False for check in checks):
         return [*checks, Check("latency", None, "of a file that passes all other checks")]
     return [*checks, *check_latency(content, manifest, samples[0])]
@@ -80,6 +89,19 @@ def check_model(content: bytes, manifest: Manifest, samples: Samples) -> list[Ch
     except Exception as error:  # of onnxruntime, whose errors share no base
         checks.append(Check("onnxruntime", False, f"it must load and run the file, and says {describe_error(error)}"))
     return checks
+
+
+def _check_in_openvino(content: bytes, manifest: Manifest, samples: Samples) -> Check:
+    """Whether outputs in OpenVINO, whose kernels round in their own way, are those of torch."""
+    inputs, outputs = samples
+    try:
+        given = run_session(open_openvino(content), inputs)
+        integers, layers = count_integer_layers(compile_openvino(content))
+    except RuntimeError as error:
+        return Check(_OPENVINO, False, f"it must load and run the file, and says {describe_error(error)}")
+    agreement = Reference(outputs, manifest.kind == "quantized", manifest.output_step).compare(given, exact=False)
+    found = f"{agreement.detail}; {integers} of {layers} layers run in integers in OpenVINO {read_version()}"
+    return Check(_OPENVINO, not agreement.fault, agreement.fault or found)
 
 
 def _check_parity(content: bytes, manifest: Manifest, samples: Samples, optimized: bool, exact: bool) -> Check:

@@ -18,12 +18,11 @@ from nas.data.reading import Reading
 from nas.data.splits import DataSplits
 from nas.evaluation.profilers import create_profiler
 from nas.evaluation.realize import CandidateRealizer
-from nas.export.agreement import check_agreement
+from nas.export.agreement import check_agreement, check_openvino_agreement
 from nas.export.description import NetworkDescription
 from nas.export.model_notes import add_notes
 from nas.export.onnx_graph_network import traced_to_onnx
 from nas.export.onnx_model import open_session, run_session, save_onnx, to_onnx
-from nas.export.openvino_session import check_openvino_agreement, open_openvino
 from nas.export.opset import describe_versions
 from nas.export.target import DEFAULT_TARGET, ExportTarget
 from nas.files import atomic_write
@@ -33,6 +32,7 @@ from nas.jobs.stages.image_reading import read_images, take_inputs
 from nas.jobs.stages.manifests import describe_values
 from nas.jobs.stages.subject import Subject
 from nas.verification.manifest_file import locate_manifest, locate_samples
+from nas.verification.openvino_session import open_openvino
 from results.evaluation import Evaluation, RunRecord, Source
 from results.metric import METRICS, Metric
 from search_spaces.candidate import Candidate

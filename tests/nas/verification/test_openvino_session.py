@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from itertools import cycle, islice
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from small_files import FLOAT, INPUTS, QUANTIZED, export
 from torch import Tensor, nn
 
 from hardware.profiling.openvino_model import compile_openvino, count_integer_layers
+from hardware.profiling.stopwatch import Stopwatch
 from nas.compression.compress import apply_policy, calibrate
 from nas.compression.integer_biases import round_biases
-from nas.export.agreement import ExportMismatch
+from nas.export.agreement import ExportMismatch, check_openvino_agreement
 from nas.export.onnx_model import run_session, to_onnx
-from nas.export.openvino_session import check_openvino_agreement, open_openvino
 from nas.export.target import ExportTarget
+from nas.verification.check import Check
+from nas.verification.checks import verify_file
+from nas.verification.openvino_session import open_openvino
 from search_spaces.compression_policy import CompressionPolicy, LayerPolicy
 from search_spaces.elastic.supernet import build_supernet
 from search_spaces.joint_space import JointSpace
@@ -54,7 +61,27 @@ def test_an_export_agrees_in_openvino_and_another_network_does_not() -> None:
         check_openvino_agreement(other, session, images)
 
 
-def test_openvino_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_alone_is_checked_in_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("openvino") is None:
+        pytest.skip("OpenVINO is an extra")
+    monkeypatch.setattr("nas.verification.timing.Stopwatch", lambda **_: Stopwatch(rounds=(1, 1), turn_s=0.0, runs=1))
+
+    def verify(text: str, outputs: NDArray[np.float32] | None = None) -> Check:
+        checks = verify_file(export(tmp_path, text, outputs), in_openvino=True)
+        return next(check for check in checks if check.name == "outputs, in OpenVINO")
+
+    for text in (FLOAT, QUANTIZED):
+        right = verify(text)
+        assert right.passed, right
+        assert "of 1 layers run in integers in OpenVINO" in right.detail
+    wrong = verify(FLOAT, INPUTS[:, :2])
+    assert wrong.passed is False
+    assert len(verify_file(export(tmp_path, FLOAT))) == len(verify_file(tmp_path / "net.onnx", in_openvino=True)) - 1
+
+
+def test_openvino_must_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hardware.profiling.openvino_model.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"an export for openvino, which is checked in it, needs OpenVINO"):
         open_openvino(b"")
+    with pytest.raises(ValueError, match="--runtime openvino needs OpenVINO; in the folder of this project: pip"):
+        verify_file(tmp_path / "none.onnx", in_openvino=True)

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from hardware.profiling.openvino_model import check_openvino, compile_openvino
-from nas.export.agreement import ExportMismatch, check_agreement
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -40,35 +38,21 @@ class _OpenVinoSession:
         return [np.array(found[one]) for one in self._model.outputs]
 
 
-def open_openvino(model: bytes) -> onnxruntime.InferenceSession:
+def open_openvino(
+    model: bytes, asker: str = "an export for openvino, which is checked in it,"
+) -> onnxruntime.InferenceSession:
     """A model in OpenVINO, on one thread of the CPU; it has the methods `get_inputs` and `run` of a session.
 
     Args:
         model: An ONNX file.
+        asker: What needs OpenVINO, for the error.
 
     Raises:
         ValueError: If OpenVINO is not installed.
         RuntimeError: If it cannot load the file.
     """
-    check_openvino("an export for openvino, which is checked in it,")
+    check_openvino(asker)
     return cast("onnxruntime.InferenceSession", _OpenVinoSession(model))
-
-
-def check_openvino_agreement(network: nn.Module, session: onnxruntime.InferenceSession, inputs: Tensor) -> None:
-    """Compares a network with its exported model as `check_agreement` does, and names OpenVINO in errors.
-
-    Args:
-        network: The network that was exported, in evaluation mode.
-        session: A result of `open_openvino`.
-        inputs: Inputs to compare on, shape (batch, ...).
-
-    Raises:
-        ExportMismatch: If they differ by more than rounding.
-    """
-    try:
-        check_agreement(network, session, inputs)
-    except ExportMismatch as error:
-        raise ExportMismatch(str(error).replace("onnxruntime", "OpenVINO")) from error
 
 
 def _read_shape(shape: openvino.PartialShape) -> tuple[int | None, ...]:
