@@ -22,7 +22,10 @@ from nas.jobs.stages.profile import table_of_this_machine
 from nas.jobs.stages.subject import Subject
 from nas.jobs.stages.tuners import GivenNetworkTuner, SubnetTuner
 from nas.jobs.workspace import Workspace
+from nas.verification.manifest import Manifest
+from nas.verification.manifest_file import read_manifest
 from results.description import describe
+from search_spaces.compression_policy import LayerPolicy
 from search_spaces.quoting import quote
 
 _KEY = re.compile(r"[0-9a-fA-F]{1,16}")
@@ -104,8 +107,19 @@ def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: Exp
     exported = export_candidate(found, request, subject, restore, table, workspace.execution)
     caption = "measured on validation images, before the export; test and latency are of the ONNX file"
     reporter.console.print(networks_table(exported.networks, caption, workspace.execution.runs.metrics))
-    reporter.say(f"file     {exported.folder / exported.networks['file'].iloc[0]}")
+    file = exported.folder / exported.networks["file"].iloc[0]
+    reporter.say(f"runs     {_describe_run(read_manifest(file))}")
+    reporter.say(f"file     {file}")
     return exported
+
+
+def _describe_run(manifest: Manifest) -> str:
+    """How many layers run in integers, and that the others take their time where the policy rounds more."""
+    rounded = sum(policy != str(LayerPolicy()) for policy in manifest.policies.values())
+    said = f"{manifest.integer_layers} layers in integers, {manifest.float_layers} in floating point, in onnxruntime"
+    if not manifest.integer_layers < rounded:
+        return said
+    return f"{said}; the policy rounds {rounded}, and the rest of these takes the time of floating point"
 
 
 def _find_subject(workspace: Workspace, found: FoundNetwork) -> Subject:

@@ -126,6 +126,9 @@ def test_formats_are_the_same_network(compressed: Compressed) -> None:
     for form in ("int8", "fp32", "weight_only"):
         shown = compressed.export(compressed.key, "--run", searched, "--format", form, "--batch", "2")
         assert f"-{form}-batch2-{searched.removeprefix('one/')}.onnx" in shown, shown
+        integers, floats = (2, 0) if form == "int8" else (0, 2)
+        assert f"{integers} layers in integers, {floats} in floating point" in shown, shown
+        assert ("the policy rounds 2, and the rest of these" in shown) == (form == "weight_only")
     measured = outputs(compressed.file("one/export-*/*.onnx"))
     whole = load_traced(next(compressed.runs.glob("one/network-*/network.safetensors"))).network()
     with torch.no_grad():
