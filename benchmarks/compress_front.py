@@ -64,6 +64,8 @@ def main() -> None:
         train_job(workspace)
         outcome = search_job(workspace)
         seconds = time.process_time() - begin
+        target = f"ResNet-20, `nas compress`, {len(BITS)} uniform policies and {SIZES} sizes on one core: under 600 s"
+        print(row(target, [seconds], "{:.0f} s", "1", COMMAND, 1), flush=True)
         population, realizer = outcome.front.population, workspace.subject.realizer()
         sizes = workspace.costs().objective("weight_bytes").evaluate(population)
         front = {}
@@ -85,8 +87,6 @@ def main() -> None:
                 ahead.append(100 * difference.mean().item())
                 errors.append(100 * difference.std().item() / len(difference) ** 0.5)
                 print(f"{bits} bits, {name}: {percentage(right):.2f} %, {ahead[-1]:.2f}", file=sys.stderr, flush=True)
-    target = f"ResNet-20, `nas compress`, {len(BITS)} uniform policies and {SIZES} sizes on one core: under 600 s"
-    print(row(target, [seconds], "{:.0f} s", "1", COMMAND, 1))
     worst = max(range(len(ahead)), key=ahead.__getitem__)
     target = f"ResNet-20, {len(ahead)} uniform networks, most that one is ahead of the front (standard error "
     print(row(f"{target}{errors[worst]:.2f}): at most 0 points", [ahead[worst]], "{:.2f} points", "1", COMMAND, 1))
