@@ -11,6 +11,7 @@ from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
+from nas.compression.rounding.registry import ROUNDINGS
 from nas.jobs.files.section import Section
 from search_spaces.quoting import quote
 
@@ -29,22 +30,24 @@ class CompressionSection(Section):
 
     A step that a training with bits has learnt comes before that of the quantiser. `repair` is the recipe by which a
     given network is rounded and repaired; left out, its weights are rounded to the nearest codes. `equalization` is the
-    first step of that recipe. `factorization` says what layers of low rank of a given network keep. `calibration` says
-    by which inputs a given network is calibrated, judged layer by layer and repaired: training samples, or images that
-    are distilled from the network alone (`nas.compression.data_free`).
+    first step of that recipe, and `rounding` how it rounds a layer. `factorization` says what layers of low rank of a
+    given network keep. `calibration` says by which inputs a given network is calibrated, judged layer by layer and
+    repaired: training samples, or images that are distilled from the network alone (`nas.compression.data_free`).
     """
 
     observer: Annotated[str, AfterValidator(OBSERVERS.check_name)] = "percentile_99_99"
     quantizer: Annotated[str, AfterValidator(QUANTIZERS.check_name)] = "min_max"
     repair: Literal["light", "full"] | None = None
     equalization: Annotated[str, AfterValidator(EQUALIZATIONS.check_name)] | None = None
+    rounding: Annotated[str, AfterValidator(ROUNDINGS.check_name)] | None = None
     factorization: Annotated[str, AfterValidator(FACTORIZATIONS.check_name)] = DEFAULT_FACTORIZATION
     calibration: Literal["training", "data_free"] = TRAINING
 
     @model_validator(mode="after")
-    def _equalizes_what_is_repaired(self) -> CompressionSection:
-        if self.equalization is not None and self.repair is None:
-            raise ValueError("compression.equalization is a step of a repair; state compression.repair, such as light")
+    def _has_the_repair_of_its_steps(self) -> CompressionSection:
+        for name in ("equalization", "rounding"):
+            if getattr(self, name) is not None and self.repair is None:
+                raise ValueError(f"compression.{name} is a step of a repair; state compression.repair, such as light")
         return self
 
     def described(self) -> dict[str, Any]:
@@ -61,6 +64,8 @@ class CompressionSection(Section):
         recipe = None if self.repair is None else RECIPES[self.repair]
         if recipe is not None and self.equalization is not None:
             recipe = replace(recipe, equalization=EQUALIZATIONS[self.equalization]())
+        if recipe is not None and self.rounding is not None:
+            recipe = replace(recipe, rounding=ROUNDINGS[self.rounding]())
         factorization = FACTORIZATIONS[self.factorization]()
         return CompressionMethods(OBSERVERS[self.observer](), QUANTIZERS[self.quantizer](), recipe, factorization)
 

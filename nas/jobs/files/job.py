@@ -12,6 +12,7 @@ from nas.compression.equalization.registry import EQUALIZATIONS
 from nas.compression.low_rank.registry import FACTORIZATIONS
 from nas.compression.observers.registry import OBSERVERS
 from nas.compression.quantizers.registry import QUANTIZERS
+from nas.compression.rounding.registry import ROUNDINGS
 from nas.compression.sensitivity.registry import SENSITIVITY_METRICS
 from nas.data.augmentation.registry import AUGMENTATIONS
 from nas.jobs.files.bounds import MOST_EXPORTED, MOST_MEASURED, Seed
@@ -76,6 +77,7 @@ class Job(Section):
             (OBSERVERS, self.compression.observer),
             (QUANTIZERS, self.compression.quantizer),
             (EQUALIZATIONS, self.compression.equalization),
+            (ROUNDINGS, self.compression.rounding),
             (FACTORIZATIONS, self.compression.factorization),
             (PREDICTORS, self.fit.predictor),
             (SEARCHERS, self.search.searcher),

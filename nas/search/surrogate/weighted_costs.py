@@ -34,8 +34,8 @@ class WeightedCosts:
     """The tabulated costs of a problem, each divided by its extent over uniform candidates, as costs of allocations.
 
     Widths of groups of channels are allocated like policies of layers: a layer costs what they and its policy decide. A
-    sweep takes them in the order of the layers, so that few are open at once. A cost whose tables are too large, or too
-    many genes are open at once for a sweep, is replaced by the nearest sum over genes; so are all costs if theirs
+    sweep takes them in the order of the layers, so that few are open at once. A cost whose tables are too large, or
+    keep too many genes open at once, is replaced by the nearest sum over genes; so are all costs if their tables
     together keep too many open. Frontiers are then near ones; candidates are judged by their exact costs all the same.
 
     Where limits on these costs are budgets of allocations, frontiers of one cost end at its limit, and where several

@@ -17,7 +17,8 @@ from nas.compression.low_rank.output_covariance import OutputCovariance
 from nas.compression.methods import DEFAULT_METHODS
 from nas.compression.observers.min_max_range import MinMaxRange
 from nas.compression.quantizers.mse import LeastSquaredError
-from nas.compression.repair.recipe import FULL
+from nas.compression.repair.recipe import FULL, LIGHT
+from nas.compression.rounding.ada_round import AdaRound
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.files.compression_section import CompressionSection
 from nas.jobs.files.job import Job
@@ -36,6 +37,9 @@ def test_names_stand_for_methods() -> None:
     assert (named.observer, named.quantizer) == (MinMaxRange(), LeastSquaredError())
     repaired = CompressionSection(repair="full", equalization="cross_layer").methods()
     assert repaired.repair == replace(FULL, equalization=CrossLayerEqualization())
+    rounded = CompressionSection(repair="light", rounding="ada_round")
+    assert rounded.methods().repair == replace(LIGHT, rounding=AdaRound())
+    assert rounded.described() == CompressionSection(repair="light").described() | {"rounding": "ada_round"}
     assert CompressionSection(factorization="output_covariance").methods().factorization == OutputCovariance()
 
 
@@ -45,11 +49,12 @@ def test_an_unknown_name_is_refused_with_the_known_ones(part: str) -> None:
         CompressionSection.model_validate({part: "nobody"})
 
 
-def test_an_equalization_is_a_step_of_a_repair() -> None:
-    with pytest.raises(ValidationError, match="equalization is a step of a repair"):
-        CompressionSection(equalization="cross_layer")
-    with pytest.raises(ValidationError, match="unknown equalization 'nobody'; known equalizations: cross_layer"):
-        CompressionSection(repair="light", equalization="nobody")
+@pytest.mark.parametrize(("key", "name"), [("equalization", "cross_layer"), ("rounding", "gptq")])
+def test_a_step_of_a_repair_needs_one(key: str, name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"compression\.{key} is a step of a repair; state compression\.repair"):
+        CompressionSection.model_validate({key: name})
+    with pytest.raises(ValidationError, match=rf"unknown {key} 'nobody'; known {key}s: .*{name}"):
+        CompressionSection.model_validate({"repair": "light", key: "nobody"})
 
 
 @pytest.mark.parametrize(("key", "name"), [("repair", "light"), ("factorization", "output_covariance")])
@@ -75,7 +80,7 @@ REGISTRIES = {
 
 
 def test_all_registries_are_found() -> None:
-    assert {*REGISTRIES} == {"observer", "quantizer", "equalization", "factorization"}
+    assert {*REGISTRIES} == {"observer", "quantizer", "equalization", "rounding", "factorization"}
 
 
 @pytest.mark.parametrize("key", REGISTRIES)
